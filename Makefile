@@ -1,0 +1,64 @@
+# make demo | test | lint: each makes and uses .venv; a second run installs nothing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq -c constraints.txt
+DEPS := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint format wheel clean
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+# --- the environment: a stamp for each set of packages -----------------------------------------
+
+$(VENV)/.venv-made:
+	@bash tools/make_venv.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+$(VENV)/.base-installed: $(VENV)/.venv-made $(DEPS)
+	@echo "installing lerf into $(VENV)"
+	@$(PIP) -e .
+	@touch $@
+
+# torch goes first, under its constraint, so that nothing else chooses its build.
+$(VENV)/.test-installed: $(VENV)/.venv-made $(DEPS)
+	@echo "installing lerf with its test set into $(VENV)"
+	@$(PIP) torch
+	@$(PIP) -e '.[test,train]'
+	@touch $@ $(VENV)/.base-installed
+
+$(VENV)/.lint-installed: $(VENV)/.venv-made $(DEPS)
+	@echo "installing lerf with its linters into $(VENV)"
+	@$(PIP) -e '.[lint]'
+	@touch $@ $(VENV)/.base-installed
+
+venv: $(VENV)/.test-installed $(VENV)/.lint-installed ## everything a developer needs
+
+# --- what people run -----------------------------------------------------------------------------
+
+demo: $(VENV)/.base-installed ## install lerf (without torch) and resample real photographs into demo/
+	@bash examples/demo.sh "$(BIN)" demo
+
+test: $(VENV)/.test-installed ## run the tests; ARGS="-k name" picks some
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.lint-installed ## format check, lint, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.lint-installed ## rewrite the sources in the house format
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+wheel: $(VENV)/.venv-made ## build dist/lerf-*.whl
+	@$(BIN)/python -m pip --disable-pip-version-check wheel -qq --no-deps -w dist .
+	@ls dist/lerf-*.whl
+
+clean: ## remove the environment, caches and results
+	rm -rf $(VENV) demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find lerf_core lerf_cli training tests -name __pycache__ -type d -prune -exec rm -rf {} +

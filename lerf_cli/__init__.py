@@ -1,0 +1,1 @@
+"""Command line of lerf: parse, call the resampler, write."""

@@ -1,0 +1,324 @@
+"""Running one operation over many files, in one process that holds one picture at a time."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+import click
+
+import lerf_core
+from lerf_cli.errors import FileError, one_line
+from lerf_cli.formats import Format, by_name, by_path
+from lerf_cli.outputs import (
+    Entry,
+    Job,
+    Target,
+    check_conflicts,
+    discover,
+    interpret_target,
+    pattern_fields,
+    plan,
+)
+from lerf_cli.picture import Picture
+from lerf_cli.reading import Header, Source, check_pixels, read_header, read_picture
+from lerf_cli.writing import Encoding, atomic_file, check_writable, encode, encode_to_bytes
+
+
+class Operation(Protocol):
+    """What a command does to a picture."""
+
+    @property
+    def bank_name(self) -> str:
+        """Name of the bank, for patterns."""
+
+    @property
+    def labels(self) -> bool:
+        """Whether pixels are labels."""
+
+    def output_shape(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """Return the (rows, columns) that an image of ``shape`` becomes."""
+
+    def prepare(self, picture: Picture) -> Picture:
+        """Return the picture with the channels that the result will have."""
+
+    def apply(self, picture: Picture) -> Picture:
+        """Return the resampled picture."""
+
+    def value_range(self, picture: Picture) -> tuple[float, float] | None:
+        """Return the value range to convert by."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options that concern files rather than pixels."""
+
+    inputs: tuple[str, ...]
+    output: str
+    encoding: Encoding
+    wanted: Format | None
+    recursive: bool
+    overwrite: bool
+    skip_existing: bool
+    dry_run: bool
+    max_pixels: int
+    verbosity: int  # -1 quiet, 0, 1 verbose
+
+
+@dataclass
+class Tally:
+    """What became of the files."""
+
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.done} done, {self.skipped} skipped, {self.failed} failed"
+
+
+class _Reporter:
+    """Lines on stderr, above the progress bar where there is one."""
+
+    def __init__(self, settings: Settings, total: int) -> None:
+        self._verbosity = settings.verbosity
+        self._bar: Any = None
+        if total > 1 and not settings.dry_run and settings.verbosity >= 0 and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, unit="image", file=sys.stderr, leave=False)
+
+    def _line(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.clear()
+        click.echo(text, err=True)
+
+    def error(self, entry: Entry, text: str) -> None:
+        self._line(f"lerf: {entry.label}: {text}")
+
+    def note(self, entry: Entry, text: str) -> None:
+        if self._verbosity >= 0:
+            self._line(f"{entry.label}: note: {text}")
+
+    def detail(self, text: str) -> None:
+        if self._verbosity > 0:
+            self._line(text)
+
+    def step(self) -> None:
+        if self._bar is not None:
+            self._bar.update()
+
+    def close(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        if self._verbosity >= 0:
+            click.echo(text, err=True)
+
+
+def run_batch(operation: Operation, settings: Settings) -> int:
+    """Process all inputs, and return the exit status.
+
+    Parameters
+    ----------
+    operation : Operation
+    settings : Settings
+
+    Returns
+    -------
+    int
+        0, or 1 where a file failed.
+
+    Raises
+    ------
+    click.UsageError
+        For conflicts between files, before anything is written.
+    """
+    target = interpret_target(settings.output, settings.inputs)
+    _check_target(target, settings)
+    entries = discover(settings.inputs, target, recursive=settings.recursive)
+    if not entries:
+        raise click.UsageError("no images found in the given folders (see --recursive)")
+    stdin = sys.stdin.buffer.read() if entries[0].path is None else b""
+
+    def source_of(entry: Entry) -> Source:
+        return entry.path if entry.path is not None else stdin
+
+    def fields(entry: Entry) -> dict[str, str]:
+        values = {"bank": operation.bank_name}
+        if pattern_fields(target) & {"width", "height"}:
+            header = read_header(source_of(entry), settings.max_pixels)
+            rows, cols = _shape_after(operation, header)
+            values |= {"width": str(cols), "height": str(rows)}
+        return values
+
+    jobs = plan(entries, target, settings.wanted, fields)
+    check_conflicts(jobs)
+    if not settings.dry_run and settings.verbosity >= 0:
+        message = lerf_core.first_run_message()
+        if message:
+            click.echo(message, err=True)
+    tally = Tally()
+    reporter = _Reporter(settings, len(jobs))
+    with _termination_as_exit():
+        for job in jobs:
+            _process(job, source_of(job.entry), operation, settings, reporter, tally)
+            reporter.step()
+    reporter.close(f"{tally} (dry run)" if settings.dry_run else str(tally))
+    return 1 if tally.failed else 0
+
+
+def _check_target(target: Target, settings: Settings) -> None:
+    if target.kind == "file" and settings.wanted is None and by_path(target.path) is None:
+        suffix = target.path.suffix
+        what = f"no format is known for {suffix}" if suffix else "it has no extension"
+        raise click.UsageError(
+            f"-o {target.text}: {what}; name the format by extension or --format, "
+            "or end it with / for a folder"
+        )
+    if target.kind == "pipe" and not settings.dry_run and sys.stdout.isatty():
+        raise click.UsageError("'-o -' writes an image: send it to a file or another program")
+
+
+@contextmanager
+def _termination_as_exit() -> Iterator[None]:
+    """Let SIGTERM unwind the stack, so that temporary files are removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: object) -> NoReturn:
+        del frame
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _process(
+    job: Job,
+    source: Source,
+    operation: Operation,
+    settings: Settings,
+    reporter: _Reporter,
+    tally: Tally,
+) -> None:
+    """Do one job; whatever goes wrong with it is counted and told, and ends here."""
+    try:
+        if job.error is not None:
+            raise FileError(job.error)
+        if _is_skipped(job, settings, reporter):
+            tally.skipped += 1
+        else:
+            _transform(job, source, operation, settings, reporter)
+            tally.done += 1
+        return
+    except (FileError, lerf_core.errors.LerfError) as error:
+        text = one_line(error)
+    except MemoryError:
+        text = "not enough memory"
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        text = one_line(error)
+    # A fault of the program must not stop the batch either, nor end in a traceback unasked.
+    except Exception as error:  # noqa: BLE001
+        reporter.detail(traceback.format_exc().rstrip())
+        text = f"internal error, {type(error).__name__}: {one_line(error)} (-v shows where)"
+    tally.failed += 1
+    reporter.error(job.entry, text)
+
+
+def _is_skipped(job: Job, settings: Settings, reporter: _Reporter) -> bool:
+    if job.output is None or not job.output.exists():
+        return False
+    if job.output.is_dir():
+        raise FileError(f"{job.output} is a folder")
+    if settings.skip_existing:
+        reporter.detail(f"{job.entry.label}: skipped, {job.output} exists")
+        return True
+    if not settings.overwrite:
+        raise FileError(f"{job.output} exists: give --overwrite or --skip-existing")
+    return False
+
+
+def _shape_after(operation: Operation, header: Header) -> tuple[int, int]:
+    try:
+        return operation.output_shape(header.shape)
+    except lerf_core.errors.LerfError as error:
+        raise FileError(one_line(error)) from error
+
+
+def _format_for(job: Job, settings: Settings, read_as: str) -> Format:
+    if settings.wanted is not None:
+        return settings.wanted
+    if job.output is not None and (named := by_path(job.output)) is not None:
+        return named
+    if job.output is not None and job.output.suffix:
+        return by_name(job.output.suffix[1:])
+    return by_name(read_as)
+
+
+def _describe(shape: tuple[int, int]) -> str:
+    return f"{shape[1]}x{shape[0]}"
+
+
+def _transform(
+    job: Job, source: Source, operation: Operation, settings: Settings, reporter: _Reporter
+) -> None:
+    output = "<stdout>" if job.output is None else str(job.output)
+    if settings.dry_run:
+        header = read_header(source, settings.max_pixels)
+        shape = _shape_after(operation, header)
+        check_pixels(shape[0] * shape[1] * header.frames, settings.max_pixels, "would become")
+        name = _format_for(job, settings, header.format).name
+        click.echo(
+            f"{job.entry.label} {_describe(header.shape)} -> {output} {_describe(shape)} {name}",
+            err=job.output is None,
+        )
+        return
+    started = time.perf_counter()
+    picture = read_picture(source, settings.max_pixels, labels=operation.labels)
+    target = _format_for(job, settings, picture.format)
+    before = _describe(picture.shape)
+    # All that can be refused is refused before the work.
+    pixels = sum(
+        rows * cols
+        for rows, cols in (operation.output_shape(frame.shape[:2]) for frame in picture.frames)
+    )
+    check_pixels(pixels, settings.max_pixels, "would become")
+    picture = operation.prepare(picture)
+    encoding = replace(settings.encoding, value_range=operation.value_range(picture))
+    check_writable(picture, target, encoding)
+    result = operation.apply(picture)
+    del picture
+    written = _write(job, result, target, encoding, settings)
+    for note in written.notes:
+        reporter.note(job.entry, note)
+    reporter.detail(
+        f"{job.entry.label} {before} -> {output} {_describe(written.shape)} {target.name} "
+        f"({time.perf_counter() - started:.2f} s)"
+    )
+
+
+def _write(
+    job: Job, result: Picture, target: Format, encoding: Encoding, settings: Settings
+) -> Picture:
+    if job.output is None:
+        data, written = encode_to_bytes(result, target, encoding)
+        stream = sys.stdout.buffer
+        stream.write(data)
+        stream.flush()
+        return written
+    with atomic_file(Path(job.output), overwrite=settings.overwrite) as file:
+        return encode(file, result, target, encoding)

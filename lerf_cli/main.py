@@ -1,0 +1,73 @@
+"""Entry point ``lerf``: a group whose commands are imported only when they run."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+
+import click
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a command lives, and what the overview says of it."""
+
+    module: str
+    attribute: str
+    summary: str
+
+
+COMMANDS = {
+    "resize": Entry("lerf_cli.resize", "resize", "Resize images to a scale or a size."),
+    "warp": Entry("lerf_cli.warp", "warp", "Warp images by a matrix, corners, angle or field."),
+    "models": Entry("lerf_cli.models", "models", "List, inspect, import and export banks."),
+    "evaluate": Entry("lerf_cli.evaluate", "evaluate", "Measure quality on benchmark folders."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and summaries without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order of the overview."""
+        return [*COMMANDS, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return super().get_command(ctx, cmd_name)
+        try:
+            module = importlib.import_module(entry.module)
+        except ModuleNotFoundError as error:
+            raise click.ClickException(
+                f"'lerf {cmd_name}' needs the module {error.name!r}, which is not installed"
+            ) from error
+        command = getattr(module, entry.attribute)
+        if not isinstance(command, click.Command):
+            raise click.ClickException(f"{entry.module}.{entry.attribute} is not a command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the overview from the summaries alone: no import is needed."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="lerf")
+def main() -> None:
+    """Learned image resampling: resize and warp images with steerable functions.
+
+    \b
+    Examples:
+      lerf resize photo.jpg -o photo_x2.jpg --scale 2
+      lerf resize photos/ -o small/ --size 1920x --recursive
+      lerf warp page.jpg -o flat.png --corners "0,0 999,40 980,1399 10,1380"
+
+    'lerf COMMAND --help' explains each command.
+    """

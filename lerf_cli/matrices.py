@@ -1,0 +1,214 @@
+"""Reading matrices, corner lists and coordinate fields.
+
+Convention
+----------
+Matrices and points are in (x, y) order, with pixel centres at integers. Fields come out in
+(row, col) order.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lerf_cli.errors import FileError, one_line
+
+Matrix = NDArray[np.float64]
+# No matrix file is longer: what is, is another kind of file.
+_TEXT_LIMIT = 1 << 20
+
+
+def read_matrix(text: str) -> Matrix:
+    """Read a matrix from an option's value: a file's name, or 9 (or 6) numbers.
+
+    Parameters
+    ----------
+    text : str
+        Nine numbers row by row, or six of the two upper rows, separated by blanks or commas; or
+        the name of a JSON, text, .npy or .pth file.
+
+    Returns
+    -------
+    (3, 3) or (2, 3) array of float64
+
+    Raises
+    ------
+    FileError
+        If it is none of these.
+
+    Examples
+    --------
+    >>> read_matrix("1 0 5, 0 1 0")
+    array([[1., 0., 5.],
+           [0., 1., 0.]])
+    """
+    numbers = _numbers(text)
+    if numbers is not None:
+        return _shaped(numbers, "the matrix")
+    path = Path(text)
+    try:
+        return _shaped(_load(path), str(path))
+    except FileError:
+        raise
+    except OSError as error:
+        raise FileError(f"{path}: {one_line(error)}") from error
+
+
+def _load(path: Path) -> Any:
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        return _load_npy(path)
+    if suffix in {".pth", ".pt"}:
+        return _load_torch(path)
+    with path.open("rb") as file:
+        data = file.read(_TEXT_LIMIT + 1)
+    if len(data) > _TEXT_LIMIT:
+        raise FileError(f"{path} is too long to be a matrix")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise FileError(f"{path} is no JSON, text, .npy or .pth matrix") from None
+    if text.lstrip()[:1] in {"[", "{"}:
+        return _from_json(path, text)
+    numbers = _numbers(text)
+    if numbers is None:
+        raise FileError(f"{path} holds something other than numbers")
+    return numbers
+
+
+def _from_json(path: Path, text: str) -> Any:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{path} is no valid JSON: {one_line(error)}") from None
+    if isinstance(value, dict):
+        if "matrix" not in value:
+            raise FileError(f"{path} has no entry 'matrix'")
+        value = value["matrix"]
+    return value
+
+
+def _load_npy(path: Path) -> NDArray[Any]:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise FileError(f"{path} is no readable .npy file: {one_line(error, 120)}") from None
+    if not isinstance(array, np.ndarray):
+        raise FileError(f"{path} holds several arrays, and one is needed")
+    return array
+
+
+def _load_torch(path: Path) -> NDArray[Any]:
+    if not path.is_file():
+        raise FileError(f"{path}: No such file")
+    try:
+        import torch
+    except ModuleNotFoundError:
+        raise FileError(
+            f"{path} needs torch to be read: pip install 'lerf[train]', or save the matrix as "
+            ".npy, JSON or text"
+        ) from None
+    try:
+        # Tensors only: a pickle from elsewhere must not run code.
+        value = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # noqa: BLE001 - damaged pickles raise anything
+        raise FileError(f"{path} holds no plain tensor: {one_line(error, 120)}") from None
+    if isinstance(value, dict):
+        value = value.get("matrix")
+    if not isinstance(value, torch.Tensor):
+        raise FileError(f"{path} holds no tensor")
+    return np.asarray(value.detach().numpy())
+
+
+def _numbers(text: str) -> list[float] | None:
+    try:
+        values = [float(part) for part in text.replace(",", " ").replace(";", " ").split()]
+    except ValueError:
+        return None
+    return values or None
+
+
+def _shaped(values: Any, what: str) -> Matrix:
+    try:
+        array = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise FileError(f"{what} is not a list of numbers") from None
+    if array.size not in {6, 9} or array.ndim > 2 or (array.ndim == 2 and array.shape[1] != 3):
+        raise FileError(
+            f"{what} has shape {'x'.join(map(str, array.shape))}: "
+            "9 numbers (3x3) or 6 (2x3) are needed"
+        )
+    return array.reshape(-1, 3)
+
+
+def read_points(text: str) -> Matrix:
+    """Read four points ``"x,y x,y x,y x,y"``.
+
+    Returns
+    -------
+    (4, 2) array of float64
+        In (x, y) order.
+
+    Raises
+    ------
+    FileError
+    """
+    numbers = _numbers(text)
+    if numbers is None or len(numbers) != 8 or not np.isfinite(numbers).all():
+        raise FileError(f"{text!r} is not four points 'x,y x,y x,y x,y'")
+    return np.asarray(numbers, np.float64).reshape(4, 2)
+
+
+def read_field(path: Path, order: str) -> NDArray[Any]:
+    """Read a field of coordinates or displacements.
+
+    Parameters
+    ----------
+    path : Path
+        .npy or TIFF, of shape (2, rows, cols) or (rows, cols, 2).
+    order : str
+        ``rc`` where the first of the two is the row, ``xy`` where it is the column.
+
+    Returns
+    -------
+    (2, rows, cols) array of float
+        In (row, col) order.
+
+    Raises
+    ------
+    FileError
+    """
+    try:
+        field = _load_tiff(path) if path.suffix.lower() in {".tif", ".tiff"} else _load_npy(path)
+    except OSError as error:
+        raise FileError(f"{path}: {one_line(error)}") from error
+    if field.dtype.kind not in "iuf":
+        raise FileError(f"{path} holds {field.dtype} values, and a field is made of numbers")
+    if field.ndim != 3 or 2 not in {field.shape[0], field.shape[-1]}:
+        raise FileError(
+            f"{path} has shape {field.shape}: a field is (2, rows, cols) or (rows, cols, 2)"
+        )
+    if field.shape[0] != 2:
+        field = np.moveaxis(field, -1, 0)
+    if field.dtype.kind != "f" or field.dtype.itemsize < 4:
+        field = field.astype(np.float64)
+    return field[::-1] if order == "xy" else field
+
+
+def _load_tiff(path: Path) -> NDArray[Any]:
+    import tifffile
+
+    from lerf_cli.reading import quiet_decoders
+
+    try:
+        with quiet_decoders(2**62):
+            return np.asarray(tifffile.imread(path))
+    except OSError:
+        raise
+    # A damaged file raises whatever its bytes lead to.
+    except Exception as error:  # noqa: BLE001
+        raise FileError(f"{path} is no readable TIFF: {one_line(error, 120)}") from None

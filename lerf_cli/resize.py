@@ -1,0 +1,96 @@
+"""The command ``lerf resize``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lerf_cli.options import file_options, only_one, pixel_options, sampling_from, settings_from
+from lerf_cli.sizes import Scale, ScaleType, Size, SizeType
+
+if TYPE_CHECKING:
+    from lerf_cli.picture import Picture
+    from lerf_cli.sampling import Sampling
+
+
+class ResizeOperation:
+    """Resizing by a scale or to a size."""
+
+    def __init__(self, sampling: Sampling, scale: Scale | None, size: Size | None) -> None:
+        self._sampling = sampling
+        self._scale = scale
+        self._size = size
+        self.bank_name = str(sampling.bank.name)
+        self.labels = sampling.labels
+
+    def output_shape(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """Return the (rows, columns) that an image of ``shape`` becomes."""
+        import lerf_core
+
+        if self._size is not None:
+            return self._size.shape_for(shape)
+        rows, cols = lerf_core.rescaled_shape(shape, self._factors())
+        return rows, cols
+
+    def _factors(self) -> tuple[float, float]:
+        if self._scale is None:
+            raise ValueError("neither scale nor size")
+        return self._scale.rows, self._scale.cols
+
+    def prepare(self, picture: Picture) -> Picture:
+        """Return the picture at the depth to be resampled in."""
+        return self._sampling.deepened(picture)
+
+    def value_range(self, picture: Picture) -> tuple[float, float] | None:
+        """Return the value range to convert by."""
+        return self._sampling.range_of(picture)
+
+    def apply(self, picture: Picture) -> Picture:
+        """Return the resized picture."""
+        import lerf_core
+
+        keywords = self._sampling.keywords(picture)
+        if self._size is None:
+            factors = self._factors()
+            return picture.mapped(lambda frame: lerf_core.rescale(frame, factors, **keywords))
+        size = self._size
+        return picture.mapped(
+            lambda frame: lerf_core.resize(frame, size.shape_for(frame.shape[:2]), **keywords)
+        )
+
+
+@click.command(short_help="Resize images to a scale or a size.")
+@file_options
+@click.option(
+    "--scale", type=ScaleType(), metavar="S|SxS",
+    help="Scale factor, or WIDTHxHEIGHT factors; sides are rounded up. 1.5, 2x1.5, 0.25, ...",
+)  # fmt: skip
+@click.option(
+    "--size", type=SizeType(), metavar="WxH",
+    help="Size in pixels, WIDTHxHEIGHT; 1920x or x1080 keeps the aspect ratio.",
+)  # fmt: skip
+@pixel_options(border="edge")
+@click.pass_context
+def resize(ctx: click.Context, /, scale: Scale | None, size: Size | None, **options: Any) -> None:
+    """Resize images by learned resampling.
+
+    Files keep their format, depth, colour profile, EXIF and resolution; the EXIF orientation is
+    applied first. Nothing is overwritten unasked. A batch goes on past a file that fails, and ends
+    with exit status 1; wrong usage is exit status 2.
+
+    \b
+    Examples:
+      lerf resize photo.jpg -o photo_x2.jpg --scale 2
+      lerf resize scan.tif -o wide.tif --scale 2x1.5
+      lerf resize photos/ -o small/ --size 1920x --recursive
+      lerf resize *.png -o 'out/{stem}_{width}x{height}.{ext}' --size x1080
+      lerf resize logo.png -o logo.jpg --scale 3 --background white
+      cat in.png | lerf resize - -o - --scale 2 > out.png
+    """
+    only_one({"--scale": scale, "--size": size})
+    from lerf_cli.batch import run_batch
+
+    settings = settings_from(options)
+    operation = ResizeOperation(sampling_from(options), scale, size)
+    ctx.exit(run_batch(operation, settings))

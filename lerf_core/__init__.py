@@ -1,0 +1,74 @@
+"""lerf_core: resize and warp images by learned resampling functions from look-up tables.
+
+>>> import numpy as np
+>>> import lerf_core
+>>> lerf_core.rescale(np.zeros((4, 6), np.uint8), 2).shape
+(8, 12)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lerf_core import errors, geometry, metrics
+    from lerf_core._startup import first_run_message
+    from lerf_core.bank import (
+        LutBank,
+        analytic_bank,
+        available_banks,
+        load_bank,
+        user_bank_folder,
+    )
+    from lerf_core.geometry import Displacement, homography_from_points
+    from lerf_core.resampling import rescale, rescaled_shape, resize, warp
+
+__all__ = [
+    "Displacement",
+    "LutBank",
+    "analytic_bank",
+    "available_banks",
+    "errors",
+    "first_run_message",
+    "geometry",
+    "homography_from_points",
+    "load_bank",
+    "metrics",
+    "rescale",
+    "rescaled_shape",
+    "resize",
+    "user_bank_folder",
+    "warp",
+]
+
+_HOMES = {
+    "Displacement": "geometry",
+    "LutBank": "bank",
+    "analytic_bank": "bank",
+    "available_banks": "bank",
+    "first_run_message": "_startup",
+    "homography_from_points": "geometry",
+    "load_bank": "bank",
+    "rescale": "resampling",
+    "rescaled_shape": "resampling",
+    "resize": "resampling",
+    "user_bank_folder": "bank",
+    "warp": "resampling",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used, so that the import itself costs nothing."""
+    if name in _HOMES:
+        value = getattr(importlib.import_module(f"lerf_core.{_HOMES[name]}"), name)
+    elif name in __all__:
+        value = importlib.import_module(f"lerf_core.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -1,0 +1,126 @@
+"""The two engines behind one interface: the reference and its compiled twin."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core import reference
+from lerf_core.bank import LEVELS, LutBank
+from lerf_core.taps import AxisTaps, point_taps
+
+__all__ = ["ENGINES", "Engine", "get_engine"]
+
+ENGINES = ("numba", "reference")
+
+Plane = npt.NDArray[Any]
+FloatPlane = npt.NDArray[np.float32]
+Positions = npt.NDArray[np.float64]
+
+
+class Engine(Protocol):
+    """What `resampling` needs; the functions of `reference` say what each does.
+
+    `grid` and `points` return the mean, rounded to uint8 where asked, and with
+    confidences the trusted share of the weights, else None.
+    """
+
+    def stage(
+        self, plane: Plane, bank: LutBank, number: int, cell_bits: int, threads: int
+    ) -> Plane:
+        """Table reads: coordinates to features or parameters, in the plane's dtype."""
+
+    def grid(
+        self,
+        feature: Plane,
+        parameters: Plane,
+        weighting: str,
+        rows: AxisTaps,
+        cols: AxisTaps,
+        *,
+        confidence: FloatPlane | None,
+        cval: float | None,
+        cval_confidence: float,
+        to_uint8: bool,
+    ) -> tuple[Plane, FloatPlane | None]:
+        """Weighted mean on a grid."""
+
+    def points(
+        self,
+        feature: Plane,
+        parameters: Plane,
+        weighting: str,
+        row: Positions,
+        col: Positions,
+        stretches: tuple[Positions, Positions] | None,
+        *,
+        confidence: FloatPlane | None,
+        cval: float | None,
+        cval_confidence: float,
+        to_uint8: bool,
+    ) -> tuple[Plane, FloatPlane | None]:
+        """Weighted mean at scattered positions."""
+
+
+class _ReferenceEngine:
+    def stage(
+        self,
+        plane: Plane,
+        bank: LutBank,
+        number: int,
+        cell_bits: int,
+        threads: int,  # noqa: ARG002
+    ) -> Plane:
+        return reference.stage(plane, bank, number, cell_bits).astype(plane.dtype)
+
+    def grid(
+        self,
+        feature: Plane,
+        parameters: Plane,
+        weighting: str,
+        rows: AxisTaps,
+        cols: AxisTaps,
+        *,
+        to_uint8: bool,
+        **border: Any,
+    ) -> tuple[Plane, FloatPlane | None]:
+        result = reference.resample_grid(feature, parameters, weighting, rows, cols, **border)
+        return _finish(result, border["confidence"], to_uint8=to_uint8)
+
+    def points(
+        self,
+        feature: Plane,
+        parameters: Plane,
+        weighting: str,
+        row: Positions,
+        col: Positions,
+        stretches: tuple[Positions, Positions] | None,
+        *,
+        to_uint8: bool,
+        **border: Any,
+    ) -> tuple[Plane, FloatPlane | None]:
+        taps = point_taps(row, col, *(stretches or (None, None)))
+        result = reference.resample_points(feature, parameters, weighting, taps, **border)
+        return _finish(result, border["confidence"], to_uint8=to_uint8)
+
+
+def _finish(
+    result: tuple[FloatPlane, FloatPlane], confidence: FloatPlane | None, *, to_uint8: bool
+) -> tuple[Plane, FloatPlane | None]:
+    mean: Plane = result[0]
+    if to_uint8:
+        mean = np.clip(np.rint(mean), 0, LEVELS).astype(np.uint8)
+    return mean, None if confidence is None else result[1]
+
+
+@cache
+def get_engine(name: str) -> Engine:
+    """Return an engine by name; numba is loaded when it is first wanted."""
+    if name == "reference":
+        return _ReferenceEngine()
+    from lerf_core._numba.engine import CompiledEngine
+
+    return CompiledEngine()

@@ -1,0 +1,148 @@
+"""The compiled engine: the same results as `reference`, by the kernels of this package."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core._numba.packing import PackedStage, pack_stage
+from lerf_core._numba.reads import stage_rows
+from lerf_core._numba.resample import grid2_rows, grid_rows, points2_rows, points_rows
+from lerf_core._parallel import bands, run_all
+from lerf_core.bank import ENTRY_BIAS, LEVELS, LutBank
+from lerf_core.taps import AxisTaps, effective_stretch
+
+__all__ = ["CompiledEngine"]
+
+# Rows a task reads tables for: few enough to share out and to keep its sums in the cache,
+# many enough that the rows read twice at the seams hardly count.
+_STAGE_ROWS = 48
+_NO_FLOATS = np.empty((0, 0), np.float32)
+_NO_DOUBLES = np.empty((0, 0), np.float64)
+
+Plane = npt.NDArray[Any]
+FloatPlane = npt.NDArray[np.float32]
+Positions = npt.NDArray[np.float64]
+
+
+@lru_cache(maxsize=16)
+def _packed(bank: LutBank, number: int) -> PackedStage:
+    return pack_stage(bank, number)
+
+
+class CompiledEngine:
+    """Stages and weighted means by numba; see `resampling.Engine` for the methods."""
+
+    def stage(
+        self, plane: Plane, bank: LutBank, number: int, cell_bits: int, threads: int
+    ) -> Plane:
+        """See `reference.stage`; the result has the plane's dtype, uint8 or int32."""
+        packed = _packed(bank, number)
+        spec = bank.stages[number]
+        pad = bank.reach
+        padded = np.pad(plane, pad, mode="edge")
+        unit = (1 << cell_bits) // bank.interval
+        divisor = bank.interval * spec.divisor
+        # The sum of biased entries, back to the sum of entries, plus the stage's bias.
+        offset = spec.bias * unit * divisor - ENTRY_BIAS * (1 << cell_bits) * spec.reads
+        rows, cols = plane.shape
+        out = np.empty((packed.values, rows, cols), dtype=plane.dtype)
+
+        def task(top: int, bottom: int) -> None:
+            acc = np.empty((packed.values, bottom - top, cols), dtype=np.uint32)
+            stage_rows(
+                padded, pad, cell_bits, bank.nodes, packed.words, packed.pixels,
+                packed.set_words, packed.word_uses, packed.fields,
+                offset, divisor, LEVELS * unit, acc, top, out,
+            )  # fmt: skip
+
+        run_all(task, bands(rows, _STAGE_ROWS), threads)
+        return out
+
+    def grid(
+        self,
+        feature: Plane,
+        parameters: Plane,
+        weighting: str,
+        rows: AxisTaps,
+        cols: AxisTaps,
+        *,
+        confidence: FloatPlane | None,
+        cval: float | None,
+        cval_confidence: float,
+        to_uint8: bool,
+    ) -> tuple[Plane, FloatPlane | None]:
+        """See `reference.resample_grid`; rounded where `to_uint8` is set."""
+        taps = (
+            *_tap_arrays(rows, feature.shape[0]),
+            *_tap_arrays(cols, feature.shape[1]),
+            np.float32(0 if cval is None else cval),
+            cval is not None,
+        )
+        gaussian = weighting == "gaussian"
+        shape = (rows.size, cols.size)
+        if rows.count == 2 and cols.count == 2 and confidence is None:
+            out: Plane = np.empty(shape, dtype=np.uint8 if to_uint8 else np.float32)
+            grid2_rows(feature, parameters, gaussian, *taps, 0, rows.size, out)
+            return out, None
+        mean, trust = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        grid_rows(
+            feature, parameters, gaussian, *taps,
+            _NO_FLOATS if confidence is None else confidence, np.float32(cval_confidence),
+            0, rows.size, mean, trust,
+        )  # fmt: skip
+        return _finish(mean, trust, confidence, to_uint8=to_uint8)
+
+    def points(
+        self,
+        feature: Plane,
+        parameters: Plane,
+        weighting: str,
+        row: Positions,
+        col: Positions,
+        stretches: tuple[Positions, Positions] | None,
+        *,
+        confidence: FloatPlane | None,
+        cval: float | None,
+        cval_confidence: float,
+        to_uint8: bool,
+    ) -> tuple[Plane, FloatPlane | None]:
+        """See `reference.resample_points`; rounded where `to_uint8` is set."""
+        gaussian = weighting == "gaussian"
+        border = (np.float32(0 if cval is None else cval), cval is not None)
+        row_stretch = col_stretch = _NO_DOUBLES
+        if stretches is not None:
+            row_stretch, col_stretch = (effective_stretch(stretch) for stretch in stretches)
+            if row_stretch.max(initial=1.0) <= 1 and col_stretch.max(initial=1.0) <= 1:
+                row_stretch = col_stretch = _NO_DOUBLES
+        if row_stretch.size == 0 and confidence is None:
+            out: Plane = np.empty(row.shape, dtype=np.uint8 if to_uint8 else np.float32)
+            points2_rows(feature, parameters, gaussian, row, col, *border, out)
+            return out, None
+        mean, trust = np.empty(row.shape, np.float32), np.empty(row.shape, np.float32)
+        points_rows(
+            feature, parameters, gaussian, row, col, row_stretch, col_stretch, *border,
+            _NO_FLOATS if confidence is None else confidence, np.float32(cval_confidence),
+            mean, trust,
+        )  # fmt: skip
+        return _finish(mean, trust, confidence, to_uint8=to_uint8)
+
+
+def _tap_arrays(
+    taps: AxisTaps, size: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], FloatPlane]:
+    index = np.ascontiguousarray(taps.index.T)
+    clipped = np.clip(index, 0, size - 1)
+    return clipped, clipped != index, np.ascontiguousarray(taps.offset.T)
+
+
+def _finish(
+    mean: FloatPlane, trust: FloatPlane, confidence: FloatPlane | None, *, to_uint8: bool
+) -> tuple[Plane, FloatPlane | None]:
+    value: Plane = mean
+    if to_uint8:
+        value = np.clip(np.rint(mean), 0, LEVELS).astype(np.uint8)
+    return value, None if confidence is None else trust

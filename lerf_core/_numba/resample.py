@@ -1,0 +1,413 @@
+"""The weighted mean in numba, bit-equal to `reference.resample_grid` and `resample_points`.
+
+Three kernels. `grid2` resizes by two neighbours an axis, the common case: everything of
+a weight that does not depend on the output row is made once a source row and kept for
+the rows that share it. `grid` takes any number of taps and confidences. `points` takes
+scattered positions, two neighbours first, footprints where the map shrinks.
+
+All arithmetic is float32 in the reference's order; numba neither fuses nor reorders it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+from lerf_core.reference import (
+    EXP2_COEFFICIENTS,
+    EXPONENT_LIMIT,
+    GAUSS_CROSS,
+    GAUSS_SQUARE,
+    ROUND_F32,
+)
+from lerf_core.taps import MAX_POINT_TAPS, POSITION_EPS, REACH_LIMIT
+
+__all__ = ["grid2_rows", "grid_rows", "points2_rows", "points_rows"]
+
+# Columns handled at once: the scratch rows of a segment stay in the first-level cache.
+_SEGMENT = 256
+_ZERO, _ONE, _TOP = np.float32(0), np.float32(1), np.float32(255)
+_INVERSE_TOP = np.float32(1 / 255)
+_C0, _C1, _C2, _C3, _C4, _C5 = EXP2_COEFFICIENTS
+_EXPONENT_SHIFT = np.int32(23)
+
+
+@intrinsic
+def _float_bits(typing_context, value):  # noqa: ARG001
+    """Return the bits of a float32 as int32."""
+
+    def generate(context, builder, signature, arguments):  # noqa: ARG001
+        return builder.bitcast(arguments[0], ir.IntType(32))
+
+    return types.int32(types.float32), generate
+
+
+@intrinsic
+def _bits_float(typing_context, bits):  # noqa: ARG001
+    """Return the float32 that has these bits."""
+
+    def generate(context, builder, signature, arguments):  # noqa: ARG001
+        return builder.bitcast(arguments[0], ir.FloatType())
+
+    return types.float32(types.int32), generate
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _exp2_negative(exponent):
+    """See `reference.exp2_negative`."""
+    exponent = EXPONENT_LIMIT if exponent > EXPONENT_LIMIT else exponent
+    shifted = exponent + ROUND_F32
+    f = (shifted - ROUND_F32) - exponent
+    power = ((((_C5 * f + _C4) * f + _C3) * f + _C2) * f + _C1) * f + _C0
+    return _bits_float(
+        np.int32(_float_bits(power) - np.int32(_float_bits(shifted) << _EXPONENT_SHIFT))
+    )
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _tent(a, distance):
+    weight = _ONE - a * abs(distance)
+    return weight if weight > _ZERO else _ZERO
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _to_output(value, out):
+    """Round to the output's type: uint8, or float32 as it is."""
+    if out.itemsize == 1:
+        value = (value + ROUND_F32) - ROUND_F32
+        value = _ZERO if value < _ZERO else value
+        value = _TOP if value > _TOP else value
+    return value
+
+
+@njit(nogil=True, cache=True)
+def _expand(
+    feature, parameters, gaussian, row, outside, cval, use_cval,
+    col_index, col_outside, col_offset, start, n, taps,
+):  # fmt: skip
+    """What one source row gives to a segment of output columns, for both column taps.
+
+    ``taps[side]`` receives the feature and three rows from which `_blend` makes weights:
+    for the Gaussian the exponent is ``(q0 * dy**2 + q1 * dy) + q2``; for the tent q0 is
+    the slope and q1 the weight along the columns.
+    """
+    line = feature[row]
+    for side in range(2):
+        value, q0, q1, q2 = taps[side, 0], taps[side, 1], taps[side, 2], taps[side, 3]
+        offset = col_offset[side, start : start + n]
+        index = col_index[side, start : start + n]
+        for x in range(n):
+            value[x] = line[index[x]]
+        if use_cval:
+            beyond = col_outside[side, start : start + n]
+            for x in range(n):
+                if outside or beyond[x]:
+                    value[x] = cval
+        if gaussian:
+            rho, sigma_row, sigma_col = parameters[0, row], parameters[1, row], parameters[2, row]
+            for x in range(n):
+                j = index[x]
+                q0[x] = sigma_row[j]
+                q1[x] = rho[j]
+                q2[x] = sigma_col[j]
+            for x in range(n):
+                sr, rh, sc, dx = q0[x], q1[x], q2[x], offset[x]
+                cross = GAUSS_CROSS * ((rh + rh - _TOP) * (sr * sc))
+                q0[x] = GAUSS_SQUARE * (sr * sr)
+                q1[x] = cross * dx
+                q2[x] = ((GAUSS_SQUARE * (sc * sc)) * dx) * dx
+        else:
+            alpha = parameters[0, row]
+            for x in range(n):
+                a = np.float32(alpha[index[x]])
+                a = (a + a - _TOP) * _INVERSE_TOP
+                q0[x] = a
+                q1[x] = _tent(a, offset[x])
+
+
+@njit(nogil=True, cache=True)
+def _blend_gaussian(upper, lower, dy0, dy1, n, out):
+    f00, a00, b00, c00 = upper[0, 0], upper[0, 1], upper[0, 2], upper[0, 3]
+    f01, a01, b01, c01 = upper[1, 0], upper[1, 1], upper[1, 2], upper[1, 3]
+    f10, a10, b10, c10 = lower[0, 0], lower[0, 1], lower[0, 2], lower[0, 3]
+    f11, a11, b11, c11 = lower[1, 0], lower[1, 1], lower[1, 2], lower[1, 3]
+    yy0, yy1 = dy0 * dy0, dy1 * dy1
+    for x in range(n):
+        w00 = _exp2_negative((a00[x] * yy0 + b00[x] * dy0) + c00[x])
+        w01 = _exp2_negative((a01[x] * yy0 + b01[x] * dy0) + c01[x])
+        w10 = _exp2_negative((a10[x] * yy1 + b10[x] * dy1) + c10[x])
+        w11 = _exp2_negative((a11[x] * yy1 + b11[x] * dy1) + c11[x])
+        base = f00[x]
+        total = ((w00 + w01) + w10) + w11
+        change = (w01 * (f01[x] - base) + w10 * (f10[x] - base)) + w11 * (f11[x] - base)
+        out[x] = _to_output(base + change / total, out)
+
+
+@njit(nogil=True, cache=True)
+def _blend_tent(upper, lower, dy0, dy1, n, out):
+    f00, a00, t00 = upper[0, 0], upper[0, 1], upper[0, 2]
+    f01, a01, t01 = upper[1, 0], upper[1, 1], upper[1, 2]
+    f10, a10, t10 = lower[0, 0], lower[0, 1], lower[0, 2]
+    f11, a11, t11 = lower[1, 0], lower[1, 1], lower[1, 2]
+    for x in range(n):
+        w00 = _tent(a00[x], dy0) * t00[x]
+        w01 = _tent(a01[x], dy0) * t01[x]
+        w10 = _tent(a10[x], dy1) * t10[x]
+        w11 = _tent(a11[x], dy1) * t11[x]
+        base = f00[x]
+        total = ((w00 + w01) + w10) + w11
+        change = (w01 * (f01[x] - base) + w10 * (f10[x] - base)) + w11 * (f11[x] - base)
+        out[x] = _to_output(base + change / total, out)
+
+
+@njit(nogil=True, cache=True)
+def grid2_rows(
+    feature, parameters, gaussian, row_index, row_outside, row_offset,
+    col_index, col_outside, col_offset, cval, use_cval, top, bottom, out,
+):  # fmt: skip
+    """Resize output rows top..bottom-1 by two neighbours an axis.
+
+    Parameters
+    ----------
+    feature : ndarray of uint8 or float32, (rows, cols)
+    parameters : ndarray, (values, rows, cols)
+    gaussian : bool
+        The weighting: Gaussian or tent.
+    row_index, col_index : ndarray of int64, (2, output size)
+        Source indices of both taps, clipped to the image.
+    row_outside, col_outside : ndarray of bool, (2, output size)
+        Whether they had to be.
+    row_offset, col_offset : ndarray of float32, (2, output size)
+    cval, use_cval : float32, bool
+        Feature beyond the border, if wanted.
+    out : ndarray of uint8 or float32, (output rows, output cols)
+    """
+    slots = np.empty((2, 2, 4, _SEGMENT), np.float32)
+    width = out.shape[1]
+    for start in range(0, width, _SEGMENT):
+        n = min(_SEGMENT, width - start)
+        held_row = np.full(2, -1, np.int64)  # source row that each slot holds
+        held_outside = np.zeros(2, np.bool_)
+        for y in range(top, bottom):
+            use = np.empty(2, np.int64)
+            for tap in range(2):
+                row, outside = row_index[tap, y], row_outside[tap, y]
+                if held_row[0] == row and held_outside[0] == outside:
+                    slot = 0
+                elif held_row[1] == row and held_outside[1] == outside:
+                    slot = 1
+                else:  # a new row goes where this output row needs nothing else
+                    slot = 1 - use[0] if tap == 1 else 0
+                    other_row, other_outside = row_index[1, y], row_outside[1, y]
+                    if (
+                        tap == 0
+                        and held_row[0] == other_row
+                        and held_outside[0] == other_outside
+                    ):
+                        slot = 1
+                    _expand(
+                        feature, parameters, gaussian, row, outside, cval, use_cval,
+                        col_index, col_outside, col_offset, start, n, slots[slot],
+                    )  # fmt: skip
+                    held_row[slot], held_outside[slot] = row, outside
+                use[tap] = slot
+            upper, lower = slots[use[0]], slots[use[1]]
+            target = out[y, start : start + n]
+            if gaussian:
+                _blend_gaussian(upper, lower, row_offset[0, y], row_offset[1, y], n, target)
+            else:
+                _blend_tent(upper, lower, row_offset[0, y], row_offset[1, y], n, target)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _weight(parameters, gaussian, row, col, dy, dx):
+    """See `reference.tap_weights`."""
+    if abs(dy) > REACH_LIMIT or abs(dx) > REACH_LIMIT:
+        return _ZERO
+    if gaussian:
+        rho = np.float32(parameters[0, row, col])
+        sr = np.float32(parameters[1, row, col])
+        sc = np.float32(parameters[2, row, col])
+        cross = GAUSS_CROSS * ((rho + rho - _TOP) * (sr * sc))
+        square_row = GAUSS_SQUARE * (sr * sr)
+        square_col = GAUSS_SQUARE * (sc * sc)
+        return _exp2_negative(
+            (square_row * (dy * dy) + (cross * dx) * dy) + (square_col * dx) * dx
+        )
+    a = np.float32(parameters[0, row, col])
+    a = (a + a - _TOP) * _INVERSE_TOP
+    return _tent(a, dy) * _tent(a, dx)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _mean(base, trusted, trusted_sum, plain, plain_sum):
+    if trusted_sum > _ZERO:
+        return base + trusted / trusted_sum
+    return base + plain / plain_sum
+
+
+@njit(nogil=True, cache=True)
+def grid_rows(
+    feature, parameters, gaussian, row_index, row_outside, row_offset,
+    col_index, col_outside, col_offset, cval, use_cval, confidence, cval_confidence,
+    top, bottom, out, trust,
+):  # fmt: skip
+    """Resize output rows top..bottom-1 by any number of taps.
+
+    As `grid2_rows`, with indices and offsets of shape (taps, output size), and
+    ``confidence`` (float32, (rows, cols); an empty array stands for none). ``out`` and
+    ``trust`` (float32) receive the mean and the trusted share of the weights.
+    """
+    trusting = confidence.size > 0
+    for y in range(top, bottom):
+        for x in range(out.shape[1]):
+            base = _ZERO
+            plain = plain_sum = trusted = trusted_sum = _ZERO
+            for ty in range(row_index.shape[0]):
+                row, dy = row_index[ty, y], row_offset[ty, y]
+                for tx in range(col_index.shape[0]):
+                    col = col_index[tx, x]
+                    value = np.float32(feature[row, col])
+                    factor = confidence[row, col] if trusting else _ONE
+                    if use_cval and (row_outside[ty, y] or col_outside[tx, x]):
+                        value = cval
+                        factor = cval_confidence if trusting else _ONE
+                    if ty == 0 and tx == 0:
+                        base = value
+                    weight = _weight(parameters, gaussian, row, col, dy, col_offset[tx, x])
+                    kept = weight * factor
+                    plain_sum += weight
+                    plain += weight * (value - base)
+                    trusted_sum += kept
+                    trusted += kept * (value - base)
+            out[y, x] = _mean(base, trusted, trusted_sum, plain, plain_sum)
+            trust[y, x] = trusted_sum / plain_sum
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _clip(index, size):
+    if index < 0:
+        return 0
+    return size - 1 if index >= size else index
+
+
+@njit(nogil=True, cache=True)
+def points2_rows(feature, parameters, gaussian, rows, cols, cval, use_cval, out):
+    """Resample at scattered positions by two neighbours an axis.
+
+    Parameters
+    ----------
+    feature, parameters, gaussian, cval, use_cval
+        As for `grid2_rows`.
+    rows, cols : ndarray of float64, (output rows, output cols)
+        Finite source positions.
+    out : ndarray of uint8 or float32, (output rows, output cols)
+    """
+    height, width = feature.shape
+    values = parameters.shape[0]
+    # [neighbour, feature or parameter]: gathered first, so that the arithmetic vectorises.
+    taps = np.empty((4, 4, _SEGMENT), np.float32)
+    offsets = np.empty((4, _SEGMENT), np.float32)
+    for y in range(out.shape[0]):
+        for start in range(0, out.shape[1], _SEGMENT):
+            n = min(_SEGMENT, out.shape[1] - start)
+            for x in range(n):
+                row, col = rows[y, start + x], cols[y, start + x]
+                r0 = np.int64(np.ceil(row - 1.0 - POSITION_EPS))
+                c0 = np.int64(np.ceil(col - 1.0 - POSITION_EPS))
+                offsets[0, x] = row - r0
+                offsets[1, x] = row - (r0 + 1)
+                offsets[2, x] = col - c0
+                offsets[3, x] = col - (c0 + 1)
+                for k in range(4):
+                    r, c = r0 + (k >> 1), c0 + (k & 1)
+                    i, j = np.uint64(_clip(r, height)), np.uint64(_clip(c, width))
+                    outside = use_cval and (np.int64(i) != r or np.int64(j) != c)
+                    taps[k, 0, x] = cval if outside else np.float32(feature[i, j])
+                    for v in range(values):
+                        taps[k, 1 + v, x] = parameters[v, i, j]
+            _blend_points(taps, offsets, gaussian, n, out[y, start : start + n])
+
+
+@njit(nogil=True, cache=True)
+def _blend_points(taps, offsets, gaussian, n, out):
+    weights = np.empty((4, _SEGMENT), np.float32)
+    for k in range(4):
+        p0, p1, p2, weight = taps[k, 1], taps[k, 2], taps[k, 3], weights[k]
+        dys, dxs = offsets[k >> 1], offsets[2 + (k & 1)]
+        if gaussian:
+            for x in range(n):
+                rho, sr, sc, dy, dx = p0[x], p1[x], p2[x], dys[x], dxs[x]
+                cross = GAUSS_CROSS * ((rho + rho - _TOP) * (sr * sc))
+                square_row = GAUSS_SQUARE * (sr * sr)
+                square_col = GAUSS_SQUARE * (sc * sc)
+                weight[x] = _exp2_negative(
+                    (square_row * (dy * dy) + (cross * dx) * dy) + (square_col * dx) * dx
+                )
+        else:
+            for x in range(n):
+                a = (p0[x] + p0[x] - _TOP) * _INVERSE_TOP
+                weight[x] = _tent(a, dys[x]) * _tent(a, dxs[x])
+    f00, f01, f10, f11 = taps[0, 0], taps[1, 0], taps[2, 0], taps[3, 0]
+    w00, w01, w10, w11 = weights[0], weights[1], weights[2], weights[3]
+    for x in range(n):
+        base = f00[x]
+        total = ((w00[x] + w01[x]) + w10[x]) + w11[x]
+        change = (w01[x] * (f01[x] - base) + w10[x] * (f10[x] - base)) + w11[x] * (
+            f11[x] - base
+        )
+        out[x] = _to_output(base + change / total, out)
+
+
+@njit(nogil=True, cache=True)
+def points_rows(
+    feature, parameters, gaussian, rows, cols, row_stretch, col_stretch,
+    cval, use_cval, confidence, cval_confidence, out, trust,
+):  # fmt: skip
+    """Resample at scattered positions, over footprints where the map shrinks.
+
+    As `points2_rows`; ``row_stretch`` and ``col_stretch`` (float64, >= 1; empty arrays
+    stand for ones), ``confidence``, ``out`` and ``trust`` as for `grid_rows`.
+    """
+    height, width = feature.shape
+    trusting = confidence.size > 0
+    stretched = row_stretch.size > 0
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            row, col = rows[y, x], cols[y, x]
+            stretch_r = row_stretch[y, x] if stretched else 1.0
+            stretch_c = col_stretch[y, x] if stretched else 1.0
+            r0 = np.int64(np.ceil(row - stretch_r - POSITION_EPS))
+            c0 = np.int64(np.ceil(col - stretch_c - POSITION_EPS))
+            count_r = np.int64(np.ceil(2.0 * stretch_r - POSITION_EPS))
+            count_c = np.int64(np.ceil(2.0 * stretch_c - POSITION_EPS))
+            step_r = (count_r + (MAX_POINT_TAPS - 1)) // MAX_POINT_TAPS
+            step_c = (count_c + (MAX_POINT_TAPS - 1)) // MAX_POINT_TAPS
+            scale_r, scale_c = 1.0 / stretch_r, 1.0 / stretch_c
+            base = _ZERO
+            plain = plain_sum = trusted = trusted_sum = _ZERO
+            for ty in range((count_r + step_r - 1) // step_r):
+                r = r0 + ty * step_r
+                i = _clip(r, height)
+                dy = np.float32((row - r) * scale_r)
+                for tx in range((count_c + step_c - 1) // step_c):
+                    c = c0 + tx * step_c
+                    j = _clip(c, width)
+                    dx = np.float32((col - c) * scale_c)
+                    value = np.float32(feature[i, j])
+                    factor = confidence[i, j] if trusting else _ONE
+                    if use_cval and (i != r or j != c):
+                        value = cval
+                        factor = cval_confidence if trusting else _ONE
+                    if ty == 0 and tx == 0:
+                        base = value
+                    weight = _weight(parameters, gaussian, i, j, dy, dx)
+                    kept = weight * factor
+                    plain_sum += weight
+                    plain += weight * (value - base)
+                    trusted_sum += kept
+                    trusted += kept * (value - base)
+            out[y, x] = _mean(base, trusted, trusted_sum, plain, plain_sum)
+            trust[y, x] = trusted_sum / plain_sum

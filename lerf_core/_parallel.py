@@ -1,0 +1,41 @@
+"""Tasks over bands of rows, on threads; the kernels release the interpreter's lock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from lerf_core.errors import InvalidArgumentError
+
+__all__ = ["bands", "run_all", "thread_count"]
+
+
+def thread_count(threads: int | None) -> int:
+    """Return the number of threads to use; None stands for all that this process may use."""
+    if threads is None:
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise InvalidArgumentError(f"threads must be a positive integer or None, got {threads!r}")
+    return threads
+
+
+def bands(rows: int, height: int) -> Iterator[tuple[int, int]]:
+    """Cut rows into bands of `height` rows; the last may be smaller."""
+    for top in range(0, rows, height):
+        yield top, min(top + height, rows)
+
+
+def run_all(task: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], threads: int) -> None:
+    """Call ``task(*a)`` for each of the arguments; the first error is raised."""
+    items = list(arguments)
+    if threads == 1 or len(items) == 1:
+        for item in items:
+            task(*item)
+        return
+    with ThreadPoolExecutor(min(threads, len(items))) as pool:
+        for future in [pool.submit(task, *item) for item in items]:
+            future.result()

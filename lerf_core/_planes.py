@@ -1,0 +1,265 @@
+"""From one channel of an image to what the weighted mean needs, and back.
+
+Alpha, missing values and the border become, for every source pixel, a *confidence*: a
+factor of its weight. With alpha as confidence the mean is ``sum(w*a*c) / sum(w*a)``: what
+premultiplying and dividing again gives for a fixed kernel, without its loss of depth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core._engines import Engine
+from lerf_core._values import DEEP_CELL_BITS, ValueScale, decode_srgb
+from lerf_core.bank import LEVELS, LutBank
+
+__all__ = ["Border", "Channel", "prepare_alpha", "prepare_channel"]
+
+Plane = npt.NDArray[Any]
+FloatPlane = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+#: Missing values show where they would carry more than this share of the weight.
+_TRUST_NEEDED = np.float32(0.5)
+
+
+@dataclass(frozen=True)
+class Border:
+    """What lies beyond the image.
+
+    Attributes
+    ----------
+    mode : str
+        A name of `numpy.pad`.
+    margin : int
+        Pixels by which the image is really extended before the tables are read; 0 for
+        "edge" and "constant", which repeat the border's feature and parameters.
+    cval : float
+        Value beyond the border with "constant", in the image's own values.
+    cval_alpha : float
+        Its alpha, 0..1.
+    """
+
+    mode: str
+    margin: int = 0
+    cval: float = 0.0
+    cval_alpha: float = 1.0
+
+    def extend(self, plane: Plane) -> Plane:
+        """Return the plane with its margin."""
+        if self.margin == 0:
+            return plane
+        return np.pad(plane, self.margin, mode=self.mode)  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel, ready for the weighted mean.
+
+    Attributes
+    ----------
+    feature, parameters, weighting
+        As `reference.resample_grid` takes them.
+    confidence : ndarray of float32 or None
+        Factor of each pixel's weight.
+    scale : ValueScale
+        Back to the image's values.
+    border : dict
+        ``cval`` and ``cval_confidence`` in grey levels, for the engine.
+    missing : float or None
+        What stands where too little of the weight could be trusted.
+    beyond : float
+        What stands where a map leads nowhere.
+    to_uint8 : bool
+        Whether the mean itself is the result.
+    """
+
+    feature: Plane
+    parameters: Plane
+    weighting: str
+    confidence: FloatPlane | None
+    scale: ValueScale
+    border: dict[str, Any]
+    missing: float | None
+    beyond: float
+    to_uint8: bool
+
+    def options(self) -> dict[str, Any]:
+        """Keywords of `Engine.grid` and `Engine.points`."""
+        return {"confidence": self.confidence, "to_uint8": self.to_uint8, **self.border}
+
+    def finish(self, mean: Plane, trust: FloatPlane | None, beyond: Mask | None) -> Plane:
+        """Return the image's values; `beyond` marks pixels that lie nowhere in the source."""
+        value = mean if self.to_uint8 else self.scale.from_grey(mean)
+        if self.missing is not None and trust is not None:
+            value[trust < _TRUST_NEEDED] = self.missing
+        if beyond is not None:
+            value[beyond] = self.beyond
+        return value
+
+
+def prepare_channel(
+    plane: Plane,
+    scale: ValueScale,
+    bank: LutBank,
+    border: Border,
+    engine: Engine,
+    threads: int,
+    *,
+    alpha: FloatPlane | None = None,
+    nodata: float | None = None,
+) -> Channel:
+    """Read the tables for a channel.
+
+    Parameters
+    ----------
+    plane : ndarray, (rows, cols)
+        In the image's own values.
+    alpha : ndarray of float32, (rows, cols), optional
+        The channel's alpha in 0..1.
+    nodata : float, optional
+        Value of pixels that do not count. Floats that are not finite never count.
+    """
+    missing_mask, missing = _missing(plane, nodata)
+    confidence = None if alpha is None else alpha.astype(np.float32)
+    if missing_mask is not None:
+        known = (~missing_mask).astype(np.float32)
+        confidence = known if confidence is None else confidence * known
+    if alpha is not None:  # a missing pixel is a transparent one
+        missing = None
+    if confidence is not None and not (confidence > 0).all():
+        passes = 2 * bank.reach * len(bank.stages)
+        plane = _fill(plane, confidence > 0, passes, scale)
+    if confidence is None and _not_finite(border.cval):
+        confidence = np.ones(plane.shape, np.float32)
+        missing = border.cval
+    plane = border.extend(plane)
+    if confidence is not None:
+        confidence = border.extend(confidence)
+    feature, parameters = _read(plane, scale, bank, engine, threads)
+    return _channel(feature, parameters, bank, confidence, scale, border, missing)
+
+
+def prepare_alpha(
+    plane: Plane, scale: ValueScale, bank: LutBank, border: Border, engine: Engine, threads: int
+) -> Channel:
+    """Read the tables for an alpha channel.
+
+    Fully opaque and fully transparent pixels pass the pre-filter unchanged, so that
+    opaque images stay opaque and no rim of transparency appears or vanishes.
+    """
+    scale = replace(scale, linear_light=False)
+    plane = border.extend(plane)
+    feature, parameters = _read(plane, scale, bank, engine, threads)
+    grey = scale.to_grey(plane)
+    plain = (grey <= 0) | (grey >= LEVELS)
+    feature[plain] = grey[plain].astype(feature.dtype)
+    return _channel(feature, parameters, bank, None, scale, border, None)
+
+
+def _read(
+    plane: Plane, scale: ValueScale, bank: LutBank, engine: Engine, threads: int
+) -> tuple[Plane, Plane]:
+    """Return feature and parameters in grey levels: uint8 for bytes, else float32."""
+    interval_bits = bank.interval.bit_length() - 1
+    remainder: FloatPlane | None = None
+    if scale.is_bytes:
+        cell_bits, grey_bits = interval_bits, 0
+        units: Plane = np.ascontiguousarray(plane)
+    else:
+        cell_bits, grey_bits = DEEP_CELL_BITS, DEEP_CELL_BITS - interval_bits
+        units, remainder = scale.to_units(plane, grey_bits)
+    last = len(bank.stages) - 1
+    for number in range(last):
+        units = engine.stage(units, bank, number, cell_bits, threads)[0]
+    parameters = engine.stage(units, bank, last, cell_bits, threads)
+    feature = units.copy() if last == 0 else units
+    if remainder is not None:
+        to_level = np.float32(1 / (1 << grey_bits))
+        parameters = parameters.astype(np.float32) * to_level
+        feature = feature.astype(np.float32) * to_level + remainder
+    if scale.linear_light:
+        linear = decode_srgb(feature.astype(np.float64) / LEVELS) * LEVELS
+        feature = linear.astype(np.float32)
+    return feature, parameters
+
+
+def _channel(
+    feature: Plane,
+    parameters: Plane,
+    bank: LutBank,
+    confidence: FloatPlane | None,
+    scale: ValueScale,
+    border: Border,
+    missing: float | None,
+) -> Channel:
+    cval, trust = None, border.cval_alpha
+    if border.mode == "constant":
+        cval = 0.0
+        if _not_finite(border.cval):
+            trust = 0.0
+        else:
+            grey = scale.to_grey(border.cval)
+            if scale.linear_light:
+                grey = decode_srgb(grey / LEVELS) * LEVELS
+            cval = float(grey)
+    return Channel(
+        feature=feature,
+        parameters=parameters,
+        weighting=bank.kind.weighting,
+        confidence=confidence,
+        scale=scale,
+        border={"cval": cval, "cval_confidence": trust},
+        missing=missing,
+        beyond=border.cval,
+        to_uint8=scale.is_bytes and not scale.linear_light,
+    )
+
+
+def _missing(plane: Plane, nodata: float | None) -> tuple[Mask | None, float | None]:
+    """Return where values are missing (None: nowhere), and what marks them in the result."""
+    mask: Mask | None = None
+    missing: float | None = None
+    if plane.dtype.kind == "f":
+        mask, missing = ~np.isfinite(plane), float("nan")
+    if nodata is not None and not np.isnan(nodata):
+        equal = plane == nodata
+        mask = equal if mask is None else mask | equal
+        missing = nodata
+    if mask is None or not mask.any():
+        return None, missing
+    return mask, missing
+
+
+def _not_finite(value: float) -> bool:
+    return not np.isfinite(value)
+
+
+def _fill(plane: Plane, known: Mask, passes: int, scale: ValueScale) -> Plane:
+    """Grow known values into unknown pixels, by means of known neighbours, `passes` times.
+
+    Table reads that reach into unknown pixels then see their surroundings go on. What
+    lies farther away is never read for a known pixel, and is left at the low end.
+    """
+    value = np.where(known, plane, scale.low).astype(np.float64)
+    rows, cols = plane.shape
+    for _ in range(passes):
+        if known.all():
+            break
+        weight = np.pad(known.astype(np.float64), 1)
+        padded = np.pad(np.where(known, value, 0.0), 1)
+        total, count = np.zeros_like(value), np.zeros_like(value)
+        for dy in range(3):
+            for dx in range(3):
+                total += padded[dy : dy + rows, dx : dx + cols]
+                count += weight[dy : dy + rows, dx : dx + cols]
+        reached = ~known & (count > 0)
+        value[reached] = total[reached] / count[reached]
+        known = known | reached
+    if plane.dtype.kind in "iu":
+        value = np.rint(value)
+    return value.astype(plane.dtype)

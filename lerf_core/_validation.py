@@ -1,0 +1,129 @@
+"""Checks of what users pass in; everything behind the boundary trusts its arguments."""
+
+from __future__ import annotations
+
+import math
+import operator
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.errors import ImageTooLargeError, InvalidArgumentError, InvalidTypeError
+
+__all__ = [
+    "BORDER_MODES",
+    "check_choice",
+    "check_image",
+    "check_memory",
+    "check_output_shape",
+    "check_scale",
+    "check_value_range",
+]
+
+#: Names of `numpy.pad`: what lies beyond the border of the image.
+BORDER_MODES = ("constant", "edge", "symmetric", "reflect", "wrap")
+# Longer sides than this are a mistake, not an image.
+_MAX_SIDE = 2**31 - 1
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Raise unless `value` is one of the choices."""
+    if value not in choices:
+        raise InvalidArgumentError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def check_image(image: object, channel_axis: int | None) -> npt.NDArray[Any]:
+    """Return the image as an array with at least two spatial axes and no empty one."""
+    if not isinstance(image, np.ndarray) and hasattr(image, "dask"):
+        raise InvalidTypeError("image is a dask array; compute it first, or pass a NumPy array")
+    array = np.asarray(image)
+    if array.dtype.kind not in "buif":
+        raise InvalidTypeError(f"image must hold booleans, integers or floats, got {array.dtype}")
+    axes = array.ndim - (channel_axis is not None)
+    if axes < 2:
+        raise InvalidArgumentError(
+            f"image must have at least two spatial axes, got shape {array.shape} with "
+            f"channel_axis {channel_axis}"
+        )
+    if channel_axis is not None and not -array.ndim <= channel_axis < array.ndim:
+        raise InvalidArgumentError(
+            f"channel_axis must lie in {-array.ndim}..{array.ndim - 1}, got {channel_axis}"
+        )
+    if array.size == 0:
+        raise InvalidArgumentError(f"image is empty: shape {array.shape}")
+    return array
+
+
+def check_output_shape(shape: Any) -> tuple[int, int]:
+    """Return (rows, cols), both positive integers."""
+    try:
+        rows, cols = (operator.index(side) for side in shape)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(f"output_shape must be (rows, cols), got {shape!r}") from error
+    if not (0 < rows <= _MAX_SIDE and 0 < cols <= _MAX_SIDE):
+        raise InvalidArgumentError(
+            f"output_shape must be positive and below 2**31, got {(rows, cols)}"
+        )
+    return rows, cols
+
+
+def check_scale(scale: Any) -> tuple[float, float]:
+    """Return the scales of (rows, cols), both positive and finite."""
+    try:
+        pair = np.broadcast_to(np.asarray(scale, dtype=np.float64), (2,))
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(
+            f"scale must be a number or a (row, col) pair, got {scale!r}"
+        ) from error
+    row, col = (float(value) for value in pair)
+    if not (math.isfinite(row) and math.isfinite(col) and row > 0 and col > 0):
+        raise InvalidArgumentError(f"scale must be positive and finite, got {scale!r}")
+    return row, col
+
+
+def check_value_range(
+    value_range: Any, dtype: np.dtype[Any]
+) -> tuple[float, float]:
+    """Return the (low, high) values that stand for the tables' 0 and 255."""
+    if value_range is None:
+        if dtype.kind in "iu":
+            info = np.iinfo(dtype)
+            return float(info.min), float(info.max)
+        return 0.0, 1.0
+    try:
+        low, high = (float(value) for value in value_range)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(f"value_range must be (low, high), got {value_range!r}") from error
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise InvalidArgumentError(
+            f"value_range must be finite and rising, got {(low, high)}"
+        )
+    return low, high
+
+
+def check_memory(needed: int, what: str) -> None:
+    """Raise before anything is allocated when `needed` bytes are more than there are."""
+    available = _available_memory()
+    if available is not None and needed > available:
+        raise ImageTooLargeError(
+            f"{what} would need {needed / 2**30:.1f} GiB of memory, "
+            f"{available / 2**30:.1f} GiB are available"
+        )
+
+
+def _available_memory() -> int | None:
+    """Bytes that can be had without swapping; None where the system does not tell."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None

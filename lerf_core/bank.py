@@ -1,0 +1,610 @@
+"""LutBank: the look-up tables of one model with their description, in one file.
+
+A bank file is a ``.safetensors`` file: one int8 tensor a table, and under the metadata
+key ``lerf`` a JSON text that says everything the tensors do not (see
+`LutBank.metadata`). Nothing in it is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.errors import BankError, BankNotFoundError, InvalidTypeError
+from lerf_core.patterns import PATTERNS, QUARTER_TURNS, Offset, Offsets, rotate
+
+__all__ = [
+    "DEFAULT_BANK",
+    "ENTRY_BIAS",
+    "KINDS",
+    "LEVELS",
+    "Kind",
+    "LutBank",
+    "Read",
+    "Stage",
+    "analytic_bank",
+    "available_banks",
+    "load_bank",
+    "user_bank_folder",
+]
+
+#: Grey levels of the tables' own scale: coordinates and parameters lie in 0..255.
+LEVELS = 255
+#: Entries are signed bytes in -127..127; entry + 127 is never negative.
+ENTRY_BIAS = 127
+#: The bank that is used when none is named.
+DEFAULT_BANK = "analytic"
+
+FORMAT = "lerf-bank"
+FORMAT_VERSION = 1
+_METADATA_KEY = "lerf"
+_FILE_LIMIT = 256 * 2**20
+_MAX_REACH = 8
+_PUBLISHED_PATTERN_LETTERS = {"s": "s", "c": "c", "x": "t"}
+
+Table = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the last stage's values mean.
+
+    Attributes
+    ----------
+    name : str
+        ``"lerf-g"`` or ``"lerf-l"``.
+    values : tuple of str
+        The parameters a read of the last stage gives, in table order.
+    weighting : str
+        ``"gaussian"``: the steered Gaussian of the paper's equation 5;
+        ``"linear"``: the amplified linear (tent) function of the extension.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    weighting: str
+
+
+KINDS: dict[str, Kind] = {
+    "lerf-g": Kind("lerf-g", ("rho", "sigma_row", "sigma_col"), "gaussian"),
+    "lerf-l": Kind("lerf-l", ("alpha",), "linear"),
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One round of table reads over an image.
+
+    Attributes
+    ----------
+    patterns : tuple of str
+        Names of the sampling patterns.
+    rotation_groups : tuple of tuple of int
+        The quarter turns that share a table; together each of 0..3 once.
+    values : tuple of str
+        The values that a read gives.
+    divisor : int
+        The sum of all reads is divided by this...
+    bias : int
+        ... and raised by this, then rounded (half to even) and clipped to 0..255.
+    """
+
+    patterns: tuple[str, ...]
+    rotation_groups: tuple[tuple[int, ...], ...]
+    values: tuple[str, ...]
+    divisor: int
+    bias: int
+
+    @property
+    def reads(self) -> int:
+        """Number of table reads a pixel."""
+        return len(self.patterns) * len(QUARTER_TURNS)
+
+
+@dataclass(frozen=True)
+class Read:
+    """One of a stage's reads: the pixels that index the table, and the table's name."""
+
+    offsets: Offsets
+    table: str
+
+
+def _two_stages(kind: Kind, patterns: tuple[str, ...]) -> tuple[Stage, ...]:
+    """Stages of the published systems: a pre-filter, then the parameters."""
+    together = (QUARTER_TURNS,)
+    # Directional ensemble: opposite directions share a table, crossed ones do not.
+    directional = ((0, 2), (1, 3))
+    count = len(patterns)
+    return (
+        Stage(patterns, together, ("feature",), divisor=count, bias=0),
+        Stage(patterns, directional, kind.values, divisor=4 * count, bias=ENTRY_BIAS),
+    )
+
+
+def table_name(stage: int, pattern: str, group: int) -> str:
+    """Name of a table inside a bank, for the stage counted from 1."""
+    return f"stage{stage}.{pattern}.{group}"
+
+
+@dataclass(frozen=True, eq=False)
+class LutBank:
+    """The tables of one model and their description; immutable.
+
+    Parameters
+    ----------
+    name : str
+        Short name, for people.
+    kind : Kind
+        Meaning of the last stage's values.
+    interval : int
+        Grey levels between two nodes of a table: 8, 16, 32 or 64.
+    patterns : mapping of str to tuple of (int, int)
+        (row, col) offsets of each pattern; the pixels are the table's axes in order.
+    stages : tuple of Stage
+        All but the last make the feature from the image; the last makes the parameters.
+    tables : mapping of str to ndarray of int8
+        For each stage, pattern and rotation group an array of shape
+        ``(nodes, nodes, nodes, nodes, len(stage.values))``, ``nodes = 256 // interval + 1``,
+        entries in -127..127.
+    training : mapping, optional
+        How the tables came to be; any JSON.
+
+    Raises
+    ------
+    BankError
+        If the parts do not fit each other.
+    """
+
+    name: str
+    kind: Kind
+    interval: int
+    patterns: Mapping[str, Offsets]
+    stages: tuple[Stage, ...]
+    tables: Mapping[str, Table]
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_structure(self)
+        frozen = {}
+        for key, shape in _expected_tables(self).items():
+            frozen[key] = _checked_table(key, self.tables.get(key), shape)
+        extra = sorted(set(self.tables) - set(frozen))
+        if extra:
+            raise BankError(f"bank {self.name!r} has tables that no stage reads: {extra}")
+        object.__setattr__(self, "tables", frozen)
+
+    # -- what it is ---------------------------------------------------------------
+
+    @property
+    def nodes(self) -> int:
+        """Number of nodes along each axis of a table."""
+        return 256 // self.interval + 1
+
+    @property
+    def nbytes(self) -> int:
+        """Size of all tables, in bytes."""
+        return sum(table.nbytes for table in self.tables.values())
+
+    @property
+    def reach(self) -> int:
+        """How far a stage's reads reach, in pixels: the largest absolute offset."""
+        return max(
+            abs(step) for offsets in self.patterns.values() for offset in offsets for step in offset
+        )
+
+    def reads(self, stage: int) -> Iterator[Read]:
+        """Yield the reads of a stage (counted from 0) with their rotated offsets."""
+        spec = self.stages[stage]
+        for pattern in spec.patterns:
+            for group, rotations in enumerate(spec.rotation_groups):
+                for turns in rotations:
+                    offsets = rotate(self.patterns[pattern], turns)
+                    yield Read(offsets, table_name(stage + 1, pattern, group))
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The description as it stands in the file, checksum included; JSON types."""
+        return {**self._description, "checksum": self.checksum}
+
+    @property
+    def _description(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "version": FORMAT_VERSION,
+            "name": self.name,
+            "kind": self.kind.name,
+            "interval": self.interval,
+            "patterns": {key: [list(o) for o in value] for key, value in self.patterns.items()},
+            "stages": [
+                {
+                    "patterns": list(stage.patterns),
+                    "rotation_groups": [list(group) for group in stage.rotation_groups],
+                    "values": list(stage.values),
+                    "divisor": stage.divisor,
+                    "bias": stage.bias,
+                }
+                for stage in self.stages
+            ],
+            "training": dict(self.training),
+        }
+
+    @cached_property
+    def checksum(self) -> str:
+        """``sha256:`` and the digest of the description and of every table's bytes."""
+        digest = hashlib.sha256()
+        digest.update(json.dumps(self._description, sort_keys=True).encode())
+        for key in sorted(self.tables):
+            digest.update(key.encode())
+            digest.update(self.tables[key].tobytes())
+        return f"sha256:{digest.hexdigest()}"
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a person wants to know of the bank, in a sensible order."""
+        return {
+            "name": self.name,
+            "kind": self.kind.name,
+            "values": ", ".join(self.kind.values),
+            "stages": len(self.stages),
+            "reads per pixel": " + ".join(str(stage.reads) for stage in self.stages),
+            "patterns": ", ".join(self.patterns),
+            "sampling interval": self.interval,
+            "nodes per axis": self.nodes,
+            "tables": len(self.tables),
+            "bytes": self.nbytes,
+            "checksum": self.checksum,
+            **{f"training {key}": value for key, value in self.training.items()},
+        }
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LutBank) and self.checksum == other.checksum
+
+    def __hash__(self) -> int:
+        return hash(self.checksum)
+
+    def __dask_tokenize__(self) -> str:
+        return self.checksum
+
+    def __repr__(self) -> str:
+        return f"<LutBank {self.name!r}: {self.kind.name}, {self.nbytes / 1e6:.1f} MB>"
+
+    # -- files --------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the bank to one ``.safetensors`` file, whole or not at all."""
+        from safetensors.numpy import save
+
+        path = Path(path)
+        tensors = {key: np.ascontiguousarray(table) for key, table in self.tables.items()}
+        text = json.dumps(self.metadata, sort_keys=True)
+        data = save(tensors, metadata={_METADATA_KEY: text})
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def export_folder(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """Write the published layout: ``LUTft_s{stage}_{pattern}r{group}.npy`` files.
+
+        The files hold int8 arrays of shape ``(nodes**4, values)``. Reading them back
+        with `load_bank` gives the same tables.
+
+        Raises
+        ------
+        BankError
+            If the bank has patterns or stages that the published layout cannot say.
+        """
+        plain = _two_stages(self.kind, tuple(PATTERNS))
+        if self.stages != plain or dict(self.patterns) != PATTERNS:
+            raise BankError(
+                f"bank {self.name!r} cannot be exported: the published layout holds two stages "
+                f"of the patterns {', '.join(PATTERNS)} alone"
+            )
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        written = []
+        for filename, key in _published_files(self.stages).items():
+            table = self.tables[key]
+            np.save(folder / filename, table.reshape(-1, table.shape[-1]), allow_pickle=False)
+            written.append(folder / filename)
+        return written
+
+
+# -- validation -------------------------------------------------------------------
+
+
+def _check_structure(bank: LutBank) -> None:
+    if bank.interval not in (8, 16, 32, 64):
+        raise BankError(f"sampling interval must be 8, 16, 32 or 64, got {bank.interval!r}")
+    if len(bank.stages) < 1:
+        raise BankError(f"bank {bank.name!r} has no stages")
+    for pattern, offsets in bank.patterns.items():
+        if len(offsets) != 4 or len(set(offsets)) != 4 or offsets[0] != (0, 0):
+            raise BankError(
+                f"pattern {pattern!r} must be 4 different pixels from (0, 0) on, got {offsets}"
+            )
+        if max(abs(step) for offset in offsets for step in offset) > _MAX_REACH:
+            raise BankError(f"pattern {pattern!r} reaches beyond {_MAX_REACH} pixels: {offsets}")
+    for number, stage in enumerate(bank.stages, 1):
+        last = number == len(bank.stages)
+        values = bank.kind.values if last else ("feature",)
+        if stage.values != values:
+            raise BankError(f"stage {number} must give {values}, got {stage.values}")
+        if sorted(sum(stage.rotation_groups, ())) != list(QUARTER_TURNS):
+            raise BankError(
+                f"rotation groups of stage {number} must hold each of 0..3 once, "
+                f"got {stage.rotation_groups}"
+            )
+        unknown = [pattern for pattern in stage.patterns if pattern not in bank.patterns]
+        if unknown or not stage.patterns or len(set(stage.patterns)) != len(stage.patterns):
+            raise BankError(f"patterns of stage {number} are not usable: {stage.patterns}")
+        if stage.divisor < 1:
+            raise BankError(f"divisor of stage {number} must be positive, got {stage.divisor}")
+
+
+def _expected_tables(bank: LutBank) -> dict[str, tuple[int, ...]]:
+    return {
+        table_name(number, pattern, group): (bank.nodes,) * 4 + (len(stage.values),)
+        for number, stage in enumerate(bank.stages, 1)
+        for pattern in stage.patterns
+        for group in range(len(stage.rotation_groups))
+    }
+
+
+def _checked_table(key: str, table: object, shape: tuple[int, ...]) -> Table:
+    if table is None:
+        raise BankError(f"table {key!r} is missing")
+    if not isinstance(table, np.ndarray) or table.dtype != np.int8:
+        kind = table.dtype if isinstance(table, np.ndarray) else type(table).__name__
+        raise BankError(f"table {key!r} must be int8, got {kind}")
+    if table.shape != shape:
+        raise BankError(f"table {key!r} must have shape {shape}, got {table.shape}")
+    if table.min() < -ENTRY_BIAS:
+        raise BankError(f"entries of table {key!r} must lie in -127..127, got {table.min()}")
+    table = np.array(table, order="C")
+    table.flags.writeable = False
+    return table
+
+
+# -- the analytic bank ------------------------------------------------------------
+
+
+def analytic_bank(sigma: float = 0.27) -> LutBank:
+    """Compute the untrained LeRF-G bank: a fixed Gaussian interpolator.
+
+    Stage 1 is the identity: the 12 reads of a quarter of the pixel's level, over 3. Stage
+    2 is one constant: rho 0 (-1/255, the nearest value a table can say) and `sigma` in
+    both directions.
+
+    Parameters
+    ----------
+    sigma : float
+        The sigma parameter in 0..1; a neighbour at distance d pixels weighs
+        ``exp(-(10 * sigma * d)**2 / 2)``.
+
+    Examples
+    --------
+    >>> analytic_bank().kind.name
+    'lerf-g'
+    """
+    kind = KINDS["lerf-g"]
+    stages = _two_stages(kind, tuple(PATTERNS))
+    nodes = 17
+    level = np.arange(nodes, dtype=np.int8) * 4
+    identity = np.broadcast_to(level[:, None, None, None, None], (nodes,) * 4 + (1,))
+    constant = np.array([0, *[round(sigma * LEVELS) - ENTRY_BIAS] * 2], dtype=np.int8)
+    parameters = np.broadcast_to(constant, (nodes,) * 4 + (3,))
+    tables = {}
+    for number, (stage, table) in enumerate(zip(stages, (identity, parameters), strict=True), 1):
+        for pattern in stage.patterns:
+            for group in range(len(stage.rotation_groups)):
+                tables[table_name(number, pattern, group)] = table
+    training = {"method": "analytic", "sigma": sigma}
+    return LutBank("analytic", kind, 16, PATTERNS, stages, tables, training)
+
+
+# -- loading ----------------------------------------------------------------------
+
+
+def user_bank_folder() -> Path:
+    """Return the folder where a user's own banks lie.
+
+    ``$LERF_BANKS`` if set, else ``lerf/banks`` in ``$XDG_DATA_HOME``
+    (``~/.local/share``; on Windows ``%LOCALAPPDATA%``). It need not exist.
+    """
+    if override := os.environ.get("LERF_BANKS"):
+        return Path(override)
+    default = os.environ.get("LOCALAPPDATA") or Path.home() / ".local" / "share"
+    return Path(os.environ.get("XDG_DATA_HOME") or default) / "lerf" / "banks"
+
+
+def _shipped_bank_folder() -> Path:
+    return Path(__file__).parent / "banks"
+
+
+def available_banks() -> dict[str, Path]:
+    """Return the files of the banks that `load_bank` knows by name.
+
+    A user's bank shadows a shipped one of the same name.
+    """
+    found: dict[str, Path] = {}
+    for folder in (_shipped_bank_folder(), user_bank_folder()):
+        if folder.is_dir():
+            found.update({path.stem: path for path in sorted(folder.glob("*.safetensors"))})
+    return found
+
+
+def load_bank(source: str | os.PathLike[str] | LutBank | None = None) -> LutBank:
+    """Load a bank by name, from a file, or from a folder in the published layout.
+
+    Parameters
+    ----------
+    source : str, path, LutBank or None
+        A name of `available_banks`; a ``.safetensors`` file; a folder of
+        ``LUTft_*.npy`` files; a bank, returned as it is; None, the default bank.
+
+    Returns
+    -------
+    LutBank
+        Checked: shapes, dtype, version, checksum. Banks from files are cached while the
+        file's size and time stay the same.
+
+    Raises
+    ------
+    BankNotFoundError
+        If nothing has that name.
+    BankError
+        If what was found is not a bank of a version this library reads.
+
+    Examples
+    --------
+    >>> load_bank("analytic").kind.values
+    ('rho', 'sigma_row', 'sigma_col')
+    """
+    if isinstance(source, LutBank):
+        return source
+    if source is None:
+        source = DEFAULT_BANK
+    if not isinstance(source, (str, os.PathLike)):
+        raise InvalidTypeError(f"bank must be a name, a path or a LutBank, got {source!r}")
+    path = Path(source)
+    if isinstance(source, str) and path.name == source and not path.suffix and not path.is_dir():
+        banks = available_banks()
+        if source not in banks:
+            raise BankNotFoundError(
+                f"no bank is called {source!r}; there are {', '.join(sorted(banks)) or 'none'}"
+            )
+        path = banks[source]
+    if path.is_dir():
+        return _load_folder(path)
+    if not path.is_file():
+        raise BankNotFoundError(f"no bank file or folder at {str(path)!r}")
+    status = path.stat()
+    return _load_file(path.resolve(), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _load_file(path: Path, size: int, mtime_ns: int) -> LutBank:
+    from safetensors import SafetensorError, safe_open
+
+    if size > _FILE_LIMIT:
+        raise BankError(f"{path}: {size} bytes are too many for a bank")
+    try:
+        with safe_open(path, framework="np") as file:
+            text = (file.metadata() or {}).get(_METADATA_KEY)
+            if text is None:
+                raise BankError(f"{path} is a safetensors file without a bank's description")
+            tables = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, TypeError) as error:
+        raise BankError(f"{path} is not a bank: {error}") from error
+    return _from_description(str(path), text, tables)
+
+
+def _from_description(where: str, text: str, tables: Mapping[str, Table]) -> LutBank:
+    try:
+        data = json.loads(text)
+        if data["format"] != FORMAT:
+            raise BankError(f"{where}: format must be {FORMAT!r}, got {data['format']!r}")
+        if data["version"] != FORMAT_VERSION:
+            raise BankError(
+                f"{where}: version {data['version']!r} is unknown; this library reads version "
+                f"{FORMAT_VERSION}"
+            )
+        if data["kind"] not in KINDS:
+            raise BankError(f"{where}: kind must be one of {', '.join(KINDS)}: {data['kind']!r}")
+        stages = tuple(
+            Stage(
+                patterns=tuple(str(pattern) for pattern in stage["patterns"]),
+                rotation_groups=tuple(
+                    tuple(int(turns) for turns in group) for group in stage["rotation_groups"]
+                ),
+                values=tuple(str(value) for value in stage["values"]),
+                divisor=int(stage["divisor"]),
+                bias=int(stage["bias"]),
+            )
+            for stage in data["stages"]
+        )
+        patterns = {
+            str(key): tuple(_offset(pair) for pair in value)
+            for key, value in data["patterns"].items()
+        }
+        bank = LutBank(
+            name=str(data["name"]),
+            kind=KINDS[data["kind"]],
+            interval=int(data["interval"]),
+            patterns=patterns,
+            stages=stages,
+            tables=tables,
+            training=dict(data["training"]),
+        )
+        expected = data["checksum"]
+    except BankError as error:
+        raise BankError(f"{where}: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BankError(f"{where}: description cannot be read ({error!r})") from error
+    if bank.checksum != expected:
+        raise BankError(f"{where} is damaged: checksum is {bank.checksum}, file says {expected}")
+    return bank
+
+
+def _offset(pair: Any) -> Offset:
+    row, col = pair
+    return int(row), int(col)
+
+
+def _published_files(stages: tuple[Stage, ...]) -> dict[str, str]:
+    """File names of the published layout, with the tables they hold."""
+    return {
+        f"LUTft_s{number}_{_PUBLISHED_PATTERN_LETTERS[pattern]}r{group}.npy": table_name(
+            number, pattern, group
+        )
+        for number, stage in enumerate(stages, 1)
+        for pattern in stage.patterns
+        for group in range(len(stage.rotation_groups))
+    }
+
+
+def _load_folder(folder: Path) -> LutBank:
+    arrays = {}
+    for filename, key in _published_files(_two_stages(KINDS["lerf-g"], tuple(PATTERNS))).items():
+        path = folder / filename
+        if not path.is_file():
+            raise BankNotFoundError(f"{str(folder)!r} is not a folder of tables: no {filename}")
+        try:
+            array = np.load(path, allow_pickle=False)
+        except (ValueError, OSError, EOFError) as error:
+            raise BankError(f"{path} cannot be read: {error}") from error
+        arrays[key] = _published_table(path, array)
+    width = arrays[table_name(2, "s", 0)].shape[-1]
+    kinds = {len(kind.values): kind for kind in KINDS.values()}
+    if width not in kinds:
+        raise BankError(f"{folder}: no known kind gives {width} values a read")
+    kind = kinds[width]
+    nodes = arrays[table_name(1, "s", 0)].shape[0]
+    stages = _two_stages(kind, tuple(PATTERNS))
+    training = {"method": "imported", "source": folder.name}
+    try:
+        return LutBank(folder.name, kind, 256 // (nodes - 1), PATTERNS, stages, arrays, training)
+    except BankError as error:
+        raise BankError(f"{folder}: {error}") from error
+
+
+def _published_table(path: Path, array: npt.NDArray[Any]) -> Table:
+    if array.dtype != np.int8 or array.ndim != 2:
+        raise BankError(
+            f"{path} must hold a two-dimensional int8 array, got {array.dtype} {array.shape}"
+        )
+    nodes = round(array.shape[0] ** 0.25)
+    if nodes < 2 or nodes**4 != array.shape[0]:
+        raise BankError(f"{path}: {array.shape[0]} entries are not a four-dimensional grid")
+    return array.reshape((nodes,) * 4 + (array.shape[1],))

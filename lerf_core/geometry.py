@@ -1,0 +1,421 @@
+"""Homographies and other maps between the pixels of two images.
+
+Convention
+----------
+Points and matrices are in (x, y) = (col, row) order; x grows to the right, y downwards;
+the centre of the first pixel is (0, 0). A *forward* matrix maps source to output, an
+*inverse* one output to source: ``warp`` takes the inverse, as scikit-image does. Arrays
+of coordinates are in (row, col) order, as arrays are indexed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+
+__all__ = [
+    "Displacement",
+    "Homography",
+    "InverseMap",
+    "as_homography",
+    "as_inverse_map",
+    "corners",
+    "fit_output",
+    "homography_from_points",
+    "invert",
+    "rotation",
+    "shear",
+    "transform_points",
+]
+
+Matrix = npt.NDArray[np.float64]
+#: (2, rows, cols): source row and col of each output pixel; NaN where there is none.
+Positions = npt.NDArray[np.float64]
+
+
+# -- matrices ---------------------------------------------------------------------
+
+
+def as_homography(matrix: npt.ArrayLike) -> Matrix:
+    """Return a 3x3 float64 matrix from a 3x3 homography or a 2x3 affine matrix.
+
+    Parameters
+    ----------
+    matrix : array_like, (3, 3) or (2, 3)
+        Acts on (x, y, 1).
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the shape is another, an entry is not finite or the matrix is singular.
+
+    Examples
+    --------
+    >>> as_homography([[1, 0, 5], [0, 1, 0]])[2]
+    array([0., 0., 1.])
+    """
+    try:
+        array = np.array(matrix, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(f"matrix must hold numbers, got {matrix!r}") from error
+    if array.shape == (2, 3):
+        array = np.vstack([array, [0.0, 0.0, 1.0]])
+    if array.shape != (3, 3):
+        raise InvalidArgumentError(f"matrix must be 3x3 or 2x3, got shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise InvalidArgumentError(f"matrix must be finite, got {array.tolist()}")
+    scale = np.abs(array).max()
+    # Rows of very different size are usual (perspective terms are small): judge each by its own.
+    norms = np.linalg.norm(array, axis=1)
+    if scale == 0 or norms.min() == 0 or abs(np.linalg.det(array / norms[:, None])) < 1e-14:
+        raise InvalidArgumentError(f"matrix is singular, got {array.tolist()}")
+    return array
+
+
+def invert(matrix: npt.ArrayLike) -> Matrix:
+    """Return the inverse of a homography: forward to inverse and back."""
+    return np.asarray(np.linalg.inv(as_homography(matrix)), dtype=np.float64)
+
+
+def transform_points(matrix: npt.ArrayLike, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Map (x, y) points, shape (N, 2), by a homography."""
+    points = np.asarray(points, dtype=np.float64)
+    mapped = np.column_stack([points, np.ones(len(points))]) @ as_homography(matrix).T
+    return np.asarray(mapped[:, :2] / mapped[:, 2:])
+
+
+def homography_from_points(source: npt.ArrayLike, target: npt.ArrayLike) -> Matrix:
+    """Return the homography that maps `source` points to `target` points.
+
+    Exact for four pairs, least squares (algebraic, normalised) for more.
+
+    Parameters
+    ----------
+    source, target : array_like, (N, 2)
+        Corresponding (x, y) points, at least 4 pairs, no three of four on a line.
+
+    Returns
+    -------
+    ndarray of float64, (3, 3)
+        Maps source to target, scaled so that its last entry is 1 where possible.
+
+    References
+    ----------
+    Hartley and Zisserman, "Multiple View Geometry", algorithm 4.2 (normalised DLT).
+
+    Examples
+    --------
+    >>> square = [(0, 0), (1, 0), (1, 1), (0, 1)]
+    >>> homography_from_points(square, [(2 * x, y) for x, y in square]).round(9).tolist()
+    [[2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    first, second = (_checked_points(points) for points in (source, target))
+    if len(first) != len(second):
+        raise InvalidArgumentError(
+            f"source and target must pair up, got {len(first)} and {len(second)} points"
+        )
+    to_first, to_second = _normalisation(first), _normalisation(second)
+    x, y = transform_points(to_first, first).T
+    u, v = transform_points(to_second, second).T
+    zero, one = np.zeros_like(x), np.ones_like(x)
+    system = np.concatenate(
+        [
+            np.stack([x, y, one, zero, zero, zero, -u * x, -u * y, -u], axis=1),
+            np.stack([zero, zero, zero, x, y, one, -v * x, -v * y, -v], axis=1),
+        ]
+    )
+    _, singular, basis = np.linalg.svd(system)
+    if singular[7] < 1e-10 * singular[0]:
+        raise InvalidArgumentError(
+            f"points do not fix a homography (three on a line?): {first.tolist()} -> "
+            f"{second.tolist()}"
+        )
+    matrix = np.linalg.inv(to_second) @ basis[-1].reshape(3, 3) @ to_first
+    if abs(matrix[2, 2]) > 1e-12 * np.abs(matrix).max():
+        matrix = matrix / matrix[2, 2]
+    return as_homography(matrix)
+
+
+def _checked_points(points: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    array = np.asarray(points, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] != 2 or len(array) < 4:
+        raise InvalidArgumentError(f"need at least 4 (x, y) points, got shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise InvalidArgumentError(f"points must be finite, got {array.tolist()}")
+    return array
+
+
+def _normalisation(points: npt.NDArray[np.float64]) -> Matrix:
+    """Similarity that centres points at 0 with mean distance sqrt(2)."""
+    centre = points.mean(axis=0)
+    distance = np.sqrt(((points - centre) ** 2).sum(axis=1)).mean()
+    if distance == 0:
+        raise InvalidArgumentError(f"points coincide: {points.tolist()}")
+    scale = np.sqrt(2) / distance
+    return np.array(
+        [[scale, 0, -scale * centre[0]], [0, scale, -scale * centre[1]], [0.0, 0.0, 1.0]]
+    )
+
+
+def corners(shape: tuple[int, int]) -> npt.NDArray[np.float64]:
+    """Return the (x, y) centres of an image's corner pixels: TL, TR, BR, BL."""
+    bottom, right = shape[0] - 1.0, shape[1] - 1.0
+    return np.array([[0.0, 0.0], [right, 0.0], [right, bottom], [0.0, bottom]])
+
+
+def rotation(degrees: float, shape: tuple[int, int]) -> Matrix:
+    """Return the forward matrix of a turn about the centre of an image.
+
+    Parameters
+    ----------
+    degrees : float
+        Counter-clockwise, as seen on the screen.
+    shape : (int, int)
+        Rows and columns of the image.
+    """
+    turns = degrees / 90
+    if float(turns).is_integer():  # quarter turns without rounding errors
+        cos, sin = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))[int(turns) % 4]
+    else:
+        cos, sin = float(np.cos(np.deg2rad(degrees))), float(np.sin(np.deg2rad(degrees)))
+    return _about_centre([[cos, sin], [-sin, cos]], shape)
+
+
+def shear(x_degrees: float, y_degrees: float, shape: tuple[int, int]) -> Matrix:
+    """Return the forward matrix that slants an image about its centre.
+
+    Parameters
+    ----------
+    x_degrees, y_degrees : float
+        Rows slide along x by tan(x_degrees) a row, columns along y by tan(y_degrees) a column.
+    shape : (int, int)
+        Rows and columns of the image.
+    """
+    for angle in (x_degrees, y_degrees):
+        if not abs(angle) < 89.9:
+            raise InvalidArgumentError(f"shear must lie within +-89.9 degrees, got {angle}")
+    x, y = np.tan(np.deg2rad([x_degrees, y_degrees]))
+    return _about_centre([[1.0, float(x)], [float(y), 1.0]], shape)
+
+
+def _about_centre(linear: list[list[float]], shape: tuple[int, int]) -> Matrix:
+    centre = np.array([(shape[1] - 1) / 2, (shape[0] - 1) / 2])
+    matrix = np.eye(3)
+    matrix[:2, :2] = linear
+    matrix[:2, 2] = centre - matrix[:2, :2] @ centre
+    return as_homography(matrix)
+
+
+def fit_output(
+    forward: npt.ArrayLike, shape: tuple[int, int]
+) -> tuple[Matrix, tuple[int, int]]:
+    """Shift a forward matrix onto the smallest canvas that holds the whole warped image.
+
+    Parameters
+    ----------
+    forward : array_like, (3, 3) or (2, 3)
+        Maps source to output.
+    shape : (int, int)
+        Rows and columns of the source.
+
+    Returns
+    -------
+    matrix : ndarray of float64, (3, 3)
+        `forward`, followed by the shift.
+    output_shape : (int, int)
+        Rows and columns of the canvas.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the horizon crosses the image: its warped extent is not finite.
+    """
+    matrix = as_homography(forward)
+    # The outer edges of the corner pixels, half a pixel beyond their centres.
+    edges = corners(shape) + np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
+    depth = np.column_stack([edges, np.ones(4)]) @ matrix[2]
+    if depth.min() <= 0 <= depth.max():
+        raise InvalidArgumentError(
+            "the horizon of the homography crosses the image, so no canvas holds it; "
+            "give an output size"
+        )
+    mapped = transform_points(matrix, edges)
+    low, high = mapped.min(axis=0), mapped.max(axis=0)
+    cols, rows = (max(1, int(np.ceil(length - 1e-6))) for length in high - low)
+    move = np.array([[1.0, 0.0, -0.5 - low[0]], [0.0, 1.0, -0.5 - low[1]], [0.0, 0.0, 1.0]])
+    return move @ matrix, (rows, cols)
+
+
+# -- maps from output pixels to source positions -----------------------------------
+
+
+class InverseMap(Protocol):
+    """Tells for a band of output rows where in the source each pixel lies."""
+
+    def positions(self, top: int, bottom: int, cols: int) -> Positions:
+        """Source (row, col) of output rows top..bottom-1; NaN where there is none."""
+
+    def stretches(self, top: int, bottom: int, rows: int, cols: int) -> Positions:
+        """Source pixels spanned along each source axis by one output pixel."""
+
+
+@dataclass(frozen=True)
+class Displacement:
+    """A displacement field, to be given to `warp` in place of a matrix.
+
+    Parameters
+    ----------
+    field : array_like, (2, rows, cols)
+        (row, col) steps in source pixels from each output pixel's own position to the
+        source position that it shows.
+    """
+
+    field: Any
+
+
+@dataclass(frozen=True)
+class Homography:
+    """An inverse 3x3 matrix, of the sign that makes its depth positive in front.
+
+    Build it with `facing`. Output points of depth <= 0 lie beyond the horizon.
+    """
+
+    matrix: Matrix
+
+    @classmethod
+    def facing(cls, inverse: npt.ArrayLike, shape: tuple[int, int]) -> Homography:
+        """Choose the matrix's sign so that the centre of the source lies in front."""
+        matrix = as_homography(inverse)
+        centre = np.array([(shape[1] - 1) / 2, (shape[0] - 1) / 2, 1.0])
+        if (np.linalg.inv(matrix) @ centre)[2] < 0:
+            matrix = -matrix
+        return cls(matrix)
+
+    def positions(self, top: int, bottom: int, cols: int) -> Positions:
+        """Source positions; NaN beyond the horizon."""
+        m = self.matrix
+        x = np.arange(cols, dtype=np.float64)[None, :]
+        y = np.arange(top, bottom, dtype=np.float64)[:, None]
+        depth = (m[2, 0] * x + m[2, 1] * y) + m[2, 2]
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            result = np.stack(
+                [
+                    ((m[1, 0] * x + m[1, 1] * y) + m[1, 2]) / depth,
+                    ((m[0, 0] * x + m[0, 1] * y) + m[0, 2]) / depth,
+                ]
+            )
+        result[:, ~(depth > 0)] = np.nan
+        return result
+
+    def stretches(self, top: int, bottom: int, rows: int, cols: int) -> Positions:  # noqa: ARG002
+        """Lengths of the rows of the map's derivative."""
+        m = self.matrix
+        row, col = self.positions(top, bottom, cols)
+        x = np.arange(cols, dtype=np.float64)[None, :]
+        y = np.arange(top, bottom, dtype=np.float64)[:, None]
+        depth = (m[2, 0] * x + m[2, 1] * y) + m[2, 2]
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            row_x, row_y = (m[1, 0] - row * m[2, 0]) / depth, (m[1, 1] - row * m[2, 1]) / depth
+            col_x, col_y = (m[0, 0] - col * m[2, 0]) / depth, (m[0, 1] - col * m[2, 1]) / depth
+            return np.stack(
+                [
+                    np.sqrt(row_x * row_x + row_y * row_y),
+                    np.sqrt(col_x * col_x + col_y * col_y),
+                ]
+            )
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    """Base of the maps without a derivative of their own: differences of positions."""
+
+    def positions(self, top: int, bottom: int, cols: int) -> Positions:
+        raise NotImplementedError
+
+    def stretches(self, top: int, bottom: int, rows: int, cols: int) -> Positions:
+        """Central differences, one-sided at the output's border."""
+        above, below = max(0, top - 1), min(rows, bottom + 1)
+        field = self.positions(above, below, cols)
+        squares = np.zeros_like(field)
+        with np.errstate(invalid="ignore", over="ignore"):
+            for axis in (1, 2):
+                if field.shape[axis] > 1:
+                    squares += np.gradient(field, axis=axis) ** 2
+            return np.asarray(np.sqrt(squares[:, top - above : bottom - above]))
+
+
+@dataclass(frozen=True)
+class _Absolute(_Sampled):
+    field: npt.NDArray[np.floating[Any]]
+
+    def positions(self, top: int, bottom: int, cols: int) -> Positions:  # noqa: ARG002
+        return np.array(self.field[:, top:bottom], dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class _Relative(_Sampled):
+    field: npt.NDArray[np.floating[Any]]
+
+    def positions(self, top: int, bottom: int, cols: int) -> Positions:
+        result = np.array(self.field[:, top:bottom], dtype=np.float64)
+        result[0] += np.arange(top, bottom, dtype=np.float64)[:, None]
+        result[1] += np.arange(cols, dtype=np.float64)
+        return result
+
+
+@dataclass(frozen=True)
+class _Function(_Sampled):
+    function: Callable[[npt.NDArray[np.float64]], npt.ArrayLike]
+
+    def positions(self, top: int, bottom: int, cols: int) -> Positions:
+        y, x = np.mgrid[top:bottom, 0:cols]
+        points = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
+        mapped = np.asarray(self.function(points), dtype=np.float64)
+        if mapped.shape != points.shape:
+            raise InvalidArgumentError(
+                f"inverse_map must return an array of shape {points.shape}, got {mapped.shape}"
+            )
+        return np.stack([mapped[:, 1].reshape(y.shape), mapped[:, 0].reshape(y.shape)])
+
+
+def as_inverse_map(
+    inverse_map: object, input_shape: tuple[int, int], output_shape: tuple[int, int] | None
+) -> tuple[InverseMap, tuple[int, int]]:
+    """Return the map that `warp` was given, in one form, and the output's rows and columns."""
+    if isinstance(inverse_map, Displacement):
+        field = _checked_field(inverse_map.field, "displacement field", output_shape)
+        return _Relative(field), (field.shape[1], field.shape[2])
+    shape = input_shape if output_shape is None else output_shape
+    if callable(inverse_map):
+        return _Function(inverse_map), shape
+    if not isinstance(inverse_map, (np.ndarray, list, tuple)):
+        raise InvalidTypeError(
+            "inverse_map must be a 3x3 or 2x3 matrix, a (2, rows, cols) array of coordinates, "
+            f"a Displacement or a callable, got {type(inverse_map).__name__}"
+        )
+    array = np.asarray(inverse_map)
+    if array.ndim == 3:
+        field = _checked_field(array, "coordinates", output_shape)
+        return _Absolute(field), (field.shape[1], field.shape[2])
+    return Homography.facing(array, input_shape), shape
+
+
+def _checked_field(
+    field: object, what: str, output_shape: tuple[int, int] | None
+) -> npt.NDArray[np.floating[Any]]:
+    array = np.asarray(field)
+    if array.ndim != 3 or array.shape[0] != 2 or 0 in array.shape:
+        raise InvalidArgumentError(f"{what} must have shape (2, rows, cols), got {array.shape}")
+    if array.dtype.kind not in "fiu":
+        raise InvalidTypeError(f"{what} must be real numbers, got {array.dtype}")
+    if output_shape is not None and array.shape[1:] != tuple(output_shape):
+        raise InvalidArgumentError(
+            f"{what} of shape {array.shape} do not fit output_shape {tuple(output_shape)}"
+        )
+    return array

@@ -1,0 +1,302 @@
+"""The whole method in plain NumPy: slow, short, and the specification.
+
+Every fast path is tested to equal this module bit for bit. One plane (one channel) at a
+time:
+
+1. `stage` reads a stage's tables for each pixel: coordinates in, values out.
+2. `resample_grid` (resizing) or `resample_points` (warping) weighs, for each output
+   pixel, its neighbours by THEIR OWN functions and takes the mean.
+
+Arithmetic
+----------
+Stages are integer arithmetic. A coordinate counts in units of ``2**-grey_bits`` grey
+levels: 1 for uint8 (``grey_bits = 0``), 1/4096 for deeper images when the tables' nodes
+lie 16 levels apart; a cell of the table always spans ``2**cell_bits`` units. The weights
+are float32 arithmetic in the order written here, with an exponential made of additions
+and multiplications alone (`exp2_negative`), so that compiled code can follow it to the
+bit on any machine.
+
+References
+----------
+.. [1] Li et al., "Learning Steerable Function for Efficient Image Resampling", CVPR 2023.
+.. [2] Li et al., "LeRF: Learning Resampling Function for Adaptive and Efficient Image
+   Interpolation", arXiv 2407.09935.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.bank import LEVELS, LutBank, Table
+from lerf_core.taps import REACH_LIMIT, AxisTaps, PointTaps
+
+__all__ = [
+    "EXP2_COEFFICIENTS",
+    "EXPONENT_LIMIT",
+    "exp2_negative",
+    "resample_grid",
+    "resample_points",
+    "stage",
+    "tap_weights",
+]
+
+F32 = np.float32
+FloatPlane = npt.NDArray[np.float32]
+AnyPlane = npt.NDArray[np.generic]
+
+#: 2**f = sum of c[i] * f**i on -0.5..0.5, to 1.4e-7 of its value; least worst-case error.
+EXP2_COEFFICIENTS = tuple(
+    F32(c) for c in (1.0, 0.69314697, 0.24022676, 0.055506145, 0.0096580397, 0.0013266007)
+)
+#: Exponents stop here: the weight 2**-126 is float32's smallest normal number, so a sum of
+#: weights is never zero.
+EXPONENT_LIMIT = F32(126.0)
+#: 1.5 * 2**23: adding and subtracting it rounds a float32 to an integer, half to even.
+ROUND_F32 = F32(12582912.0)
+#: u**2 / 2 and -r*u*v of the Gaussian's exponent in base 2, for parameters in 0..255.
+GAUSS_SQUARE = F32(np.log2(np.e) * 0.5 * 10.0**2 / LEVELS**2)
+GAUSS_CROSS = F32(-np.log2(np.e) * 10.0**2 / LEVELS**3)
+
+
+# -- stages: table reads ----------------------------------------------------------
+
+
+def stage(
+    plane: npt.NDArray[np.integer], bank: LutBank, number: int, cell_bits: int
+) -> npt.NDArray[np.int64]:
+    """Read a stage's tables for every pixel.
+
+    Parameters
+    ----------
+    plane : ndarray of int, (rows, cols)
+        Coordinates in 0..255, times ``2**grey_bits``.
+    bank : LutBank
+        The tables.
+    number : int
+        Stage, counted from 0.
+    cell_bits : int
+        ``grey_bits + log2(bank.interval)``.
+
+    Returns
+    -------
+    ndarray of int64, (values, rows, cols)
+        ``clip(round(sum of reads / divisor + bias), 0, 255)`` in the units of `plane`,
+        rounded half to even. The feature, or the parameters.
+    """
+    spec = bank.stages[number]
+    rows, cols = plane.shape
+    pad = bank.reach
+    padded = np.pad(plane, pad, mode="edge")
+    total = np.zeros((rows, cols, len(spec.values)), dtype=np.int64)
+    for read in bank.reads(number):
+        pixels = [
+            padded[pad + dy : pad + dy + rows, pad + dx : pad + dx + cols]
+            for dy, dx in read.offsets
+        ]
+        total += _interpolate(bank.tables[read.table], np.stack(pixels, axis=-1), cell_bits)
+    # A read is sum(weight * entry) / cell in grey levels, and cell = interval * 2**grey_bits.
+    unit = (1 << cell_bits) // bank.interval
+    divisor = bank.interval * spec.divisor
+    value = np.rint((total + spec.bias * unit * divisor) / divisor)
+    return np.clip(value, 0, LEVELS * unit).astype(np.int64).transpose(2, 0, 1)
+
+
+def _interpolate(
+    table: Table, pixels: npt.NDArray[np.integer], cell_bits: int
+) -> npt.NDArray[np.int64]:
+    """Interpolate a table over the 4-simplex of its cell; weights sum to ``2**cell_bits``."""
+    node = pixels.astype(np.int64) >> cell_bits
+    fraction = pixels.astype(np.int64) & ((1 << cell_bits) - 1)
+    order = np.argsort(-fraction, axis=-1, kind="stable")
+    ranked = np.take_along_axis(fraction, order, axis=-1)
+    weight = 1 << cell_bits
+    total = np.zeros((*pixels.shape[:-1], table.shape[-1]), dtype=np.int64)
+    for rank in range(5):
+        lower = ranked[..., rank] if rank < 4 else 0
+        entry = table[node[..., 0], node[..., 1], node[..., 2], node[..., 3]]
+        total += np.asarray(weight - lower)[..., None] * entry
+        if rank < 4:  # step to the next corner, along the axis of the next smaller fraction
+            weight = lower
+            axis = order[..., rank, None]
+            np.put_along_axis(node, axis, np.take_along_axis(node, axis, axis=-1) + 1, axis=-1)
+    return total
+
+
+# -- resampling: the weighted mean ------------------------------------------------
+
+
+def exp2_negative(exponent: FloatPlane) -> FloatPlane:
+    """Return ``2**-exponent`` for float32 exponents >= -0.5, by a fixed sequence of operations."""
+    exponent = np.minimum(exponent, EXPONENT_LIMIT)
+    shifted = exponent + ROUND_F32  # the low bits of its mantissa are round(exponent)
+    fraction = (shifted - ROUND_F32) - exponent
+    power = np.full_like(fraction, EXP2_COEFFICIENTS[-1])
+    for coefficient in EXP2_COEFFICIENTS[-2::-1]:
+        power = power * fraction + coefficient
+    # Lowering the exponent field by n divides by 2**n.
+    return (power.view(np.int32) - (shifted.view(np.int32) << 23)).view(np.float32)
+
+
+def tap_weights(
+    weighting: str, parameters: npt.NDArray[np.generic], dy: FloatPlane, dx: FloatPlane
+) -> FloatPlane:
+    """Weight of source pixels with the given parameters at offsets (dy, dx) to the output.
+
+    Parameters
+    ----------
+    weighting : {"gaussian", "linear"}
+        ``exp(-(u**2 - 2*r*u*v + v**2) / 2)`` with ``u = 10*sigma_row*dy``,
+        ``v = 10*sigma_col*dx``, ``r = 2*rho - 1`` (equation 5 of [1]_); or the product of
+        ``max(0, 1 - a*|d|)`` over both axes with ``a = 2*alpha - 1``.
+    parameters : ndarray, (values, ...)
+        In 0..255.
+    dy, dx : ndarray of float32
+        Output position minus source position, in source pixels; broadcast to `parameters`.
+    """
+    values = parameters.astype(F32)
+    if weighting == "linear":
+        a = (values[0] + values[0] - F32(LEVELS)) * F32(1 / LEVELS)
+        zero = F32(0)
+        return np.maximum(F32(1) - a * np.abs(dy), zero) * np.maximum(F32(1) - a * np.abs(dx), zero)
+    rho, sigma_row, sigma_col = values
+    row = GAUSS_SQUARE * (sigma_row * sigma_row)
+    col = GAUSS_SQUARE * (sigma_col * sigma_col)
+    cross = GAUSS_CROSS * ((rho + rho - F32(LEVELS)) * (sigma_row * sigma_col))
+    return exp2_negative((row * (dy * dy) + (cross * dx) * dy) + (col * dx) * dx)
+
+
+class _Mean:
+    """Weighted mean over taps, one after the other, as differences to the first tap.
+
+    The difference form keeps constants exact. Taps of zero confidence (transparent or
+    missing pixels) do not count; where all are such, confidence is disregarded.
+    """
+
+    def __init__(self) -> None:
+        self.base: FloatPlane | None = None
+
+    def add(self, value: FloatPlane, weight: FloatPlane, confidence: FloatPlane | None) -> None:
+        trusted = weight if confidence is None else weight * confidence
+        if self.base is None:
+            self.base = value
+            self.plain, self.plain_sum = np.zeros_like(weight), np.zeros_like(weight)
+            self.trusted, self.trusted_sum = np.zeros_like(weight), np.zeros_like(weight)
+        difference = value - self.base
+        self.plain_sum = self.plain_sum + weight
+        self.plain = self.plain + weight * difference
+        self.trusted_sum = self.trusted_sum + trusted
+        self.trusted = self.trusted + trusted * difference
+
+    def result(self) -> tuple[FloatPlane, FloatPlane]:
+        """Return the mean and the share of the weight that could be trusted."""
+        assert self.base is not None  # noqa: S101 - there is always a tap
+        use = self.trusted_sum > 0
+        total = np.where(use, self.trusted_sum, self.plain_sum)
+        return (
+            self.base + np.where(use, self.trusted, self.plain) / total,
+            self.trusted_sum / self.plain_sum,
+        )
+
+
+def resample_grid(
+    feature: AnyPlane,
+    parameters: AnyPlane,
+    weighting: str,
+    rows: AxisTaps,
+    cols: AxisTaps,
+    *,
+    confidence: FloatPlane | None = None,
+    cval: float | None = None,
+    cval_confidence: float = 1.0,
+) -> tuple[FloatPlane, FloatPlane]:
+    """Resample onto a grid: each output row and column has its own taps.
+
+    Parameters
+    ----------
+    feature : ndarray, (rows, cols)
+        Pre-filtered image in grey levels.
+    parameters : ndarray, (values, rows, cols)
+        In 0..255.
+    weighting : str
+        See `tap_weights`.
+    rows, cols : AxisTaps
+        Source indices and offsets for each output row and column.
+    confidence : ndarray of float32, (rows, cols), optional
+        Factor for each source pixel's weight, in 0..1.
+    cval, cval_confidence : float, optional
+        Feature and confidence beyond the border; None takes the nearest pixel's.
+
+    Returns
+    -------
+    mean, trust : ndarray of float32, (output rows, output cols)
+        The result in grey levels, and the trusted share of the weights.
+    """
+    mean = _Mean()
+    height, width = feature.shape
+    for ty in range(rows.count):
+        for tx in range(cols.count):
+            index_row, index_col = rows.index[:, ty, None], cols.index[None, :, tx]
+            _add_tap(
+                mean, feature, parameters, weighting, confidence, cval, cval_confidence,
+                np.broadcast_to(index_row, (rows.size, cols.size)),
+                np.broadcast_to(index_col, (rows.size, cols.size)),
+                rows.offset[:, ty, None], cols.offset[None, :, tx],
+            )  # fmt: skip
+    return mean.result()
+
+
+def resample_points(
+    feature: AnyPlane,
+    parameters: AnyPlane,
+    weighting: str,
+    points: PointTaps,
+    *,
+    confidence: FloatPlane | None = None,
+    cval: float | None = None,
+    cval_confidence: float = 1.0,
+) -> tuple[FloatPlane, FloatPlane]:
+    """Resample at scattered source positions; arguments and results as `resample_grid`."""
+    mean = _Mean()
+    for ty in range(int(points.row_count.max(initial=1))):
+        for tx in range(int(points.col_count.max(initial=1))):
+            used = (ty < points.row_count) & (tx < points.col_count)
+            index_row = points.row_first + ty * points.row_step
+            index_col = points.col_first + tx * points.col_step
+            dy = ((points.row - index_row) * points.row_scale).astype(F32)
+            dx = ((points.col - index_col) * points.col_scale).astype(F32)
+            _add_tap(
+                mean, feature, parameters, weighting, confidence, cval, cval_confidence,
+                index_row, index_col, dy, dx, used,
+            )  # fmt: skip
+    return mean.result()
+
+
+def _add_tap(
+    mean: _Mean,
+    feature: AnyPlane,
+    parameters: AnyPlane,
+    weighting: str,
+    confidence: FloatPlane | None,
+    cval: float | None,
+    cval_confidence: float,
+    index_row: npt.NDArray[np.int64],
+    index_col: npt.NDArray[np.int64],
+    dy: FloatPlane,
+    dx: FloatPlane,
+    used: npt.NDArray[np.bool_] | None = None,
+) -> None:
+    height, width = feature.shape
+    row = np.clip(index_row, 0, height - 1)
+    col = np.clip(index_col, 0, width - 1)
+    outside = (row != index_row) | (col != index_col)
+    value = feature[row, col].astype(F32)
+    trust = None if confidence is None else confidence[row, col]
+    if cval is not None:
+        value = np.where(outside, F32(cval), value)
+        if trust is not None:
+            trust = np.where(outside, F32(cval_confidence), trust)
+    weight = tap_weights(weighting, parameters[:, row, col], dy, dx)
+    near = (np.abs(dy) <= REACH_LIMIT) & (np.abs(dx) <= REACH_LIMIT)
+    weight = np.where(near if used is None else near & used, weight, F32(0))
+    mean.add(value, weight, trust)

@@ -1,0 +1,152 @@
+"""Which source pixels an output pixel is made of, and how far from it they lie.
+
+Convention
+----------
+Positions are (row, col) in source pixels; the centre of the first pixel is 0. The
+centres of source and result coincide: output pixel o of an axis lies at
+``o/scale + (size-1)/2 - (out_size-1)/(2*scale)``, which is ``(o + 0.5)/scale - 0.5`` where
+``size * scale`` is whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "MAX_POINT_TAPS",
+    "POSITION_EPS",
+    "REACH_LIMIT",
+    "AxisTaps",
+    "PointTaps",
+    "axis_taps",
+    "nearest_index",
+    "point_taps",
+]
+
+#: Positions this close below a pixel still count as on it (the published code's margin).
+POSITION_EPS = float(np.finfo(np.float32).eps)
+#: Taps farther than one (stretched) pixel do not count; the margin is for rounding.
+REACH_LIMIT = np.float32(1.000001)
+#: A warped pixel takes at most this many taps an axis; a larger footprint is sampled
+#: evenly instead of wholly, so that strong perspective stays affordable.
+MAX_POINT_TAPS = 32
+# Local scales this close below 1 (rounding in a rotation's matrix) are not shrinking.
+_STRETCH_TOLERANCE = 1e-6
+
+Indices = npt.NDArray[np.int64]
+Positions = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class AxisTaps:
+    """Taps of one axis of a grid: the same for every output pixel of a row (or column).
+
+    Attributes
+    ----------
+    index : ndarray of int64, (size, count)
+        Source index, in order; may lie outside the image.
+    offset : ndarray of float32, (size, count)
+        Output position minus source position, divided by the stretch.
+    """
+
+    index: Indices
+    offset: npt.NDArray[np.float32]
+
+    @property
+    def size(self) -> int:
+        """Number of output pixels."""
+        return self.index.shape[0]
+
+    @property
+    def count(self) -> int:
+        """Number of taps of each."""
+        return self.index.shape[1]
+
+
+@dataclass(frozen=True)
+class PointTaps:
+    """Taps of scattered positions; all arrays of one shape.
+
+    Tap t of an axis has index ``first + t * step`` for ``t < count``, and offset
+    ``(position - index) * scale``.
+    """
+
+    row: Positions
+    col: Positions
+    row_first: Indices
+    col_first: Indices
+    row_count: Indices
+    col_count: Indices
+    row_step: Indices
+    col_step: Indices
+    row_scale: Positions
+    col_scale: Positions
+
+
+def axis_positions(size: int, out_size: int, scale: float) -> Positions:
+    """Return the source position of each output pixel of an axis."""
+    shift = (size - 1) / 2 - (out_size - 1) / (2 * scale)
+    return np.arange(out_size, dtype=np.float64) / scale + shift
+
+
+def axis_taps(size: int, out_size: int, scale: float, *, anti_aliasing: bool) -> AxisTaps:
+    """Taps that resize an axis from `size` to `out_size` pixels by `scale`.
+
+    Two neighbours; when shrinking with `anti_aliasing`, as many as the support stretched
+    by ``1 / scale`` holds. An axis that keeps its length is not resampled: one tap.
+    """
+    if size == out_size and scale == 1:
+        here = np.arange(size, dtype=np.int64)[:, None]
+        return AxisTaps(here, np.zeros((size, 1), dtype=np.float32))
+    stretch = max(1.0, 1.0 / scale) if anti_aliasing else 1.0
+    position = axis_positions(size, out_size, scale)
+    first = np.ceil(position - stretch - POSITION_EPS).astype(np.int64)
+    count = int(np.ceil(2 * stretch - POSITION_EPS))
+    index = first[:, None] + np.arange(count)
+    return AxisTaps(index, ((position[:, None] - index) / stretch).astype(np.float32))
+
+
+def nearest_index(position: Positions) -> Indices:
+    """Index of the source pixel nearest to each position; halves go to the lower one."""
+    return np.ceil(position - 0.5 - POSITION_EPS).astype(np.int64)
+
+
+def point_taps(
+    row: Positions, col: Positions, row_stretch: Positions | None, col_stretch: Positions | None
+) -> PointTaps:
+    """Taps of scattered finite positions.
+
+    Parameters
+    ----------
+    row, col : ndarray of float64
+        Source positions.
+    row_stretch, col_stretch : ndarray of float64 or None
+        How many source pixels an output pixel spans along each source axis; below 1
+        counts as 1. None: no anti-aliasing.
+    """
+    one = np.ones_like(row)
+    row_stretch = one if row_stretch is None else effective_stretch(row_stretch)
+    col_stretch = one if col_stretch is None else effective_stretch(col_stretch)
+    return PointTaps(row, col, *_interleave(_axis(row, row_stretch), _axis(col, col_stretch)))
+
+
+def effective_stretch(stretch: Positions) -> Positions:
+    """Return the stretch of the support: 1 unless the map shrinks."""
+    return np.where(stretch > 1 + _STRETCH_TOLERANCE, stretch, 1.0)
+
+
+def _axis(position: Positions, stretch: Positions) -> tuple[Indices, Indices, Indices, Positions]:
+    first = np.ceil(position - stretch - POSITION_EPS).astype(np.int64)
+    count = np.ceil(2 * stretch - POSITION_EPS).astype(np.int64)
+    step = (count + (MAX_POINT_TAPS - 1)) // MAX_POINT_TAPS
+    return first, (count + step - 1) // step, step, 1.0 / stretch
+
+
+def _interleave(
+    row: tuple[Indices, Indices, Indices, Positions],
+    col: tuple[Indices, Indices, Indices, Positions],
+) -> tuple[Indices, Indices, Indices, Indices, Indices, Indices, Positions, Positions]:
+    return row[0], col[0], row[1], col[1], row[2], col[2], row[3], col[3]

@@ -1,0 +1,204 @@
+"""Finding and reading benchmark sets."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from training.benchmarks import (
+    find_scale_pairs,
+    find_warp_pairs,
+    format_scale,
+    read_matrix,
+    read_rgb,
+)
+from training.errors import DatasetError, MissingExtraError
+
+
+def save(path, array):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+
+
+def noise(rows, cols, channels=3, seed=0):
+    shape = (rows, cols) if channels == 1 else (rows, cols, channels)
+    return np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
+
+
+@pytest.fixture
+def rr_set(tmp_path):
+    folder = tmp_path / "bench" / "SetA"
+    for name in ("b", "a"):
+        save(folder / "HR" / f"{name}.png", noise(24, 30))
+        save(folder / "LR_bicubic" / "rrLR_X2.00_2.00" / f"{name}.png", noise(12, 15))
+        save(folder / "LR_bicubic" / "rrLR_X2.00_1.50" / f"{name}.png", noise(12, 20))
+        save(folder / "LR_bicubic" / "rrLR_X10.00_10.00" / f"{name}.png", noise(3, 3))
+    return folder
+
+
+@pytest.fixture
+def srf_set(tmp_path):
+    folder = tmp_path / "srf" / "SetB"
+    for scale in (2, 3):
+        for number in (1, 2):
+            stem = folder / f"image_SRF_{scale}" / f"img_{number:03}_SRF_{scale}"
+            save(stem.with_name(f"{stem.name}_HR.png"), noise(12 * scale, 14 * scale))
+            save(stem.with_name(f"{stem.name}_LR.png"), noise(12, 14))
+    return folder
+
+
+def test_rr_layout(rr_set):
+    pairs = find_scale_pairs(rr_set)
+    assert [pair.scale for pair in pairs[::2]] == [(2.0, 1.5), (2.0, 2.0), (10.0, 10.0)]
+    assert [pair.name for pair in pairs[:2]] == ["a", "b"]
+    first = pairs[0]
+    assert first.dataset == "bench/SetA"
+    assert first.high == rr_set / "HR" / "a.png"
+    assert first.low == rr_set / "LR_bicubic" / "rrLR_X2.00_1.50" / "a.png"
+
+
+def test_srf_layout(srf_set):
+    pairs = find_scale_pairs(srf_set)
+    assert [(pair.scale[0], pair.name) for pair in pairs] == [
+        (2.0, "img_001"),
+        (2.0, "img_002"),
+        (3.0, "img_001"),
+        (3.0, "img_002"),
+    ]
+    assert pairs[2].high.name == "img_001_SRF_3_HR.png"
+    assert pairs[2].low.name == "img_001_SRF_3_LR.png"
+
+
+def test_a_folder_of_sets(rr_set, srf_set):
+    (srf_set.parent / "Empty").mkdir()
+    (srf_set.parent / "notes.txt").write_text("x")
+    assert find_scale_pairs(srf_set.parent) == find_scale_pairs(srf_set)
+
+
+def test_chosen_scales_come_in_the_order_asked_for(srf_set):
+    pairs = find_scale_pairs(srf_set, [(3.0, 3.0), (2.0, 2.0)])
+    assert [pair.scale[0] for pair in pairs] == [3.0, 3.0, 2.0, 2.0]
+
+
+def test_a_missing_scale_is_named(srf_set):
+    with pytest.raises(DatasetError, match="srf/SetB has no x4, only x2, x3"):
+        find_scale_pairs(srf_set, [(4.0, 4.0)])
+
+
+def test_missing_partners_are_named(rr_set, srf_set):
+    (rr_set / "HR" / "b.png").unlink()
+    with pytest.raises(DatasetError, match=r"b\.png has no image of its name"):
+        find_scale_pairs(rr_set)
+    (srf_set / "image_SRF_2" / "img_002_SRF_2_HR.png").unlink()
+    with pytest.raises(DatasetError, match=r"has no img_002_SRF_2_HR\.png"):
+        find_scale_pairs(srf_set)
+
+
+def test_brackets_in_names_are_literal(tmp_path):
+    for part in ("HR", "LR_bicubic/rrLR_X2.00_2.00"):
+        save(tmp_path / part / "a[1].png", noise(4, 4))
+    assert find_scale_pairs(tmp_path)[0].high.name == "a[1].png"
+
+
+@pytest.mark.parametrize("find", [find_scale_pairs, find_warp_pairs])
+def test_nothing_found(find, tmp_path):
+    with pytest.raises(DatasetError, match="holds no benchmark set"):
+        find(tmp_path)
+    with pytest.raises(DatasetError, match="is not a folder"):
+        find(tmp_path / "absent")
+
+
+def test_warp_layout(tmp_path):
+    folder = tmp_path / "bench" / "SetC"
+    for part in ("osc", "isc"):
+        for name in ("b", "a"):
+            save(folder / "HR" / f"{name}.png", noise(4, 4))
+            save(folder / part / f"{name}.png", noise(4, 4))
+            (folder / part / f"{name}.pth").touch()
+    pairs = find_warp_pairs(tmp_path / "bench")
+    assert [(pair.part, pair.name) for pair in pairs] == [
+        ("isc", "a"),
+        ("isc", "b"),
+        ("osc", "a"),
+        ("osc", "b"),
+    ]
+    assert pairs[0].source == folder / "isc" / "a.png"
+
+    (folder / "isc" / "a.pth").unlink()
+    with pytest.raises(DatasetError, match=r"no \.pth matrix for a"):
+        find_warp_pairs(folder)
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
+def test_read_rgb(tmp_path, channels, mode):
+    array = noise(5, 7, channels)
+    path = tmp_path / "image.png"
+    save(path, array)
+    expected = np.stack([array] * 3, axis=-1) if mode == "L" else array[..., :3]
+    np.testing.assert_array_equal(read_rgb(path), expected)
+
+
+def test_read_rgb_refuses(tmp_path):
+    path = tmp_path / "deep.png"
+    save(path, noise(4, 4, 1).astype(np.uint16) * 257)
+    with pytest.raises(DatasetError, match="8-bit"):
+        read_rgb(path)
+    path.write_bytes(b"no image")
+    with pytest.raises(DatasetError, match=r"deep\.png"):
+        read_rgb(path)
+    with pytest.raises(DatasetError, match="absent"):
+        read_rgb(tmp_path / "absent.png")
+
+
+def test_read_matrix(tmp_path):
+    torch = pytest.importorskip("torch")
+    matrix = np.arange(9, dtype=np.float64).reshape(3, 3)
+    torch.save(torch.from_numpy(matrix), tmp_path / "m.pth")
+    np.testing.assert_array_equal(read_matrix(tmp_path / "m.pth"), matrix)
+
+
+class Trap:
+    """Would write a file if it were unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def test_read_matrix_refuses(tmp_path):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "m.pth"
+    torch.save(torch.zeros(2, 3), path)
+    with pytest.raises(DatasetError, match=r"shape \(2, 3\)"):
+        read_matrix(path)
+    torch.save(torch.full((3, 3), float("nan")), path)
+    with pytest.raises(DatasetError, match="finite"):
+        read_matrix(path)
+    torch.save({"a": 1}, path)
+    with pytest.raises(DatasetError, match="no tensor"):
+        read_matrix(path)
+    path.write_bytes(b"")
+    with pytest.raises(DatasetError, match="not a saved 3x3 tensor"):
+        read_matrix(path)
+
+
+def test_read_matrix_runs_nothing(tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.save(Trap(tmp_path / "trapped"), tmp_path / "m.pth")
+    with pytest.raises(DatasetError, match="not a saved 3x3 tensor"):
+        read_matrix(tmp_path / "m.pth")
+    assert not (tmp_path / "trapped").exists()
+
+
+def test_read_matrix_without_torch_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    with pytest.raises(MissingExtraError, match=r"m\.pth needs torch: pip install 'lerf\[train\]'"):
+        read_matrix(tmp_path / "m.pth")
+
+
+@pytest.mark.parametrize(
+    ("scale", "text"), [((2.0, 2.0), "x2"), ((1.5, 1.5), "x1.5"), ((2.0, 3.5), "x2x3.5")]
+)
+def test_format_scale(scale, text):
+    assert format_scale(scale) == text

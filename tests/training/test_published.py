@@ -1,0 +1,77 @@
+"""The published figures through this project's own evaluation, to the printed digit."""
+
+import pytest
+
+from training.benchmarks import find_scale_pairs, find_warp_pairs
+from training.evaluation import evaluate_scale, evaluate_warp, means
+from training.methods import bank_method, baseline_method, installed_baselines
+
+
+def sr_figures(folder, method):
+    """`[(PSNR, SSIM), ...]` by scale, as printed."""
+    rows = means(evaluate_scale(find_scale_pairs(folder), [method]))
+    return [(f"{row.psnr:.2f}", f"{row.ssim:.4f}") for row in rows]
+
+
+def warp_figures(folder, method):
+    """`{part: mPSNR}` as printed."""
+    pytest.importorskip("torch")
+    rows = means(evaluate_warp(find_warp_pairs(folder), [method]))
+    return {row.case: f"{row.psnr:.2f}" for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("bank", "expected"),
+    [
+        ("lerf-g", [("35.71", "0.9475"), ("32.02", "0.8980"), ("30.15", "0.8548")]),
+        ("lerf-l", [("34.84", "0.9432"), ("30.72", "0.8773"), ("29.13", "0.8270")]),
+    ],
+)
+def test_set5(shared_data, bank, expected):
+    method = bank_method(str(shared_data / "upstream" / bank), border="constant")
+    assert sr_figures(shared_data / "bench" / "rrBenchmark" / "Set5", method) == expected
+
+
+def test_set14(shared_data):
+    method = bank_method(str(shared_data / "upstream" / "lerf-g"), border="constant")
+    figures = sr_figures(shared_data / "bench" / "srf" / "Set14", method)
+    assert [figure for figure, _ in figures] == ["31.99", "28.85", "27.36"]
+
+
+@pytest.mark.parametrize(
+    ("bank", "expected"),
+    [
+        ("lerf-g", {"isc": "33.81", "osc": "27.89"}),
+        ("lerf-l", {"isc": "32.90", "osc": "27.13"}),
+    ],
+)
+def test_warps(shared_data, bank, expected):
+    method = bank_method(str(shared_data / "upstream" / bank), anti_aliasing=False)
+    assert warp_figures(shared_data / "bench" / "WarpBenchmark", method) == expected
+
+
+# Libraries change their arithmetic between versions: a hundredth either way is theirs.
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("opencv-cubic", [33.97, 30.63, 28.63]),
+        ("pillow-lanczos", [34.31, 30.83, 28.81]),
+        ("opencv-lanczos4", [34.45, 30.91, 28.89]),
+    ],
+)
+def test_baselines_set5(shared_data, name, expected):
+    if name not in installed_baselines():
+        pytest.skip("not installed")
+    figures = sr_figures(shared_data / "bench" / "srf" / "Set5", baseline_method(name))
+    assert [float(figure) for figure, _ in figures] == pytest.approx(expected, abs=0.011)
+
+
+@pytest.mark.parametrize(
+    ("name", "isc", "osc"), [("opencv-cubic", 32.44, 26.55), ("opencv-lanczos4", 32.86, 26.76)]
+)
+def test_baselines_warps(shared_data, name, isc, osc):
+    if name not in installed_baselines():
+        pytest.skip("not installed")
+    figures = warp_figures(shared_data / "bench" / "WarpBenchmark", baseline_method(name))
+    assert float(figures["isc"]) == pytest.approx(isc, abs=0.011)
+    assert float(figures["osc"]) == pytest.approx(osc, abs=0.011)

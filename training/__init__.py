@@ -1,0 +1,1 @@
+"""Training and evaluation of banks; needs the ``train`` extra where torch is used."""

@@ -1,0 +1,308 @@
+"""Benchmark sets on disk: which files belong together, and how they are read.
+
+Three layouts are known, by the names of their folders:
+
+==========  ====================================================================
+layout      files of a set
+==========  ====================================================================
+rr          ``HR/NAME.png``, ``LR_bicubic/rrLR_X2.00_3.50/NAME.png`` (row, column
+            scale)
+srf         ``image_SRF_2/img_001_SRF_2_HR.png`` and ``..._LR.png``, HR cropped
+            for each scale
+warp        ``HR/NAME.png``; for each part (``isc``: in scale, ``osc``: out of
+            scale) ``PART/NAME.png``, the source, and ``PART/NAME.pth``, the matrix
+==========  ====================================================================
+
+Convention
+----------
+Scales are (row, column). A warp's matrix is forward: it takes a source's (x, y, 1),
+pixel centres at integers, to the output's, which is as large as HR.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from training.errors import DatasetError, MissingExtraError
+
+__all__ = [
+    "ScalePair",
+    "WarpPair",
+    "find_scale_pairs",
+    "find_warp_pairs",
+    "format_scale",
+    "read_matrix",
+    "read_rgb",
+]
+
+Image = npt.NDArray[np.uint8]
+Matrix = npt.NDArray[np.float64]
+Scale = tuple[float, float]
+
+_RR_FOLDER = re.compile(r"rrLR_X(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)")
+_SRF_FOLDER = re.compile(r"image_SRF_(\d+(?:\.\d+)?)")
+_SRF_FILE = re.compile(r"(?P<stem>.+)_LR")
+_IMAGE_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"})
+
+
+@dataclass(frozen=True)
+class ScalePair:
+    """One image of a super-resolution benchmark at one scale."""
+
+    dataset: str
+    name: str
+    scale: Scale
+    high: Path
+    low: Path
+
+
+@dataclass(frozen=True)
+class WarpPair:
+    """One image of a warping benchmark: source, forward matrix, what it should become."""
+
+    dataset: str
+    part: str
+    name: str
+    high: Path
+    source: Path
+    matrix: Path
+
+
+def format_scale(scale: Scale) -> str:
+    """Scale as people write it.
+
+    Examples
+    --------
+    >>> format_scale((2.0, 2.0)), format_scale((2.0, 1.5))
+    ('x2', 'x2x1.5')
+    """
+    row, col = scale
+    return f"x{row:g}" if row == col else f"x{row:g}x{col:g}"
+
+
+def find_scale_pairs(folder: str | Path, scales: Iterable[Scale] | None = None) -> list[ScalePair]:
+    """Pairs of a super-resolution set, or of every set in a folder of sets.
+
+    Parameters
+    ----------
+    folder : path
+        A set in the rr or the srf layout, or a folder of such sets.
+    scales : iterable of (row, column), optional
+        Only these; all that are there by default.
+
+    Returns
+    -------
+    list of ScalePair
+        Ordered by set, scale and name.
+
+    Raises
+    ------
+    DatasetError
+        If nothing is found, a scale is missing, or a file has no partner.
+    """
+    sets = _sets_in(Path(folder), _scale_pairs_of, "HR and LR_bicubic, or image_SRF_*")
+    if scales is None:
+        return [pair for pairs in sets for pair in pairs]
+    chosen: list[ScalePair] = []
+    for pairs in sets:
+        for scale in scales:
+            at_scale = [pair for pair in pairs if pair.scale == scale]
+            if not at_scale:
+                have = ", ".join(dict.fromkeys(format_scale(pair.scale) for pair in pairs))
+                raise DatasetError(f"{pairs[0].dataset} has no {format_scale(scale)}, only {have}")
+            chosen += at_scale
+    return chosen
+
+
+def find_warp_pairs(folder: str | Path) -> list[WarpPair]:
+    """Pairs of a warping set, or of every set in a folder of sets.
+
+    Parameters
+    ----------
+    folder : path
+        A set in the warp layout, or a folder of such sets.
+
+    Returns
+    -------
+    list of WarpPair
+        Ordered by set, part and name.
+
+    Raises
+    ------
+    DatasetError
+        If nothing is found, or a source has no HR image or no matrix.
+    """
+    sets = _sets_in(Path(folder), _warp_pairs_of, "HR and folders of images with .pth matrices")
+    return [pair for pairs in sets for pair in pairs]
+
+
+def read_rgb(path: Path) -> Image:
+    """8-bit RGB of an image file; grey is repeated, alpha left out.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    ndarray of uint8, shape (rows, cols, 3)
+
+    Raises
+    ------
+    DatasetError
+        If the file cannot be read or holds more than 8 bits a sample.
+    """
+    from PIL import Image as PillowImage
+
+    try:
+        with PillowImage.open(path) as image:
+            if image.mode not in {"1", "L", "LA", "P", "RGB", "RGBA"}:
+                raise DatasetError(f"{path}: benchmarks are 8-bit grey or RGB, not {image.mode}")
+            return np.array(image.convert("RGB"))
+    except OSError as error:
+        raise DatasetError(f"{path}: {error}") from error
+
+
+def read_matrix(path: Path) -> Matrix:
+    """3x3 matrix of a ``.pth`` file, read without running anything it may hold.
+
+    Parameters
+    ----------
+    path : Path
+        A file saved by torch, of one 3x3 tensor.
+
+    Returns
+    -------
+    ndarray of float64, shape (3, 3)
+
+    Raises
+    ------
+    MissingExtraError
+        If torch is not installed.
+    DatasetError
+        If the file holds anything else.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingExtraError(f"reading {path.name}", "torch", "train") from error
+
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    # torch raises whatever its unpickler meets: any of it means a bad file.
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DatasetError(f"{path}: not a saved 3x3 tensor ({reason})") from error
+    matrix = np.asarray(loaded, dtype=np.float64) if torch.is_tensor(loaded) else None
+    if matrix is None or matrix.shape != (3, 3) or not np.isfinite(matrix).all():
+        shape = "no tensor" if matrix is None else f"a tensor of shape {matrix.shape}"
+        raise DatasetError(f"{path}: expected a finite 3x3 tensor, got {shape}")
+    return matrix
+
+
+# --- the layouts ---------------------------------------------------------------------------------
+
+Pair = TypeVar("Pair", ScalePair, WarpPair)
+
+
+def _sets_in(folder: Path, pairs_of: Callable[[Path], list[Pair]], layout: str) -> list[list[Pair]]:
+    """Pairs of the set at `folder`, or of each set among its children."""
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is not a folder")
+    candidates = [folder, *sorted(child for child in folder.iterdir() if child.is_dir())]
+    own = pairs_of(candidates[0])
+    sets = [own] if own else [pairs for child in candidates[1:] if (pairs := pairs_of(child))]
+    if not sets:
+        raise DatasetError(f"{folder} holds no benchmark set (looked for {layout})")
+    return sets
+
+
+def _scale_pairs_of(folder: Path) -> list[ScalePair]:
+    return _rr_pairs(folder) or _srf_pairs(folder)
+
+
+def _set_name(folder: Path) -> str:
+    """With the folder around it: a Set5 lies in more than one benchmark."""
+    return "/".join(folder.resolve().parts[-2:])
+
+
+def _rr_pairs(folder: Path) -> list[ScalePair]:
+    pairs: list[ScalePair] = []
+    for low_folder, found in _numbered_folders(folder / "LR_bicubic", _RR_FOLDER):
+        scale = (float(found[1]), float(found[2]))
+        for low in _images(low_folder):
+            high = _partner(low, folder / "HR")
+            pairs.append(ScalePair(_set_name(folder), low.stem, scale, high, low))
+    return pairs
+
+
+def _srf_pairs(folder: Path) -> list[ScalePair]:
+    pairs: list[ScalePair] = []
+    for scale_folder, found in _numbered_folders(folder, _SRF_FOLDER):
+        scale = (float(found[1]), float(found[1]))
+        for low in _images(scale_folder):
+            named = _SRF_FILE.fullmatch(low.stem)
+            if named is None:
+                continue
+            high = low.with_name(f"{named['stem']}_HR{low.suffix}")
+            if not high.is_file():
+                raise DatasetError(f"{low} has no {high.name} beside it")
+            name = named["stem"].removesuffix(f"_SRF_{found[1]}")
+            pairs.append(ScalePair(_set_name(folder), name, scale, high, low))
+    return pairs
+
+
+def _warp_pairs_of(folder: Path) -> list[WarpPair]:
+    high_folder = folder / "HR"
+    if not high_folder.is_dir():
+        return []
+    parts = sorted(part for part in folder.iterdir() if part.is_dir() and part != high_folder)
+    pairs: list[WarpPair] = []
+    for part in parts:
+        matrices = sorted(part.glob("*.pth"))
+        for matrix in matrices:
+            source, high = _partner(matrix, part), _partner(matrix, high_folder)
+            pairs.append(WarpPair(_set_name(folder), part.name, matrix.stem, high, source, matrix))
+        orphans = {image.stem for image in _images(part)} - {matrix.stem for matrix in matrices}
+        if matrices and orphans:
+            raise DatasetError(f"{part}: no .pth matrix for {', '.join(sorted(orphans))}")
+    return pairs
+
+
+def _numbered_folders(
+    folder: Path, pattern: re.Pattern[str]
+) -> Sequence[tuple[Path, re.Match[str]]]:
+    """Children whose name fits `pattern`, in the order of their numbers."""
+    if not folder.is_dir():
+        return []
+    found = [
+        (child, match)
+        for child in folder.iterdir()
+        if child.is_dir() and (match := pattern.fullmatch(child.name))
+    ]
+    return sorted(found, key=lambda item: [float(number) for number in item[1].groups()])
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES)
+
+
+def _partner(path: Path, folder: Path) -> Path:
+    """The image in `folder` that is called like `path`, whatever its format."""
+    found = sorted(
+        candidate
+        for candidate in folder.glob(f"{glob.escape(path.stem)}.*")
+        if candidate.suffix.lower() in _IMAGE_SUFFIXES
+    )
+    if not found:
+        raise DatasetError(f"{path} has no image of its name in {folder}")
+    return found[0]
