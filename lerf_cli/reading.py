@@ -372,7 +372,11 @@ def _image_by_imageio(source: Source) -> Picture | None:
         pass
     import imageio.v3 as iio
 
-    pixels = np.asarray(iio.imread(source))
+    try:
+        pixels = np.asarray(iio.imread(source))
+    # Any plugin may be asked, and each has errors of its own.
+    except Exception as error:
+        raise FileError(f"no installed reader can read this {suffix} file") from error
     layouts = {2: GREY} if pixels.ndim == 2 else {3: RGB, 4: RGBA}
     layout = layouts.get(2 if pixels.ndim == 2 else pixels.shape[-1])
     if layout is None or pixels.ndim not in {2, 3}:

@@ -8,8 +8,10 @@ compressions (LZW, JPEG, fax) go through libtiff. libtiff's 16-bit colour is rea
 from __future__ import annotations
 
 import io
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
@@ -116,7 +118,7 @@ def read(
 def _pages(handle: tifffile.TiffFile) -> tuple[list[Any], int]:
     every = [page.aspage() for page in handle.pages]
     if not every:
-        raise FileError("holds no image")
+        raise FileError("holds no image, or its end is missing")
     full = [page for page in every if not page.is_reduced] or every[:1]
     for page in full:
         if page.imagelength < 1 or page.imagewidth < 1:
@@ -155,8 +157,9 @@ def _layout(page: Any) -> tuple[str, bool]:
     """Return a page's layout, and whether its colours are multiplied by alpha."""
     samples, photometric = page.samplesperpixel, int(page.photometric)
     extras = [int(value) for value in page.extrasamples]
-    alpha = extras[:1] in ([_ASSOCIATED], [_UNASSOCIATED]) and len(extras) == 1
-    associated = alpha and extras[0] == _ASSOCIATED
+    # Some writers add a fourth channel and say nothing of it: that is alpha in practice.
+    alpha = extras in ([], [_ASSOCIATED], [_UNASSOCIATED])
+    associated = extras == [_ASSOCIATED]
     if photometric in {0, 1, 32844, 32845, 34892, 32803}:
         return {1: GREY, 2: GREY_ALPHA if alpha else MULTI}.get(samples, MULTI), associated
     if photometric in {2, 6}:
@@ -213,9 +216,24 @@ def _decoded(file: BinaryIO, index: int, byte_order: str | None) -> Pixels:
             for tile in image.tile
             if isinstance(tile.args, tuple)
         ]
-    image.load()
+    with _libtiff_silenced():
+        image.load()
     pixels = np.array(image)
     return pixels.astype(np.uint16) if image.mode.startswith("I;16") else pixels
+
+
+@contextmanager
+def _libtiff_silenced() -> Iterator[None]:
+    """Hold back what libtiff prints by itself: the error that follows says it in one line."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device, not a path
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _interpreted(page: Any, pixels: Pixels, *, labels: bool) -> Pixels:

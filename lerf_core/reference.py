@@ -148,7 +148,7 @@ def tap_weights(
     weighting : {"gaussian", "linear"}
         ``exp(-(u**2 - 2*r*u*v + v**2) / 2)`` with ``u = 10*sigma_row*dy``,
         ``v = 10*sigma_col*dx``, ``r = 2*rho - 1`` (equation 5 of [1]_); or the product of
-        ``max(0, 1 - a*|d|)`` over both axes with ``a = 2*alpha - 1``.
+        ``max(0, 1 - a*|d|)`` (0 beyond ``|d| = 1``) over both axes with ``a = 2*alpha - 1``.
     parameters : ndarray, (values, ...)
         In 0..255.
     dy, dx : ndarray of float32
@@ -157,13 +157,17 @@ def tap_weights(
     values = parameters.astype(F32)
     if weighting == "linear":
         a = (values[0] + values[0] - F32(LEVELS)) * F32(1 / LEVELS)
-        zero = F32(0)
-        return np.maximum(F32(1) - a * np.abs(dy), zero) * np.maximum(F32(1) - a * np.abs(dx), zero)
+        return _tent(a, dy) * _tent(a, dx)
     rho, sigma_row, sigma_col = values
     row = GAUSS_SQUARE * (sigma_row * sigma_row)
     col = GAUSS_SQUARE * (sigma_col * sigma_col)
     cross = GAUSS_CROSS * ((rho + rho - F32(LEVELS)) * (sigma_row * sigma_col))
     return exp2_negative((row * (dy * dy) + (cross * dx) * dy) + (col * dx) * dx)
+
+
+def _tent(slope: FloatPlane, distance: FloatPlane) -> FloatPlane:
+    size = np.abs(distance)
+    return np.where(size <= F32(1), np.maximum(F32(1) - slope * size, F32(0)), F32(0))
 
 
 class _Mean:

@@ -10,7 +10,7 @@ row); coordinate arrays are (row, col) (`lerf_core.geometry`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,14 +33,21 @@ from lerf_core._values import ValueScale
 from lerf_core.bank import LutBank, load_bank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.geometry import Displacement, InverseMap, as_inverse_map
-from lerf_core.taps import AxisTaps, axis_positions, axis_taps, nearest_index
+from lerf_core.taps import (
+    AxisTaps,
+    axis_positions,
+    axis_taps,
+    effective_stretch,
+    nearest_index,
+)
 
 __all__ = ["rescale", "rescaled_shape", "resize", "warp"]
 
 Image = npt.NDArray[Any]
 Bank = LutBank | str | None
 Channels = list[Image]
-Writer = Callable[[int, int, int], Image]
+#: Computes rows top..bottom-1 of every channel.
+Writer = Callable[[int, int], Iterator[Image]]
 
 _ALPHA = ("auto", "premultiply", "separate")
 _METHODS = ("auto", "lerf", "nearest")
@@ -421,26 +428,27 @@ class _GridSampler:
         return beyond + bank.reach * len(bank.stages)
 
     def lerf(self, channels: list[Channel], engine: Engine, margin: int) -> Writer:
-        """Return a function that computes a band of rows of a channel."""
+        """Return a function that computes a band of rows."""
         cols = AxisTaps(self.cols.index + margin, self.cols.offset)
 
-        def write(channel: int, top: int, bottom: int) -> Image:
+        def write(top: int, bottom: int) -> Iterator[Image]:
             rows = AxisTaps(self.rows.index[top:bottom] + margin, self.rows.offset[top:bottom])
-            part = channels[channel]
-            mean, trust = engine.grid(*_planes(part), rows, cols, **part.options())
-            return part.finish(mean, trust, None)
+            for channel in channels:
+                mean, trust = engine.grid(*_planes(channel), rows, cols, **channel.options())
+                yield channel.finish(mean, trust, None)
 
         return write
 
     def nearest(self, planes: Channels, options: _Options, cvals: list[float]) -> Writer:  # noqa: ARG002
-        """Return a function that copies pixels for a band of rows of a channel."""
+        """Return a function that copies pixels for a band of rows."""
         rows, cols = (
             np.clip(nearest_index(axis_positions(size, out_size, factor)), 0, size - 1)
             for size, out_size, factor in zip(self.shape, self.out_shape, self.scale, strict=True)
         )
 
-        def write(channel: int, top: int, bottom: int) -> Image:
-            return planes[channel][rows[top:bottom, None], cols]
+        def write(top: int, bottom: int) -> Iterator[Image]:
+            for plane in planes:
+                yield plane[rows[top:bottom, None], cols]
 
         return write
 
@@ -476,40 +484,44 @@ class _WarpSampler:
         return row, col, nowhere
 
     def lerf(self, channels: list[Channel], engine: Engine, margin: int) -> Writer:
-        """Return a function that computes a band of rows of a channel."""
+        """Return a function that computes a band of rows."""
 
-        def write(channel: int, top: int, bottom: int) -> Image:
+        def write(top: int, bottom: int) -> Iterator[Image]:
             row, col, nowhere = self._positions(top, bottom)
             stretches = self._stretches(top, bottom) if self.smooth else None
-            part = channels[channel]
-            mean, trust = engine.points(
-                *_planes(part), row + margin, col + margin, stretches, **part.options()
-            )
-            return part.finish(mean, trust, nowhere)
+            row, col = row + margin, col + margin
+            for channel in channels:
+                mean, trust = engine.points(
+                    *_planes(channel), row, col, stretches, **channel.options()
+                )
+                yield channel.finish(mean, trust, nowhere)
 
         return write
 
-    def _stretches(self, top: int, bottom: int) -> tuple[Image, Image]:
+    def _stretches(self, top: int, bottom: int) -> tuple[Image, Image] | None:
+        """Return the stretch of the support along rows and columns; None where it is 1."""
         row, col = self.mapping.stretches(top, bottom, *self.out_shape)
-        return tuple(  # type: ignore[return-value]
+        row, col = (
             # Wider than the image is as wide as it; unknown is 1.
-            np.clip(np.where(np.isnan(stretch), 1.0, stretch), 1.0, 2.0 * size + 2)
+            effective_stretch(np.fmin(np.fmax(stretch, 1.0), 2.0 * size + 2))
             for stretch, size in zip((row, col), self.shape, strict=True)
         )
+        return None if row.max() == 1 == col.max() else (row, col)
 
     def nearest(self, planes: Channels, options: _Options, cvals: list[float]) -> Writer:
-        """Return a function that copies pixels for a band of rows of a channel."""
+        """Return a function that copies pixels for a band of rows."""
         height, width = self.shape
 
-        def write(channel: int, top: int, bottom: int) -> Image:
+        def write(top: int, bottom: int) -> Iterator[Image]:
             row, col, nowhere = self._positions(top, bottom)
             i, j = nearest_index(row), nearest_index(col)
             inside_i, inside_j = np.clip(i, 0, height - 1), np.clip(j, 0, width - 1)
             if options.mode == "constant":
                 nowhere = nowhere | (i != inside_i) | (j != inside_j)
-            value = planes[channel][inside_i, inside_j]
-            value[nowhere] = cvals[channel]
-            return value
+            for plane, cval in zip(planes, cvals, strict=True):
+                value = plane[inside_i, inside_j]
+                value[nowhere] = cval
+                yield value
 
         return write
 
@@ -583,11 +595,6 @@ def _apply(
     cvals = options.cvals(channels)
     scale = ValueScale(array.dtype, *value_range, linear_light=options.linear_light)
     height = max(1, _BAND_PIXELS // shape[1])
-    tasks = [
-        (channel, top, bottom)
-        for top, bottom in bands(shape[0], height)
-        for channel in range(channels)
-    ]
     for index in np.ndindex(*leading):
         planes = [np.asarray(stacked[(channel, *index)]) for channel in range(channels)]
         if nearest:
@@ -598,12 +605,11 @@ def _apply(
             prepared = _prepare(planes, scale, bank, options, cvals, margin, engine, threads)
             write = sampler.lerf(prepared, engine, margin)
 
-        def task(
-            channel: int, top: int, bottom: int, write: Writer = write, index: Any = index
-        ) -> None:
-            target[(channel, *index)][top:bottom] = write(channel, top, bottom)
+        def task(top: int, bottom: int, write: Writer = write, index: Any = index) -> None:
+            for channel, part in enumerate(write(top, bottom)):
+                target[(channel, *index)][top:bottom] = part
 
-        run_all(task, tasks, threads)
+        run_all(task, bands(shape[0], height), threads)
     return out
 
 

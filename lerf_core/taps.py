@@ -88,8 +88,10 @@ class PointTaps:
 
 def axis_positions(size: int, out_size: int, scale: float) -> Positions:
     """Return the source position of each output pixel of an axis."""
-    shift = (size - 1) / 2 - (out_size - 1) / (2 * scale)
-    return np.arange(out_size, dtype=np.float64) / scale + shift
+    # The published order of operations: whether a neighbour one pixel away still counts for
+    # LeRF-L hangs on this sum's last bit.
+    start = np.arange(out_size, dtype=np.float64) / scale + (size - 1) / 2
+    return start - (out_size - 1) / (2 * scale)
 
 
 def axis_taps(size: int, out_size: int, scale: float, *, anti_aliasing: bool) -> AxisTaps:
@@ -106,7 +108,14 @@ def axis_taps(size: int, out_size: int, scale: float, *, anti_aliasing: bool) ->
     first = np.ceil(position - stretch - POSITION_EPS).astype(np.int64)
     count = int(np.ceil(2 * stretch - POSITION_EPS))
     index = first[:, None] + np.arange(count)
-    return AxisTaps(index, ((position[:, None] - index) / stretch).astype(np.float32))
+    return AxisTaps(index, as_offset((position[:, None] - index) / stretch))
+
+
+def as_offset(distance: Positions) -> npt.NDArray[np.float32]:
+    """Round distances to float32, but none beyond 1 down to 1."""
+    offset = distance.astype(np.float32)
+    beyond = (np.abs(offset) == 1) & (np.abs(distance) > 1)
+    return np.where(beyond, offset * np.nextafter(np.float32(1), np.float32(2)), offset)
 
 
 def nearest_index(position: Positions) -> Indices:
@@ -124,12 +133,12 @@ def point_taps(
     row, col : ndarray of float64
         Source positions.
     row_stretch, col_stretch : ndarray of float64 or None
-        How many source pixels an output pixel spans along each source axis; below 1
-        counts as 1. None: no anti-aliasing.
+        Stretch of the support along each source axis, at least 1 (`effective_stretch`).
+        None: no anti-aliasing.
     """
     one = np.ones_like(row)
-    row_stretch = one if row_stretch is None else effective_stretch(row_stretch)
-    col_stretch = one if col_stretch is None else effective_stretch(col_stretch)
+    row_stretch = one if row_stretch is None else row_stretch
+    col_stretch = one if col_stretch is None else col_stretch
     return PointTaps(row, col, *_interleave(_axis(row, row_stretch), _axis(col, col_stretch)))
 
 

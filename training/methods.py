@@ -9,7 +9,6 @@ is forward: source (x, y, 1) to output, pixel centres at integers.
 from __future__ import annotations
 
 import importlib.util
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -148,11 +147,6 @@ def _has_opencv() -> bool:
     return importlib.util.find_spec("cv2") is not None
 
 
-def _output_shape(image: Image, scale: Scale) -> tuple[int, int]:
-    rows, cols = image.shape[:2]
-    return math.ceil(rows * scale[0]), math.ceil(cols * scale[1])
-
-
 def _pillow(name: str) -> Method:
     import PIL
     from PIL import Image as PillowImage
@@ -160,7 +154,7 @@ def _pillow(name: str) -> Method:
     resampling = PillowImage.Resampling[_PILLOW_FILTERS[name]]
 
     def rescale(image: Image, scale: Scale) -> Image:
-        rows, cols = _output_shape(image, scale)
+        rows, cols = lerf_core.rescaled_shape((image.shape[0], image.shape[1]), scale)
         return np.array(PillowImage.fromarray(image).resize((cols, rows), resampling))
 
     def warp(image: Image, matrix: Matrix, output_shape: tuple[int, int]) -> Image:
@@ -184,7 +178,7 @@ def _opencv(name: str) -> Method:
     flag = getattr(cv2, _OPENCV_FLAGS[name])
 
     def rescale(image: Image, scale: Scale) -> Image:
-        rows, cols = _output_shape(image, scale)
+        rows, cols = lerf_core.rescaled_shape((image.shape[0], image.shape[1]), scale)
         return np.asarray(cv2.resize(image, (cols, rows), interpolation=flag), dtype=np.uint8)
 
     def warp(image: Image, matrix: Matrix, output_shape: tuple[int, int]) -> Image:

@@ -13,7 +13,7 @@ from lerf_core._numba.reads import stage_rows
 from lerf_core._numba.resample import grid2_rows, grid_rows, points2_rows, points_rows
 from lerf_core._parallel import bands, run_all
 from lerf_core.bank import ENTRY_BIAS, LEVELS, LutBank
-from lerf_core.taps import AxisTaps, effective_stretch
+from lerf_core.taps import AxisTaps
 
 __all__ = ["CompiledEngine"]
 
@@ -115,10 +115,8 @@ class CompiledEngine:
         border = (np.float32(0 if cval is None else cval), cval is not None)
         row_stretch = col_stretch = _NO_DOUBLES
         if stretches is not None:
-            row_stretch, col_stretch = (effective_stretch(stretch) for stretch in stretches)
-            if row_stretch.max(initial=1.0) <= 1 and col_stretch.max(initial=1.0) <= 1:
-                row_stretch = col_stretch = _NO_DOUBLES
-        if row_stretch.size == 0 and confidence is None:
+            row_stretch, col_stretch = stretches
+        if stretches is None and confidence is None:
             out: Plane = np.empty(row.shape, dtype=np.uint8 if to_uint8 else np.float32)
             points2_rows(feature, parameters, gaussian, row, col, *border, out)
             return out, None

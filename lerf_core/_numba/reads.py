@@ -24,17 +24,17 @@ _EVEN = np.uint64(0x0000FFFF0000FFFF)
 _ROUND = 6755399441055744.0
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _larger(a, b):
     return a if a > b else b
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _smaller(a, b):
     return a if a < b else b
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _simplex(plane, row, col, pixels, n, cell_bits, nodes, index, weight):
     """Node indices and weights of the sets whose first pixels start at (row, col).
 
@@ -93,7 +93,7 @@ def _simplex(plane, row, col, pixels, n, cell_bits, nodes, index, weight):
         w4[x] = f4
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _gather(word, index, weight, n, sums):
     """Weighted sums of all four 16-bit lanes: weights up to 256 keep them apart."""
     i0, i1, i2, i3, i4 = index[0], index[1], index[2], index[3], index[4]
@@ -108,7 +108,7 @@ def _gather(word, index, weight, n, sums):
         )
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _gather_deep(word, index, weight, n, even, odd):
     """Weighted sums in 32-bit lanes, of lanes 0 and 2 and of lanes 1 and 3."""
     i0, i1, i2, i3, i4 = index[0], index[1], index[2], index[3], index[4]
@@ -134,13 +134,13 @@ def _gather_deep(word, index, weight, n, even, odd):
         )
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _add_lane(target, sums, shift, mask):
     for x in range(target.size):
         target[x] += np.uint32((sums[x] >> shift) & mask)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _accumulate(plane, pad, cell_bits, nodes, words, pixels, set_words, word_uses, fields, acc, top):
     """Add every set's sums to the pixels that read them; `acc` covers rows from `top` on."""
     deep = cell_bits == DEEP_CELL_BITS
@@ -186,7 +186,7 @@ def _accumulate(plane, pad, cell_bits, nodes, words, pixels, set_words, word_use
                             )
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def stage_rows(
     plane, pad, cell_bits, nodes, words, pixels, set_words, word_uses, fields,
     offset, divisor, limit, acc, top, out,

@@ -54,7 +54,7 @@ def _bits_float(typing_context, bits):  # noqa: ARG001
     return types.float32(types.int32), generate
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _exp2_negative(exponent):
     """See `reference.exp2_negative`."""
     exponent = EXPONENT_LIMIT if exponent > EXPONENT_LIMIT else exponent
@@ -66,13 +66,14 @@ def _exp2_negative(exponent):
     )
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _tent(a, distance):
-    weight = _ONE - a * abs(distance)
-    return weight if weight > _ZERO else _ZERO
+    size = abs(distance)
+    weight = _ONE - a * size
+    return weight if weight > _ZERO and size <= _ONE else _ZERO
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _to_output(value, out):
     """Round to the output's type: uint8, or float32 as it is."""
     if out.itemsize == 1:
@@ -82,7 +83,7 @@ def _to_output(value, out):
     return value
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _expand(
     feature, parameters, gaussian, row, outside, cval, use_cval,
     col_index, col_outside, col_offset, start, n, taps,
@@ -127,7 +128,7 @@ def _expand(
                 q1[x] = _tent(a, offset[x])
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _blend_gaussian(upper, lower, dy0, dy1, n, out):
     f00, a00, b00, c00 = upper[0, 0], upper[0, 1], upper[0, 2], upper[0, 3]
     f01, a01, b01, c01 = upper[1, 0], upper[1, 1], upper[1, 2], upper[1, 3]
@@ -145,7 +146,7 @@ def _blend_gaussian(upper, lower, dy0, dy1, n, out):
         out[x] = _to_output(base + change / total, out)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _blend_tent(upper, lower, dy0, dy1, n, out):
     f00, a00, t00 = upper[0, 0], upper[0, 1], upper[0, 2]
     f01, a01, t01 = upper[1, 0], upper[1, 1], upper[1, 2]
@@ -162,7 +163,7 @@ def _blend_tent(upper, lower, dy0, dy1, n, out):
         out[x] = _to_output(base + change / total, out)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def grid2_rows(
     feature, parameters, gaussian, row_index, row_outside, row_offset,
     col_index, col_outside, col_offset, cval, use_cval, top, bottom, out,
@@ -221,7 +222,7 @@ def grid2_rows(
                 _blend_tent(upper, lower, row_offset[0, y], row_offset[1, y], n, target)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _weight(parameters, gaussian, row, col, dy, dx):
     """See `reference.tap_weights`."""
     if abs(dy) > REACH_LIMIT or abs(dx) > REACH_LIMIT:
@@ -241,14 +242,14 @@ def _weight(parameters, gaussian, row, col, dy, dx):
     return _tent(a, dy) * _tent(a, dx)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _mean(base, trusted, trusted_sum, plain, plain_sum):
     if trusted_sum > _ZERO:
         return base + trusted / trusted_sum
     return base + plain / plain_sum
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def grid_rows(
     feature, parameters, gaussian, row_index, row_outside, row_offset,
     col_index, col_outside, col_offset, cval, use_cval, confidence, cval_confidence,
@@ -286,14 +287,14 @@ def grid_rows(
             trust[y, x] = trusted_sum / plain_sum
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
 def _clip(index, size):
     if index < 0:
         return 0
     return size - 1 if index >= size else index
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def points2_rows(feature, parameters, gaussian, rows, cols, cval, use_cval, out):
     """Resample at scattered positions by two neighbours an axis.
 
@@ -305,33 +306,60 @@ def points2_rows(feature, parameters, gaussian, rows, cols, cval, use_cval, out)
         Finite source positions.
     out : ndarray of uint8 or float32, (output rows, output cols)
     """
-    height, width = feature.shape
-    values = parameters.shape[0]
+    flat_feature = feature.reshape(-1)
     # [neighbour, feature or parameter]: gathered first, so that the arithmetic vectorises.
     taps = np.empty((4, 4, _SEGMENT), np.float32)
     offsets = np.empty((4, _SEGMENT), np.float32)
+    index = np.empty((4, _SEGMENT), np.uint64)
+    outside = np.empty((4, _SEGMENT), np.bool_)
     for y in range(out.shape[0]):
         for start in range(0, out.shape[1], _SEGMENT):
             n = min(_SEGMENT, out.shape[1] - start)
-            for x in range(n):
-                row, col = rows[y, start + x], cols[y, start + x]
-                r0 = np.int64(np.ceil(row - 1.0 - POSITION_EPS))
-                c0 = np.int64(np.ceil(col - 1.0 - POSITION_EPS))
-                offsets[0, x] = row - r0
-                offsets[1, x] = row - (r0 + 1)
-                offsets[2, x] = col - c0
-                offsets[3, x] = col - (c0 + 1)
-                for k in range(4):
-                    r, c = r0 + (k >> 1), c0 + (k & 1)
-                    i, j = np.uint64(_clip(r, height)), np.uint64(_clip(c, width))
-                    outside = use_cval and (np.int64(i) != r or np.int64(j) != c)
-                    taps[k, 0, x] = cval if outside else np.float32(feature[i, j])
-                    for v in range(values):
-                        taps[k, 1 + v, x] = parameters[v, i, j]
+            _neighbours(
+                rows[y, start : start + n], cols[y, start : start + n],
+                feature.shape[0], feature.shape[1], index, outside, offsets,
+            )  # fmt: skip
+            for k in range(4):
+                _pick(flat_feature, index[k], n, taps[k, 0])
+                for v in range(parameters.shape[0]):
+                    _pick(parameters[v].reshape(-1), index[k], n, taps[k, 1 + v])
+                if use_cval:
+                    value, beyond = taps[k, 0], outside[k]
+                    for x in range(n):
+                        value[x] = cval if beyond[x] else value[x]
             _blend_points(taps, offsets, gaussian, n, out[y, start : start + n])
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
+def _neighbours(rows, cols, height, width, index, outside, offsets):
+    """Flat indices of the 2x2 neighbours, clipped to the image, and the offsets to them."""
+    dy0, dy1, dx0, dx1 = offsets[0], offsets[1], offsets[2], offsets[3]
+    for x in range(rows.size):
+        row, col = rows[x], cols[x]
+        r0 = np.ceil(row - 1.0 - POSITION_EPS)
+        c0 = np.ceil(col - 1.0 - POSITION_EPS)
+        dy0[x] = row - r0
+        dy1[x] = row - (r0 + 1.0)
+        dx0[x] = col - c0
+        dx1[x] = col - (c0 + 1.0)
+    for k in range(4):
+        down, right = k >> 1, k & 1
+        place, beyond = index[k], outside[k]
+        for x in range(rows.size):
+            r = np.int64(np.ceil(rows[x] - 1.0 - POSITION_EPS)) + down
+            c = np.int64(np.ceil(cols[x] - 1.0 - POSITION_EPS)) + right
+            i, j = _clip(r, height), _clip(c, width)
+            place[x] = i * width + j
+            beyond[x] = i != r or j != c
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _pick(source, index, n, target):
+    for x in range(n):
+        target[x] = source[index[x]]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _blend_points(taps, offsets, gaussian, n, out):
     weights = np.empty((4, _SEGMENT), np.float32)
     for k in range(4):
@@ -361,7 +389,7 @@ def _blend_points(taps, offsets, gaussian, n, out):
         out[x] = _to_output(base + change / total, out)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def points_rows(
     feature, parameters, gaussian, rows, cols, row_stretch, col_stretch,
     cval, use_cval, confidence, cval_confidence, out, trust,

@@ -1,0 +1,55 @@
+"""Parsing of scales and sizes."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lerf_cli.sizes import Scale, Size, parse_scale, parse_size
+
+SIDES = st.integers(1, 10**6)
+FACTORS = st.floats(1e-3, 1e3)
+
+
+@given(FACTORS, FACTORS)
+def test_a_pair_of_factors_is_width_by_height(width, height):
+    assert parse_scale(f"{width!r}x{height!r}") == Scale(rows=height, cols=width)
+
+
+@given(FACTORS)
+def test_one_factor_serves_both_axes(factor):
+    assert parse_scale(repr(factor)) == Scale(factor, factor)
+
+
+@given(SIDES, SIDES)
+def test_sizes(width, height):
+    assert parse_size(f"{width}x{height}") == Size(width, height)
+    assert parse_size(f"{width}X") == Size(width, None)
+    assert parse_size(f" x{height} ") == Size(None, height)
+
+
+@given(SIDES, SIDES, SIDES)
+def test_an_absent_side_keeps_the_aspect_ratio(rows, cols, width):
+    height, same = Size(width, None).shape_for((rows, cols))
+    assert same == width
+    assert height >= 1
+    assert abs(height - rows * width / cols) <= 0.5 + 1e-6 * height or height == 1
+
+
+def test_halves_round_up_and_no_side_vanishes():
+    assert Size(3, None).shape_for((1, 2)) == (2, 3)
+    assert Size(None, 1).shape_for((1000, 1)) == (1, 1)
+    assert Size(7, 9).shape_for((100, 1)) == (9, 7)
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "-1", "nan", "inf", "2x", "1x2x3", "two", "1x0"])
+def test_bad_scales(text):
+    with pytest.raises(ValueError, match="not a scale"):
+        parse_scale(text)
+
+
+@pytest.mark.parametrize("text", ["", "x", "10", "0x5", "5x0", "-3x4", "1.5x2", "1x2x3", "9" * 19 + "x"])
+def test_bad_sizes(text):
+    with pytest.raises(ValueError, match="not a size"):
+        parse_size(text)
