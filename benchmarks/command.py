@@ -36,7 +36,10 @@ with Image.open(source) as image:
 
 @dataclass(frozen=True)
 class Run:
-    """One process: seconds from start to exit, peak resident memory in MB."""
+    """One process: seconds from start to exit, peak resident memory in MB.
+
+    Linux counts a child from the fork on: peaks below this script's own show as its own.
+    """
 
     seconds: float
     peak_mb: float

@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
-# Resample real photographs with the installed command: demo.sh FOLDER_OF_LERF [OUTPUT]
+# Resample real photographs with the installed command: demo.sh [FOLDER_OF_LERF] [OUTPUT]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-bin=$1
+bin=${1:-.venv/bin}
 out=${2:-demo}
 photos=examples/photos
 mkdir -p "$out"
 
 run() {
     printf '$ lerf'
-    printf ' %q' "$@"
+    for word in "$@"; do
+        case $word in *' '*) printf ' "%s"' "$word" ;; *) printf ' %s' "$word" ;; esac
+    done
     printf '\n'
     "$bin/lerf" "$@"
 }

@@ -7,7 +7,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -199,7 +199,7 @@ def _check_outputs(files: Iterable[Path | None], overwrite: bool) -> None:
 def _methods(
     banks: Sequence[str], baselines: Sequence[str], make: Callable[[str], Method]
 ) -> list[Method]:
-    """Methods in the order asked for, each of its own name."""
+    """Baselines, then banks, each of its own name."""
     from lerf_core.bank import DEFAULT_BANK
     from training.methods import baseline_method, installed_baselines
 
@@ -209,11 +209,13 @@ def _methods(
         for name in (installed_baselines() if asked == "all" else (asked,))
     ]
     chosen = [baseline_method(name) for name in dict.fromkeys(names)]
-    chosen += [make(bank) for bank in banks or (() if chosen else (DEFAULT_BANK,))]
-    taken = [method.name for method in chosen]
-    twice = sorted({name for name in taken if taken.count(name) > 1})
-    if twice:
-        raise click.UsageError(f"two methods are called {', '.join(twice)}")
+    asked_banks = list(dict.fromkeys(banks)) or ([] if chosen else [DEFAULT_BANK])
+    made = [make(bank) for bank in asked_banks]
+    taken = [method.name for method in (*chosen, *made)]
+    for bank, method in zip(asked_banks, made, strict=True):
+        # A shipped bank and a file may share a name: tell them apart as they were asked for.
+        twin = taken.count(method.name) > 1
+        chosen.append(replace(method, name=bank) if twin else method)
     return chosen
 
 

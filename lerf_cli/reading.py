@@ -119,10 +119,12 @@ def read_header(source: Source, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:
         if tiff.is_tiff(head):
             shape, frames = tiff.read_header(file)
             header = Header("TIFF", shape, frames)
-        elif (other := _image_by_imageio(source)) is not None:
-            header = Header(other.format, other.shape, 1)
         else:
-            header = _pillow_header(file)
+            try:
+                header = _pillow_header(file)
+            except UnidentifiedImageError:
+                other = _read_by_imageio(source, max_pixels)
+                header = Header(other.format, other.shape, 1)
         rows, cols = header.shape
         check_pixels(rows * cols * header.frames, max_pixels, "claims")
         return header
@@ -156,13 +158,13 @@ def read_picture(
             picture, turn = tiff.read(
                 file, lambda pixels: check_pixels(pixels, max_pixels, "claims"), labels=labels
             )
-        elif (other := _image_by_imageio(source)) is not None:
-            check_pixels(other.frames[0].size, max_pixels, "holds")
-            picture, turn = other, 1
         elif png16.bit_depth(head) == 16:
             picture, turn = _read_png16(file, max_pixels)
         else:
-            picture, turn = _read_pillow(file, max_pixels, labels=labels)
+            try:
+                picture, turn = _read_pillow(file, max_pixels, labels=labels)
+            except UnidentifiedImageError:
+                picture, turn = _read_by_imageio(source, max_pixels), 1
         return _upright(picture, turn)
 
 
@@ -250,7 +252,7 @@ def _read_png16(file: BinaryIO, max_pixels: int) -> tuple[Picture, int]:
     notes: tuple[str, ...] = ()
     if frames > 1:
         notes = (f"only the first of {frames} frames of a 16-bit animation is used",)
-    if key is not None and pixels.ndim + isinstance(key, tuple) in {2, 4}:
+    if key is not None:
         # One colour stands for full transparency.
         colours = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
         seen = (colours != np.asarray(key, np.uint16)).any(axis=2, keepdims=True)
@@ -274,7 +276,10 @@ def _read_pillow(file: BinaryIO, max_pixels: int, *, labels: bool) -> tuple[Pict
         picture = Picture([pixels], layout, form, notes=notes, palette=palette)
     metadata = replace(_metadata_of(image, file), durations=picture.metadata.durations)
     lossless = form in LOSSLESS or (form == "WEBP" and _lossless_webp(file))
-    details = {"progressive": bool(image.info.get("progressive"))}
+    details = {
+        "progressive": bool(image.info.get("progressive")),
+        "transparency": image.info.get("transparency"),
+    }
     done = replace(picture, format=form, metadata=metadata, lossless=lossless, details=details)
     return done, turn
 
@@ -355,21 +360,13 @@ def _lossless_webp(file: BinaryIO) -> bool:
     return b"VP8L" in kinds and b"VP8 " not in kinds
 
 
-def _image_by_imageio(source: Source) -> Picture | None:
-    """Read what only imageio knows (DICOM, for one), or return None for all the rest."""
-    if isinstance(source, bytes):
-        return None
+def _read_by_imageio(source: Source, max_pixels: int) -> Picture:
+    """Read what Pillow does not know and imageio may (DICOM, for one), by the file's suffix."""
     from imageio.config import known_extensions
 
-    suffix = source.suffix.lower()
-    Image.init()
-    if suffix in Image.registered_extensions() or suffix not in known_extensions:
-        return None
-    try:
-        with Image.open(source):
-            return None
-    except UnidentifiedImageError:
-        pass
+    suffix = "" if isinstance(source, bytes) else source.suffix.lower()
+    if suffix not in known_extensions or suffix in Image.registered_extensions():
+        raise UnidentifiedImageError
     import imageio.v3 as iio
 
     try:
@@ -381,6 +378,7 @@ def _image_by_imageio(source: Source) -> Picture | None:
     layout = layouts.get(2 if pixels.ndim == 2 else pixels.shape[-1])
     if layout is None or pixels.ndim not in {2, 3}:
         raise FileError(f"holds an array of shape {pixels.shape}, which is not one image")
+    check_pixels(pixels.shape[0] * pixels.shape[1], max_pixels, "holds")
     return Picture([pixels], layout, suffix[1:].upper())
 
 

@@ -85,6 +85,8 @@ def read(
         palette = None
         frames = []
         for page, pixels in zip(pages if not stack else [first] * stack, raw, strict=True):
+            if pixels.shape[:2] != (page.imagelength, page.imagewidth):
+                raise FileError("damaged: a page without all of its pixels")
             if _layout(page) != (layout, associated) or pixels.dtype != raw[0].dtype:
                 raise FileError("its pages differ in kind of pixels: split the file first")
             frames.append(_interpreted(page, pixels, labels=labels))
@@ -95,7 +97,7 @@ def read(
                 notes += ("palette expanded to RGB",)
         if raw[0].dtype == np.bool_ and not labels:
             notes += ("1-bit expanded to 8-bit grey",)
-        metadata, troubles = _metadata(file, handle, first)
+        metadata, troubles = _metadata(file, first)
         details = {
             "compressed": first.compression != 1,
             "photometric": int(first.photometric),
@@ -138,7 +140,7 @@ def _stack_length(handle: tifffile.TiffFile, pages: list[Any]) -> int:
 
 
 def _check_complete(handle: tifffile.TiffFile, pages: list[Any]) -> None:
-    # tifffile fills what a cut file lacks with zeros; a damaged file must fail.
+    # Before decoding, and in plainer words than the decoders have.
     size = handle.filehandle.size
     for page in pages:
         for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
@@ -259,9 +261,7 @@ def _colours(page: Any) -> Pixels:
     return np.ascontiguousarray((table >> 8 if deep else table).astype(np.uint8).T)
 
 
-def _metadata(
-    file: BinaryIO, handle: tifffile.TiffFile, page: Any
-) -> tuple[Metadata, tuple[str, ...]]:
+def _metadata(file: BinaryIO, page: Any) -> tuple[Metadata, tuple[str, ...]]:
     icc, xmp = (page.tags.get(code) for code in (_ICC, _XMP))
     notes: tuple[str, ...] = ()
     block = None
@@ -269,7 +269,6 @@ def _metadata(
         block = _exif_block(file, page)
     except Exception as error:  # noqa: BLE001 - metadata of any damage must not stop the pixels
         notes = (f"EXIF unreadable and dropped: {one_line(error, 80)}",)
-    del handle
     return (
         Metadata(
             icc=bytes(icc.value) if icc is not None else None,
@@ -313,6 +312,7 @@ def _exif_block(file: BinaryIO, page: Any) -> bytes | None:
     block = Image.Exif()
     for code, value in words.items():
         block[code] = value
+    found = bool(words)
     if page.tags.get(_EXIF) is not None or page.tags.get(_GPS) is not None:
         if page.parent.is_bigtiff:
             raise FileError("EXIF directories of a BigTIFF are not read")
@@ -322,7 +322,8 @@ def _exif_block(file: BinaryIO, page: Any) -> bytes | None:
         for code in (_EXIF, _GPS):
             if directory := original.get_ifd(code):
                 block.get_ifd(code).update(directory)
-    return exif.strip_prefix(block.tobytes()) if words or block._ifds else None
+                found = True
+    return exif.strip_prefix(block.tobytes()) if found else None
 
 
 def write(

@@ -130,7 +130,7 @@ def _geometry_from(options: dict[str, Any]) -> Geometry:
             lambda shape: geometry.homography_from_points(geometry.corners(shape), points)
         )
     if options["rotate"] is not None:
-        degrees = options["rotate"]
+        (degrees,) = options["rotate"]
         return Geometry(lambda shape: geometry.rotation(degrees, shape), centred=True)
     if options["shear"] is not None:
         slant = (*options["shear"], 0.0)[:2]
@@ -177,7 +177,7 @@ _WAYS = ("matrix", "corners", "rotate", "shear", "field")
 )
 @click.option(
     "--rotate",
-    type=click.FloatRange(-1e9, 1e9),
+    type=NumbersType(1),
     metavar="DEG",
     help="Turn about the centre, counter-clockwise, in degrees.",
 )

@@ -58,8 +58,6 @@ class Engine(Protocol):
         stretches: tuple[Positions, Positions] | None,
         *,
         confidence: FloatPlane | None,
-        cval: float | None,
-        cval_confidence: float,
         to_uint8: bool,
     ) -> tuple[Plane, FloatPlane | None]:
         """Weighted mean at scattered positions."""
@@ -99,12 +97,14 @@ class _ReferenceEngine:
         col: Positions,
         stretches: tuple[Positions, Positions] | None,
         *,
+        confidence: FloatPlane | None,
         to_uint8: bool,
-        **border: Any,
     ) -> tuple[Plane, FloatPlane | None]:
         taps = point_taps(row, col, *(stretches or (None, None)))
-        result = reference.resample_points(feature, parameters, weighting, taps, **border)
-        return _finish(result, border["confidence"], to_uint8=to_uint8)
+        result = reference.resample_points(
+            feature, parameters, weighting, taps, confidence=confidence
+        )
+        return _finish(result, confidence, to_uint8=to_uint8)
 
 
 def _finish(

@@ -17,7 +17,7 @@ from lerf_core._engines import Engine
 from lerf_core._values import DEEP_CELL_BITS, ValueScale, decode_srgb
 from lerf_core.bank import LEVELS, LutBank
 
-__all__ = ["Border", "Channel", "prepare_alpha", "prepare_channel"]
+__all__ = ["Border", "Channel", "Cover", "prepare_alpha", "prepare_channel"]
 
 Plane = npt.NDArray[Any]
 FloatPlane = npt.NDArray[np.float32]
@@ -29,7 +29,7 @@ _TRUST_NEEDED = np.float32(0.5)
 
 @dataclass(frozen=True)
 class Border:
-    """What lies beyond the image.
+    """What the taps find beyond the image.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Border:
         Pixels by which the image is really extended before the tables are read; 0 for
         "edge" and "constant", which repeat the border's feature and parameters.
     cval : float
-        Value beyond the border with "constant", in the image's own values.
+        Feature beyond the border with "constant", in the image's own values.
     cval_alpha : float
         Its alpha, 0..1.
     """
@@ -69,11 +69,9 @@ class Channel:
     scale : ValueScale
         Back to the image's values.
     border : dict
-        ``cval`` and ``cval_confidence`` in grey levels, for the engine.
+        ``cval`` (in grey levels) and ``cval_confidence``, for `Engine.grid`.
     missing : float or None
         What stands where too little of the weight could be trusted.
-    beyond : float
-        What stands where a map leads nowhere.
     to_uint8 : bool
         Whether the mean itself is the result.
     """
@@ -85,21 +83,67 @@ class Channel:
     scale: ValueScale
     border: dict[str, Any]
     missing: float | None
-    beyond: float
     to_uint8: bool
 
-    def options(self) -> dict[str, Any]:
-        """Keywords of `Engine.grid` and `Engine.points`."""
-        return {"confidence": self.confidence, "to_uint8": self.to_uint8, **self.border}
+    @property
+    def planes(self) -> tuple[Plane, Plane, str]:
+        """First arguments of `Engine.grid` and `Engine.points`."""
+        return self.feature, self.parameters, self.weighting
 
-    def finish(self, mean: Plane, trust: FloatPlane | None, beyond: Mask | None) -> Plane:
-        """Return the image's values; `beyond` marks pixels that lie nowhere in the source."""
+    def finish(self, mean: Plane, trust: FloatPlane | None) -> Plane:
+        """Return the image's values."""
         value = mean if self.to_uint8 else self.scale.from_grey(mean)
         if self.missing is not None and trust is not None:
             value[trust < _TRUST_NEEDED] = self.missing
-        if beyond is not None:
-            value[beyond] = self.beyond
         return value
+
+
+@dataclass(frozen=True)
+class Cover:
+    """Fades a warped image into the constant around it.
+
+    Attributes
+    ----------
+    scale : ValueScale
+        Of the image.
+    cvals : list of float
+        The constant, a value a channel.
+    alpha : int or None
+        Which channel is alpha; colours blend by it.
+    nodata : float or None
+        No constant to blend with: a missing value changes at half coverage.
+    """
+
+    scale: ValueScale
+    cvals: list[float]
+    alpha: int | None
+    nodata: float | None
+
+    def apply(self, values: list[Plane], coverage: npt.NDArray[np.float64] | None) -> list[Plane]:
+        """Blend the channels' values, changing them in place."""
+        if coverage is None:
+            return values
+        partly = coverage < 1
+        share = coverage[partly]
+        weight, total = share, np.ones_like(share)
+        if self.alpha is not None:
+            # Associated alpha: both colours weigh by what is seen of them.
+            opacity, around = (
+                np.clip(self.scale.to_grey(value) / LEVELS, 0, 1)
+                for value in (values[self.alpha][partly], self.cvals[self.alpha])
+            )
+            weight, total = share * opacity, share * opacity + (1 - share) * around
+        for channel, (value, cval) in enumerate(zip(values, self.cvals, strict=True)):
+            mine, whole = (share, 1.0) if channel == self.alpha else (weight, total)
+            if _not_finite(cval) or cval == self.nodata:
+                value[partly] = np.where(share < _TRUST_NEEDED, cval, value[partly])
+                continue
+            with np.errstate(invalid="ignore", divide="ignore"):
+                part = np.where(whole > 0, mine / whole, share > 0)
+            before = value[partly].astype(np.float64)
+            blended = np.where(part > 0, before * part, 0.0) + cval * (1 - part)
+            value[partly] = self.scale.fit(blended)
+        return values
 
 
 def prepare_channel(
@@ -215,7 +259,6 @@ def _channel(
         scale=scale,
         border={"cval": cval, "cval_confidence": trust},
         missing=missing,
-        beyond=border.cval,
         to_uint8=scale.is_bytes and not scale.linear_light,
     )
 

@@ -65,7 +65,10 @@ class ValueScale:
         value = grey.astype(np.float64)
         if self.linear_light:
             value = encode_srgb(value / LEVELS) * LEVELS
-        value = value * ((self.high - self.low) / LEVELS) + self.low
+        return self.fit(value * ((self.high - self.low) / LEVELS) + self.low)
+
+    def fit(self, value: npt.NDArray[np.float64]) -> Plane:
+        """Values of the dtype from float64; integers rounded and clipped."""
         if self.dtype.kind in "iu":
             info = np.iinfo(self.dtype)
             # float64 cannot say the largest 64-bit integers: clip below what rounds up.

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from lerf_core._engines import ENGINES, Engine, get_engine
 from lerf_core._parallel import bands, run_all, thread_count
-from lerf_core._planes import Border, Channel, prepare_alpha, prepare_channel
+from lerf_core._planes import Border, Channel, Cover, prepare_alpha, prepare_channel
 from lerf_core._validation import (
     BORDER_MODES,
     check_choice,
@@ -55,8 +55,6 @@ _METHODS = ("auto", "lerf", "nearest")
 _INTENSITIES = ("uint8", "uint16", "float16", "float32", "float64", "longdouble")
 # Output pixels that a task computes: enough to share out, few enough for small scratch.
 _BAND_PIXELS = 1 << 16
-# A warp's position is kept within this; farther is outside all the same.
-_FAR = float(1 << 40)
 # Pixels by which an image is extended for warps that reflect or wrap.
 _WARP_MARGIN = 16
 
@@ -270,7 +268,8 @@ def warp(
     output_shape : sequence of int, optional
         (rows, cols). None: that of the coordinates, or else that of the image.
     mode : {"constant", "edge", "symmetric", "reflect", "wrap"}
-        What lies beyond the border. "constant" blends into `cval` over the last pixel.
+        What lies beyond the border. "constant" fades into `cval` over one pixel, centred
+        on the image's outline (with `cval` NaN or `nodata`: changes there).
     anti_aliasing : bool or None
         Stretch the support where an output pixel spans more than one source pixel, along
         each source axis by the local scale. None: yes. Footprints of more than 32 pixels
@@ -405,6 +404,8 @@ def _target_shape(
 class _GridSampler:
     """Resizing: taps of rows and columns."""
 
+    blends = False
+
     def __init__(
         self,
         shape: tuple[int, int],
@@ -427,19 +428,22 @@ class _GridSampler:
         )
         return beyond + bank.reach * len(bank.stages)
 
-    def lerf(self, channels: list[Channel], engine: Engine, margin: int) -> Writer:
+    def lerf(self, channels: list[Channel], engine: Engine, margin: int, cover: Cover) -> Writer:  # noqa: ARG002
         """Return a function that computes a band of rows."""
         cols = AxisTaps(self.cols.index + margin, self.cols.offset)
 
         def write(top: int, bottom: int) -> Iterator[Image]:
             rows = AxisTaps(self.rows.index[top:bottom] + margin, self.rows.offset[top:bottom])
             for channel in channels:
-                mean, trust = engine.grid(*_planes(channel), rows, cols, **channel.options())
-                yield channel.finish(mean, trust, None)
+                mean, trust = engine.grid(
+                    *channel.planes, rows, cols,
+                    confidence=channel.confidence, to_uint8=channel.to_uint8, **channel.border,
+                )  # fmt: skip
+                yield channel.finish(mean, trust)
 
         return write
 
-    def nearest(self, planes: Channels, options: _Options, cvals: list[float]) -> Writer:  # noqa: ARG002
+    def nearest(self, planes: Channels, cvals: list[float]) -> Writer:  # noqa: ARG002
         """Return a function that copies pixels for a band of rows."""
         rows, cols = (
             np.clip(nearest_index(axis_positions(size, out_size, factor)), 0, size - 1)
@@ -456,6 +460,8 @@ class _GridSampler:
 class _WarpSampler:
     """Warping: a source position for each output pixel."""
 
+    blends = True
+
     def __init__(
         self,
         mapping: InverseMap,
@@ -471,32 +477,59 @@ class _WarpSampler:
         """Pixels by which the image is extended where it reflects or wraps."""
         return _WARP_MARGIN + bank.reach * len(bank.stages)
 
-    def _positions(self, top: int, bottom: int) -> tuple[Image, Image, Image]:
-        """Rows and columns folded into reach of the image, and where there are none."""
+    def lerf(self, channels: list[Channel], engine: Engine, margin: int, cover: Cover) -> Writer:
+        """Return a function that computes a band of rows."""
+
+        def write(top: int, bottom: int) -> Iterator[Image]:
+            place = self._locate(top, bottom, smooth=self.smooth)
+            values = []
+            for channel in channels:
+                mean, trust = engine.points(
+                    *channel.planes, place.row + margin, place.col + margin, place.stretches,
+                    confidence=channel.confidence, to_uint8=channel.to_uint8,
+                )  # fmt: skip
+                values.append(channel.finish(mean, trust))
+            return iter(cover.apply(values, place.coverage))
+
+        return write
+
+    def nearest(self, planes: Channels, cvals: list[float]) -> Writer:
+        """Return a function that copies pixels for a band of rows."""
+
+        def write(top: int, bottom: int) -> Iterator[Image]:
+            place = self._locate(top, bottom, smooth=False)
+            row, col = (
+                np.clip(nearest_index(position), 0, size - 1)
+                for position, size in zip((place.row, place.col), self.shape, strict=True)
+            )
+            for plane, cval in zip(planes, cvals, strict=True):
+                value = plane[row, col]
+                if place.coverage is not None:
+                    value[place.coverage < 0.5] = cval
+                yield value
+
+        return write
+
+    def _locate(self, top: int, bottom: int, *, smooth: bool) -> _Place:
+        """Find where a band of output rows lies in the source."""
         row, col = self.mapping.positions(top, bottom, self.out_shape[1])
+        stretches = self._stretches(top, bottom) if smooth else None
         nowhere = ~(np.isfinite(row) & np.isfinite(col))
+        coverage = None
         if nowhere.any():
             row, col = np.where(nowhere, 0.0, row), np.where(nowhere, 0.0, col)
+            coverage = np.where(nowhere, 0.0, 1.0)
+        if self.mode == "constant":
+            inside = np.ones_like(row) if coverage is None else coverage
+            for axis, position in enumerate((row, col)):
+                stretch = 1.0 if stretches is None else stretches[axis]
+                inside = inside * _coverage(position, self.shape[axis], stretch)
+            coverage = None if inside.min() == 1 else inside
         row, col = (
             _fold(position, size, self.mode)
             for position, size in zip((row, col), self.shape, strict=True)
         )
-        return row, col, nowhere
-
-    def lerf(self, channels: list[Channel], engine: Engine, margin: int) -> Writer:
-        """Return a function that computes a band of rows."""
-
-        def write(top: int, bottom: int) -> Iterator[Image]:
-            row, col, nowhere = self._positions(top, bottom)
-            stretches = self._stretches(top, bottom) if self.smooth else None
-            row, col = row + margin, col + margin
-            for channel in channels:
-                mean, trust = engine.points(
-                    *_planes(channel), row, col, stretches, **channel.options()
-                )
-                yield channel.finish(mean, trust, nowhere)
-
-        return write
+        return _Place(row, col, stretches, coverage)
 
     def _stretches(self, top: int, bottom: int) -> tuple[Image, Image] | None:
         """Return the stretch of the support along rows and columns; None where it is 1."""
@@ -508,37 +541,41 @@ class _WarpSampler:
         )
         return None if row.max() == 1 == col.max() else (row, col)
 
-    def nearest(self, planes: Channels, options: _Options, cvals: list[float]) -> Writer:
-        """Return a function that copies pixels for a band of rows."""
-        height, width = self.shape
 
-        def write(top: int, bottom: int) -> Iterator[Image]:
-            row, col, nowhere = self._positions(top, bottom)
-            i, j = nearest_index(row), nearest_index(col)
-            inside_i, inside_j = np.clip(i, 0, height - 1), np.clip(j, 0, width - 1)
-            if options.mode == "constant":
-                nowhere = nowhere | (i != inside_i) | (j != inside_j)
-            for plane, cval in zip(planes, cvals, strict=True):
-                value = plane[inside_i, inside_j]
-                value[nowhere] = cval
-                yield value
+@dataclass(frozen=True)
+class _Place:
+    """Where a band of output rows lies in the source.
 
-        return write
+    Attributes
+    ----------
+    row, col : ndarray of float64
+        Positions, folded into reach of the image by the border mode.
+    stretches : (ndarray, ndarray) or None
+        Of the support along rows and columns; None: 1.
+    coverage : ndarray of float64 or None
+        How much of the output pixel the image covers, 0..1; None: 1.
+    """
+
+    row: Image
+    col: Image
+    stretches: tuple[Image, Image] | None
+    coverage: Image | None
 
 
 _Sampler = _GridSampler | _WarpSampler
 
 
-def _planes(channel: Channel) -> tuple[Image, Image, str]:
-    return channel.feature, channel.parameters, channel.weighting
+def _coverage(position: Image, size: int, stretch: Image | float) -> Image:
+    """Share of an output pixel, `stretch` source pixels wide, that lies on the image."""
+    low = (position + 0.5) / stretch + 0.5
+    high = (size - 0.5 - position) / stretch + 0.5
+    return np.clip(low, 0, 1) * np.clip(high, 0, 1)
 
 
 def _fold(position: Image, size: int, mode: str) -> Image:
     """Bring positions of an axis to where the border mode takes them from."""
-    if mode == "edge":
+    if mode in ("edge", "constant"):
         return np.clip(position, -1.0, float(size))
-    if mode == "constant":
-        return np.clip(position, -_FAR, _FAR)
     if mode == "wrap":
         return np.mod(position + 0.5, size) - 0.5
     if mode == "symmetric":
@@ -594,16 +631,20 @@ def _apply(
     target = np.moveaxis(out, options.channel_axis, 0) if has_channels else out[None]
     cvals = options.cvals(channels)
     scale = ValueScale(array.dtype, *value_range, linear_light=options.linear_light)
+    cover = Cover(scale, cvals, options.alpha_channel(channels), options.nodata)
+    # A warp's border is blended over the image (`Cover`): its taps find the edge's pixels.
+    tap_mode = "edge" if sampler.blends and options.mode == "constant" else options.mode
     height = max(1, _BAND_PIXELS // shape[1])
     for index in np.ndindex(*leading):
         planes = [np.asarray(stacked[(channel, *index)]) for channel in range(channels)]
         if nearest:
-            write = sampler.nearest(planes, options, cvals)
+            write = sampler.nearest(planes, cvals)
         else:
             engine = get_engine(options.engine)
-            margin = sampler.margin(bank) if options.mode not in ("edge", "constant") else 0
-            prepared = _prepare(planes, scale, bank, options, cvals, margin, engine, threads)
-            write = sampler.lerf(prepared, engine, margin)
+            margin = sampler.margin(bank) if tap_mode not in ("edge", "constant") else 0
+            border = Border(tap_mode, margin)
+            prepared = _prepare(planes, scale, bank, options, cvals, border, engine, threads)
+            write = sampler.lerf(prepared, engine, margin, cover)
 
         def task(top: int, bottom: int, write: Writer = write, index: Any = index) -> None:
             for channel, part in enumerate(write(top, bottom)):
@@ -635,12 +676,11 @@ def _prepare(
     bank: LutBank,
     options: _Options,
     cvals: list[float],
-    margin: int,
+    border: Border,
     engine: Engine,
     threads: int,
 ) -> list[Channel]:
     """Read the tables for every channel of a plane."""
-    border = Border(options.mode, margin)
     alpha_index = options.alpha_channel(len(planes))
     weights = None
     if alpha_index is not None:

@@ -5,7 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import numpy as np
 import pytest
+
+from lerf_core.bank import KINDS, LutBank, Stage
+from lerf_core.patterns import PATTERNS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -14,6 +18,21 @@ hypothesis.settings.register_profile("lerf", deadline=None, derandomize=True, ma
 hypothesis.settings.load_profile("lerf")
 
 NO_DATA = "the benchmark data are missing (LERF_DATA, or ../shared/data beside the project)"
+
+
+def drop_stale_kernels() -> None:
+    """Delete cached kernels that are older than the sources of their constants.
+
+    numba looks at a kernel's own file alone, and constants come from other modules.
+    """
+    package = ROOT / "lerf_core"
+    newest = max(path.stat().st_mtime for path in package.rglob("*.py"))
+    for path in (package / "_numba" / "__pycache__").glob("*.nbi"):
+        if path.stat().st_mtime < newest:
+            path.unlink(missing_ok=True)
+
+
+drop_stale_kernels()
 
 
 def find_shared_data() -> Path | None:
@@ -38,3 +57,60 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     count = sum(NO_DATA in str(report.longrepr) for report in skipped)
     if count:
         terminalreporter.write_line(f"{count} tests skipped: {NO_DATA}", yellow=True)
+
+
+def _make_random_bank(
+    kind: str,
+    *,
+    interval: int = 16,
+    patterns: dict[str, Any] | None = None,
+    prefilters: int = 1,
+    seed: int = 0,
+) -> LutBank:
+    """Return a bank of smooth random tables: like trained ones, every entry plays a part."""
+    rng = np.random.default_rng(seed)
+    patterns = patterns or PATTERNS
+    names = tuple(patterns)
+    nodes = 256 // interval + 1
+    values = KINDS[kind].values
+    stages = [
+        Stage(names, ((0, 1, 2, 3),), ("feature",), divisor=len(names), bias=0)
+        for _ in range(prefilters)
+    ]
+    stages.append(Stage(names, ((0, 2), (1, 3)), values, divisor=4 * len(names), bias=127))
+    tables = {}
+    for number, stage in enumerate(stages, 1):
+        for name in names:
+            for group in range(len(stage.rotation_groups)):
+                shape = (nodes,) * 4 + (len(stage.values),)
+                noise = rng.normal(0, 6 if number < len(stages) else 60, shape)
+                level = np.linspace(0, 64, nodes)[:, None, None, None, None]
+                start = level if number < len(stages) else 0.0
+                entries = np.clip(np.rint(start + noise), -127, 127).astype(np.int8)
+                tables[f"stage{number}.{name}.{group}"] = entries
+    return LutBank(f"random-{kind}", KINDS[kind], interval, patterns, tuple(stages), tables)
+
+
+@pytest.fixture(scope="session")
+def make_random_bank() -> Any:
+    """Factory of banks of random tables."""
+    return _make_random_bank
+
+
+@pytest.fixture(scope="session")
+def random_bank() -> LutBank:
+    """A LeRF-G bank of random tables."""
+    return _make_random_bank("lerf-g")
+
+
+class _Banks(list[LutBank]):
+    """Banks that do not fill the screen when hypothesis prints a failing example."""
+
+    def __repr__(self) -> str:
+        return "random_banks"
+
+
+@pytest.fixture(scope="session")
+def random_banks() -> list[LutBank]:
+    """A LeRF-G and a LeRF-L bank of random tables."""
+    return _Banks([_make_random_bank("lerf-g"), _make_random_bank("lerf-l", seed=1)])

@@ -106,25 +106,21 @@ class CompiledEngine:
         stretches: tuple[Positions, Positions] | None,
         *,
         confidence: FloatPlane | None,
-        cval: float | None,
-        cval_confidence: float,
         to_uint8: bool,
     ) -> tuple[Plane, FloatPlane | None]:
         """See `reference.resample_points`; rounded where `to_uint8` is set."""
         gaussian = weighting == "gaussian"
-        border = (np.float32(0 if cval is None else cval), cval is not None)
         row_stretch = col_stretch = _NO_DOUBLES
         if stretches is not None:
             row_stretch, col_stretch = stretches
         if stretches is None and confidence is None:
             out: Plane = np.empty(row.shape, dtype=np.uint8 if to_uint8 else np.float32)
-            points2_rows(feature, parameters, gaussian, row, col, *border, out)
+            points2_rows(feature, parameters, gaussian, row, col, out)
             return out, None
         mean, trust = np.empty(row.shape, np.float32), np.empty(row.shape, np.float32)
         points_rows(
-            feature, parameters, gaussian, row, col, row_stretch, col_stretch, *border,
-            _NO_FLOATS if confidence is None else confidence, np.float32(cval_confidence),
-            mean, trust,
+            feature, parameters, gaussian, row, col, row_stretch, col_stretch,
+            _NO_FLOATS if confidence is None else confidence, mean, trust,
         )  # fmt: skip
         return _finish(mean, trust, confidence, to_uint8=to_uint8)
 

@@ -295,13 +295,13 @@ def _clip(index, size):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def points2_rows(feature, parameters, gaussian, rows, cols, cval, use_cval, out):
+def points2_rows(feature, parameters, gaussian, rows, cols, out):
     """Resample at scattered positions by two neighbours an axis.
 
     Parameters
     ----------
-    feature, parameters, gaussian, cval, use_cval
-        As for `grid2_rows`.
+    feature, parameters, gaussian
+        As for `grid2_rows`. Neighbours beyond the border are the nearest pixel's.
     rows, cols : ndarray of float64, (output rows, output cols)
         Finite source positions.
     out : ndarray of uint8 or float32, (output rows, output cols)
@@ -311,27 +311,22 @@ def points2_rows(feature, parameters, gaussian, rows, cols, cval, use_cval, out)
     taps = np.empty((4, 4, _SEGMENT), np.float32)
     offsets = np.empty((4, _SEGMENT), np.float32)
     index = np.empty((4, _SEGMENT), np.uint64)
-    outside = np.empty((4, _SEGMENT), np.bool_)
     for y in range(out.shape[0]):
         for start in range(0, out.shape[1], _SEGMENT):
             n = min(_SEGMENT, out.shape[1] - start)
             _neighbours(
                 rows[y, start : start + n], cols[y, start : start + n],
-                feature.shape[0], feature.shape[1], index, outside, offsets,
+                feature.shape[0], feature.shape[1], index, offsets,
             )  # fmt: skip
             for k in range(4):
                 _pick(flat_feature, index[k], n, taps[k, 0])
                 for v in range(parameters.shape[0]):
                     _pick(parameters[v].reshape(-1), index[k], n, taps[k, 1 + v])
-                if use_cval:
-                    value, beyond = taps[k, 0], outside[k]
-                    for x in range(n):
-                        value[x] = cval if beyond[x] else value[x]
             _blend_points(taps, offsets, gaussian, n, out[y, start : start + n])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _neighbours(rows, cols, height, width, index, outside, offsets):
+def _neighbours(rows, cols, height, width, index, offsets):
     """Flat indices of the 2x2 neighbours, clipped to the image, and the offsets to them."""
     dy0, dy1, dx0, dx1 = offsets[0], offsets[1], offsets[2], offsets[3]
     for x in range(rows.size):
@@ -344,13 +339,11 @@ def _neighbours(rows, cols, height, width, index, outside, offsets):
         dx1[x] = col - (c0 + 1.0)
     for k in range(4):
         down, right = k >> 1, k & 1
-        place, beyond = index[k], outside[k]
+        place = index[k]
         for x in range(rows.size):
             r = np.int64(np.ceil(rows[x] - 1.0 - POSITION_EPS)) + down
             c = np.int64(np.ceil(cols[x] - 1.0 - POSITION_EPS)) + right
-            i, j = _clip(r, height), _clip(c, width)
-            place[x] = i * width + j
-            beyond[x] = i != r or j != c
+            place[x] = _clip(r, height) * width + _clip(c, width)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -392,7 +385,7 @@ def _blend_points(taps, offsets, gaussian, n, out):
 @njit(nogil=True, cache=True, error_model="numpy")
 def points_rows(
     feature, parameters, gaussian, rows, cols, row_stretch, col_stretch,
-    cval, use_cval, confidence, cval_confidence, out, trust,
+    confidence, out, trust,
 ):  # fmt: skip
     """Resample at scattered positions, over footprints where the map shrinks.
 
@@ -426,9 +419,6 @@ def points_rows(
                     dx = np.float32((col - c) * scale_c)
                     value = np.float32(feature[i, j])
                     factor = confidence[i, j] if trusting else _ONE
-                    if use_cval and (i != r or j != c):
-                        value = cval
-                        factor = cval_confidence if trusting else _ONE
                     if ty == 0 and tx == 0:
                         base = value
                     weight = _weight(parameters, gaussian, i, j, dy, dx)

@@ -152,12 +152,15 @@ def test_animations_keep_frames_times_and_loop(run, tmp_path, rng, suffix):
     if suffix != "gif":
         expected = lerf_core.rescale(np.asarray(frames[2]), 2, channel_axis=2)
         np.testing.assert_array_equal(picture.frames[2], expected)
-    assert "cannot hold 4 frames" in run(
-        "resize", source, "-o", tmp_path / "out.jpg", "--scale", 2, code=1
-    ).output
+    assert (
+        "cannot hold 4 frames"
+        in run("resize", source, "-o", tmp_path / "out.jpg", "--scale", 2, code=1).output
+    )
 
 
-@pytest.mark.parametrize(("mode", "words"), [("P", "palette expanded to RGB"), ("1", "1-bit expanded")])
+@pytest.mark.parametrize(
+    ("mode", "words"), [("P", "palette expanded to RGB"), ("1", "1-bit expanded")]
+)
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif"])
 def test_palette_and_one_bit_are_expanded_and_say_so(run, tmp_path, rgb, suffix, mode, words):
     source, out = tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}"
@@ -239,7 +242,9 @@ def test_what_a_format_cannot_hold_is_refused(run, tmp_path, rgb, mode, suffix, 
     assert not out.exists()
 
 
-@pytest.mark.parametrize(("depth", "dtype"), [("8", "uint8"), ("16", "uint16"), ("float", "float32")])
+@pytest.mark.parametrize(
+    ("depth", "dtype"), [("8", "uint8"), ("16", "uint16"), ("float", "float32")]
+)
 @pytest.mark.parametrize("mode", ["L", "I;16", "F"])
 def test_depth_converts(run, tmp_path, rgb, mode, depth, dtype):
     source, out = tmp_path / "in.tif", tmp_path / "out.tif"
@@ -282,7 +287,18 @@ def test_range_serves_the_resampler_and_the_conversion(run, tmp_path, rng, given
     run("resize", source, "-o", tmp_path / "a.tif", "--scale", 2, "--range", given_range)
     expected = lerf_core.rescale(image, 2, value_range=(-2, 5))
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), expected)
-    run("resize", source, "-o", tmp_path / "b.png", "--scale", 2, "--range", given_range, "--depth", 8)
+    run(
+        "resize",
+        source,
+        "-o",
+        tmp_path / "b.png",
+        "--scale",
+        2,
+        "--range",
+        given_range,
+        "--depth",
+        8,
+    )
     eight = read_picture(tmp_path / "b.png").frames[0]
     np.testing.assert_allclose(eight, np.clip((expected + 2) / 7 * 255, 0, 255), atol=0.51)
 
@@ -292,7 +308,16 @@ def test_range_serves_the_resampler_and_the_conversion(run, tmp_path, rng, given
 def test_background_flattens(run, tmp_path, pixels, mode, colour):
     image = Image.new(mode, (8, 8), 0)
     image.save(tmp_path / "in.png")
-    run("resize", tmp_path / "in.png", "-o", tmp_path / "out.bmp", "--scale", 1, "--background", colour)
+    run(
+        "resize",
+        tmp_path / "in.png",
+        "-o",
+        tmp_path / "out.bmp",
+        "--scale",
+        1,
+        "--background",
+        colour,
+    )
     with Image.open(tmp_path / "out.bmp") as result:
         grey = mode == "LA" and colour == "white"
         assert result.mode == ("L" if grey else "RGB")
@@ -310,7 +335,16 @@ def test_alpha_leaves_no_fringes_unless_separate(run, tmp_path):
     result = read_picture(tmp_path / "a.png").frames[0]
     seen = result[..., 3] > 0
     assert np.abs(result[seen][:, :3].astype(int) - (200, 100, 50)).max() <= 1
-    run("resize", tmp_path / "in.png", "-o", tmp_path / "b.png", "--scale", 2.5, "--alpha", "separate")
+    run(
+        "resize",
+        tmp_path / "in.png",
+        "-o",
+        tmp_path / "b.png",
+        "--scale",
+        2.5,
+        "--alpha",
+        "separate",
+    )
     colours = read_picture(tmp_path / "b.png").frames[0][..., :3]
     expected = lerf_core.rescale(image[..., :3], 2.5, channel_axis=2)
     np.testing.assert_array_equal(colours, expected)
@@ -325,6 +359,9 @@ def test_premultiplied_tiff_stays_so_and_is_divided_for_png(run, tmp_path, pixel
         assert [value.name for value in file.pages[0].extrasamples] == ["ASSOCALPHA"]
     run("resize", source, "-o", tmp_path / "out.png", "--scale", 2)
     assert np.abs(pixels(tmp_path / "out.png")[3, 3].astype(int) - (199, 100, 50, 128)).max() <= 2
+    run("resize", source, "-o", tmp_path / "o.bmp", "--scale", 2, "--background", "white")
+    # Colour already weighted, and 127/255 of white.
+    assert np.abs(pixels(tmp_path / "o.bmp")[3, 3].astype(int) - (227, 177, 152)).max() <= 2
 
 
 def webp_kind(path) -> bytes:
@@ -369,7 +406,9 @@ def test_linear_light_differs_and_refuses_cmyk(run, tmp_path, pixels):
     Image.fromarray(board).save(tmp_path / "in.png")
     Image.fromarray(board).convert("CMYK").save(tmp_path / "in.tif")
     for name, options in (("a", []), ("b", ["--linear"])):
-        run("resize", tmp_path / "in.png", "-o", tmp_path / f"{name}.png", "--scale", 0.25, *options)
+        run(
+            "resize", tmp_path / "in.png", "-o", tmp_path / f"{name}.png", "--scale", 0.25, *options
+        )
     assert pixels(tmp_path / "b.png").mean() > pixels(tmp_path / "a.png").mean() + 30
     message = run(
         "resize", tmp_path / "in.tif", "-o", tmp_path / "c.tif", "--scale", 2, "--linear", code=1
@@ -415,7 +454,60 @@ def test_mpo_counts_as_jpeg_and_says_what_is_left_out(run, tmp_path, rgb):
 
 def test_read_only_format_needs_another_for_the_output(run, tmp_path, rgb):
     Image.fromarray(rgb).save(tmp_path / "in.ico")
-    message = run("resize", tmp_path / "in.ico", "-o", f"{tmp_path}/o/", "--scale", 2, code=1).output
+    message = run(
+        "resize", tmp_path / "in.ico", "-o", f"{tmp_path}/o/", "--scale", 2, code=1
+    ).output
     assert "cannot write ico" in message
     run("resize", tmp_path / "in.ico", "-o", f"{tmp_path}/o/", "--scale", 2, "--format", "png")
     assert (tmp_path / "o" / "in.png").is_file()
+
+
+def test_labels_keep_a_palette_with_its_clear_entry(run, tmp_path, rgb):
+    source, out = tmp_path / "in.png", tmp_path / "out.png"
+    Image.fromarray(rgb).convert("P").save(source, transparency=3)
+    run("resize", source, "-o", out, "--scale", 2, "--labels")
+    with Image.open(source) as before, Image.open(out) as after:
+        assert after.mode == "P"
+        assert after.info["transparency"] == before.info["transparency"]
+        assert after.getpalette() == before.getpalette()
+        assert set(np.unique(after)) <= set(np.unique(before))
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_labels_with_alpha_make_no_new_colours(run, tmp_path, rgb, pixels, mode):
+    image_in(mode, rgb).save(tmp_path / "in.png")
+    run("resize", tmp_path / "in.png", "-o", tmp_path / "out.png", "--scale", 1.7, "--labels")
+    colours = [
+        {tuple(row) for row in pixels(tmp_path / name).reshape(-1, len(mode)).tolist()}
+        for name in ("in.png", "out.png")
+    ]
+    assert colours[1] <= colours[0]
+
+
+def test_a_grey_profile_does_not_go_with_rgb(run, tmp_path, rgb, icc):
+    grey = icc[:16] + b"GRAY" + icc[20:]
+    Image.fromarray(rgb[..., 0]).save(tmp_path / "in.png", icc_profile=grey)
+    text = run("resize", tmp_path / "in.png", "-o", tmp_path / "out.webp", "--scale", 2).output
+    assert "grey ICC profile dropped" in text
+    with Image.open(tmp_path / "out.webp") as image:
+        assert "icc_profile" not in image.info
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (1, 5, 3), (5, 1, 3), (1, 1, 3)])
+def test_thin_tiff_pages_keep_both_axes(run, tmp_path, shape, compression):
+    image = np.arange(np.prod(shape)).reshape(shape).astype(np.uint16)
+    photometric = "rgb" if len(shape) == 3 else "minisblack"
+    tifffile.imwrite(
+        tmp_path / "in.tif", image, photometric=photometric, compression=compression, metadata=None
+    )
+    np.testing.assert_array_equal(read_picture(tmp_path / "in.tif").frames[0], image)
+    run("resize", tmp_path / "in.tif", "-o", tmp_path / "out.tif", "--scale", 2)
+    assert read_picture(tmp_path / "out.tif").shape == (2 * shape[0], 2 * shape[1])
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "gif", "webp"])
+def test_one_pixel(run, tmp_path, pixels, suffix):
+    Image.new("RGB", (1, 1), (10, 200, 30)).save(tmp_path / f"in.{suffix}")
+    run("resize", tmp_path / f"in.{suffix}", "-o", tmp_path / "out.png", "--size", "3x2")
+    assert np.abs(pixels(tmp_path / "out.png").astype(int) - (10, 200, 30)).max() <= 4

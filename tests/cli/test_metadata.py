@@ -129,7 +129,9 @@ def test_all_orientations_are_applied_and_reset(run, tmp_path, rgb, pixels, suff
     source, out = tmp_path / f"in.{suffix}", tmp_path / f"out.{suffix}"
     block = Image.Exif()
     block[0x0112] = orientation
-    Image.fromarray(rgb).save(source, exif=block, **({"lossless": True} if suffix == "webp" else {}))
+    Image.fromarray(rgb).save(
+        source, exif=block, **({"lossless": True} if suffix == "webp" else {})
+    )
     run("resize", source, "-o", out, "--scale", 1, "--labels")
     with Image.open(source) as image:
         if suffix == "tif":

@@ -17,7 +17,15 @@ from lerf_cli.errors import FileError
 from lerf_cli.reading import read_picture
 
 TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
-ADAM7 = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+ADAM7 = [
+    (0, 0, 8, 8),
+    (0, 4, 8, 8),
+    (4, 0, 8, 4),
+    (0, 2, 4, 4),
+    (2, 0, 4, 2),
+    (0, 1, 2, 2),
+    (1, 0, 2, 1),
+]
 
 
 def chunk(name: bytes, data: bytes) -> bytes:

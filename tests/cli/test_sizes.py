@@ -49,7 +49,9 @@ def test_bad_scales(text):
         parse_scale(text)
 
 
-@pytest.mark.parametrize("text", ["", "x", "10", "0x5", "5x0", "-3x4", "1.5x2", "1x2x3", "9" * 19 + "x"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "10", "0x5", "5x0", "-3x4", "1.5x2", "1x2x3", "9" * 19 + "x"]
+)
 def test_bad_sizes(text):
     with pytest.raises(ValueError, match="not a size"):
         parse_size(text)

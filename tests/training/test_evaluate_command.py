@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+import lerf_core
 from lerf_cli.evaluate import evaluate
 
 
@@ -69,6 +70,16 @@ def test_sr_evaluates_banks(benchmark):
     assert "constant (banks)" in result.output
     (row,) = [line.split() for line in result.output.splitlines() if line.startswith("bench/")]
     assert 0 < float(row[4]) < 50
+
+
+def test_banks_of_one_name_are_told_apart(benchmark, tmp_path):
+    copy = tmp_path / "copy.safetensors"
+    lerf_core.load_bank("analytic").save(copy)
+    result = run("sr", benchmark, "--scale", "2", "--bank", "analytic", "--bank", copy)
+    assert result.exit_code == 0, result.output
+    rows = [line.split() for line in result.output.splitlines() if line.startswith("bench/")]
+    assert [row[2] for row in rows] == ["analytic", str(copy)]
+    assert rows[0][4:] == rows[1][4:]
 
 
 def test_sr_writes_json_and_csv(benchmark, tmp_path):

@@ -1,0 +1,108 @@
+"""`lerf models`."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import lerf_core
+
+
+def test_list(run, own_bank_folder):
+    text = run("models").output
+    line = next(line for line in text.splitlines() if " analytic " in line)
+    assert line.startswith("* ")
+    assert "shipped" in line
+    assert str(own_bank_folder) in text
+    assert run("models", "list").output == text
+
+
+def test_list_as_json(run):
+    rows = {row["name"]: row for row in json.loads(run("models", "list", "--json").output)}
+    assert rows["analytic"]["default"] is True
+    assert rows["analytic"]["source"] == "shipped"
+    assert rows["analytic"]["bytes"] == lerf_core.load_bank("analytic").nbytes
+
+
+def test_info(run):
+    bank = lerf_core.load_bank("analytic")
+    text = run("models", "info", "analytic").output
+    assert bank.checksum in text
+    assert bank.kind.name in text
+    assert (
+        json.loads(run("models", "info", "analytic", "--json").output)["checksum"] == bank.checksum
+    )
+    assert "nobody" in run("models", "info", "nobody", code=1).output
+
+
+def test_export_and_import_lose_nothing(run, tmp_path, own_bank_folder):
+    folder = tmp_path / "tables"
+    run("models", "export", "analytic", folder)
+    assert len(list(folder.glob("LUTft_*.npy"))) == 9
+    run("models", "export", "analytic", folder, code=2)
+    run("models", "export", "analytic", folder, "--overwrite")
+    run("models", "import", folder, "--name", "mine")
+    assert (own_bank_folder / "mine.safetensors").is_file()
+    bank, original = lerf_core.load_bank("mine"), lerf_core.load_bank("analytic")
+    assert bank.name == "mine"
+    for key, table in original.tables.items():
+        np.testing.assert_array_equal(bank.tables[key], table)
+    line = next(line for line in run("models").output.splitlines() if " mine " in line)
+    assert "user" in line
+
+
+def test_import_refuses_to_replace(run, tmp_path, own_bank_folder):
+    folder = tmp_path / "tables"
+    run("models", "export", "analytic", folder)
+    run("models", "import", folder)
+    before = (own_bank_folder / "tables.safetensors").read_bytes()
+    assert "--overwrite" in run("models", "import", folder, code=2).output
+    run("models", "import", folder, "--overwrite")
+    assert (own_bank_folder / "tables.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["../evil", "a/b", "", ".hidden", "a b", "x" * 65])
+def test_names_stay_names(run, tmp_path, own_bank_folder, name):
+    folder = tmp_path / "a b"
+    run("models", "export", "analytic", folder)
+    run("models", "import", folder, "--name", name, code=2)
+    assert list(own_bank_folder.iterdir()) == []
+
+
+def test_import_checks_the_tables(run, tmp_path, own_bank_folder):
+    folder = tmp_path / "tables"
+    run("models", "export", "analytic", folder)
+    np.save(folder / "LUTft_s1_sr0.npy", np.zeros((5, 1), np.int8))
+    text = run("models", "import", folder, code=1).output
+    assert "Traceback" not in text
+    assert list(own_bank_folder.iterdir()) == []
+    (tmp_path / "b.safetensors").write_bytes(b"garbage")
+    run("models", "import", tmp_path / "b.safetensors", code=1)
+
+
+def test_a_damaged_user_bank_does_not_hide_the_others(run, own_bank_folder):
+    (own_bank_folder / "broken.safetensors").write_bytes(b"garbage")
+    result = run("models", code=1)
+    assert "analytic" in result.stdout
+    assert "broken" in result.stderr
+
+
+@pytest.mark.parametrize("way", ["name", "file", "folder"])
+def test_every_way_to_name_a_bank(run, tmp_path, rgb, own_bank_folder, way):
+    folder = tmp_path / "tables"
+    run("models", "export", "analytic", folder)
+    run("models", "import", folder, "--name", "mine")
+    bank = {"name": "mine", "file": own_bank_folder / "mine.safetensors", "folder": folder}[way]
+    Image.fromarray(rgb).save(tmp_path / "in.png")
+    for name in (bank, "analytic"):
+        run(
+            "resize", tmp_path / "in.png", "-o", tmp_path / "o.png", "--scale", 2, "--bank", name,
+            "--overwrite" if name == "analytic" else "-v",
+        )  # fmt: skip
+        result = (tmp_path / "o.png").read_bytes()
+        if name == bank:
+            first = result
+    assert result == first

@@ -1,0 +1,85 @@
+"""The published algorithm, word for word and independent of lerf_core's own reads.
+
+Images are turned with numpy.rot90 and padded below and to the right, fractions are
+compared pixel by pixel, and the weighted mean is float64. Only for tests: slow.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+_PATTERNS = {
+    "s": ((0, 0), (0, 1), (1, 0), (1, 1)),
+    "c": ((0, 0), (0, 1), (0, 2), (0, 3)),
+    "x": ((0, 0), (1, 1), (2, 2), (3, 3)),
+}
+
+
+def _read(table, coordinates):
+    node = [value // 16 for value in coordinates]
+    fraction = [value % 16 for value in coordinates]
+    order = sorted(range(4), key=lambda axis: -fraction[axis])
+    weights = [16, *(fraction[axis] for axis in order), 0]
+    total = 0
+    for step in range(5):
+        total = total + (weights[step] - weights[step + 1]) * table[tuple(node)].astype(np.int64)
+        if step < 4:
+            node[order[step]] += 1
+    return total / 16
+
+
+def _stage(plane, tables, groups):
+    total = 0.0
+    for pattern, offsets in _PATTERNS.items():
+        for group, rotations in enumerate(groups):
+            for turns in rotations:
+                turned = np.rot90(plane, turns)
+                rows, cols = turned.shape
+                padded = np.pad(turned, ((0, 3), (0, 3)), mode="edge").astype(int)
+                table = tables[pattern, group]
+                result = np.array(
+                    [
+                        [_read(table, [padded[y + i, x + j] for i, j in offsets]) for x in range(cols)]
+                        for y in range(rows)
+                    ]
+                )
+                total = total + np.rot90(result, 4 - turns)
+    return total
+
+
+def feature_and_parameters(plane, bank):
+    """Return the published integers of both stages."""
+    first = {(p, 0): bank.tables[f"stage1.{p}.0"] for p in _PATTERNS}
+    second = {(p, g): bank.tables[f"stage2.{p}.{g}"] for p in _PATTERNS for g in (0, 1)}
+    total = _stage(plane, first, ((0, 1, 2, 3),))[..., 0]
+    feature = np.round(np.clip(total / 3, 0, 255)).astype(np.uint8)
+    total = _stage(feature, second, ((0, 2), (1, 3)))
+    parameters = np.round(np.clip(total / 12 + 127, 0, 255)).astype(np.uint8)
+    return feature, np.moveaxis(parameters, -1, 0)
+
+
+def _positions(size, out_size, scale):
+    return np.arange(out_size) / scale + (size - 1) / 2 - (out_size - 1) / (2 * scale)
+
+
+def resize(plane, bank, scale):
+    """Return the unrounded float64 result of upscaling, zero beyond the border."""
+    feature, parameters = feature_and_parameters(plane, bank)
+    rows, cols = (math.ceil(size * scale) for size in plane.shape)
+    padded = np.pad(feature.astype(np.float64), 1)
+    values = np.pad(parameters.astype(np.float64) / 255, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    eps = np.finfo(np.float32).eps
+    y, x = _positions(plane.shape[0], rows, scale), _positions(plane.shape[1], cols, scale)
+    first_y, first_x = np.ceil(y - 1 - eps).astype(int), np.ceil(x - 1 - eps).astype(int)
+    total = weights = 0.0
+    for i in (0, 1):
+        for j in (0, 1):
+            rho, sigma_y, sigma_x = values[:, (first_y + i + 1)[:, None], first_x + j + 1]
+            u = 10 * sigma_y * (y - first_y - i)[:, None]
+            v = 10 * sigma_x * (x - first_x - j)
+            weight = np.exp(-(u**2 - 2 * (2 * rho - 1) * u * v + v**2) / 2)
+            total = total + weight * padded[(first_y + i + 1)[:, None], first_x + j + 1]
+            weights = weights + weight
+    return total / weights

@@ -1,0 +1,86 @@
+"""lerf_core against an independent, literal transcription of the published algorithm."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lerf_core import load_bank, reference, rescale, resize
+from lerf_core._engines import get_engine
+
+_SPEC = importlib.util.spec_from_file_location("literal", Path(__file__).with_name("literal.py"))
+literal = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(literal)
+
+RNG = np.random.default_rng(5)
+
+
+@pytest.fixture(params=["lerf-g", "lerf-l"])
+def published(request, shared_data):
+    return load_bank(shared_data / "upstream" / request.param)
+
+
+def check_stages(plane, bank):
+    feature, parameters = literal.feature_and_parameters(plane, bank)
+    for name in ("reference", "numba"):
+        engine = get_engine(name)
+        ours = engine.stage(plane, bank, 0, 4, 1)
+        np.testing.assert_array_equal(ours[0], feature, err_msg=name)
+        np.testing.assert_array_equal(engine.stage(ours[0], bank, 1, 4, 1), parameters, name)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (9, 2), (23, 31)])
+def test_published_integers(published, shape):
+    check_stages(RNG.integers(0, 256, shape, dtype=np.uint8), published)
+
+
+def test_random_tables_give_the_literal_integers(random_bank):
+    check_stages(RNG.integers(0, 256, (17, 12), dtype=np.uint8), random_bank)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 1.7, 2.5])
+def test_weights_stay_within_one_level_of_exact_arithmetic(random_bank, scale):
+    plane = RNG.integers(0, 256, (60, 50), dtype=np.uint8)
+    exact = np.clip(np.round(literal.resize(plane, random_bank, scale)), 0, 255)
+    ours = rescale(plane, scale, bank=random_bank, mode="constant")
+    assert ours.shape == exact.shape
+    difference = np.abs(ours - exact)
+    assert difference.max() <= 1
+    assert np.count_nonzero(difference) <= max(1, exact.size // 10_000)
+
+
+def test_photographs_stay_within_one_level_of_exact_arithmetic(shared_data):
+    from imageio.v3 import imread
+
+    bank = load_bank(shared_data / "upstream" / "lerf-g")
+    folder = shared_data / "bench" / "srf" / "Set5" / "image_SRF_4"
+    wrong = total = 0
+    for path in sorted(folder.glob("*_LR.png"))[:3]:
+        plane = np.ascontiguousarray(imread(path)[:60, :60, 1])
+        exact = np.clip(np.round(literal.resize(plane, bank, 4)), 0, 255)
+        difference = np.abs(rescale(plane, 4, bank=bank, mode="constant") - exact)
+        assert difference.max() <= 1
+        wrong += np.count_nonzero(difference)
+        total += exact.size
+    assert wrong <= total / 10_000
+
+
+def test_exponential_is_exact_to_float32():
+    exponent = np.linspace(0, 126, 200_001, dtype=np.float32)
+    exact = np.exp2(-exponent.astype(np.float64))
+    error = np.abs(reference.exp2_negative(exponent) / exact - 1)
+    assert error.max() < 2.5e-7
+
+
+def test_far_weights_stop_at_the_smallest_normal_number():
+    far = reference.exp2_negative(np.array([126, 500, 1e30], dtype=np.float32))
+    assert (far == np.float32(2.0**-126)).all()
+
+
+def test_zero_border_darkens_the_outermost_pixels_as_published():
+    plane = np.full((8, 8), 200, np.uint8)
+    edge = resize(plane, (16, 16), bank="analytic")
+    zero = resize(plane, (16, 16), bank="analytic", mode="constant")
+    np.testing.assert_array_equal(edge[1:-1, 1:-1], zero[1:-1, 1:-1])
+    assert (zero[0] < edge[0]).all()
