@@ -346,7 +346,7 @@ class _Options:
             raise InvalidTypeError("method 'lerf' averages intensities, got a bool image")
         if self.method != "auto":
             return self.method == "nearest"
-        known = any(dtype == np.dtype(name) for name in _INTENSITIES)
+        known = any(dtype == np.dtype(name) for name in _INTENSITIES)  # native byte order
         return dtype == np.bool_ or not (known or self.value_range is not None)
 
     def cvals(self, channels: int) -> list[float]:
@@ -513,7 +513,9 @@ class _WarpSampler:
     def _locate(self, top: int, bottom: int, *, smooth: bool) -> _Place:
         """Find where a band of output rows lies in the source."""
         row, col = self.mapping.positions(top, bottom, self.out_shape[1])
-        stretches = self._stretches(top, bottom) if smooth else None
+        # Source pixels that an output pixel spans; where that is unknown, one.
+        spans = self.mapping.stretches(top, bottom, *self.out_shape)
+        spans = np.where(np.isfinite(spans), spans, 1.0)
         nowhere = ~(np.isfinite(row) & np.isfinite(col))
         coverage = None
         if nowhere.any():
@@ -521,23 +523,21 @@ class _WarpSampler:
             coverage = np.where(nowhere, 0.0, 1.0)
         if self.mode == "constant":
             inside = np.ones_like(row) if coverage is None else coverage
-            for axis, position in enumerate((row, col)):
-                stretch = 1.0 if stretches is None else stretches[axis]
-                inside = inside * _coverage(position, self.shape[axis], stretch)
+            for position, size, span in zip((row, col), self.shape, spans, strict=True):
+                inside = inside * _coverage(position, size, span)
             coverage = None if inside.min() == 1 else inside
         row, col = (
             _fold(position, size, self.mode)
             for position, size in zip((row, col), self.shape, strict=True)
         )
-        return _Place(row, col, stretches, coverage)
+        return _Place(row, col, self._stretches(spans) if smooth else None, coverage)
 
-    def _stretches(self, top: int, bottom: int) -> tuple[Image, Image] | None:
+    def _stretches(self, spans: Image) -> tuple[Image, Image] | None:
         """Return the stretch of the support along rows and columns; None where it is 1."""
-        row, col = self.mapping.stretches(top, bottom, *self.out_shape)
         row, col = (
-            # Wider than the image is as wide as it; unknown is 1.
-            effective_stretch(np.fmin(np.fmax(stretch, 1.0), 2.0 * size + 2))
-            for stretch, size in zip((row, col), self.shape, strict=True)
+            # Wider than the image is as wide as it.
+            effective_stretch(np.minimum(span, 2.0 * size + 2))
+            for span, size in zip(spans, self.shape, strict=True)
         )
         return None if row.max() == 1 == col.max() else (row, col)
 
@@ -565,10 +565,11 @@ class _Place:
 _Sampler = _GridSampler | _WarpSampler
 
 
-def _coverage(position: Image, size: int, stretch: Image | float) -> Image:
-    """Share of an output pixel, `stretch` source pixels wide, that lies on the image."""
-    low = (position + 0.5) / stretch + 0.5
-    high = (size - 0.5 - position) / stretch + 0.5
+def _coverage(position: Image, size: int, span: Image) -> Image:
+    """Share of an output pixel, `span` source pixels wide, that lies on the image."""
+    width = np.maximum(span, 1e-6)
+    low = (position + 0.5) / width + 0.5
+    high = (size - 0.5 - position) / width + 0.5
     return np.clip(low, 0, 1) * np.clip(high, 0, 1)
 
 
@@ -617,11 +618,13 @@ def _apply(
     """Resample every plane and put the image together again."""
     bank = load_bank(options.bank)
     threads = thread_count(options.threads)
-    value_range = check_value_range(options.value_range, array.dtype)
-    nearest = options.is_nearest(array.dtype)
+    native = array.dtype.newbyteorder("=")
+    value_range = check_value_range(options.value_range, native)
+    nearest = options.is_nearest(native)
     _check_fits(array, shape, options)
     if not options.preserve_range:
         array, value_range = _to_unit_range(array, value_range), (0.0, 1.0)
+        native = array.dtype
     has_channels = options.channel_axis is not None
     stacked = np.moveaxis(array, options.channel_axis, 0) if has_channels else array[None]
     channels, *leading, _, _ = stacked.shape
@@ -630,13 +633,13 @@ def _apply(
     )
     target = np.moveaxis(out, options.channel_axis, 0) if has_channels else out[None]
     cvals = options.cvals(channels)
-    scale = ValueScale(array.dtype, *value_range, linear_light=options.linear_light)
+    scale = ValueScale(native, *value_range, linear_light=options.linear_light)
     cover = Cover(scale, cvals, options.alpha_channel(channels), options.nodata)
     # A warp's border is blended over the image (`Cover`): its taps find the edge's pixels.
     tap_mode = "edge" if sampler.blends and options.mode == "constant" else options.mode
     height = max(1, _BAND_PIXELS // shape[1])
     for index in np.ndindex(*leading):
-        planes = [np.asarray(stacked[(channel, *index)]) for channel in range(channels)]
+        planes = [stacked[(channel, *index)].astype(native) for channel in range(channels)]
         if nearest:
             write = sampler.nearest(planes, cvals)
         else:
