@@ -17,7 +17,7 @@ from lerf_core._engines import Engine
 from lerf_core._values import DEEP_CELL_BITS, ValueScale, decode_srgb
 from lerf_core.bank import LEVELS, LutBank
 
-__all__ = ["Border", "Channel", "Cover", "prepare_alpha", "prepare_channel"]
+__all__ = ["Border", "Channel", "Cover", "find_missing", "prepare_alpha", "prepare_channel"]
 
 Plane = npt.NDArray[Any]
 FloatPlane = npt.NDArray[np.float32]
@@ -25,6 +25,8 @@ Mask = npt.NDArray[np.bool_]
 
 #: Missing values show where they would carry more than this share of the weight.
 _TRUST_NEEDED = np.float32(0.5)
+# Floats this many value ranges away from 0 count as infinite.
+_LARGEST = 1e30
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,9 @@ class Border:
     ----------
     mode : str
         A name of `numpy.pad`.
-    margin : int
-        Pixels by which the image is really extended before the tables are read; 0 for
-        "edge" and "constant", which repeat the border's feature and parameters.
+    margin : (int, int)
+        Rows and columns by which the image is really extended before the tables are read;
+        0 for "edge" and "constant", which repeat the border's feature and parameters.
     cval : float
         Feature beyond the border with "constant", in the image's own values.
     cval_alpha : float
@@ -45,15 +47,17 @@ class Border:
     """
 
     mode: str
-    margin: int = 0
+    margin: tuple[int, int] = (0, 0)
     cval: float = 0.0
     cval_alpha: float = 1.0
 
     def extend(self, plane: Plane) -> Plane:
         """Return the plane with its margin."""
-        if self.margin == 0:
+        if self.margin == (0, 0):
             return plane
-        return np.pad(plane, self.margin, mode=self.mode)  # type: ignore[call-overload]
+        rows, cols = self.margin
+        pad = ((rows, rows), (cols, cols))
+        return np.pad(plane, pad, mode=self.mode)  # type: ignore[no-any-return,call-overload]
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,6 @@ def prepare_channel(
     border: Border,
     engine: Engine,
     threads: int,
-    *,
     alpha: FloatPlane | None = None,
     nodata: float | None = None,
 ) -> Channel:
@@ -165,16 +168,14 @@ def prepare_channel(
         In the image's own values.
     alpha : ndarray of float32, (rows, cols), optional
         The channel's alpha in 0..1.
+        Transparent wherever a value is missing.
     nodata : float, optional
         Value of pixels that do not count. Floats that are not finite never count.
     """
-    missing_mask, missing = _missing(plane, nodata)
-    confidence = None if alpha is None else alpha.astype(np.float32)
-    if missing_mask is not None:
-        known = (~missing_mask).astype(np.float32)
-        confidence = known if confidence is None else confidence * known
-    if alpha is not None:  # a missing pixel is a transparent one
-        missing = None
+    confidence, missing = alpha, None
+    if alpha is None:
+        unknown, missing = find_missing(plane, scale, nodata)
+        confidence = None if unknown is None else (~unknown).astype(np.float32)
     if confidence is not None and not (confidence > 0).all():
         passes = 2 * bank.reach * len(bank.stages)
         plane = _fill(plane, confidence > 0, passes, scale)
@@ -194,7 +195,8 @@ def prepare_alpha(
     """Read the tables for an alpha channel.
 
     Fully opaque and fully transparent pixels pass the pre-filter unchanged, so that
-    opaque images stay opaque and no rim of transparency appears or vanishes.
+    opaque images stay opaque and no rim of transparency appears or vanishes. The plane
+    is finite.
     """
     scale = replace(scale, linear_light=False)
     plane = border.extend(plane)
@@ -263,12 +265,16 @@ def _channel(
     )
 
 
-def _missing(plane: Plane, nodata: float | None) -> tuple[Mask | None, float | None]:
+def find_missing(
+    plane: Plane, scale: ValueScale, nodata: float | None
+) -> tuple[Mask | None, float | None]:
     """Return where values are missing (None: nowhere), and what marks them in the result."""
     mask: Mask | None = None
     missing: float | None = None
     if plane.dtype.kind == "f":
-        mask, missing = ~np.isfinite(plane), float("nan")
+        # Beyond this float32 arithmetic overflows: as good as infinite.
+        far = min(_LARGEST * (scale.high - scale.low), float(np.finfo(plane.dtype).max))
+        mask, missing = ~(np.abs(plane) <= plane.dtype.type(far)), float("nan")
     if nodata is not None and not np.isnan(nodata):
         equal = plane == nodata
         mask = equal if mask is None else mask | equal
@@ -288,21 +294,21 @@ def _fill(plane: Plane, known: Mask, passes: int, scale: ValueScale) -> Plane:
     Table reads that reach into unknown pixels then see their surroundings go on. What
     lies farther away is never read for a known pixel, and is left at the low end.
     """
-    value = np.where(known, plane, scale.low).astype(np.float64)
-    rows, cols = plane.shape
+    value = np.pad(np.where(known, plane, scale.low).astype(np.float64), 1)
+    known = np.pad(known, 1)
     for _ in range(passes):
-        if known.all():
+        near = known[:-2] | known[1:-1] | known[2:]
+        near = near[:, :-2] | near[:, 1:-1] | near[:, 2:]
+        rows, cols = np.nonzero(near & ~known[1:-1, 1:-1])
+        if rows.size == 0:
             break
-        weight = np.pad(known.astype(np.float64), 1)
-        padded = np.pad(np.where(known, value, 0.0), 1)
-        total, count = np.zeros_like(value), np.zeros_like(value)
+        total, count = np.zeros(rows.size), np.zeros(rows.size)
         for dy in range(3):
             for dx in range(3):
-                total += padded[dy : dy + rows, dx : dx + cols]
-                count += weight[dy : dy + rows, dx : dx + cols]
-        reached = ~known & (count > 0)
-        value[reached] = total[reached] / count[reached]
-        known = known | reached
-    if plane.dtype.kind in "iu":
-        value = np.rint(value)
-    return value.astype(plane.dtype)
+                there = known[rows + dy, cols + dx]
+                total += np.where(there, value[rows + dy, cols + dx], 0.0)
+                count += there
+        value[rows + 1, cols + 1] = total / count
+        known[rows + 1, cols + 1] = True
+    inner = value[1:-1, 1:-1]
+    return (np.rint(inner) if plane.dtype.kind in "iu" else inner).astype(plane.dtype)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import operator
 import os
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ __all__ = [
     "check_choice",
     "check_image",
     "check_memory",
+    "check_number",
     "check_output_shape",
     "check_scale",
     "check_value_range",
@@ -39,9 +42,13 @@ def check_image(image: object, channel_axis: int | None) -> npt.NDArray[Any]:
     """Return the image as an array with at least two spatial axes and no empty one."""
     if not isinstance(image, np.ndarray) and hasattr(image, "dask"):
         raise InvalidTypeError("image is a dask array; compute it first, or pass a NumPy array")
+    if isinstance(image, np.ma.MaskedArray):
+        raise InvalidTypeError("image is a masked array; fill it and name the value as nodata")
     array = np.asarray(image)
     if array.dtype.kind not in "buif":
         raise InvalidTypeError(f"image must hold booleans, integers or floats, got {array.dtype}")
+    if channel_axis is not None:
+        channel_axis = _integer("channel_axis", channel_axis)
     axes = array.ndim - (channel_axis is not None)
     if axes < 2:
         raise InvalidArgumentError(
@@ -54,7 +61,22 @@ def check_image(image: object, channel_axis: int | None) -> npt.NDArray[Any]:
         )
     if array.size == 0:
         raise InvalidArgumentError(f"image is empty: shape {array.shape}")
+    if channel_axis is None and array.ndim == 3 and array.shape[2] in (3, 4):
+        warnings.warn(
+            f"an image of shape {array.shape} is resampled plane by plane over its last two "
+            "axes; if the last axis holds colours, pass channel_axis=-1",
+            stacklevel=3,
+        )
     return array
+
+
+def _integer(name: str, value: Any) -> int:
+    if isinstance(value, (bool, np.bool_)):
+        raise InvalidTypeError(f"{name} must be an integer, got {value!r}")
+    try:
+        return operator.index(value)
+    except TypeError as error:
+        raise InvalidTypeError(f"{name} must be an integer, got {value!r}") from error
 
 
 def check_output_shape(shape: Any) -> tuple[int, int]:
@@ -84,9 +106,7 @@ def check_scale(scale: Any) -> tuple[float, float]:
     return row, col
 
 
-def check_value_range(
-    value_range: Any, dtype: np.dtype[Any]
-) -> tuple[float, float]:
+def check_value_range(value_range: Any, dtype: np.dtype[Any]) -> tuple[float, float]:
     """Return the (low, high) values that stand for the tables' 0 and 255."""
     if value_range is None:
         if dtype.kind in "iu":
@@ -96,12 +116,24 @@ def check_value_range(
     try:
         low, high = (float(value) for value in value_range)
     except (TypeError, ValueError) as error:
-        raise InvalidArgumentError(f"value_range must be (low, high), got {value_range!r}") from error
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise InvalidArgumentError(
-            f"value_range must be finite and rising, got {(low, high)}"
-        )
+            f"value_range must be (low, high), got {value_range!r}"
+        ) from error
+    span = high - low
+    # Neither the span nor its inverse may overflow.
+    if not (math.isfinite(span) and 1e-300 < span < 1e300):
+        raise InvalidArgumentError(f"value_range must be finite and rising, got {(low, high)}")
     return low, high
+
+
+def check_number(name: str, value: Any) -> float:
+    """Return a real number as float; NaN and infinity pass."""
+    try:
+        if not isinstance(value, (str, bytes, complex)):
+            return float(value)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise InvalidArgumentError(f"{name} must be a number, got {value!r}")
 
 
 def check_memory(needed: int, what: str) -> None:
@@ -116,14 +148,29 @@ def check_memory(needed: int, what: str) -> None:
 
 def _available_memory() -> int | None:
     """Bytes that can be had without swapping; None where the system does not tell."""
+    known = [size for size in (_system_memory(), _container_memory()) if size is not None]
+    return min(known, default=None)
+
+
+def _system_memory() -> int | None:
     try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            for line in file:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
     except (OSError, ValueError, IndexError):
         pass
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
         return None
+
+
+def _container_memory() -> int | None:
+    """Bytes left to a container whose memory is limited (Linux, cgroup 2)."""
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = int((group / "memory.max").read_text(encoding="ascii"))
+        used = int((group / "memory.current").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+    return max(0, limit - used)

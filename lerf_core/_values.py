@@ -57,7 +57,8 @@ class ValueScale:
         """Coordinates in units of ``2**-grey_bits`` levels, and the remainder in levels."""
         grey = self.to_grey(plane)
         unit = float(1 << grey_bits)
-        units = np.rint(np.clip(grey, 0, LEVELS) * unit)
+        # NaN must never become an index: the kernels trust their coordinates.
+        units = np.rint(np.nan_to_num(np.clip(grey, 0, LEVELS), nan=0.0) * unit)
         return units.astype(np.int32), (grey - units / unit).astype(np.float32)
 
     def from_grey(self, grey: FloatPlane) -> Plane:

@@ -35,6 +35,8 @@ __all__ = [
 ]
 
 Matrix = npt.NDArray[np.float64]
+# Farther than this, positions are mistakes.
+_FAR = 2.0**40
 #: (2, rows, cols): source row and col of each output pixel; NaN where there is none.
 Positions = npt.NDArray[np.float64]
 
@@ -60,22 +62,40 @@ def as_homography(matrix: npt.ArrayLike) -> Matrix:
     >>> as_homography([[1, 0, 5], [0, 1, 0]])[2]
     array([0., 0., 1.])
     """
-    try:
-        array = np.array(matrix, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidArgumentError(f"matrix must hold numbers, got {matrix!r}") from error
+    array = _real_array("matrix", matrix)
     if array.shape == (2, 3):
         array = np.vstack([array, [0.0, 0.0, 1.0]])
     if array.shape != (3, 3):
         raise InvalidArgumentError(f"matrix must be 3x3 or 2x3, got shape {array.shape}")
     if not np.isfinite(array).all():
         raise InvalidArgumentError(f"matrix must be finite, got {array.tolist()}")
-    scale = np.abs(array).max()
-    # Rows of very different size are usual (perspective terms are small): judge each by its own.
-    norms = np.linalg.norm(array, axis=1)
-    if scale == 0 or norms.min() == 0 or abs(np.linalg.det(array / norms[:, None])) < 1e-14:
+    if _is_singular(array):
         raise InvalidArgumentError(f"matrix is singular, got {array.tolist()}")
     return array
+
+
+def _real_array(name: str, value: object) -> Matrix:
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "buif":
+            raise TypeError(array.dtype)
+        return np.array(array, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(f"{name} must hold real numbers, got {value!r}") from error
+
+
+def _is_singular(matrix: Matrix) -> bool:
+    """Judge by the determinant, once rows and columns are of like size.
+
+    Shifts of millions of pixels and tiny perspective terms are usual in good matrices.
+    """
+    even = matrix / (np.abs(matrix).max() or 1.0)
+    for axis in (0, 1, 0, 1):
+        norms = np.linalg.norm(even, axis=axis, keepdims=True)
+        if norms.min() < 1e-200:
+            return True
+        even = even / norms
+    return bool(abs(np.linalg.det(even)) < 1e-10)
 
 
 def invert(matrix: npt.ArrayLike) -> Matrix:
@@ -85,7 +105,9 @@ def invert(matrix: npt.ArrayLike) -> Matrix:
 
 def transform_points(matrix: npt.ArrayLike, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Map (x, y) points, shape (N, 2), by a homography."""
-    points = np.asarray(points, dtype=np.float64)
+    points = _real_array("points", points)
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise InvalidArgumentError(f"points must have shape (N, 2), got {points.shape}")
     mapped = np.column_stack([points, np.ones(len(points))]) @ as_homography(matrix).T
     return np.asarray(mapped[:, :2] / mapped[:, 2:])
 
@@ -130,7 +152,8 @@ def homography_from_points(source: npt.ArrayLike, target: npt.ArrayLike) -> Matr
             np.stack([zero, zero, zero, x, y, one, -v * x, -v * y, -v], axis=1),
         ]
     )
-    _, singular, basis = np.linalg.svd(system)
+    # Four pairs leave the solution outside the row space: it takes the full basis.
+    _, singular, basis = np.linalg.svd(system, full_matrices=len(first) == 4)
     if singular[7] < 1e-10 * singular[0]:
         raise InvalidArgumentError(
             f"points do not fix a homography (three on a line?): {first.tolist()} -> "
@@ -139,11 +162,11 @@ def homography_from_points(source: npt.ArrayLike, target: npt.ArrayLike) -> Matr
     matrix = np.linalg.inv(to_second) @ basis[-1].reshape(3, 3) @ to_first
     if abs(matrix[2, 2]) > 1e-12 * np.abs(matrix).max():
         matrix = matrix / matrix[2, 2]
-    return as_homography(matrix)
+    return as_homography(matrix + 0.0)  # no negative zeros
 
 
 def _checked_points(points: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    array = np.asarray(points, dtype=np.float64)
+    array = _real_array("points", points)
     if array.ndim != 2 or array.shape[1] != 2 or len(array) < 4:
         raise InvalidArgumentError(f"need at least 4 (x, y) points, got shape {array.shape}")
     if not np.isfinite(array).all():
@@ -179,6 +202,8 @@ def rotation(degrees: float, shape: tuple[int, int]) -> Matrix:
     shape : (int, int)
         Rows and columns of the image.
     """
+    if not np.isfinite(degrees):
+        raise InvalidArgumentError(f"degrees must be finite, got {degrees}")
     turns = degrees / 90
     if float(turns).is_integer():  # quarter turns without rounding errors
         cos, sin = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))[int(turns) % 4]
@@ -212,9 +237,7 @@ def _about_centre(linear: list[list[float]], shape: tuple[int, int]) -> Matrix:
     return as_homography(matrix)
 
 
-def fit_output(
-    forward: npt.ArrayLike, shape: tuple[int, int]
-) -> tuple[Matrix, tuple[int, int]]:
+def fit_output(forward: npt.ArrayLike, shape: tuple[int, int]) -> tuple[Matrix, tuple[int, int]]:
     """Shift a forward matrix onto the smallest canvas that holds the whole warped image.
 
     Parameters
@@ -246,6 +269,8 @@ def fit_output(
             "give an output size"
         )
     mapped = transform_points(matrix, edges)
+    if not np.abs(mapped).max() < _FAR:
+        raise InvalidArgumentError(f"the warped image is too far away: {mapped.tolist()}")
     low, high = mapped.min(axis=0), mapped.max(axis=0)
     cols, rows = (max(1, int(np.ceil(length - 1e-6))) for length in high - low)
     move = np.array([[1.0, 0.0, -0.5 - low[0]], [0.0, 1.0, -0.5 - low[1]], [0.0, 0.0, 1.0]])
@@ -258,14 +283,20 @@ def fit_output(
 class InverseMap(Protocol):
     """Tells for a band of output rows where in the source each pixel lies."""
 
-    def positions(self, top: int, bottom: int, cols: int) -> Positions:
-        """Source (row, col) of output rows top..bottom-1; NaN where there is none."""
+    def locate(self, top: int, bottom: int, shape: tuple[int, int]) -> tuple[Positions, Positions]:
+        """Locate output rows top..bottom-1 of an output of the given shape.
 
-    def stretches(self, top: int, bottom: int, rows: int, cols: int) -> Positions:
-        """Source pixels spanned along each source axis by one output pixel."""
+        Returns
+        -------
+        positions : ndarray of float64, (2, bottom - top, cols)
+            Source row and col of each pixel; NaN where there is none.
+        spans : ndarray of float64, (2, bottom - top, cols)
+            Source pixels along each source axis that one output pixel spans: the lengths
+            of the rows of the map's derivative.
+        """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Displacement:
     """A displacement field, to be given to `warp` in place of a matrix.
 
@@ -279,7 +310,7 @@ class Displacement:
     field: Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Homography:
     """An inverse 3x3 matrix, of the sign that makes its depth positive in front.
 
@@ -292,65 +323,57 @@ class Homography:
     def facing(cls, inverse: npt.ArrayLike, shape: tuple[int, int]) -> Homography:
         """Choose the matrix's sign so that the centre of the source lies in front."""
         matrix = as_homography(inverse)
+        matrix = matrix / np.abs(matrix).max()
         centre = np.array([(shape[1] - 1) / 2, (shape[0] - 1) / 2, 1.0])
-        if (np.linalg.inv(matrix) @ centre)[2] < 0:
-            matrix = -matrix
-        return cls(matrix)
+        depth = (np.linalg.inv(matrix) @ centre)[2]
+        # A centre on the horizon decides nothing: then the sign of the last row does.
+        if abs(depth) < 1e-12:
+            depth = matrix[2][np.flatnonzero(matrix[2])[-1]]
+        return cls(-matrix if depth < 0 else matrix)
 
-    def positions(self, top: int, bottom: int, cols: int) -> Positions:
-        """Source positions; NaN beyond the horizon."""
+    def locate(self, top: int, bottom: int, shape: tuple[int, int]) -> tuple[Positions, Positions]:
+        """See `InverseMap.locate`; NaN beyond the horizon."""
         m = self.matrix
-        x = np.arange(cols, dtype=np.float64)[None, :]
+        x = np.arange(shape[1], dtype=np.float64)[None, :]
         y = np.arange(top, bottom, dtype=np.float64)[:, None]
-        depth = (m[2, 0] * x + m[2, 1] * y) + m[2, 2]
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            result = np.stack(
-                [
-                    ((m[1, 0] * x + m[1, 1] * y) + m[1, 2]) / depth,
-                    ((m[0, 0] * x + m[0, 1] * y) + m[0, 2]) / depth,
-                ]
-            )
-        result[:, ~(depth > 0)] = np.nan
-        return result
-
-    def stretches(self, top: int, bottom: int, rows: int, cols: int) -> Positions:  # noqa: ARG002
-        """Lengths of the rows of the map's derivative."""
-        m = self.matrix
-        row, col = self.positions(top, bottom, cols)
-        x = np.arange(cols, dtype=np.float64)[None, :]
-        y = np.arange(top, bottom, dtype=np.float64)[:, None]
-        depth = (m[2, 0] * x + m[2, 1] * y) + m[2, 2]
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            depth = (m[2, 0] * x + m[2, 1] * y) + m[2, 2]
+            row = ((m[1, 0] * x + m[1, 1] * y) + m[1, 2]) / depth
+            col = ((m[0, 0] * x + m[0, 1] * y) + m[0, 2]) / depth
             row_x, row_y = (m[1, 0] - row * m[2, 0]) / depth, (m[1, 1] - row * m[2, 1]) / depth
             col_x, col_y = (m[0, 0] - col * m[2, 0]) / depth, (m[0, 1] - col * m[2, 1]) / depth
-            return np.stack(
+            spans = np.stack(
                 [
                     np.sqrt(row_x * row_x + row_y * row_y),
                     np.sqrt(col_x * col_x + col_y * col_y),
                 ]
             )
+        positions = np.stack([row, col])
+        positions[:, ~(depth > 0)] = np.nan
+        return positions, spans
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Sampled:
     """Base of the maps without a derivative of their own: differences of positions."""
 
     def positions(self, top: int, bottom: int, cols: int) -> Positions:
         raise NotImplementedError
 
-    def stretches(self, top: int, bottom: int, rows: int, cols: int) -> Positions:
-        """Central differences, one-sided at the output's border."""
-        above, below = max(0, top - 1), min(rows, bottom + 1)
-        field = self.positions(above, below, cols)
+    def locate(self, top: int, bottom: int, shape: tuple[int, int]) -> tuple[Positions, Positions]:
+        """See `InverseMap.locate`; central differences, one-sided at the output's border."""
+        above, below = max(0, top - 1), min(shape[0], bottom + 1)
+        field = self.positions(above, below, shape[1])
         squares = np.zeros_like(field)
+        band = slice(top - above, bottom - above)
         with np.errstate(invalid="ignore", over="ignore"):
             for axis in (1, 2):
                 if field.shape[axis] > 1:
                     squares += np.gradient(field, axis=axis) ** 2
-            return np.asarray(np.sqrt(squares[:, top - above : bottom - above]))
+            return field[:, band], np.sqrt(squares[:, band])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Absolute(_Sampled):
     field: npt.NDArray[np.floating[Any]]
 
@@ -358,7 +381,7 @@ class _Absolute(_Sampled):
         return np.array(self.field[:, top:bottom], dtype=np.float64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Relative(_Sampled):
     field: npt.NDArray[np.floating[Any]]
 
@@ -369,14 +392,14 @@ class _Relative(_Sampled):
         return result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Function(_Sampled):
     function: Callable[[npt.NDArray[np.float64]], npt.ArrayLike]
 
     def positions(self, top: int, bottom: int, cols: int) -> Positions:
         y, x = np.mgrid[top:bottom, 0:cols]
         points = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
-        mapped = np.asarray(self.function(points), dtype=np.float64)
+        mapped = _real_array("what inverse_map returns", self.function(points))
         if mapped.shape != points.shape:
             raise InvalidArgumentError(
                 f"inverse_map must return an array of shape {points.shape}, got {mapped.shape}"
@@ -399,17 +422,18 @@ def as_inverse_map(
             "inverse_map must be a 3x3 or 2x3 matrix, a (2, rows, cols) array of coordinates, "
             f"a Displacement or a callable, got {type(inverse_map).__name__}"
         )
-    array = np.asarray(inverse_map)
-    if array.ndim == 3:
-        field = _checked_field(array, "coordinates", output_shape)
+    if not isinstance(inverse_map, np.ndarray):
+        inverse_map = _real_array("inverse_map", inverse_map)
+    if inverse_map.ndim == 3:
+        field = _checked_field(inverse_map, "coordinates", output_shape)
         return _Absolute(field), (field.shape[1], field.shape[2])
-    return Homography.facing(array, input_shape), shape
+    return Homography.facing(inverse_map, input_shape), shape
 
 
 def _checked_field(
     field: object, what: str, output_shape: tuple[int, int] | None
 ) -> npt.NDArray[np.floating[Any]]:
-    array = np.asarray(field)
+    array = field if isinstance(field, np.ndarray) else _real_array(what, field)
     if array.ndim != 3 or array.shape[0] != 2 or 0 in array.shape:
         raise InvalidArgumentError(f"{what} must have shape (2, rows, cols), got {array.shape}")
     if array.dtype.kind not in "fiu":

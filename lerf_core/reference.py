@@ -111,12 +111,12 @@ def _interpolate(
     fraction = pixels.astype(np.int64) & ((1 << cell_bits) - 1)
     order = np.argsort(-fraction, axis=-1, kind="stable")
     ranked = np.take_along_axis(fraction, order, axis=-1)
-    weight = 1 << cell_bits
+    weight = np.full(pixels.shape[:-1], 1 << cell_bits, dtype=np.int64)
     total = np.zeros((*pixels.shape[:-1], table.shape[-1]), dtype=np.int64)
     for rank in range(5):
-        lower = ranked[..., rank] if rank < 4 else 0
+        lower = ranked[..., rank] if rank < 4 else np.zeros_like(weight)
         entry = table[node[..., 0], node[..., 1], node[..., 2], node[..., 3]]
-        total += np.asarray(weight - lower)[..., None] * entry
+        total += (weight - lower)[..., None] * entry
         if rank < 4:  # step to the next corner, along the axis of the next smaller fraction
             weight = lower
             axis = order[..., rank, None]
@@ -198,10 +198,10 @@ class _Mean:
         assert self.base is not None  # noqa: S101 - there is always a tap
         use = self.trusted_sum > 0
         total = np.where(use, self.trusted_sum, self.plain_sum)
-        return (
-            self.base + np.where(use, self.trusted, self.plain) / total,
-            self.trusted_sum / self.plain_sum,
-        )
+        change: FloatPlane = np.where(use, self.trusted, self.plain) / total
+        mean: FloatPlane = self.base + change
+        trust: FloatPlane = self.trusted_sum / self.plain_sum
+        return mean, trust
 
 
 def resample_grid(

@@ -21,7 +21,9 @@ __all__ = [
     "REACH_LIMIT",
     "AxisTaps",
     "PointTaps",
+    "axis_positions",
     "axis_taps",
+    "effective_stretch",
     "nearest_index",
     "point_taps",
 ]
@@ -32,7 +34,7 @@ POSITION_EPS = float(np.finfo(np.float32).eps)
 REACH_LIMIT = np.float32(1.000001)
 #: A warped pixel takes at most this many taps an axis; a larger footprint is sampled
 #: evenly instead of wholly, so that strong perspective stays affordable.
-MAX_POINT_TAPS = 32
+MAX_POINT_TAPS = 128
 # Local scales this close below 1 (rounding in a rotation's matrix) are not shrinking.
 _STRETCH_TOLERANCE = 1e-6
 
@@ -58,12 +60,12 @@ class AxisTaps:
     @property
     def size(self) -> int:
         """Number of output pixels."""
-        return self.index.shape[0]
+        return int(self.index.shape[0])
 
     @property
     def count(self) -> int:
         """Number of taps of each."""
-        return self.index.shape[1]
+        return int(self.index.shape[1])
 
 
 @dataclass(frozen=True)
@@ -103,12 +105,23 @@ def axis_taps(size: int, out_size: int, scale: float, *, anti_aliasing: bool) ->
     if size == out_size and scale == 1:
         here = np.arange(size, dtype=np.int64)[:, None]
         return AxisTaps(here, np.zeros((size, 1), dtype=np.float32))
-    stretch = max(1.0, 1.0 / scale) if anti_aliasing else 1.0
+    # A support wider than the image is as wide as it.
+    stretch = min(max(1.0, 1.0 / scale), size + 1.0) if anti_aliasing else 1.0
     position = axis_positions(size, out_size, scale)
     first = np.ceil(position - stretch - POSITION_EPS).astype(np.int64)
-    count = int(np.ceil(2 * stretch - POSITION_EPS))
+    count = int(tap_count(np.float64(stretch)))
     index = first[:, None] + np.arange(count)
     return AxisTaps(index, as_offset((position[:, None] - index) / stretch))
+
+
+def tap_count(stretch: Positions | np.float64) -> Indices:
+    """Return the number of taps within `stretch` pixels on both sides.
+
+    Two where nothing is stretched: of three pixels at distances -1, 0 and 1 the published
+    code takes the first two. A stretched support is symmetric.
+    """
+    wide = np.floor(2 * stretch + POSITION_EPS) + 1
+    return np.where(stretch > 1, wide, 2.0).astype(np.int64)
 
 
 def as_offset(distance: Positions) -> npt.NDArray[np.float32]:
@@ -139,7 +152,9 @@ def point_taps(
     one = np.ones_like(row)
     row_stretch = one if row_stretch is None else row_stretch
     col_stretch = one if col_stretch is None else col_stretch
-    return PointTaps(row, col, *_interleave(_axis(row, row_stretch), _axis(col, col_stretch)))
+    row_taps, col_taps = _axis(row, row_stretch), _axis(col, col_stretch)
+    interleaved = (tap for pair in zip(row_taps, col_taps, strict=True) for tap in pair)
+    return PointTaps(row, col, *interleaved)  # type: ignore[arg-type]
 
 
 def effective_stretch(stretch: Positions) -> Positions:
@@ -149,13 +164,6 @@ def effective_stretch(stretch: Positions) -> Positions:
 
 def _axis(position: Positions, stretch: Positions) -> tuple[Indices, Indices, Indices, Positions]:
     first = np.ceil(position - stretch - POSITION_EPS).astype(np.int64)
-    count = np.ceil(2 * stretch - POSITION_EPS).astype(np.int64)
+    count = tap_count(stretch)
     step = (count + (MAX_POINT_TAPS - 1)) // MAX_POINT_TAPS
     return first, (count + step - 1) // step, step, 1.0 / stretch
-
-
-def _interleave(
-    row: tuple[Indices, Indices, Indices, Positions],
-    col: tuple[Indices, Indices, Indices, Positions],
-) -> tuple[Indices, Indices, Indices, Indices, Indices, Indices, Positions, Positions]:
-    return row[0], col[0], row[1], col[1], row[2], col[2], row[3], col[3]

@@ -34,7 +34,7 @@ def _packed(bank: LutBank, number: int) -> PackedStage:
 
 
 class CompiledEngine:
-    """Stages and weighted means by numba; see `resampling.Engine` for the methods."""
+    """Stages and weighted means by numba; see `_engines.Engine` for the methods."""
 
     def stage(
         self, plane: Plane, bank: LutBank, number: int, cell_bits: int, threads: int

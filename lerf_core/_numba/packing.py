@@ -27,7 +27,7 @@ LANE_BITS = 16
 
 @dataclass(frozen=True)
 class PackedStage:
-    """A stage in the form that `reads.accumulate` takes.
+    """A stage in the form that `reads.stage_rows` takes.
 
     Attributes
     ----------
@@ -50,7 +50,6 @@ class PackedStage:
     word_uses: npt.NDArray[np.int64]
     fields: npt.NDArray[np.int64]
     values: int
-    reads: int
 
 
 def pack_stage(bank: LutBank, stage: int) -> PackedStage:
@@ -64,7 +63,9 @@ def pack_stage(bank: LutBank, stage: int) -> PackedStage:
 
     words: list[npt.NDArray[np.uint64]] = []
     known: dict[tuple[object, ...], int] = {}  # equal words are stored once
-    set_words, word_uses, fields = [], [], []
+    set_words: list[tuple[int, int]] = []
+    word_uses: list[tuple[int, int, int]] = []
+    fields: list[tuple[int, int, int, int]] = []
     for members in sets.values():
         lanes = [
             (table, tuple(order), value, first)
@@ -90,7 +91,6 @@ def pack_stage(bank: LutBank, stage: int) -> PackedStage:
         word_uses=np.array(word_uses, dtype=np.int64),
         fields=np.array(fields, dtype=np.int64),
         values=len(bank.stages[stage].values),
-        reads=bank.stages[stage].reads,
     )
 
 

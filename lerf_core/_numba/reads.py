@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["DEEP_CELL_BITS", "stage_rows"]
+from lerf_core._values import DEEP_CELL_BITS
 
-#: Coordinates of more than 8 bits have this many bits below a table's node.
-DEEP_CELL_BITS = 16
+__all__ = ["stage_rows"]
+
 # Columns handled at once: the scratch rows of a segment stay in the first-level cache.
 _SEGMENT = 1024
 _U16 = np.uint32(16)
@@ -141,7 +141,9 @@ def _add_lane(target, sums, shift, mask):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _accumulate(plane, pad, cell_bits, nodes, words, pixels, set_words, word_uses, fields, acc, top):
+def _accumulate(
+    plane, pad, cell_bits, nodes, words, pixels, set_words, word_uses, fields, acc, top
+):
     """Add every set's sums to the pixels that read them; `acc` covers rows from `top` on."""
     deep = cell_bits == DEEP_CELL_BITS
     index = np.empty((5, _SEGMENT), np.uint32)
@@ -159,9 +161,7 @@ def _accumulate(plane, pad, cell_bits, nodes, words, pixels, set_words, word_use
         for y in range(first_row, last_row):
             for x in range(first_col, last_col, _SEGMENT):
                 n = min(_SEGMENT, last_col - x)
-                _simplex(
-                    plane, y + pad, x + pad, pixels[s], n, cell_bits, nodes, index, weight
-                )
+                _simplex(plane, y + pad, x + pad, pixels[s], n, cell_bits, nodes, index, weight)
                 for use in range(first_use, last_use):
                     word = words[word_uses[use, 0]]
                     if deep:
@@ -207,9 +207,7 @@ def stage_rows(
         Receives rows `top` and on, as many as `acc` has.
     """
     acc[:] = 0
-    _accumulate(
-        plane, pad, cell_bits, nodes, words, pixels, set_words, word_uses, fields, acc, top
-    )
+    _accumulate(plane, pad, cell_bits, nodes, words, pixels, set_words, word_uses, fields, acc, top)
     high = float(limit)
     step = float(divisor)
     start = float(offset)

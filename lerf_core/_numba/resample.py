@@ -1,9 +1,9 @@
 """The weighted mean in numba, bit-equal to `reference.resample_grid` and `resample_points`.
 
-Three kernels. `grid2` resizes by two neighbours an axis, the common case: everything of
-a weight that does not depend on the output row is made once a source row and kept for
-the rows that share it. `grid` takes any number of taps and confidences. `points` takes
-scattered positions, two neighbours first, footprints where the map shrinks.
+`grid2_rows` resizes by two neighbours an axis, the common case: everything of a weight
+that does not depend on the output row is made once a source row and kept for the rows
+that share it. `grid_rows` takes any number of taps, and confidences. `points2_rows` takes
+scattered positions by two neighbours an axis, `points_rows` by footprints.
 
 All arithmetic is float32 in the reference's order; numba neither fuses nor reorders it.
 """
@@ -15,6 +15,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from lerf_core.bank import LEVELS
 from lerf_core.reference import (
     EXP2_COEFFICIENTS,
     EXPONENT_LIMIT,
@@ -28,8 +29,8 @@ __all__ = ["grid2_rows", "grid_rows", "points2_rows", "points_rows"]
 
 # Columns handled at once: the scratch rows of a segment stay in the first-level cache.
 _SEGMENT = 256
-_ZERO, _ONE, _TOP = np.float32(0), np.float32(1), np.float32(255)
-_INVERSE_TOP = np.float32(1 / 255)
+_ZERO, _ONE, _TOP = np.float32(0), np.float32(1), np.float32(LEVELS)
+_INVERSE_TOP = np.float32(1 / LEVELS)
 _C0, _C1, _C2, _C3, _C4, _C5 = EXP2_COEFFICIENTS
 _EXPONENT_SHIFT = np.int32(23)
 
@@ -202,11 +203,7 @@ def grid2_rows(
                 else:  # a new row goes where this output row needs nothing else
                     slot = 1 - use[0] if tap == 1 else 0
                     other_row, other_outside = row_index[1, y], row_outside[1, y]
-                    if (
-                        tap == 0
-                        and held_row[0] == other_row
-                        and held_outside[0] == other_outside
-                    ):
+                    if tap == 0 and held_row[0] == other_row and held_outside[0] == other_outside:
                         slot = 1
                     _expand(
                         feature, parameters, gaussian, row, outside, cval, use_cval,
@@ -234,9 +231,7 @@ def _weight(parameters, gaussian, row, col, dy, dx):
         cross = GAUSS_CROSS * ((rho + rho - _TOP) * (sr * sc))
         square_row = GAUSS_SQUARE * (sr * sr)
         square_col = GAUSS_SQUARE * (sc * sc)
-        return _exp2_negative(
-            (square_row * (dy * dy) + (cross * dx) * dy) + (square_col * dx) * dx
-        )
+        return _exp2_negative((square_row * (dy * dy) + (cross * dx) * dy) + (square_col * dx) * dx)
     a = np.float32(parameters[0, row, col])
     a = (a + a - _TOP) * _INVERSE_TOP
     return _tent(a, dy) * _tent(a, dx)
@@ -285,6 +280,12 @@ def grid_rows(
                     trusted += kept * (value - base)
             out[y, x] = _mean(base, trusted, trusted_sum, plain, plain_sum)
             trust[y, x] = trusted_sum / plain_sum
+
+
+@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+def _tap_count(stretch):
+    """See `taps.tap_count`."""
+    return np.int64(np.floor(2.0 * stretch + POSITION_EPS)) + 1 if stretch > 1.0 else 2
 
 
 @njit(nogil=True, cache=True, error_model="numpy", inline="always")
@@ -376,9 +377,7 @@ def _blend_points(taps, offsets, gaussian, n, out):
     for x in range(n):
         base = f00[x]
         total = ((w00[x] + w01[x]) + w10[x]) + w11[x]
-        change = (w01[x] * (f01[x] - base) + w10[x] * (f10[x] - base)) + w11[x] * (
-            f11[x] - base
-        )
+        change = (w01[x] * (f01[x] - base) + w10[x] * (f10[x] - base)) + w11[x] * (f11[x] - base)
         out[x] = _to_output(base + change / total, out)
 
 
@@ -402,8 +401,7 @@ def points_rows(
             stretch_c = col_stretch[y, x] if stretched else 1.0
             r0 = np.int64(np.ceil(row - stretch_r - POSITION_EPS))
             c0 = np.int64(np.ceil(col - stretch_c - POSITION_EPS))
-            count_r = np.int64(np.ceil(2.0 * stretch_r - POSITION_EPS))
-            count_c = np.int64(np.ceil(2.0 * stretch_c - POSITION_EPS))
+            count_r, count_c = _tap_count(stretch_r), _tap_count(stretch_c)
             step_r = (count_r + (MAX_POINT_TAPS - 1)) // MAX_POINT_TAPS
             step_c = (count_c + (MAX_POINT_TAPS - 1)) // MAX_POINT_TAPS
             scale_r, scale_c = 1.0 / stretch_r, 1.0 / stretch_c

@@ -1,4 +1,6 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,7 +8,12 @@ from safetensors.numpy import load_file, save_file
 
 from lerf_core import LutBank, available_banks, load_bank
 from lerf_core.bank import KINDS, Stage, analytic_bank
-from lerf_core.errors import BankError, BankNotFoundError, InvalidTypeError
+from lerf_core.errors import (
+    BankError,
+    BankNotFoundError,
+    InvalidArgumentError,
+    InvalidTypeError,
+)
 
 
 def rewrite(source, target, *, tensors=None, metadata=None, **changes):
@@ -75,6 +82,36 @@ def test_user_banks_shadow_shipped_ones(tmp_path, monkeypatch, random_bank):
     assert load_bank("analytic") == random_bank
 
 
+def test_names_go_before_folders_of_that_name(tmp_path, monkeypatch, random_bank):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "analytic").mkdir()
+    assert load_bank() == load_bank("analytic") == analytic_bank()
+    with pytest.raises(BankError, match="not a folder of tables"):
+        load_bank("./analytic")
+    monkeypatch.setenv("LERF_BANKS", str(tmp_path))
+    random_bank.save(tmp_path / "my.v2.safetensors")
+    assert load_bank("my.v2") == random_bank
+
+
+def test_many_threads_may_save_at_once(tmp_path, random_bank):
+    path = tmp_path / "bank.safetensors"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(random_bank.save, [path] * 24))
+    assert load_bank(path) == random_bank
+    assert [item.name for item in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("sigma", [-0.1, 1.0, np.nan])
+def test_sigma_is_checked(sigma):
+    with pytest.raises(InvalidArgumentError, match="sigma"):
+        analytic_bank(sigma)
+
+
+def test_training_records_are_json(random_bank):
+    with pytest.raises(BankError, match="not JSON"):
+        replace(random_bank, training={"psnr": np.float32(3)})
+
+
 def test_tables_cannot_be_changed(random_bank):
     with pytest.raises(ValueError, match="read-only"):
         random_bank.tables["stage1.s.0"][0] = 1
@@ -94,6 +131,8 @@ def test_tables_cannot_be_changed(random_bank):
         ({"stages": 3}, "description cannot be read"),
         ({"patterns": {}}, "not usable"),
         ({"training": None}, "description cannot be read"),
+        ({"interval": float("inf")}, "description cannot be read"),
+        ({"kind": []}, "description cannot be read"),
     ],
 )
 def test_descriptions_are_checked(saved, tmp_path, change, message):
@@ -141,10 +180,23 @@ def test_names_and_paths_that_are_not_there(tmp_path):
         load_bank("lerf-nothing")
     with pytest.raises(FileNotFoundError, match="no bank file or folder"):
         load_bank(tmp_path / "nothing.safetensors")
-    with pytest.raises(BankNotFoundError, match="not a folder of tables"):
+    with pytest.raises(BankError, match="not a folder of tables"):
         load_bank(tmp_path)
+    for name in ("", "x" * 5000, "a\0b"):
+        with pytest.raises(BankNotFoundError):
+            load_bank(name)
     with pytest.raises(InvalidTypeError, match="got 3"):
         load_bank(3)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04abc", b"\x93NUMPY\x01\x00\x06\x00{((((\n", b"junk"]
+)
+def test_folders_of_damaged_files(tmp_path, random_bank, content):
+    random_bank.export_folder(tmp_path)
+    (tmp_path / "LUTft_s2_cr1.npy").write_bytes(content)
+    with pytest.raises(BankError, match="LUTft_s2_cr1"):
+        load_bank(tmp_path)
 
 
 def test_folders_never_unpickle(tmp_path, random_bank):

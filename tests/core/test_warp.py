@@ -16,9 +16,7 @@ def noise(shape, dtype="uint8", seed=0):
 
 def scaling(rows, cols):
     """Inverse matrix of a resize by (rows, cols): centres aligned."""
-    return np.array(
-        [[1 / cols, 0, 0.5 / cols - 0.5], [0, 1 / rows, 0.5 / rows - 0.5], [0, 0, 1]]
-    )
+    return np.array([[1 / cols, 0, 0.5 / cols - 0.5], [0, 1 / rows, 0.5 / rows - 0.5], [0, 0, 1]])
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
@@ -27,9 +25,7 @@ def scaling(rows, cols):
 def test_a_scaling_matrix_warps_as_rescale_does(random_bank, dtype, scales, mode):
     image = noise((16, 24), dtype)
     resized = rescale(image, scales, bank=random_bank, mode=mode)
-    warped = warp(
-        image, scaling(*scales), output_shape=resized.shape, bank=random_bank, mode=mode
-    )
+    warped = warp(image, scaling(*scales), output_shape=resized.shape, bank=random_bank, mode=mode)
     top = np.iinfo(dtype).max if dtype != "float32" else 1
     difference = np.abs(warped.astype(float) - resized) / top
     # Positions agree to rounding: a level of 8 bits may tip over.
@@ -130,9 +126,7 @@ def test_strong_shrinking_takes_bounded_time_and_stays_smooth():
 def test_growing_is_untouched_by_anti_aliasing():
     image = noise((20, 20))
     matrix = np.array([[0.6, 0.1, 2], [-0.1, 0.7, 3], [0.001, 0, 1]])
-    np.testing.assert_array_equal(
-        warp(image, matrix), warp(image, matrix, anti_aliasing=False)
-    )
+    np.testing.assert_array_equal(warp(image, matrix), warp(image, matrix, anti_aliasing=False))
     turn = invert(rotation(33, (20, 20)))
     np.testing.assert_array_equal(warp(image, turn), warp(image, turn, anti_aliasing=False))
 

@@ -41,7 +41,10 @@ def _stage(plane, tables, groups):
                 table = tables[pattern, group]
                 result = np.array(
                     [
-                        [_read(table, [padded[y + i, x + j] for i, j in offsets]) for x in range(cols)]
+                        [
+                            _read(table, [padded[y + i, x + j] for i, j in offsets])
+                            for x in range(cols)
+                        ]
                         for y in range(rows)
                     ]
                 )

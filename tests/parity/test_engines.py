@@ -30,7 +30,7 @@ def assert_engines_agree(function, *arguments, **options):
     return fast
 
 
-@pytest.mark.parametrize("bits, dtype", [(4, np.uint8), (16, np.int32)])
+@pytest.mark.parametrize(("bits", "dtype"), [(4, np.uint8), (16, np.int32)])
 @given(shape=st.tuples(SIDES, SIDES), seed=st.integers(0, 999), threads=st.sampled_from([1, 3]))
 def test_stages(random_banks, bits, dtype, shape, seed, threads):
     top = 255 << (bits - 4)
@@ -109,9 +109,7 @@ def test_fields(random_banks, shape, mode, seed):
     bank = random_banks[seed % 2]
     assert_engines_agree(warp, image, Displacement(field), bank=bank, mode=mode, cval=9)
     assert_engines_agree(warp, image, field, bank=bank, mode=mode)
-    assert_engines_agree(
-        warp, image, lambda points: points[:, ::-1] * 0.7, bank=bank, mode=mode
-    )
+    assert_engines_agree(warp, image, lambda points: points[:, ::-1] * 0.7, bank=bank, mode=mode)
 
 
 def test_threads_do_not_change_a_bit(random_banks):

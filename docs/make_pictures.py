@@ -1,0 +1,195 @@
+"""Make the pictures of README.md and docs/ from the photographs in examples/photos.
+
+    python docs/make_pictures.py [--published FOLDER] [--output docs/images]
+
+FOLDER holds the published LeRF-G tables (LUTft_*.npy). Without it their column of the
+enlargements and the parameter maps are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+import lerf_core
+from lerf_core import geometry, reference
+
+ROOT = Path(__file__).resolve().parents[1]
+PHOTOS = ROOT / "examples" / "photos"
+
+Pixels = npt.NDArray[Any]
+#: A panel is a label and an RGB array.
+Panel = tuple[str, Pixels]
+
+GAP, LABEL_HEIGHT, LABEL_SIZE = 8, 26, 16
+INK, PAPER = (36, 41, 47), (255, 255, 255)
+QUALITY = 90
+
+
+def photo(name: str) -> Pixels:
+    """Return a photograph as an RGB array."""
+    with Image.open(PHOTOS / name) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def crop(pixels: Pixels, left: int, top: int, width: int, height: int) -> Pixels:
+    """Return a part of an image."""
+    return pixels[top : top + height, left : left + width]
+
+
+def pillow(pixels: Pixels, size: tuple[int, int], how: Image.Resampling) -> Pixels:
+    """Resize by Pillow to (width, height)."""
+    return np.asarray(Image.fromarray(pixels).resize(size, how))
+
+
+def sheet(rows: Sequence[Sequence[Panel]]) -> Image.Image:
+    """Lay panels out in rows of equal height, each under its label."""
+    font = ImageFont.load_default(LABEL_SIZE)
+    width = max(sum(p.shape[1] + GAP for _, p in row) for row in rows) + GAP
+    heights = [max(p.shape[0] for _, p in row) + LABEL_HEIGHT + GAP for row in rows]
+    canvas = Image.new("RGB", (width, sum(heights) + GAP), PAPER)
+    draw = ImageDraw.Draw(canvas)
+    y = GAP
+    for row, height in zip(rows, heights, strict=True):
+        x = GAP
+        for label, pixels in row:
+            draw.text((x, y + LABEL_HEIGHT // 2), label, fill=INK, font=font, anchor="lm")
+            canvas.paste(Image.fromarray(pixels), (x, y + LABEL_HEIGHT))
+            x += pixels.shape[1] + GAP
+        y += height
+    return canvas
+
+
+def over_checkerboard(rgba: Pixels, light: int = 236, dark: int = 204, side: int = 12) -> Pixels:
+    """Lay an RGBA image over a checkerboard."""
+    y, x = np.indices(rgba.shape[:2]) // side
+    board = np.where((y + x) % 2, dark, light)[..., None].astype(np.float64)
+    opacity = rgba[..., 3:] / 255
+    return np.rint(rgba[..., :3] * opacity + board * (1 - opacity)).astype(np.uint8)
+
+
+def opaque(rgb: Pixels) -> Pixels:
+    """Return an RGB image with an opaque alpha channel."""
+    return np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)])
+
+
+# -- the pictures -----------------------------------------------------------------
+
+
+def enlargements(published: lerf_core.LutBank | None) -> Image.Image:
+    """Show a photograph shrunk to a quarter and enlarged again, by several methods."""
+    whole = photo("chelsea.png")[:, :448]
+    small = pillow(whole, (whole.shape[1] // 4, whole.shape[0] // 4), Image.Resampling.BICUBIC)
+    size = (whole.shape[1], whole.shape[0])
+    banks = {"lerf, analytic bank": lerf_core.load_bank("analytic")}
+    if published is not None:
+        banks["lerf, published LeRF-G tables"] = published
+    panels = {
+        "nearest neighbour": pillow(small, size, Image.Resampling.NEAREST),
+        "Pillow bicubic": pillow(small, size, Image.Resampling.BICUBIC),
+        "Pillow Lanczos": pillow(small, size, Image.Resampling.LANCZOS),
+        **{name: lerf_core.rescale(small, 4, bank=bank, channel_axis=-1)
+           for name, bank in banks.items()},
+        "original": whole,
+    }  # fmt: skip
+    shown = [(name, crop(pixels, 120, 60, 288, 210)) for name, pixels in panels.items()]
+    return sheet([shown[:3], shown[3:]])
+
+
+def warps() -> Image.Image:
+    """Show a turn and a change of perspective, surrounded by transparency."""
+    source = opaque(photo("coffee.jpg")[::2, ::2])
+    turn, fitted = geometry.fit_output(geometry.rotation(20, source.shape[:2]), source.shape[:2])
+    corners = geometry.corners(source.shape[:2])
+    target = [(70, 10), (300, 40), (330, 240), (5, 190)]
+    tilt = geometry.homography_from_points(corners, target)
+    turned = lerf_core.warp(source, geometry.invert(turn), output_shape=fitted, channel_axis=-1)
+    tilted = lerf_core.warp(
+        source, geometry.invert(tilt), output_shape=(fitted[0], 340), channel_axis=-1
+    )
+    labels = ("turned by 20 degrees, canvas fitted", "corners moved (homography)")
+    return sheet(
+        [
+            [
+                (label, over_checkerboard(image))
+                for label, image in zip(labels, (turned, tilted), strict=True)
+            ]
+        ]
+    )
+
+
+def swirl() -> Image.Image:
+    """Show a displacement field: a turn that fades with the distance from a point."""
+    source = photo("chelsea.png")
+    rows, cols = source.shape[:2]
+    y, x = np.indices((rows, cols), dtype=np.float64)
+    down, right = y - 150.0, x - 240.0
+    angle = 2.2 * np.exp(-((np.hypot(down, right) / 95.0) ** 2))
+    cos, sin = np.cos(angle), np.sin(angle)
+    steps = np.stack([cos * down + sin * right - down, cos * right - sin * down - right])
+    warped = lerf_core.warp(source, lerf_core.Displacement(steps), mode="edge", channel_axis=-1)
+    return sheet([[("source", source), ("displacement field: a swirl", warped)]])
+
+
+def sprite() -> Image.Image:
+    """Show a small RGBA cut-out enlarged with colours weighted by alpha, and without."""
+    side, scale = 48, 6
+    eye = pillow(crop(photo("chelsea.png"), 122, 66, 96, 96), (side, side), Image.Resampling.BOX)
+    y, x = np.indices((side, side)) - (side - 1) / 2
+    inside = np.hypot(x / 0.92, y / 0.92) < side / 2
+    # What lies under clear pixels is arbitrary, and often white.
+    small = np.dstack([np.where(inside[..., None], eye, 255), inside * 255]).astype(np.uint8)
+    panels = []
+    for label, alpha in (("weighted by alpha (default)", "premultiply"),
+                         ("channels apart: white fringe", "separate")):  # fmt: skip
+        large = lerf_core.rescale(small, scale, channel_axis=-1, alpha=alpha)
+        panels.append((label, over_checkerboard(large, light=60, dark=40)))
+    nearest = lerf_core.rescale(small, scale, channel_axis=-1, method="nearest")
+    panels.insert(0, ("source, 48x48", over_checkerboard(nearest, light=60, dark=40)))
+    return sheet([panels])
+
+
+def parameter_maps(bank: lerf_core.LutBank) -> Image.Image:
+    """Show what the tables say of each pixel: feature, rho and both sigmas."""
+    grey = np.asarray(Image.fromarray(crop(photo("chelsea.png"), 100, 40, 280, 220)).convert("L"))
+    cell_bits = bank.interval.bit_length() - 1
+    feature = reference.stage(grey, bank, 0, cell_bits)[0].astype(np.uint8)
+    maps = reference.stage(feature, bank, 1, cell_bits).astype(np.uint8)
+    labels = ("rho: 0 black, 1 white", "sigma, rows", "sigma, columns")
+    panels = [("image (grey)", grey), *zip(labels, maps, strict=True)]
+    shown = [(label, np.dstack([plane] * 3)) for label, plane in panels]
+    return sheet([shown[:2], shown[2:]])
+
+
+def main() -> None:
+    """Write all pictures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--published", type=Path, metavar="FOLDER")
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images")
+    options = parser.parse_args()
+    published = lerf_core.load_bank(options.published) if options.published else None
+    pictures = {
+        "enlargements": enlargements(published),
+        "warps": warps(),
+        "swirl": swirl(),
+        "sprite": sprite(),
+    }
+    if published is not None:
+        pictures["parameters"] = parameter_maps(published)
+    options.output.mkdir(parents=True, exist_ok=True)
+    for name, picture in pictures.items():
+        path = options.output / f"{name}.webp"
+        picture.save(path, quality=QUALITY, method=6)
+        size = f"{picture.width}x{picture.height}, {path.stat().st_size:,} bytes"
+        sys.stdout.write(f"{path}: {size}\n")
+
+
+if __name__ == "__main__":
+    main()
