@@ -198,7 +198,7 @@ class _Mean:
         assert self.base is not None  # noqa: S101 - there is always a tap
         use = self.trusted_sum > 0
         total = np.where(use, self.trusted_sum, self.plain_sum)
-        change: FloatPlane = np.where(use, self.trusted, self.plain) / total
+        change = np.asarray(np.where(use, self.trusted, self.plain) / total, dtype=F32)
         mean: FloatPlane = self.base + change
         trust: FloatPlane = self.trusted_sum / self.plain_sum
         return mean, trust

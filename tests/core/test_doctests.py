@@ -1,0 +1,28 @@
+"""The examples in the docstrings run."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import lerf_core
+
+MODULES = ["lerf_core"] + [
+    info.name for info in pkgutil.iter_modules(lerf_core.__path__, "lerf_core.") if not info.ispkg
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_run(name):
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def test_there_are_examples():
+    finder = doctest.DocTestFinder()
+    count = sum(
+        bool(test.examples)
+        for name in MODULES
+        for test in finder.find(importlib.import_module(name))
+    )
+    assert count >= 8
