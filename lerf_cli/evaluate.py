@@ -200,7 +200,7 @@ def _methods(
     banks: Sequence[str], baselines: Sequence[str], make: Callable[[str], Method]
 ) -> list[Method]:
     """Baselines, then banks, each of its own name."""
-    from lerf_core.bank import DEFAULT_BANK
+    from lerf_core import DEFAULT_BANK
     from training.methods import baseline_method, installed_baselines
 
     names = [

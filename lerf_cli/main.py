@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import signal
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
@@ -48,6 +50,14 @@ class LazyGroup(click.Group):
             raise click.ClickException(f"{entry.module}.{entry.attribute} is not a command")
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; Ctrl-C ends it with the status that shells expect of it."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("lerf: interrupted", err=True)
+            ctx.exit(128 + signal.SIGINT)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the overview from the summaries alone: no import is needed."""
         del ctx
@@ -71,3 +81,7 @@ def main() -> None:
 
     'lerf COMMAND --help' explains each command.
     """
+
+
+if __name__ == "__main__":
+    main(prog_name="lerf")

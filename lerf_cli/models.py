@@ -63,7 +63,7 @@ def list_banks(ctx: click.Context, as_json: bool = False) -> None:
       lerf models list --json
     """
     import lerf_core
-    from lerf_core.bank import DEFAULT_BANK
+    from lerf_core import DEFAULT_BANK
 
     rows: list[dict[str, Any]] = []
     damaged = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import string
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from lerf_cli.errors import FileError
+from lerf_cli.errors import FileError, one_line
 from lerf_cli.formats import Format, by_path, looks_like_image
 
 PIPE = "-"
@@ -27,10 +28,13 @@ class Entry:
         None is standard input.
     folder : Path
         Folder below the given input folder, mirrored in the output.
+    error : str or None
+        Why it cannot be read, where that is known already.
     """
 
     path: Path | None
     folder: Path = Path()
+    error: str | None = None
 
     @property
     def label(self) -> str:
@@ -82,18 +86,39 @@ def interpret_target(text: str, inputs: Iterable[str]) -> Target:
     """
     given = list(inputs)
     if text == PIPE:
-        if len(given) != 1 or Path(given[0]).is_dir():
+        if len(given) != 1 or is_folder(given[0]):
             raise click.UsageError("'-o -' takes exactly one input file")
         return Target("pipe", text)
     if "{" in text or "}" in text:
         _check_pattern(text)
         return Target("pattern", text)
-    several = len(given) > 1 or any(name != PIPE and Path(name).is_dir() for name in given)
-    if text.endswith(("/", os.sep)) or Path(text).is_dir() or several:
-        if Path(text).exists() and not Path(text).is_dir():
-            raise click.UsageError(f"-o {text} is a file, and several outputs need a folder")
+    several = len(given) > 1 or any(name != PIPE and is_folder(name) for name in given)
+    slash = text.endswith(("/", os.sep))
+    if is_folder(text) or slash or several:
+        if not is_folder(text) and (os.path.lexists(text.rstrip("/" + os.sep)) or not text):
+            raise click.UsageError(f"-o {text} is no folder, and several outputs need one")
+        if not slash and not is_folder(text) and by_path(Path(text)) is not None:
+            # Far more often a slip than a folder that is to be called picture.png.
+            raise click.UsageError(
+                f"-o {text} names one file, and there are several inputs: give a folder, "
+                "ending with /, or a pattern such as '{stem}_new.{ext}'"
+            )
         return Target("folder", text)
     return Target("file", text)
+
+
+def is_folder(path: str | Path) -> bool:
+    """Tell a folder; what cannot be looked at is none, and fails when it is opened."""
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where it may not look
+
+
+def is_stream(path: Path) -> bool:
+    """Tell a named pipe or a device: it is read once, and written in place."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _check_pattern(text: str) -> None:
@@ -131,20 +156,20 @@ def discover(inputs: Iterable[str], target: Target, *, recursive: bool) -> list[
     for text in inputs:
         if text == PIPE:
             entries[""] = Entry(None)
-        elif Path(text).is_dir():
-            for path in _images_below(Path(text), target, recursive=recursive):
-                folder = path.parent.relative_to(text)
-                entries.setdefault(_key(path), Entry(path, folder))
+        elif is_folder(text):
+            for entry in _images_below(Path(text), target, recursive=recursive):
+                entries.setdefault(_key(entry.path or Path()), entry)
         else:
             entries.setdefault(_key(Path(text)), Entry(Path(text)))
     return sorted(entries.values(), key=lambda entry: (entry.path is not None, str(entry.path)))
 
 
-def _images_below(folder: Path, target: Target, *, recursive: bool) -> Iterator[Path]:
+def _images_below(folder: Path, target: Target, *, recursive: bool) -> Iterator[Entry]:
     own = _key(target.path) if target.kind == "folder" else None
     if own == _key(folder):
         own = None
-    for here, folders, names in os.walk(folder):
+    troubles: list[OSError] = []
+    for here, folders, names in os.walk(folder, onerror=troubles.append):
         if recursive:
             folders[:] = [
                 name
@@ -155,12 +180,16 @@ def _images_below(folder: Path, target: Target, *, recursive: bool) -> Iterator[
             folders.clear()
         for name in names:
             path = Path(here, name)
-            if looks_like_image(path) and not name.startswith(".") and path.is_file():
-                yield path
+            if looks_like_image(path) and not name.startswith(".") and not is_stream(path) and not is_folder(path):
+                yield Entry(path, path.parent.relative_to(folder))
+    # A folder that may not be read fails on its own, like a file.
+    for trouble in troubles:
+        yield Entry(Path(os.fsdecode(trouble.filename)), error=one_line(trouble))
 
 
 def _key(path: Path) -> str:
-    return os.path.normcase(path.resolve())
+    # Path.resolve raises on links that go round in a circle.
+    return os.path.normcase(os.path.realpath(path))
 
 
 def plan(
@@ -182,6 +211,9 @@ def plan(
     """
     jobs = []
     for entry in entries:
+        if entry.error is not None:
+            jobs.append(Job(entry, None, entry.error))
+            continue
         try:
             jobs.append(Job(entry, _output_of(entry, target, wanted, fields)))
         except FileError as error:
@@ -215,7 +247,10 @@ def _output_of(
     }
     if pattern_fields(target) & {"width", "height", "bank"}:
         values |= fields(entry)
-    return Path(string.Formatter().vformat(target.text, (), values))
+    output = Path(string.Formatter().vformat(target.text, (), values))
+    if not output.suffix and wanted is None:
+        raise FileError(f"{output} has no extension: end the pattern with .{{ext}} or give --format")
+    return output
 
 
 def check_conflicts(jobs: Iterable[Job]) -> None:

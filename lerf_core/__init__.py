@@ -14,17 +14,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lerf_core import errors, geometry, metrics
     from lerf_core._startup import first_run_message
-    from lerf_core.bank import (
-        LutBank,
-        analytic_bank,
-        available_banks,
-        load_bank,
-        user_bank_folder,
-    )
+    from lerf_core.bank import LutBank, analytic_bank
     from lerf_core.geometry import Displacement, homography_from_points
+    from lerf_core.loading import DEFAULT_BANK, available_banks, load_bank, user_bank_folder
     from lerf_core.resampling import rescale, rescaled_shape, resize, warp
 
 __all__ = [
+    "DEFAULT_BANK",
     "Displacement",
     "LutBank",
     "analytic_bank",
@@ -43,17 +39,18 @@ __all__ = [
 ]
 
 _HOMES = {
+    "DEFAULT_BANK": "loading",
     "Displacement": "geometry",
     "LutBank": "bank",
     "analytic_bank": "bank",
-    "available_banks": "bank",
+    "available_banks": "loading",
     "first_run_message": "_startup",
     "homography_from_points": "geometry",
-    "load_bank": "bank",
+    "load_bank": "loading",
     "rescale": "resampling",
     "rescaled_shape": "resampling",
     "resize": "resampling",
-    "user_bank_folder": "bank",
+    "user_bank_folder": "loading",
     "warp": "resampling",
 }
 

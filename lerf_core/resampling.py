@@ -37,9 +37,10 @@ from lerf_core._validation import (
     check_value_range,
 )
 from lerf_core._values import ValueScale
-from lerf_core.bank import LEVELS, LutBank, load_bank
+from lerf_core.bank import LEVELS, LutBank
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.geometry import Displacement, as_inverse_map
+from lerf_core.loading import load_bank
 
 __all__ = ["rescale", "rescaled_shape", "resize", "warp"]
 
