@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 import threading
@@ -10,14 +11,13 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 import click
 
 import lerf_core
 from lerf_cli.errors import FileError, one_line
-from lerf_cli.formats import Format, by_name, by_path
+from lerf_cli.formats import Format, by_name, by_path, check_sides
 from lerf_cli.outputs import (
     Entry,
     Job,
@@ -25,6 +25,7 @@ from lerf_cli.outputs import (
     check_conflicts,
     discover,
     interpret_target,
+    is_stream,
     pattern_fields,
     plan,
 )
@@ -81,6 +82,11 @@ class Tally:
     skipped: int = 0
     failed: int = 0
 
+    @property
+    def total(self) -> int:
+        """Number of files that are through."""
+        return self.done + self.skipped + self.failed
+
     def __str__(self) -> str:
         return f"{self.done} done, {self.skipped} skipped, {self.failed} failed"
 
@@ -94,7 +100,9 @@ class _Reporter:
         if total > 1 and not settings.dry_run and settings.verbosity >= 0 and sys.stderr.isatty():
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, unit="image", file=sys.stderr, leave=False)
+            # Some terminals tell no width, which tqdm would take for 0.
+            width = shutil.get_terminal_size().columns
+            self._bar = tqdm(total=total, unit="image", ncols=width, file=sys.stderr, leave=False)
 
     def _line(self, text: str) -> None:
         if self._bar is not None:
@@ -146,15 +154,12 @@ def run_batch(operation: Operation, settings: Settings) -> int:
     entries = discover(settings.inputs, target, recursive=settings.recursive)
     if not entries:
         raise click.UsageError("no images found in the given folders (see --recursive)")
-    stdin = sys.stdin.buffer.read() if entries[0].path is None else b""
-
-    def source_of(entry: Entry) -> Source:
-        return entry.path if entry.path is not None else stdin
+    sources = _Sources()
 
     def fields(entry: Entry) -> dict[str, str]:
         values = {"bank": operation.bank_name}
         if pattern_fields(target) & {"width", "height"}:
-            header = read_header(source_of(entry), settings.max_pixels)
+            header = read_header(sources.of(entry), settings.max_pixels)
             rows, cols = _shape_after(operation, header)
             values |= {"width": str(cols), "height": str(rows)}
         return values
@@ -167,12 +172,35 @@ def run_batch(operation: Operation, settings: Settings) -> int:
             click.echo(message, err=True)
     tally = Tally()
     reporter = _Reporter(settings, len(jobs))
-    with _termination_as_exit():
-        for job in jobs:
-            _process(job, source_of(job.entry), operation, settings, reporter, tally)
-            reporter.step()
+    try:
+        with _termination_as_exit():
+            for job in jobs:
+                _process(job, sources, operation, settings, reporter, tally)
+                reporter.step()
+    except (KeyboardInterrupt, SystemExit):
+        reporter.close(f"{tally}, {len(jobs) - tally.total} left")
+        raise
     reporter.close(f"{tally} (dry run)" if settings.dry_run else str(tally))
     return 1 if tally.failed else 0
+
+
+class _Sources:
+    """Where entries are read from; standard input and pipes can be read only once."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Entry, bytes] = {}
+
+    def of(self, entry: Entry) -> Source:
+        """Return a path, or the whole data of what is no plain file."""
+        path = entry.path
+        if path is not None and not is_stream(path):
+            return path
+        if entry not in self._kept:
+            try:
+                self._kept[entry] = sys.stdin.buffer.read() if path is None else path.read_bytes()
+            except OSError as error:
+                raise FileError(one_line(error)) from error
+        return self._kept[entry]
 
 
 def _check_target(target: Target, settings: Settings) -> None:
@@ -189,7 +217,7 @@ def _check_target(target: Target, settings: Settings) -> None:
 
 @contextmanager
 def _termination_as_exit() -> Iterator[None]:
-    """Let SIGTERM unwind the stack, so that temporary files are removed."""
+    """Let SIGTERM and SIGHUP unwind the stack, so that temporary files are removed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -198,16 +226,20 @@ def _termination_as_exit() -> Iterator[None]:
         del frame
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, leave)
+    ends = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None))]
+    # What is ignored stays so: nohup wants it.
+    ends = [number for number in ends if signal.getsignal(number) is not signal.SIG_IGN]
+    before = [(number, signal.signal(number, leave)) for number in ends]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def _process(
     job: Job,
-    source: Source,
+    sources: _Sources,
     operation: Operation,
     settings: Settings,
     reporter: _Reporter,
@@ -220,7 +252,7 @@ def _process(
         if _is_skipped(job, settings, reporter):
             tally.skipped += 1
         else:
-            _transform(job, source, operation, settings, reporter)
+            _transform(job, sources.of(job.entry), operation, settings, reporter)
             tally.done += 1
         return
     except (FileError, lerf_core.errors.LerfError) as error:
@@ -240,7 +272,8 @@ def _process(
 
 
 def _is_skipped(job: Job, settings: Settings, reporter: _Reporter) -> bool:
-    if job.output is None or not job.output.exists():
+    # A pipe or a device exists as a rule, and nothing in it can be lost.
+    if job.output is None or not job.output.exists() or is_stream(job.output):
         return False
     if job.output.is_dir():
         raise FileError(f"{job.output} is a folder")
@@ -281,9 +314,11 @@ def _transform(
         header = read_header(source, settings.max_pixels)
         shape = _shape_after(operation, header)
         check_pixels(shape[0] * shape[1] * header.frames, settings.max_pixels, "would become")
-        name = _format_for(job, settings, header.format).name
+        target = _format_for(job, settings, header.format)
+        check_sides(target, shape)
         click.echo(
-            f"{job.entry.label} {_describe(header.shape)} -> {output} {_describe(shape)} {name}",
+            f"{job.entry.label} {_describe(header.shape)} -> {output} {_describe(shape)} "
+            f"{target.name}",
             err=job.output is None,
         )
         return
@@ -292,11 +327,10 @@ def _transform(
     target = _format_for(job, settings, picture.format)
     before = _describe(picture.shape)
     # All that can be refused is refused before the work.
-    pixels = sum(
-        rows * cols
-        for rows, cols in (operation.output_shape(frame.shape[:2]) for frame in picture.frames)
-    )
-    check_pixels(pixels, settings.max_pixels, "would become")
+    shapes = [operation.output_shape(frame.shape[:2]) for frame in picture.frames]
+    check_pixels(sum(rows * cols for rows, cols in shapes), settings.max_pixels, "would become")
+    for shape in shapes:
+        check_sides(target, shape)
     picture = operation.prepare(picture)
     encoding = replace(settings.encoding, value_range=operation.value_range(picture))
     check_writable(picture, target, encoding)
@@ -320,5 +354,15 @@ def _write(
         stream.write(data)
         stream.flush()
         return written
-    with atomic_file(Path(job.output), overwrite=settings.overwrite) as file:
-        return encode(file, result, target, encoding)
+    try:
+        if is_stream(job.output):
+            data, written = encode_to_bytes(result, target, encoding)
+            with job.output.open("wb") as stream:
+                stream.write(data)
+            return written
+        with atomic_file(job.output, overwrite=settings.overwrite) as file:
+            return encode(file, result, target, encoding)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise FileError(f"cannot write {job.output}: {one_line(error)}") from error

@@ -25,13 +25,17 @@ _LAYOUT_WORDS = {
 
 @dataclass(frozen=True)
 class Format:
-    """A writable format: its Pillow name, suffixes and what it can hold."""
+    """A writable format: its Pillow name, suffixes and what it can hold.
+
+    ``longest`` is the greatest number of pixels along a side, None for no limit of its own.
+    """
 
     name: str
     suffixes: tuple[str, ...]
     layouts: frozenset[str]
     depths: frozenset[str]
     frames: bool = False  # an animation or pages
+    longest: int | None = None
 
     @property
     def extension(self) -> str:
@@ -52,17 +56,18 @@ FORMATS = {
     entry.name: entry
     for entry in (
         Format("PNG", (".png", ".apng"), _PLAIN | {PALETTE}, _1_8 | {"uint16"}, frames=True),
-        Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), frozenset({GREY, RGB, CMYK}), _8),
-        Format("WEBP", (".webp",), _PLAIN, _8, frames=True),
+        Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), frozenset({GREY, RGB, CMYK}), _8,
+               longest=65_500),
+        Format("WEBP", (".webp",), _PLAIN, _8, frames=True, longest=16_383),
         Format("TIFF", (".tif", ".tiff"), _ALL, _ANY, frames=True),
         Format("BMP", (".bmp", ".dib"), frozenset({GREY, RGB, RGBA, PALETTE}), _1_8),
-        Format("GIF", (".gif",), _PLAIN | {PALETTE}, _8, frames=True),
+        Format("GIF", (".gif",), _PLAIN | {PALETTE}, _8, frames=True, longest=65_535),
         Format("PPM", (".ppm", ".pgm", ".pnm"), frozenset({GREY, RGB}), _8),
-        Format("TGA", (".tga",), _PLAIN, _8),
+        Format("TGA", (".tga",), _PLAIN, _8, longest=65_535),
         Format("JPEG2000", (".jp2", ".j2k"), _PLAIN, _8),
-        Format("AVIF", (".avif",), _PLAIN, _8, frames=True),
+        Format("AVIF", (".avif",), _PLAIN, _8, frames=True, longest=65_536),
     )
-}
+}  # fmt: skip
 _BY_SUFFIX = {suffix: entry for entry in FORMATS.values() for suffix in entry.suffixes}
 READ_ONLY_SUFFIXES = frozenset({
     ".dcm", ".dds", ".icns", ".ico", ".im", ".mpo", ".pbm", ".pcx", ".psd", ".qoi", ".sgi",
@@ -94,6 +99,20 @@ def looks_like_image(path: PurePath) -> bool:
     """Tell whether a folder's file is taken for an image: by its suffix."""
     suffix = path.suffix.lower()
     return suffix in _BY_SUFFIX or suffix in READ_ONLY_SUFFIXES
+
+
+def check_sides(target: Format, shape: tuple[int, int]) -> None:
+    """Refuse (rows, columns) that a format cannot hold.
+
+    Raises
+    ------
+    FileError
+    """
+    if target.longest is not None and max(shape) > target.longest:
+        raise FileError(
+            f"{target.name} holds sides of at most {target.longest:,} pixels, and this would "
+            f"become {shape[1]}x{shape[0]}: choose PNG or TIFF"
+        )
 
 
 def check_holds(

@@ -9,6 +9,7 @@ Matrices and points are in (x, y) order, with pixel centres at integers. Fields 
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -113,15 +114,20 @@ def _load_torch(path: Path) -> NDArray[Any]:
             ".npy, JSON or text"
         ) from None
     try:
-        # Tensors only: a pickle from elsewhere must not run code.
-        value = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 - damaged pickles raise anything
-        raise FileError(f"{path} holds no plain tensor: {one_line(error, 120)}") from None
-    if isinstance(value, dict):
-        value = value.get("matrix")
-    if not isinstance(value, torch.Tensor):
-        raise FileError(f"{path} holds no tensor")
-    return np.asarray(value.detach().numpy())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # Tensors only: a pickle from elsewhere must not run code.
+            value = torch.load(path, map_location="cpu", weights_only=True)
+        if isinstance(value, dict):
+            value = value.get("matrix")
+        if isinstance(value, torch.Tensor):
+            return np.asarray(value.detach().to_dense().to(torch.float64).numpy())
+    except OSError:
+        raise
+    # Damaged pickles raise anything, in many lines of advice to programmers.
+    except Exception:  # noqa: BLE001
+        raise FileError(f"{path} is damaged, or holds something other than tensors") from None
+    raise FileError(f"{path} holds no tensor")
 
 
 def _numbers(text: str) -> list[float] | None:

@@ -165,8 +165,8 @@ def pixel_options(*, border: str, transparent: bool = False) -> Callable[[_Comma
     )  # fmt: skip
 
 
-def file_options(command: _Command) -> _Command:
-    """Add the arguments and options on files."""
+def in_and_out(command: _Command) -> _Command:
+    """Add the inputs and ``--output``, which lead every help page."""
     return _stacked(
         click.argument("inputs", nargs=-1, required=True, metavar="INPUT..."),
         click.option(
@@ -175,6 +175,12 @@ def file_options(command: _Command) -> _Command:
             "pattern, or - for standard output. Pattern fields: {stem} {name} {ext} {parent} "
             "{width} {height} {bank}.",
         ),
+    )(command)  # fmt: skip
+
+
+def file_options(command: _Command) -> _Command:
+    """Add the other options on files."""
+    return _stacked(
         click.option(
             "--format", "format_name", metavar="NAME",
             help="Output format: png, jpeg, webp, tiff, bmp, gif, ppm, tga, jpeg2000, avif.  "

@@ -180,7 +180,8 @@ def _images_below(folder: Path, target: Target, *, recursive: bool) -> Iterator[
             folders.clear()
         for name in names:
             path = Path(here, name)
-            if looks_like_image(path) and not name.startswith(".") and not is_stream(path) and not is_folder(path):
+            hidden = name.startswith(".")
+            if looks_like_image(path) and not (hidden or is_stream(path) or is_folder(path)):
                 yield Entry(path, path.parent.relative_to(folder))
     # A folder that may not be read fails on its own, like a file.
     for trouble in troubles:

@@ -202,21 +202,34 @@ def converted(
         return picture
     if picture.layout == PALETTE:
         raise FileError("--depth does not go with palette indices (--labels)")
-    lo, hi = value_range or (0.0, float(opaque_value(picture.dtype)))
-    top = float(opaque_value(target))
+    opaque, top = float(opaque_value(picture.dtype)), float(opaque_value(target))
+    lo, hi = value_range or (0.0, opaque)
+    outside = 0
 
     def convert(frame: Pixels) -> Pixels:
+        nonlocal outside
+        black, white = np.full(frame.shape[2:], lo), np.full(frame.shape[2:], hi)
+        if picture.has_alpha:
+            # The range is one of colours: opacity has its own.
+            black[-1], white[-1] = 0.0, opaque
         # Row by row blocks: a whole float64 copy would be eight times an 8-bit image.
         out = np.empty(frame.shape, target)
         step = max(1, (1 << 20) // max(1, frame[0].size))
         for first in range(0, len(frame), step):
-            part = (frame[first : first + step].astype(np.float64) - lo) * (top / (hi - lo))
+            part = (frame[first : first + step].astype(np.float64) - black) / (white - black)
+            part *= top
             if target.kind != "f":
+                # By half a level or more: less is rounding.
+                outside += int(np.count_nonzero((part < -0.5) | (part >= top + 0.5)))
                 part = np.rint(np.clip(np.nan_to_num(part, nan=0.0), 0, top))
             out[first : first + step] = part
         return out
 
-    return picture.mapped(convert)
+    result = picture.mapped(convert)
+    if not outside:
+        return result
+    share = 100 * outside / sum(frame.size for frame in picture.frames)
+    return result.noted(f"{share:.2g}% of the values lie outside {lo:g}..{hi:g}: clipped (--range)")
 
 
 def flattened(picture: Picture, colour: Sequence[int]) -> Picture:

@@ -40,7 +40,7 @@ class ResizeOperation:
 
     def prepare(self, picture: Picture) -> Picture:
         """Return the picture at the depth to be resampled in."""
-        return self._sampling.deepened(picture)
+        return self._sampling.prepared(picture)
 
     def value_range(self, picture: Picture) -> tuple[float, float] | None:
         """Return the value range to convert by."""

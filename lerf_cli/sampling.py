@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from lerf_cli.errors import FileError
 from lerf_cli.formats import GREY, GREY_ALPHA, PALETTE, RGB, RGBA
 from lerf_cli.picture import Picture, converted, finite_range, opaque_value
@@ -53,15 +55,23 @@ class Sampling:
             return finite_range(picture)
         return self.value_range
 
-    def deepened(self, picture: Picture) -> Picture:
+    def prepared(self, picture: Picture) -> Picture:
         """Return the picture at the wanted depth, where that is a deeper one."""
+        small = picture.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}
+        if picture.dtype.kind in "iu" and not (small or self.labels or self.value_range):
+            picture = picture.noted(
+                f"{picture.dtype} pixels are taken for labels (nearest neighbour); with --range "
+                "they are interpolated"
+            )
         target = {"16": 2, "float": 4}.get(self.depth or "", 0)
         if self.nodata is not None or any(self.cval):
             # These are values of the input's own depth: it is converted afterwards.
             return picture
         if picture.dtype.kind == "u" and picture.dtype.itemsize < target and not self.labels:
             if self.value_range is not None:
-                raise FileError("--range with a deeper --depth is for inputs that are deep already")
+                if picture.dtype.itemsize == 1:
+                    raise FileError("--range with a deeper --depth needs more than 8 bits to begin")
+                return picture
             return converted(picture, self.depth or "")
         return picture
 
@@ -76,11 +86,14 @@ class Sampling:
         if self.linear and picture.layout not in _COLOURS:
             raise FileError(f"--linear needs grey or RGB, and this is {picture.layout}")
         channels = 1 if picture.frames[0].ndim == 2 else picture.frames[0].shape[2]
-        if len(self.cval) not in {1, channels}:
-            raise FileError(f"--cval has {len(self.cval)} values for {channels} channels")
+        cval = self.cval
+        if picture.has_alpha and len(cval) == channels - 1 > 1:
+            cval = (*cval, opaque_value(picture.dtype))
+        if len(cval) not in {1, channels}:
+            raise FileError(f"--cval has {len(cval)} values for {channels} channels")
         weighted = picture.has_alpha and not picture.premultiplied and self.alpha == "premultiply"
         nearest = self.labels or picture.layout == PALETTE
-        cval = tuple(self._outside(value, picture) for value in self.cval)
+        cval = tuple(self._outside(value, picture) for value in cval)
         return {
             "bank": self.bank,
             "channel_axis": None if picture.frames[0].ndim == 2 else 2,

@@ -93,7 +93,7 @@ class WarpOperation:
 
         if self._sampling.border == "transparent":
             picture = with_alpha(picture)
-        return self._sampling.deepened(picture)
+        return self._sampling.prepared(picture)
 
     def value_range(self, picture: Picture) -> tuple[float, float] | None:
         """Return the value range to convert by."""

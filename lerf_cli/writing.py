@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import struct
@@ -114,7 +115,8 @@ def encode(file: BinaryIO, picture: Picture, target: Format, encoding: Encoding)
                 png16.encode(file, picture.frames[0], chunks, _PNG_EFFORT)
             else:
                 _save_by_pillow(file, picture, target, metadata, encoding)
-    except (OSError, ValueError, MemoryError, OverflowError) as error:
+    # The last two are what Pillow's AVIF and older encoders raise.
+    except (OSError, ValueError, MemoryError, OverflowError, RuntimeError, SystemError) as error:
         if isinstance(error, OSError) and error.errno:
             raise
         raise FileError(f"cannot be written as {target.name}: {one_line(error)}") from error
@@ -268,10 +270,14 @@ def atomic_file(target: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
     FileExistsError
         If ``target`` has come into being meanwhile and may not be replaced.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        prefix=f".{target.name[:64]}.", suffix=".part", dir=target.parent
-    )
+    # A link keeps pointing where it points: its file is what is replaced.
+    target = Path(os.path.realpath(target))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
+    # A short name: with the target's own within it, it could be too long.
+    handle, name = tempfile.mkstemp(prefix=".lerf-", suffix=".part", dir=target.parent)
     temporary = Path(name)
     os.close(handle)
     try:
@@ -306,7 +312,7 @@ def _place_new(temporary: Path, target: Path) -> None:
     except OSError:
         # A file system without links: a check just before has to do.
         if target.exists():
-            raise FileExistsError(17, "File exists", str(target)) from None
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
         temporary.replace(target)
 
 

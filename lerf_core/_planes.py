@@ -179,7 +179,9 @@ def prepare_channel(
     if confidence is not None and not (confidence > 0).all():
         passes = 2 * bank.reach * len(bank.stages)
         plane = _fill(plane, confidence > 0, passes, scale)
-    if confidence is None and _not_finite(border.cval):
+    elif confidence is not None and border.mode != "constant" and (confidence == 1).all():
+        confidence = None  # the same result by the faster kernel
+    if confidence is None and border.mode == "constant" and _not_finite(border.cval):
         confidence = np.ones(plane.shape, np.float32)
         missing = border.cval
     plane = border.extend(plane)
