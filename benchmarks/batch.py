@@ -3,7 +3,7 @@
 Makes the files in a temporary folder, runs one `lerf resize` over them, looks at every output,
 and samples the process's resident memory as it goes.
 
-    python benchmarks/batch.py [--files 200] [--scale 2] [--json FILE] [--keep FOLDER]
+    python benchmarks/batch.py [--files 200] [--scale 2] [--only KIND] [--json FILE] [--keep FOLDER]
 """
 
 from __future__ import annotations
@@ -212,12 +212,16 @@ class Case:
     message: str = ""
 
 
-def make_files(folder: Path, count: int) -> dict[str, Case]:
-    """Write the files in a fixed shuffled order, every tenth one broken."""
+def make_files(folder: Path, count: int, only: str | None = None) -> dict[str, Case]:
+    """Write the files in a fixed shuffled order, every tenth one broken.
+
+    `only` names the one kind of sound files to make.
+    """
+    kinds = [kind for kind in SOUND if only is None or kind[0] == only]
     rng = np.random.default_rng(0)
     with Image.open(PHOTO) as image:
         photo = image.convert("RGB")
-    order = rng.permutation(len(SOUND))
+    order = rng.permutation(len(kinds))
     cases = {}
     sound = broken = 0
     for number in range(count):
@@ -229,7 +233,7 @@ def make_files(folder: Path, count: int) -> dict[str, Case]:
             broken += 1
             size = None
         else:
-            kind, suffix, maker, turns = SOUND[order[sound % len(SOUND)]]
+            kind, suffix, maker, turns = kinds[order[sound % len(kinds)]]
             sound += 1
             turn = turn if turns else 1
             size = (height, width) if turn > 4 else (width, height)
@@ -347,6 +351,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=200)
     parser.add_argument("--scale", type=float, default=2.0)
+    parser.add_argument("--only", choices=[kind[0] for kind in SOUND], help="one sound kind alone")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the files there")
     options = parser.parse_args()
@@ -354,7 +359,7 @@ def main() -> None:
         folder = options.keep or Path(name)
         source, target = folder / "in", folder / "out"
         source.mkdir(parents=True)
-        cases = make_files(source, options.files)
+        cases = make_files(source, options.files, options.only)
         record = run(source, target, options.scale, cases)
         for case in cases.values():
             look_at(case, target / case.name, options.scale)

@@ -100,9 +100,11 @@ class _Reporter:
         if total > 1 and not settings.dry_run and settings.verbosity >= 0 and sys.stderr.isatty():
             from tqdm import tqdm
 
-            # Some terminals tell no width, which tqdm would take for 0.
-            width = shutil.get_terminal_size().columns
-            self._bar = tqdm(total=total, unit="image", ncols=width, file=sys.stderr, leave=False)
+            # Some terminals tell no size, and tqdm would draw nothing on what it takes for 0x0.
+            cols, rows = shutil.get_terminal_size()
+            self._bar = tqdm(
+                total=total, unit="image", ncols=cols, nrows=rows, file=sys.stderr, leave=False
+            )
 
     def _line(self, text: str) -> None:
         if self._bar is not None:
@@ -251,9 +253,13 @@ def _process(
             raise FileError(job.error)
         if _is_skipped(job, settings, reporter):
             tally.skipped += 1
+            return
+        source = sources.of(job.entry)
+        if settings.dry_run:
+            _preview(job, source, operation, settings)
         else:
-            _transform(job, sources.of(job.entry), operation, settings, reporter)
-            tally.done += 1
+            _transform(job, source, operation, settings, reporter)
+        tally.done += 1
         return
     except (FileError, lerf_core.errors.LerfError) as error:
         text = one_line(error)
@@ -272,9 +278,12 @@ def _process(
 
 
 def _is_skipped(job: Job, settings: Settings, reporter: _Reporter) -> bool:
-    # A pipe or a device exists as a rule, and nothing in it can be lost.
-    if job.output is None or not job.output.exists() or is_stream(job.output):
-        return False
+    try:
+        # A pipe or a device exists as a rule, and nothing in it can be lost.
+        if job.output is None or not job.output.exists() or is_stream(job.output):
+            return False
+    except OSError as error:
+        raise FileError(f"cannot write {job.output}: {one_line(error)}") from error
     if job.output.is_dir():
         raise FileError(f"{job.output} is a folder")
     if settings.skip_existing:
@@ -302,30 +311,30 @@ def _format_for(job: Job, settings: Settings, read_as: str) -> Format:
     return by_name(read_as)
 
 
-def _describe(shape: tuple[int, int]) -> str:
-    return f"{shape[1]}x{shape[0]}"
+def _change(job: Job, before: tuple[int, int], after: tuple[int, int], target: Format) -> str:
+    """Return the line that says what becomes of a file."""
+    output = "<stdout>" if job.output is None else str(job.output)
+    sizes = [f"{cols}x{rows}" for rows, cols in (before, after)]
+    return f"{job.entry.label} {sizes[0]} -> {output} {sizes[1]} {target.name}"
+
+
+def _preview(job: Job, source: Source, operation: Operation, settings: Settings) -> None:
+    """Tell what would be done, from the file's header alone."""
+    header = read_header(source, settings.max_pixels)
+    target = _format_for(job, settings, header.format)
+    shape = _shape_after(operation, header)
+    check_pixels(shape[0] * shape[1] * header.frames, settings.max_pixels, "would become")
+    check_sides(target, shape)
+    click.echo(_change(job, header.shape, shape, target), err=job.output is None)
 
 
 def _transform(
     job: Job, source: Source, operation: Operation, settings: Settings, reporter: _Reporter
 ) -> None:
-    output = "<stdout>" if job.output is None else str(job.output)
-    if settings.dry_run:
-        header = read_header(source, settings.max_pixels)
-        shape = _shape_after(operation, header)
-        check_pixels(shape[0] * shape[1] * header.frames, settings.max_pixels, "would become")
-        target = _format_for(job, settings, header.format)
-        check_sides(target, shape)
-        click.echo(
-            f"{job.entry.label} {_describe(header.shape)} -> {output} {_describe(shape)} "
-            f"{target.name}",
-            err=job.output is None,
-        )
-        return
     started = time.perf_counter()
     picture = read_picture(source, settings.max_pixels, labels=operation.labels)
     target = _format_for(job, settings, picture.format)
-    before = _describe(picture.shape)
+    before = picture.shape
     # All that can be refused is refused before the work.
     shapes = [operation.output_shape(frame.shape[:2]) for frame in picture.frames]
     check_pixels(sum(rows * cols for rows, cols in shapes), settings.max_pixels, "would become")
@@ -339,10 +348,8 @@ def _transform(
     written = _write(job, result, target, encoding, settings)
     for note in written.notes:
         reporter.note(job.entry, note)
-    reporter.detail(
-        f"{job.entry.label} {before} -> {output} {_describe(written.shape)} {target.name} "
-        f"({time.perf_counter() - started:.2f} s)"
-    )
+    line = _change(job, before, written.shape, target)
+    reporter.detail(f"{line} ({time.perf_counter() - started:.2f} s)")
 
 
 def _write(

@@ -25,8 +25,9 @@ class NumbersType(click.ParamType):  # type: ignore[type-arg]
 
     name = "numbers"
 
-    def __init__(self, *counts: int) -> None:
+    def __init__(self, *counts: int, nan: bool = False) -> None:
         self.counts = counts
+        self.nan = nan
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -38,7 +39,8 @@ class NumbersType(click.ParamType):  # type: ignore[type-arg]
             numbers = tuple(float(part) for part in str(value).replace(",", " ").split())
         except ValueError:
             self.fail(f"{value!r} is not a list of numbers", param, ctx)
-        if not numbers or not all(map(math.isfinite, numbers)):
+        allowed = [math.isfinite(one) or (self.nan and math.isnan(one)) for one in numbers]
+        if not numbers or not all(allowed):
             self.fail(f"{value!r} is not a list of finite numbers", param, ctx)
         if self.counts and len(numbers) not in self.counts:
             wanted = " or ".join(map(str, self.counts))
@@ -110,7 +112,8 @@ def pixel_options(*, border: str, transparent: bool = False) -> Callable[[_Comma
     """
     borders = [*_BORDERS, "transparent"] if transparent else list(_BORDERS)
     clear = (
-        " 'transparent' adds an alpha channel where there is none; outside is clear."
+        " 'constant' is black unless --cval says otherwise, and clear where there is alpha; "
+        "'transparent' adds alpha where there is none, and is clear."
         if transparent
         else ""
     )
@@ -125,9 +128,10 @@ def pixel_options(*, border: str, transparent: bool = False) -> Callable[[_Comma
             help="What lies outside the image, by numpy's names." + clear,
         ),
         click.option(
-            "--cval", type=NumbersType(), default="0", show_default=True, metavar="V[,V...]",
+            "--cval", type=NumbersType(nan=True), default="0", show_default=True,
+            metavar="V[,V...]",
             help="Value outside with --border constant, in the image's own values (0 to 255 for "
-            "8 bits): one, or one a channel.",
+            "8 bits; nan for float): one, or one a channel; alpha may be left out.",
         ),
         click.option(
             "--alpha", type=click.Choice(["premultiply", "separate"]), default="premultiply",
@@ -150,13 +154,14 @@ def pixel_options(*, border: str, transparent: bool = False) -> Callable[[_Comma
         ),
         click.option(
             "--anti-aliasing/--no-anti-aliasing", default=None,
-            help="Widen the functions when shrinking, against moire.  [default: on]",
+            help="Widen the functions where the image shrinks, against moire.  [default: on]",
         ),
         click.option(
             "--range", "value_range", type=RangeType(), metavar="LO,HI|auto",
             help="Values that mean black and white in float or deep images; auto takes the file's "
-            "least and greatest. Values outside survive.  [default: 0,1 for float, the full "
-            "range for integers]",
+            "least and greatest. Values outside survive, unless --depth makes them integers.  "
+            "[default: 0,1 for float, the full range for 8 and 16 bits; other integers are taken "
+            "for labels]",
         ),
         click.option(
             "--threads", type=click.IntRange(min=1), metavar="N",
@@ -260,7 +265,7 @@ def settings_from(options: dict[str, Any]) -> Settings:
     try:
         wanted = by_name(options["format_name"]) if options["format_name"] else None
     except FileError as error:
-        raise click.BadParameter(str(error), param_hint="--format") from None
+        raise click.BadParameter(str(error), param_hint="'--format'") from None
     return Settings(
         inputs=options["inputs"],
         output=options["output"],
@@ -298,7 +303,7 @@ def sampling_from(options: dict[str, Any]) -> Sampling:
     try:
         bank = lerf_core.load_bank(options["bank"])
     except (lerf_core.errors.LerfError, OSError) as error:
-        raise click.BadParameter(one_line(error), param_hint="--bank") from None
+        raise click.BadParameter(one_line(error), param_hint="'--bank'") from None
     return Sampling(
         bank=bank,
         border=options["border"],

@@ -250,7 +250,7 @@ def _output_of(
         values |= fields(entry)
     output = Path(string.Formatter().vformat(target.text, (), values))
     if not output.suffix and wanted is None:
-        raise FileError(f"{output} has no extension: end the pattern with .{{ext}} or give --format")
+        raise FileError(f"{output} has no extension: add .{{ext}} to the pattern, or --format")
     return output
 
 

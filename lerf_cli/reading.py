@@ -370,7 +370,9 @@ def _read_by_imageio(source: Source, max_pixels: int) -> Picture:
     import imageio.v3 as iio
 
     try:
-        pixels = np.asarray(iio.imread(source))
+        # As bytes: a reader that fails would leave the file itself open.
+        data = source if isinstance(source, bytes) else source.read_bytes()
+        pixels = np.asarray(iio.imread(data, extension=suffix))
     # Any plugin may be asked, and each has errors of its own.
     except Exception as error:
         raise FileError(f"no installed reader can read this {suffix} file") from error

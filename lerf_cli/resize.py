@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lerf_cli.options import file_options, only_one, pixel_options, sampling_from, settings_from
+from lerf_cli.options import (
+    file_options,
+    in_and_out,
+    only_one,
+    pixel_options,
+    sampling_from,
+    settings_from,
+)
 from lerf_cli.sizes import Scale, ScaleType, Size, SizeType
 
 if TYPE_CHECKING:
@@ -61,7 +68,7 @@ class ResizeOperation:
 
 
 @click.command(short_help="Resize images to a scale or a size.")
-@file_options
+@in_and_out
 @click.option(
     "--scale", type=ScaleType(), metavar="S|SxS",
     help="Scale factor, or WIDTHxHEIGHT factors; sides are rounded up. 1.5, 2x1.5, 0.25, ...",
@@ -71,6 +78,7 @@ class ResizeOperation:
     help="Size in pixels, WIDTHxHEIGHT; 1920x or x1080 keeps the aspect ratio.",
 )  # fmt: skip
 @pixel_options(border="edge")
+@file_options
 @click.pass_context
 def resize(ctx: click.Context, /, scale: Scale | None, size: Size | None, **options: Any) -> None:
     """Resize images by learned resampling.

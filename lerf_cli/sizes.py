@@ -132,21 +132,15 @@ class ScaleType(click.ParamType):  # type: ignore[type-arg]
 
 
 class SizeType(click.ParamType):  # type: ignore[type-arg]
-    """Click's type of ``--size``; ``both`` demands width and height."""
+    """Click's type of ``--size``."""
 
     name = "size"
-
-    def __init__(self, *, both: bool = False) -> None:
-        self.both = both
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Size:
         """Turn the text into a :class:`Size`, or report it."""
         if isinstance(value, Size):
             return value
         try:
-            size = parse_size(value)
+            return parse_size(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
-        if self.both and (size.width is None or size.height is None):
-            self.fail(f"{value!r} lacks a side: give WIDTHxHEIGHT", param, ctx)
-        return size

@@ -12,16 +12,18 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
-import tifffile
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
 from lerf_cli import exif
 from lerf_cli.errors import FileError, one_line
 from lerf_cli.formats import CMYK, GREY, GREY_ALPHA, MULTI, PALETTE, RGB, RGBA
 from lerf_cli.picture import TURNED, Metadata, Picture, Pixels, opaque_value
+
+if TYPE_CHECKING:
+    import tifffile
 
 # Tags that describe the picture as a whole; the others describe this file's own layout.
 _WORDS = {270, 271, 272, 305, 306, 315, 316, 33432}
@@ -40,6 +42,8 @@ def is_tiff(head: bytes) -> bool:
 
 def read_header(file: BinaryIO) -> tuple[tuple[int, int], int]:
     """Return the upright shape of the first page, and the number of pages."""
+    import tifffile
+
     with tifffile.TiffFile(file) as handle:
         pages, _ = _pages(handle)
         rows, cols = pages[0].imagelength, pages[0].imagewidth
@@ -67,6 +71,8 @@ def read(
     orientation : int
         To be applied by the caller.
     """
+    import tifffile
+
     with tifffile.TiffFile(file) as handle:
         pages, skipped = _pages(handle)
         stack = _stack_length(handle, pages)
@@ -340,6 +346,8 @@ def write(
     software : str, optional
         Name for the Software tag, where the EXIF block has none.
     """
+    import tifffile
+
     total = sum(frame.nbytes for frame in picture.frames)
     big = total > _CLASSIC_LIMIT
     block = Image.Exif()
@@ -408,6 +416,8 @@ def _link_directories(file: BinaryIO, block: Image.Exif, links: list[int]) -> No
 
     tifffile refuses to write the two codes itself, so each is written as the code before it.
     """
+    import tifffile
+
     file.seek(0)
     order = b"II*\x00" if file.read(2) == b"II" else b"MM\x00*"
     places = {}

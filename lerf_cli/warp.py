@@ -13,6 +13,7 @@ from lerf_cli.errors import FileError
 from lerf_cli.options import (
     NumbersType,
     file_options,
+    in_and_out,
     only_one,
     pixel_options,
     sampling_from,
@@ -161,7 +162,7 @@ _WAYS = ("matrix", "corners", "rotate", "shear", "field")
 
 
 @click.command(short_help="Warp images by a matrix, corners, angle or field.")
-@file_options
+@in_and_out
 @click.option(
     "--matrix",
     metavar='FILE|"9 NUMBERS"',
@@ -211,13 +212,14 @@ _WAYS = ("matrix", "corners", "rotate", "shear", "field")
     "--size",
     type=SizeType(),
     metavar="WxH",
-    help="Output size in pixels, WIDTHxHEIGHT. Turns and slants stay centred; otherwise the "
-    "origin stays at the top left.  [default: the input's size]",
+    help="Output size in pixels, WIDTHxHEIGHT; 1920x or x1080 keeps the aspect ratio. Turns and "
+    "slants stay centred; otherwise the origin stays at the top left.  [default: the input's size]",
 )
 @click.option(
     "--fit", is_flag=True, help="Take the smallest output that holds the whole warped image."
 )
 @pixel_options(border="constant", transparent=True)
+@file_options
 @click.pass_context
 def warp(ctx: click.Context, /, size: Size | None, fit: bool, **options: Any) -> None:
     """Warp images by a matrix, four corners, an angle, a slant or a field.
@@ -242,6 +244,6 @@ def warp(ctx: click.Context, /, size: Size | None, fit: bool, **options: Any) ->
         geometry = _geometry_from(options)
     except (FileError, LerfError) as error:
         way = next(name for name in _WAYS if options[name] is not None)
-        raise click.BadParameter(str(error), param_hint=f"--{way}") from None
+        raise click.BadParameter(str(error), param_hint=f"'--{way}'") from None
     operation = WarpOperation(sampling_from(options), geometry, size, fit=fit)
     ctx.exit(run_batch(operation, settings))

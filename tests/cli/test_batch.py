@@ -168,8 +168,12 @@ def test_a_failing_write_leaves_nothing_and_spares_what_was_there(
         raise error
 
     monkeypatch.setattr(Image.Image, "save", fail)
-    text = run("resize", source, "-o", out, "--scale", 2, "--overwrite", code=1).output
-    assert ("No space left" in text) == isinstance(error, OSError)
+    stopped = isinstance(error, KeyboardInterrupt)
+    code = 130 if stopped else 1
+    text = run("resize", source, "-o", out, "--scale", 2, "--overwrite", code=code).output
+    expected = "lerf: interrupted" if stopped else f"cannot write {out}: No space left"
+    assert expected in text
+    assert ("0 done, 0 skipped, 0 failed, 1 left" in text) == stopped
     assert files_in(out.parent) == ["o.png"]
     assert out.read_bytes() == b"precious"
 
@@ -195,7 +199,11 @@ def test_outputs_have_the_usual_rights(run, tmp_path, rgb):
     assert stat.S_IMODE(out.stat().st_mode) == 0o640
 
 
-def test_a_terminated_run_leaves_no_temporary_files(tmp_path, rng):
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+)
+def test_a_terminated_run_leaves_no_temporary_files(tmp_path, rng, ending, status):
     source, out = tmp_path / "in", tmp_path / "out"
     source.mkdir()
     out.mkdir()
@@ -208,9 +216,11 @@ def test_a_terminated_run_leaves_no_temporary_files(tmp_path, rng):
     deadline = time.monotonic() + 120
     while not any(out.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.01)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=120)
-    assert process.returncode == 128 + signal.SIGTERM
+    process.send_signal(ending)
+    text = process.communicate(timeout=120)[1].decode()
+    assert process.returncode == status
+    assert "Traceback" not in text
+    assert " left" in text
     names = files_in(out)
     assert 0 <= len(names) < 40
     for name in names:
@@ -262,7 +272,71 @@ def test_several_inputs_need_a_folder(run, tmp_path, photos):
     text = run(
         "resize", photos / "a.png", photos / "b.jpg", "-o", target, "--scale", 2, code=2
     ).output
-    assert "several outputs need a folder" in text
+    assert "several outputs need one" in text
+
+
+def test_several_inputs_do_not_make_a_folder_named_like_a_picture(run, tmp_path, photos):
+    inputs = [photos / "a.png", photos / "b.jpg"]
+    text = run("resize", *inputs, "-o", tmp_path / "o.png", "--scale", 2, code=2).output
+    assert "names one file" in text
+    assert not (tmp_path / "o.png").exists()
+    run("resize", *inputs, "-o", f"{tmp_path}/o.png/", "--scale", 2)
+    assert files_in(tmp_path / "o.png") == ["a.png", "b.jpg"]
+
+
+def test_a_pattern_without_extension_fails_on_its_own(run, tmp_path, photos):
+    pattern = tmp_path / "{stem}_new"
+    source = photos / "a.png"
+    assert "no extension" in run("resize", source, "-o", pattern, "--scale", 2, code=1).output
+    run("resize", source, "-o", pattern, "--scale", 2, "--format", "webp")
+    assert (tmp_path / "a_new").read_bytes()[8:12] == b"WEBP"
+
+
+@pytest.mark.parametrize("out", ["y" * 256 + ".png", "a.png/below.png"])
+def test_an_output_that_cannot_be_is_one_line(run, photos, monkeypatch, out):
+    monkeypatch.chdir(photos)
+    text = run("resize", "b.jpg", "-o", out, "--scale", 2, code=1).output
+    assert f"b.jpg: cannot write {out}: " in text
+
+
+def test_the_longest_names_work(run, tmp_path, photos):
+    out = tmp_path / ("\U0001f600" * 62 + ".png")
+    run("resize", photos / "a.png", "-o", out, "--scale", 2)
+    assert out.is_file()
+
+
+def test_what_may_not_be_read_fails_on_its_own(run, tmp_path, photos):
+    closed = photos / "sub"
+    real = os.scandir
+
+    def scandir(path):
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "scandir", scandir)
+        out = tmp_path / "out"
+        text = run("resize", photos, "-o", out, "--scale", 2, "--recursive", code=1).output
+    assert f"{closed}: Permission denied" in text
+    assert "2 done, 0 skipped, 2 failed" in text
+
+
+def test_a_linked_output_keeps_its_link(run, tmp_path, photos):
+    real, link = tmp_path / "real.png", tmp_path / "link.png"
+    real.write_bytes(b"old")
+    link.symlink_to(real)
+    run("resize", photos / "a.png", "-o", link, "--scale", 2, "--overwrite")
+    assert link.is_symlink()
+    assert real.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_links_in_a_circle_are_one_line(run, tmp_path, photos):
+    loop = tmp_path / "loop.png"
+    loop.symlink_to(loop)
+    text = run("resize", loop, photos / "a.png", "-o", tmp_path / "o/", "--scale", 2, code=1).output
+    assert "loop.png: Too many levels of symbolic links" in text
+    assert "1 done" in text
 
 
 def test_an_empty_folder_is_a_usage_error(run, tmp_path):
@@ -338,14 +412,15 @@ def test_memory_does_not_grow_over_a_batch(tmp_path, rng):
     assert peaks[1] < 1.1 * peaks[0]
 
 
-def test_progress_with_time_left_on_a_terminal_only(tmp_path, photos):
+@pytest.mark.parametrize("size", [(24, 100), (0, 0)])
+def test_progress_with_time_left_on_a_terminal_only(tmp_path, photos, size):
     pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
     (photos / "bad.png").unlink()
     code = "from lerf_cli.main import main; main()"
     screens = []
     for number, quiet in enumerate([[], ["-q"]]):
         ours, theirs = pty.openpty()
-        termios.tcsetwinsize(theirs, (24, 100))
+        termios.tcsetwinsize(theirs, size)
         command = [sys.executable, "-c", code, "resize", str(photos), "-o", f"{tmp_path}/{number}/"]
         subprocess.run([*command, "--scale", "2", *quiet], stderr=theirs, check=True)
         os.close(theirs)

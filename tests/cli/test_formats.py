@@ -511,3 +511,58 @@ def test_one_pixel(run, tmp_path, pixels, suffix):
     Image.new("RGB", (1, 1), (10, 200, 30)).save(tmp_path / f"in.{suffix}")
     run("resize", tmp_path / f"in.{suffix}", "-o", tmp_path / "out.png", "--size", "3x2")
     assert np.abs(pixels(tmp_path / "out.png").astype(int) - (10, 200, 30)).max() <= 4
+
+
+@pytest.mark.parametrize("given_range", ["auto", "0,4000"])
+def test_the_range_of_colours_leaves_opacity_alone(run, tmp_path, rng, given_range):
+    frame = rng.uniform(0, 4000, (8, 9, 4)).astype(np.float32)
+    frame[..., 3] = 0.5
+    source, out = tmp_path / "in.tif", tmp_path / "o.png"
+    tifffile.imwrite(source, frame, photometric="rgb", extrasamples=["unassalpha"])
+    run("resize", source, "-o", out, "--scale", 1, "--depth", 8, "--range", given_range)
+    with Image.open(out) as image:
+        assert np.asarray(image)[..., 3].tolist() == np.full((8, 9), 128).tolist()
+
+
+def test_clipped_values_are_told(run, tmp_path):
+    source = tmp_path / "in.tif"
+    tifffile.imwrite(source, np.linspace(0, 4, 100, dtype=np.float32).reshape(10, 10))
+    arguments = ["resize", source, "--scale", 1, "--depth", 8, "--overwrite", "-o"]
+    assert "lie outside 0..1: clipped" in run(*arguments, tmp_path / "o.png").output
+    assert "clipped" not in run(*arguments, tmp_path / "o.png", "--range", "auto").output
+
+
+def test_deep_integers_are_labels_and_say_so(run, tmp_path):
+    source = tmp_path / "in.tif"
+    tifffile.imwrite(source, np.arange(0, 12000, 100, dtype=np.int32).reshape(10, 12))
+    arguments = ["resize", source, "--scale", 3, "--overwrite", "-o", tmp_path / "o.tif"]
+    assert "taken for labels" in run(*arguments).output
+    assert "taken for labels" not in run(*arguments, "--labels").output
+    assert "taken for labels" not in run(*arguments, "--range", "auto").output
+    assert len(np.unique(tifffile.imread(tmp_path / "o.tif"))) > 120
+
+
+@pytest.mark.parametrize(("dtype", "code"), [(np.uint16, 0), (np.uint8, 1)])
+def test_range_of_integers_that_become_floats(run, tmp_path, rng, dtype, code):
+    frame = rng.integers(0, 200, (8, 9)).astype(dtype)
+    source, out = tmp_path / "in.tif", tmp_path / "o.tif"
+    tifffile.imwrite(source, frame)
+    options = ["--scale", 1, "--depth", "float", "--range", "0,200"]
+    text = run("resize", source, "-o", out, *options, code=code).output
+    if code:
+        assert "more than 8 bits" in text
+    else:
+        np.testing.assert_allclose(tifffile.imread(out), frame / 200, rtol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "webp", "gif", "tga", "avif"])
+@pytest.mark.parametrize("option", [[], ["--dry-run"]])
+def test_sides_beyond_a_format_are_refused_before_the_work(
+    run, capfd, tmp_path, monkeypatch, suffix, option
+):
+    Image.new("L", (40_000, 2)).save(tmp_path / "in.png")
+    monkeypatch.setattr(lerf_core, "rescale", None)
+    out = tmp_path / f"o.{suffix}"
+    text = run("resize", tmp_path / "in.png", "-o", out, "--scale", "2x1", *option, code=1).output
+    assert "holds sides of at most" in text
+    assert capfd.readouterr().err == ""

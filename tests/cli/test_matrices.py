@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pickle
 import sys
 
 import numpy as np
@@ -67,8 +69,37 @@ def test_pth_is_read_safely(tmp_path):
     torch.save(torch.from_numpy(MATRIX), tmp_path / "m.pth")
     np.testing.assert_array_equal(read_matrix(str(tmp_path / "m.pth")), MATRIX)
     torch.save(print, tmp_path / "evil.pth")
-    with pytest.raises(FileError, match="no plain tensor"):
+    with pytest.raises(FileError, match="other than tensors"):
         read_matrix(str(tmp_path / "evil.pth"))
+
+
+def test_a_malicious_pth_runs_nothing_and_no_warning_leaks(tmp_path):
+    torch = pytest.importorskip("torch")
+    trap = tmp_path / "sprung"
+
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, (str(trap),)
+
+    (tmp_path / "plain.pth").write_bytes(pickle.dumps(Evil()))
+    torch.save(Evil(), tmp_path / "zip.pth")
+    torch.save({"matrix": Evil()}, tmp_path / "dict.pth")
+    for name in ("plain", "zip", "dict"):
+        with pytest.raises(FileError, match="other than tensors"):
+            read_matrix(str(tmp_path / f"{name}.pth"))
+    assert not trap.exists()
+
+
+def test_tensors_of_every_kind(tmp_path):
+    torch = pytest.importorskip("torch")
+    eye = torch.eye(3)
+    kinds = [eye.half(), eye.bfloat16(), eye.int(), eye.to_sparse(), eye.requires_grad_()]
+    for value in (*kinds, {"matrix": eye}):
+        torch.save(value, tmp_path / "m.pth")
+        np.testing.assert_array_equal(read_matrix(str(tmp_path / "m.pth")), np.eye(3))
+    torch.save({"other": eye}, tmp_path / "m.pth")
+    with pytest.raises(FileError, match="no tensor"):
+        read_matrix(str(tmp_path / "m.pth"))
 
 
 @pytest.mark.parametrize(

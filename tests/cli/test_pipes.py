@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,3 +85,34 @@ def test_a_reader_that_stops_is_no_traceback(rng):
     )
     assert b"Traceback" not in done.stderr
     assert b"Exception" not in done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("out", ["o.png", "o_{width}.png"])
+def test_a_named_pipe_is_read_once(run, tmp_path, rgb, out):
+    pipe = tmp_path / "in.png"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(data_of(rgb),))
+    writer.start()
+    run("resize", pipe, "-o", tmp_path / out, "--scale", 2)
+    writer.join()
+    assert (tmp_path / out.format(width=28)).is_file()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_is_written_in_place(run, tmp_path, rgb):
+    source, pipe, received = tmp_path / "in.png", tmp_path / "o.png", []
+    source.write_bytes(data_of(rgb))
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()))
+    reader.start()
+    run("resize", source, "-o", pipe, "--scale", 2)
+    reader.join()
+    assert received[0][:4] == b"\x89PNG"
+    assert pipe.is_fifo()
+
+
+def test_a_device_stays_a_device(run, tmp_path, rgb):
+    (tmp_path / "in.png").write_bytes(data_of(rgb))
+    run("resize", tmp_path / "in.png", "-o", os.devnull, "--format", "png", "--scale", 2)
+    assert not Path(os.devnull).is_file()

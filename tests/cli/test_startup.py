@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from PIL import Image
 
 from lerf_cli.main import COMMANDS
 
@@ -70,3 +71,21 @@ def test_every_help_has_examples_on_lines_of_their_own(run, name):
 
 def test_unknown_command_is_a_usage_error(run):
     assert "No such command" in run("enlarge", code=2).output
+
+
+@pytest.mark.parametrize("module", ["lerf_cli", "lerf_cli.main"])
+def test_the_package_runs_as_a_module(module):
+    command = [sys.executable, "-m", module, "--version"]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert done.stdout.startswith("lerf, version")
+
+
+def test_numba_does_not_bring_scipy_along(tmp_path):
+    Image.new("L", (9, 9)).save(tmp_path / "in.png")
+    command = [sys.executable, "-X", "importtime", "-m", "lerf_cli", "resize"]
+    command += [str(tmp_path / "in.png"), "-o", str(tmp_path / "o.png"), "--scale", "2"]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    modules = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "numba" in modules
+    heavy = {"scipy.linalg", "pandas", "dask", "torch", "tifffile", "imageio", "tqdm"}
+    assert not modules & heavy

@@ -163,7 +163,25 @@ def test_cval_fills_the_outside(warped, cval):
     assert (result[:, :6] == expected).all()
 
 
+def test_cval_of_colours_alone_is_opaque(run, tmp_path, rgb, pixels):
+    Image.fromarray(rgb).convert("RGBA").save(tmp_path / "in.png")
+    out = tmp_path / "o.png"
+    run("warp", tmp_path / "in.png", "-o", out, "--rotate", "-30", "--cval", "10,20,30", "--fit")
+    assert pixels(out)[0, 0].tolist() == [10, 20, 30, 255]
+
+
+def test_the_outside_of_floats_can_be_nan(run, tmp_path, rng):
+    tifffile.imwrite(tmp_path / "in.tif", rng.uniform(0, 1, (9, 9)).astype(np.float32))
+    out = tmp_path / "o.tif"
+    run("warp", tmp_path / "in.tif", "-o", out, "--rotate", "45", "--fit", "--cval", "nan")
+    result = tifffile.imread(out)
+    assert np.isnan(result[0, 0])
+    assert np.isfinite(result[6, 6])
+
+
 def test_cval_has_to_fit(run, tmp_path, source):
+    text = run("warp", source, "-o", tmp_path / "o.png", "--rotate", 5, "--cval", "nan", code=1)
+    assert "--cval nan does not fit uint8" in text.output
     for cval in ("1,2", "256", "-1"):
         run("warp", source, "-o", tmp_path / "o.png", "--rotate", 3, f"--cval={cval}", code=1)
 
