@@ -21,7 +21,6 @@ __all__ = ["CompiledEngine"]
 # many enough that the rows read twice at the seams hardly count.
 _STAGE_ROWS = 48
 _NO_FLOATS = np.empty((0, 0), np.float32)
-_NO_DOUBLES = np.empty((0, 0), np.float64)
 
 Plane = npt.NDArray[Any]
 FloatPlane = npt.NDArray[np.float32]
@@ -82,15 +81,10 @@ class CompiledEngine:
             np.float32(0 if cval is None else cval),
             cval is not None,
         )
-        gaussian = weighting == "gaussian"
-        shape = (rows.size, cols.size)
-        if rows.count == 2 and cols.count == 2 and confidence is None:
-            out: Plane = np.empty(shape, dtype=np.uint8 if to_uint8 else np.float32)
-            grid2_rows(feature, parameters, gaussian, *taps, 0, rows.size, out)
-            return out, None
-        mean, trust = np.empty(shape, np.float32), np.empty(shape, np.float32)
-        grid_rows(
-            feature, parameters, gaussian, *taps,
+        two = rows.count == 2 and cols.count == 2
+        mean, trust = _results((rows.size, cols.size), confidence, two=two, to_uint8=to_uint8)
+        (grid2_rows if two else grid_rows)(
+            feature, parameters, weighting == "gaussian", *taps,
             _NO_FLOATS if confidence is None else confidence, np.float32(cval_confidence),
             0, rows.size, mean, trust,
         )  # fmt: skip
@@ -110,18 +104,13 @@ class CompiledEngine:
     ) -> tuple[Plane, FloatPlane | None]:
         """See `reference.resample_points`; rounded where `to_uint8` is set."""
         gaussian = weighting == "gaussian"
-        row_stretch = col_stretch = _NO_DOUBLES
-        if stretches is not None:
-            row_stretch, col_stretch = stretches
-        if stretches is None and confidence is None:
-            out: Plane = np.empty(row.shape, dtype=np.uint8 if to_uint8 else np.float32)
-            points2_rows(feature, parameters, gaussian, row, col, out)
-            return out, None
-        mean, trust = np.empty(row.shape, np.float32), np.empty(row.shape, np.float32)
-        points_rows(
-            feature, parameters, gaussian, row, col, row_stretch, col_stretch,
-            _NO_FLOATS if confidence is None else confidence, mean, trust,
-        )  # fmt: skip
+        two = stretches is None
+        trusted = _NO_FLOATS if confidence is None else confidence
+        mean, trust = _results(row.shape, confidence, two=two, to_uint8=to_uint8)
+        if stretches is None:
+            points2_rows(feature, parameters, gaussian, row, col, trusted, mean, trust)
+        else:
+            points_rows(feature, parameters, gaussian, row, col, *stretches, trusted, mean, trust)
         return _finish(mean, trust, confidence, to_uint8=to_uint8)
 
 
@@ -133,10 +122,17 @@ def _tap_arrays(
     return clipped, clipped != index, np.ascontiguousarray(taps.offset.T)
 
 
+def _results(
+    shape: tuple[int, ...], confidence: FloatPlane | None, *, two: bool, to_uint8: bool
+) -> tuple[Plane, FloatPlane]:
+    """Return arrays for mean and trust: the kernels of two neighbours round by themselves."""
+    mean = np.empty(shape, dtype=np.uint8 if two and to_uint8 else np.float32)
+    return mean, _NO_FLOATS if two and confidence is None else np.empty(shape, np.float32)
+
+
 def _finish(
-    mean: FloatPlane, trust: FloatPlane, confidence: FloatPlane | None, *, to_uint8: bool
+    mean: Plane, trust: FloatPlane, confidence: FloatPlane | None, *, to_uint8: bool
 ) -> tuple[Plane, FloatPlane | None]:
-    value: Plane = mean
-    if to_uint8:
-        value = np.clip(np.rint(mean), 0, LEVELS).astype(np.uint8)
-    return value, None if confidence is None else trust
+    if to_uint8 and mean.dtype != np.uint8:
+        mean = np.clip(np.rint(mean), 0, LEVELS).astype(np.uint8)
+    return mean, None if confidence is None else trust

@@ -86,14 +86,14 @@ def _to_output(value, out):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _expand(
-    feature, parameters, gaussian, row, outside, cval, use_cval,
+    feature, parameters, gaussian, row, outside, cval, use_cval, confidence, cval_confidence,
     col_index, col_outside, col_offset, start, n, taps,
 ):  # fmt: skip
     """What one source row gives to a segment of output columns, for both column taps.
 
-    ``taps[side]`` receives the feature and three rows from which `_blend` makes weights:
-    for the Gaussian the exponent is ``(q0 * dy**2 + q1 * dy) + q2``; for the tent q0 is
-    the slope and q1 the weight along the columns.
+    ``taps[side]`` receives the feature, three rows from which the blends make weights, and
+    the confidence. For the Gaussian the exponent is ``(q0 * dy**2 + q1 * dy) + q2``; for
+    the tent q0 is the slope and q1 the weight along the columns.
     """
     line = feature[row]
     for side in range(2):
@@ -107,6 +107,12 @@ def _expand(
             for x in range(n):
                 if outside or beyond[x]:
                     value[x] = cval
+        if confidence.size > 0:
+            factor, factors = taps[side, 4], confidence[row]
+            for x in range(n):
+                factor[x] = factors[index[x]]
+                if use_cval and (outside or col_outside[side, start + x]):
+                    factor[x] = cval_confidence
         if gaussian:
             rho, sigma_row, sigma_col = parameters[0, row], parameters[1, row], parameters[2, row]
             for x in range(n):
@@ -165,9 +171,47 @@ def _blend_tent(upper, lower, dy0, dy1, n, out):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _blend_trusting(gaussian, upper, lower, dy0, dy1, n, weights, out, trust):
+    """Blend with confidences: first the four weights, then both means."""
+    for k in range(4):
+        dy = dy1 if k > 1 else dy0
+        side = (lower if k > 1 else upper)[k & 1]
+        q0, q1, q2, weight = side[1], side[2], side[3], weights[k]
+        if gaussian:
+            for x in range(n):
+                weight[x] = _exp2_negative((q0[x] * (dy * dy) + q1[x] * dy) + q2[x])
+        else:
+            for x in range(n):
+                weight[x] = _tent(q0[x], dy) * q1[x]
+    _combine_trusting(
+        weights, upper[0, 0], upper[1, 0], lower[0, 0], lower[1, 0],
+        upper[0, 4], upper[1, 4], lower[0, 4], lower[1, 4], n, out, trust,
+    )  # fmt: skip
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _combine_trusting(weights, f00, f01, f10, f11, t00, t01, t10, t11, n, out, trust):
+    """Mean of four neighbours with confidences t; see `reference._Mean`."""
+    w00, w01, w10, w11 = weights[0], weights[1], weights[2], weights[3]
+    for x in range(n):
+        base = f00[x]
+        d01, d10, d11 = f01[x] - base, f10[x] - base, f11[x] - base
+        k01, k10, k11 = w01[x] * t01[x], w10[x] * t10[x], w11[x] * t11[x]
+        plain_sum = ((w00[x] + w01[x]) + w10[x]) + w11[x]
+        trusted_sum = ((w00[x] * t00[x] + k01) + k10) + k11
+        plain = (w01[x] * d01 + w10[x] * d10) + w11[x] * d11
+        trusted = (k01 * d01 + k10 * d10) + k11 * d11
+        known = trusted_sum > _ZERO
+        change = (trusted if known else plain) / (trusted_sum if known else plain_sum)
+        out[x] = _to_output(base + change, out)
+        trust[x] = trusted_sum / plain_sum
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def grid2_rows(
     feature, parameters, gaussian, row_index, row_outside, row_offset,
-    col_index, col_outside, col_offset, cval, use_cval, top, bottom, out,
+    col_index, col_outside, col_offset, cval, use_cval, confidence, cval_confidence,
+    top, bottom, out, trust,
 ):  # fmt: skip
     """Resize output rows top..bottom-1 by two neighbours an axis.
 
@@ -184,9 +228,18 @@ def grid2_rows(
     row_offset, col_offset : ndarray of float32, (2, output size)
     cval, use_cval : float32, bool
         Feature beyond the border, if wanted.
+    confidence : ndarray of float32, (rows, cols)
+        Empty for none.
+    cval_confidence : float32
+        Confidence beyond the border.
     out : ndarray of uint8 or float32, (output rows, output cols)
+        Receives the mean.
+    trust : ndarray of float32, as `out`
+        With confidences, receives the trusted share of the weights.
     """
-    slots = np.empty((2, 2, 4, _SEGMENT), np.float32)
+    trusting = confidence.size > 0
+    slots = np.empty((2, 2, 5, _SEGMENT), np.float32)
+    weights = np.empty((4, _SEGMENT), np.float32)
     width = out.shape[1]
     for start in range(0, width, _SEGMENT):
         n = min(_SEGMENT, width - start)
@@ -207,13 +260,19 @@ def grid2_rows(
                         slot = 1
                     _expand(
                         feature, parameters, gaussian, row, outside, cval, use_cval,
+                        confidence, cval_confidence,
                         col_index, col_outside, col_offset, start, n, slots[slot],
                     )  # fmt: skip
                     held_row[slot], held_outside[slot] = row, outside
                 use[tap] = slot
             upper, lower = slots[use[0]], slots[use[1]]
             target = out[y, start : start + n]
-            if gaussian:
+            if trusting:
+                _blend_trusting(
+                    gaussian, upper, lower, row_offset[0, y], row_offset[1, y], n, weights,
+                    target, trust[y, start : start + n],
+                )  # fmt: skip
+            elif gaussian:
                 _blend_gaussian(upper, lower, row_offset[0, y], row_offset[1, y], n, target)
             else:
                 _blend_tent(upper, lower, row_offset[0, y], row_offset[1, y], n, target)
@@ -252,9 +311,8 @@ def grid_rows(
 ):  # fmt: skip
     """Resize output rows top..bottom-1 by any number of taps.
 
-    As `grid2_rows`, with indices and offsets of shape (taps, output size), and
-    ``confidence`` (float32, (rows, cols); an empty array stands for none). ``out`` and
-    ``trust`` (float32) receive the mean and the trusted share of the weights.
+    As `grid2_rows`, with indices and offsets of shape (taps, output size), and ``out`` of
+    float32.
     """
     trusting = confidence.size > 0
     for y in range(top, bottom):
@@ -296,7 +354,7 @@ def _clip(index, size):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def points2_rows(feature, parameters, gaussian, rows, cols, out):
+def points2_rows(feature, parameters, gaussian, rows, cols, confidence, out, trust):
     """Resample at scattered positions by two neighbours an axis.
 
     Parameters
@@ -305,11 +363,14 @@ def points2_rows(feature, parameters, gaussian, rows, cols, out):
         As for `grid2_rows`. Neighbours beyond the border are the nearest pixel's.
     rows, cols : ndarray of float64, (output rows, output cols)
         Finite source positions.
-    out : ndarray of uint8 or float32, (output rows, output cols)
+    confidence, out, trust
+        As for `grid2_rows`.
     """
+    trusting = confidence.size > 0
     flat_feature = feature.reshape(-1)
     # [neighbour, feature or parameter]: gathered first, so that the arithmetic vectorises.
-    taps = np.empty((4, 4, _SEGMENT), np.float32)
+    taps = np.empty((4, 5, _SEGMENT), np.float32)
+    weights = np.empty((4, _SEGMENT), np.float32)
     offsets = np.empty((4, _SEGMENT), np.float32)
     index = np.empty((4, _SEGMENT), np.uint64)
     for y in range(out.shape[0]):
@@ -323,7 +384,18 @@ def points2_rows(feature, parameters, gaussian, rows, cols, out):
                 _pick(flat_feature, index[k], n, taps[k, 0])
                 for v in range(parameters.shape[0]):
                     _pick(parameters[v].reshape(-1), index[k], n, taps[k, 1 + v])
-            _blend_points(taps, offsets, gaussian, n, out[y, start : start + n])
+                if trusting:
+                    _pick(confidence.reshape(-1), index[k], n, taps[k, 4])
+            _weigh_points(taps, offsets, gaussian, n, weights)
+            target = out[y, start : start + n]
+            if trusting:
+                _combine_trusting(
+                    weights, taps[0, 0], taps[1, 0], taps[2, 0], taps[3, 0],
+                    taps[0, 4], taps[1, 4], taps[2, 4], taps[3, 4], n, target,
+                    trust[y, start : start + n],
+                )  # fmt: skip
+            else:
+                _combine(weights, taps[0, 0], taps[1, 0], taps[2, 0], taps[3, 0], n, target)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -354,8 +426,7 @@ def _pick(source, index, n, target):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _blend_points(taps, offsets, gaussian, n, out):
-    weights = np.empty((4, _SEGMENT), np.float32)
+def _weigh_points(taps, offsets, gaussian, n, weights):
     for k in range(4):
         p0, p1, p2, weight = taps[k, 1], taps[k, 2], taps[k, 3], weights[k]
         dys, dxs = offsets[k >> 1], offsets[2 + (k & 1)]
@@ -372,7 +443,10 @@ def _blend_points(taps, offsets, gaussian, n, out):
             for x in range(n):
                 a = (p0[x] + p0[x] - _TOP) * _INVERSE_TOP
                 weight[x] = _tent(a, dys[x]) * _tent(a, dxs[x])
-    f00, f01, f10, f11 = taps[0, 0], taps[1, 0], taps[2, 0], taps[3, 0]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _combine(weights, f00, f01, f10, f11, n, out):
     w00, w01, w10, w11 = weights[0], weights[1], weights[2], weights[3]
     for x in range(n):
         base = f00[x]
@@ -388,17 +462,15 @@ def points_rows(
 ):  # fmt: skip
     """Resample at scattered positions, over footprints where the map shrinks.
 
-    As `points2_rows`; ``row_stretch`` and ``col_stretch`` (float64, >= 1; empty arrays
-    stand for ones), ``confidence``, ``out`` and ``trust`` as for `grid_rows`.
+    As `points2_rows`, with ``row_stretch`` and ``col_stretch`` (float64, >= 1), and ``out``
+    of float32.
     """
     height, width = feature.shape
     trusting = confidence.size > 0
-    stretched = row_stretch.size > 0
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
             row, col = rows[y, x], cols[y, x]
-            stretch_r = row_stretch[y, x] if stretched else 1.0
-            stretch_c = col_stretch[y, x] if stretched else 1.0
+            stretch_r, stretch_c = row_stretch[y, x], col_stretch[y, x]
             r0 = np.int64(np.ceil(row - stretch_r - POSITION_EPS))
             c0 = np.int64(np.ceil(col - stretch_c - POSITION_EPS))
             count_r, count_c = _tap_count(stretch_r), _tap_count(stretch_c)
