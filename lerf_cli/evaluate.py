@@ -33,14 +33,14 @@ _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 def _parse_scales(
     ctx: click.Context, param: click.Parameter, values: Sequence[str]
 ) -> list[Scale] | None:
-    """``2``, ``2,3,4`` or ``2x1.5`` (row x column), given once or often; None if not given."""
+    """``2``, ``2,3,4`` or ``1.5x2`` (width x height), given once or often; None if not given."""
     del ctx, param
     scales: list[Scale] = []
     for item in ",".join(values).split(",") if values else ():
         found = _SCALE.fullmatch(item.strip())
         if found is None or not float(found[1]) or not float(found[2] or 1):
-            raise click.BadParameter(f"{item!r} is no scale; write 2, 1.5, 2x1.5 or 2,3,4")
-        scales.append((float(found[1]), float(found[2] or found[1])))
+            raise click.BadParameter(f"{item!r} is no scale; write 2, 1.5, 1.5x2 or 2,3,4")
+        scales.append((float(found[2] or found[1]), float(found[1])))
     return scales or None
 
 
@@ -99,7 +99,7 @@ def evaluate() -> None:
     multiple=True,
     metavar="SCALE",
     callback=_parse_scales,
-    help="Scales to evaluate, as 2, 2,3,4 or 2x1.5; may be repeated. All in the set by default.",
+    help="Scales to evaluate, as 2, 2,3,4 or 1.5x2 (width x height); may be repeated. All in the set by default.",
 )
 @click.option(
     "--border",

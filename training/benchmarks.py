@@ -77,15 +77,15 @@ class WarpPair:
 
 
 def format_scale(scale: Scale) -> str:
-    """Scale as people write it.
+    """Scale as people write it, width first.
 
     Examples
     --------
     >>> format_scale((2.0, 2.0)), format_scale((2.0, 1.5))
-    ('x2', 'x2x1.5')
+    ('x2', 'x1.5x2')
     """
     row, col = scale
-    return f"x{row:g}" if row == col else f"x{row:g}x{col:g}"
+    return f"x{row:g}" if row == col else f"x{col:g}x{row:g}"
 
 
 def find_scale_pairs(folder: str | Path, scales: Iterable[Scale] | None = None) -> list[ScalePair]:

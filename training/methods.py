@@ -25,9 +25,13 @@ Rescale = Callable[[Image, Scale], Image]
 Warp = Callable[[Image, Matrix, tuple[int, int]], Image]
 
 _OPENCV_FLAGS = {"opencv-cubic": "INTER_CUBIC", "opencv-lanczos4": "INTER_LANCZOS4"}
-_PILLOW_FILTERS = {"pillow-bicubic": "BICUBIC", "pillow-lanczos": "LANCZOS"}
+_PILLOW_FILTERS = {
+    "pillow-bilinear": "BILINEAR",
+    "pillow-bicubic": "BICUBIC",
+    "pillow-lanczos": "LANCZOS",
+}
 # Pillow's transform knows no Lanczos.
-_PILLOW_WARPS = frozenset({"pillow-bicubic"})
+_PILLOW_WARPS = frozenset({"pillow-bilinear", "pillow-bicubic"})
 
 #: Names of the baselines, installed or not.
 BASELINES = (*_PILLOW_FILTERS, *_OPENCV_FLAGS)

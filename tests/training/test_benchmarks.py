@@ -198,7 +198,7 @@ def test_read_matrix_without_torch_says_what_to_install(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("scale", "text"), [((2.0, 2.0), "x2"), ((1.5, 1.5), "x1.5"), ((2.0, 3.5), "x2x3.5")]
+    ("scale", "text"), [((2.0, 2.0), "x2"), ((1.5, 1.5), "x1.5"), ((2.0, 3.5), "x3.5x2")]
 )
 def test_format_scale(scale, text):
     assert format_scale(scale) == text

@@ -20,7 +20,7 @@ def run(*arguments):
 
 @pytest.fixture
 def benchmark(tmp_path):
-    """One set of two images at x2 and x2x1.5, in the rr layout."""
+    """One set of two images at x2 and x1.5x2, in the rr layout."""
     folder = tmp_path / "bench" / "SetA"
     rng = np.random.default_rng(5)
     sizes = {"HR": (24, 30), "LR_bicubic/rrLR_X2.00_2.00": (12, 15)}
@@ -57,8 +57,8 @@ def test_sr_prints_protocol_and_table(benchmark):
         assert word in result.output
     rows = [line.split() for line in result.output.splitlines() if line.startswith("bench/SetA")]
     assert [row[1:4] for row in rows] == [
-        ["x2x1.5", "pillow-lanczos", "2"],
-        ["x2x1.5", "pillow-bicubic", "2"],
+        ["x1.5x2", "pillow-lanczos", "2"],
+        ["x1.5x2", "pillow-bicubic", "2"],
         ["x2", "pillow-lanczos", "2"],
         ["x2", "pillow-bicubic", "2"],
     ]
@@ -84,7 +84,7 @@ def test_banks_of_one_name_are_told_apart(benchmark, tmp_path):
 
 def test_sr_writes_json_and_csv(benchmark, tmp_path):
     out, table = tmp_path / "scores.json", tmp_path / "scores.csv"
-    arguments = ("sr", benchmark, "--scale", "2,2x1.5", "--baseline", "pillow-bicubic")
+    arguments = ("sr", benchmark, "--scale", "2,1.5x2", "--baseline", "pillow-bicubic")
     result = run(*arguments, "--json", out, "--csv", table)
     assert result.exit_code == 0, result.output
     record = json.loads(out.read_text())
@@ -127,7 +127,7 @@ def test_warp_evaluates_banks(warps, switch):
     [
         (["--scale", "two"], 2, "'two' is no scale"),
         (["--scale", "0"], 2, "'0' is no scale"),
-        (["--scale", "4", "--baseline", "pillow-bicubic"], 1, "has no x4, only x2x1.5, x2"),
+        (["--scale", "4", "--baseline", "pillow-bicubic"], 1, "has no x4, only x1.5x2, x2"),
         (["--baseline", "magic"], 1, "no baseline 'magic'"),
         (["--bank", "no-such-bank"], 1, "no-such-bank"),
         (["--json", "absent/x.json"], 2, "absent is not a folder"),

@@ -158,7 +158,7 @@ def test_baseline_errors(monkeypatch):
     with pytest.raises(InvalidArgumentError, match="no baseline 'magic'"):
         baseline_method("magic")
     monkeypatch.setattr("training.methods._has_opencv", lambda: False)
-    assert installed_baselines() == ("pillow-bicubic", "pillow-lanczos")
+    assert installed_baselines() == ("pillow-bilinear", "pillow-bicubic", "pillow-lanczos")
     with pytest.raises(MissingExtraError, match=r"lerf\[evaluate\]"):
         baseline_method("opencv-cubic")
 
