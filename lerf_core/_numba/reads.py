@@ -109,6 +109,23 @@ def _gather(word, index, weight, n, sums):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _gather_two(first, second, index, weight, n, sums_first, sums_second):
+    """As `_gather`, of two words at once: indices and weights are loaded for both."""
+    i0, i1, i2, i3, i4 = index[0], index[1], index[2], index[3], index[4]
+    w0, w1, w2, w3, w4 = weight[0], weight[1], weight[2], weight[3], weight[4]
+    for x in range(n):
+        j0, j1, j2, j3, j4 = i0[x], i1[x], i2[x], i3[x], i4[x]
+        u0, u1, u2 = np.uint64(w0[x]), np.uint64(w1[x]), np.uint64(w2[x])
+        u3, u4 = np.uint64(w3[x]), np.uint64(w4[x])
+        sums_first[x] = (
+            first[j0] * u0 + first[j1] * u1 + first[j2] * u2 + first[j3] * u3 + first[j4] * u4
+        )
+        sums_second[x] = (
+            second[j0] * u0 + second[j1] * u1 + second[j2] * u2 + second[j3] * u3 + second[j4] * u4
+        )
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _gather_deep(word, index, weight, n, even, odd):
     """Weighted sums in 32-bit lanes, of lanes 0 and 2 and of lanes 1 and 3."""
     i0, i1, i2, i3, i4 = index[0], index[1], index[2], index[3], index[4]
@@ -164,9 +181,14 @@ def _accumulate(
                 _simplex(plane, y + pad, x + pad, pixels[s], n, cell_bits, nodes, index, weight)
                 for use in range(first_use, last_use):
                     word = words[word_uses[use, 0]]
+                    half = (use - first_use) & 1
                     if deep:
+                        half = 0
                         _gather_deep(word, index, weight, n, sums[0], sums[1])
-                    else:
+                    elif half == 0 and use + 1 < last_use:
+                        other = words[word_uses[use + 1, 0]]
+                        _gather_two(word, other, index, weight, n, sums[0], sums[1])
+                    elif half == 0:
                         _gather(word, index, weight, n, sums[0])
                     for f in range(word_uses[use, 1], word_uses[use, 2]):
                         row = y - fields[f, 2] - top
@@ -174,7 +196,7 @@ def _accumulate(
                             continue
                         col = x - fields[f, 3]
                         skip, stop = max(0, -col), min(n, width - col)
-                        half, shift = 0, fields[f, 1]
+                        shift = fields[f, 1]
                         if deep:  # lane 0, 1, 2, 3 -> half 0, 1, 0, 1, shift 0, 0, 32, 32
                             half, shift = (shift >> 4) & 1, shift & 32
                         if stop > skip:
