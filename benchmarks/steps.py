@@ -59,7 +59,7 @@ def main() -> None:
         "stage 1, features": lambda: engine.stage(plane, bank, 0, 4, 1),
         "stage 2, parameters": lambda: engine.stage(feature, bank, last, 4, 1),
     }
-    pixels = dict.fromkeys(tasks, size ** 2)
+    pixels = dict.fromkeys(tasks, size**2)
     for factor in (2, 4):
         taps = axis_taps(size, size * factor, factor, anti_aliasing=True)
 

@@ -99,7 +99,8 @@ def evaluate() -> None:
     multiple=True,
     metavar="SCALE",
     callback=_parse_scales,
-    help="Scales to evaluate, as 2, 2,3,4 or 1.5x2 (width x height); may be repeated. All in the set by default.",
+    help="Scales to evaluate, as 2, 2,3,4 or 1.5x2 (width x height); may be repeated. "
+    "All in the set by default.",
 )
 @click.option(
     "--border",

@@ -89,13 +89,17 @@ def _is_singular(matrix: Matrix) -> bool:
 
     Shifts of millions of pixels and tiny perspective terms are usual in good matrices.
     """
-    even = matrix / (np.abs(matrix).max() or 1.0)
+    largest = np.abs(matrix).max()
+    if largest < 1e-250:
+        return True
+    even = matrix / largest
     for axis in (0, 1, 0, 1):
         norms = np.linalg.norm(even, axis=axis, keepdims=True)
         if norms.min() < 1e-200:
             return True
         even = even / norms
-    return bool(abs(np.linalg.det(even)) < 1e-10)
+    with np.errstate(divide="ignore", invalid="ignore"):  # entries close to underflow
+        return not abs(np.linalg.det(even)) >= 1e-10
 
 
 def invert(matrix: npt.ArrayLike) -> Matrix:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image, ImageCms, TiffImagePlugin
 
+import lerf_core
 from lerf_cli.main import main
 
 Run = Callable[..., Result]
@@ -22,6 +23,12 @@ def own_bank_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any) 
     folder = tmp_path_factory.mktemp("banks")
     monkeypatch.setenv("LERF_BANKS", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_first_run(monkeypatch: Any) -> None:
+    """Say the same on a fresh checkout, where no kernel is compiled yet."""
+    monkeypatch.setattr(lerf_core, "first_run_message", lambda: None)
 
 
 @pytest.fixture
