@@ -90,7 +90,7 @@ def _is_singular(matrix: Matrix) -> bool:
     Shifts of millions of pixels and tiny perspective terms are usual in good matrices.
     """
     largest = np.abs(matrix).max()
-    if largest < 1e-250:
+    if largest < 1e-305:  # the inverse would overflow
         return True
     even = matrix / largest
     for axis in (0, 1, 0, 1):
