@@ -24,12 +24,12 @@ _EVEN = np.uint64(0x0000FFFF0000FFFF)
 _ROUND = 6755399441055744.0
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _larger(a, b):
     return a if a > b else b
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _smaller(a, b):
     return a if a < b else b
 

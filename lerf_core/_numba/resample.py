@@ -55,7 +55,7 @@ def _bits_float(typing_context, bits):  # noqa: ARG001
     return types.float32(types.int32), generate
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _exp2_negative(exponent):
     """See `reference.exp2_negative`."""
     exponent = EXPONENT_LIMIT if exponent > EXPONENT_LIMIT else exponent
@@ -67,14 +67,14 @@ def _exp2_negative(exponent):
     )
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _tent(a, distance):
     size = abs(distance)
     weight = _ONE - a * size
     return weight if weight > _ZERO and size <= _ONE else _ZERO
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _to_output(value, out):
     """Round to the output's type: uint8, or float32 as it is."""
     if out.itemsize == 1:
@@ -278,7 +278,7 @@ def grid2_rows(
                 _blend_tent(upper, lower, row_offset[0, y], row_offset[1, y], n, target)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _weight(parameters, gaussian, row, col, dy, dx):
     """See `reference.tap_weights`."""
     if abs(dy) > REACH_LIMIT or abs(dx) > REACH_LIMIT:
@@ -296,7 +296,7 @@ def _weight(parameters, gaussian, row, col, dy, dx):
     return _tent(a, dy) * _tent(a, dx)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _mean(base, trusted, trusted_sum, plain, plain_sum):
     if trusted_sum > _ZERO:
         return base + trusted / trusted_sum
@@ -340,13 +340,13 @@ def grid_rows(
             trust[y, x] = trusted_sum / plain_sum
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _tap_count(stretch):
     """See `taps.tap_count`."""
     return np.int64(np.floor(2.0 * stretch + POSITION_EPS)) + 1 if stretch > 1.0 else 2
 
 
-@njit(nogil=True, cache=True, error_model="numpy", inline="always")
+@njit(nogil=True, cache=True, error_model="numpy")
 def _clip(index, size):
     if index < 0:
         return 0
