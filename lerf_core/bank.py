@@ -283,6 +283,11 @@ class LutBank:
     def __hash__(self) -> int:
         return hash(self.checksum)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to other processes by the parts; read-only views do not pickle."""
+        parts = (dict(self.patterns), self.stages, dict(self.tables), dict(self.training))
+        return LutBank, (self.name, self.kind, self.interval, *parts)
+
     def __dask_tokenize__(self) -> str:
         return self.checksum
 

@@ -1,4 +1,6 @@
+import copy
 import json
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -105,6 +107,12 @@ def test_many_threads_may_save_at_once(tmp_path, random_bank):
 def test_sigma_is_checked(sigma):
     with pytest.raises(InvalidArgumentError, match="sigma"):
         analytic_bank(sigma)
+
+
+def test_banks_travel_to_other_processes(random_bank):
+    for again in (pickle.loads(pickle.dumps(random_bank)), copy.deepcopy(random_bank)):
+        assert again == random_bank
+        assert not again.tables["stage1.s.0"].flags.writeable
 
 
 def test_training_records_are_json(random_bank):
