@@ -121,6 +121,25 @@ def get_engine(name: str) -> Engine:
     """Return an engine by name; numba is loaded when it is first wanted."""
     if name == "reference":
         return _ReferenceEngine()
-    from lerf_core._numba.engine import CompiledEngine
-
+    try:
+        from lerf_core._numba.engine import CompiledEngine
+    except RuntimeError as error:
+        if "locator" not in str(error):
+            raise
+        _keep_kernels_for_this_process()
+        from lerf_core._numba.engine import CompiledEngine
     return CompiledEngine()
+
+
+def _keep_kernels_for_this_process() -> None:
+    """Let numba cache where it can, when neither the package nor the user's cache is writable."""
+    import atexit
+    import shutil
+    import tempfile
+
+    from numba import config
+
+    # Not a shared folder: cached kernels are code that whoever could write there would run.
+    folder = tempfile.mkdtemp(prefix="lerf-kernels-")
+    config.CACHE_DIR = folder  # type: ignore[attr-defined]
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)

@@ -1,0 +1,36 @@
+"""Where nothing can be written, kernels are compiled for the process alone."""
+
+import os
+import subprocess
+import sys
+
+SCRIPT = """
+import numba.core.caching as caching
+names = [name for name in dir(caching) if name.endswith("CacheLocator")]
+for name in names:  # numba has them with and without a leading underscore
+    if "UserProvided" not in name:
+        getattr(caching, name).from_function = classmethod(lambda cls, function, path: None)
+assert len(names) > 2
+import numpy as np
+import lerf_core
+out = lerf_core.rescale(np.full((3, 4), 9, np.uint8), 2)
+assert (out == 9).all() and out.shape == (6, 8)
+from numba import config
+print(config.CACHE_DIR)
+"""
+
+
+def test_a_read_only_installation_works(tmp_path):
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(tmp_path))
+    assert list(tmp_path.iterdir()) == []  # removed at the end
