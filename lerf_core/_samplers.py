@@ -147,14 +147,17 @@ class WarpSampler:
 
         def write(top: int, bottom: int) -> Iterator[Image]:
             place = self._locate(top, bottom, smooth=False)
-            row, col = (
-                np.clip(nearest_index(position), 0, size - 1)
-                for position, size in zip((place.row, place.col), self.shape, strict=True)
-            )
+            row, col = nearest_index(place.row), nearest_index(place.col)
+            inside_row = np.clip(row, 0, self.shape[0] - 1)
+            inside_col = np.clip(col, 0, self.shape[1] - 1)
+            outside = np.zeros(row.shape, np.bool_)
+            if place.coverage is not None:
+                outside |= place.coverage == 0
+            if self.mode == "constant":  # a pixel shows where its centre lies on the image
+                outside |= (row != inside_row) | (col != inside_col)
             for plane, cval in zip(planes, cvals, strict=True):
-                value = plane[row, col]
-                if place.coverage is not None:
-                    value[place.coverage < 0.5] = cval
+                value = plane[inside_row, inside_col]
+                value[outside] = cval
                 yield value
 
         return write

@@ -291,7 +291,7 @@ def warp(
         on the image's outline (with `cval` NaN or `nodata`: changes there).
     anti_aliasing : bool or None
         Stretch the support where an output pixel spans more than one source pixel, along
-        each source axis by the local scale. None: yes. Footprints of more than 32 pixels
+        each source axis by the local scale. None: yes. Footprints of more than 128 pixels
         along an axis are sampled evenly.
 
     Returns
@@ -317,7 +317,7 @@ def warp(
     if output_shape is not None:
         wanted = target_shape(array.shape, axes, output_shape)
     source_shape = (array.shape[axes[0]], array.shape[axes[1]])
-    mapping, (rows, cols) = as_inverse_map(inverse_map, source_shape, wanted)
+    mapping, shape = as_inverse_map(inverse_map, source_shape, wanted)
     options = Options(
         bank=load_bank(bank),
         channel_axis=channel_axis,
@@ -333,8 +333,8 @@ def warp(
         threads=threads,
         engine=engine,
     )
-    sampler = WarpSampler(mapping, source_shape, (rows, cols), options)
-    return _apply(array, (rows, cols), options, sampler)
+    _check_fits(array, shape, options)
+    return _apply(array, shape, options, WarpSampler(mapping, source_shape, shape, options))
 
 
 # -- apply ------------------------------------------------------------------------
@@ -345,9 +345,9 @@ def _resize(
 ) -> Image:
     rows, cols = spatial_axes(array.ndim, options.channel_axis)
     source_shape = (array.shape[rows], array.shape[cols])
+    _check_fits(array, shape, options)
     sampler = None
     if shape != source_shape or scale != (1.0, 1.0):
-        _check_fits(array, shape, options)
         sampler = GridSampler(source_shape, shape, scale, options)
     return _apply(array, shape, options, sampler)
 
@@ -375,7 +375,6 @@ def _apply(
     native = array.dtype.newbyteorder("=")
     value_range = check_value_range(options.value_range, native)
     nearest = options.is_nearest(native)
-    _check_fits(array, shape, options)
     stacked = _channels_first(array, options.channel_axis)
     channels, *leading, _, _ = stacked.shape
     cvals = options.cvals(channels, native)
