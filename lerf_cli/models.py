@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lerf_cli.errors import one_line
+from lerf_cli.models_inspect import inspect_bank
 
 if TYPE_CHECKING:
     from lerf_core import LutBank
@@ -30,6 +31,7 @@ def models(ctx: click.Context) -> None:
     Examples:
       lerf models
       lerf models info analytic
+      lerf models inspect lerf-g photo.jpg -o maps.png
       lerf models import published/lerf-g --name lerf-g
       lerf models export lerf-g tables/
     """
@@ -37,7 +39,14 @@ def models(ctx: click.Context) -> None:
         ctx.invoke(list_banks)
 
 
-def _load(name: str | None) -> LutBank:
+def load(name: str | None) -> LutBank:
+    """Load a bank.
+
+    Raises
+    ------
+    click.ClickException
+        If there is no such bank, or it is damaged.
+    """
     import lerf_core
 
     try:
@@ -111,7 +120,7 @@ def info(name: str, as_json: bool) -> None:
       lerf models info analytic
       lerf models info published/lerf-g --json
     """
-    description = _load(name).describe()
+    description = load(name).describe()
     if as_json:
         click.echo(json.dumps(description, indent=2, default=str))
         return
@@ -142,7 +151,7 @@ def import_bank(source: Path, name: str | None, overwrite: bool) -> None:
             param_hint="--name",
         )
     # A path, so that a bank known by that name is not taken instead.
-    bank = replace(_load(str(source.resolve())), name=name)
+    bank = replace(load(str(source.resolve())), name=name)
     folder = lerf_core.user_bank_folder()
     target = folder / f"{name}.safetensors"
     if target.exists() and not overwrite:
@@ -170,9 +179,12 @@ def export_bank(name: str, folder: Path, overwrite: bool) -> None:
 
     if not overwrite and folder.is_dir() and any(folder.glob("LUTft_*.npy")):
         raise click.UsageError(f"{folder} holds tables already: give --overwrite")
-    bank = _load(name)
+    bank = load(name)
     try:
         written = bank.export_folder(folder)
     except (lerf_core.errors.LerfError, OSError) as error:
         raise click.ClickException(f"{folder}: {one_line(error)}") from None
     click.echo(f"{bank.name}: {len(written)} files -> {folder}")
+
+
+models.add_command(inspect_bank)

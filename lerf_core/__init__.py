@@ -12,10 +12,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lerf_core import errors, geometry, metrics
+    from lerf_core import errors, geometry, inspection, metrics
     from lerf_core._startup import first_run_message
     from lerf_core.bank import LutBank, analytic_bank
     from lerf_core.geometry import Displacement, homography_from_points
+    from lerf_core.inspection import parameter_maps
     from lerf_core.loading import DEFAULT_BANK, available_banks, load_bank, user_bank_folder
     from lerf_core.resampling import rescale, rescaled_shape, resize, warp
 
@@ -29,8 +30,10 @@ __all__ = [
     "first_run_message",
     "geometry",
     "homography_from_points",
+    "inspection",
     "load_bank",
     "metrics",
+    "parameter_maps",
     "rescale",
     "rescaled_shape",
     "resize",
@@ -47,6 +50,7 @@ _HOMES = {
     "first_run_message": "_startup",
     "homography_from_points": "geometry",
     "load_bank": "loading",
+    "parameter_maps": "inspection",
     "rescale": "resampling",
     "rescaled_shape": "resampling",
     "resize": "resampling",

@@ -1,0 +1,286 @@
+"""Parameter maps are what resize resamples by; ellipses are level sets of the functions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import lerf_core
+from lerf_core import inspection, reference
+from lerf_core.bank import KINDS, Kind
+from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+from lerf_core.inspection import ellipses, parameter_maps
+from lerf_core.taps import axis_taps
+
+SHAPE = (13, 17)
+
+
+@pytest.fixture
+def image():
+    rows, cols = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    noise = np.random.default_rng(3).integers(0, 90, SHAPE)
+    return (rows * 6 + cols * 5 + noise).astype(np.uint8)
+
+
+def same(one, other):
+    assert one.parameters.keys() == other.parameters.keys()
+    np.testing.assert_array_equal(one.grey, other.grey)
+    np.testing.assert_array_equal(one.feature, other.feature)
+    for name, values in one.parameters.items():
+        np.testing.assert_array_equal(values, other.parameters[name])
+
+
+# -- maps -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_the_maps_give_what_resize_gives(random_banks, image, dtype):
+    image = image if dtype == np.uint8 else (image / 255).astype(dtype)
+    for bank in random_banks:
+        maps = parameter_maps(image, bank=bank)
+        parameters = np.stack([maps.parameters[name] for name in bank.kind.values]) * np.float32(
+            255
+        )
+        if dtype == np.uint8:  # as the bytes they are
+            parameters = np.rint(parameters)
+        taps = [axis_taps(n, 2 * n, 2.0, anti_aliasing=True) for n in SHAPE]
+        mean, _ = reference.resample_grid(maps.feature, parameters, bank.kind.weighting, *taps)
+        expected = lerf_core.rescale(image, 2, bank=bank)
+        if dtype == np.uint8:
+            np.testing.assert_array_equal(np.clip(np.rint(mean), 0, 255), expected)
+        else:
+            np.testing.assert_allclose(mean / 255, expected, atol=1e-5)
+
+
+def test_the_engines_agree(random_banks, image):
+    for bank in random_banks:
+        for pixels in (image, image.astype(np.uint16) * 200):
+            compiled = parameter_maps(pixels, bank=bank, threads=1)
+            same(compiled, parameter_maps(pixels, bank=bank, engine="reference"))
+
+
+@pytest.mark.parametrize("dtype", ["u1", "<u2", ">u2", "f2", "f4", "f8", ">f8"])
+def test_every_depth_of_a_picture_has_the_same_maps(random_bank, image, dtype):
+    bytes_ = parameter_maps(image, bank=random_bank)
+    factor = {"u": 257 if dtype[-1] == "2" else 1, "f": 1 / 255}[dtype.strip("<>")[0]]
+    maps = parameter_maps((image * np.float64(factor)).astype(dtype), bank=random_bank)
+    assert maps.feature.dtype == np.float32
+    # Bytes round the feature to whole levels before they read on.
+    np.testing.assert_allclose(maps.grey, image, atol=0.1)
+    np.testing.assert_allclose(maps.feature, bytes_.feature, atol=2)
+    for values in maps.parameters.values():
+        assert values.dtype == np.float32
+        assert values.shape == SHAPE
+        assert values.min() >= 0
+        assert values.max() <= 1
+
+
+def test_labels_have_no_parameters(image):
+    with pytest.raises(InvalidTypeError, match="bool"):
+        parameter_maps(image > 9)
+    with pytest.raises(InvalidTypeError, match="value_range"):
+        parameter_maps(image.astype(np.int32))
+    deep = parameter_maps(image.astype(np.int32), value_range=(0, 255))
+    np.testing.assert_array_equal(deep.feature, image)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_channels_are_independent_and_stay_where_they_are(random_bank, image, axis):
+    stack = np.stack([image, 255 - image, image[::-1]], axis=axis)
+    maps = parameter_maps(stack, bank=random_bank, channel_axis=axis)
+    assert maps.feature.shape == stack.shape
+    for channel in range(3):
+        index = [slice(None)] * 3
+        index[axis] = channel
+        same(maps[tuple(index)], parameter_maps(stack[tuple(index)], bank=random_bank))
+
+
+def test_leading_axes_are_planes(random_bank, image):
+    volume = np.stack([image, image.T[:13, :13].repeat(2, axis=1)[:, :17]])
+    maps = parameter_maps(volume, bank=random_bank)
+    for number in range(2):
+        same(maps[number], parameter_maps(volume[number], bank=random_bank))
+
+
+def test_pixels_that_do_not_count_are_nan(random_bank, image):
+    missing = (image / 255).astype(np.float32)
+    missing[4, 5] = np.nan
+    maps = parameter_maps(missing, bank=random_bank)
+    assert np.isnan(maps.feature[4, 5])
+    assert np.isnan(maps.feature).sum() == 1
+    assert np.isnan(maps.parameters["rho"]).sum() == 1
+    alpha = np.full(SHAPE, 255, np.uint8)
+    alpha[:, :3] = 0
+    maps = parameter_maps(np.dstack([image, alpha]), bank=random_bank, channel_axis=-1)
+    assert np.isnan(maps.feature[:, :3, 0]).all()
+    assert np.isfinite(maps.feature[:, 3:, 0]).all()
+    np.testing.assert_array_equal(maps.feature[..., 1], alpha)
+
+
+def test_turns_of_the_image_turn_the_maps(random_bank, image):
+    maps, square = parameter_maps(image, bank=random_bank), image[:13, :13]
+    same(parameter_maps(np.rot90(image, 2), bank=random_bank), maps[::-1, ::-1])
+    # A pre-filter shares its tables between all turns, the parameters between opposite ones.
+    turned = parameter_maps(np.rot90(square), bank=random_bank)
+    plain = parameter_maps(square, bank=random_bank)
+    np.testing.assert_array_equal(turned.feature, np.rot90(plain.feature))
+
+
+def test_a_kind_with_further_values(monkeypatch, make_random_bank, image):
+    names = ("rho", "sigma_row", "sigma_col", "slope_row", "slope_col")
+    monkeypatch.setitem(KINDS, "lerf-p", Kind("lerf-p", names, "gaussian"))
+    bank = make_random_bank("lerf-p")
+    maps = parameter_maps(image, bank=bank, engine="reference")
+    assert tuple(maps.parameters) == names
+    assert ellipses(maps).major.shape == SHAPE
+    assert len(inspection.table_statistics(bank)) == 3 + 6 * 5
+
+
+def test_coefficients():
+    maps = parameter_maps(np.zeros((2, 2), np.uint8), bank="analytic")
+    given = replace(maps, parameters={"rho": np.float32([[0, 0.5, 1]]), "other": np.float32([0.3])})
+    np.testing.assert_array_equal(given.coefficient("rho"), [[-1, 0, 1]])
+    np.testing.assert_array_equal(given.coefficient("other"), np.float32([0.3]))
+    assert maps.coefficient("sigma_row")[0, 0] == pytest.approx(10 * 69 / 255)
+    with pytest.raises(InvalidArgumentError, match="alpha"):
+        maps.coefficient("alpha")
+
+
+# -- ellipses ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rho", "sigma_row", "sigma_col", "major", "minor", "angle"),
+    [
+        (0.5, 0.25, 0.25, 0.4, 0.4, 0),  # a circle: 1 / 2.5 pixels
+        (0.5, 0.5, 0.1, 1.0, 0.2, 0),  # steep along rows: long along columns
+        (0.5, 0.1, 0.5, 1.0, 0.2, 90),
+        # a = b = 1: eigenvalues 1 - r and 1 + r along the diagonals.
+        (0.875, 0.1, 0.1, 2.0, 1 / np.sqrt(1.75), -45),
+        (0.125, 0.1, 0.1, 2.0, 1 / np.sqrt(1.75), 45),
+        # Degenerate: infinite, and clipped to 4 pixels.
+        (1.0, 0.1, 0.1, 4.0, 1 / np.sqrt(2), -45),
+        (0.0, 0.1, 0.1, 4.0, 1 / np.sqrt(2), 45),
+        (0.7, 0.0, 0.2, 4.0, 0.5, 90),
+        (0.7, 0.2, 0.0, 4.0, 0.5, 0),
+        (0.3, 0.0, 0.0, 4.0, 4.0, 0),
+    ],
+)
+def test_known_ellipses(rho, sigma_row, sigma_col, major, minor, angle):
+    found = ellipses({"rho": [rho], "sigma_row": [sigma_row], "sigma_col": [sigma_col]})
+    assert found.major[0] == pytest.approx(major, rel=1e-6)
+    assert found.minor[0] == pytest.approx(minor, rel=1e-6)
+    assert found.angle[0] == pytest.approx(angle, abs=1e-5)
+    assert bool(found.clipped[0]) == (major == 4)
+
+
+def parameters(shape=(5, 5), seed=0):
+    rng = np.random.default_rng(seed)
+    return {
+        "rho": rng.uniform(0.02, 0.98, shape).astype(np.float32),
+        "sigma_row": rng.uniform(0.1, 1, shape).astype(np.float32),
+        "sigma_col": rng.uniform(0.1, 1, shape).astype(np.float32),
+    }
+
+
+def test_outlines_lie_where_the_weight_is_exp_of_minus_a_half():
+    given = parameters()
+    steps = ellipses(given, limit=100).outlines(24)
+    assert steps.shape == (5, 5, 24, 2)
+    values = np.stack([np.broadcast_to(one[..., None], (5, 5, 24)) * 255 for one in given.values()])
+    weight = reference.tap_weights("gaussian", values, steps[..., 0].copy(), steps[..., 1].copy())
+    np.testing.assert_allclose(weight, np.exp(-0.5), rtol=2e-4)
+    with pytest.raises(InvalidArgumentError, match="2"):
+        ellipses(given).outlines(2)
+
+
+def test_a_quarter_turn_turns_the_ellipses():
+    given = parameters()
+    plain = ellipses(given)
+    # dy becomes dx, and dx becomes -dy: the correlation changes its sign.
+    turned = ellipses(
+        {
+            "rho": np.rot90(1 - given["rho"]),
+            "sigma_row": np.rot90(given["sigma_col"]),
+            "sigma_col": np.rot90(given["sigma_row"]),
+        }
+    )
+    np.testing.assert_allclose(turned.major, np.rot90(plain.major), rtol=1e-5)
+    np.testing.assert_allclose(turned.minor, np.rot90(plain.minor), rtol=1e-5)
+    difference = (turned.angle - np.rot90(plain.angle)) % 180
+    np.testing.assert_allclose(difference, 90, atol=1e-3)
+
+
+def test_ellipses_refuse_what_they_cannot_draw(random_banks):
+    maps = parameter_maps(np.zeros((3, 3), np.uint8), bank=random_banks[1])
+    with pytest.raises(InvalidArgumentError, match="alpha"):
+        ellipses(maps)
+    for limit in (0, -1, np.inf, np.nan):
+        with pytest.raises(InvalidArgumentError, match="limit"):
+            ellipses(parameters(), limit=limit)
+
+
+def test_nan_stays_nan():
+    given = parameters()
+    given["rho"][1, 2] = np.nan
+    given["sigma_row"][1, 2] = np.nan
+    found = ellipses(given)
+    assert np.isnan(found.major).sum() == np.isnan(found.angle).sum() == 1
+    assert not found.clipped[1, 2]
+    assert found[1, 2].angle.shape == ()
+
+
+# -- tables -----------------------------------------------------------------------
+
+
+def test_a_point_response_is_the_stage_of_such_an_image(random_banks):
+    for bank in random_banks:
+        for stage in range(len(bank.stages)):
+            response = inspection.point_response(bank, stage)
+            image = np.full((9, 9), 5 * 16)
+            image[4, 4] = 11 * 16
+            given = reference.stage(image, bank, stage, 4)[:, 4, 4]
+            expected = response[11, 5] * (255 if stage else 1)
+            assert np.abs(given - expected).max() <= 0.5 + 1e-3
+        with pytest.raises(InvalidArgumentError, match="stage"):
+            inspection.point_response(bank, len(bank.stages))
+
+
+def test_slices(random_bank):
+    table = random_bank.tables["stage2.c.1"]
+    cut = inspection.table_slice(random_bank, "stage2.c.1", (0, 1, 0, 1))
+    assert cut.shape == (17, 17, 3)
+    entry = table[3, 8, 3, 8].astype(np.float64)
+    np.testing.assert_allclose(cut[3, 8], (entry + 127) / 255, rtol=1e-6)
+    for wrong in ((0, 1, 1), (0, 1, 2, 1)):
+        with pytest.raises(InvalidArgumentError, match="four"):
+            inspection.table_slice(random_bank, "stage2.c.1", wrong)
+    with pytest.raises(InvalidArgumentError, match="stage3"):
+        inspection.table_outcome(random_bank, "stage3.c.1")
+
+
+def test_statistics_count_what_training_changed(random_bank):
+    plain = lerf_core.analytic_bank()
+    assert all(one.unvisited == 1 for one in inspection.table_statistics(plain))
+    tables = {name: table.copy() for name, table in plain.tables.items()}
+    tables["stage1.s.0"][0, 0, 0, 0] = 127
+    tables["stage2.x.1"][:8, ..., 2] = -127
+    changed = replace(plain, tables=tables)
+    found = {(one.table, one.value): one for one in inspection.table_statistics(changed)}
+    first, last = found["stage1.s.0", "feature"], found["stage2.x.1", "sigma_col"]
+    assert first.unvisited == 1 - 1 / 17**4
+    assert (first.clipped, first.maximum, first.largest_step) == (1 / 17**4, 127, 127)
+    assert last.clipped == 8 / 17
+    assert last.unvisited == pytest.approx(9 / 17)
+    assert found["stage2.x.1", "rho"].unvisited == 1
+    same_start = inspection.table_statistics(random_bank, start=random_bank)
+    assert all(one.unvisited == 1 for one in same_start)
+
+
+def test_statistics_without_a_known_start(random_banks):
+    found = inspection.table_statistics(random_banks[1])
+    assert [one.unvisited is None for one in found] == [False] * 3 + [True] * 6
+    with pytest.raises(InvalidArgumentError, match="start"):
+        inspection.table_statistics(random_banks[1], start=random_banks[0])
