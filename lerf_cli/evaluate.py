@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import math
+import errno
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lerf_cli.errors import one_line
 from lerf_core.errors import LerfError
 
 if TYPE_CHECKING:
+    from lerf_cli.evaluation_pictures import PictureFolders
+    from lerf_cli.evaluation_report import Report
     from training.evaluation import Score
     from training.methods import Method
 
@@ -28,6 +30,7 @@ _BORDERS = ("edge", "constant", "reflect", "symmetric", "wrap")
 _SCALE = re.compile(r"(\d+(?:\.\d+)?)(?:x(\d+(?:\.\d+)?))?")
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
+_NEW_FOLDER = click.Path(file_okay=False, writable=True, path_type=Path)
 
 
 def _parse_scales(
@@ -53,20 +56,34 @@ def _shared_options(command: Command) -> Command:
             "banks",
             multiple=True,
             metavar="NAME|FILE|FOLDER",
-            help="Bank to evaluate; may be repeated. The default bank if neither this nor "
-            "--baseline is given.",
+            help="Bank to evaluate, or a checkpoint of 'lerf train'; may be repeated. The "
+            "default bank if neither this nor --baseline is given.",
         ),
         click.option(
             "--baseline",
             "baselines",
             multiple=True,
             metavar="NAME",
-            help="Fixed kernel to compare with: pillow-bicubic, pillow-lanczos, opencv-cubic, "
-            "opencv-lanczos4, or 'all' that are installed; may be repeated.",
+            help="Fixed kernel to compare with: pillow-bilinear, pillow-bicubic, "
+            "pillow-lanczos, opencv-cubic, opencv-lanczos4, scikit-image-bicubic, or 'all' "
+            "that are installed; may be repeated.",
         ),
         click.option("--threads", type=click.IntRange(min=1), help="Threads of the engine."),
         click.option("--json", "json_file", type=_FILE, help="Write protocol and all figures."),
         click.option("--csv", "csv_file", type=_FILE, help="Write the figure of every image."),
+        click.option(
+            "--save-images",
+            type=_NEW_FOLDER,
+            metavar="FOLDER",
+            help="Write each result as FOLDER/SET/CASE/METHOD/NAME.png.",
+        ),
+        click.option(
+            "--side-by-side",
+            type=_NEW_FOLDER,
+            metavar="FOLDER",
+            help="Write FOLDER/SET/CASE/NAME.png: a detail where the methods differ most, by "
+            "each of them.",
+        ),
         click.option("--overwrite", is_flag=True, help="Replace the files that are written."),
         click.option("-q", "--quiet", is_flag=True, help="No progress bar."),
     ]
@@ -84,6 +101,12 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except LerfError as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            # A reader that has had enough, as in `lerf evaluate ... | head`, is click's business.
+            if error.errno == errno.EPIPE:
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{place}{one_line(error)}") from error
 
 
 @click.group(cls=_Group)
@@ -99,8 +122,13 @@ def evaluate() -> None:
     multiple=True,
     metavar="SCALE",
     callback=_parse_scales,
-    help="Scales to evaluate, as 2, 2,3,4 or 1.5x2 (width x height); may be repeated. "
-    "All in the set by default.",
+    help="Scales to evaluate, as 2, 2,3,4, 1.5 or 2x1.5 (width x height); may be repeated. "
+    "All that the set has files of by default; 2, 3 and 4 where it has none.",
+)
+@click.option(
+    "--make-inputs",
+    is_flag=True,
+    help="Make the low-resolution inputs even where the set has files of them.",
 )
 @click.option(
     "--border",
@@ -111,34 +139,40 @@ def evaluate() -> None:
 )
 def sr(
     folders: Sequence[Path],
-    banks: Sequence[str],
-    baselines: Sequence[str],
-    threads: int | None,
-    json_file: Path | None,
-    csv_file: Path | None,
-    overwrite: bool,
-    quiet: bool,
     scales: list[Scale] | None,
+    make_inputs: bool,
     border: str,
+    **options: Any,
 ) -> None:
     """PSNR and SSIM over Y of enlargements.
 
-    FOLDER is a set, or a folder of sets, in one of two layouts: HR beside
-    LR_bicubic/rrLR_X2.00_2.00, or image_SRF_2/img_001_SRF_2_HR.png and _LR.png.
+    FOLDER is a set of high-resolution images: a folder of them, or one with HR inside.
+    Low-resolution inputs are made from them by bicubic with anti-aliasing, unless the set
+    has files of them, in one of two layouts: HR beside LR_bicubic/rrLR_X2.00_2.00, or
+    image_SRF_2/img_001_SRF_2_HR.png and _LR.png. FOLDER may also be a folder of sets.
     """
-    _check_outputs((json_file, csv_file), overwrite)
+    outputs = _Outputs.of(options)
+    from lerf_cli.evaluation_report import Report
     from training.benchmarks import find_scale_pairs, format_scale
-    from training.evaluation import evaluate_scale, scale_protocol
+    from training.evaluation import degradations, evaluate_scale, scale_protocol
     from training.methods import bank_method
 
-    pairs = [pair for folder in folders for pair in find_scale_pairs(folder, scales)]
-    _refuse_twins((pair.dataset, format_scale(pair.scale), pair.name) for pair in pairs)
+    pairs = [
+        pair
+        for folder in folders
+        for pair in find_scale_pairs(folder, scales, make_inputs=make_inputs)
+    ]
+    images = [(pair.dataset, format_scale(pair.scale), pair.name) for pair in pairs]
+    _refuse_twins(images)
     methods = _methods(
-        banks, baselines, lambda bank: bank_method(bank, border=border, threads=threads)
+        options, lambda bank: bank_method(bank, border=border, threads=options["threads"])
     )
-    total = len(pairs) * len(methods)
-    scores = _collect(evaluate_scale(pairs, methods), total, quiet)
-    _report(scale_protocol(border), methods, scores, json_file, csv_file)
+    inputs = [path for pair in pairs for path in (pair.high, pair.low)]
+    pictures = outputs.pictures(images, methods, inputs, "PSNR-Y  SSIM-Y")
+    scores = evaluate_scale(pairs, methods, observe=pictures.write if pictures else None)
+    done = _collect(scores, len(pairs) * len(methods), options["quiet"])
+    protocol = scale_protocol(border, made_inputs=any(pair.low is None for pair in pairs))
+    outputs.write(Report(protocol, degradations(pairs), methods, done))
 
 
 @evaluate.command()
@@ -149,68 +183,107 @@ def sr(
     help="Stretch the banks' support where a warp shrinks; published figures do not. "
     "The library's default if not given.",
 )
-def warp(
-    folders: Sequence[Path],
-    banks: Sequence[str],
-    baselines: Sequence[str],
-    threads: int | None,
-    json_file: Path | None,
-    csv_file: Path | None,
-    overwrite: bool,
-    quiet: bool,
-    anti_aliasing: bool | None,
-) -> None:
+def warp(folders: Sequence[Path], anti_aliasing: bool | None, **options: Any) -> None:
     """Masked PSNR over RGB of homography warps.
 
     FOLDER is a set, or a folder of sets: HR beside folders (isc, osc) of sources and
     matrices (.pth, read with the train extra).
     """
-    _check_outputs((json_file, csv_file), overwrite)
+    outputs = _Outputs.of(options)
+    from lerf_cli.evaluation_report import Report
     from training.benchmarks import find_warp_pairs
     from training.evaluation import evaluate_warp, warp_protocol
     from training.methods import bank_method
 
     pairs = [pair for folder in folders for pair in find_warp_pairs(folder)]
-    _refuse_twins((pair.dataset, pair.part, pair.name) for pair in pairs)
+    images = [(pair.dataset, pair.part, pair.name) for pair in pairs]
+    _refuse_twins(images)
     methods = _methods(
-        banks,
-        baselines,
-        lambda bank: bank_method(bank, anti_aliasing=anti_aliasing, threads=threads),
+        options,
+        lambda bank: bank_method(bank, anti_aliasing=anti_aliasing, threads=options["threads"]),
     )
     usable = [method for method in methods if method.warp is not None]
     for method in methods:
         if method.warp is None:
             click.echo(f"note: {method.name} does not warp and is left out", err=True)
-    scores = _collect(evaluate_warp(pairs, usable), len(pairs) * len(usable), quiet)
-    _report(warp_protocol(anti_aliasing), usable, scores, json_file, csv_file)
+    inputs = [path for pair in pairs for path in (pair.high, pair.source)]
+    pictures = outputs.pictures(images, usable, inputs, "mPSNR")
+    scores = evaluate_warp(pairs, usable, observe=pictures.write if pictures else None)
+    done = _collect(scores, len(pairs) * len(usable), options["quiet"])
+    outputs.write(Report(warp_protocol(anti_aliasing), {}, usable, done))
 
 
 # --- parse, call, write --------------------------------------------------------------------------
 
 
-def _check_outputs(files: Iterable[Path | None], overwrite: bool) -> None:
-    """Refuse before the work what could not be written after it."""
-    for path in filter(None, files):
-        if not path.absolute().parent.is_dir():
-            raise click.UsageError(f"{path.parent} is not a folder")
-        if path.exists() and not overwrite:
-            raise click.UsageError(f"{path} exists; give --overwrite to replace it")
+@dataclass(frozen=True)
+class _Outputs:
+    """What is to be written, checked before the work."""
+
+    json: Path | None
+    csv: Path | None
+    save_images: Path | None
+    side_by_side: Path | None
+    overwrite: bool
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> _Outputs:
+        """Refuse before the work what could not be written after it."""
+        for path in filter(None, (options["json_file"], options["csv_file"])):
+            if not path.absolute().parent.is_dir():
+                raise click.UsageError(f"{path.parent} is not a folder")
+            if path.exists() and not options["overwrite"]:
+                raise click.UsageError(f"{path} exists; give --overwrite to replace it")
+        return cls(
+            options["json_file"],
+            options["csv_file"],
+            options["save_images"],
+            options["side_by_side"],
+            options["overwrite"],
+        )
+
+    def pictures(
+        self,
+        images: Sequence[tuple[str, str, str]],
+        methods: Sequence[Method],
+        inputs: Iterable[Path | None],
+        figure: str,
+    ) -> PictureFolders | None:
+        """Writer of pictures; None where none are wanted. Refuses what exists already."""
+        if not (self.save_images or self.side_by_side):
+            return None
+        from lerf_cli.evaluation_pictures import PictureFolders
+
+        pictures = PictureFolders(self.save_images, self.side_by_side, figure, self.overwrite)
+        pictures.check(images, [method.name for method in methods], filter(None, inputs))
+        return pictures
+
+    def write(self, report: Report) -> None:
+        report.print()
+        if self.json:
+            report.write_json(self.json)
+        if self.csv:
+            report.write_csv(self.csv)
 
 
-def _methods(
-    banks: Sequence[str], baselines: Sequence[str], make: Callable[[str], Method]
-) -> list[Method]:
+def _methods(options: dict[str, Any], make: Callable[[str], Method]) -> list[Method]:
     """Baselines, then banks, each of its own name."""
     from lerf_core import DEFAULT_BANK
-    from training.methods import baseline_method, installed_baselines
+    from training.methods import BASELINES, baseline_method, installed_baselines
 
+    installed = installed_baselines()
+    if "all" in options["baselines"] and (missing := set(BASELINES) - set(installed)):
+        left_out = ", ".join(sorted(missing))
+        click.echo(f"note: not installed and left out: {left_out}", err=True)
     names = [
         name
-        for asked in baselines
-        for name in (installed_baselines() if asked == "all" else (asked,))
+        for asked in options["baselines"]
+        for name in (installed if asked == "all" else (asked,))
     ]
+    if any(name.startswith("scikit-image") for name in names):
+        _admit_scipy()
     chosen = [baseline_method(name) for name in dict.fromkeys(names)]
-    asked_banks = list(dict.fromkeys(banks)) or ([] if chosen else [DEFAULT_BANK])
+    asked_banks = list(dict.fromkeys(options["banks"])) or ([] if chosen else [DEFAULT_BANK])
     made = [make(bank) for bank in asked_banks]
     taken = [method.name for method in (*chosen, *made)]
     for bank, method in zip(asked_banks, made, strict=True):
@@ -218,6 +291,12 @@ def _methods(
         twin = taken.count(method.name) > 1
         chosen.append(replace(method, name=bank) if twin else method)
     return chosen
+
+
+def _admit_scipy() -> None:
+    """Undo what the entry point does for a quick start: scikit-image needs all of SciPy."""
+    if sys.modules.get("scipy.linalg", sys) is None:
+        del sys.modules["scipy.linalg"]
 
 
 def _refuse_twins(images: Iterable[tuple[str, str, str]]) -> None:
@@ -234,76 +313,3 @@ def _collect(scores: Iterable[Score], total: int, quiet: bool) -> list[Score]:
 
     # None: tqdm is silent by itself where stderr is no terminal.
     return list(tqdm(scores, total=total, unit="image", disable=True if quiet else None))
-
-
-def _report(
-    protocol: dict[str, str],
-    methods: Sequence[Method],
-    scores: Sequence[Score],
-    json_file: Path | None,
-    csv_file: Path | None,
-) -> None:
-    """Print the means; write what was asked for."""
-    from training.evaluation import means
-
-    averages = means(scores)
-    width = max(len(key) for key in protocol) + 1
-    for key, value in protocol.items():
-        click.echo(f"{key + ':':<{width}} {value}")
-    for method in methods:
-        click.echo(f"{'method:':<{width}} {method.name}: {method.description}")
-    click.echo()
-    for line in _table(averages):
-        click.echo(line)
-    if json_file:
-        record = {
-            "protocol": protocol,
-            "methods": {method.name: method.description for method in methods},
-            "means": [_jsonable(score) for score in averages],
-            "images": [_jsonable(score) for score in scores],
-        }
-        json_file.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    if csv_file:
-        _write_csv(csv_file, [*scores, *averages])
-
-
-def _table(averages: Sequence[Score]) -> list[str]:
-    """Lines of the table of means."""
-    with_ssim = any(score.ssim is not None for score in averages)
-    figure = "PSNR-Y" if with_ssim else "mPSNR"
-    head = ["set", "case", "method", "images", figure, *(["SSIM-Y"] if with_ssim else [])]
-    rows = [head]
-    for score in averages:
-        images = score.image.removeprefix("mean of ")
-        row = [score.dataset, score.case, score.method, images, f"{score.psnr:.2f}"]
-        rows.append(row + ([f"{score.ssim:.4f}"] if score.ssim is not None else []))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    lines = [
-        "  ".join(
-            # Names to the left, figures to the right.
-            cell.ljust(width) if column < 3 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
-
-
-def _jsonable(score: Score) -> dict[str, Any]:
-    """Score for JSON, which knows no infinity: equal images have the text 'inf'."""
-    return {
-        key: str(value) if isinstance(value, float) and math.isinf(value) else value
-        for key, value in asdict(score).items()
-        if value is not None
-    }
-
-
-def _write_csv(path: Path, scores: Sequence[Score]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["set", "case", "method", "image", "psnr", "ssim"])
-        for score in scores:
-            ssim = "" if score.ssim is None else f"{score.ssim:.6f}"
-            writer.writerow(
-                [score.dataset, score.case, score.method, score.image, f"{score.psnr:.4f}", ssim]
-            )

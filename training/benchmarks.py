@@ -1,6 +1,6 @@
 """Benchmark sets on disk: which files belong together, and how they are read.
 
-Three layouts are known, by the names of their folders:
+Four layouts are known, by the names of their folders:
 
 ==========  ====================================================================
 layout      files of a set
@@ -11,6 +11,8 @@ srf         ``image_SRF_2/img_001_SRF_2_HR.png`` and ``..._LR.png``, HR cropped
             for each scale
 warp        ``HR/NAME.png``; for each part (``isc``: in scale, ``osc``: out of
             scale) ``PART/NAME.png``, the source, and ``PART/NAME.pth``, the matrix
+plain       images, or ``HR/NAME.png`` alone: high-resolution images, whose
+            low-resolution inputs are made (`training.degradation`)
 ==========  ====================================================================
 
 Convention
@@ -50,18 +52,34 @@ Scale = tuple[float, float]
 _RR_FOLDER = re.compile(r"rrLR_X(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)")
 _SRF_FOLDER = re.compile(r"image_SRF_(\d+(?:\.\d+)?)")
 _SRF_FILE = re.compile(r"(?P<stem>.+)_LR")
+_MADE_SCALES: tuple[Scale, ...] = ((2.0, 2.0), (3.0, 3.0), (4.0, 4.0))
 _IMAGE_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"})
 
 
 @dataclass(frozen=True)
 class ScalePair:
-    """One image of a super-resolution benchmark at one scale."""
+    """One image of a super-resolution benchmark at one scale.
+
+    Attributes
+    ----------
+    dataset, name : str
+    scale : (row, column)
+    high : Path
+        The high-resolution image.
+    low : Path or None
+        The low-resolution input; None, it is made from `high`.
+    """
 
     dataset: str
     name: str
     scale: Scale
     high: Path
-    low: Path
+    low: Path | None
+
+    @property
+    def degradation(self) -> str:
+        """Where the input comes from: ``'files'`` or ``'bicubic'``."""
+        return "bicubic" if self.low is None else "files"
 
 
 @dataclass(frozen=True)
@@ -88,38 +106,37 @@ def format_scale(scale: Scale) -> str:
     return f"x{row:g}" if row == col else f"x{col:g}x{row:g}"
 
 
-def find_scale_pairs(folder: str | Path, scales: Iterable[Scale] | None = None) -> list[ScalePair]:
+def find_scale_pairs(
+    folder: str | Path, scales: Iterable[Scale] | None = None, *, make_inputs: bool = False
+) -> list[ScalePair]:
     """Pairs of a super-resolution set, or of every set in a folder of sets.
 
     Parameters
     ----------
     folder : path
-        A set in the rr or the srf layout, or a folder of such sets.
+        A set in the rr, the srf or the plain layout, or a folder of such sets.
     scales : iterable of (row, column), optional
-        Only these; all that are there by default.
+        Only these. By default all that a set has files of; 2, 3 and 4 where it has none.
+    make_inputs : bool, optional
+        Make the low-resolution inputs even where the set has files of them.
 
     Returns
     -------
     list of ScalePair
-        Ordered by set, scale and name.
+        Ordered by set, scale and name. `low` is None where the set has no file.
 
     Raises
     ------
     DatasetError
-        If nothing is found, a scale is missing, or a file has no partner.
+        If nothing is found, or a file has no partner.
+
+    Examples
+    --------
+    >>> pairs = find_scale_pairs("photos", [(1.5, 1.5)])  # doctest: +SKIP
     """
-    sets = _sets_in(Path(folder), _scale_pairs_of, "HR and LR_bicubic, or image_SRF_*")
-    if scales is None:
-        return [pair for pairs in sets for pair in pairs]
-    chosen: list[ScalePair] = []
-    for pairs in sets:
-        for scale in scales:
-            at_scale = [pair for pair in pairs if pair.scale == scale]
-            if not at_scale:
-                have = ", ".join(dict.fromkeys(format_scale(pair.scale) for pair in pairs))
-                raise DatasetError(f"{pairs[0].dataset} has no {format_scale(scale)}, only {have}")
-            chosen += at_scale
-    return chosen
+    sets = _sets_in(Path(folder), _scale_set_of, _plain_set_of, "HR, image_SRF_*, or images")
+    chosen = None if scales is None else list(scales)
+    return [pair for found in sets for pair in found.at_scales(chosen, make_inputs=make_inputs)]
 
 
 def find_warp_pairs(folder: str | Path) -> list[WarpPair]:
@@ -140,12 +157,13 @@ def find_warp_pairs(folder: str | Path) -> list[WarpPair]:
     DatasetError
         If nothing is found, or a source has no HR image or no matrix.
     """
-    sets = _sets_in(Path(folder), _warp_pairs_of, "HR and folders of images with .pth matrices")
+    layout = "HR and folders of images with .pth matrices"
+    sets = _sets_in(Path(folder), _warp_pairs_of, _warp_pairs_of, layout)
     return [pair for pairs in sets for pair in pairs]
 
 
 def read_rgb(path: Path) -> Image:
-    """8-bit RGB of an image file; grey is repeated, alpha left out.
+    """8-bit RGB of an image file, upright; grey is repeated, alpha left out.
 
     Parameters
     ----------
@@ -162,13 +180,18 @@ def read_rgb(path: Path) -> Image:
         If the file cannot be read or holds more than 8 bits a sample.
     """
     from PIL import Image as PillowImage
+    from PIL import ImageOps
 
     try:
-        with PillowImage.open(path) as image:
+        with PillowImage.open(path) as opened:
+            image = ImageOps.exif_transpose(opened)
             if image.mode not in {"1", "L", "LA", "P", "RGB", "RGBA"}:
                 raise DatasetError(f"{path}: benchmarks are 8-bit grey or RGB, not {image.mode}")
             return np.array(image.convert("RGB"))
-    except OSError as error:
+    except DatasetError:
+        raise
+    # Pillow's decoders have errors of every kind for files that are cut, damaged or too large.
+    except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
         raise DatasetError(f"{path}: {error}") from error
 
 
@@ -211,23 +234,81 @@ def read_matrix(path: Path) -> Matrix:
 
 # --- the layouts ---------------------------------------------------------------------------------
 
-Pair = TypeVar("Pair", ScalePair, WarpPair)
+Found = TypeVar("Found")
 
 
-def _sets_in(folder: Path, pairs_of: Callable[[Path], list[Pair]], layout: str) -> list[list[Pair]]:
-    """Pairs of the set at `folder`, or of each set among its children."""
+def _sets_in(
+    folder: Path,
+    set_of: Callable[[Path], Found | None],
+    plain_set_of: Callable[[Path], Found | None],
+    layout: str,
+) -> list[Found]:
+    """The set at `folder`, or each set among its children; plain images count last."""
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder")
-    candidates = [folder, *sorted(child for child in folder.iterdir() if child.is_dir())]
-    own = pairs_of(candidates[0])
-    sets = [own] if own else [pairs for child in candidates[1:] if (pairs := pairs_of(child))]
-    if not sets:
-        raise DatasetError(f"{folder} holds no benchmark set (looked for {layout})")
-    return sets
+    children = sorted(child for child in folder.iterdir() if _is_visible_folder(child))
+    # A stray picture beside sets, or a stray folder beside pictures, changes nothing.
+    for recognise in (set_of, plain_set_of):
+        if own := recognise(folder):
+            return [own]
+        if sets := [found for child in children if (found := recognise(child))]:
+            return sets
+    raise DatasetError(f"{folder} holds no benchmark set (looked for {layout})")
 
 
-def _scale_pairs_of(folder: Path) -> list[ScalePair]:
-    return _rr_pairs(folder) or _srf_pairs(folder)
+def _is_visible_folder(path: Path) -> bool:
+    return path.is_dir() and not path.name.startswith(".")
+
+
+@dataclass(frozen=True)
+class _ScaleSet:
+    """High-resolution images of a set, and the pairs that it has files of."""
+
+    dataset: str
+    high: dict[str, Path]
+    own: list[ScalePair]
+
+    def at_scales(self, scales: Sequence[Scale] | None, *, make_inputs: bool) -> list[ScalePair]:
+        pairs: list[ScalePair] = []
+        have = list(dict.fromkeys(pair.scale for pair in self.own))
+        for scale in (have or _MADE_SCALES) if scales is None else scales:
+            if scale in have and not make_inputs:
+                pairs += [pair for pair in self.own if pair.scale == scale]
+            else:
+                pairs += [
+                    ScalePair(self.dataset, name, scale, high, None)
+                    for name, high in self.high.items()
+                ]
+        return pairs
+
+
+def _scale_set_of(folder: Path) -> _ScaleSet | None:
+    """Set with folders of its own for what is what."""
+    name, high_folder = _set_name(folder), folder / "HR"
+    if own := _rr_pairs(folder):
+        return _ScaleSet(name, _by_name(_images(high_folder)), own)
+    if own := _srf_pairs(folder):
+        # The smaller the scale, the less its high-resolution images were cropped.
+        least: dict[str, Path] = {}
+        for pair in own:
+            least.setdefault(pair.name, pair.high)
+        return _ScaleSet(name, least, own)
+    high = _by_name(_images(high_folder)) if high_folder.is_dir() else {}
+    return _ScaleSet(name, high, []) if high else None
+
+
+def _plain_set_of(folder: Path) -> _ScaleSet | None:
+    """Set of images that lie in the folder itself."""
+    if _SRF_FOLDER.fullmatch(folder.name) or _RR_FOLDER.fullmatch(folder.name):
+        raise DatasetError(f"{folder} is one scale of a set: give the folder of the set")
+    images = _images(folder)
+    return _ScaleSet(_set_name(folder), _by_name(images), []) if images else None
+
+
+def _by_name(images: Sequence[Path]) -> dict[str, Path]:
+    """Images by their names, with the suffix where two differ in it alone."""
+    stems = [image.stem for image in images]
+    return {image.name if stems.count(image.stem) > 1 else image.stem: image for image in images}
 
 
 def _set_name(folder: Path) -> str:
@@ -293,7 +374,11 @@ def _numbered_folders(
 
 
 def _images(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES)
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in _IMAGE_SUFFIXES and not path.name.startswith(".")
+    )
 
 
 def _partner(path: Path, folder: Path) -> Path:

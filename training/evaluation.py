@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean
 
 import numpy as np
@@ -22,13 +24,18 @@ from training.benchmarks import (
     read_matrix,
     read_rgb,
 )
+from training.degradation import crop_to_scale, degrade
+from training.errors import DatasetError
 from training.methods import Method
 
 __all__ = [
+    "Comparison",
     "Score",
+    "degradations",
     "evaluate_scale",
     "evaluate_warp",
     "means",
+    "read_pair",
     "scale_protocol",
     "score_scale",
     "shave_of",
@@ -37,6 +44,10 @@ __all__ = [
 ]
 
 _FRAME = 4
+_BICUBIC = (
+    "a = -0.5, anti-aliased, border repeated, rounded to 8 bits after each axis (as MATLAB's "
+    "imresize); of HR cropped to ceil(input * scale) pixels, from the top left"
+)
 _FLOAT32_EPS = float(np.finfo(np.float32).eps)
 
 
@@ -52,6 +63,9 @@ class Score:
         dB; over Y, or over RGB inside the mask.
     ssim : float or None
         Over Y; None for warps.
+    degradation : str or None
+        Where the input comes from: the set's own ``'files'``, or made by ``'bicubic'``;
+        None for warps.
     """
 
     dataset: str
@@ -60,6 +74,35 @@ class Score:
     image: str
     psnr: float
     ssim: float | None = None
+    degradation: str | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What every method made of one image, for those who want to see it.
+
+    Attributes
+    ----------
+    dataset, case, image : str
+        As in `Score`.
+    high : ndarray of uint8, shape (rows, cols, 3)
+        What the results should be.
+    mask : ndarray of bool, shape (rows, cols), or None
+        The pixels that count; None, all.
+    results : list of (Score, ndarray of uint8)
+        In the order of the methods. An enlargement may differ from `high` in size by the
+        pixels that a benchmark's own files leave over.
+    """
+
+    dataset: str
+    case: str
+    image: str
+    high: Image
+    mask: npt.NDArray[np.bool_] | None = None
+    results: list[tuple[Score, Image]] = field(default_factory=list)
+
+
+Observer = Callable[[Comparison], None]
 
 
 def shave_of(scale: Scale) -> int:
@@ -126,7 +169,35 @@ def warp_mask(
     return inside
 
 
-def evaluate_scale(pairs: Iterable[ScalePair], methods: Sequence[Method]) -> Iterator[Score]:
+def read_pair(pair: ScalePair) -> tuple[Image, Image]:
+    """High- and low-resolution image of a pair; the low one is made where there is no file.
+
+    Parameters
+    ----------
+    pair : ScalePair
+
+    Returns
+    -------
+    high, low : ndarray of uint8, shape (rows, cols, 3)
+        `high` is cropped to the scale where `low` is made.
+
+    Raises
+    ------
+    DatasetError
+        If a file cannot be read.
+    InvalidArgumentError
+        If the image is too small for its scale.
+    """
+    high = read_rgb(pair.high)
+    if pair.low is not None:
+        return high, read_rgb(pair.low)
+    high = crop_to_scale(high, pair.scale)
+    return high, degrade(high, pair.scale)
+
+
+def evaluate_scale(
+    pairs: Iterable[ScalePair], methods: Sequence[Method], *, observe: Observer | None = None
+) -> Iterator[Score]:
     """Score every method on every pair, one by one.
 
     Parameters
@@ -135,21 +206,51 @@ def evaluate_scale(pairs: Iterable[ScalePair], methods: Sequence[Method]) -> Ite
         See `training.benchmarks.find_scale_pairs`.
     methods : sequence of Method
         See `training.methods`.
+    observe : callable, optional
+        Called with the `Comparison` of each pair when its last method is scored. Without it
+        one result is held at a time.
 
     Yields
     ------
     Score
         Of one method on one image.
+
+    Raises
+    ------
+    DatasetError
+        If a pair cannot be read or compared.
     """
     for pair in pairs:
-        high, low = read_rgb(pair.high), read_rgb(pair.low)
         case = format_scale(pair.scale)
+        with _naming(pair.high, case):
+            high, low = read_pair(pair)
+        comparison = Comparison(pair.dataset, case, pair.name, high)
         for method in methods:
-            figures = score_scale(high, method.rescale(low, pair.scale), pair.scale)
-            yield Score(pair.dataset, case, method.name, pair.name, *figures)
+            with _naming(pair.high, case):
+                result = method.rescale(low, pair.scale)
+                figures = score_scale(high, result, pair.scale)
+            score = Score(
+                pair.dataset, case, method.name, pair.name, *figures, degradation=pair.degradation
+            )
+            if observe:
+                comparison.results.append((score, result))
+            yield score
+        if observe:
+            observe(comparison)
 
 
-def evaluate_warp(pairs: Iterable[WarpPair], methods: Sequence[Method]) -> Iterator[Score]:
+@contextmanager
+def _naming(path: Path, case: str) -> Iterator[None]:
+    """Say which image an argument did not fit."""
+    try:
+        yield
+    except InvalidArgumentError as error:
+        raise DatasetError(f"{path} at {case}: {error}") from error
+
+
+def evaluate_warp(
+    pairs: Iterable[WarpPair], methods: Sequence[Method], *, observe: Observer | None = None
+) -> Iterator[Score]:
     """Score every method on every warp, one by one.
 
     Parameters
@@ -158,6 +259,8 @@ def evaluate_warp(pairs: Iterable[WarpPair], methods: Sequence[Method]) -> Itera
         See `training.benchmarks.find_warp_pairs`.
     methods : sequence of Method
         All of them must warp.
+    observe : callable, optional
+        As for `evaluate_scale`.
 
     Yields
     ------
@@ -178,9 +281,17 @@ def evaluate_warp(pairs: Iterable[WarpPair], methods: Sequence[Method]) -> Itera
         high, source, matrix = read_rgb(pair.high), read_rgb(pair.source), read_matrix(pair.matrix)
         shape = (high.shape[0], high.shape[1])
         mask = warp_mask(matrix, (source.shape[0], source.shape[1]), shape)
+        comparison = Comparison(pair.dataset, pair.part, pair.name, high, mask)
         for name, warp in warps:
-            figure = masked_psnr(high, warp(source, matrix, shape), mask)
-            yield Score(pair.dataset, pair.part, name, pair.name, figure)
+            with _naming(pair.high, pair.part):
+                result = warp(source, matrix, shape)
+                figure = masked_psnr(high, result, mask)
+            score = Score(pair.dataset, pair.part, name, pair.name, figure)
+            if observe:
+                comparison.results.append((score, result))
+            yield score
+        if observe:
+            observe(comparison)
 
 
 def means(scores: Iterable[Score]) -> list[Score]:
@@ -205,6 +316,7 @@ def means(scores: Iterable[Score]) -> list[Score]:
                 f"mean of {len(group)}",
                 _mean([score.psnr for score in group]),
                 fmean(similarities) if similarities else None,
+                group[0].degradation,
             )
         )
     return rows
@@ -215,18 +327,63 @@ def _mean(values: Sequence[float]) -> float:
     return math.inf if math.inf in values else fmean(values)
 
 
-def scale_protocol(border: str) -> dict[str, str]:
-    """What `evaluate_scale` fixes, in words for the table's head and the JSON record."""
-    return {
-        "task": "enlargement of the benchmark's own low-resolution files",
-        "degradation": "as shipped with the benchmark (MATLAB bicubic, anti-aliased)",
+def scale_protocol(border: str, *, made_inputs: bool = False) -> dict[str, str]:
+    """What `evaluate_scale` fixes, in words for the table's head and the JSON record.
+
+    Parameters
+    ----------
+    border : str
+        Of the banks.
+    made_inputs : bool, optional
+        Whether any input was made from its high-resolution image.
+
+    Returns
+    -------
+    dict of str
+    """
+    protocol = {
+        "task": "enlargement of low-resolution images",
         "output": "8-bit RGB, ceil(input * scale) pixels; grey inputs repeated to RGB",
+        "geometry": "centres together, pixels 1 / scale apart in the input",
         "border": f"{border} (banks); the libraries' own (baselines)",
         "crop": "both images to their common size, from the top left",
         "channel": "Y of ITU-R BT.601 (16..235), not rounded",
         "psnr": "shaved by max(int(row scale), int(column scale)) pixels, peak 255",
         "ssim": "11x11 Gaussian window of sigma 1.5, valid, not shaved",
         "mean": "of the images' figures",
+    }
+    return protocol | {"bicubic": _BICUBIC} if made_inputs else protocol
+
+
+def degradations(pairs: Iterable[ScalePair]) -> dict[str, str]:
+    """How the low-resolution inputs of each set came about, in words for the record.
+
+    Parameters
+    ----------
+    pairs : iterable of ScalePair
+
+    Returns
+    -------
+    dict of str
+        By the name of the set.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> pair = ScalePair("a/Set5", "baby", (2.0, 2.0), Path("h.png"), Path("l.png"))
+    >>> degradations([pair])
+    {'a/Set5': "x2: the set's own files"}
+    """
+    words = {"files": "the set's own files", "bicubic": "made from HR, bicubic"}
+    cases: dict[str, dict[str, dict[str, None]]] = {}
+    for pair in pairs:
+        by_source = cases.setdefault(pair.dataset, {})
+        by_source.setdefault(pair.degradation, {})[format_scale(pair.scale)] = None
+    return {
+        dataset: "; ".join(
+            f"{', '.join(scales)}: {words[source]}" for source, scales in by_source.items()
+        )
+        for dataset, by_source in cases.items()
     }
 
 

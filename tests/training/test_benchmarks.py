@@ -79,9 +79,61 @@ def test_chosen_scales_come_in_the_order_asked_for(srf_set):
     assert [pair.scale[0] for pair in pairs] == [3.0, 3.0, 2.0, 2.0]
 
 
-def test_a_missing_scale_is_named(srf_set):
-    with pytest.raises(DatasetError, match="srf/SetB has no x4, only x2, x3"):
-        find_scale_pairs(srf_set, [(4.0, 4.0)])
+def test_a_scale_without_files_is_made_from_hr(srf_set, rr_set):
+    made = find_scale_pairs(srf_set, [(4.0, 4.0), (2.0, 2.0)])
+    assert [(pair.scale[0], pair.name, pair.degradation) for pair in made] == [
+        (4.0, "img_001", "bicubic"),
+        (4.0, "img_002", "bicubic"),
+        (2.0, "img_001", "files"),
+        (2.0, "img_002", "files"),
+    ]
+    # The least cropped of the set's versions.
+    assert made[0].high.name == "img_001_SRF_2_HR.png"
+    assert made[0].low is None
+    made = find_scale_pairs(rr_set, [(1.5, 2.0)])
+    assert [(pair.high, pair.low) for pair in made] == [
+        (rr_set / "HR" / "a.png", None),
+        (rr_set / "HR" / "b.png", None),
+    ]
+
+
+def test_inputs_can_be_made_in_spite_of_files(srf_set):
+    pairs = find_scale_pairs(srf_set, make_inputs=True)
+    assert [(pair.scale[0], pair.low) for pair in pairs] == [(2.0, None)] * 2 + [(3.0, None)] * 2
+
+
+def test_a_folder_of_images_is_a_set(tmp_path):
+    folder = tmp_path / "photos"
+    for name in ("b.png", "a.png", "a.bmp", ".hidden.png"):
+        save(folder / name, noise(4, 4))
+    (folder / "notes.txt").write_text("x")
+    pairs = find_scale_pairs(folder)
+    assert [(pair.scale, pair.name) for pair in pairs] == [
+        ((float(scale), float(scale)), name)
+        for scale in (2, 3, 4)
+        for name in ("a.bmp", "a.png", "b")
+    ]
+    assert {pair.dataset for pair in pairs} == {f"{tmp_path.name}/photos"}
+    assert {pair.low for pair in pairs} == {None}
+    assert find_scale_pairs(tmp_path, [(2.0, 2.0)]) == pairs[:3]
+
+
+def test_hr_alone_is_a_set(tmp_path):
+    save(tmp_path / "SetD" / "HR" / "a.png", noise(4, 4))
+    (pair,) = find_scale_pairs(tmp_path / "SetD", [(1.5, 2.0)])
+    assert (pair.name, pair.scale, pair.low) == ("a", (1.5, 2.0), None)
+
+
+def test_stray_pictures_beside_sets_are_no_set(srf_set):
+    save(srf_set.parent / "preview.png", noise(4, 4))
+    save(srf_set.parent / "plots" / "plot.png", noise(4, 4))
+    assert find_scale_pairs(srf_set.parent) == find_scale_pairs(srf_set)
+
+
+def test_one_scale_of_a_set_is_no_set(rr_set, srf_set):
+    for folder in (srf_set / "image_SRF_2", rr_set / "LR_bicubic"):
+        with pytest.raises(DatasetError, match="is one scale of a set"):
+            find_scale_pairs(folder)
 
 
 def test_missing_partners_are_named(rr_set, srf_set):
@@ -137,10 +189,22 @@ def test_read_rgb(tmp_path, channels, mode):
     np.testing.assert_array_equal(read_rgb(path), expected)
 
 
+def test_read_rgb_is_upright(tmp_path):
+    array = noise(5, 7)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn clockwise
+    Image.fromarray(array).save(tmp_path / "turned.png", exif=exif)
+    np.testing.assert_array_equal(read_rgb(tmp_path / "turned.png"), np.rot90(array, -1))
+
+
 def test_read_rgb_refuses(tmp_path):
     path = tmp_path / "deep.png"
     save(path, noise(4, 4, 1).astype(np.uint16) * 257)
     with pytest.raises(DatasetError, match="8-bit"):
+        read_rgb(path)
+    save(path, noise(40, 40))
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(DatasetError, match=r"deep\.png"):
         read_rgb(path)
     path.write_bytes(b"no image")
     with pytest.raises(DatasetError, match=r"deep\.png"):

@@ -1,25 +1,38 @@
 """The evaluation's protocol on small cases with known answers."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from lerf_core.errors import InvalidArgumentError
+from lerf_core import rescaled_shape
+from lerf_core.errors import BankError, InvalidArgumentError
 from lerf_core.metrics import luma, psnr, ssim
+from lerf_core.taps import axis_positions
 from training.benchmarks import ScalePair
-from training.errors import MissingExtraError
+from training.degradation import degrade
+from training.errors import DatasetError, MissingExtraError
 from training.evaluation import (
     Score,
+    degradations,
     evaluate_scale,
     evaluate_warp,
     means,
+    read_pair,
+    scale_protocol,
     score_scale,
     shave_of,
     warp_mask,
 )
-from training.methods import BASELINES, Method, baseline_method, installed_baselines
+from training.methods import (
+    BASELINES,
+    Method,
+    bank_method,
+    baseline_method,
+    installed_baselines,
+)
 
 
 @pytest.fixture
@@ -70,20 +83,74 @@ def test_evaluate_scale_asks_every_method_for_every_image(tmp_path, photo):
     pair = ScalePair("set", "high", (2.0, 2.0), high, low)
     scores = list(evaluate_scale([pair, pair], methods))
     assert [score.method for score in scores] == ["oracle", "pillow-bicubic"] * 2
-    assert scores[0] == Score("set", "x2", "oracle", "high", math.inf, pytest.approx(1.0))
+    assert scores[0] == Score("set", "x2", "oracle", "high", math.inf, pytest.approx(1.0), "files")
     assert 5 < scores[1].psnr < 30
+
+
+def test_inputs_are_made_where_there_is_no_file(tmp_path, photo):
+    high = tmp_path / "high.png"
+    Image.fromarray(photo).save(high)
+    seen = []
+
+    def spy(image, scale):
+        seen.append(image)
+        return photo
+
+    pair = ScalePair("set", "high", (1.5, 3.0), high, None)
+    scores = list(evaluate_scale([pair], [Method("spy", "", spy, None)]))
+    assert scores[0].degradation == "bicubic"
+    cropped, low = read_pair(pair)
+    np.testing.assert_array_equal(cropped, photo[:39])
+    np.testing.assert_array_equal(low, degrade(photo[:39], (1.5, 3.0)))
+    np.testing.assert_array_equal(seen[0], low)
+
+
+def test_an_image_that_is_too_small_is_named(tmp_path, photo):
+    high = tmp_path / "small.png"
+    Image.fromarray(photo[:9]).save(high)
+    for scale, message in ((2.0, "ssim needs"), (12.0, "too small for x12"), (0.5, "not for x0")):
+        pair = ScalePair("set", "small", (scale, scale), high, None)
+        with pytest.raises(DatasetError, match=rf"small\.png at x.*{message}"):
+            list(evaluate_scale([pair], [baseline_method("pillow-bicubic")]))
+
+
+def test_observers_see_every_result(tmp_path, photo):
+    high = tmp_path / "high.png"
+    Image.fromarray(photo).save(high)
+    pair = ScalePair("set", "high", (2.0, 2.0), high, None)
+    methods = [baseline_method("pillow-bicubic"), baseline_method("pillow-lanczos")]
+    seen = []
+    scores = list(evaluate_scale([pair, pair], methods, observe=seen.append))
+    assert [score for one in seen for score, _ in one.results] == scores
+    assert (seen[0].dataset, seen[0].case, seen[0].image) == ("set", "x2", "high")
+    np.testing.assert_array_equal(seen[1].high, photo)
+    _, low = read_pair(pair)
+    np.testing.assert_array_equal(seen[1].results[1][1], methods[1].rescale(low, (2.0, 2.0)))
+
+
+def test_degradations_are_told_by_set():
+    def pair(dataset, scale, low):
+        return ScalePair(dataset, "a", (scale, scale), Path("h"), low)
+
+    pairs = [pair("A", 2.0, Path("l")), pair("A", 3.0, Path("l")), pair("A", 1.5, None)]
+    assert degradations([*pairs, pair("B", 2.0, None)]) == {
+        "A": "x2, x3: the set's own files; x1.5: made from HR, bicubic",
+        "B": "x2: made from HR, bicubic",
+    }
+    assert "bicubic" in scale_protocol("edge", made_inputs=True)
+    assert "bicubic" not in scale_protocol("edge")
 
 
 def test_means_are_of_the_images_figures():
     scores = [
-        Score("set", "x2", "a", "one", 30.0, 0.8),
+        Score("set", "x2", "a", "one", 30.0, 0.8, "files"),
         Score("set", "x2", "b", "one", 20.0),
         Score("set", "x2", "a", "two", 34.0, 0.9),
         Score("set", "x3", "a", "one", math.inf, 1.0),
         Score("set", "x3", "a", "two", 30.0, 1.0),
     ]
     assert means(scores) == [
-        Score("set", "x2", "a", "mean of 2", 32.0, pytest.approx(0.85)),
+        Score("set", "x2", "a", "mean of 2", 32.0, pytest.approx(0.85), "files"),
         Score("set", "x2", "b", "mean of 1", 20.0),
         Score("set", "x3", "a", "mean of 2", math.inf, 1.0),
     ]
@@ -144,7 +211,43 @@ def test_baselines_keep_constants_and_sizes(name):
     assert (enlarged == 77).all()
 
 
-@pytest.mark.parametrize("name", ["pillow-bicubic", "opencv-cubic", "opencv-lanczos4"])
+def bump(rows, cols):
+    """A smooth spot away from the centre of 61x61 pixels, at any positions."""
+    row, col = np.exp(-((rows - 12) ** 2) / 32), np.exp(-((cols - 47) ** 2) / 32)
+    return 20 + 200 * np.outer(row, col)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("scale", [(1.7, 2.3), (2.0, 1.5), (0.6, 2.0)])
+def test_baselines_lie_where_the_geometry_says(name, scale):
+    if name not in installed_baselines():
+        pytest.skip("not installed")
+    low = np.rint(bump(np.arange(61), np.arange(61))).astype(np.uint8)
+    shape = rescaled_shape(low.shape, scale)
+    rows, cols = map(axis_positions, low.shape, shape, scale)
+    result = baseline_method(name).rescale(np.dstack([low] * 3), scale)[..., 1]
+    assert result.shape == shape
+    # Where sizes are not whole, a library's own resize is off by up to 0.09 pixels here.
+    for step in ((0.01, 0), (0, 0.01)):
+        slope = (bump(rows + step[0], cols + step[1]) - bump(rows, cols)) / 0.01
+        error = result - bump(rows, cols)
+        assert abs((error * slope).sum() / (slope**2).sum()) < 0.015
+
+
+def test_baselines_take_the_libraries_own_resize_where_sizes_are_whole(photo):
+    transform = pytest.importorskip("skimage.transform")
+    theirs = transform.resize(
+        photo.astype(float), (60, 72), order=3, mode="edge", anti_aliasing=False
+    )
+    ours = baseline_method("scikit-image-bicubic").rescale(photo, (1.5, 1.5))
+    # Its zoom rounds positions in its own way: a tie may fall on the other side.
+    assert np.abs(ours - np.clip(np.rint(theirs), 0, 255)).max() <= 1
+    theirs = Image.fromarray(photo).resize((72, 60), Image.Resampling.LANCZOS)
+    ours = baseline_method("pillow-lanczos").rescale(photo, (1.5, 1.5))
+    np.testing.assert_array_equal(ours, np.array(theirs))
+
+
+@pytest.mark.parametrize("name", ["pillow-bicubic", *BASELINES[3:]])
 def test_baseline_warps_are_forward_with_centres_at_integers(name, photo):
     if name not in installed_baselines():
         pytest.skip("not installed")
@@ -157,10 +260,40 @@ def test_baseline_warps_are_forward_with_centres_at_integers(name, photo):
 def test_baseline_errors(monkeypatch):
     with pytest.raises(InvalidArgumentError, match="no baseline 'magic'"):
         baseline_method("magic")
-    monkeypatch.setattr("training.methods._has_opencv", lambda: False)
+    monkeypatch.setattr("training.methods._is_installed", lambda module: module == "PIL")
     assert installed_baselines() == ("pillow-bilinear", "pillow-bicubic", "pillow-lanczos")
-    with pytest.raises(MissingExtraError, match=r"lerf\[evaluate\]"):
+    with pytest.raises(MissingExtraError, match=r"needs OpenCV: pip install 'lerf\[evaluate\]'"):
         baseline_method("opencv-cubic")
+    with pytest.raises(MissingExtraError, match="needs scikit-image: pip install"):
+        baseline_method("scikit-image-bicubic")
+
+
+def test_a_horizon_inside_the_picture_is_no_trouble(photo):
+    name = "scikit-image-bicubic"
+    if name not in installed_baselines():
+        pytest.skip("not installed")
+    matrix = np.linalg.inv(np.array([[1.0, 0, 0], [0, 1, 0], [1 / 8, 0, -1]]))
+    warped = baseline_method(name).warp(photo, matrix, (20, 30))
+    assert warped.shape == (20, 30, 3)
+
+
+def test_a_checkpoint_is_a_bank(tmp_path, monkeypatch, random_bank):
+    save_file = pytest.importorskip("safetensors.numpy").save_file
+    path = tmp_path / "step.safetensors"
+    save_file({"x": np.zeros(1, np.float32)}, path, metadata={"lerf-checkpoint": "{}"})
+    monkeypatch.setattr("training.checkpoints.bank_of_checkpoint", lambda path: random_bank)
+    method = bank_method(str(path))
+    assert method.name == random_bank.name
+    assert method.description == f"lerf-g checkpoint {path}"
+
+
+def test_a_bank_file_is_no_checkpoint(tmp_path, random_bank):
+    path = tmp_path / "bank.safetensors"
+    random_bank.save(path)
+    assert bank_method(str(path)).description == f"lerf-g bank {path}"
+    path.write_bytes(b"neither")
+    with pytest.raises(BankError, match=r"bank\.safetensors"):
+        bank_method(str(path))
 
 
 def test_a_method_that_cannot_warp_is_refused():

@@ -1,0 +1,85 @@
+"""Which detail is shown side by side, and how the picture is laid out."""
+
+import numpy as np
+import pytest
+
+from lerf_cli.evaluation_pictures import find_detail, side_by_side
+from training.evaluation import Comparison, Score
+
+
+def compared(high, results, *, case="x2", mask=None):
+    scores = [
+        (Score("bench/Set", case, f"method-{number}", "image", 30.0, 0.9), result)
+        for number, result in enumerate(results)
+    ]
+    return Comparison("bench/Set", case, "image", high, mask, scores)
+
+
+@pytest.fixture
+def flat():
+    return np.full((200, 300, 3), 128, np.uint8)
+
+
+def test_the_detail_holds_the_largest_error(flat):
+    wrong = flat.copy()
+    wrong[150:160, 220:235] += 90
+    wrong[20:30, 20:30] += 40
+    rows, cols = find_detail(compared(flat, [flat, wrong]))
+    assert (rows.stop - rows.start, cols.stop - cols.start) == (64, 64)
+    assert rows.start <= 150
+    assert rows.stop >= 160
+    assert cols.start <= 220
+    assert cols.stop >= 235
+
+
+def test_what_does_not_count_is_not_shown(flat):
+    wrong = flat.copy()
+    wrong[150:160, 220:235] += 90
+    wrong[20:30, 20:30] += 40
+    mask = np.ones(flat.shape[:2], bool)
+    mask[100:] = False
+    rows, cols = find_detail(compared(flat, [wrong], case="isc", mask=mask))
+    assert rows.start <= 20
+    assert cols.start <= 20
+
+
+@pytest.mark.parametrize(("case", "side"), [("x1.5", 64), ("x3", 96), ("x2x4", 128), ("x16", 192)])
+def test_details_are_larger_at_larger_scales(flat, case, side):
+    rows, cols = find_detail(compared(flat, [flat], case=case))
+    assert (rows.stop - rows.start, cols.stop - cols.start) == (side, side)
+
+
+def test_details_stay_within_small_images_and_common_sizes(flat):
+    high, low = flat[:20, :70], flat[:18, :80]
+    rows, cols = find_detail(compared(high, [low]))
+    assert (rows.stop - rows.start, cols.stop - cols.start) == (18, 64)
+    assert rows.stop <= 18
+    assert cols.stop <= 70
+
+
+def test_pixels_of_the_detail_are_whole_squares(flat):
+    noise = np.random.default_rng(1).integers(0, 256, flat.shape).astype(np.uint8)
+    comparison = compared(flat, [noise])
+    window = find_detail(comparison)
+    picture = np.asarray(side_by_side(comparison, "PSNR-Y"))
+    expected = noise[window].repeat(6, axis=0).repeat(6, axis=1)
+    # The last panel ends at the right margin.
+    found = picture[28 : 28 + 384, -28 - 384 : -28]
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 9])
+def test_every_method_has_a_panel(flat, count):
+    colours = [np.full_like(flat, 10 + 20 * number) for number in range(count)]
+    picture = np.asarray(side_by_side(compared(flat, colours), "PSNR-Y"))
+    for colour in colours:
+        assert (picture == colour[0, 0]).all(axis=-1).sum() > 380 * 380
+
+
+def test_a_long_name_does_not_leave_its_panel(flat):
+    comparison = compared(flat, [flat])
+    score, result = comparison.results[0]
+    long = Score(score.dataset, score.case, "W" * 90, score.image, float("inf"))
+    comparison.results[0] = (long, result)
+    picture = np.asarray(side_by_side(comparison, "mPSNR"))
+    assert (picture[:, -27:] == 255).all()
