@@ -24,6 +24,11 @@ COMMANDS = {
     "resize": Entry("lerf_cli.resize", "resize", "Resize images to a scale or a size."),
     "warp": Entry("lerf_cli.warp", "warp", "Warp images by a matrix, corners, angle or field."),
     "models": Entry("lerf_cli.models", "models", "List, inspect, import and export banks."),
+    "train": Entry("lerf_cli.train", "train", "Train a bank on photographs."),
+    "finetune": Entry("lerf_cli.finetune", "finetune", "Train a bank's tables further."),
+    "transfer": Entry("lerf_cli.transfer", "transfer", "Turn trained networks into tables."),
+    "train": Entry("lerf_cli.train", "train", "Train a bank on photographs."),
+    "finetune": Entry("lerf_cli.finetune", "finetune", "Train a bank's tables further."),
     "evaluate": Entry("lerf_cli.evaluate", "evaluate", "Measure quality on benchmark folders."),
 }
 

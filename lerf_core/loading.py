@@ -28,7 +28,7 @@ from lerf_core.bank import (
 from lerf_core.errors import BankError, BankNotFoundError, InvalidTypeError
 from lerf_core.patterns import PATTERNS, Offset
 
-__all__ = ["DEFAULT_BANK", "available_banks", "load_bank", "user_bank_folder"]
+__all__ = ["DEFAULT_BANK", "available_banks", "bank_from_parts", "load_bank", "user_bank_folder"]
 
 #: The bank that is used when none is named.
 DEFAULT_BANK = "analytic"
@@ -146,10 +146,26 @@ def _load_file(path: Path, size: int, mtime_ns: int) -> LutBank:  # noqa: ARG001
         raise
     except (SafetensorError, OSError, TypeError, AttributeError, ValueError) as error:
         raise BankError(f"{path} is not a bank: {error}") from error
-    return _from_description(str(path), text, tables)
+    return bank_from_parts(str(path), text, tables)
 
 
-def _from_description(where: str, text: str, tables: Mapping[str, Table]) -> LutBank:
+def bank_from_parts(where: str, text: str, tables: Mapping[str, Table]) -> LutBank:
+    """Make a bank of its description and its tables, as a file holds them.
+
+    Parameters
+    ----------
+    where : str
+        Where they come from, for messages.
+    text : str
+        JSON of `LutBank.metadata`.
+    tables : mapping of str to ndarray of int8
+        See `LutBank`.
+
+    Raises
+    ------
+    BankError
+        If they are not a bank of a version this library reads, or the checksum differs.
+    """
     try:
         data = json.loads(text)
         if data["format"] != FORMAT:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from lerf_core.errors import LerfError
 
-__all__ = ["DatasetError", "MissingExtraError"]
+__all__ = ["CheckpointError", "DatasetError", "MissingExtraError"]
 
 
 class DatasetError(LerfError, ValueError):
     """A folder of images does not hold what it should."""
+
+
+class CheckpointError(LerfError, ValueError):
+    """A file is not the checkpoint of a training, or not of this one."""
 
 
 class MissingExtraError(LerfError, ImportError):

@@ -1,0 +1,100 @@
+"""The command ``lerf train``: a bank of one's own from a folder of photographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lerf_cli.training_options import (
+    needs_torch,
+    options_from,
+    refuse_with_resume,
+    run_training,
+    schedule_options,
+)
+
+if TYPE_CHECKING:
+    from training.trainer import Trainer
+
+__all__ = ["train"]
+
+_MINUTES = 20.0
+_NETWORK_RATE = 1e-3
+
+
+@click.command()
+@click.argument("folders", metavar="[FOLDER]...", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--kind",
+    type=click.Choice(["lerf-g", "lerf-l"]),
+    default="lerf-g",
+    show_default=True,
+    help="LeRF-G: steered Gaussians; LeRF-L: one number a pixel, smaller and faster.",
+)
+@click.option(
+    "--network",
+    is_flag=True,
+    help="Train small networks, the published way, and transfer them to tables at the end. "
+    "Best on a GPU; the rate is then a weight's, 0.001 by default.",
+)
+@click.option(
+    "--width",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="Width of the networks' layers.",
+)
+@schedule_options(rate=0.25, minutes=_MINUTES)
+@click.option(
+    "--resume",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="CHECKPOINT",
+    help="Continue a training; its folders and options are in the checkpoint.",
+)
+@click.pass_context
+def train(
+    ctx: click.Context,
+    /,
+    folders: tuple[Path, ...],
+    kind: str,
+    network: bool,
+    width: int,
+    resume: Path | None,
+    **values: Any,
+) -> None:
+    """Train a bank on photographs: any FOLDER of images, searched with its subfolders.
+
+    Low-resolution patches are made on the fly by anti-aliased bicubic. The table entries
+    themselves are trained, from an analytic start; a part of the images is held out and the
+    bank, as it would be saved, is scored on it. Ctrl-C saves a checkpoint.
+
+    \b
+    Examples:
+      lerf train photos/ -o mine.safetensors
+      lerf train photos/ -o small.safetensors --kind lerf-l --minutes 10
+      lerf train --resume mine.checkpoint.safetensors -o mine.safetensors
+      lerf train photos/ -o mine.safetensors --network --device cuda --steps 50000
+    """  # fmt: skip
+    needs_torch("lerf train")
+    if resume:
+        refuse_with_resume(ctx)
+    elif not folders:
+        raise click.UsageError("Missing argument 'FOLDER'.")
+
+    def make() -> Trainer:
+        from training.models import starting_bank
+        from training.trainer import Trainer
+
+        if resume:
+            return Trainer.resume(resume, folders, device=values["device"])
+        given = ctx.get_parameter_source("rate") is click.core.ParameterSource.COMMANDLINE
+        if network and not given:
+            values["rate"] = _NETWORK_RATE
+        options = options_from(
+            values, _MINUTES, method="network" if network else "tables", width=width
+        )
+        return Trainer(starting_bank(kind), folders, options, device=values["device"])
+
+    run_training(ctx, make, values, resume)

@@ -1,0 +1,172 @@
+"""The weighted mean at scattered points, forward and backward, in numba.
+
+One task a plane, so that gradients are summed in one order whatever the number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit, prange
+
+__all__ = ["gaussian_backward", "gaussian_forward", "linear_backward", "linear_forward"]
+
+_ZERO = np.float32(0)
+_ONE = np.float32(1)
+_TWO = np.float32(2)
+_HALF = np.float32(0.5)
+_UNIT = np.float32(1 / 255)
+_STEEP = np.float32(10 / 255)
+
+
+@njit(cache=True, error_model="numpy", fastmath=True)
+def _gaussian(rho, sigma_row, sigma_col, dy, dx):
+    """Weight, and the derivatives of its logarithm, for parameters in 0..255."""
+    slant = _TWO * rho * _UNIT - _ONE
+    row = _STEEP * dy
+    col = _STEEP * dx
+    u = sigma_row * row
+    v = sigma_col * col
+    weight = np.float32(math.exp(slant * u * v - _HALF * (u * u + v * v)))
+    return weight, _TWO * _UNIT * u * v, row * (slant * v - u), col * (slant * u - v)
+
+
+@njit(cache=True, error_model="numpy", fastmath=True)
+def _linear(alpha, dy, dx, limit):
+    """Weight and its derivative for a parameter in 0..255."""
+    slope = _TWO * alpha * _UNIT - _ONE
+    row = abs(dy)
+    col = abs(dx)
+    if row > limit or col > limit:
+        return _ZERO, _ZERO
+    tent_row = _ONE - slope * row
+    tent_col = _ONE - slope * col
+    if tent_row <= _ZERO or tent_col <= _ZERO:
+        return _ZERO, _ZERO
+    return tent_row * tent_col, -_TWO * _UNIT * (row * tent_col + col * tent_row)
+
+
+@njit(parallel=True, cache=True, error_model="numpy", fastmath=True)
+def gaussian_forward(feature, parameters, first, offset, limit, out):
+    """Mean of the 2x2 neighbours.
+
+    feature: (batch, rows, cols); parameters: (batch, rows, cols, 3) in 0..255; first: (batch,
+    points, 2) int32, row and column of the first neighbour, in -1..size - 1; offset: (batch,
+    points, 2) from it to the point; out: (batch, points).
+    """
+    batch, rows, cols = feature.shape
+    points = first.shape[1]
+    for job in prange(batch):
+        for i in range(points):
+            total = _ZERO
+            mean = _ZERO
+            for tap_row in range(2):
+                y = min(max(first[job, i, 0] + tap_row, 0), rows - 1)
+                dy = offset[job, i, 0] - np.float32(tap_row)
+                for tap_col in range(2):
+                    x = min(max(first[job, i, 1] + tap_col, 0), cols - 1)
+                    dx = offset[job, i, 1] - np.float32(tap_col)
+                    p = parameters[job, y, x]
+                    w = _gaussian(p[0], p[1], p[2], dy, dx)[0]
+                    if abs(dy) > limit or abs(dx) > limit:
+                        w = _ZERO
+                    total += w
+                    mean += w * feature[job, y, x]
+            out[job, i] = mean / total
+
+
+@njit(parallel=True, cache=True, error_model="numpy", fastmath=True)
+def gaussian_backward(
+    feature, parameters, first, offset, limit, out, grad, feature_grad, parameter_grad
+):
+    """Add to the gradients of feature and parameters; shapes as in `gaussian_forward`."""
+    batch, rows, cols = feature.shape
+    points = first.shape[1]
+    for job in prange(batch):
+        weight = np.empty(4, np.float32)
+        slopes = np.empty((4, 3), np.float32)
+        at = np.empty((4, 2), np.int64)
+        for i in range(points):
+            total = _ZERO
+            for tap in range(4):
+                y = min(max(first[job, i, 0] + tap // 2, 0), rows - 1)
+                x = min(max(first[job, i, 1] + tap % 2, 0), cols - 1)
+                dy = offset[job, i, 0] - np.float32(tap // 2)
+                dx = offset[job, i, 1] - np.float32(tap % 2)
+                p = parameters[job, y, x]
+                w, s0, s1, s2 = _gaussian(p[0], p[1], p[2], dy, dx)
+                if abs(dy) > limit or abs(dx) > limit:
+                    w = _ZERO
+                weight[tap] = w
+                slopes[tap, 0] = s0
+                slopes[tap, 1] = s1
+                slopes[tap, 2] = s2
+                at[tap, 0] = y
+                at[tap, 1] = x
+                total += w
+            g = grad[job, i] / total
+            mean = out[job, i]
+            for tap in range(4):
+                y = at[tap, 0]
+                x = at[tap, 1]
+                share = g * weight[tap]
+                feature_grad[job, y, x] += share
+                pull = share * (feature[job, y, x] - mean)
+                parameter_grad[job, y, x, 0] += pull * slopes[tap, 0]
+                parameter_grad[job, y, x, 1] += pull * slopes[tap, 1]
+                parameter_grad[job, y, x, 2] += pull * slopes[tap, 2]
+
+
+@njit(parallel=True, cache=True, error_model="numpy", fastmath=True)
+def linear_forward(feature, parameters, first, offset, limit, out):
+    """As `gaussian_forward`, with parameters (batch, rows, cols, 1)."""
+    batch, rows, cols = feature.shape
+    points = first.shape[1]
+    for job in prange(batch):
+        for i in range(points):
+            total = _ZERO
+            mean = _ZERO
+            for tap_row in range(2):
+                y = min(max(first[job, i, 0] + tap_row, 0), rows - 1)
+                dy = offset[job, i, 0] - np.float32(tap_row)
+                for tap_col in range(2):
+                    x = min(max(first[job, i, 1] + tap_col, 0), cols - 1)
+                    dx = offset[job, i, 1] - np.float32(tap_col)
+                    w = _linear(parameters[job, y, x, 0], dy, dx, limit)[0]
+                    total += w
+                    mean += w * feature[job, y, x]
+            out[job, i] = mean / total
+
+
+@njit(parallel=True, cache=True, error_model="numpy", fastmath=True)
+def linear_backward(
+    feature, parameters, first, offset, limit, out, grad, feature_grad, parameter_grad
+):
+    """Add to the gradients of feature and parameters; shapes as in `linear_forward`."""
+    batch, rows, cols = feature.shape
+    points = first.shape[1]
+    for job in prange(batch):
+        weight = np.empty(4, np.float32)
+        slope = np.empty(4, np.float32)
+        at = np.empty((4, 2), np.int64)
+        for i in range(points):
+            total = _ZERO
+            for tap in range(4):
+                y = min(max(first[job, i, 0] + tap // 2, 0), rows - 1)
+                x = min(max(first[job, i, 1] + tap % 2, 0), cols - 1)
+                dy = offset[job, i, 0] - np.float32(tap // 2)
+                dx = offset[job, i, 1] - np.float32(tap % 2)
+                w, s = _linear(parameters[job, y, x, 0], dy, dx, limit)
+                weight[tap] = w
+                slope[tap] = s
+                at[tap, 0] = y
+                at[tap, 1] = x
+                total += w
+            g = grad[job, i] / total
+            mean = out[job, i]
+            for tap in range(4):
+                y = at[tap, 0]
+                x = at[tap, 1]
+                feature_grad[job, y, x] += g * weight[tap]
+                parameter_grad[job, y, x, 0] += g * (feature[job, y, x] - mean) * slope[tap]

@@ -1,0 +1,188 @@
+"""What is trained: tables, as a torch module made from a bank and turned back into one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lerf_core.bank import (
+    ENTRY_BIAS,
+    KINDS,
+    LEVELS,
+    LutBank,
+    analytic_bank,
+    table_name,
+    two_stages,
+)
+from lerf_core.errors import InvalidArgumentError
+from training.operations import StageReads, quantise, read_tables, rounded, weighted_mean
+from training.settling import settle
+
+__all__ = ["TableModel", "starting_bank"]
+
+# The start of tables that are trained: narrower than the analytic bank that ships, which
+# keeps ramps in place; training does that by itself.
+_START_SIGMA = 0.21
+_START_ALPHA = 0.95
+
+
+def starting_bank(kind: str) -> LutBank:
+    """The bank that direct training begins with: an identity, then a fixed kernel.
+
+    Parameters
+    ----------
+    kind : {'lerf-g', 'lerf-l'}
+        LeRF-G starts as a Gaussian of sigma 0.21, LeRF-L as nearly a bilinear kernel.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the kind is not known.
+    """
+    if kind not in KINDS:
+        raise InvalidArgumentError(f"no kind {kind!r}; there are {', '.join(KINDS)}")
+    gaussian = analytic_bank(_START_SIGMA)
+    if kind == "lerf-g":
+        return gaussian
+    stages = two_stages(KINDS[kind], tuple(gaussian.patterns))
+    entry = round(_START_ALPHA * LEVELS) - ENTRY_BIAS
+    tables = {}
+    for number, stage in enumerate(stages, 1):
+        for pattern in stage.patterns:
+            for group in range(len(stage.rotation_groups)):
+                key = table_name(number, pattern, group)
+                first = number == 1
+                shape = (gaussian.nodes,) * 4 + (1,)
+                tables[key] = gaussian.tables[key] if first else np.full(shape, entry, np.int8)
+    return LutBank("analytic", KINDS[kind], 16, gaussian.patterns, stages, tables, {})
+
+
+class TableModel(nn.Module):
+    """The tables of a bank as parameters, read the way `lerf_core.reference` reads them.
+
+    Parameters
+    ----------
+    bank : LutBank
+        Structure and starting entries.
+
+    Attributes
+    ----------
+    tables : nn.ParameterList
+        For each stage (tables, nodes**4, values), float32 entries in -127..127.
+
+    Notes
+    -----
+    Where the start's pre-filter leaves flat areas exactly as they are, so does the trained
+    one: the entries that flat areas read, those of four equal nodes, are held. Entries that
+    training visits seldom or never are treated by `training.settling` when a bank is made.
+    """
+
+    def __init__(self, bank: LutBank) -> None:
+        super().__init__()
+        self.template = bank
+        self.reads = [StageReads.of(bank, number) for number in range(len(bank.stages))]
+        self.keys = [
+            list(dict.fromkeys(read.table for read in bank.reads(number)))
+            for number in range(len(bank.stages))
+        ]
+        self.tables = nn.ParameterList(
+            nn.Parameter(
+                torch.from_numpy(
+                    np.stack([bank.tables[key] for key in keys])
+                    .reshape(len(keys), bank.nodes**4, -1)
+                    .astype(np.float32)
+                )
+            )
+            for keys in self.keys
+        )
+        for number, tables in enumerate(self.tables):
+            self.register_buffer(f"start{number}", tables.detach().clone(), persistent=False)
+            self.register_buffer(f"visits{number}", torch.zeros(tables.shape[:2]))
+        self._held = [
+            number for number in range(len(bank.stages) - 1) if _keeps_constants(bank, number)
+        ]
+        nodes = bank.nodes
+        self._equal_nodes = torch.arange(nodes) * (nodes**3 + nodes**2 + nodes + 1)
+
+    def forward(self, low: Tensor, first: Tensor, offset: Tensor, *, twin: bool = False) -> Tensor:
+        """Values of points on low-resolution planes.
+
+        Parameters
+        ----------
+        low : Tensor, (batch, rows, cols)
+            Whole grey levels.
+        first, offset : Tensor, (batch, points, 2)
+            See `training.operations.weighted_mean`.
+        twin : bool, optional
+            Use the plain torch operations.
+
+        Returns
+        -------
+        Tensor, (batch, points)
+            Grey levels; equal to the reference's up to float32 rounding of the mean.
+        """
+        feature, parameters = self.stages(low, twin=twin)
+        weighting = self.template.kind.weighting
+        return weighted_mean(weighting, feature, parameters, first, offset, twin=twin)
+
+    def stages(self, low: Tensor, *, twin: bool = False) -> tuple[Tensor, Tensor]:
+        """Feature (batch, rows, cols) and parameters (batch, rows, cols, values), in 0..255."""
+        plane = low
+        for spec, tables, reads in zip(self.template.stages, self.tables, self.reads, strict=True):
+            total = read_tables(plane, rounded(tables), reads, twin=twin)
+            values = quantise(total / spec.divisor + spec.bias)
+            if spec is not self.template.stages[-1]:
+                plane = values[..., 0]
+        return plane, values
+
+    def clip_entries(self) -> None:
+        """Bring entries back into -127..127, and those of flat areas to where they are held."""
+        with torch.no_grad():
+            for tables in self.tables:
+                tables.clamp_(-ENTRY_BIAS, ENTRY_BIAS)
+            for number in self._held:
+                start = self.get_buffer(f"start{number}")
+                self.tables[number][:, self._equal_nodes] = start[:, self._equal_nodes]
+
+    def count_visits(self, steps: int) -> None:
+        """Note which entries the last backward pass has used, on behalf of `steps` steps."""
+        for number, tables in enumerate(self.tables):
+            if tables.grad is not None:
+                self.get_buffer(f"visits{number}").add_(tables.grad.any(-1), alpha=steps)
+
+    def bank(self, name: str, training: Mapping[str, Any]) -> LutBank:
+        """The tables, rounded, as a bank."""
+        template = self.template
+        arrays = {}
+        shape = (template.nodes,) * 4
+        for number, (keys, tables) in enumerate(zip(self.keys, self.tables, strict=True)):
+            start, visits = self.get_buffer(f"start{number}"), self.get_buffer(f"visits{number}")
+            change = (tables.detach() - start).unflatten(1, shape)
+            settled = start + settle(change, visits.unflatten(1, shape)).flatten(1, 4)
+            if number in self._held:
+                settled[:, self._equal_nodes] = start[:, self._equal_nodes]
+            entries = torch.round(settled).clamp(-ENTRY_BIAS, ENTRY_BIAS).to(torch.int8)
+            for key, table in zip(keys, entries.cpu().numpy(), strict=True):
+                arrays[key] = table.reshape(template.tables[key].shape)
+        return LutBank(
+            name,
+            template.kind,
+            template.interval,
+            template.patterns,
+            template.stages,
+            arrays,
+            training,
+        )
+
+
+def _keeps_constants(bank: LutBank, number: int) -> bool:
+    """Whether a pre-filter stage gives every flat area its own level back."""
+    nodes, spec = np.arange(bank.nodes), bank.stages[number]
+    total = np.zeros(bank.nodes, np.int64)
+    for read in bank.reads(number):
+        total += bank.tables[read.table][nodes, nodes, nodes, nodes, 0]
+    return bool((total + spec.bias * spec.divisor == nodes * bank.interval * spec.divisor).all())
