@@ -27,8 +27,6 @@ COMMANDS = {
     "train": Entry("lerf_cli.train", "train", "Train a bank on photographs."),
     "finetune": Entry("lerf_cli.finetune", "finetune", "Train a bank's tables further."),
     "transfer": Entry("lerf_cli.transfer", "transfer", "Turn trained networks into tables."),
-    "train": Entry("lerf_cli.train", "train", "Train a bank on photographs."),
-    "finetune": Entry("lerf_cli.finetune", "finetune", "Train a bank's tables further."),
     "evaluate": Entry("lerf_cli.evaluate", "evaluate", "Measure quality on benchmark folders."),
 }
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from lerf_cli.training_options import (
     needs_torch,
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 _MINUTES = 20.0
-_NETWORK_RATE = 1e-3
+# Networks are stepped in weights, and a step is slow: fewer patches each.
+_NETWORK_DEFAULTS = {"rate": 1e-3, "batch": 4}
 
 
 @click.command()
@@ -37,7 +39,7 @@ _NETWORK_RATE = 1e-3
     "--network",
     is_flag=True,
     help="Train small networks, the published way, and transfer them to tables at the end. "
-    "Best on a GPU; the rate is then a weight's, 0.001 by default.",
+    "Best on a GPU. By default with --rate 0.001, of weights, and --batch 4.",
 )
 @click.option(
     "--width",
@@ -46,7 +48,7 @@ _NETWORK_RATE = 1e-3
     show_default=True,
     help="Width of the networks' layers.",
 )
-@schedule_options(rate=0.25, minutes=_MINUTES)
+@schedule_options(rate=1.0, minutes=_MINUTES)
 @click.option(
     "--resume",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -89,9 +91,13 @@ def train(
 
         if resume:
             return Trainer.resume(resume, folders, device=values["device"])
-        given = ctx.get_parameter_source("rate") is click.core.ParameterSource.COMMANDLINE
-        if network and not given:
-            values["rate"] = _NETWORK_RATE
+        given = ParameterSource.COMMANDLINE
+        if network:
+            values.update(
+                (option, value)
+                for option, value in _NETWORK_DEFAULTS.items()
+                if ctx.get_parameter_source(option) is not given
+            )
         options = options_from(
             values, _MINUTES, method="network" if network else "tables", width=width
         )

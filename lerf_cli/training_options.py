@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -35,8 +34,8 @@ _CHECKPOINT_SUFFIX = ".checkpoint.safetensors"
 _INTERRUPTED = 130
 # What --resume takes from the checkpoint.
 _FIXED = (
-    "kind", "network", "width", "steps", "minutes", "rate", "seed", "batch", "patch", "points",
-    "scales", "scale_range", "continuous", "warps", "balance", "average", "held_out",
+    "kind", "network", "width", "steps", "minutes", "rate", "spread", "seed", "batch", "patch",
+    "points", "scales", "scale_range", "continuous", "warps", "balance", "average", "held_out",
     "validate_every", "memory",
 )  # fmt: skip
 
@@ -58,6 +57,12 @@ def schedule_options(rate: float, minutes: float) -> Callable[[_Command], _Comma
             default=rate,
             show_default=True,
             help="Step size at its height, in table entries.",
+        ),
+        click.option(
+            "--spread", type=click.FloatRange(0, 1, max_open=True), default=0.4,
+            show_default=True,
+            help="Share of a gradient that neighbouring entries take on, at the start; it falls "
+            "with the rate.",
         ),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
         click.option(
@@ -90,9 +95,10 @@ def schedule_options(rate: float, minutes: float) -> Callable[[_Command], _Comma
             help="Share of patches under random homographies.",
         ),
         click.option(
-            "--balance", type=click.FloatRange(min=0, min_open=True), default=math.inf,
-            show_default="inf: plain mean squared error",
-            help="Let patches count by their relative error, down to this squared error.",
+            "--balance", type=click.FloatRange(min=0, min_open=True), default=30.0,
+            show_default=True,
+            help="Let patches count by their relative error, down to this squared error; inf: "
+            "by their squared error.",
         ),
         click.option(
             "--average", type=click.FloatRange(0, 1, max_open=True), default=0.0,
@@ -156,6 +162,12 @@ def check_output(path: Path, overwrite: bool) -> None:
         raise click.UsageError(f"{path} exists: give --overwrite to replace it")
 
 
+def _check_apart(paths: Sequence[Path]) -> None:
+    for number, path in enumerate(paths):
+        if path.resolve() in [other.resolve() for other in paths[:number]]:
+            raise click.UsageError(f"{path} would be written twice: bank, checkpoint and curve differ")
+
+
 def refuse_with_resume(ctx: click.Context) -> None:
     """A resumed training keeps its options: say so rather than ignore others."""
     for name in _FIXED:
@@ -192,6 +204,7 @@ def options_from(
         steps=steps,
         minutes=minutes,
         rate=values["rate"],
+        spread=values["spread"],
         seed=values["seed"],
         held_out=values["held_out"],
         validate_every=values["validate_every"],
@@ -218,6 +231,7 @@ def run_training(
         check_output(checkpoint, values["overwrite"])
     if values["curve"]:
         check_output(values["curve"], values["overwrite"])
+    _check_apart([output, checkpoint, *([values["curve"]] if values["curve"] else [])])
     _use_threads(values["threads"])
     check_device(values["device"])
     try:
@@ -237,7 +251,8 @@ def run_training(
         bank.save(output)
     except (LerfError, OSError) as error:
         raise click.ClickException(one_line(error)) from error
-    click.echo(_summary(bank, trainer, output))
+    if not values["quiet"]:
+        click.echo(_summary(bank, trainer, output))
 
 
 def _summary(bank: LutBank, trainer: Trainer, output: Path) -> str:
@@ -273,16 +288,17 @@ def check_device(device: str) -> None:
 
 def _tell_of_data(trainer: Trainer, *, quiet: bool) -> None:
     skipped: Sequence[Any] = trainer.found.skipped
+    if quiet:
+        return
     if skipped:
         click.echo(f"lerf: {len(skipped)} files are skipped:", err=True)
         for one in skipped[:_SHOWN_SKIPS]:
             click.echo(f"  {one.reason}", err=True)
         if len(skipped) > _SHOWN_SKIPS:
             click.echo(f"  and {len(skipped) - _SHOWN_SKIPS} more", err=True)
-    if not quiet:
-        click.echo(
-            f"{len(trainer.train)} images to train on, {len(trainer.held_out)} held out", err=True
-        )
+    click.echo(
+        f"{len(trainer.train)} images to train on, {len(trainer.held_out)} held out", err=True
+    )
 
 
 class _Report:
@@ -315,8 +331,9 @@ class _Report:
             line = f"step {progress.step}/{progress.steps}: train {progress.psnr:.2f} dB, {scores}"
             if self._bar.disable:
                 click.echo(line, err=True)
-            else:
-                self._bar.write(line, file=click.get_text_stream("stderr"))
+            else:  # above the bar
+                with self._bar.external_write_mode():
+                    click.echo(line, err=True)
 
 
 def _write_curve(path: Path, history: Sequence[dict[str, float]]) -> None:

@@ -34,6 +34,10 @@ __all__ = [
 
 CHECKPOINT_KEY = "lerf-checkpoint"
 _VERSION = 1
+_PARTS = {
+    "progress": ("step", "steps", "seconds", "psnr", "history"),
+    "data": ("fingerprint", "folders"),
+}
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,9 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             raise CheckpointError(
                 f"{path}: version {data['version']!r} is unknown; this program reads {_VERSION}"
             )
+        missing = [f"{part}.{key}" for part in _PARTS for key in _PARTS[part] if key not in data[part]]
+        if missing:
+            raise CheckpointError(f"{path}: the description lacks {', '.join(missing)}")
         return Checkpoint(
             method=str(data["method"]),
             start=bank_from_parts(str(path), data["start"], start),
@@ -152,7 +159,9 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             data=dict(data["data"]),
             tensors=tensors,
         )
-    except (BankError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except BankError as error:  # it names the file
+        raise CheckpointError(str(error)) from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(f"{path}: description cannot be read ({error!r})") from error

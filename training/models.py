@@ -19,7 +19,7 @@ from lerf_core.bank import (
     two_stages,
 )
 from lerf_core.errors import InvalidArgumentError
-from training.operations import StageReads, quantise, read_tables, rounded, weighted_mean
+from training.operations import StageReads, quantise, read_tables, rounded, spread, weighted_mean
 from training.settling import settle
 
 __all__ = ["TableModel", "starting_bank"]
@@ -147,6 +147,12 @@ class TableModel(nn.Module):
             for number in self._held:
                 start = self.get_buffer(f"start{number}")
                 self.tables[number][:, self._equal_nodes] = start[:, self._equal_nodes]
+
+    def spread_gradients(self, share: float) -> None:
+        """Let neighbouring entries move together; see `training.operations.spread`."""
+        for tables in self.tables:
+            if tables.grad is not None:
+                spread(tables.grad, self.template.nodes, share)
 
     def count_visits(self, steps: int) -> None:
         """Note which entries the last backward pass has used, on behalf of `steps` steps."""

@@ -258,6 +258,9 @@ class NetworkModel(nn.Module):
     def clip_entries(self) -> None:
         """Nothing to do: networks give entries in -127..127."""
 
+    def spread_gradients(self, share: float) -> None:
+        """Nothing to do: a network moves neighbouring entries together by itself."""
+
     def count_visits(self, steps: int) -> None:
         """Nothing to count: a network is smooth between what it has seen."""
 

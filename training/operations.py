@@ -32,7 +32,7 @@ from torch import Tensor
 from lerf_core.bank import LEVELS, LutBank
 from lerf_core.taps import REACH_LIMIT
 
-__all__ = ["StageReads", "quantise", "read_tables", "rounded", "weighted_mean"]
+__all__ = ["StageReads", "quantise", "read_tables", "rounded", "spread", "weighted_mean"]
 
 _F32 = torch.float32
 
@@ -318,3 +318,38 @@ def _tap_weight(weighting: str, parameters: Sequence[Tensor], dy: Tensor, dx: Te
     slant = 2 * rho / LEVELS - 1
     u, v = 10 / LEVELS * sigma_row * dy, 10 / LEVELS * sigma_col * dx
     return torch.exp(slant * u * v - (u * u + v * v) / 2)
+
+
+# -- gradients of neighbouring entries ----------------------------------------------
+
+
+def spread(grad: Tensor, nodes: int, share: float, *, twin: bool = False) -> None:
+    """Give a share of every gradient to the nodes around it, in place.
+
+    Neighbouring entries want much the same change: a step along spread gradients moves them
+    together and carries well-visited entries' evidence to seldom visited ones. It is a change of
+    metric, not of the optimum: along each axis a two-sided exponential filter.
+
+    Parameters
+    ----------
+    grad : Tensor, (tables, nodes**4, values)
+        Gradient by a stage's tables; changed.
+    nodes : int
+        Nodes along each axis.
+    share : float
+        Of a node's gradient that goes one node on, in 0..1.
+    twin : bool, optional
+        Use plain torch operations on the CPU as well.
+    """
+    if not (twin or grad.device.type != "cpu" or grad.dtype != _F32):
+        from training._numba.spread import spread as kernel
+
+        kernel(grad.numpy(), nodes, share)
+        return
+    grid = grad.view(grad.shape[0], nodes, nodes, nodes, nodes, -1)
+    for axis in range(4, 0, -1):
+        lines = grid.unbind(axis)
+        for here, before in zip(lines[1:], lines, strict=False):
+            here.add_(before, alpha=share)
+        for here, after in zip(lines[-2::-1], lines[:0:-1], strict=True):
+            here.add_(after, alpha=share)

@@ -83,21 +83,24 @@ class PatchOptions:
             raise InvalidArgumentError(
                 f"scales must lie in 1..16, got {self.scales} and {self.scale_range}"
             )
-        if min(self.continuous, self.warps) < 0 or self.continuous + self.warps > 1:
+        shares = self.continuous, self.warps, self.continuous + self.warps
+        if not all(0 <= share <= 1 for share in shares):
             raise InvalidArgumentError(
                 f"shares of continuous scales and of warps must be at least 0 and sum to at "
                 f"most 1, got {self.continuous} and {self.warps}"
             )
         if not self.scales and self.continuous + self.warps < 1:
             raise InvalidArgumentError("no scales to draw from")
-        if min(self.channels) < 0 or not sum(self.channels) > 0:
-            raise InvalidArgumentError(f"chances of channels must be positive: {self.channels}")
+        chances = self.channels
+        if len(chances) != 4 or min(chances) < 0 or not 0 < sum(chances) < np.inf:
+            raise InvalidArgumentError(f"there must be four chances of channels, got {chances}")
 
     @property
     def least(self) -> int:
         """Rows and columns that a photograph must have for the smallest scale to fit."""
-        smallest = min([*self.scales, self.scale_range[0]])
-        return int(np.ceil(smallest * self.size)) + 4
+        others = self.continuous + self.warps
+        used = [*(self.scales if others < 1 else ()), *(self.scale_range[:1] if others else ())]
+        return int(np.ceil(min(used) * self.size)) + 4
 
 
 @dataclass(frozen=True)

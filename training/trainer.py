@@ -59,6 +59,9 @@ class TrainingOptions:
     rate : float
         Adam's step size at its height, in entries (tables) or weights (network); it
         falls to zero along half a cosine.
+    spread : float
+        Share of an entry's gradient that its neighbours take on, at the start; it falls
+        with the rate. See `training.operations.spread`.
     seed : int
         Decides what is drawn.
     held_out : float
@@ -82,11 +85,12 @@ class TrainingOptions:
     method: Literal["tables", "network"] = "tables"
     steps: int | None = None
     minutes: float | None = 20.0
-    rate: float = 0.25
+    rate: float = 1.0
+    spread: float = 0.4
     seed: int = 0
     held_out: float = 0.08
     validate_every: int = 2000
-    balance: float = math.inf
+    balance: float = 30.0
     average: float = 0.0
     width: int = 64
     patches: PatchOptions = field(default_factory=PatchOptions)
@@ -101,6 +105,8 @@ class TrainingOptions:
             raise InvalidArgumentError(f"minutes must be positive, got {self.minutes}")
         if not 0 < self.rate < math.inf:
             raise InvalidArgumentError(f"rate must be positive, got {self.rate}")
+        if not 0 <= self.spread < 1:
+            raise InvalidArgumentError(f"spread must lie in 0..1, got {self.spread}")
         if not 0 <= self.held_out < 1 or not 0 <= self.average < 1 or not self.balance > 0:
             raise InvalidArgumentError(
                 f"held_out and average must lie in 0..1 and balance be positive, got "
@@ -239,14 +245,15 @@ class Trainer:
         self.interrupted = False
         with self._interruptible():
             started = time.perf_counter() - self.seconds
-            warm = 0.0
+            # Speed is that of this process: a resumed one starts slowly too.
+            begun, warm = self.step, 0.0
             for batch in self.source.batches(self.step, self._last()):
                 self._train(batch)
                 self.step += 1
                 self.seconds = time.perf_counter() - started
-                if self.step == _SETTLED:
+                if self.step == begun + _SETTLED:
                     warm = self.seconds
-                if self.steps is None and self.step == WARM_UP:
+                if self.steps is None and self.step == begun + WARM_UP:
                     self._set_steps((self.seconds - warm) / (WARM_UP - _SETTLED))
                 done = self.step == self.steps
                 scores = None
@@ -272,13 +279,12 @@ class Trainer:
         left = 60 * minutes - self.seconds
         self.steps = self.step + max(1, int(left / seconds_a_step))
 
-    def _rate(self) -> float:
-        """Rate of the next step: up along a line, then down along half a cosine."""
-        rise = min(1.0, (self.step + 1) / WARM_UP)
+    def _fall(self) -> float:
+        """From 1 at the end of the rise to 0 at the end, along half a cosine."""
         part = 0.0
         if self.steps is not None and self.steps > WARM_UP:
             part = max(0, self.step - WARM_UP) / (self.steps - WARM_UP)
-        return self.options.rate * rise * (1 + math.cos(math.pi * part)) / 2
+        return (1 + math.cos(math.pi * part)) / 2
 
     def _train(self, batch: Batch) -> None:
         low, first, offset, target = (
@@ -286,7 +292,7 @@ class Trainer:
             for array in (batch.low, batch.first, batch.offset, batch.target)
         )
         for group in self.optimizer.param_groups:
-            group["lr"] = self._rate()
+            group["lr"] = self.options.rate * min(1.0, (self.step + 1) / WARM_UP) * self._fall()
         error = ((self.model(low.float(), first, offset) - target) ** 2).mean(1)
         balance = self.options.balance
         loss = error.mean() if math.isinf(balance) else torch.log(balance + error).mean()
@@ -294,6 +300,8 @@ class Trainer:
         loss.backward()
         if self.step % _VISIT_STEPS == 0:
             self.model.count_visits(_VISIT_STEPS)
+        if self.options.spread:
+            self.model.spread_gradients(self.options.spread * self._fall())
         self.optimizer.step()
         self.model.clip_entries()
         if self.average is not None:

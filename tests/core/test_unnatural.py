@@ -1,0 +1,132 @@
+"""Shipped banks on what photographs hardly contain: nothing out of place may appear.
+
+Trained tables know photographs. Noise, checkerboards, graphics and gradients read entries that
+training saw seldom or never; the result must stay as sane there as Lanczos's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+import lerf_core
+
+BANKS = ("analytic", "lerf-g", "lerf-l")
+
+
+@pytest.fixture(params=BANKS)
+def bank(request):
+    return lerf_core.load_bank(request.param)
+
+
+def lanczos(image, scale):
+    rows, cols = image.shape
+    resized = Image.fromarray(image).resize((cols * scale, rows * scale), Image.Resampling.LANCZOS)
+    return np.asarray(resized)
+
+
+def shrunk(image, scale):
+    rows, cols = image.shape
+    small = Image.fromarray(image).resize(
+        (cols // scale, rows // scale), Image.Resampling.BICUBIC
+    )
+    return np.asarray(small)
+
+
+def rms(image, other):
+    return float(np.sqrt(np.mean((image.astype(float) - other.astype(float)) ** 2)))
+
+
+def beyond_neighbours(image, result, scale):
+    """How far results leave the range of the 4x4 source pixels around, in grey levels."""
+    low = ndimage.minimum_filter(image, 5, mode="nearest").astype(int)
+    high = ndimage.maximum_filter(image, 5, mode="nearest").astype(int)
+    low, high = (np.kron(bound, np.ones((scale, scale), int)) for bound in (low, high))
+    return np.maximum(np.maximum(low - result, result - high), 0)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 2.7])
+def test_flat_areas_of_every_level_stay_exactly_as_they_are(bank, scale):
+    for level in range(256):
+        image = np.full((9, 11), level, np.uint8)
+        assert (lerf_core.rescale(image, scale, bank=bank) == level).all(), level
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_noise_stays_within_its_neighbours_and_is_not_amplified(bank, scale):
+    image = np.random.default_rng(5).integers(0, 256, (64, 64), dtype=np.uint8)
+    result = lerf_core.rescale(image, scale, bank=bank)
+    beyond = beyond_neighbours(image, result, scale)
+    reference = beyond_neighbours(image, lanczos(image, scale), scale)
+    assert beyond.mean() <= max(reference.mean(), 0.05)
+    assert result.std() <= 1.05 * lanczos(image, scale).std()
+    assert abs(result.mean() - image.mean()) < 4
+
+
+@pytest.mark.parametrize("cell", [1, 2, 3, 8])
+@pytest.mark.parametrize("levels", [(0, 255), (64, 192), (100, 130)])
+def test_checkerboards_keep_mean_and_range(bank, cell, levels):
+    rows, cols = np.mgrid[:48, :48] // cell
+    image = np.where((rows + cols) % 2, *levels).astype(np.uint8)
+    result = lerf_core.rescale(image, 3, bank=bank)[12:-12, 12:-12].astype(float)
+    expected = lanczos(image, 3)[12:-12, 12:-12].astype(float)
+    assert abs(result.mean() - image.mean()) < 4
+    overshoot = max(result.max() - levels[1], levels[0] - result.min(), 0)
+    lanczos_overshoot = max(expected.max() - levels[1], levels[0] - expected.min(), 0)
+    assert overshoot <= max(1.1 * lanczos_overshoot, 0.12 * (levels[1] - levels[0]))
+
+
+def graphics(size=192, seed=2):
+    """Saturated shapes with hard edges: boxes, discs and lines of black and white."""
+    rng = np.random.default_rng(seed)
+    image = np.full((size, size), 255, np.uint8)
+    rows, cols = np.mgrid[:size, :size]
+    for number in range(14):
+        y, x, r = (int(v) for v in rng.integers((0, 0, 4), (size, size, 36)))
+        value = 255 * (number % 2)
+        if number % 3 == 0:
+            image[(rows - y) ** 2 + (cols - x) ** 2 < r * r] = value
+        elif number % 3 == 1:
+            image[y : y + r, x : x + r] = value
+        else:
+            image[np.abs((rows - y) * 3 + (cols - x) * (number - 7)) < 3 * r / 4] = value
+    return image
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_saturated_graphics_come_out_no_worse_than_by_lanczos(bank, scale):
+    high = graphics()
+    low = shrunk(high, scale)
+    error = rms(lerf_core.rescale(low, scale, bank=bank), high)
+    limit = 1.0 if bank.name != "analytic" else 1.25
+    assert error <= limit * rms(lanczos(low, scale), high)
+
+
+@pytest.mark.parametrize("levels", [(50, 200), (100, 110), (0, 255), (200, 50)])
+def test_steps_ring_less_than_lanczos(bank, levels):
+    image = np.full((24, 24), levels[0], np.uint8)
+    image[:, 12:] = levels[1]
+    low, high = min(levels), max(levels)
+    for turned in (image, image.T.copy()):
+        result = lerf_core.rescale(turned, 3, bank=bank).astype(int)
+        by_lanczos = lanczos(turned, 3).astype(int)
+        limit = max(by_lanczos.max() - high, low - by_lanczos.min(), 1)
+        assert max(result.max() - high, low - result.min(), 0) <= 1.1 * limit + 1
+
+
+@pytest.mark.parametrize("slope", [0.5, 1, 2, 4])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_gradients_stay_smooth(bank, slope, scale):
+    """No bands: results follow the ramp, and never run backwards by more than rounding."""
+    count = int(min(256 / slope, 96))
+    ramp = np.rint(np.arange(count) * slope).astype(np.uint8)
+    image = np.tile(ramp, (24, 1))
+    result = lerf_core.rescale(image, scale, bank=bank)[12:-12].astype(float)
+    position = (np.arange(count * scale) + 0.5) / scale - 0.5
+    inside = slice(4 * scale, -4 * scale)
+    error = np.abs(result - position * slope)[:, inside]
+    # A 2x2 mean flattens slopes; half a source pixel's step is nearest neighbour's error.
+    assert error.max() <= 0.5 * slope + 1.5
+    assert np.diff(result[:, inside], axis=1).min() >= -2
