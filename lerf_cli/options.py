@@ -121,7 +121,8 @@ def pixel_options(*, border: str, transparent: bool = False) -> Callable[[_Comma
         click.option(
             "--bank", metavar="NAME|FILE|FOLDER",
             help="Tables: a name from 'lerf models', a .safetensors file, or a folder in the "
-            "published layout (LUTft_*.npy).  [default: the default bank]",
+            "published layout (LUTft_*.npy).  [default: the default bank; to shrink, the analytic "
+            "one]",
         ),
         click.option(
             "--border", type=click.Choice(borders), default=border, show_default=True,
@@ -301,11 +302,12 @@ def sampling_from(options: dict[str, Any]) -> Sampling:
     if options["labels"] and options["linear"]:
         raise click.UsageError("--labels and --linear exclude each other")
     try:
-        bank = lerf_core.load_bank(options["bank"])
+        bank = lerf_core.load_bank(options["bank"])  # now, so that a damaged one ends it here
     except (lerf_core.errors.LerfError, OSError) as error:
         raise click.BadParameter(one_line(error), param_hint="'--bank'") from None
     return Sampling(
-        bank=bank,
+        bank=bank if options["bank"] else None,
+        bank_name=bank.name,
         border=options["border"],
         cval=options["cval"],
         alpha=options["alpha"],

@@ -28,7 +28,7 @@ class ResizeOperation:
         self._sampling = sampling
         self._scale = scale
         self._size = size
-        self.bank_name = str(sampling.bank.name)
+        self.bank_name = sampling.bank_name
         self.labels = sampling.labels
 
     def output_shape(self, shape: tuple[int, int]) -> tuple[int, int]:

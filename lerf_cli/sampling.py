@@ -20,7 +20,10 @@ class Sampling:
 
     Attributes
     ----------
-    bank : LutBank
+    bank : LutBank or None
+        None leaves it to the resampler.
+    bank_name : str
+        For names of outputs.
     border : str
         A border mode of the resampler, or ``transparent``.
     cval : tuple of float
@@ -38,6 +41,7 @@ class Sampling:
     """
 
     bank: Any
+    bank_name: str
     border: str
     cval: tuple[float, ...]
     alpha: str

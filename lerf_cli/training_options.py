@@ -141,7 +141,7 @@ def schedule_options(rate: float, minutes: float) -> Callable[[_Command], _Comma
 
 
 def needs_torch(purpose: str) -> None:
-    """End with a clear message where torch is not installed."""
+    """Prepare for torch; end with a clear message where it is not installed."""
     import importlib.util
     import os
 
@@ -165,7 +165,9 @@ def check_output(path: Path, overwrite: bool) -> None:
 def _check_apart(paths: Sequence[Path]) -> None:
     for number, path in enumerate(paths):
         if path.resolve() in [other.resolve() for other in paths[:number]]:
-            raise click.UsageError(f"{path} would be written twice: bank, checkpoint and curve differ")
+            raise click.UsageError(
+                f"{path} would be written twice: bank, checkpoint and curve differ"
+            )
 
 
 def refuse_with_resume(ctx: click.Context) -> None:
@@ -182,6 +184,7 @@ def options_from(
     values: dict[str, Any], default_minutes: float, *, method: str = "tables", width: int = 64
 ) -> TrainingOptions:
     """Training options of a command's values."""
+    from lerf_core.errors import InvalidArgumentError
     from training.patches import PatchOptions
     from training.trainer import TrainingOptions
 
@@ -190,30 +193,33 @@ def options_from(
         raise click.UsageError("give --minutes or --steps, and not both")
     if minutes is None and steps is None:
         minutes = default_minutes
-    patches = PatchOptions(
-        batch=values["batch"],
-        size=values["patch"],
-        points=values["points"],
-        scales=values["scales"],
-        scale_range=values["scale_range"],
-        continuous=values["continuous"],
-        warps=values["warps"],
-    )
-    return TrainingOptions(
-        method="network" if method == "network" else "tables",
-        steps=steps,
-        minutes=minutes,
-        rate=values["rate"],
-        spread=values["spread"],
-        seed=values["seed"],
-        held_out=values["held_out"],
-        validate_every=values["validate_every"],
-        balance=values["balance"],
-        average=values["average"],
-        width=width,
-        patches=patches,
-        memory=values["memory"] << 20,
-    )
+    try:
+        patches = PatchOptions(
+            batch=values["batch"],
+            size=values["patch"],
+            points=values["points"],
+            scales=values["scales"],
+            scale_range=values["scale_range"],
+            continuous=values["continuous"],
+            warps=values["warps"],
+        )
+        return TrainingOptions(
+            method="network" if method == "network" else "tables",
+            steps=steps,
+            minutes=minutes,
+            rate=values["rate"],
+            spread=values["spread"],
+            seed=values["seed"],
+            held_out=values["held_out"],
+            validate_every=values["validate_every"],
+            balance=values["balance"],
+            average=values["average"],
+            width=width,
+            patches=patches,
+            memory=values["memory"] << 20,
+        )
+    except InvalidArgumentError as error:
+        raise click.UsageError(one_line(error)) from error
 
 
 def run_training(

@@ -81,7 +81,7 @@ class WarpOperation:
         self._geometry = geometry
         self._size = size
         self._fit = fit
-        self.bank_name = str(sampling.bank.name)
+        self.bank_name = sampling.bank_name
         self.labels = sampling.labels
 
     def output_shape(self, shape: Shape) -> Shape:

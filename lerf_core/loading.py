@@ -28,10 +28,20 @@ from lerf_core.bank import (
 from lerf_core.errors import BankError, BankNotFoundError, InvalidTypeError
 from lerf_core.patterns import PATTERNS, Offset
 
-__all__ = ["DEFAULT_BANK", "available_banks", "bank_from_parts", "load_bank", "user_bank_folder"]
+__all__ = [
+    "DEFAULT_BANK",
+    "SHRINKING_BANK",
+    "available_banks",
+    "bank_from_parts",
+    "load_bank",
+    "user_bank_folder",
+]
 
 #: The bank that is used when none is named.
-DEFAULT_BANK = "analytic"
+DEFAULT_BANK = "lerf-g"
+#: The bank of anti-aliased shrinking when none is named: trained ones know enlarging alone,
+#: and their pre-filter shifts the mean of fine textures.
+SHRINKING_BANK = "analytic"
 _SUFFIX = ".safetensors"
 _FILE_LIMIT = 256 * 2**20
 

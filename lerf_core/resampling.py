@@ -40,7 +40,7 @@ from lerf_core._values import ValueScale
 from lerf_core.bank import LEVELS, LutBank
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.geometry import Displacement, as_inverse_map
-from lerf_core.loading import load_bank
+from lerf_core.loading import SHRINKING_BANK, load_bank
 
 __all__ = ["rescale", "rescaled_shape", "resize", "warp"]
 
@@ -78,7 +78,9 @@ def resize(
     output_shape : sequence of int
         (rows, cols); or the shape of the whole result.
     bank : LutBank, str, path or None
-        The tables, or where to load them from (`load_bank`). None: the default bank.
+        The tables, or where to load them from (`load_bank`). None: the default bank; for
+        an image that grows along no axis and is anti-aliased, the analytic one, because
+        trained tables know enlarging alone.
     channel_axis : int or None
         Axis of the colour channels, never resampled. None: the image has no such axis.
     mode : {"edge", "constant", "symmetric", "reflect", "wrap"}
@@ -148,7 +150,7 @@ def resize(
     rows, cols = target_shape(array.shape, axes, output_shape)
     scale = (rows / array.shape[axes[0]], cols / array.shape[axes[1]])
     options = Options(
-        bank=load_bank(bank),
+        bank=_bank_for(bank, scale, anti_aliasing),
         channel_axis=channel_axis,
         mode=mode,
         cval=cval,
@@ -210,7 +212,7 @@ def rescale(
     axes = spatial_axes(array.ndim, channel_axis)
     shape = rescaled_shape((array.shape[axes[0]], array.shape[axes[1]]), factors)
     options = Options(
-        bank=load_bank(bank),
+        bank=_bank_for(bank, factors, anti_aliasing),
         channel_axis=channel_axis,
         mode=mode,
         cval=cval,
@@ -338,6 +340,13 @@ def warp(
 
 
 # -- apply ------------------------------------------------------------------------
+
+
+def _bank_for(bank: Bank, scale: tuple[float, float], anti_aliasing: bool | None) -> LutBank:
+    """The bank that is asked for; else the one for enlarging, or for shrinking alone."""
+    if bank is None and anti_aliasing is not False and max(scale) <= 1:
+        return load_bank(SHRINKING_BANK)
+    return load_bank(bank)
 
 
 def _resize(

@@ -13,6 +13,9 @@ from lerf_core.patterns import PATTERNS
 
 ROOT = Path(__file__).resolve().parents[1]
 
+# As `lerf train` has it; before torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # No deadlines: the first call of a kernel compiles it. Derandomised: a red run can be repeated.
 hypothesis.settings.register_profile("lerf", deadline=None, derandomize=True, max_examples=50)
 hypothesis.settings.load_profile("lerf")

@@ -148,7 +148,9 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             raise CheckpointError(
                 f"{path}: version {data['version']!r} is unknown; this program reads {_VERSION}"
             )
-        missing = [f"{part}.{key}" for part in _PARTS for key in _PARTS[part] if key not in data[part]]
+        missing = [
+            f"{part}.{key}" for part in _PARTS for key in _PARTS[part] if key not in data[part]
+        ]
         if missing:
             raise CheckpointError(f"{path}: the description lacks {', '.join(missing)}")
         return Checkpoint(

@@ -91,7 +91,7 @@ class PatchOptions:
             )
         if not self.scales and self.continuous + self.warps < 1:
             raise InvalidArgumentError("no scales to draw from")
-        chances = self.channels
+        chances = list(self.channels)
         if len(chances) != 4 or min(chances) < 0 or not 0 < sum(chances) < np.inf:
             raise InvalidArgumentError(f"there must be four chances of channels, got {chances}")
 

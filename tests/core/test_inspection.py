@@ -82,7 +82,7 @@ def test_labels_have_no_parameters(image):
         parameter_maps(image > 9)
     with pytest.raises(InvalidTypeError, match="value_range"):
         parameter_maps(image.astype(np.int32))
-    deep = parameter_maps(image.astype(np.int32), value_range=(0, 255))
+    deep = parameter_maps(image.astype(np.int32), value_range=(0, 255), bank="analytic")
     np.testing.assert_array_equal(deep.feature, image)
 
 

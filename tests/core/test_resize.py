@@ -91,9 +91,13 @@ def test_constants_stay_uniform_with_any_tables(random_banks):
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64", "float16"])
 def test_dtype_and_range_come_back(dtype):
     image = noise((12, 15), dtype)
-    out = rescale(image, 2.5)
+    out = rescale(image, 2.5, bank="analytic")
     assert out.dtype == image.dtype
     assert image.min() <= out.min() <= out.max() <= image.max()
+    # A trained pre-filter sharpens: the range is the dtype's, not the image's.
+    learned = rescale(image, 2.5)
+    assert learned.dtype == image.dtype
+    assert abs(float(learned.mean()) - float(image.mean())) < 0.05 * float(np.ptp(image))
 
 
 def test_a_u16_ramp_keeps_its_levels():
@@ -105,16 +109,32 @@ def test_a_u16_ramp_keeps_its_levels():
 
 @given(scale=st.sampled_from([2, 3, 4, 1.5, 1.7, 2.9, 0.5, 0.37]), rows=st.booleans())
 def test_a_ramp_shifts_by_less_than_a_hundredth_of_a_pixel(scale, rows):
-    ramp = np.tile(np.linspace(0.1, 0.9, 120), (9, 1))
+    assert abs(_shift_of_a_ramp(scale, rows, "analytic", 1)) < 0.01
+
+
+@pytest.mark.parametrize("rows", [False, True])
+@pytest.mark.parametrize("scale", [2, 3, 4, 1.5, 1.7, 2.9, 0.5, 0.37])
+def test_the_default_bank_keeps_ramps_in_place(scale, rows):
+    up, down = (_shift_of_a_ramp(scale, rows, None, way) for way in (1, -1))
+    # What both share is a change of place; the rest is one of level, under a tenth of one. At
+    # x3 every third pixel lies on a source pixel and takes one of the two neighbours beside it.
+    assert abs(up + down) / 2 < (0.1 if scale == 3 else 0.01)
+    assert abs(up - down) / 2 < 0.1
+
+
+def _shift_of_a_ramp(scale, rows, bank, way):
+    """Mean distance, in source pixels, of a ramp's levels from where they should lie."""
+    ramp = np.tile(np.linspace(0.1, 0.9, 120)[::way], (9, 1))
     factors = (1, scale)
-    out = rescale(ramp.T if rows else ramp, factors[::-1] if rows else factors)
+    out = rescale(ramp.T if rows else ramp, factors[::-1] if rows else factors, bank=bank)
     out = out.T if rows else out
     position = (out[4] - 0.1) / 0.8 * 119
+    position = position if way == 1 else 119 - position
     expected = (np.arange(out.shape[1]) + 0.5) * (120 / out.shape[1]) - 0.5
     if not float(120 * scale).is_integer():
         expected = np.arange(out.shape[1]) / scale + 59.5 - (out.shape[1] - 1) / (2 * scale)
     inner = slice(out.shape[1] // 6, -out.shape[1] // 6)
-    assert abs((position - expected)[inner].mean()) < 0.01
+    return (position - expected)[inner].mean()
 
 
 def test_floats_outside_the_range_survive():

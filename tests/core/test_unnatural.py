@@ -29,9 +29,7 @@ def lanczos(image, scale):
 
 def shrunk(image, scale):
     rows, cols = image.shape
-    small = Image.fromarray(image).resize(
-        (cols // scale, rows // scale), Image.Resampling.BICUBIC
-    )
+    small = Image.fromarray(image).resize((cols // scale, rows // scale), Image.Resampling.BICUBIC)
     return np.asarray(small)
 
 

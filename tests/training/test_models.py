@@ -45,9 +45,7 @@ def test_forward_equals_the_reference_on_a_grid(random_banks, scale, rng):
         rows, cols = (
             axis_taps(size, round(size * scale), scale, anti_aliasing=False) for size in low.shape
         )
-        wanted, _ = reference.resample_grid(
-            feature, parameters, bank.kind.weighting, rows, cols
-        )
+        wanted, _ = reference.resample_grid(feature, parameters, bank.kind.weighting, rows, cols)
         row, col = (grid.ravel() for grid in np.mgrid[: rows.size, : cols.size])
         first = np.stack([rows.index[row, 0], cols.index[col, 0]], -1).astype(np.int32)
         offset = np.stack([rows.offset[row, 0], cols.offset[col, 0]], -1)
@@ -126,7 +124,7 @@ def test_entries_that_no_step_has_seen_stay_at_the_start(rng):
     start = starting_bank("lerf-l")
     model = TableModel(start)
     low = torch.full((1, 6, 6), 100.0)
-    feature, parameters = model.stages(low)
+    _, parameters = model.stages(low)
     parameters.sum().backward()
     model.count_visits(10_000)
     with torch.no_grad():

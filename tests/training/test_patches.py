@@ -155,12 +155,12 @@ def test_patches_of_whole_scales_are_parts_of_the_small_photograph(tmp_path, mak
         for top in range(3)
         for left in range(3)
     ]
-    windows = np.stack(
-        [np.lib.stride_tricks.sliding_window_view(view, (14, 14)) for view in views]
-    )
+    windows = np.stack([np.lib.stride_tricks.sliding_window_view(view, (14, 14)) for view in views])
     for low in source(folder, options).batch(0).low:
         inner = low[3:-3, 3:-3]
-        candidates = windows[(windows[..., 0, 0] == inner[0, 0]) & (windows[..., 7, 7] == inner[7, 7])]
+        candidates = windows[
+            (windows[..., 0, 0] == inner[0, 0]) & (windows[..., 7, 7] == inner[7, 7])
+        ]
         assert (candidates == inner).all((-1, -2)).any()
 
 
@@ -172,9 +172,7 @@ def test_a_warp_that_only_scales_is_the_separable_bicubic(scales):
     sy, sx = scales
     start = 30
     out = np.empty((20, 20), np.uint8)
-    matrix = np.array(
-        [[sx, 0, start + (sx - 1) / 2], [0, sy, start + (sy - 1) / 2], [0, 0, 1.0]]
-    )
+    matrix = np.array([[sx, 0, start + (sx - 1) / 2], [0, sy, start + (sy - 1) / 2], [0, 0, 1.0]])
     assert sample_homography(plane, matrix, out)
     box = (start, start, start + 20 * sx, start + 20 * sy)
     wanted = degrade(plane, box, (20, 20))

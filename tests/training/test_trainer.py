@@ -314,9 +314,7 @@ def test_minutes_are_turned_into_steps_once_and_the_rate_falls_to_nothing(
 
 
 @pytest.mark.parametrize("stop", [1, 4])
-def test_a_time_limit_survives_an_interrupt_before_it_is_steps(
-    tmp_path, folder, monkeypatch, stop
-):
+def test_a_time_limit_survives_an_interrupt_before_it_is_steps(tmp_path, folder, monkeypatch, stop):
     monkeypatch.setattr(trainer_module, "WARM_UP", 6)
     monkeypatch.setattr(trainer_module, "_SETTLED", 2)
     clock = [0.0]
@@ -397,9 +395,7 @@ def changed(path, **parts):
     return path
 
 
-@pytest.mark.parametrize(
-    "key", ["model/tables.0", "exp_avg/0", "exp_avg_sq/1"]
-)
+@pytest.mark.parametrize("key", ["model/tables.0", "exp_avg/0", "exp_avg_sq/1"])
 def test_missing_tensors_are_refused(stopped, key):
     refused(changed(stopped, tensors=lambda tensors: tensors.pop(key)))
 
