@@ -1,9 +1,6 @@
 """Make the pictures of README.md and docs/ from the photographs in examples/photos.
 
-    python docs/make_pictures.py [--published FOLDER] [--output docs/images]
-
-FOLDER holds the published LeRF-G tables (LUTft_*.npy). Without it their column of the
-enlargements and the parameter maps are left out.
+    python docs/make_pictures.py [--output docs/images]
 """
 
 from __future__ import annotations
@@ -19,7 +16,8 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 import lerf_core
-from lerf_core import geometry, reference
+from lerf_cli.inspection import Crop, ellipse_panel
+from lerf_core import geometry, inspection, reference
 
 ROOT = Path(__file__).resolve().parents[1]
 PHOTOS = ROOT / "examples" / "photos"
@@ -83,14 +81,12 @@ def opaque(rgb: Pixels) -> Pixels:
 # -- the pictures -----------------------------------------------------------------
 
 
-def enlargements(published: lerf_core.LutBank | None) -> Image.Image:
+def enlargements() -> Image.Image:
     """Show a photograph shrunk to a quarter and enlarged again, by several methods."""
     whole = photo("chelsea.png")[:, :448]
     small = pillow(whole, (whole.shape[1] // 4, whole.shape[0] // 4), Image.Resampling.BICUBIC)
     size = (whole.shape[1], whole.shape[0])
-    banks = {"lerf, analytic bank": lerf_core.load_bank("analytic")}
-    if published is not None:
-        banks["lerf, published LeRF-G tables"] = published
+    banks = {"lerf-l": lerf_core.load_bank("lerf-l"), "lerf-g": lerf_core.load_bank("lerf-g")}
     panels = {
         "nearest neighbour": pillow(small, size, Image.Resampling.NEAREST),
         "Pillow bicubic": pillow(small, size, Image.Resampling.BICUBIC),
@@ -168,21 +164,26 @@ def parameter_maps(bank: lerf_core.LutBank) -> Image.Image:
     return sheet([shown[:2], shown[2:]])
 
 
+def functions(name: str) -> Image.Image:
+    """Show each pixel's function as an ellipse, as `lerf models inspect` draws them."""
+    grey = np.asarray(Image.fromarray(photo("chelsea.png")).convert("L"))
+    maps = lerf_core.parameter_maps(grey, bank=name)
+    return ellipse_panel(maps, inspection.ellipses(maps), Crop(196, 96, 44, 28))
+
+
 def main() -> None:
     """Write all pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--published", type=Path, metavar="FOLDER")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images")
     options = parser.parse_args()
-    published = lerf_core.load_bank(options.published) if options.published else None
     pictures = {
-        "enlargements": enlargements(published),
+        "enlargements": enlargements(),
         "warps": warps(),
         "swirl": swirl(),
         "sprite": sprite(),
+        "parameters": parameter_maps(lerf_core.load_bank("lerf-g")),
+        "functions": functions("lerf-g"),
     }
-    if published is not None:
-        pictures["parameters"] = parameter_maps(published)
     options.output.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():
         path = options.output / f"{name}.webp"

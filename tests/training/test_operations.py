@@ -138,7 +138,6 @@ def test_plane_gradient_is_the_central_difference_of_the_kernel(random_bank):
         :2
     ]
     projection = torch.randn(1, generator=torch.Generator().manual_seed(5))
-    exact = tables.double()
     checked = 0
     for row in range(13):
         for col in range(13):
@@ -154,7 +153,6 @@ def test_plane_gradient_is_the_central_difference_of_the_kernel(random_bank):
             assert float(gradient[0, row, col]) == pytest.approx(expected, rel=1e-3, abs=2e-2)
             checked += 1
     assert checked >= 20
-    assert exact.dtype == torch.float64
 
 
 def _no_ties(plane, reads, row, col):

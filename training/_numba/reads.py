@@ -64,7 +64,7 @@ def read_kernels(values, bits):
     cell = np.float32(1 << bits)
     shift = np.uint32(bits)
 
-    @njit(parallel=True, cache=True, error_model="numpy")
+    @njit(parallel=True, nogil=True, cache=True, error_model="numpy")
     def forward(plane, tables, offsets, strides, out):
         """Add the reads of every table to `out`.
 
@@ -109,7 +109,7 @@ def read_kernels(values, bits):
                                     + f4 * table[n4, v]
                                 )
 
-    @njit(parallel=True, cache=True, error_model="numpy")
+    @njit(parallel=True, nogil=True, cache=True, error_model="numpy")
     def backward(plane, tables, offsets, strides, grad, table_grad, plane_grad):
         """Add to the gradients of tables and plane; shapes as in `forward`.
 

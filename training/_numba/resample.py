@@ -47,7 +47,7 @@ def _linear(alpha, dy, dx, limit):
     return tent_row * tent_col, -_TWO * _UNIT * (row * tent_col + col * tent_row)
 
 
-@njit(parallel=True, cache=True, error_model="numpy", fastmath=True)
+@njit(parallel=True, nogil=True, cache=True, error_model="numpy", fastmath=True)
 def gaussian_forward(feature, parameters, first, offset, limit, out):
     """Mean of the 2x2 neighbours.
 
@@ -76,7 +76,7 @@ def gaussian_forward(feature, parameters, first, offset, limit, out):
             out[job, i] = mean / total
 
 
-@njit(parallel=True, cache=True, error_model="numpy", fastmath=True)
+@njit(parallel=True, nogil=True, cache=True, error_model="numpy", fastmath=True)
 def gaussian_backward(
     feature, parameters, first, offset, limit, out, grad, feature_grad, parameter_grad
 ):
@@ -118,7 +118,7 @@ def gaussian_backward(
                 parameter_grad[job, y, x, 2] += pull * slopes[tap, 2]
 
 
-@njit(parallel=True, cache=True, error_model="numpy", fastmath=True)
+@njit(parallel=True, nogil=True, cache=True, error_model="numpy", fastmath=True)
 def linear_forward(feature, parameters, first, offset, limit, out):
     """As `gaussian_forward`, with parameters (batch, rows, cols, 1)."""
     batch, rows, cols = feature.shape
@@ -139,7 +139,7 @@ def linear_forward(feature, parameters, first, offset, limit, out):
             out[job, i] = mean / total
 
 
-@njit(parallel=True, cache=True, error_model="numpy", fastmath=True)
+@njit(parallel=True, nogil=True, cache=True, error_model="numpy", fastmath=True)
 def linear_backward(
     feature, parameters, first, offset, limit, out, grad, feature_grad, parameter_grad
 ):

@@ -26,7 +26,7 @@ def _along(lines, decay):
                 here[x] += decay * after[x]
 
 
-@njit(parallel=True, cache=True, error_model="numpy")
+@njit(parallel=True, nogil=True, cache=True, error_model="numpy")
 def spread(grad, nodes, decay):
     """Give a share of every gradient to the nodes around, along the four axes, in place.
 
