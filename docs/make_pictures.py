@@ -1,6 +1,6 @@
 """Make the pictures of README.md and docs/ from the photographs in examples/photos.
 
-    python docs/make_pictures.py [--output docs/images]
+Run it as ``python docs/make_pictures.py [--output docs/images]``.
 """
 
 from __future__ import annotations

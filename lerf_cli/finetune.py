@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lerf_cli.training_options import (
+    Scanned,
     needs_torch,
     options_from,
     run_training,
@@ -43,13 +44,13 @@ def finetune(ctx: click.Context, /, bank: str, folders: tuple[Path, ...], **valu
     """
     needs_torch("lerf finetune")
 
-    def make() -> Trainer:
+    def make(scanned: Scanned) -> Trainer:
         import lerf_core
         from training.checkpoints import bank_of_checkpoint, is_checkpoint
         from training.trainer import Trainer
 
         options = options_from(values, _MINUTES)
         start = bank_of_checkpoint(bank) if is_checkpoint(bank) else lerf_core.load_bank(bank)
-        return Trainer(start, folders, options, device=values["device"])
+        return Trainer(start, folders, options, device=values["device"], scanned=scanned)
 
     run_training(ctx, make, values, None)

@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from lerf_cli.training_options import (
+    Scanned,
     needs_torch,
     options_from,
     refuse_with_resume,
@@ -85,12 +86,12 @@ def train(
     elif not folders:
         raise click.UsageError("Missing argument 'FOLDER'.")
 
-    def make() -> Trainer:
+    def make(scanned: Scanned) -> Trainer:
         from training.models import starting_bank
         from training.trainer import Trainer
 
         if resume:
-            return Trainer.resume(resume, folders, device=values["device"])
+            return Trainer.resume(resume, folders, device=values["device"], scanned=scanned)
         given = ParameterSource.COMMANDLINE
         if network:
             values.update(
@@ -101,6 +102,8 @@ def train(
         options = options_from(
             values, _MINUTES, method="network" if network else "tables", width=width
         )
-        return Trainer(starting_bank(kind), folders, options, device=values["device"])
+        return Trainer(
+            starting_bank(kind), folders, options, device=values["device"], scanned=scanned
+        )
 
     run_training(ctx, make, values, resume)

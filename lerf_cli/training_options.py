@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from training.trainer import Progress, Trainer, TrainingOptions
 
 __all__ = [
+    "Scanned",
     "check_device",
     "check_output",
     "needs_torch",
@@ -26,6 +27,9 @@ __all__ = [
     "run_training",
     "schedule_options",
 ]
+
+#: Called with the files looked at and their number.
+Scanned = Callable[[int, int], None]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -223,7 +227,10 @@ def options_from(
 
 
 def run_training(
-    ctx: click.Context, make: Callable[[], Trainer], values: dict[str, Any], resumed: Path | None
+    ctx: click.Context,
+    make: Callable[[Scanned], Trainer],
+    values: dict[str, Any],
+    resumed: Path | None,
 ) -> None:
     """Check the outputs, train, and write bank, checkpoint and curve."""
     from lerf_core.errors import LerfError
@@ -241,7 +248,8 @@ def run_training(
     _use_threads(values["threads"])
     check_device(values["device"])
     try:
-        trainer = make()
+        with _ScanBar(quiet=values["quiet"]) as scanned:
+            trainer = make(scanned)
         _tell_of_data(trainer, quiet=values["quiet"])
         with _Report(trainer, quiet=values["quiet"]) as report:
             done = trainer.run(report, checkpoint)
@@ -305,6 +313,25 @@ def _tell_of_data(trainer: Trainer, *, quiet: bool) -> None:
     click.echo(
         f"{len(trainer.train)} images to train on, {len(trainer.held_out)} held out", err=True
     )
+
+
+class _ScanBar:
+    """Progress bar of the files that are looked at before a training."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        from tqdm import tqdm
+
+        self._bar: Any = tqdm(unit="file", leave=False, disable=True if quiet else None)
+
+    def __enter__(self) -> Scanned:
+        return self._show
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def _show(self, count: int, total: int) -> None:
+        self._bar.total = total
+        self._bar.update(count - self._bar.n)
 
 
 class _Report:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lerf_core.errors import LerfError
 
-__all__ = ["CheckpointError", "DatasetError", "MissingExtraError"]
+__all__ = ["CheckpointError", "DatasetError", "MissingExtraError", "TrainingError"]
 
 
 class DatasetError(LerfError, ValueError):
@@ -13,6 +13,10 @@ class DatasetError(LerfError, ValueError):
 
 class CheckpointError(LerfError, ValueError):
     """A file is not the checkpoint of a training, or not of this one."""
+
+
+class TrainingError(LerfError, RuntimeError):
+    """A training cannot go on."""
 
 
 class MissingExtraError(LerfError, ImportError):

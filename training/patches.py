@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -243,7 +243,7 @@ class PatchSource:
             low[index], first[index], offset[index], target[index] = sample
         return Batch(low, first, offset, target)
 
-    def batches(self, start: int, stop: int, *, ahead: int = 6) -> Iterator[Batch]:
+    def batches(self, start: int, stop: int, *, ahead: int = 6) -> Generator[Batch]:
         """Batches of steps start..stop-1 in order, made ahead by a thread of their own."""
         ready: queue.Queue[Batch | BaseException] = queue.Queue(ahead)
         stopped = threading.Event()
@@ -373,8 +373,12 @@ def _offer(
 def _with_luma(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Planes (4, rows, cols): red, green, blue, and the luma of ITU-R BT.601 in full range."""
     weights = np.array([0.299, 0.587, 0.114], np.float32)
-    luma = np.rint(image.astype(np.float32) @ weights).astype(np.uint8)
-    return np.concatenate([image.transpose(2, 0, 1), luma[None]])
+    planes = np.empty((4, *image.shape[:2]), np.uint8)
+    planes[:3] = image.transpose(2, 0, 1)
+    for top in range(0, len(image), 64):  # rows at a time: floats take four times the memory
+        part = image[top : top + 64].astype(np.float32)
+        planes[3, top : top + 64] = np.rint(part @ weights)
+    return planes
 
 
 def _turned(plane: npt.NDArray[np.uint8], turn: int) -> npt.NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,11 @@ def fingerprint(photographs: Sequence[Photograph]) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def scan(folders: Sequence[str | Path], least: int) -> Folder:
+def scan(
+    folders: Sequence[str | Path],
+    least: int,
+    scanned: Callable[[int, int], None] | None = None,
+) -> Folder:
     """Find the images of folders, and decode each once to see that it is sound.
 
     Parameters
@@ -97,6 +101,8 @@ def scan(folders: Sequence[str | Path], least: int) -> Folder:
         Searched with their subfolders; files may be given as well.
     least : int
         Rows and columns that an image must have.
+    scanned : callable, optional
+        Called with the files looked at so far and their number.
 
     Returns
     -------
@@ -108,27 +114,21 @@ def scan(folders: Sequence[str | Path], least: int) -> Folder:
     DatasetError
         If a folder does not exist or nothing in them can be used.
     """
+    files = _image_files(folders)
     found: list[Photograph] = []
     skipped: list[Skipped] = []
     seen: dict[str, Path] = {}
-    for path in _image_files(folders):
-        try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            rows, cols = read_photograph(path).shape[:2]
-        except DatasetError as error:
-            skipped.append(Skipped(path, str(error)))
-            continue
-        except OSError as error:
-            skipped.append(Skipped(path, f"{path}: {error}"))
-            continue
-        if min(rows, cols) < least:
-            reason = f"{path}: {cols}x{rows} pixels; at least {least}x{least} are needed"
-            skipped.append(Skipped(path, reason))
-        elif digest in seen:
-            skipped.append(Skipped(path, f"{path}: the same file as {seen[digest]}"))
+    for count, path in enumerate(files, 1):
+        one = _looked_at(path, least)
+        if isinstance(one, Photograph) and one.digest in seen:
+            one = Skipped(path, f"{path}: the same file as {seen[one.digest]}")
+        if isinstance(one, Photograph):
+            seen[one.digest] = path
+            found.append(one)
         else:
-            seen[digest] = path
-            found.append(Photograph(path, rows, cols, digest))
+            skipped.append(one)
+        if scanned is not None:
+            scanned(count, len(files))
     if not found:
         names = ", ".join(map(str, folders))
         if skipped:
@@ -137,6 +137,20 @@ def scan(folders: Sequence[str | Path], least: int) -> Folder:
             first = "there are no image files"
         raise DatasetError(f"nothing to train on in {names}: {first}")
     return Folder(tuple(found), tuple(skipped))
+
+
+def _looked_at(path: Path, least: int) -> Photograph | Skipped:
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        rows, cols = read_photograph(path).shape[:2]
+    except DatasetError as error:
+        return Skipped(path, str(error))
+    except OSError as error:
+        return Skipped(path, f"{path}: {error}")
+    if min(rows, cols) < least:
+        reason = f"{path}: {cols}x{rows} pixels; at least {least}x{least} are needed"
+        return Skipped(path, reason)
+    return Photograph(path, rows, cols, digest)
 
 
 def split(

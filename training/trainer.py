@@ -12,7 +12,7 @@ import platform
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from importlib import metadata
 from pathlib import Path
@@ -26,7 +26,7 @@ from torch import Tensor
 from lerf_core.bank import LutBank
 from lerf_core.errors import InvalidArgumentError
 from training.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
-from training.errors import CheckpointError
+from training.errors import CheckpointError, TrainingError
 from training.models import TableModel
 from training.networks import NetworkModel
 from training.patches import Batch, PatchOptions, PatchSource
@@ -179,6 +179,8 @@ class Trainer:
         How to train.
     device : str, optional
         Of torch, as ``'cpu'`` or ``'cuda'``.
+    scanned : callable, optional
+        Called with the files looked at and their number, while the folders are scanned.
 
     Raises
     ------
@@ -193,14 +195,14 @@ class Trainer:
         options: TrainingOptions,
         *,
         device: str = "cpu",
+        scanned: Callable[[int, int], None] | None = None,
     ) -> None:
         self.options = options
         self.folders = [str(Path(folder).resolve()) for folder in folders]
         self.device = torch.device(device)
-        self.found: Folder = scan(folders, options.patches.least)
+        self.found: Folder = scan(folders, options.patches.least, scanned)
         self.train, self.held_out = self._split(self.found.photographs)
         self.start = start
-        torch.manual_seed(options.seed)
         self.model: Model = new_model(start, options).to(self.device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=options.rate, fused=True)
         self.average = self._copy() if options.average else None
@@ -243,11 +245,13 @@ class Trainer:
             Whether the end was reached.
         """
         self.interrupted = False
-        with self._interruptible():
+        with ExitStack() as stack:
+            stack.enter_context(self._interruptible())
             started = time.perf_counter() - self.seconds
             # Speed is that of this process: a resumed one starts slowly too.
             begun, warm = self.step, 0.0
-            for batch in self.source.batches(self.step, self._last()):
+            batches = stack.enter_context(closing(self.source.batches(self.step, self._last())))
+            for batch in batches:
                 self._train(batch)
                 self.step += 1
                 self.seconds = time.perf_counter() - started
@@ -279,11 +283,15 @@ class Trainer:
         left = 60 * minutes - self.seconds
         self.steps = self.step + max(1, int(left / seconds_a_step))
 
+    def _rise(self) -> int:
+        """Steps over which the rate rises."""
+        return WARM_UP if self.steps is None else min(WARM_UP, 1 + self.steps // 4)
+
     def _fall(self) -> float:
-        """From 1 at the end of the rise to 0 at the end, along half a cosine."""
-        part = 0.0
-        if self.steps is not None and self.steps > WARM_UP:
-            part = max(0, self.step - WARM_UP) / (self.steps - WARM_UP)
+        """From 1 at the end of the rise towards 0 at the end, along half a cosine."""
+        if self.steps is None:
+            return 1.0
+        part = max(0, self.step - self._rise()) / max(1, self.steps - self._rise())
         return (1 + math.cos(math.pi * part)) / 2
 
     def _train(self, batch: Batch) -> None:
@@ -292,7 +300,8 @@ class Trainer:
             for array in (batch.low, batch.first, batch.offset, batch.target)
         )
         for group in self.optimizer.param_groups:
-            group["lr"] = self.options.rate * min(1.0, (self.step + 1) / WARM_UP) * self._fall()
+            rise = min(1.0, (self.step + 1) / self._rise())
+            group["lr"] = self.options.rate * rise * self._fall()
         error = ((self.model(low.float(), first, offset) - target) ** 2).mean(1)
         balance = self.options.balance
         loss = error.mean() if math.isinf(balance) else torch.log(balance + error).mean()
@@ -309,6 +318,11 @@ class Trainer:
             decay = min(self.options.average, (1 + self.step) / (10 + self.step))
             with torch.no_grad():
                 torch._foreach_lerp_(self.average, list(self.model.parameters()), 1 - decay)
+        if not math.isfinite(float(loss.detach())):
+            raise TrainingError(
+                f"the loss is {float(loss.detach())} at step {self.step + 1}: the training has "
+                f"diverged; try a rate below {self.options.rate}"
+            )
         value = _PEAK - 10 * float(torch.log10(error.detach().clamp(min=1e-3)).mean())
         self.psnr = value if math.isnan(self.psnr) else 0.99 * self.psnr + 0.01 * value
 
@@ -406,7 +420,12 @@ class Trainer:
 
     @classmethod
     def resume(
-        cls, path: str | Path, folders: Sequence[str | Path] = (), *, device: str = "cpu"
+        cls,
+        path: str | Path,
+        folders: Sequence[str | Path] = (),
+        *,
+        device: str = "cpu",
+        scanned: Callable[[int, int], None] | None = None,
     ) -> Trainer:
         """Continue the training of a checkpoint.
 
@@ -416,8 +435,8 @@ class Trainer:
             Of the checkpoint.
         folders : sequence of path, optional
             Where the photographs are now; where they were by default.
-        device : str, optional
-            Of torch.
+        device, scanned : optional
+            As of the class.
 
         Raises
         ------
@@ -427,7 +446,11 @@ class Trainer:
         checkpoint = read_checkpoint(path)
         options = _options_of(checkpoint)
         trainer = cls(
-            checkpoint.start, folders or checkpoint.data["folders"], options, device=device
+            checkpoint.start,
+            folders or checkpoint.data["folders"],
+            options,
+            device=device,
+            scanned=scanned,
         )
         if trainer.found.fingerprint != checkpoint.data["fingerprint"]:
             raise CheckpointError(

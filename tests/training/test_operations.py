@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from training._numba import reads as reads_module
-from training.operations import StageReads, quantise, read_tables, rounded, weighted_mean
+from training.operations import StageReads, quantise, read_tables, rounded, spread, weighted_mean
 
 KINDS = ("lerf-g", "lerf-l")
 WEIGHTINGS = {"gaussian": 3, "linear": 1}
@@ -359,3 +359,30 @@ def test_mean_gives_the_same_on_cuda(weighting):
     mine = mean_gradients(weighting, inputs)
     theirs = mean_gradients(weighting, [one.cuda() for one in inputs])
     assert_near([one.cpu() for one in theirs], mine, 1e-4)
+
+
+# -- spreading ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("values", [1, 3])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_the_spreading_kernel_equals_its_twin(values, share):
+    grad = torch.randn(2, 5**4, values, generator=torch.Generator().manual_seed(3))
+    kernel, twin = grad.clone(), grad.clone()
+    spread(kernel, 5, share)
+    spread(twin, 5, share, twin=True)
+    # The sums of float32 are taken in other orders.
+    torch.testing.assert_close(kernel, twin, rtol=0, atol=1e-6 * float(twin.abs().max()))
+    assert torch.equal(kernel, grad) == (share == 0)
+
+
+def test_spreading_is_symmetric_and_falls_by_the_share():
+    grad = torch.zeros(1, 17**4, 1)
+    middle = ((8 * 17 + 8) * 17 + 8) * 17 + 8
+    grad[0, middle] = 1
+    spread(grad, 17, 0.5)
+    around = grad.view(17, 17, 17, 17)
+    for axis in range(4):
+        line = around.movedim(axis, -1)[8, 8, 8]
+        torch.testing.assert_close(line[9] / line[8], torch.tensor(0.5), rtol=1e-3, atol=0)
+        torch.testing.assert_close(line[7], line[9], rtol=1e-3, atol=0)
