@@ -39,7 +39,7 @@ _INTERRUPTED = 130
 # What --resume takes from the checkpoint.
 _FIXED = (
     "kind", "network", "width", "steps", "minutes", "rate", "spread", "seed", "batch", "patch",
-    "points", "scales", "scale_range", "continuous", "warps", "balance", "average", "held_out",
+    "points", "scales", "scale_range", "continuous", "warps", "graphics", "balance", "average", "held_out",
     "validate_every", "memory",
 )  # fmt: skip
 
@@ -97,6 +97,13 @@ def schedule_options(rate: float, minutes: float) -> Callable[[_Command], _Comma
         click.option(
             "--warps", type=click.FloatRange(0, 1), default=0.15, show_default=True,
             help="Share of patches under random homographies.",
+        ),
+        click.option(
+            "--graphics",
+            type=click.FloatRange(0, 1),
+            default=0.05,
+            show_default=True,
+            help="Chance of a drawn patch: checkerboards, noise, shapes, letters, gradients.",
         ),
         click.option(
             "--balance", type=click.FloatRange(min=0, min_open=True), default=30.0,
@@ -206,6 +213,7 @@ def options_from(
             scale_range=values["scale_range"],
             continuous=values["continuous"],
             warps=values["warps"],
+            graphics=values["graphics"],
         )
         return TrainingOptions(
             method="network" if method == "network" else "tables",

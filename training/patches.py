@@ -28,6 +28,7 @@ from training._numba.degrade import (
     draw_scale_points,
     sample_homography,
 )
+from training.graphics import draw_graphics
 from training.photographs import Photograph, read_photograph
 
 __all__ = ["Batch", "PatchOptions", "PatchSource", "degrade"]
@@ -59,6 +60,9 @@ class PatchOptions:
         Share of patches of continuous scales; half of these differ along the axes.
     warps : float
         Share of patches under random homographies.
+    graphics : float
+        Chance that a patch is cut from a drawn plane and not from a photograph; see
+        `training.graphics`.
     channels : tuple of float
         Chances of red, green, blue and luma.
     """
@@ -70,6 +74,7 @@ class PatchOptions:
     scale_range: tuple[float, float] = (1.3, 4.5)
     continuous: float = 0.25
     warps: float = 0.15
+    graphics: float = 0.05
     channels: tuple[float, float, float, float] = (0.2, 0.4, 0.2, 0.2)
 
     def __post_init__(self) -> None:
@@ -89,6 +94,8 @@ class PatchOptions:
                 f"shares of continuous scales and of warps must be at least 0 and sum to at "
                 f"most 1, got {self.continuous} and {self.warps}"
             )
+        if not 0 <= self.graphics <= 1:
+            raise InvalidArgumentError(f"graphics must lie in 0..1, got {self.graphics}")
         if not self.scales and self.continuous + self.warps < 1:
             raise InvalidArgumentError("no scales to draw from")
         chances = list(self.channels)
@@ -182,6 +189,8 @@ class PatchSource:
         self._sizes = self._group_sizes(memory)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="photographs")
         self._groups: dict[int, object] = {}
+        # A patch of the largest scale fits, turned or not.
+        self._drawn_side = int(1.5 * options.size * max([*options.scales, options.scale_range[1]]))
         self._chances = np.asarray(options.channels) / sum(options.channels)
 
     def _group_sizes(self, memory: int) -> int:
@@ -231,8 +240,11 @@ class PatchSource:
         target = np.empty((n, points), np.float32)
         for index in range(n):
             for _ in range(_ATTEMPTS):
-                image = images[rng.choice(len(images), p=areas)]
-                plane = image[rng.choice(4, p=self._chances)]
+                if rng.random() < options.graphics:
+                    plane = draw_graphics(rng, self._drawn_side, float(rng.integers(2, 5)))
+                else:
+                    image = images[rng.choice(len(images), p=areas)]
+                    plane = image[rng.choice(4, p=self._chances)]
                 sample = self._sample(_turned(plane, int(rng.integers(8))), rng)
                 if sample is not None:
                     break
