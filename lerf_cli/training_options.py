@@ -39,8 +39,8 @@ _INTERRUPTED = 130
 # What --resume takes from the checkpoint.
 _FIXED = (
     "kind", "network", "width", "steps", "minutes", "rate", "spread", "seed", "batch", "patch",
-    "points", "scales", "scale_range", "continuous", "warps", "graphics", "balance", "average", "held_out",
-    "validate_every", "memory",
+    "points", "scales", "scale_range", "continuous", "warps", "graphics", "balance", "average",
+    "held_out", "validate_every", "memory",
 )  # fmt: skip
 
 

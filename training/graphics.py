@@ -135,4 +135,5 @@ def _gradient(rng: Generator, side: int, scale: float) -> Plane:  # noqa: ARG001
     rows, cols = np.mgrid[:side, :side] / side - 0.5
     first, second = _levels(rng)
     part = 0.5 + np.cos(angle) * rows + np.sin(angle) * cols
-    return np.clip(np.rint(first + (second - first) * part), 0, 255).astype(np.uint8)
+    plane: Plane = np.clip(np.rint(first + (second - first) * part), 0, 255).astype(np.uint8)
+    return plane

@@ -14,7 +14,7 @@ from training.errors import DatasetError
 from training.patches import PatchOptions, PatchSource, degrade
 from training.photographs import scan
 
-TINY = PatchOptions(batch=2, size=20, points=64)
+TINY = PatchOptions(batch=2, size=20, points=64, graphics=0.3)
 
 
 def source(folder, options=TINY, seed=0, **more):
@@ -93,7 +93,7 @@ SHARES = {
 @pytest.mark.parametrize("share", SHARES)
 def test_points_lie_where_the_ramp_says(tmp_path, share):
     options = PatchOptions(
-        batch=8, size=20, points=200, **{"scales": (2.0, 3.0, 4.0), **SHARES[share]}
+        graphics=0.0, batch=8, size=20, points=200, **{"scales": (2.0, 3.0, 4.0), **SHARES[share]}
     )
     ramp = source(ramps(tmp_path / "ramps"), options)
     for step in range(4):
@@ -106,7 +106,7 @@ def test_points_lie_where_the_ramp_says(tmp_path, share):
 
 
 def test_continuous_scales_differ_along_the_axes_for_half_of_the_patches(tmp_path, monkeypatch):
-    options = PatchOptions(batch=20, size=20, points=8, continuous=1.0, warps=0.0)
+    options = PatchOptions(batch=20, size=20, points=8, continuous=1.0, warps=0.0, graphics=0.0)
     ramp = source(ramps(tmp_path / "ramps"), options)
     seen = []
     scaled = PatchSource._scaled
@@ -145,7 +145,9 @@ def test_degrade_is_pillows_bicubic_on_whole_scales(scale):
 
 def test_patches_of_whole_scales_are_parts_of_the_small_photograph(tmp_path, make_photographs):
     folder = make_photographs(1, rows=120, cols=120)
-    options = PatchOptions(batch=4, size=20, points=8, scales=(3.0,), continuous=0, warps=0)
+    options = PatchOptions(
+        batch=4, size=20, points=8, scales=(3.0,), continuous=0, warps=0, graphics=0
+    )
     image = np.asarray(Image.open(folder / "0.png")).astype(np.float32)
     planes = [*image.transpose(2, 0, 1), np.rint(image @ np.float32([0.299, 0.587, 0.114]))]
     views = [
@@ -193,7 +195,7 @@ def many(make_photographs):
     return make_photographs(7, rows=64, cols=64)
 
 
-SMALL = PatchOptions(batch=2, size=14, points=16, scales=(2.0,), scale_range=(1.5, 2.5))
+SMALL = PatchOptions(batch=2, size=14, points=16, scales=(2.0,), scale_range=(1.5, 2.5), graphics=0)
 ROOM = 4 * 4 * 64 * 64  # of two groups of two photographs
 
 
@@ -260,7 +262,9 @@ def test_leaving_the_batches_early_ends_their_thread(many):
 
 def test_no_patch_that_fits_is_an_error(make_photographs):
     folder = make_photographs(1, rows=60, cols=60)
-    options = PatchOptions(batch=1, size=20, points=8, scales=(4.0,), continuous=0, warps=0)
+    options = PatchOptions(
+        batch=1, size=20, points=8, scales=(4.0,), continuous=0, warps=0, graphics=0
+    )
     one = PatchSource(scan([folder], 40).photographs, options, 0)
     with pytest.raises(InvalidArgumentError, match="no patch of 20 pixels"):
         one.batch(0)
