@@ -86,7 +86,7 @@ def schedule_options(rate: float, minutes: float) -> Callable[[_Command], _Comma
             help="Scales drawn most often.",
         ),
         click.option(
-            "--scale-range", type=NumbersType(2), default="1.3,4.5", show_default=True,
+            "--scale-range", type=NumbersType(2), default="1.3,7", show_default=True,
             help="Range of the continuous scales and of the warps.",
         ),
         click.option(

@@ -274,7 +274,7 @@ class LutBank:
             "tables": len(self.tables),
             "bytes": self.nbytes,
             "checksum": self.checksum,
-            **{f"training {key}": value for key, value in self.training.items()},
+            **_flattened("training", self.training),
         }
 
     def __eq__(self, other: object) -> bool:
@@ -336,6 +336,20 @@ class LutBank:
             np.save(folder / filename, table.reshape(-1, table.shape[-1]), allow_pickle=False)
             written.append(folder / filename)
         return written
+
+
+def _flattened(prefix: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested keys in one, for people; what is not set is left out."""
+    flat: dict[str, Any] = {}
+    for key, value in record.items():
+        name = f"{prefix} {key}"
+        if isinstance(value, Mapping):
+            flat |= _flattened(name, value)
+        elif isinstance(value, (list, tuple)):
+            flat[name] = ", ".join(map(str, value))
+        elif value is not None:
+            flat[name] = value
+    return flat
 
 
 def published_files(stages: tuple[Stage, ...]) -> dict[str, str]:

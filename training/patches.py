@@ -71,7 +71,7 @@ class PatchOptions:
     size: int = 44
     points: int = 6400
     scales: tuple[float, ...] = (2.0, 3.0, 4.0)
-    scale_range: tuple[float, float] = (1.3, 4.5)
+    scale_range: tuple[float, float] = (1.3, 7.0)
     continuous: float = 0.25
     warps: float = 0.15
     graphics: float = 0.05
@@ -189,8 +189,8 @@ class PatchSource:
         self._sizes = self._group_sizes(memory)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="photographs")
         self._groups: dict[int, object] = {}
-        # A patch of the largest scale fits, turned or not.
-        self._drawn_side = int(1.5 * options.size * max([*options.scales, options.scale_range[1]]))
+        # Patches of the usual scales fit, warped or not.
+        self._drawn_side = int(1.5 * options.size * max([*options.scales, options.scale_range[0]]))
         self._chances = np.asarray(options.channels) / sum(options.channels)
 
     def _group_sizes(self, memory: int) -> int:
