@@ -15,7 +15,8 @@ from lerf_cli.options import NumbersType
 
 if TYPE_CHECKING:
     from lerf_core import LutBank
-    from training.trainer import Progress, Trainer, TrainingOptions
+    from training.options import TrainingOptions
+    from training.trainer import Progress, Trainer
 
 __all__ = [
     "Scanned",
@@ -196,8 +197,8 @@ def options_from(
 ) -> TrainingOptions:
     """Training options of a command's values."""
     from lerf_core.errors import InvalidArgumentError
+    from training.options import TrainingOptions
     from training.patches import PatchOptions
-    from training.trainer import TrainingOptions
 
     minutes, steps = values["minutes"], values["steps"]
     if minutes is not None and steps is not None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lerf_core._files import write_whole
 from lerf_core.errors import (
     BankError,
     InvalidArgumentError,
@@ -304,12 +304,7 @@ class LutBank:
         tensors = {key: np.ascontiguousarray(table) for key, table in self.tables.items()}
         text = json.dumps(self.metadata, sort_keys=True)
         data = save(tensors, metadata={METADATA_KEY: text})
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, data)
 
     def export_folder(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write the published layout: ``LUTft_s{stage}_{pattern}r{group}.npy`` files.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lerf_core._files import write_whole
 from lerf_core.bank import LutBank
 from lerf_core.errors import BankError
 from lerf_core.loading import bank_from_parts
@@ -51,7 +51,7 @@ class Checkpoint:
     start : LutBank
         The bank that the training started from; it gives the structure.
     options : dict
-        `training.trainer.TrainingOptions` as JSON.
+        `training.options.TrainingOptions` as JSON.
     progress : dict
         Step, schedule, history of the validation, seconds spent.
     data : dict
@@ -96,12 +96,7 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> No
     }
     tensors = {key: np.ascontiguousarray(value) for key, value in arrays.items()}
     data = save(tensors, metadata={CHECKPOINT_KEY: text})
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, data)
 
 
 def is_checkpoint(path: str | os.PathLike[str]) -> bool:

@@ -23,9 +23,10 @@ from training.checkpoints import (
 )
 from training.errors import CheckpointError, DatasetError
 from training.models import starting_bank
+from training.options import TrainingOptions
 from training.patches import PatchOptions
 from training.photographs import scan, split
-from training.trainer import Trainer, TrainingOptions
+from training.trainer import Trainer
 from training.validation import Validation
 
 PATCHES = PatchOptions(batch=2, size=20, points=64)
