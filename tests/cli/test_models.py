@@ -13,16 +13,19 @@ import lerf_core
 
 def test_list(run, own_bank_folder):
     text = run("models").output
-    line = next(line for line in text.splitlines() if " analytic " in line)
-    assert line.startswith("* ")
-    assert "shipped" in line
+    lines = {line[2:].split(" ")[0]: line for line in text.splitlines()}
+    assert lines["lerf-g"].startswith("* ")
+    assert not any(lines[name].startswith("*") for name in ("analytic", "lerf-l"))
+    assert all("shipped" in lines[name] for name in ("analytic", "lerf-g", "lerf-l"))
     assert str(own_bank_folder) in text
     assert run("models", "list").output == text
 
 
 def test_list_as_json(run):
     rows = {row["name"]: row for row in json.loads(run("models", "list", "--json").output)}
-    assert rows["analytic"]["default"] is True
+    assert {name: row["default"] for name, row in rows.items()} == {
+        "analytic": False, "lerf-g": True, "lerf-l": False,
+    }  # fmt: skip
     assert rows["analytic"]["source"] == "shipped"
     assert rows["analytic"]["bytes"] == lerf_core.load_bank("analytic").nbytes
 

@@ -1,0 +1,67 @@
+"""The banks that ship: what they say of themselves, and that they are above the published ones."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import lerf_core
+from lerf_cli.main import main
+
+FLOORS = {
+    "lerf-g": {
+        "srf/Set5": (36.28, 32.17, 30.28),
+        "srf/Set14": (32.20, 28.90, 27.38),
+        "isc": 34.20,
+        "osc": 27.89,  # the published tables
+    },
+    "lerf-l": {
+        "srf/Set5": (35.00, 30.80, 29.20),
+        "srf/Set14": (31.25, 27.90, 26.56),
+        "isc": 32.95,
+        "osc": 27.20,
+    },
+}
+
+
+@pytest.mark.parametrize("name", FLOORS)
+def test_a_shipped_bank_says_how_it_was_trained(name):
+    bank = lerf_core.load_bank(name)
+    assert bank.name == bank.kind.name == name
+    record = bank.training
+    assert record["method"] == "tables"
+    assert record["data"]["fingerprint"].startswith("sha256:")
+    assert record["data"]["held out"] == 38
+    assert {"mean", "x2", "x3", "x4"} <= set(record["validation"])
+    assert "torch" in record["versions"]
+    entries = np.concatenate([bank.tables[f"stage1.{pattern}.0"].ravel() for pattern in "scx"])
+    assert (np.abs(entries.astype(int)) == 127).mean() < 0.01
+
+
+def evaluated(tmp_path, *arguments):
+    import json
+
+    report = tmp_path / "report.json"
+    command = ["evaluate", *map(str, arguments), "-q", "--json", str(report), "--overwrite"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 0, result.output
+    return json.loads(report.read_text())["means"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FLOORS)
+@pytest.mark.parametrize("dataset", ["Set5", "Set14"])
+def test_enlargements_are_above_the_floors(shared_data, tmp_path, name, dataset):
+    folder = shared_data / "bench" / "srf" / dataset
+    means = evaluated(tmp_path, "sr", folder, "--bank", name, "--scale", "2,3,4")
+    figures = {row["case"]: row["psnr"] for row in means}
+    for case, floor in zip(("x2", "x3", "x4"), FLOORS[name][f"srf/{dataset}"], strict=True):
+        assert figures[case] >= floor - 0.005, case
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FLOORS)
+def test_warps_are_above_the_floors(shared_data, tmp_path, name):
+    pytest.importorskip("torch")
+    means = evaluated(tmp_path, "warp", shared_data / "bench" / "WarpBenchmark", "--bank", name)
+    for row in means:
+        assert row["psnr"] >= FLOORS[name][row["case"]] - 0.005, row["case"]
