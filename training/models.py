@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,8 @@ from torch import Tensor, nn
 from lerf_core.bank import (
     ENTRY_BIAS,
     KINDS,
-    LEVELS,
     LutBank,
     analytic_bank,
-    table_name,
     two_stages,
 )
 from lerf_core.errors import InvalidArgumentError
@@ -25,18 +24,27 @@ from training.settling import settle
 __all__ = ["TableModel", "starting_bank"]
 
 # The start of tables that are trained: narrower than the analytic bank that ships, which
-# keeps ramps in place; training does that by itself.
-_START_SIGMA = 0.21
-_START_ALPHA = 0.95
+# keeps ramps in place; training does that by itself. In 0..255.
+_START = {"lerf-g": (127, 54, 54), "lerf-l": (242,)}
+# By the published divisor, as many as the reads, a parameter reaches the ends of its range only
+# where all reads lie at the clip: almost a third of rho's entries end there. A smaller one lets
+# each read say more, in steps that are still below one of the parameter.
+_DIVISOR = 6
 
 
 def starting_bank(kind: str) -> LutBank:
-    """The bank that direct training begins with: an identity, then a fixed kernel.
+    """The bank that training begins with: an identity, then a fixed kernel.
 
     Parameters
     ----------
     kind : {'lerf-g', 'lerf-l'}
         LeRF-G starts as a Gaussian of sigma 0.21, LeRF-L as nearly a bilinear kernel.
+
+    Returns
+    -------
+    LutBank
+        Of the published structure, but for the divisor of the parameters: half of the
+        published one.
 
     Raises
     ------
@@ -45,20 +53,20 @@ def starting_bank(kind: str) -> LutBank:
     """
     if kind not in KINDS:
         raise InvalidArgumentError(f"no kind {kind!r}; there are {', '.join(KINDS)}")
-    gaussian = analytic_bank(_START_SIGMA)
-    if kind == "lerf-g":
-        return gaussian
-    stages = two_stages(KINDS[kind], tuple(gaussian.patterns))
-    entry = round(_START_ALPHA * LEVELS) - ENTRY_BIAS
-    tables = {}
-    for number, stage in enumerate(stages, 1):
-        for pattern in stage.patterns:
-            for group in range(len(stage.rotation_groups)):
-                key = table_name(number, pattern, group)
-                first = number == 1
-                shape = (gaussian.nodes,) * 4 + (1,)
-                tables[key] = gaussian.tables[key] if first else np.full(shape, entry, np.int8)
-    return LutBank("analytic", KINDS[kind], 16, gaussian.patterns, stages, tables, {})
+    identity = analytic_bank()
+    stages = two_stages(KINDS[kind], tuple(identity.patterns))
+    last = replace(stages[-1], divisor=_DIVISOR)
+    start = np.array(_START[kind]) - last.bias
+    entries = np.rint(start * last.divisor / last.reads).astype(np.int8)
+    parameters = np.broadcast_to(entries, (identity.nodes,) * 4 + entries.shape)
+    tables = {
+        read.table: identity.tables[read.table] if number == 0 else parameters
+        for number in range(len(stages))
+        for read in identity.reads(number)
+    }
+    return LutBank(
+        "start", KINDS[kind], identity.interval, identity.patterns, (*stages[:-1], last), tables
+    )
 
 
 class TableModel(nn.Module):
