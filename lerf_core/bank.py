@@ -321,7 +321,7 @@ class LutBank:
         if self.stages != plain or dict(self.patterns) != PATTERNS:
             raise BankError(
                 f"bank {self.name!r} cannot be exported: the published layout holds two stages "
-                f"of the patterns {', '.join(PATTERNS)} alone"
+                f"of the patterns {', '.join(PATTERNS)} with the published divisors alone"
             )
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
