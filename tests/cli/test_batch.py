@@ -69,7 +69,7 @@ def test_sorted_order_and_dry_run(run, tmp_path, photos):
     ]
     assert not out.exists()
     run("resize", *inputs[:2], "-o", pattern, "--scale", 2)
-    assert files_in(out) == ["jpg/b_28x20_lerf-g.jpg", "png/a_28x20_analytic.png"]
+    assert files_in(out) == ["jpg/b_28x20_lerf-g.jpg", "png/a_28x20_lerf-g.png"]
 
 
 def test_dry_run_finds_bad_files(run, tmp_path, photos):
