@@ -19,7 +19,7 @@ import lerf_core
 OVERSHOOT = {
     "analytic": (0.0, 0.0, 0.0),
     "lerf-g": (0.25, 0.7, 1.6),
-    "lerf-l": (0.3, 0.95, 2.5),
+    "lerf-l": (0.33, 1.0, 2.7),
 }
 
 
