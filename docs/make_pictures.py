@@ -168,7 +168,7 @@ def functions(name: str) -> Image.Image:
     """Show each pixel's function as an ellipse, as `lerf models inspect` draws them."""
     grey = np.asarray(Image.fromarray(photo("chelsea.png")).convert("L"))
     maps = lerf_core.parameter_maps(grey, bank=name)
-    return ellipse_panel(maps, inspection.ellipses(maps), Crop(196, 96, 44, 28))
+    return ellipse_panel(maps, inspection.ellipses(maps), Crop(150, 108, 44, 28))
 
 
 def main() -> None:

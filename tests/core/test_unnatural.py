@@ -18,7 +18,7 @@ import lerf_core
 #: and the finest checkerboard, which a reduction has dimmed most.
 OVERSHOOT = {
     "analytic": (0.0, 0.0, 0.0),
-    "lerf-g": (0.25, 0.7, 1.6),
+    "lerf-g": (0.25, 0.7, 2.0),
     "lerf-l": (0.33, 1.0, 2.7),
 }
 
@@ -85,7 +85,7 @@ def test_checkerboards_keep_mean_and_range(bank, cell, levels):
     expected = lanczos(image, 3)[12:-12, 12:-12].astype(float)
     contrast = levels[1] - levels[0]
     # Single pixels of lerf-g come out darker: a known limit, see its model card.
-    assert abs(result.mean() - expected.mean()) < (30 if cell == 1 and bank.name == "lerf-g" else 6)
+    assert abs(result.mean() - expected.mean()) < (30 if cell == 1 and bank.name == "lerf-g" else 9)
     overshoot = max(result.max() - levels[1], levels[0] - result.min(), 0)
     _, coarse, finest = OVERSHOOT[bank.name]
     assert overshoot <= (finest if cell == 1 else coarse) * contrast

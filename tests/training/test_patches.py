@@ -93,7 +93,11 @@ SHARES = {
 @pytest.mark.parametrize("share", SHARES)
 def test_points_lie_where_the_ramp_says(tmp_path, share):
     options = PatchOptions(
-        graphics=0.0, batch=8, size=20, points=200, **{"scales": (2.0, 3.0, 4.0), **SHARES[share]}
+        graphics=0.0,
+        batch=8,
+        size=20,
+        points=200,
+        **{"scales": (2.0, 3.0, 4.0), "scale_range": (1.3, 4.5), **SHARES[share]},
     )
     ramp = source(ramps(tmp_path / "ramps"), options)
     for step in range(4):

@@ -1,6 +1,6 @@
 """Time a training step through the compiled kernels, beside plain torch operations, in turn.
 
-    python benchmarks/training.py [--kind lerf-g] [--batch 20] [--runs 7]
+    python benchmarks/training_step.py [--kind lerf-g] [--batch 20] [--runs 7]
 
 Needs the train extra. Samples are made of an example photograph, once; the step is forward,
 backward and Adam. Peak memory is that of a process that trains either way for a few steps.
