@@ -28,11 +28,14 @@ def drop_stale_kernels() -> None:
 
     numba looks at a kernel's own file alone, and constants come from other modules.
     """
-    package = ROOT / "lerf_core"
-    newest = max(path.stat().st_mtime for path in package.rglob("*.py"))
-    for path in (package / "_numba" / "__pycache__").glob("*.nbi"):
-        if path.stat().st_mtime < newest:
-            path.unlink(missing_ok=True)
+    core = list((ROOT / "lerf_core").rglob("*.py"))
+    # What the kernels of training take from elsewhere.
+    taps = [ROOT / "lerf_core" / "taps.py"]
+    for package, sources in (("lerf_core", core), ("training", taps)):
+        newest = max(path.stat().st_mtime for path in sources)
+        for path in (ROOT / package / "_numba" / "__pycache__").glob("*.nbi"):
+            if path.stat().st_mtime < newest:
+                path.unlink(missing_ok=True)
 
 
 drop_stale_kernels()
