@@ -67,7 +67,7 @@ class Progress:
 
 
 class Trainer:
-    """A training: `Trainer.begin` or `Trainer.resume`, then `run`, then `bank`.
+    """A training: `Trainer(...)` or `Trainer.resume`, then `run`, then `bank`.
 
     Parameters
     ----------
