@@ -16,11 +16,18 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 import lerf_core
-from lerf_cli.inspection import Crop, ellipse_panel
+from lerf_cli.inspection import Crop, arrow_panel, ellipse_panel
 from lerf_core import geometry, inspection, reference
+from lerf_core.bank import LEVELS, PLANE, PLANE_BIAS
 
 ROOT = Path(__file__).resolve().parents[1]
 PHOTOS = ROOT / "examples" / "photos"
+
+#: The banks that enlarge side by side.
+COMPARED = ("lerf-l", "lerf-g")
+#: The banks whose parameters and functions are drawn; files of all but the first are named after
+#: them.
+INSPECTED = ("lerf-g",)
 
 Pixels = npt.NDArray[Any]
 #: A panel is a label and an RGB array.
@@ -86,7 +93,7 @@ def enlargements() -> Image.Image:
     whole = photo("chelsea.png")[:, :448]
     small = pillow(whole, (whole.shape[1] // 4, whole.shape[0] // 4), Image.Resampling.BICUBIC)
     size = (whole.shape[1], whole.shape[0])
-    banks = {"lerf-l": lerf_core.load_bank("lerf-l"), "lerf-g": lerf_core.load_bank("lerf-g")}
+    banks = {name: lerf_core.load_bank(name) for name in COMPARED}
     panels = {
         "nearest neighbour": pillow(small, size, Image.Resampling.NEAREST),
         "Pillow bicubic": pillow(small, size, Image.Resampling.BICUBIC),
@@ -153,22 +160,56 @@ def sprite() -> Image.Image:
 
 
 def parameter_maps(bank: lerf_core.LutBank) -> Image.Image:
-    """Show what the tables say of each pixel: feature, rho and both sigmas."""
+    """Show what the tables say of each pixel: the parameters of its function, and its plane."""
     grey = np.asarray(Image.fromarray(crop(photo("chelsea.png"), 100, 40, 280, 220)).convert("L"))
     cell_bits = bank.interval.bit_length() - 1
     feature = reference.stage(grey, bank, 0, cell_bits)[0].astype(np.uint8)
     maps = reference.stage(feature, bank, 1, cell_bits).astype(np.uint8)
-    labels = ("rho: 0 black, 1 white", "sigma, rows", "sigma, columns")
-    panels = [("image (grey)", grey), *zip(labels, maps, strict=True)]
+    labels = {"rho": "rho: 0 black, 1 white", "sigma_row": "sigma, rows",
+              "sigma_col": "sigma, columns", "slope_row": "slope, rows: rising white",
+              "slope_col": "slope, columns", "residual": "residual: brighter white"}  # fmt: skip
+    panels = [("image (grey)", grey)]
+    for name, plane in zip(bank.kind.values, maps, strict=True):
+        panels.append((labels[name], contrasted(plane) if name in PLANE else plane))
     shown = [(label, np.dstack([plane] * 3)) for label, plane in panels]
-    return sheet([shown[:2], shown[2:]])
+    across = 2 if len(shown) <= 4 else 4
+    return sheet([shown[at : at + across] for at in range(0, len(shown), across)])
+
+
+def contrasted(plane: Pixels, factor: int = 3) -> Pixels:
+    """Spread what is signed about the middle, where nearly all of it lies."""
+    spread = (plane.astype(np.int32) - PLANE_BIAS) * factor + PLANE_BIAS
+    return np.clip(spread, 0, LEVELS).astype(np.uint8)
+
+
+def window(name: str) -> tuple[inspection.ParameterMaps, Crop]:
+    """Return a bank's maps of the cat, and the window on its eye."""
+    grey = np.asarray(Image.fromarray(photo("chelsea.png")).convert("L"))
+    return lerf_core.parameter_maps(grey, bank=name), Crop(150, 108, 44, 28)
 
 
 def functions(name: str) -> Image.Image:
     """Show each pixel's function as an ellipse, as `lerf models inspect` draws them."""
-    grey = np.asarray(Image.fromarray(photo("chelsea.png")).convert("L"))
-    maps = lerf_core.parameter_maps(grey, bank=name)
-    return ellipse_panel(maps, inspection.ellipses(maps), Crop(150, 108, 44, 28))
+    maps, shown = window(name)
+    return ellipse_panel(maps, inspection.ellipses(maps), shown)
+
+
+def slopes(name: str) -> Image.Image:
+    """Show each pixel's slope as an arrow, as `lerf models inspect` draws them."""
+    maps, shown = window(name)
+    return arrow_panel(maps, inspection.slopes(maps), shown)
+
+
+def inspected() -> dict[str, Image.Image]:
+    """Show what the banks say of a photograph."""
+    pictures = {}
+    for number, name in enumerate(INSPECTED):
+        bank, ending = lerf_core.load_bank(name), f"-{name}" if number else ""
+        pictures[f"parameters{ending}"] = parameter_maps(bank)
+        pictures[f"functions{ending}"] = functions(name)
+        if bank.kind.has_planes:
+            pictures[f"slopes{ending}"] = slopes(name)
+    return pictures
 
 
 def main() -> None:
@@ -181,8 +222,7 @@ def main() -> None:
         "warps": warps(),
         "swirl": swirl(),
         "sprite": sprite(),
-        "parameters": parameter_maps(lerf_core.load_bank("lerf-g")),
-        "functions": functions("lerf-g"),
+        **inspected(),
     }
     options.output.mkdir(parents=True, exist_ok=True)
     for name, picture in pictures.items():

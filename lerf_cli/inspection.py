@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from lerf_cli.sheets import (
     TITLE,
     Picture,
     Scale,
+    arrow,
     below,
     beside,
     colour_bar,
@@ -34,12 +35,12 @@ from lerf_cli.sheets import (
     text,
 )
 from lerf_core import LutBank
-from lerf_core.bank import ENTRY_BIAS, LEVELS
-from lerf_core.inspection import (
+from lerf_core.bank import ENTRY_BIAS, LEVELS, PLANE, SLOPES, Stage
+from lerf_core.inspection import COEFFICIENTS, Ellipses, ParameterMaps, Slopes
+from lerf_core.table_inspection import (
     SLICES,
-    Ellipses,
-    ParameterMaps,
     TableStatistics,
+    edge_response,
     point_response,
     table_slice,
 )
@@ -53,12 +54,19 @@ _CROP, _CROP_SIDE = 48, 1248
 _SUPERSAMPLING = 3
 _ELLIPSE_COLOURS = {"round": (0, 114, 178), "long": (213, 94, 0)}
 _ROUND = 1.5
+# The longest arrow in source pixels: its tip stays clear of the next pixel's arrow.
+_ARROW = 0.92
+# Of a crop's slopes, not longer than the longest arrow; the few steepest would shorten the rest.
+_ARROW_SHARE = 0.95
 # Of the differences within the ends of their scale: a few large ones would pale the rest.
 _SHARE = 0.995
 _TITLES = {
     "rho": "rho, as r = 2 rho - 1",
     "sigma_row": "sigma along rows",
     "sigma_col": "sigma along columns",
+    "slope_row": f"slope along rows, levels/pixel ({_SHARE:.1%} within)",
+    "slope_col": f"slope along columns, levels/pixel ({_SHARE:.1%} within)",
+    "residual": f"residual, levels ({_SHARE:.1%} within)",
 }
 
 
@@ -128,6 +136,10 @@ def drawn_maps(maps: ParameterMaps) -> dict[str, tuple[str, Map, Scale]]:
         if name == "rho":
             signed = maps.coefficient(name)
             found[name] = (_TITLES[name], signed, symmetric(signed, 0.1))
+        elif name in PLANE:
+            alike = [maps.coefficient(one) for one in (SLOPES if name in SLOPES else (name,))]
+            scale = symmetric(np.stack(alike), 1.0, _SHARE)
+            found[name] = (_TITLES[name], maps.coefficient(name), scale)
         else:
             found[name] = (_TITLES.get(name, name), values, _shared_scale(maps, name))
     return found
@@ -177,13 +189,7 @@ def ellipse_picture(grey: Map, found: Ellipses) -> Picture:
     found : Ellipses
         Of the crop.
     """
-    rows, cols = grey.shape
-    zoom = max(4, _CROP_SIDE // max(rows, cols))
-    fine = zoom * _SUPERSAMPLING
-    # Paler than the image, so that the ellipses stand out of its shadows.
-    pixels = Scale("grey", -2 * LEVELS, LEVELS).paint(grey)
-    size = (cols * zoom, rows * zoom)
-    base = Image.fromarray(pixels).resize((cols * fine, rows * fine), Image.Resampling.NEAREST)
+    base, fine = _pale_pixels(grey)
     draw = ImageDraw.Draw(base)
     outlines = found.outlines(40)
     slender = found.major > _ROUND * found.minor
@@ -192,7 +198,22 @@ def ellipse_picture(grey: Map, found: Ellipses) -> Picture:
         points = [(float(x), float(y)) for y, x in corners]
         colour = _ELLIPSE_COLOURS["long" if slender[row, col] else "round"]
         draw.line([*points, points[0], points[1]], fill=colour, width=4, joint="curve")
-    return base.resize(size, Image.Resampling.BOX)
+    return _smoothed(base)
+
+
+def _pale_pixels(grey: Map) -> tuple[Picture, int]:
+    """Enlarge a crop to draw on it; return it with the side of a pixel, `_SUPERSAMPLING` fold."""
+    rows, cols = grey.shape
+    fine = max(4, _CROP_SIDE // max(rows, cols)) * _SUPERSAMPLING
+    # Paler than the image, so that what is drawn stands out of its shadows.
+    pixels = Scale("grey", -2 * LEVELS, LEVELS).paint(grey)
+    size = (cols * fine, rows * fine)
+    return Image.fromarray(pixels).resize(size, Image.Resampling.NEAREST), fine
+
+
+def _smoothed(drawn: Picture) -> Picture:
+    size = drawn.width // _SUPERSAMPLING, drawn.height // _SUPERSAMPLING
+    return drawn.resize(size, Image.Resampling.BOX)
 
 
 def ellipse_panel(maps: ParameterMaps, found: Ellipses, crop: Crop) -> Picture:
@@ -210,9 +231,66 @@ def ellipse_panel(maps: ParameterMaps, found: Ellipses, crop: Crop) -> Picture:
     return panel(title, ellipse_picture(maps.grey[crop.index], cut), note=note)
 
 
+def longest_arrow(lean: Slopes) -> float:
+    """Return the slope that the longest arrow stands for: a whole number of levels a pixel.
+
+    Parameters
+    ----------
+    lean : Slopes
+        Of the crop. Few of them are steeper.
+    """
+    size = lean.magnitude[np.isfinite(lean.magnitude)]
+    return max(1.0, float(np.ceil(np.quantile(size, _ARROW_SHARE)))) if size.size else 1.0
+
+
+def arrow_picture(grey: Map, lean: Slopes) -> Picture:
+    """Draw each pixel's slope as an arrow from its centre, on the enlarged pixels.
+
+    Arrows point to where the grey level rises and are as long as it is steep; steeper ones than
+    `longest_arrow` are as long as that.
+
+    Parameters
+    ----------
+    grey : (rows, cols) float array
+        The crop, in grey levels.
+    lean : Slopes
+        Of the crop.
+    """
+    base, fine = _pale_pixels(grey)
+    draw = ImageDraw.Draw(base)
+    top, size = longest_arrow(lean), lean.magnitude
+    width = max(2, fine // 13)
+    for row, col in np.argwhere(size > 0):
+        steep = size[row, col] > top
+        length = _ARROW * fine / (size[row, col] if steep else top)
+        tail = (col + 0.5) * fine, (row + 0.5) * fine
+        tip = tail[0] + length * lean.col[row, col], tail[1] + length * lean.row[row, col]
+        colour = _ELLIPSE_COLOURS["long" if steep else "round"]
+        arrow(draw, tail, tip, width, colour)
+    return _smoothed(base)
+
+
+def arrow_panel(maps: ParameterMaps, lean: Slopes, crop: Crop) -> Picture:
+    """Return the slopes of a crop as arrows, with their legend."""
+    cut = lean[crop.index]
+    top = longest_arrow(cut)
+    title = (
+        f"slopes, {crop.width}x{crop.height} pixels at ({crop.x}, {crop.y}): "
+        f"longest arrow = {top:g} levels/pixel"
+    )
+    note = "Each arrow points from its pixel's centre to where the pixel's plane rises."
+    steeper = int((cut.magnitude > top).sum())
+    if steeper:
+        note += (
+            f"\nOrange: {steeper} are steeper than drawn, up to "
+            f"{np.nanmax(cut.magnitude):.3g} levels/pixel."
+        )
+    return panel(title, arrow_picture(maps.grey[crop.index], cut), note=note)
+
+
 def map_sheet(
     maps: ParameterMaps, statistics: Mapping[str, Mapping[str, Any]], crop: Crop,
-    found: Ellipses | None, title: str, subtitle: str,
+    found: Ellipses | None, lean: Slopes | None, title: str, subtitle: str,
 ) -> Picture:  # fmt: skip
     """Return the sheet of an image: its maps, the enlarged crop, and the figures.
 
@@ -225,6 +303,8 @@ def map_sheet(
     crop : Crop
     found : Ellipses or None
         None: the kind has none, and the crop's parameters are enlarged instead.
+    lean : Slopes or None
+        None: the kind has none.
     title, subtitle : str
     """
     panels = list(map_panels(maps, PANEL, crop).values())
@@ -236,6 +316,8 @@ def map_sheet(
         detail = beside([enlarged[name] for name in ("image", *maps.parameters)])
         words = f"enlarged, {crop.width}x{crop.height} pixels at ({crop.x}, {crop.y})"
         detail = below([text(words), detail], 10)
+    if lean is not None:
+        detail = below([detail, arrow_panel(maps, lean, crop)])
     last = beside([detail, figures(statistics)], 2 * GAP)
     return framed(below([_header(title, subtitle), grid(rows), last]))
 
@@ -278,11 +360,7 @@ def table_sheet(bank: LutBank, statistics: list[TableStatistics]) -> Picture:
 def stage_picture(bank: LutBank, number: int, statistics: list[TableStatistics]) -> Picture:
     """Return the slices and histograms of a stage, counted from 0."""
     stage = bank.stages[number]
-    title = (
-        f"Stage {number + 1}: {', '.join(stage.values)}  "
-        f"({stage.reads} reads, sum / {stage.divisor}"
-        f"{f' + {stage.bias}' if stage.bias else ''})"
-    )
+    title = f"Stage {number + 1}: {_sums(stage)}"
     cells = [
         _table_cell(bank, one, number)
         for one in statistics
@@ -297,21 +375,48 @@ def stage_picture(bank: LutBank, number: int, statistics: list[TableStatistics])
     return below([text(title, TITLE - 8), _responses(bank, number), grid(rows)], 16)
 
 
+def _sums(stage: Stage) -> str:
+    """Name the values, with what becomes of the sum of all reads."""
+    sharing: dict[str, list[str]] = {}
+    for name, divisor, bias in zip(stage.values, stage.divisor, stage.bias, strict=True):
+        sharing.setdefault(f"sum / {divisor}{f' + {bias}' if bias else ''}", []).append(name)
+    parts = [f"{', '.join(names)}  ({formula})" for formula, names in sharing.items()]
+    parts[0] = parts[0].replace("(", f"({stage.reads} reads, ", 1)
+    return ", ".join(parts)
+
+
 def _responses(bank: LutBank, number: int) -> Picture:
-    """Draw the whole stage's answer to one odd pixel."""
-    response = point_response(bank, number)
+    """Draw the whole stage's answer to one odd pixel, and the slopes at an edge."""
+    values = bank.stages[number].values
+    flat = [name for name in values if name not in SLOPES]
+    panels = _response_panels(bank, number, point_response(bank, number), flat)
+    words = (
+        "The whole stage, at a pixel (its level\ndownwards) in flat surroundings (their\n"
+        "level to the right)."
+    )
+    panels.append(text(words, SMALL, FAINT))
+    if len(flat) < len(values):
+        panels += _response_panels(bank, number, edge_response(bank, number), SLOPES)
+        words = (
+            "At an upright edge: the level of the\npixel and of all left of it downwards,\n"
+            "the level right of it to the right."
+        )
+        panels.append(text(words, SMALL, FAINT))
+    return beside(panels, 2 * GAP)
+
+
+def _response_panels(
+    bank: LutBank, number: int, response: Map, names: Sequence[str]
+) -> list[Picture]:
     panels = []
-    for place, name in enumerate(bank.stages[number].values):
+    for name in names:
+        place = bank.stages[number].values.index(name)
         values, scale, what = _shown(bank, number, name, response[..., place], LEVELS)
         if name == "rho":
             scale = symmetric(values, 0.1)
         picture = fitted(scale.paint(values), bank.nodes * _CELL)
         panels.append(panel(f"{what}, all reads", picture, scale))
-    words = (
-        "The whole stage, at a pixel (its level\ndownwards) in flat surroundings (their\n"
-        "level to the right)."
-    )
-    return beside([*panels, text(words, SMALL, FAINT)], 2 * GAP)
+    return panels
 
 
 def _shown(
@@ -325,6 +430,11 @@ def _shown(
         return change, symmetric(change, 1.0), f"{name} - level"
     if name == "rho":
         return 2 * values - 1, Scale("diverging", -1, 1), "r"
+    if name in PLANE:
+        meaning = COEFFICIENTS[name]
+        signed = values * np.float32(meaning.factor) + np.float32(meaning.offset)
+        reach, unit = meaning.factor + meaning.offset, meaning.unit.replace("level", "levels")
+        return signed, Scale("diverging", -reach, reach), f"{name}, {unit}"
     return values, Scale("viridis", 0, 1), name
 
 

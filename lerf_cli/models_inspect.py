@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _PIPE = "-"
 # Pillow refuses images of more than this many pixels.
 _MAX_PIXELS = 178_956_970
-# In more pixels a side the ellipses could not be told apart.
+# In more pixels a side the ellipses and the arrows could not be told apart.
 _MAX_CROP = 160
 # At this resolution the sheets' text is printed in 6 points.
 _DPI = 300
@@ -119,8 +119,9 @@ def inspect_bank(name: str, image: str | None, **options: Any) -> None:
     """Draw a bank's tables; with IMAGE, the parameter maps that it makes of the image.
 
     BANK is a name from 'lerf models', a .safetensors file, or a folder of published tables. The
-    maps are the pre-filtered feature and the parameters of every pixel's resampling function; for
-    Gaussian banks (LeRF-G) the functions are drawn as ellipses over an enlarged window.
+    maps are the pre-filtered feature and the parameters of every pixel's resampling function. Over
+    an enlarged window the functions of Gaussian banks (LeRF-G, LeRF-P) are drawn as ellipses, and
+    the slopes of local planes (LeRF-P) as arrows to where the grey level rises.
 
     \b
     Examples:
@@ -242,7 +243,13 @@ def _save_arrays(results: Results, file: Any) -> None:
 
 def _of_tables(bank: LutBank, start: LutBank | None) -> Results:
     from lerf_cli import inspection, sheets
-    from lerf_core.inspection import SLICES, point_response, table_slice, table_statistics
+    from lerf_core.table_inspection import (
+        SLICES,
+        edge_response,
+        point_response,
+        table_slice,
+        table_statistics,
+    )
 
     statistics = table_statistics(bank, start)
     arrays = {
@@ -252,6 +259,9 @@ def _of_tables(bank: LutBank, start: LutBank | None) -> Results:
     }
     for number in range(len(bank.stages)):
         arrays[f"stage{number + 1}.response"] = point_response(bank, number)
+    if bank.kind.has_planes:
+        last = len(bank.stages)
+        arrays[f"stage{last}.edge_response"] = edge_response(bank, last - 1)
 
     def one_stage(number: int) -> Picture:
         return sheets.framed(inspection.stage_picture(bank, number, statistics), sheets.GAP)
@@ -283,7 +293,8 @@ def _of_image(bank: LutBank, image: str, options: dict[str, Any]) -> Results:
     import lerf_core
     from lerf_cli import inspection, sheets
     from lerf_cli.reading import read_picture
-    from lerf_core.inspection import ellipses, parameter_maps
+    from lerf_core.bank import PLANE
+    from lerf_core.inspection import ellipses, parameter_maps, slopes
 
     source = sys.stdin.buffer.read() if image == _PIPE else Path(image)
     pixels, keywords, what = _plane(read_picture(source, options["max_pixels"]), options)
@@ -294,10 +305,14 @@ def _of_image(bank: LutBank, image: str, options: dict[str, Any]) -> Results:
     if pixels.ndim == 3:  # the colour, weighted by alpha
         maps = maps[..., 0]
     found = ellipses(maps) if bank.kind.weighting == "gaussian" else None
+    lean = slopes(maps) if bank.kind.has_planes else None
     crop = _crop(options["crop"], maps.grey)
     arrays = {"image": maps.grey, "feature": maps.feature, **maps.parameters}
     if found is not None:
         arrays |= {"major": found.major, "minor": found.minor, "angle": found.angle}
+    if lean is not None:  # in levels, as they are drawn
+        arrays |= {name: maps.coefficient(name) for name in PLANE}
+        arrays["slope_magnitude"] = lean.magnitude
     statistics = {name: _figures(values) for name, values in arrays.items() if name != "angle"}
     rows, cols = maps.grey.shape
     name = "<stdin>" if image == _PIPE else Path(image).name
@@ -307,20 +322,21 @@ def _of_image(bank: LutBank, image: str, options: dict[str, Any]) -> Results:
     def one_map(key: str) -> Picture:
         return sheets.framed(inspection.map_panels(maps, inspection.LARGE)[key], sheets.GAP)
 
-    def ellipse_map() -> Picture:
-        panel = inspection.ellipse_panel(maps, ellipses(maps), crop)
-        return sheets.framed(panel, sheets.GAP)
+    def framed(draw: Callable[..., Picture], shown: Any) -> Picture:
+        return sheets.framed(draw(maps, shown, crop), sheets.GAP)
 
     separate: dict[str, Callable[[], Picture]] = {
         key: partial(one_map, key) for key in inspection.drawn_maps(maps)
     }
     if found is not None:
-        separate["ellipses"] = ellipse_map
+        separate["ellipses"] = partial(framed, inspection.ellipse_panel, found)
+    if lean is not None:
+        separate["arrows"] = partial(framed, inspection.arrow_panel, lean)
     stem = "stdin" if image == _PIPE else Path(image).stem
     return Results(
         stem=f"{stem}_{_file_name(bank.name)}",
         sheet="maps",
-        draw=lambda: inspection.map_sheet(maps, statistics, crop, found, title, subtitle),
+        draw=lambda: inspection.map_sheet(maps, statistics, crop, found, lean, title, subtitle),
         separate=separate,
         arrays=arrays,
         statistics={

@@ -209,6 +209,35 @@ def colour_bar(scale: Scale, height: int) -> Picture:
     return sheet
 
 
+def arrow(
+    draw: ImageDraw.ImageDraw, tail: tuple[float, float], tip: tuple[float, float],
+    width: int, colour: tuple[int, int, int],
+) -> None:  # fmt: skip
+    """Draw an arrow from one (x, y) to another.
+
+    Parameters
+    ----------
+    draw : ImageDraw
+    tail, tip : (float, float)
+        Short arrows have small heads; nothing is drawn where the two are one.
+    width : int
+        Of the shaft, in pixels.
+    colour : (int, int, int)
+    """
+    length = math.dist(tail, tip)
+    if length == 0:
+        return
+    along = (tip[0] - tail[0]) / length, (tip[1] - tail[1]) / length
+    head = min(5.0 * width, 0.7 * length)
+    neck = tip[0] - head * along[0], tip[1] - head * along[1]
+    side = max(0.42 * head, width / 2)
+    draw.line([tail, neck], fill=colour, width=width)
+    wings = [
+        (neck[0] - sign * side * along[1], neck[1] + sign * side * along[0]) for sign in (1, -1)
+    ]
+    draw.polygon([tip, *wings], fill=colour)
+
+
 def panel(title: str, picture: Picture, scale: Scale | None = None, note: str = "") -> Picture:
     """Return a picture under its title, with its scale on the right and a note below."""
     body = outlined(picture)

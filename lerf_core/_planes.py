@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core._engines import Engine
-from lerf_core._values import DEEP_CELL_BITS, ValueScale, decode_srgb
-from lerf_core.bank import LEVELS, LutBank
+from lerf_core._values import DEEP_CELL_BITS, ValueScale, decode_srgb, srgb_slope
+from lerf_core.bank import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, LutBank
+from lerf_core.reference import WEIGHT_VALUES
 
 __all__ = ["Border", "Channel", "Cover", "find_missing", "prepare_alpha", "prepare_channel"]
 
@@ -206,6 +207,7 @@ def prepare_alpha(
     grey = scale.to_grey(plane)
     plain = (grey <= 0) | (grey >= LEVELS)
     feature[plain] = grey[plain].astype(feature.dtype)
+    parameters[WEIGHT_VALUES[bank.kind.weighting] :, plain] = PLANE_BIAS
     return _channel(feature, parameters, bank, None, scale, border, None)
 
 
@@ -231,9 +233,21 @@ def _read(
         parameters = parameters.astype(np.float32) * to_level
         feature = feature.astype(np.float32) * to_level + remainder
     if scale.linear_light:
-        linear = decode_srgb(feature.astype(np.float64) / LEVELS) * LEVELS
-        feature = linear.astype(np.float32)
+        feature, parameters = _in_linear_light(feature, parameters, bank)
     return feature, parameters
+
+
+def _in_linear_light(feature: Plane, parameters: Plane, bank: LutBank) -> tuple[Plane, Plane]:
+    """Decode levels; slopes follow by the chain rule, and residuals are decoded with the level."""
+    encoded = feature.astype(np.float64) / LEVELS
+    if bank.kind.has_planes:
+        parameters = parameters.astype(np.float32)
+        plane = parameters[WEIGHT_VALUES[bank.kind.weighting] :] - np.float32(PLANE_BIAS)
+        encoded += plane[2] * (RESIDUAL_UNIT / LEVELS)
+        plane[:2] *= srgb_slope(encoded)
+        plane[2] = 0
+        parameters[WEIGHT_VALUES[bank.kind.weighting] :] = plane + np.float32(PLANE_BIAS)
+    return (decode_srgb(encoded) * LEVELS).astype(np.float32), parameters
 
 
 def _channel(

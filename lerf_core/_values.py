@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from lerf_core.bank import LEVELS
 
-__all__ = ["DEEP_CELL_BITS", "ValueScale", "decode_srgb", "encode_srgb"]
+__all__ = ["DEEP_CELL_BITS", "ValueScale", "decode_srgb", "encode_srgb", "srgb_slope"]
 
 #: A cell of the tables spans 2**16 units of a deep image's coordinates.
 DEEP_CELL_BITS = 16
@@ -84,6 +84,12 @@ def decode_srgb(encoded: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     size = np.abs(encoded)
     linear = np.where(size <= 0.04045, size / 12.92, ((size + 0.055) / 1.055) ** 2.4)
     return np.copysign(linear, encoded)
+
+
+def srgb_slope(encoded: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the derivative of `decode_srgb`."""
+    size = np.abs(encoded)
+    return np.where(size <= 0.04045, 1 / 12.92, 2.4 / 1.055 * ((size + 0.055) / 1.055) ** 1.4)
 
 
 def encode_srgb(linear: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +34,11 @@ __all__ = [
     "KINDS",
     "LEVELS",
     "METADATA_KEY",
+    "PLANE",
+    "PLANE_BIAS",
+    "RESIDUAL_UNIT",
+    "SLOPES",
+    "SLOPE_UNIT",
     "Kind",
     "LutBank",
     "Read",
@@ -42,6 +47,7 @@ __all__ = [
     "analytic_bank",
     "published_files",
     "table_name",
+    "turned",
     "two_stages",
 ]
 
@@ -52,6 +58,17 @@ ENTRY_BIAS = 127
 FORMAT = "lerf-bank"
 FORMAT_VERSION = 1
 METADATA_KEY = "lerf"
+#: The two components of a local plane's slope; they are a vector and turn with the reads.
+SLOPES = ("slope_row", "slope_col")
+#: What makes a pixel a local plane, in the order of every kind that has it: the slope, and
+#: what the level at the pixel differs from the feature.
+PLANE = (*SLOPES, "residual")
+#: A slope is ``(value - PLANE_BIAS) * SLOPE_UNIT`` grey levels a pixel, -63.5..63.5, a
+#: residual ``(value - PLANE_BIAS) * RESIDUAL_UNIT`` grey levels, -31.75..31.75; values lie in
+#: 1..255. The bias is even, so that rounding half to even treats both signs alike.
+PLANE_BIAS = 128
+SLOPE_UNIT = 0.5
+RESIDUAL_UNIT = 0.25
 _MAX_REACH = 8
 _MAX_DIVISOR = 1 << 16
 # The compiled engine sums the reads of a deep image in 32 bits.
@@ -68,9 +85,10 @@ class Kind:
     Attributes
     ----------
     name : str
-        ``"lerf-g"`` or ``"lerf-l"``.
+        ``"lerf-g"``, ``"lerf-l"`` or ``"lerf-p"``.
     values : tuple of str
-        The parameters a read of the last stage gives, in table order.
+        The parameters a read of the last stage gives, in table order: those of the
+        weighting, then `PLANE` where each pixel is a local plane.
     weighting : str
         ``"gaussian"``: the steered Gaussian of the paper's equation 5;
         ``"linear"``: the amplified linear (tent) function of the extension.
@@ -80,14 +98,22 @@ class Kind:
     values: tuple[str, ...]
     weighting: str
 
+    @property
+    def has_planes(self) -> bool:
+        """Whether a pixel is a local plane (kernel regression of order 1) or a level."""
+        return self.values[-len(PLANE) :] == PLANE
+
+
+_STEERED = ("rho", "sigma_row", "sigma_col")
 
 KINDS: dict[str, Kind] = {
-    "lerf-g": Kind("lerf-g", ("rho", "sigma_row", "sigma_col"), "gaussian"),
+    "lerf-g": Kind("lerf-g", _STEERED, "gaussian"),
     "lerf-l": Kind("lerf-l", ("alpha",), "linear"),
+    "lerf-p": Kind("lerf-p", (*_STEERED, *PLANE), "gaussian"),
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Stage:
     """One round of table reads over an image.
 
@@ -99,17 +125,41 @@ class Stage:
         The quarter turns that share a table; together each of 0..3 once.
     values : tuple of str
         The values that a read gives.
-    divisor : int
-        The sum of all reads is divided by this...
-    bias : int
-        ... and raised by this, then rounded (half to even) and clipped to 0..255.
+    divisor : tuple of int
+        For each value: the sum of all reads is divided by this... One for all may be given
+        as an int.
+    bias : tuple of int
+        ... and raised by this, then rounded (half to even) and clipped to 0..255 (those of
+        `PLANE` to 1..255). May be given as an int as well.
     """
 
     patterns: tuple[str, ...]
     rotation_groups: tuple[tuple[int, ...], ...]
     values: tuple[str, ...]
-    divisor: int
-    bias: int
+    divisor: tuple[int, ...]
+    bias: tuple[int, ...]
+
+    def __init__(
+        self,
+        patterns: tuple[str, ...],
+        rotation_groups: tuple[tuple[int, ...], ...],
+        values: tuple[str, ...],
+        divisor: int | Sequence[int],
+        bias: int | Sequence[int],
+    ) -> None:
+        fields = (patterns, rotation_groups, values)
+        numbers = (
+            (given,) * len(values) if isinstance(given, int) else tuple(given)
+            for given in (divisor, bias)
+        )
+        names = ("patterns", "rotation_groups", "values", "divisor", "bias")
+        for name, value in zip(names, (*fields, *numbers), strict=True):
+            object.__setattr__(self, name, value)
+
+    @property
+    def lowest(self) -> tuple[int, ...]:
+        """For each value the least that a read can give."""
+        return tuple(1 if value in PLANE else 0 for value in self.values)
 
     @property
     def reads(self) -> int:
@@ -119,10 +169,40 @@ class Stage:
 
 @dataclass(frozen=True)
 class Read:
-    """One of a stage's reads: the pixels that index the table, and the table's name."""
+    """One of a stage's reads.
+
+    Attributes
+    ----------
+    offsets : tuple of (int, int)
+        The pixels that index the table.
+    table : str
+        The table's name.
+    turns : int
+        Quarter turns of the pattern, and so of the vectors among the table's values.
+    """
 
     offsets: Offsets
     table: str
+    turns: int
+
+
+def turned(values: tuple[str, ...], turns: int) -> tuple[tuple[int, int], ...]:
+    """What a turned read's values are: for each, the table's column and its sign.
+
+    Slopes turn as the offsets do: a quarter turn makes (row, col) into (col, -row).
+
+    Examples
+    --------
+    >>> turned(("rho", "slope_row", "slope_col", "residual"), 1)
+    ((0, 1), (2, 1), (1, -1), (3, 1))
+    """
+    columns = [(column, 1) for column in range(len(values))]
+    if SLOPES[0] in values:
+        here = slice(values.index(SLOPES[0]), values.index(SLOPES[1]) + 1)
+        for _ in range(turns % 4):
+            (row, row_sign), (col, col_sign) = columns[here]
+            columns[here] = (col, col_sign), (row, -row_sign)
+    return tuple(columns)
 
 
 def two_stages(kind: Kind, patterns: tuple[str, ...]) -> tuple[Stage, ...]:
@@ -131,9 +211,10 @@ def two_stages(kind: Kind, patterns: tuple[str, ...]) -> tuple[Stage, ...]:
     # Directional ensemble: opposite directions share a table, crossed ones do not.
     directional = ((0, 2), (1, 3))
     count = len(patterns)
+    biases = tuple(PLANE_BIAS if value in PLANE else ENTRY_BIAS for value in kind.values)
     return (
         Stage(patterns, together, ("feature",), divisor=count, bias=0),
-        Stage(patterns, directional, kind.values, divisor=4 * count, bias=ENTRY_BIAS),
+        Stage(patterns, directional, kind.values, divisor=4 * count, bias=biases),
     )
 
 
@@ -221,7 +302,7 @@ class LutBank:
             for group, rotations in enumerate(spec.rotation_groups):
                 for turns in rotations:
                     offsets = rotate(self.patterns[pattern], turns)
-                    yield Read(offsets, table_name(stage + 1, pattern, group))
+                    yield Read(offsets, table_name(stage + 1, pattern, group), turns)
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -242,8 +323,8 @@ class LutBank:
                     "patterns": list(stage.patterns),
                     "rotation_groups": [list(group) for group in stage.rotation_groups],
                     "values": list(stage.values),
-                    "divisor": stage.divisor,
-                    "bias": stage.bias,
+                    "divisor": _one_or_all(stage.divisor),
+                    "bias": _one_or_all(stage.bias),
                 }
                 for stage in self.stages
             ],
@@ -333,6 +414,11 @@ class LutBank:
         return written
 
 
+def _one_or_all(numbers: tuple[int, ...]) -> int | list[int]:
+    """One number where all values have the same, as every file of version 1 had it."""
+    return numbers[0] if len(set(numbers)) == 1 else list(numbers)
+
+
 def _flattened(prefix: str, record: Mapping[str, Any]) -> dict[str, Any]:
     """Nested keys in one, for people; what is not set is left out."""
     flat: dict[str, Any] = {}
@@ -387,13 +473,25 @@ def _check_structure(bank: LutBank) -> None:
         unknown = [pattern for pattern in stage.patterns if pattern not in bank.patterns]
         if unknown or not stage.patterns or len(set(stage.patterns)) != len(stage.patterns):
             raise BankError(f"patterns of stage {number} are not usable: {stage.patterns}")
-        if not (1 <= stage.divisor <= _MAX_DIVISOR and abs(stage.bias) <= LEVELS):
-            raise BankError(
-                f"divisor and bias of stage {number} are out of range: "
-                f"{stage.divisor}, {stage.bias}"
-            )
+        _check_numbers(number, stage)
         if stage.reads > _MAX_READS:
             raise BankError(f"stage {number} has {stage.reads} reads, at most {_MAX_READS} fit")
+
+
+def _check_numbers(number: int, stage: Stage) -> None:
+    if not len(stage.divisor) == len(stage.bias) == len(stage.values):
+        raise BankError(
+            f"stage {number} needs a divisor and a bias for each of {stage.values}, "
+            f"got {stage.divisor}, {stage.bias}"
+        )
+    fits = all(1 <= divisor <= _MAX_DIVISOR for divisor in stage.divisor)
+    if not (fits and all(abs(bias) <= LEVELS for bias in stage.bias)):
+        raise BankError(
+            f"divisor and bias of stage {number} are out of range: {stage.divisor}, {stage.bias}"
+        )
+    for value, bias in zip(stage.values, stage.bias, strict=True):
+        if value in PLANE and bias != PLANE_BIAS:
+            raise BankError(f"{value} of stage {number} must have bias {PLANE_BIAS}, got {bias}")
 
 
 def _expected_tables(bank: LutBank) -> dict[str, tuple[int, ...]]:

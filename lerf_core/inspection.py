@@ -1,6 +1,7 @@
-"""What a bank says: the parameter maps of an image, the ellipses they mean, slices of tables.
+"""What a bank says of an image: the parameter maps, the ellipses and the slopes they mean.
 
-Arrays alone; ``lerf models inspect`` draws them.
+`lerf_core.table_inspection`, whose names are here too, looks at the tables. Arrays alone;
+``lerf models inspect`` draws them.
 
 Convention
 ----------
@@ -15,7 +16,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,10 +29,19 @@ from lerf_core._parallel import thread_count
 from lerf_core._planes import Border
 from lerf_core._validation import check_image, check_memory, check_value_range
 from lerf_core._values import ValueScale
-from lerf_core.bank import ENTRY_BIAS, LEVELS, Kind, LutBank, analytic_bank, table_name
+from lerf_core.bank import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT, SLOPES, Kind, LutBank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.loading import load_bank
 from lerf_core.resampling import _prepare
+from lerf_core.table_inspection import (
+    SLICES,
+    TableStatistics,
+    edge_response,
+    point_response,
+    table_outcome,
+    table_slice,
+    table_statistics,
+)
 
 __all__ = [
     "COEFFICIENTS",
@@ -39,10 +49,13 @@ __all__ = [
     "Coefficient",
     "Ellipses",
     "ParameterMaps",
+    "Slopes",
     "TableStatistics",
+    "edge_response",
     "ellipses",
     "parameter_maps",
     "point_response",
+    "slopes",
     "table_outcome",
     "table_slice",
     "table_statistics",
@@ -57,7 +70,7 @@ DEFAULT_LIMIT = 4.0
 
 @dataclass(frozen=True)
 class Coefficient:
-    """What a parameter in 0..1 stands for in the weighting function: ``factor*value + offset``.
+    """What a parameter in 0..1 stands for in the formulas: ``factor*value + offset``.
 
     Attributes
     ----------
@@ -65,7 +78,7 @@ class Coefficient:
     symbol : str
         The coefficient's name in the formula.
     unit : str
-        "1" for a pure number.
+        "1" for a pure number; a level is a grey level of the tables, 0..255.
     """
 
     factor: float
@@ -74,7 +87,10 @@ class Coefficient:
     unit: str
 
 
-#: The coefficients of equation 5 of [1]_ and of LeRF-L's tent, by the parameters' names.
+_SLOPE = (LEVELS * SLOPE_UNIT, -PLANE_BIAS * SLOPE_UNIT)
+
+#: The coefficients of equation 5 of [1]_, of LeRF-L's tent and of LeRF-P's local planes, by the
+#: parameters' names.
 #:
 #: References
 #: ----------
@@ -84,6 +100,9 @@ COEFFICIENTS: dict[str, Coefficient] = {
     "sigma_row": Coefficient(10.0, 0.0, "u/dy", "1/pixel"),
     "sigma_col": Coefficient(10.0, 0.0, "v/dx", "1/pixel"),
     "alpha": Coefficient(2.0, -1.0, "a", "1/pixel"),
+    "slope_row": Coefficient(*_SLOPE, "g_row", "level/pixel"),
+    "slope_col": Coefficient(*_SLOPE, "g_col", "level/pixel"),
+    "residual": Coefficient(LEVELS * RESIDUAL_UNIT, -PLANE_BIAS * RESIDUAL_UNIT, "e", "level"),
 }
 
 
@@ -114,11 +133,14 @@ class ParameterMaps:
     parameters: Mapping[str, Map]
 
     def coefficient(self, name: str) -> Map:
-        """Return a parameter as it stands in the weighting function.
+        """Return a parameter as it stands in the formulas.
 
         rho becomes the correlation ``r = 2*rho - 1`` in -1..1, sigma_row and sigma_col the
-        ``10*sigma`` of u and v (1/pixel), alpha the slope ``a = 2*alpha - 1`` (1/pixel). A
-        parameter that `COEFFICIENTS` does not name stays in 0..1.
+        ``10*sigma`` of u and v (1/pixel), alpha the slope ``a = 2*alpha - 1`` (1/pixel),
+        slope_row and slope_col the slopes of a pixel's plane (grey levels a pixel, -63.5 to
+        63.5; a level plane's are exactly 0) and residual what the plane adds to the feature
+        at the pixel (grey levels, -31.75 to 31.75). A parameter that `COEFFICIENTS` does not
+        name stays in 0..1.
 
         Raises
         ------
@@ -130,11 +152,8 @@ class ParameterMaps:
                 f"a {self.kind.name} bank has the parameters {', '.join(self.parameters)}, "
                 f"got {name!r}"
             )
-        meaning = COEFFICIENTS.get(name)
         value = self.parameters[name]
-        if meaning is None:
-            return value
-        return value * np.float32(meaning.factor) + np.float32(meaning.offset)
+        return _coefficient(name, value) if name in COEFFICIENTS else value
 
     def __getitem__(self, index: Any) -> ParameterMaps:
         parameters = {name: value[index] for name, value in self.parameters.items()}
@@ -247,6 +266,12 @@ def _fill_maps(array: npt.NDArray[Any], stack: Map, scale: ValueScale, options: 
             place[0], place[1:] = channel.feature, channel.parameters
             if channel.confidence is not None:
                 place[:, channel.confidence == 0] = np.nan
+
+
+def _coefficient(name: str, value: Map) -> Map:
+    meaning = COEFFICIENTS[name]
+    # In float32 whole numbers of 255ths come out as exact slopes and residuals.
+    return np.asarray(value * np.float32(meaning.factor) + np.float32(meaning.offset), np.float32)
 
 
 # -- ellipses ---------------------------------------------------------------------
@@ -384,221 +409,76 @@ def ellipses(
     )
 
 
-# -- tables -----------------------------------------------------------------------
-
-#: Slices of a table by two grey levels, 0 or 1, for each of a pattern's four pixels: a point
-#: before its surroundings, and an edge between the pattern's halves.
-SLICES: dict[str, tuple[int, int, int, int]] = {"point": (0, 1, 1, 1), "edge": (0, 0, 1, 1)}
+# -- slopes -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class TableStatistics:
-    """What the entries of one value of a table are like.
+@dataclass(frozen=True, eq=False)
+class Slopes:
+    """How steeply each pixel's local plane rises, and where to: its gradient.
+
+    Indexing cuts all arrays alike.
 
     Attributes
     ----------
-    table, value : str
-        Which.
-    minimum, median, maximum : float
-        Of the entries, which lie in -127..127.
-    clipped : float
-        Share of the entries at -127 or 127.
-    unvisited : float or None
-        Share of the entries that equal the start's; None where no start is known.
-    step, largest_step : float
-        Mean and greatest difference between neighbouring nodes along an axis, in entries.
+    row, col : ndarray of float32
+        Rise in grey levels for a step of one source pixel downwards, and to the right.
     """
 
-    table: str
-    value: str
-    minimum: float
-    median: float
-    maximum: float
-    clipped: float
-    unvisited: float | None
-    step: float
-    largest_step: float
+    row: Map
+    col: Map
+
+    @property
+    def magnitude(self) -> Map:
+        """Rise in the steepest direction, in grey levels a pixel; ndarray of float32."""
+        return np.hypot(self.row, self.col)
+
+    def __getitem__(self, index: Any) -> Slopes:
+        return Slopes(self.row[index], self.col[index])
 
 
-def table_outcome(bank: LutBank, table: str) -> Map:
-    """Return what a stage would give if all its reads said the same as one entry.
+def slopes(maps: ParameterMaps | Mapping[str, npt.ArrayLike]) -> Slopes:
+    """Return the gradient of each pixel's local plane.
+
+    LeRF-P takes for each neighbour not its level but what its plane says of the output's
+    position: ``feature + residual + row*dy + col*dx``, which is kernel regression of order 1 [1]_.
+
+    Convention
+    ----------
+    (row, col) points to where grey levels rise: rows downwards, columns to the right. Turns of
+    the image turn it.
 
     Parameters
     ----------
-    bank : LutBank
-    table : str
-        A name in ``bank.tables``.
+    maps : ParameterMaps or mapping of str to array_like
+        With slope_row and slope_col in 0..1; further parameters do not count.
 
     Returns
     -------
-    ndarray of float32, (nodes, nodes, nodes, nodes, values)
-        The feature in grey levels, or the parameters in 0..1; not clipped.
+    Slopes
+        float32 of the maps' shape, in grey levels (0..255 for the value range) a source pixel;
+        each component lies in -63.5..63.5. A level plane has exactly 0. NaN stays NaN.
 
     Raises
     ------
     InvalidArgumentError
-        If the bank has no such table.
+        If the maps are of a kind without slopes.
 
-    Examples
-    --------
-    >>> outcome = table_outcome(analytic_bank(), "stage1.s.0")
-    >>> float(outcome[3, 0, 0, 0, 0])  # the identity: three nodes are 48 grey levels
-    48.0
-    """
-    if table not in bank.tables:
-        raise InvalidArgumentError(f"the tables are {', '.join(bank.tables)}, got {table!r}")
-    number = _stage_of(table)
-    stage = bank.stages[number]
-    value = bank.tables[table].astype(np.float32) * np.float32(stage.reads / stage.divisor)
-    value += np.float32(stage.bias)
-    return value / np.float32(LEVELS) if number == len(bank.stages) - 1 else value
-
-
-def _stage_of(table: str) -> int:
-    """Return the stage of a table, counted from 0."""
-    return int(table.partition(".")[0].removeprefix("stage")) - 1
-
-
-def table_slice(bank: LutBank, table: str, which: Sequence[int]) -> Map:
-    """Cut a table by two grey levels.
-
-    Parameters
+    References
     ----------
-    bank : LutBank
-    table : str
-        A name in ``bank.tables``.
-    which : sequence of int
-        For each of the pattern's four pixels whether it has the first level (0), that of the
-        result's rows, or the second (1), that of its columns; see `SLICES`.
-
-    Returns
-    -------
-    ndarray of float32, (nodes, nodes, values)
-        `table_outcome` there; node n is the grey level ``n * bank.interval``.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If the bank has no such table, or `which` is not four of 0 and 1.
+    .. [1] Takeda, Farsiu, Milanfar, "Kernel Regression for Image Processing and
+       Reconstruction", IEEE Transactions on Image Processing 16(2), 2007.
 
     Examples
     --------
-    >>> cut = table_slice(analytic_bank(), "stage1.s.0", SLICES["point"])
-    >>> cut.shape, float(cut[3, :, 0].max())
-    ((17, 17, 1), 48.0)
+    >>> found = slopes({"slope_row": 128 / 255, "slope_col": [136 / 255, 120 / 255]})
+    >>> found.row.tolist(), found.col.tolist(), found.magnitude.tolist()
+    ([0.0, 0.0], [4.0, -4.0], [4.0, 4.0])
     """
-    if len(which) != 4 or any(one not in (0, 1) for one in which):
-        raise InvalidArgumentError(f"which must be four of 0 and 1, got {which!r}")
-    levels = np.ogrid[: bank.nodes, : bank.nodes]
-    index = tuple(levels[one] for one in which)
-    cut: Map = table_outcome(bank, table)[index]
-    return cut
-
-
-def point_response(bank: LutBank, stage: int) -> Map:
-    """Return what a whole stage gives at a pixel in flat surroundings.
-
-    All its reads then see the same two levels, so this is the stage's answer to an image of
-    one odd pixel, at the nodes.
-
-    Parameters
-    ----------
-    bank : LutBank
-    stage : int
-        Counted from 0.
-
-    Returns
-    -------
-    ndarray of float32, (nodes, nodes, values)
-        For the pixel's level along rows and its surroundings' along columns (node n is ``n *
-        bank.interval``): the feature in grey levels, or the parameters in 0..1; clipped to
-        their range, not rounded.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If the bank has no such stage.
-
-    Examples
-    --------
-    >>> float(point_response(analytic_bank(), 0)[3, 8, 0])
-    48.0
-    """
-    if not 0 <= stage < len(bank.stages):
-        raise InvalidArgumentError(f"stage must lie in 0..{len(bank.stages) - 1}, got {stage}")
-    names = [read.table for read in bank.reads(stage)]
-    mean = np.mean([table_slice(bank, name, SLICES["point"]) for name in names], axis=0)
-    return np.asarray(np.clip(mean, 0, 1 if stage == len(bank.stages) - 1 else LEVELS), np.float32)
-
-
-def table_statistics(bank: LutBank, start: LutBank | None = None) -> list[TableStatistics]:
-    """Describe the entries of each value of each table.
-
-    Parameters
-    ----------
-    bank : LutBank
-    start : LutBank or None
-        The bank that training set out from, of the same stages and interval. None: the
-        identity for features and, for the parameters that it has, the analytic bank.
-
-    Returns
-    -------
-    list of TableStatistics
-        In the order of stages, patterns, rotation groups and values.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If the start's tables do not match the bank's.
-
-    Examples
-    --------
-    >>> first = table_statistics(analytic_bank())[0]
-    >>> first.table, first.value, first.unvisited, first.step
-    ('stage1.s.0', 'feature', 1.0, 1.0)
-    """
-    found = []
-    for name, table in bank.tables.items():
-        number = _stage_of(name)
-        for place, value in enumerate(bank.stages[number].values):
-            entries = table[..., place].astype(np.int16)
-            initial = _initial(bank, start, name, number, place)
-            steps = [np.abs(np.diff(entries, axis=axis)) for axis in range(4)]
-            found.append(
-                TableStatistics(
-                    name,
-                    value,
-                    float(entries.min()),
-                    float(np.median(entries)),
-                    float(entries.max()),
-                    float(np.mean(np.abs(entries) == ENTRY_BIAS)),
-                    None if initial is None else float(np.mean(entries == initial)),
-                    float(np.mean([step.mean() for step in steps])),
-                    float(max(step.max() for step in steps)),
-                )
-            )
-    return found
-
-
-def _initial(
-    bank: LutBank, start: LutBank | None, table: str, number: int, place: int
-) -> npt.NDArray[Any] | None:
-    """Return the entries that training set out from, or None where they are not known."""
-    if start is not None:
-        other = start.tables.get(table)
-        if other is None or other.shape != bank.tables[table].shape:
-            raise InvalidArgumentError(
-                f"{start.name!r} is no start of {bank.name!r}: table {table!r} does not match"
-            )
-        return np.asarray(other[..., place])
-    stage = bank.stages[number]
-    if number < len(bank.stages) - 1:
-        level = np.arange(bank.nodes) * (bank.interval * stage.divisor / stage.reads)
-        return np.asarray(np.rint(level)[:, None, None, None])
-    plain = analytic_bank()
-    last = plain.stages[-1]
-    same = (stage.divisor / stage.reads, stage.bias) == (last.divisor / last.reads, last.bias)
-    if stage.values[place] not in last.values or not same:
-        return None
-    constant = plain.tables[table_name(len(plain.stages), last.patterns[0], 0)][0, 0, 0, 0]
-    return np.asarray(constant[last.values.index(stage.values[place])])
+    given = maps.parameters if isinstance(maps, ParameterMaps) else maps
+    if any(name not in given for name in SLOPES):
+        raise InvalidArgumentError(
+            f"slopes need the parameters {', '.join(SLOPES)}, got {', '.join(given)}"
+        )
+    values = np.broadcast_arrays(*(np.asarray(given[name], np.float32) for name in SLOPES))
+    row, col = (_coefficient(name, one) for name, one in zip(SLOPES, values, strict=True))
+    return Slopes(row, col)

@@ -194,8 +194,8 @@ def bank_from_parts(where: str, text: str, tables: Mapping[str, Table]) -> LutBa
                     tuple(int(turns) for turns in group) for group in stage["rotation_groups"]
                 ),
                 values=tuple(str(value) for value in stage["values"]),
-                divisor=int(stage["divisor"]),
-                bias=int(stage["bias"]),
+                divisor=_one_or_all(stage["divisor"]),
+                bias=_one_or_all(stage["bias"]),
             )
             for stage in data["stages"]
         )
@@ -222,6 +222,10 @@ def bank_from_parts(where: str, text: str, tables: Mapping[str, Table]) -> LutBa
     if bank.checksum != expected:
         raise BankError(f"{where} is damaged: checksum is {bank.checksum}, file says {expected}")
     return bank
+
+
+def _one_or_all(numbers: Any) -> int | tuple[int, ...]:
+    return tuple(int(one) for one in numbers) if isinstance(numbers, list) else int(numbers)
 
 
 def _offset(pair: Any) -> Offset:

@@ -21,6 +21,8 @@ References
 .. [1] Li et al., "Learning Steerable Function for Efficient Image Resampling", CVPR 2023.
 .. [2] Li et al., "LeRF: Learning Resampling Function for Adaptive and Efficient Image
    Interpolation", arXiv 2407.09935.
+.. [3] Takeda, Farsiu, Milanfar, "Kernel Regression for Image Processing and
+   Reconstruction", IEEE Transactions on Image Processing 16(2), 2007.
 """
 
 from __future__ import annotations
@@ -28,13 +30,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank import LEVELS, LutBank, Table
+from lerf_core.bank import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT, LutBank, turned
 from lerf_core.taps import REACH_LIMIT, AxisTaps, PointTaps
 
 __all__ = [
     "EXP2_COEFFICIENTS",
     "EXPONENT_LIMIT",
+    "WEIGHT_VALUES",
     "exp2_negative",
+    "plane_value",
     "resample_grid",
     "resample_points",
     "stage",
@@ -55,6 +59,8 @@ EXP2_COEFFICIENTS = tuple(
 EXPONENT_LIMIT = F32(126.0)
 #: 1.5 * 2**23: adding and subtracting it rounds a float32 to an integer, half to even.
 ROUND_F32 = F32(12582912.0)
+#: How many of the parameters a weighting takes; what comes after them are planes.
+WEIGHT_VALUES = {"gaussian": 3, "linear": 1}
 #: u**2 / 2 and -r*u*v of the Gaussian's exponent in base 2, for parameters in 0..255.
 GAUSS_SQUARE = F32(np.log2(np.e) * 0.5 * 10.0**2 / LEVELS**2)
 GAUSS_CROSS = F32(-np.log2(np.e) * 10.0**2 / LEVELS**3)
@@ -83,7 +89,7 @@ def stage(
     -------
     ndarray of int64, (values, rows, cols)
         ``clip(round(sum of reads / divisor + bias), 0, 255)`` in the units of `plane`,
-        rounded half to even. The feature, or the parameters.
+        rounded half to even; those of a plane not below 1. The feature, or the parameters.
     """
     spec = bank.stages[number]
     rows, cols = plane.shape
@@ -95,16 +101,20 @@ def stage(
             padded[pad + dy : pad + dy + rows, pad + dx : pad + dx + cols]
             for dy, dx in read.offsets
         ]
-        total += _interpolate(bank.tables[read.table], np.stack(pixels, axis=-1), cell_bits)
+        columns, signs = np.transpose(turned(spec.values, read.turns))
+        table = bank.tables[read.table][..., columns] * signs
+        total += _interpolate(table, np.stack(pixels, axis=-1), cell_bits)
     # A read is sum(weight * entry) / cell in grey levels, and cell = interval * 2**grey_bits.
     unit = (1 << cell_bits) // bank.interval
-    divisor = bank.interval * spec.divisor
-    value = np.rint((total + spec.bias * unit * divisor) / divisor)
-    return np.clip(value, 0, LEVELS * unit).astype(np.int64).transpose(2, 0, 1)
+    divisor = bank.interval * np.array(spec.divisor)
+    value = np.rint((total + np.array(spec.bias) * unit * divisor) / divisor)
+    lowest = np.array(spec.lowest) * unit
+    clipped: npt.NDArray[np.float64] = np.clip(value, lowest, LEVELS * unit)
+    return clipped.astype(np.int64).transpose(2, 0, 1)
 
 
 def _interpolate(
-    table: Table, pixels: npt.NDArray[np.integer], cell_bits: int
+    table: npt.NDArray[np.integer], pixels: npt.NDArray[np.integer], cell_bits: int
 ) -> npt.NDArray[np.int64]:
     """Interpolate a table over the 4-simplex of its cell; weights sum to ``2**cell_bits``."""
     node = pixels.astype(np.int64) >> cell_bits
@@ -151,7 +161,7 @@ def tap_weights(
         ``v = 10*sigma_col*dx``, ``r = 2*rho - 1`` (equation 5 of [1]_); or the product of
         ``max(0, 1 - a*|d|)`` (0 beyond ``|d| = 1``) over both axes with ``a = 2*alpha - 1``.
     parameters : ndarray, (values, ...)
-        In 0..255.
+        In 0..255. Those of a plane, if there are any, come after the weighting's own.
     dy, dx : ndarray of float32
         Output position minus source position, in source pixels; broadcast to `parameters`.
     """
@@ -159,11 +169,33 @@ def tap_weights(
     if weighting == "linear":
         a = (values[0] + values[0] - F32(LEVELS)) * F32(1 / LEVELS)
         return _tent(a, dy) * _tent(a, dx)
-    rho, sigma_row, sigma_col = values
+    rho, sigma_row, sigma_col = values[:3]
     row = GAUSS_SQUARE * (sigma_row * sigma_row)
     col = GAUSS_SQUARE * (sigma_col * sigma_col)
     cross = GAUSS_CROSS * ((rho + rho - F32(LEVELS)) * (sigma_row * sigma_col))
     return exp2_negative((row * (dy * dy) + (cross * dx) * dy) + (col * dx) * dx)
+
+
+def plane_value(
+    feature: FloatPlane,
+    weighting: str,
+    parameters: npt.NDArray[np.generic],
+    dy: FloatPlane,
+    dx: FloatPlane,
+) -> FloatPlane:
+    """What source pixels say of a point at offsets (dy, dx): their level, or their plane there.
+
+    A local plane is kernel regression of order 1 [3]_: level plus slope times offset. Where
+    the support is stretched the offset is so divided: over a large footprint slopes vanish
+    and the mean is that of the levels.
+    """
+    plane = parameters[WEIGHT_VALUES[weighting] :]
+    if len(plane) == 0:
+        return feature
+    slope_row, slope_col, residual = plane.astype(F32) - F32(PLANE_BIAS)
+    level = feature + residual * F32(RESIDUAL_UNIT)
+    value: FloatPlane = level + (slope_col * F32(SLOPE_UNIT)) * dx
+    return value + (slope_row * F32(SLOPE_UNIT)) * dy
 
 
 def _tent(slope: FloatPlane, distance: FloatPlane) -> FloatPlane:
@@ -295,13 +327,14 @@ def _add_tap(
     row = np.clip(index_row, 0, height - 1)
     col = np.clip(index_col, 0, width - 1)
     outside = (row != index_row) | (col != index_col)
-    value = feature[row, col].astype(F32)
+    here = parameters[:, row, col]
+    value = plane_value(feature[row, col].astype(F32), weighting, here, dy, dx)
     trust = None if confidence is None else confidence[row, col]
     if cval is not None:
         value = np.where(outside, F32(cval), value)
         if trust is not None:
             trust = np.where(outside, F32(cval_confidence), trust)
-    weight = tap_weights(weighting, parameters[:, row, col], dy, dx)
+    weight = tap_weights(weighting, here, dy, dx)
     near = (np.abs(dy) <= REACH_LIMIT) & (np.abs(dx) <= REACH_LIMIT)
     weight = np.where(near if used is None else near & used, weight, F32(0))
     mean.add(value, weight, trust)

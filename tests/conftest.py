@@ -8,7 +8,7 @@ import hypothesis
 import numpy as np
 import pytest
 
-from lerf_core.bank import KINDS, LutBank, Stage
+from lerf_core.bank import KINDS, PLANE, PLANE_BIAS, LutBank, Stage
 from lerf_core.patterns import PATTERNS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,7 +83,8 @@ def _make_random_bank(
         Stage(names, ((0, 1, 2, 3),), ("feature",), divisor=len(names), bias=0)
         for _ in range(prefilters)
     ]
-    stages.append(Stage(names, ((0, 2), (1, 3)), values, divisor=4 * len(names), bias=127))
+    bias = tuple(PLANE_BIAS if value in PLANE else 127 for value in values)
+    stages.append(Stage(names, ((0, 2), (1, 3)), values, divisor=4 * len(names), bias=bias))
     tables = {}
     for number, stage in enumerate(stages, 1):
         for name in names:
@@ -118,5 +119,5 @@ class _Banks(list[LutBank]):
 
 @pytest.fixture(scope="session")
 def random_banks() -> list[LutBank]:
-    """A LeRF-G and a LeRF-L bank of random tables."""
-    return _Banks([_make_random_bank("lerf-g"), _make_random_bank("lerf-l", seed=1)])
+    """A bank of random tables of each kind."""
+    return _Banks([_make_random_bank(kind, seed=seed) for seed, kind in enumerate(KINDS)])

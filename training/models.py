@@ -13,19 +13,32 @@ from torch import Tensor, nn
 from lerf_core.bank import (
     ENTRY_BIAS,
     KINDS,
+    PLANE,
+    PLANE_BIAS,
     LutBank,
     analytic_bank,
     two_stages,
 )
 from lerf_core.errors import InvalidArgumentError
-from training.operations import StageReads, quantise, read_tables, rounded, spread, weighted_mean
+from training.operations import (
+    StageReads,
+    read_tables,
+    rounded,
+    spread,
+    stage_values,
+    weighted_mean,
+)
 from training.settling import settle
 
 __all__ = ["TableModel", "starting_bank"]
 
 # The start of tables that are trained: narrower than the analytic bank that ships, which
 # keeps ramps in place; training does that by itself. In 0..255.
-_START = {"lerf-g": (127, 54, 54), "lerf-l": (242,)}
+_START = {
+    "lerf-g": (127, 54, 54),
+    "lerf-l": (242,),
+    "lerf-p": (127, 54, 54, *[PLANE_BIAS] * len(PLANE)),
+}
 # By the published divisor, as many as the reads, a parameter reaches the ends of its range only
 # where all reads lie at the clip: almost a third of rho's entries end there. A smaller one lets
 # each read say more, in steps that are still below one of the parameter.
@@ -55,9 +68,9 @@ def starting_bank(kind: str) -> LutBank:
         raise InvalidArgumentError(f"no kind {kind!r}; there are {', '.join(KINDS)}")
     identity = analytic_bank()
     stages = two_stages(KINDS[kind], tuple(identity.patterns))
-    last = replace(stages[-1], divisor=_DIVISOR)
+    last = replace(stages[-1], divisor=(_DIVISOR,) * len(stages[-1].values))
     start = np.array(_START[kind]) - last.bias
-    entries = np.rint(start * last.divisor / last.reads).astype(np.int8)
+    entries = np.rint(start * np.array(last.divisor) / last.reads).astype(np.int8)
     parameters = np.broadcast_to(entries, (identity.nodes,) * 4 + entries.shape)
     tables = {
         read.table: identity.tables[read.table] if number == 0 else parameters
@@ -142,7 +155,7 @@ class TableModel(nn.Module):
         plane = low
         for spec, tables, reads in zip(self.template.stages, self.tables, self.reads, strict=True):
             total = read_tables(plane, rounded(tables), reads, twin=twin)
-            values = quantise(total / spec.divisor + spec.bias)
+            values = stage_values(total, spec)
             if spec is not self.template.stages[-1]:
                 plane = values[..., 0]
         return plane, values
@@ -199,4 +212,5 @@ def _keeps_constants(bank: LutBank, number: int) -> bool:
     total = np.zeros(bank.nodes, np.int64)
     for read in bank.reads(number):
         total += bank.tables[read.table][nodes, nodes, nodes, nodes, 0]
-    return bool((total + spec.bias * spec.divisor == nodes * bank.interval * spec.divisor).all())
+    (divisor,), (bias,) = spec.divisor, spec.bias
+    return bool((total + bias * divisor == nodes * bank.interval * divisor).all())

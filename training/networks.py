@@ -24,7 +24,14 @@ from torch import Tensor, nn
 from lerf_core.bank import ENTRY_BIAS, LutBank, Stage
 from lerf_core.errors import InvalidArgumentError
 from training.models import starting_bank
-from training.operations import StageReads, quantise, rounded, weighted_mean
+from training.operations import (
+    StageReads,
+    quantise,
+    rounded,
+    stage_values,
+    turned_values,
+    weighted_mean,
+)
 
 __all__ = ["EntryNetwork", "NetworkModel"]
 
@@ -228,7 +235,7 @@ class NetworkModel(nn.Module):
         """Feature (batch, rows, cols) and parameters (batch, rows, cols, values), in 0..255."""
         plane = low
         for number, spec in enumerate(self.template.stages):
-            values = quantise(self.read(number, plane) / spec.divisor + spec.bias)
+            values = stage_values(self.read(number, plane), spec)
             if spec is not self.template.stages[-1]:
                 plane = values[..., 0]
         return plane, values
@@ -251,8 +258,9 @@ class NetworkModel(nn.Module):
             Differentiable by `plane` and the networks; borders by edge replication.
         """
         total = torch.zeros((), dtype=plane.dtype, device=plane.device)
-        for table, pixels in _gathered(plane, self.reads[number]):
-            total = total + self.networks[number][table](pixels, whole=whole)
+        for table, pixels, turn in _gathered(plane, self.reads[number]):
+            values = self.networks[number][table](pixels, whole=whole)
+            total = total + turned_values(values, turn)
         return total
 
     def clip_entries(self) -> None:
@@ -273,24 +281,32 @@ class NetworkModel(nn.Module):
 
 def _start(template: LutBank, stage: Stage) -> tuple[float, list[float]]:
     """Slope and constant of entries that make a stage start as the starting bank does."""
-    share = stage.divisor / stage.reads
+    shares = [divisor / stage.reads for divisor in stage.divisor]
     if stage is not template.stages[-1]:
-        return share, [-stage.bias * share]
+        return shares[0], [-stage.bias[0] * shares[0]]
     start = starting_bank(template.kind.name)
     last = start.stages[-1]
     table = next(read.table for read in start.reads(len(start.stages) - 1))
     entries = start.tables[table][0, 0, 0, 0].tolist()
-    values = [entry * last.reads / last.divisor + last.bias for entry in entries]
-    return 0.0, [float(round((value - stage.bias) * share)) for value in values]
+    values = [
+        entry * last.reads / divisor + bias
+        for entry, divisor, bias in zip(entries, last.divisor, last.bias, strict=True)
+    ]
+    return 0.0, [
+        float(round((value - bias) * share))
+        for value, bias, share in zip(values, stage.bias, shares, strict=True)
+    ]
 
 
-def _gathered(plane: Tensor, reads: StageReads) -> Iterator[tuple[int, Tensor]]:
-    """Yield for each read the number of its table and the pixels, (batch, rows, cols, 4)."""
+def _gathered(
+    plane: Tensor, reads: StageReads
+) -> Iterator[tuple[int, Tensor, tuple[tuple[int, int], ...]]]:
+    """Yield for each read its table's number, the pixels (batch, rows, cols, 4), and its turn."""
     pad, (rows, cols) = reads.pad, plane.shape[1:]
     padded = nn.functional.pad(plane[:, None], (pad, pad, pad, pad), mode="replicate")[:, 0]
     for table, table_reads in enumerate(reads.offsets):
-        for offsets in table_reads:
+        for offsets, turn in zip(table_reads, reads.turns[table], strict=True):
             parts = [
                 padded[:, pad + y : pad + y + rows, pad + x : pad + x + cols] for y, x in offsets
             ]
-            yield table, torch.stack(parts, dim=-1)
+            yield table, torch.stack(parts, dim=-1), turn

@@ -29,10 +29,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lerf_core.bank import LEVELS, LutBank
+from lerf_core.bank import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT, LutBank, Stage, turned
+from lerf_core.reference import WEIGHT_VALUES
 from lerf_core.taps import REACH_LIMIT
 
-__all__ = ["StageReads", "quantise", "read_tables", "rounded", "spread", "weighted_mean"]
+__all__ = [
+    "StageReads",
+    "quantise",
+    "read_tables",
+    "rounded",
+    "spread",
+    "stage_values",
+    "turned_values",
+    "weighted_mean",
+]
 
 _F32 = torch.float32
 
@@ -45,20 +55,29 @@ class StageReads:
     ----------
     offsets : tuple
         For each table, for each read of it, four (row, col).
+    turns : tuple
+        For each table, for each read of it, what its values are: column and sign
+        (`lerf_core.bank.turned`).
     interval : int
         Grey levels between two nodes.
     """
 
     offsets: tuple[tuple[tuple[tuple[int, int], ...], ...], ...]
+    turns: tuple[tuple[tuple[tuple[int, int], ...], ...], ...]
     interval: int
 
     @classmethod
     def of(cls, bank: LutBank, stage: int) -> StageReads:
         """Reads of a bank's stage, counted from 0; tables in the bank's order."""
-        tables: dict[str, list[Any]] = {}
+        tables: dict[str, list[tuple[Any, Any]]] = {}
         for read in bank.reads(stage):
-            tables.setdefault(read.table, []).append(tuple(read.offsets))
-        return cls(tuple(tuple(reads) for reads in tables.values()), bank.interval)
+            turn = turned(bank.stages[stage].values, read.turns)
+            tables.setdefault(read.table, []).append((tuple(read.offsets), turn))
+        offsets, turns = (
+            tuple(tuple(read[part] for read in reads) for reads in tables.values())
+            for part in range(2)
+        )
+        return cls(offsets, turns, bank.interval)
 
     @property
     def nodes(self) -> int:
@@ -79,6 +98,16 @@ class StageReads:
     def padded_offsets(self) -> npt.NDArray[np.int64]:
         """(tables, reads, 4, 2), from the corner of a plane padded by `pad`."""
         return np.array(self.offsets, np.int64) + self.pad
+
+    @cached_property
+    def columns(self) -> npt.NDArray[np.int64]:
+        """(tables, reads, values)."""
+        return np.ascontiguousarray(np.array(self.turns, np.int64)[..., 0])
+
+    @cached_property
+    def signs(self) -> npt.NDArray[np.float32]:
+        """(tables, reads, values), -1 or 1."""
+        return np.ascontiguousarray(np.array(self.turns, np.float32)[..., 1])
 
 
 # -- table reads --------------------------------------------------------------------
@@ -121,7 +150,9 @@ class _ReadTables(torch.autograd.Function):
         )
         out = np.zeros((*plane.shape, tables.shape[2]), np.float32)
         entries = np.ascontiguousarray(tables.detach().numpy())
-        kernel(padded, entries, reads.padded_offsets, reads.strides, out)
+        kernel(
+            padded, entries, reads.padded_offsets, reads.strides, reads.columns, reads.signs, out
+        )
         out *= np.float32(1 / reads.interval)
         ctx.reads, ctx.padded, ctx.entries = reads, padded, entries
         return torch.from_numpy(out)
@@ -140,7 +171,10 @@ class _ReadTables(torch.autograd.Function):
         by_plane = ctx.needs_input_grad[0]
         plane_grad = np.zeros((count if by_plane else 0, *padded.shape), np.float32)
         grad = grads[0].numpy() * np.float32(1 / reads.interval)
-        kernel(padded, entries, reads.padded_offsets, reads.strides, grad, table_grad, plane_grad)
+        kernel(
+            padded, entries, reads.padded_offsets, reads.strides, reads.columns, reads.signs,
+            grad, table_grad, plane_grad,
+        )  # fmt: skip
         by_tables = torch.from_numpy(table_grad.sum(0) if parts > 1 else table_grad[0])
         folded = _fold(plane_grad.sum(0), reads.pad) if by_plane else None
         return folded, by_tables, None
@@ -162,13 +196,22 @@ def _read_tables_twin(plane: Tensor, tables: Tensor, reads: StageReads) -> Tenso
     strides = torch.tensor(reads.strides.astype(np.int64), device=plane.device)
     total = torch.zeros((), dtype=tables.dtype, device=plane.device)
     for number, table_reads in enumerate(reads.offsets):
-        for offsets in table_reads:
+        for offsets, turn in zip(table_reads, reads.turns[number], strict=True):
             pixels = torch.stack(
                 [padded[:, pad + y : pad + y + rows, pad + x : pad + x + cols] for y, x in offsets],
                 dim=-1,
             )
-            total = total + _interpolate(tables[number], pixels, strides, reads.interval)
+            value = _interpolate(tables[number], pixels, strides, reads.interval)
+            total = total + turned_values(value, turn)
     return total
+
+
+def turned_values(values: Tensor, turn: tuple[tuple[int, int], ...]) -> Tensor:
+    """Values (..., values) of a turned read, by `StageReads.turns`."""
+    if all(pair == (column, 1) for column, pair in enumerate(turn)):
+        return values
+    columns, signs = zip(*turn, strict=True)
+    return values[..., list(columns)] * values.new_tensor(signs)
 
 
 def _interpolate(table: Tensor, pixels: Tensor, strides: Tensor, interval: int) -> Tensor:
@@ -190,10 +233,10 @@ def _interpolate(table: Tensor, pixels: Tensor, strides: Tensor, interval: int) 
 
 class _Quantise(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, values: Tensor, low: float, high: float, whole: bool) -> Tensor:
+    def forward(ctx: Any, values: Tensor, low: float | Tensor, high: float, whole: bool) -> Tensor:
         ctx.save_for_backward(values)
         ctx.range = low, high
-        return (torch.round(values) if whole else values).clamp(low, high)
+        return (torch.round(values) if whole else values).clamp(min=low).clamp(max=high)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
@@ -204,10 +247,16 @@ class _Quantise(torch.autograd.Function):
 
 
 def quantise(
-    values: Tensor, *, low: float = 0.0, high: float = LEVELS, whole: bool = True
+    values: Tensor, *, low: float | Tensor = 0.0, high: float = LEVELS, whole: bool = True
 ) -> Tensor:
     """Round half to even and clip, passing gradients that do not lead out of the range."""
     return _Quantise.apply(values, low, high, whole)
+
+
+def stage_values(total: Tensor, stage: Stage, *, whole: bool = True) -> Tensor:
+    """What a stage gives for the sums (..., values) of its reads; see `reference.stage`."""
+    value = total / total.new_tensor(stage.divisor) + total.new_tensor(stage.bias)
+    return quantise(value, low=total.new_tensor(stage.lowest), whole=whole)
 
 
 def rounded(tables: Tensor) -> Tensor:
@@ -302,11 +351,17 @@ def _weighted_mean_twin(
         y = (first[..., 0].long() + tap[0]).clamp(0, rows - 1)
         x = (first[..., 1].long() + tap[1]).clamp(0, cols - 1)
         dy, dx = offset[..., 0] - tap[0], offset[..., 1] - tap[1]
-        weight = _tap_weight(weighting, parameters[item, y, x].unbind(-1), dy, dx)
+        here = parameters[item, y, x].unbind(-1)
+        weight = _tap_weight(weighting, here, dy, dx)
         near = (dy.abs() <= limit) & (dx.abs() <= limit)
         weight = torch.where(near, weight, torch.zeros_like(weight))
         total = total + weight
-        mean = mean + weight * feature[item, y, x]
+        value = feature[item, y, x]
+        plane = here[WEIGHT_VALUES[weighting] :]
+        if plane:
+            row, col, residual = (part - PLANE_BIAS for part in plane)
+            value = value + residual * RESIDUAL_UNIT + (row * dy + col * dx) * SLOPE_UNIT
+        mean = mean + weight * value
     return mean / total
 
 
@@ -314,7 +369,7 @@ def _tap_weight(weighting: str, parameters: Sequence[Tensor], dy: Tensor, dx: Te
     if weighting == "linear":
         slope = 2 * parameters[0] / LEVELS - 1
         return (1 - slope * dy.abs()).clamp(min=0) * (1 - slope * dx.abs()).clamp(min=0)
-    rho, sigma_row, sigma_col = parameters
+    rho, sigma_row, sigma_col = parameters[:3]
     slant = 2 * rho / LEVELS - 1
     u, v = 10 / LEVELS * sigma_row * dy, 10 / LEVELS * sigma_col * dx
     return torch.exp(slant * u * v - (u * u + v * v) / 2)

@@ -63,6 +63,10 @@ class PatchOptions:
     graphics : float
         Chance that a patch is cut from a drawn plane and not from a photograph; see
         `training.graphics`.
+    rendered : float
+        Share of the drawn patches that are made small by pixel coverage, as a program that
+        draws at the lower resolution would have made them: their edges are as hard as pixels
+        allow, and what a bank makes of such edges is decided here.
     channels : tuple of float
         Chances of red, green, blue and luma.
     """
@@ -75,6 +79,7 @@ class PatchOptions:
     continuous: float = 0.25
     warps: float = 0.15
     graphics: float = 0.05
+    rendered: float = 0.0
     channels: tuple[float, float, float, float] = (0.2, 0.4, 0.2, 0.2)
 
     def __post_init__(self) -> None:
@@ -94,8 +99,9 @@ class PatchOptions:
                 f"shares of continuous scales and of warps must be at least 0 and sum to at "
                 f"most 1, got {self.continuous} and {self.warps}"
             )
-        if not 0 <= self.graphics <= 1:
-            raise InvalidArgumentError(f"graphics must lie in 0..1, got {self.graphics}")
+        for name in ("graphics", "rendered"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InvalidArgumentError(f"{name} must lie in 0..1, got {getattr(self, name)}")
         if not self.scales and self.continuous + self.warps < 1:
             raise InvalidArgumentError("no scales to draw from")
         chances = list(self.channels)
@@ -132,7 +138,13 @@ class Batch:
     target: Floats
 
 
-def degrade(plane: npt.NDArray[np.generic], box: Sequence[float], shape: tuple[int, int]) -> Plane:
+def degrade(
+    plane: npt.NDArray[np.generic],
+    box: Sequence[float],
+    shape: tuple[int, int],
+    *,
+    coverage: bool = False,
+) -> Plane:
     """Anti-aliased bicubic (a = -0.5) of a part of a plane, rounded once.
 
     Parameters
@@ -143,14 +155,15 @@ def degrade(plane: npt.NDArray[np.generic], box: Sequence[float], shape: tuple[i
         The part, in pixels from the top left corner; fractions allowed.
     shape : (rows, cols)
         Of the result.
+    coverage : bool, optional
+        Take plain means over each pixel's area instead, as graphics are rendered.
     """
     from PIL import Image
 
     image = Image.fromarray(np.ascontiguousarray(plane, dtype=np.float32))
     left, top, right, bottom = map(float, box)
-    small = image.resize(
-        (shape[1], shape[0]), Image.Resampling.BICUBIC, box=(left, top, right, bottom)
-    )
+    kernel = Image.Resampling.BOX if coverage else Image.Resampling.BICUBIC
+    small = image.resize((shape[1], shape[0]), kernel, box=(left, top, right, bottom))
     levels: Plane = np.clip(np.rint(np.asarray(small)), 0, 255).astype(np.uint8)
     return levels
 
@@ -240,12 +253,15 @@ class PatchSource:
         target = np.empty((n, points), np.float32)
         for index in range(n):
             for _ in range(_ATTEMPTS):
+                coverage = False
                 if rng.random() < options.graphics:
                     plane = draw_graphics(rng, self._drawn_side, float(rng.integers(2, 5)))
+                    coverage = bool(rng.random() < options.rendered)
                 else:
                     image = images[rng.choice(len(images), p=areas)]
                     plane = image[rng.choice(4, p=self._chances)]
-                sample = self._sample(_turned(plane, int(rng.integers(8))), rng)
+                turned = _turned(plane, int(rng.integers(8)))
+                sample = self._sample(turned, rng, coverage=coverage)
                 if sample is not None:
                     break
             else:
@@ -287,7 +303,7 @@ class PatchSource:
     # -- one sample -----------------------------------------------------------------
 
     def _sample(
-        self, plane: Plane, rng: np.random.Generator
+        self, plane: Plane, rng: np.random.Generator, *, coverage: bool
     ) -> tuple[Plane, npt.NDArray[np.int32], Floats, Floats] | None:
         options = self.options
         draw = rng.random()
@@ -300,10 +316,10 @@ class PatchSource:
                 scales[1] = scales[0]
         else:
             scales = np.full(2, rng.choice(options.scales))
-        return self._scaled(plane, scales, rng)
+        return self._scaled(plane, scales, rng, coverage=coverage)
 
     def _scaled(
-        self, plane: Plane, scales: Floats, rng: np.random.Generator
+        self, plane: Plane, scales: Floats, rng: np.random.Generator, *, coverage: bool
     ) -> tuple[Plane, npt.NDArray[np.int32], Floats, Floats] | None:
         size, shape = self.options.size, np.array(plane.shape)
         span = scales * size
@@ -319,7 +335,7 @@ class PatchSource:
         high_corner = np.minimum(np.ceil(start + span + 3 * scales), shape).astype(int)
         part = plane[low_corner[0] : high_corner[0], low_corner[1] : high_corner[1]]
         box = (*(start - low_corner)[::-1], *(start + span - low_corner)[::-1])
-        patch = degrade(part, box, (size, size))
+        patch = degrade(part, box, (size, size), coverage=coverage)
         # Pixels whose positions lie inside the margin.
         least = np.ceil(start + (_MARGIN + 0.5) * scales - 0.5).astype(np.int64)
         most = np.floor(start + (size - _MARGIN - 0.5) * scales - 0.5).astype(np.int64)

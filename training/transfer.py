@@ -23,10 +23,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lerf_core.bank import ENTRY_BIAS, LutBank, Stage
+from lerf_core.bank import ENTRY_BIAS, LutBank
 from lerf_core.errors import InvalidArgumentError
 from training.networks import NetworkModel
-from training.operations import quantise, read_tables
+from training.operations import read_tables, stage_values
 
 __all__ = [
     "Deviation",
@@ -333,20 +333,16 @@ def _add_plane(
     bank_plane = plane
     for number, spec in enumerate(model.template.stages):
         reads = model.reads[number]
-        network = _values(model.read(number, plane, whole=False), spec)
-        interpolated = _values(read_tables(plane, sampled[number], reads), spec)
-        eight_bit = _values(read_tables(plane, tables[number], reads), spec)
-        trained = _values(model.read(number, plane), spec, whole=True)
-        transferred = _values(read_tables(bank_plane, tables[number], reads), spec, whole=True)
+        network = stage_values(model.read(number, plane, whole=False), spec, whole=False)
+        interpolated = stage_values(read_tables(plane, sampled[number], reads), spec, whole=False)
+        eight_bit = stage_values(read_tables(plane, tables[number], reads), spec, whole=False)
+        trained = stage_values(model.read(number, plane), spec)
+        transferred = stage_values(read_tables(bank_plane, tables[number], reads), spec)
         for index, cost in enumerate(costs[number]):
             cost.interpolation.add((interpolated - network)[..., index])
             cost.rounding.add((eight_bit - interpolated)[..., index])
             cost.total.add((transferred - trained)[..., index])
         plane, bank_plane = trained[..., 0], transferred[..., 0]
-
-
-def _values(total: Tensor, spec: Stage, *, whole: bool = False) -> Tensor:
-    return quantise(total / spec.divisor + spec.bias, whole=whole)
 
 
 @dataclass

@@ -44,9 +44,11 @@ class CompiledEngine:
         pad = bank.reach
         padded = np.pad(plane, pad, mode="edge")
         unit = (1 << cell_bits) // bank.interval
-        divisor = bank.interval * spec.divisor
+        divisor = bank.interval * np.array(spec.divisor, np.float64)
         # The sum of biased entries, back to the sum of entries, plus the stage's bias.
-        offset = spec.bias * unit * divisor - ENTRY_BIAS * (1 << cell_bits) * spec.reads
+        bias = np.array(spec.bias) * unit * divisor
+        offset = bias - float(ENTRY_BIAS * (1 << cell_bits) * spec.reads)
+        lowest = np.array(spec.lowest, np.float64) * unit
         rows, cols = plane.shape
         out = np.empty((packed.values, rows, cols), dtype=plane.dtype)
 
@@ -55,7 +57,7 @@ class CompiledEngine:
             stage_rows(
                 padded, pad, cell_bits, bank.nodes, packed.words, packed.pixels,
                 packed.set_words, packed.word_uses, packed.fields,
-                offset, divisor, LEVELS * unit, acc, top, out,
+                offset, divisor, lowest, float(LEVELS * unit), acc, top, out,
             )  # fmt: skip
 
         run_all(task, bands(rows, _STAGE_ROWS), threads)

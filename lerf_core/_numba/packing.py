@@ -12,11 +12,12 @@ multiplication serve four values.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank import ENTRY_BIAS, LutBank
+from lerf_core.bank import ENTRY_BIAS, LutBank, Read, turned
 from lerf_core.patterns import Offset
 
 __all__ = ["LANES", "LANE_BITS", "PackedStage", "pack_stage"]
@@ -52,14 +53,26 @@ class PackedStage:
     values: int
 
 
+class _Lane(NamedTuple):
+    """One column of a table, its axes in the set's order, and the value it adds to."""
+
+    table: str
+    order: tuple[int, ...]
+    column: int
+    sign: int
+    value: int
+    first: Offset
+
+
 def pack_stage(bank: LutBank, stage: int) -> PackedStage:
     """Group the reads of a stage by the sets they touch, and pack their tables."""
-    sets: dict[tuple[Offset, ...], list[tuple[str, list[int], Offset]]] = {}
+    values = bank.stages[stage].values
+    sets: dict[tuple[Offset, ...], list[tuple[Read, tuple[int, ...], Offset]]] = {}
     for read in bank.reads(stage):
-        order = sorted(range(4), key=read.offsets.__getitem__)
+        order = tuple(sorted(range(4), key=read.offsets.__getitem__))
         first = read.offsets[order[0]]
         shape = tuple((read.offsets[k][0] - first[0], read.offsets[k][1] - first[1]) for k in order)
-        sets.setdefault(shape, []).append((read.table, order, first))
+        sets.setdefault(shape, []).append((read, order, first))
 
     words: list[npt.NDArray[np.uint64]] = []
     known: dict[tuple[object, ...], int] = {}  # equal words are stored once
@@ -68,20 +81,20 @@ def pack_stage(bank: LutBank, stage: int) -> PackedStage:
     fields: list[tuple[int, int, int, int]] = []
     for members in sets.values():
         lanes = [
-            (table, tuple(order), value, first)
-            for table, order, first in members
-            for value in range(len(bank.stages[stage].values))
+            _Lane(read.table, order, column, sign, value, first)
+            for read, order, first in members
+            for value, (column, sign) in enumerate(turned(values, read.turns))
         ]
         begin = len(word_uses)
         for start in range(0, len(lanes), LANES):
             chunk = lanes[start : start + LANES]
-            key = tuple(lane[:3] for lane in chunk)
+            key = tuple(lane[:4] for lane in chunk)
             if key not in known:
                 known[key] = len(words)
                 words.append(_pack_word(bank, chunk))
             first_field = len(fields)
-            for lane, (_, _, value, (row, col)) in enumerate(chunk):
-                fields.append((value, lane * LANE_BITS, row, col))
+            for number, lane in enumerate(chunk):
+                fields.append((lane.value, number * LANE_BITS, *lane.first))
             word_uses.append((known[key], first_field, len(fields)))
         set_words.append((begin, len(word_uses)))
     return PackedStage(
@@ -90,15 +103,14 @@ def pack_stage(bank: LutBank, stage: int) -> PackedStage:
         set_words=np.array(set_words, dtype=np.int64),
         word_uses=np.array(word_uses, dtype=np.int64),
         fields=np.array(fields, dtype=np.int64),
-        values=len(bank.stages[stage].values),
+        values=len(values),
     )
 
 
-def _pack_word(
-    bank: LutBank, lanes: list[tuple[str, tuple[int, ...], int, Offset]]
-) -> npt.NDArray[np.uint64]:
+def _pack_word(bank: LutBank, lanes: list[_Lane]) -> npt.NDArray[np.uint64]:
     word = np.zeros(bank.nodes**4, dtype=np.uint64)
-    for lane, (table, order, value, _) in enumerate(lanes):
-        entries = bank.tables[table][..., value].transpose(order).astype(np.int64) + ENTRY_BIAS
-        word |= entries.reshape(-1).astype(np.uint64) << np.uint64(lane * LANE_BITS)
+    for number, lane in enumerate(lanes):
+        table = bank.tables[lane.table][..., lane.column].transpose(lane.order)
+        entries = lane.sign * table.astype(np.int64) + ENTRY_BIAS
+        word |= entries.reshape(-1).astype(np.uint64) << np.uint64(number * LANE_BITS)
     return word

@@ -211,7 +211,7 @@ def _accumulate(
 @njit(nogil=True, cache=True, error_model="numpy")
 def stage_rows(
     plane, pad, cell_bits, nodes, words, pixels, set_words, word_uses, fields,
-    offset, divisor, limit, acc, top, out,
+    offset, divisor, lowest, limit, acc, top, out,
 ):  # fmt: skip
     """Read the tables for a band of rows and finish the values.
 
@@ -219,8 +219,9 @@ def stage_rows(
     ----------
     plane : ndarray of uint8 or int32, (rows + 2 * pad, cols + 2 * pad)
         Coordinates, padded by `pad` pixels on all sides.
-    offset, divisor, limit : int
-        value = clip(round((sum + offset) / divisor), 0, limit).
+    offset, divisor, lowest : ndarray of float64, (values,)
+    limit : float
+        value = clip(round((sum + offset) / divisor), lowest, limit).
     acc : ndarray of uint32, (values, band, cols)
         Scratch; any content.
     top : int
@@ -230,13 +231,11 @@ def stage_rows(
     """
     acc[:] = 0
     _accumulate(plane, pad, cell_bits, nodes, words, pixels, set_words, word_uses, fields, acc, top)
-    high = float(limit)
-    step = float(divisor)
-    start = float(offset)
     for v in range(acc.shape[0]):
+        start, step, low = offset[v], divisor[v], lowest[v]
         for r in range(acc.shape[1]):
             source = acc[v, r]
             target = out[v, top + r]
             for x in range(source.size):
                 value = ((np.float64(source[x]) + start) / step + _ROUND) - _ROUND
-                target[x] = min(max(value, 0.0), high)
+                target[x] = min(max(value, low), limit)

@@ -3,7 +3,8 @@
 `grid2_rows` resizes by two neighbours an axis, the common case: everything of a weight
 that does not depend on the output row is made once a source row and kept for the rows
 that share it. `grid_rows` takes any number of taps, and confidences. `points2_rows` takes
-scattered positions by two neighbours an axis, `points_rows` by footprints.
+scattered positions by two neighbours an axis, `points_rows` by footprints. Where the
+parameters hold planes, a neighbour's level is that of its plane at the output's position.
 
 All arithmetic is float32 in the reference's order; numba neither fuses nor reorders it.
 """
@@ -15,13 +16,14 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from lerf_core.bank import LEVELS
+from lerf_core.bank import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT
 from lerf_core.reference import (
     EXP2_COEFFICIENTS,
     EXPONENT_LIMIT,
     GAUSS_CROSS,
     GAUSS_SQUARE,
     ROUND_F32,
+    WEIGHT_VALUES,
 )
 from lerf_core.taps import MAX_POINT_TAPS, POSITION_EPS, REACH_LIMIT
 
@@ -33,6 +35,12 @@ _ZERO, _ONE, _TOP = np.float32(0), np.float32(1), np.float32(LEVELS)
 _INVERSE_TOP = np.float32(1 / LEVELS)
 _C0, _C1, _C2, _C3, _C4, _C5 = EXP2_COEFFICIENTS
 _EXPONENT_SHIFT = np.int32(23)
+_PLANE_BIAS, _SLOPE_UNIT = np.float32(PLANE_BIAS), np.float32(SLOPE_UNIT)
+_RESIDUAL_UNIT = np.float32(RESIDUAL_UNIT)
+# Kinds of planes are Gaussian: these are the planes' places among the parameters.
+_SLOPE_ROW = WEIGHT_VALUES["gaussian"]
+_SLOPE_COL = _SLOPE_ROW + 1
+_RESIDUAL = _SLOPE_ROW + 2
 
 
 @intrinsic
@@ -91,9 +99,10 @@ def _expand(
 ):  # fmt: skip
     """What one source row gives to a segment of output columns, for both column taps.
 
-    ``taps[side]`` receives the feature, three rows from which the blends make weights, and
-    the confidence. For the Gaussian the exponent is ``(q0 * dy**2 + q1 * dy) + q2``; for
-    the tent q0 is the slope and q1 the weight along the columns.
+    ``taps[side]`` receives the feature, three rows from which the blends make weights, the
+    confidence, and the slope along the rows; what the slope along the columns adds is in
+    the feature already. For the Gaussian the exponent is ``(q0 * dy**2 + q1 * dy) + q2``;
+    for the tent q0 is its slope and q1 the weight along the columns.
     """
     line = feature[row]
     for side in range(2):
@@ -102,11 +111,24 @@ def _expand(
         index = col_index[side, start : start + n]
         for x in range(n):
             value[x] = line[index[x]]
+        if parameters.shape[0] > _SLOPE_ROW:
+            lean = taps[side, 5]
+            slope_row, slope_col = parameters[_SLOPE_ROW, row], parameters[_SLOPE_COL, row]
+            residual = parameters[_RESIDUAL, row]
+            for x in range(n):
+                lean[x] = slope_row[index[x]]
+                q0[x] = slope_col[index[x]]
+                q1[x] = residual[index[x]]
+            for x in range(n):
+                lean[x] = (lean[x] - _PLANE_BIAS) * _SLOPE_UNIT
+                level = value[x] + (q1[x] - _PLANE_BIAS) * _RESIDUAL_UNIT
+                value[x] = level + ((q0[x] - _PLANE_BIAS) * _SLOPE_UNIT) * offset[x]
         if use_cval:
             beyond = col_outside[side, start : start + n]
             for x in range(n):
                 if outside or beyond[x]:
                     value[x] = cval
+                    taps[side, 5, x] = _ZERO
         if confidence.size > 0:
             factor, factors = taps[side, 4], confidence[row]
             for x in range(n):
@@ -136,6 +158,13 @@ def _expand(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _mean_of_four(w00, w01, w10, w11, v00, v01, v10, v11):
+    total = ((w00 + w01) + w10) + w11
+    change = (w01 * (v01 - v00) + w10 * (v10 - v00)) + w11 * (v11 - v00)
+    return v00 + change / total
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _blend_gaussian(upper, lower, dy0, dy1, n, out):
     f00, a00, b00, c00 = upper[0, 0], upper[0, 1], upper[0, 2], upper[0, 3]
     f01, a01, b01, c01 = upper[1, 0], upper[1, 1], upper[1, 2], upper[1, 3]
@@ -147,10 +176,27 @@ def _blend_gaussian(upper, lower, dy0, dy1, n, out):
         w01 = _exp2_negative((a01[x] * yy0 + b01[x] * dy0) + c01[x])
         w10 = _exp2_negative((a10[x] * yy1 + b10[x] * dy1) + c10[x])
         w11 = _exp2_negative((a11[x] * yy1 + b11[x] * dy1) + c11[x])
-        base = f00[x]
-        total = ((w00 + w01) + w10) + w11
-        change = (w01 * (f01[x] - base) + w10 * (f10[x] - base)) + w11 * (f11[x] - base)
-        out[x] = _to_output(base + change / total, out)
+        mean = _mean_of_four(w00, w01, w10, w11, f00[x], f01[x], f10[x], f11[x])
+        out[x] = _to_output(mean, out)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _blend_planes(upper, lower, dy0, dy1, n, out):
+    """As `_blend_gaussian`, of levels that lean along the rows."""
+    f00, a00, b00, c00, s00 = upper[0, 0], upper[0, 1], upper[0, 2], upper[0, 3], upper[0, 5]
+    f01, a01, b01, c01, s01 = upper[1, 0], upper[1, 1], upper[1, 2], upper[1, 3], upper[1, 5]
+    f10, a10, b10, c10, s10 = lower[0, 0], lower[0, 1], lower[0, 2], lower[0, 3], lower[0, 5]
+    f11, a11, b11, c11, s11 = lower[1, 0], lower[1, 1], lower[1, 2], lower[1, 3], lower[1, 5]
+    yy0, yy1 = dy0 * dy0, dy1 * dy1
+    for x in range(n):
+        w00 = _exp2_negative((a00[x] * yy0 + b00[x] * dy0) + c00[x])
+        w01 = _exp2_negative((a01[x] * yy0 + b01[x] * dy0) + c01[x])
+        w10 = _exp2_negative((a10[x] * yy1 + b10[x] * dy1) + c10[x])
+        w11 = _exp2_negative((a11[x] * yy1 + b11[x] * dy1) + c11[x])
+        v00, v01 = f00[x] + s00[x] * dy0, f01[x] + s01[x] * dy0
+        v10, v11 = f10[x] + s10[x] * dy1, f11[x] + s11[x] * dy1
+        mean = _mean_of_four(w00, w01, w10, w11, v00, v01, v10, v11)
+        out[x] = _to_output(mean, out)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -164,19 +210,20 @@ def _blend_tent(upper, lower, dy0, dy1, n, out):
         w01 = _tent(a01[x], dy0) * t01[x]
         w10 = _tent(a10[x], dy1) * t10[x]
         w11 = _tent(a11[x], dy1) * t11[x]
-        base = f00[x]
-        total = ((w00 + w01) + w10) + w11
-        change = (w01 * (f01[x] - base) + w10 * (f10[x] - base)) + w11 * (f11[x] - base)
-        out[x] = _to_output(base + change / total, out)
+        mean = _mean_of_four(w00, w01, w10, w11, f00[x], f01[x], f10[x], f11[x])
+        out[x] = _to_output(mean, out)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _blend_trusting(gaussian, upper, lower, dy0, dy1, n, weights, out, trust):
-    """Blend with confidences: first the four weights, then both means."""
+def _blend_trusting(gaussian, leaning, upper, lower, dy0, dy1, n, weights, values, out, trust):
+    """Blend with confidences: first weights and values of all four, then both means."""
     for k in range(4):
         dy = dy1 if k > 1 else dy0
         side = (lower if k > 1 else upper)[k & 1]
         q0, q1, q2, weight = side[1], side[2], side[3], weights[k]
+        level, lean, value = side[0], side[5], values[k]
+        for x in range(n):
+            value[x] = level[x] + lean[x] * dy if leaning else level[x]
         if gaussian:
             for x in range(n):
                 weight[x] = _exp2_negative((q0[x] * (dy * dy) + q1[x] * dy) + q2[x])
@@ -184,7 +231,7 @@ def _blend_trusting(gaussian, upper, lower, dy0, dy1, n, weights, out, trust):
             for x in range(n):
                 weight[x] = _tent(q0[x], dy) * q1[x]
     _combine_trusting(
-        weights, upper[0, 0], upper[1, 0], lower[0, 0], lower[1, 0],
+        weights, values[0], values[1], values[2], values[3],
         upper[0, 4], upper[1, 4], lower[0, 4], lower[1, 4], n, out, trust,
     )  # fmt: skip
 
@@ -238,8 +285,10 @@ def grid2_rows(
         With confidences, receives the trusted share of the weights.
     """
     trusting = confidence.size > 0
-    slots = np.empty((2, 2, 5, _SEGMENT), np.float32)
+    leaning = parameters.shape[0] > _SLOPE_ROW
+    slots = np.empty((2, 2, 6, _SEGMENT), np.float32)
     weights = np.empty((4, _SEGMENT), np.float32)
+    values = np.empty((4, _SEGMENT), np.float32)
     width = out.shape[1]
     for start in range(0, width, _SEGMENT):
         n = min(_SEGMENT, width - start)
@@ -269,9 +318,11 @@ def grid2_rows(
             target = out[y, start : start + n]
             if trusting:
                 _blend_trusting(
-                    gaussian, upper, lower, row_offset[0, y], row_offset[1, y], n, weights,
-                    target, trust[y, start : start + n],
+                    gaussian, leaning, upper, lower, row_offset[0, y], row_offset[1, y], n,
+                    weights, values, target, trust[y, start : start + n],
                 )  # fmt: skip
+            elif leaning:
+                _blend_planes(upper, lower, row_offset[0, y], row_offset[1, y], n, target)
             elif gaussian:
                 _blend_gaussian(upper, lower, row_offset[0, y], row_offset[1, y], n, target)
             else:
@@ -294,6 +345,18 @@ def _weight(parameters, gaussian, row, col, dy, dx):
     a = np.float32(parameters[0, row, col])
     a = (a + a - _TOP) * _INVERSE_TOP
     return _tent(a, dy) * _tent(a, dx)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _value(feature, parameters, row, col, dy, dx):
+    """See `reference.plane_value`."""
+    level = np.float32(feature[row, col])
+    if parameters.shape[0] > _SLOPE_ROW:
+        level += (np.float32(parameters[_RESIDUAL, row, col]) - _PLANE_BIAS) * _RESIDUAL_UNIT
+        lean_row = (np.float32(parameters[_SLOPE_ROW, row, col]) - _PLANE_BIAS) * _SLOPE_UNIT
+        lean_col = (np.float32(parameters[_SLOPE_COL, row, col]) - _PLANE_BIAS) * _SLOPE_UNIT
+        level = (level + lean_col * dx) + lean_row * dy
+    return level
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -323,7 +386,7 @@ def grid_rows(
                 row, dy = row_index[ty, y], row_offset[ty, y]
                 for tx in range(col_index.shape[0]):
                     col = col_index[tx, x]
-                    value = np.float32(feature[row, col])
+                    value = _value(feature, parameters, row, col, dy, col_offset[tx, x])
                     factor = confidence[row, col] if trusting else _ONE
                     if use_cval and (row_outside[ty, y] or col_outside[tx, x]):
                         value = cval
@@ -369,7 +432,8 @@ def points2_rows(feature, parameters, gaussian, rows, cols, confidence, out, tru
     trusting = confidence.size > 0
     flat_feature = feature.reshape(-1)
     # [neighbour, feature or parameter]: gathered first, so that the arithmetic vectorises.
-    taps = np.empty((4, 5, _SEGMENT), np.float32)
+    leaning = parameters.shape[0] > _SLOPE_ROW
+    taps = np.empty((4, 8, _SEGMENT), np.float32)
     weights = np.empty((4, _SEGMENT), np.float32)
     offsets = np.empty((4, _SEGMENT), np.float32)
     index = np.empty((4, _SEGMENT), np.uint64)
@@ -385,13 +449,15 @@ def points2_rows(feature, parameters, gaussian, rows, cols, confidence, out, tru
                 for v in range(parameters.shape[0]):
                     _pick(parameters[v].reshape(-1), index[k], n, taps[k, 1 + v])
                 if trusting:
-                    _pick(confidence.reshape(-1), index[k], n, taps[k, 4])
+                    _pick(confidence.reshape(-1), index[k], n, taps[k, 7])
+                if leaning:
+                    _lean(taps[k], offsets[k >> 1], offsets[2 + (k & 1)], n)
             _weigh_points(taps, offsets, gaussian, n, weights)
             target = out[y, start : start + n]
             if trusting:
                 _combine_trusting(
                     weights, taps[0, 0], taps[1, 0], taps[2, 0], taps[3, 0],
-                    taps[0, 4], taps[1, 4], taps[2, 4], taps[3, 4], n, target,
+                    taps[0, 7], taps[1, 7], taps[2, 7], taps[3, 7], n, target,
                     trust[y, start : start + n],
                 )  # fmt: skip
             else:
@@ -426,6 +492,18 @@ def _pick(source, index, n, target):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _lean(tap, dys, dxs, n):
+    """Move a neighbour's level along its plane."""
+    level, slope_row, slope_col = tap[0], tap[1 + _SLOPE_ROW], tap[1 + _SLOPE_COL]
+    residual = tap[1 + _RESIDUAL]
+    for x in range(n):
+        lean_row = (slope_row[x] - _PLANE_BIAS) * _SLOPE_UNIT
+        lean_col = (slope_col[x] - _PLANE_BIAS) * _SLOPE_UNIT
+        here = level[x] + (residual[x] - _PLANE_BIAS) * _RESIDUAL_UNIT
+        level[x] = (here + lean_col * dxs[x]) + lean_row * dys[x]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _weigh_points(taps, offsets, gaussian, n, weights):
     for k in range(4):
         p0, p1, p2, weight = taps[k, 1], taps[k, 2], taps[k, 3], weights[k]
@@ -449,10 +527,8 @@ def _weigh_points(taps, offsets, gaussian, n, weights):
 def _combine(weights, f00, f01, f10, f11, n, out):
     w00, w01, w10, w11 = weights[0], weights[1], weights[2], weights[3]
     for x in range(n):
-        base = f00[x]
-        total = ((w00[x] + w01[x]) + w10[x]) + w11[x]
-        change = (w01[x] * (f01[x] - base) + w10[x] * (f10[x] - base)) + w11[x] * (f11[x] - base)
-        out[x] = _to_output(base + change / total, out)
+        mean = _mean_of_four(w00[x], w01[x], w10[x], w11[x], f00[x], f01[x], f10[x], f11[x])
+        out[x] = _to_output(mean, out)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -487,7 +563,7 @@ def points_rows(
                     c = c0 + tx * step_c
                     j = _clip(c, width)
                     dx = np.float32((col - c) * scale_c)
-                    value = np.float32(feature[i, j])
+                    value = _value(feature, parameters, i, j, dy, dx)
                     factor = confidence[i, j] if trusting else _ONE
                     if ty == 0 and tx == 0:
                         base = value

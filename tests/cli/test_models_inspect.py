@@ -13,6 +13,8 @@ from PIL import Image
 
 import lerf_core
 from lerf_cli import inspection, sheets
+from lerf_core.bank import PLANE
+from lerf_core.inspection import Slopes
 
 
 @pytest.fixture
@@ -49,6 +51,38 @@ def test_the_sheet_of_an_image(run, tmp_path, photo):
     maps = ("image", "feature", "change", "rho", "sigma_row", "sigma_col", "ellipses")
     for name in ("maps", *(f"maps_{one}" for one in maps)):
         opened(tmp_path / f"{name}.png")
+
+
+@pytest.fixture
+def leaning(tmp_path, make_random_bank):
+    path = tmp_path / "leaning.safetensors"
+    make_random_bank("lerf-p").save(path)
+    return path
+
+
+def test_a_bank_of_planes(run, tmp_path, photo, leaning, pixels):
+    command = ("models", "inspect", leaning, photo, "-o", f"{tmp_path}/out/", "--separate")
+    result = run(*command, "--npz", tmp_path / "o.npz", "--json")
+    prefix = "photo_random-lerf-p_"
+    names = {path.name.removeprefix(prefix) for path in (tmp_path / "out").iterdir()}
+    parameters = {"rho", "sigma_row", "sigma_col", *PLANE}
+    expected = {"maps", "image", "feature", "change", "ellipses", "arrows", *parameters}
+    assert names == {f"{one}.png" for one in expected}
+    assert opened(tmp_path / "out" / f"{prefix}arrows.png").width > 1000
+    found = json.loads(result.stdout)["maps"]
+    with np.load(tmp_path / "o.npz") as arrays:
+        maps = lerf_core.parameter_maps(arrays["image"].astype(np.uint8), bank=str(leaning))
+        slopes = lerf_core.inspection.slopes(maps)
+        # In levels, unlike the parameters of the functions.
+        np.testing.assert_array_equal(arrays["slope_row"], slopes.row)
+        np.testing.assert_array_equal(arrays["slope_col"], slopes.col)
+        np.testing.assert_array_equal(arrays["slope_magnitude"], slopes.magnitude)
+        np.testing.assert_array_equal(arrays["residual"], maps.coefficient("residual"))
+        np.testing.assert_array_equal(arrays["rho"], maps.parameters["rho"])
+        assert found["slope_row"]["min"] == slopes.row.min() < -1
+    run("models", "inspect", leaning, "-o", tmp_path / "tables.png", "--npz", tmp_path / "t.npz")
+    with np.load(tmp_path / "t.npz") as arrays:
+        assert arrays["stage2.edge_response"].shape == arrays["stage2.response"].shape
 
 
 def test_a_bank_without_ellipses(run, tmp_path, photo, linear):
@@ -196,13 +230,15 @@ def test_help_is_light():
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 50), (700, 2)])
-def test_odd_shapes(run, tmp_path, shape):
+def test_odd_shapes(run, tmp_path, leaning, shape):
     Image.new("L", shape[::-1], 77).save(tmp_path / "in.png")
-    run("models", "inspect", "analytic", tmp_path / "in.png", "-o", f"{tmp_path}/o/", "--separate")
+    for bank in ("analytic", leaning):
+        run("models", "inspect", bank, tmp_path / "in.png", "-o", f"{tmp_path}/o/", "--separate")
 
 
-def test_nothing_to_see(run, tmp_path):
+def test_nothing_to_see(run, tmp_path, leaning):
     Image.new("RGBA", (6, 5)).save(tmp_path / "in.png")
+    run("models", "inspect", leaning, tmp_path / "in.png", "-o", f"{tmp_path}/o/", "--separate")
     out = tmp_path / "o.png"
     found = run("models", "inspect", "analytic", tmp_path / "in.png", "-o", out, "--json").stdout
     assert json.loads(found)["maps"]["rho"] == {"min": None, "median": None, "max": None}
@@ -261,3 +297,79 @@ def test_an_ellipse_lies_where_it_points():
     assert np.ptp(cols) / zoom == pytest.approx(2, abs=0.03)
     assert np.ptp(rows) / zoom == pytest.approx(0.4, abs=0.03)
     assert rows.mean() / zoom == pytest.approx(1.5, abs=0.01)
+
+
+def marks(picture, shape):
+    """Where something is drawn on a white crop: (row, col) in pixels of the crop."""
+    assert picture.width / shape[1] == picture.height / shape[0]
+    drawn = np.argwhere((np.asarray(picture) < 200).any(axis=2)) + 0.5
+    return drawn / (picture.width / shape[1])
+
+
+@pytest.mark.parametrize("row", [-3, 0, 5])
+@pytest.mark.parametrize("col", [-4, 0, 4])
+def test_an_arrow_goes_from_the_centre_to_where_the_level_rises(row, col):
+    lean = Slopes(*np.zeros((2, 3, 3), np.float32))
+    lean.row[1, 1], lean.col[1, 1] = row, col
+    lean.row[0, 0] = np.nan
+    drawn = marks(inspection.arrow_picture(np.full((3, 3), 255, np.float32), lean), (3, 3))
+    if row == col == 0:
+        assert len(drawn) == 0
+        return
+    # It is steeper than nearly all pixels: as long as arrows are, just short of a pixel.
+    along = np.array([row, col]) / np.hypot(row, col)
+    steps = (drawn - 1.5) @ along
+    assert steps.max() == pytest.approx(0.92, abs=0.02)
+    assert steps.min() == pytest.approx(0, abs=0.05)
+    aside = (drawn - 1.5) @ (along[1], -along[0])
+    assert np.abs(aside).max() < 0.2
+    assert aside.mean() == pytest.approx(0, abs=0.01)
+    # The head is at the tip.
+    assert np.ptp(aside[steps > 0.5]) > 2 * np.ptp(aside[steps < 0.4])
+
+
+def test_arrows_are_as_long_as_slopes_are_steep():
+    lean = Slopes(*np.zeros((2, 1, 40), np.float32))
+    lean.col[0, ::2] = 8
+    lean.col[0, [0, 2, 38]] = 2, 4, 60
+    assert inspection.longest_arrow(lean) == 8  # the few that are steeper are drawn as long
+    grey = np.full((1, 40), 255, np.float32)
+    picture = inspection.arrow_picture(grey, lean)
+    drawn = marks(picture, grey.shape)[:, 1]
+    for pixel, length in ((0, 0.23), (2, 0.46), (4, 0.92), (38, 0.92)):
+        tip = drawn[(drawn > pixel) & (drawn < pixel + 2)].max()
+        assert tip - (pixel + 0.5) == pytest.approx(length, abs=0.04)
+    colours = {pixel: np.asarray(picture)[:, pixel * 31 : (pixel + 1) * 31] for pixel in (4, 38)}
+    assert [int(one[..., 0].min()) > 200 for one in colours.values()] == [False, True]
+    maps = lerf_core.parameter_maps(np.zeros((1, 40), np.uint8), bank="analytic")
+    noted = inspection.arrow_panel(maps, lean, inspection.Crop(0, 0, 40, 1))
+    plain = inspection.arrow_panel(maps, Slopes(lean.row, lean.row), inspection.Crop(0, 0, 40, 1))
+    assert noted.height > plain.height  # a line more: how many are steeper
+
+
+@pytest.mark.parametrize("rise", [(4, 0), (0, -4), (-3, 4), (3, 3)])
+def test_arrows_on_a_ramp_point_up_the_ramp(rise):
+    rows, cols = np.mgrid[:7, :7]
+    ramp = 120 + rise[0] * rows + rise[1] * cols
+    lean = Slopes(*map(np.float32, np.gradient(ramp)))
+    away = (rows % 2 == 1) | (cols % 2 == 1)  # every other pixel's, so that none overlap
+    lean.row[away] = lean.col[away] = 0
+    picture = inspection.arrow_picture(np.full(ramp.shape, 255, np.float32), lean)
+    drawn = marks(picture, ramp.shape)
+    for pixel in ((2, 2), (2, 4), (4, 2), (4, 4)):
+        steps = drawn - pixel - 0.5
+        steps = steps[np.abs(steps).max(axis=1) < 1]
+        tip = pixel + np.rint(steps[np.hypot(*steps.T).argmax()]).astype(int)
+        assert ramp[tuple(tip)] > ramp[pixel]
+
+
+def test_both_slopes_have_one_scale_about_zero(make_random_bank):
+    noise = np.random.default_rng(5).integers(0, 256, (9, 11)).astype(np.uint8)
+    maps = lerf_core.parameter_maps(noise, bank=make_random_bank("lerf-p"))
+    drawn = inspection.drawn_maps(maps)
+    (_, row, one), (_, col, other) = drawn["slope_row"], drawn["slope_col"]
+    assert one == other
+    assert one.low == -one.high < 0
+    np.testing.assert_array_equal(row, maps.coefficient("slope_row"))
+    np.testing.assert_array_equal(col, maps.coefficient("slope_col"))
+    assert drawn["residual"][2].low == -drawn["residual"][2].high

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from lerf_core import load_bank
+from lerf_core.bank import KINDS
 
 pytest.importorskip("torch")
 
@@ -48,7 +49,7 @@ def trained(run, photos, bank):
     return bank
 
 
-@pytest.mark.parametrize("kind", ["lerf-g", "lerf-l"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_bank_is_trained_and_used(run, tmp_path, photos, bank, checkpoint, kind):
     result = run("train", photos, "-o", bank, "--kind", kind, "--steps", 3, *TINY)
     assert "3 images to train on, 1 held out" in result.stderr

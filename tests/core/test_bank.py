@@ -51,7 +51,7 @@ def test_a_changed_file_is_read_again(saved, make_random_bank):
     assert load_bank(saved) != first
 
 
-@pytest.mark.parametrize("kind", ["lerf-g", "lerf-l"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_published_layout_round_trip_is_lossless(tmp_path, make_random_bank, kind):
     bank = make_random_bank(kind)
     files = bank.export_folder(tmp_path / "out")

@@ -9,9 +9,18 @@ import pytest
 
 import lerf_core
 from lerf_core import inspection, reference
-from lerf_core.bank import KINDS, Kind
+from lerf_core.bank import (
+    KINDS,
+    PLANE,
+    PLANE_BIAS,
+    RESIDUAL_UNIT,
+    SLOPE_UNIT,
+    SLOPES,
+    LutBank,
+    two_stages,
+)
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.inspection import ellipses, parameter_maps
+from lerf_core.inspection import ellipses, parameter_maps, slopes
 from lerf_core.taps import axis_taps
 
 SHAPE = (13, 17)
@@ -22,6 +31,25 @@ def image():
     rows, cols = np.mgrid[: SHAPE[0], : SHAPE[1]]
     noise = np.random.default_rng(3).integers(0, 90, SHAPE)
     return (rows * 6 + cols * 5 + noise).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """A LeRF-P bank of central differences: half of what the next pixels differ; residual 2."""
+    plain = lerf_core.analytic_bank()
+    kind = KINDS["lerf-p"]
+    first, last = two_stages(kind, tuple(plain.patterns))
+    # Of the reads of the run alone, each adds a quarter of its first step: 16 entries a node.
+    last = replace(last, divisor=[1 if name in PLANE else 12 for name in kind.values])
+    node = np.arange(plain.nodes)
+    tables = dict(plain.tables)
+    for read in plain.reads(1):
+        tables[read.table] = table = np.zeros((plain.nodes,) * 4 + (len(kind.values),), np.int8)
+        if ".c." in read.table:
+            step = np.clip(16 * (node[None, :] - node[:, None]), -127, 127)
+            table[..., kind.values.index("slope_col")] = step[:, :, None, None]
+            table[..., kind.values.index("residual")] = 2
+    return LutBank("planted", kind, plain.interval, plain.patterns, (first, last), tables)
 
 
 def same(one, other):
@@ -128,14 +156,13 @@ def test_turns_of_the_image_turn_the_maps(random_bank, image):
     np.testing.assert_array_equal(turned.feature, np.rot90(plain.feature))
 
 
-def test_a_kind_with_further_values(monkeypatch, make_random_bank, image):
-    names = ("rho", "sigma_row", "sigma_col", "slope_row", "slope_col")
-    monkeypatch.setitem(KINDS, "lerf-p", Kind("lerf-p", names, "gaussian"))
+def test_planes_have_functions_too(make_random_bank, image):
     bank = make_random_bank("lerf-p")
-    maps = parameter_maps(image, bank=bank, engine="reference")
-    assert tuple(maps.parameters) == names
-    assert ellipses(maps).major.shape == SHAPE
-    assert len(inspection.table_statistics(bank)) == 3 + 6 * 5
+    maps = parameter_maps(image, bank=bank)
+    assert tuple(maps.parameters) == bank.kind.values
+    weights = {name: maps.parameters[name] for name in ("rho", "sigma_row", "sigma_col")}
+    np.testing.assert_array_equal(ellipses(maps).major, ellipses(weights).major)
+    assert len(inspection.table_statistics(bank)) == 3 + 6 * len(bank.kind.values)
 
 
 def test_coefficients():
@@ -146,6 +173,71 @@ def test_coefficients():
     assert maps.coefficient("sigma_row")[0, 0] == pytest.approx(10 * 69 / 255)
     with pytest.raises(InvalidArgumentError, match="alpha"):
         maps.coefficient("alpha")
+
+
+def test_every_slope_and_residual_is_exact():
+    value = np.arange(1, 256, dtype=np.float32)
+    maps = parameter_maps(np.zeros((1, 1), np.uint8), bank="analytic")
+    given = replace(maps, parameters=dict.fromkeys(PLANE, value / np.float32(255)))
+    for name in PLANE:
+        unit = SLOPE_UNIT if name in SLOPES else RESIDUAL_UNIT
+        np.testing.assert_array_equal(given.coefficient(name), (value - PLANE_BIAS) * unit)
+        assert inspection.COEFFICIENTS[name].unit.startswith("level")
+
+
+# -- slopes -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_ramp_has_its_slope(planted, dtype):
+    rows, cols = np.mgrid[:12, :14]
+    ramp = 40 + 2 * rows - 6 * cols + 60
+    image = {"u1": ramp, "u2": ramp * 257, "f4": ramp / 255}[np.dtype(dtype).str[1:]].astype(dtype)
+    maps = parameter_maps(image, bank=planted)
+    found = slopes(maps)[1:-1, 1:-1]  # beyond the border the image goes on level
+    exact = dtype != np.float32
+    np.testing.assert_allclose(found.row, 2, atol=0 if exact else 1e-3)
+    np.testing.assert_allclose(found.col, -6, atol=0 if exact else 1e-3)
+    np.testing.assert_allclose(found.magnitude, np.sqrt(40), rtol=1e-3)
+    np.testing.assert_allclose(maps.coefficient("residual"), 2, atol=0 if exact else 1e-3)
+    assert found.row.dtype == found.magnitude.dtype == np.float32
+
+
+@pytest.mark.parametrize("level", [0, 77, 255])
+def test_a_flat_image_is_exactly_level(planted, make_random_bank, level):
+    for bank in (planted, make_random_bank("lerf-p")):
+        for dtype in (np.uint8, np.uint16):
+            flat = np.full((5, 6), level * (257 if dtype == np.uint16 else 1), dtype)
+            found = slopes(parameter_maps(flat, bank=bank))
+            assert not found.row.any()
+            assert not found.col.any()
+            assert not found.magnitude.any()
+
+
+def test_turns_of_the_image_turn_the_slopes(planted, make_random_bank, image):
+    square = image[:13, :13]
+    plain = slopes(parameter_maps(square, bank=planted))
+    turned = slopes(parameter_maps(np.rot90(square), bank=planted))
+    assert plain.magnitude.max() > 20
+    np.testing.assert_array_equal(turned.row, np.rot90(-plain.col))
+    np.testing.assert_array_equal(turned.col, np.rot90(plain.row))
+    # Opposite reads share a table whatever the bank.
+    bank = make_random_bank("lerf-p")
+    plain = slopes(parameter_maps(image, bank=bank))
+    opposite = slopes(parameter_maps(np.rot90(image, 2), bank=bank))[::-1, ::-1]
+    np.testing.assert_array_equal(opposite.row, -plain.row)
+    np.testing.assert_array_equal(opposite.col, -plain.col)
+
+
+def test_slopes_of_what_is_missing_or_has_none(planted, image):
+    missing = (image / 255).astype(np.float32)
+    missing[4, 5] = np.nan
+    found = slopes(parameter_maps(missing, bank=planted))
+    for values in (found.row, found.col, found.magnitude):
+        np.testing.assert_array_equal(np.isnan(values), np.isnan(missing))
+    assert found[4:5, 2:6].magnitude.shape == (1, 4)
+    with pytest.raises(InvalidArgumentError, match="sigma_col"):
+        slopes(parameter_maps(image, bank="analytic"))
 
 
 # -- ellipses ---------------------------------------------------------------------
@@ -246,6 +338,46 @@ def test_a_point_response_is_the_stage_of_such_an_image(random_banks):
             assert np.abs(given - expected).max() <= 0.5 + 1e-3
         with pytest.raises(InvalidArgumentError, match="stage"):
             inspection.point_response(bank, len(bank.stages))
+
+
+def test_an_edge_response_is_the_stage_of_such_an_image(random_banks):
+    for bank in random_banks:
+        for stage in range(len(bank.stages)):
+            response = inspection.edge_response(bank, stage)
+            image = np.full((9, 9), 11 * 16)
+            image[:, 5:] = 5 * 16
+            given = reference.stage(image, bank, stage, 4)[:, 4, 4]
+            expected = response[11, 5] * (255 if stage else 1)
+            assert np.abs(given - expected).max() <= 0.5 + 1e-3
+        with pytest.raises(InvalidArgumentError, match="-1"):
+            inspection.edge_response(bank, -1)
+
+
+def test_slopes_of_points_and_edges(planted):
+    columns = [planted.kind.values.index(name) for name in SLOPES]
+    to_level = inspection.COEFFICIENTS["slope_col"]
+
+    def of(response):
+        return response[..., columns] * np.float32(to_level.factor) + np.float32(to_level.offset)
+
+    assert not of(inspection.point_response(planted, 1)).any()
+    row, col = np.moveaxis(of(inspection.edge_response(planted, 1)), -1, 0)
+    assert not row.any()
+    assert col[7, 9] == 16  # half of the step of two nodes
+    assert col[9, 7] == -16
+    # The table alone, as the upright read has it: all twelve reads would say so.
+    cut = of(inspection.table_slice(planted, "stage2.c.0", (0, 1, 1, 1)))
+    assert cut[7, 7].tolist() == [0, 0]
+    assert cut[7, 9, 1] == 12 * 32 * SLOPE_UNIT
+
+
+def test_each_value_has_its_own_divisor(planted):
+    outcome = inspection.table_outcome(planted, "stage2.c.1")[2, 3, 0, 0]
+    expected = [127, 127, 127, 128, 128 + 12 * 16, 128 + 12 * 2]
+    np.testing.assert_allclose(outcome * 255, expected, rtol=1e-6)
+    # The analytic bank's divisor, but it has no planes.
+    found = inspection.table_statistics(planted)[3:9]
+    assert [one.unvisited is None for one in found] == [one.value in PLANE for one in found]
 
 
 def test_slices(random_bank):

@@ -30,6 +30,15 @@ def _read(table, coordinates):
     return total / 16
 
 
+def _turned_back(values, turns):
+    """Vectors seen on an image that was turned, as vectors on the upright image."""
+    values = values.copy()
+    for _ in range(turns if values.shape[-1] == 6 else 0):
+        row, col = values[..., 3].copy(), values[..., 4].copy()
+        values[..., 3], values[..., 4] = col, -row
+    return values
+
+
 def _stage(plane, tables, groups):
     total = 0.0
     for pattern, offsets in _PATTERNS.items():
@@ -48,7 +57,7 @@ def _stage(plane, tables, groups):
                         for y in range(rows)
                     ]
                 )
-                total = total + np.rot90(result, 4 - turns)
+                total = total + np.rot90(_turned_back(result, turns), 4 - turns)
     return total
 
 
@@ -59,7 +68,10 @@ def feature_and_parameters(plane, bank):
     total = _stage(plane, first, ((0, 1, 2, 3),))[..., 0]
     feature = np.round(np.clip(total / 3, 0, 255)).astype(np.uint8)
     total = _stage(feature, second, ((0, 2), (1, 3)))
-    parameters = np.round(np.clip(total / 12 + 127, 0, 255)).astype(np.uint8)
+    parameters = np.round(np.clip(total / 12 + 127, 0, 255))
+    if bank.kind.name == "lerf-p":
+        parameters[..., 3:] = np.clip(np.round(total[..., 3:] / 12), -127, 127) + 128
+    parameters = parameters.astype(np.uint8)
     return feature, np.moveaxis(parameters, -1, 0)
 
 
@@ -72,17 +84,25 @@ def resize(plane, bank, scale):
     feature, parameters = feature_and_parameters(plane, bank)
     rows, cols = (math.ceil(size * scale) for size in plane.shape)
     padded = np.pad(feature.astype(np.float64), 1)
-    values = np.pad(parameters.astype(np.float64) / 255, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    parameters = np.pad(parameters.astype(np.float64), ((0, 0), (1, 1), (1, 1)), mode="edge")
+    values = parameters[:3] / 255
+    slopes = np.zeros((2, *padded.shape))
+    if len(parameters) == 6:
+        inner = (slice(1, -1), slice(1, -1))
+        slopes[:, *inner] = (parameters[3:5, *inner] - 128) / 2
+        padded[inner] += (parameters[5, *inner] - 128) / 4
     eps = np.finfo(np.float32).eps
     y, x = _positions(plane.shape[0], rows, scale), _positions(plane.shape[1], cols, scale)
     first_y, first_x = np.ceil(y - 1 - eps).astype(int), np.ceil(x - 1 - eps).astype(int)
     total = weights = 0.0
     for i in (0, 1):
         for j in (0, 1):
-            rho, sigma_y, sigma_x = values[:, (first_y + i + 1)[:, None], first_x + j + 1]
-            u = 10 * sigma_y * (y - first_y - i)[:, None]
-            v = 10 * sigma_x * (x - first_x - j)
+            here = (first_y + i + 1)[:, None], first_x + j + 1
+            rho, sigma_y, sigma_x = (value[here] for value in values)
+            dy, dx = (y - first_y - i)[:, None], x - first_x - j
+            u, v = 10 * sigma_y * dy, 10 * sigma_x * dx
             weight = np.exp(-(u**2 - 2 * (2 * rho - 1) * u * v + v**2) / 2)
-            total = total + weight * padded[(first_y + i + 1)[:, None], first_x + j + 1]
+            level = padded[here] + slopes[0][here] * dy + slopes[1][here] * dx
+            total = total + weight * level
             weights = weights + weight
     return total / weights

@@ -8,6 +8,7 @@ import pytest
 
 from lerf_core import load_bank, reference, rescale, resize
 from lerf_core._engines import get_engine
+from lerf_core.bank import KINDS
 
 _SPEC = importlib.util.spec_from_file_location("literal", Path(__file__).with_name("literal.py"))
 literal = importlib.util.module_from_spec(_SPEC)
@@ -35,19 +36,24 @@ def test_published_integers(published, shape):
     check_stages(RNG.integers(0, 256, shape, dtype=np.uint8), published)
 
 
-def test_random_tables_give_the_literal_integers(random_bank):
-    check_stages(RNG.integers(0, 256, (17, 12), dtype=np.uint8), random_bank)
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_tables_give_the_literal_integers(make_random_bank, kind):
+    check_stages(RNG.integers(0, 256, (17, 12), dtype=np.uint8), make_random_bank(kind))
 
 
+@pytest.mark.parametrize("kind", ["lerf-g", "lerf-p"])
 @pytest.mark.parametrize("scale", [2, 3, 4, 1.7, 2.5])
-def test_weights_stay_within_one_level_of_exact_arithmetic(random_bank, scale):
+def test_weights_stay_within_one_level_of_exact_arithmetic(make_random_bank, kind, scale):
+    random_bank = make_random_bank(kind)
     plane = RNG.integers(0, 256, (60, 50), dtype=np.uint8)
     exact = np.clip(np.round(literal.resize(plane, random_bank, scale)), 0, 255)
     ours = rescale(plane, scale, bank=random_bank, mode="constant")
     assert ours.shape == exact.shape
     difference = np.abs(ours - exact)
     assert difference.max() <= 1
-    assert np.count_nonzero(difference) <= max(1, exact.size // 10_000)
+    # Residuals are quarter levels: results beside a half, where rounding decides, are common.
+    share = 3_000 if kind == "lerf-p" else 10_000
+    assert np.count_nonzero(difference) <= max(1, exact.size // share)
 
 
 def test_photographs_stay_within_one_level_of_exact_arithmetic(shared_data):

@@ -10,11 +10,10 @@ import pytest
 # ruff: noqa: E402 - torch may be missing, and with it what follows
 torch = pytest.importorskip("torch")
 
+from lerf_core.bank import KINDS, PLANE_BIAS
 from training._numba import reads as reads_module
 from training.operations import StageReads, quantise, read_tables, rounded, spread, weighted_mean
 
-KINDS = ("lerf-g", "lerf-l")
-WEIGHTINGS = {"gaussian": 3, "linear": 1}
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
 
 
@@ -254,11 +253,11 @@ def test_rounded_entries_are_whole_and_pass_their_gradient():
 # -- the weighted mean --------------------------------------------------------------
 
 
-def scene(weighting, *, batch=2, rows=5, cols=7, points=60, seed=0, offsets=None):
+def scene(kind, *, batch=2, rows=5, cols=7, points=60, seed=0, offsets=None):
     """Feature, parameters, and points on all neighbours from -1 on."""
     rng = np.random.default_rng(seed)
     feature = rng.uniform(0, 255, (batch, rows, cols)).astype(np.float32)
-    parameters = rng.uniform(0, 255, (batch, rows, cols, WEIGHTINGS[weighting]))
+    parameters = rng.uniform(0, 255, (batch, rows, cols, len(KINDS[kind].values)))
     first = np.stack([rng.integers(-1, size, (batch, points)) for size in (rows, cols)], -1)
     if offsets is None:
         offset = rng.uniform(1e-6, 1, (batch, points, 2))
@@ -272,7 +271,8 @@ def scene(weighting, *, batch=2, rows=5, cols=7, points=60, seed=0, offsets=None
     )
 
 
-def mean_gradients(weighting, inputs, **options):
+def mean_gradients(kind, inputs, **options):
+    weighting = KINDS[kind].weighting
     feature, parameters, first, offset = inputs
     return gradients(
         lambda f, p: weighted_mean(weighting, f, p, first, offset, **options), feature, parameters
@@ -282,21 +282,23 @@ def mean_gradients(weighting, inputs, **options):
 # 1.0000001 is float32's next number: a neighbour there counts for LeRF-G alone.
 @pytest.mark.parametrize("offsets", [None, (0.0, 1.0, 1.0000001, 0.5)])
 @pytest.mark.parametrize("size", [(1, 1), (1, 4), (5, 7)])
-@pytest.mark.parametrize("weighting", WEIGHTINGS)
-def test_mean_kernel_equals_its_twin(weighting, size, offsets):
-    inputs = scene(weighting, rows=size[0], cols=size[1], offsets=offsets)
-    mine = mean_gradients(weighting, inputs)
-    theirs = mean_gradients(weighting, inputs, twin=True)
-    exact = mean_gradients(weighting, [one.double() for one in inputs[:2]] + list(inputs[2:]))
+@pytest.mark.parametrize("kind", KINDS)
+def test_mean_kernel_equals_its_twin(kind, size, offsets):
+    inputs = scene(kind, rows=size[0], cols=size[1], offsets=offsets)
+    mine = mean_gradients(kind, inputs)
+    theirs = mean_gradients(kind, inputs, twin=True)
+    exact = mean_gradients(kind, [one.double() for one in inputs[:2]] + list(inputs[2:]))
     assert all(bool(torch.isfinite(one).all()) for one in mine)
     assert_near(mine, theirs, 1e-4)
     assert_near(mine, exact, 1e-4)
 
 
-@pytest.mark.parametrize("weighting", WEIGHTINGS)
-def test_neighbour_just_beyond_one_pixel_counts_for_the_gaussian_alone(weighting):
+@pytest.mark.parametrize("kind", KINDS)
+def test_neighbour_just_beyond_one_pixel_counts_for_the_gaussian_alone(kind):
     # sigma 0 and alpha 127: the first two neighbours weigh alike wherever they count.
-    parameters = torch.full((1, 1, 2, WEIGHTINGS[weighting]), 0.0 if weighting == "gaussian" else 1)
+    weighting = KINDS[kind].weighting
+    parameters = torch.full((1, 1, 2, len(KINDS[kind].values)), float(weighting == "linear"))
+    parameters[..., 3:] = PLANE_BIAS
     feature = torch.tensor([[[0.0, 100.0]]])
     first = torch.tensor([[[0, 0]]], dtype=torch.int32)
     values = []
@@ -313,51 +315,53 @@ def test_neighbour_just_beyond_one_pixel_counts_for_the_gaussian_alone(weighting
         assert values[1] == pytest.approx(values[0], abs=1e-3)
 
 
-@pytest.mark.parametrize("weighting", WEIGHTINGS)
-def test_mean_of_a_constant_is_the_constant(weighting):
-    _, parameters, first, offset = scene(weighting)
+@pytest.mark.parametrize("kind", KINDS)
+def test_mean_of_a_constant_is_the_constant(kind):
+    _, parameters, first, offset = scene(kind)
+    parameters[..., 3:] = PLANE_BIAS
     flat = torch.full((2, 5, 7), 77.0)
-    value, by_feature, by_parameters = mean_gradients(weighting, (flat, parameters, first, offset))
+    value, by_feature, by_parameters = mean_gradients(kind, (flat, parameters, first, offset))
     torch.testing.assert_close(value, torch.full_like(value, 77.0))
-    # Weights sum to one: the feature's gradients are shares; parameters change nothing.
+    # Weights sum to one: the feature's gradients are shares; the weighting changes nothing.
     weight = torch.randn(value.shape, generator=torch.Generator().manual_seed(5))
     torch.testing.assert_close(by_feature.sum(), weight.sum(), atol=1e-3, rtol=1e-4)
-    assert float(by_parameters.abs().max()) < 1e-4
+    assert float(by_parameters[..., :3].abs().max()) < 1e-4
 
 
-@pytest.mark.parametrize("weighting", WEIGHTINGS)
-def test_twin_of_the_mean_passes_gradcheck(weighting):
-    feature, parameters, first, offset = scene(weighting, batch=1, rows=3, cols=3, points=12)
+@pytest.mark.parametrize("kind", KINDS)
+def test_twin_of_the_mean_passes_gradcheck(kind):
+    feature, parameters, first, offset = scene(kind, batch=1, rows=3, cols=3, points=12)
     # Away from the tent's corner, which a slope of at most 1 meets at one pixel's distance.
     inputs = (
         feature.double().requires_grad_(),
         (parameters * 0.9 + 10).double().requires_grad_(),
     )
     offset = offset.double() * 0.9 + 0.05
+    weighting = KINDS[kind].weighting
     twin = lambda f, p: weighted_mean(weighting, f, p, first, offset)  # noqa: E731
     assert torch.autograd.gradcheck(twin, inputs, eps=1e-4)
 
 
-@pytest.mark.parametrize("weighting", WEIGHTINGS)
-def test_mean_gradients_do_not_depend_on_the_number_of_threads(weighting):
-    inputs = scene(weighting, batch=5, points=500)
+@pytest.mark.parametrize("kind", KINDS)
+def test_mean_gradients_do_not_depend_on_the_number_of_threads(kind):
+    inputs = scene(kind, batch=5, points=500)
     before = numba.get_num_threads()
     try:
         results = []
         for threads in (1, min(2, numba.config.NUMBA_NUM_THREADS)):
             numba.set_num_threads(threads)
-            results.append(mean_gradients(weighting, inputs))
+            results.append(mean_gradients(kind, inputs))
     finally:
         numba.set_num_threads(before)
     assert all(map(torch.equal, *results))
 
 
 @needs_cuda
-@pytest.mark.parametrize("weighting", WEIGHTINGS)
-def test_mean_gives_the_same_on_cuda(weighting):
-    inputs = scene(weighting)
-    mine = mean_gradients(weighting, inputs)
-    theirs = mean_gradients(weighting, [one.cuda() for one in inputs])
+@pytest.mark.parametrize("kind", KINDS)
+def test_mean_gives_the_same_on_cuda(kind):
+    inputs = scene(kind)
+    mine = mean_gradients(kind, inputs)
+    theirs = mean_gradients(kind, [one.cuda() for one in inputs])
     assert_near([one.cpu() for one in theirs], mine, 1e-4)
 
 

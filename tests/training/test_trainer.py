@@ -13,6 +13,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lerf_core import load_bank
+from lerf_core.bank import KINDS
 from lerf_core.errors import InvalidArgumentError
 from training import trainer as trainer_module
 from training.checkpoints import (
@@ -177,7 +178,7 @@ def test_photographs_may_have_moved(tmp_path, folder):
 # -- what it learns -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["lerf-g", "lerf-l"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_training_reduces_the_error(folder, kind):
     one = Trainer(starting_bank(kind), [folder], options(steps=40, rate=1.0, validate_every=40))
     batches = [one.source.batch(1000 + number) for number in range(6)]

@@ -65,12 +65,13 @@ def read_kernels(values, bits):
     shift = np.uint32(bits)
 
     @njit(parallel=True, nogil=True, cache=True, error_model="numpy")
-    def forward(plane, tables, offsets, strides, out):
+    def forward(plane, tables, offsets, strides, columns, signs, out):
         """Add the reads of every table to `out`.
 
         plane: (batch, rows + 2 pad, cols + 2 pad) uint8; tables: (tables, nodes**4, values);
-        offsets: (tables, reads, 4, 2), from the padded plane's corner; out: (batch, rows, cols,
-        values), in units of 1 / cell of an entry.
+        offsets: (tables, reads, 4, 2), from the padded plane's corner; columns and signs: (tables,
+        reads, values), which column of the table is each value (`lerf_core.bank.turned`); out:
+        (batch, rows, cols, values), in units of 1 / cell of an entry.
         """
         batch, rows, cols = out.shape[0], out.shape[1], out.shape[2]
         two = np.uint32(2)
@@ -82,6 +83,8 @@ def read_kernels(values, bits):
                 table = tables[t]
                 for read in range(offsets.shape[1]):
                     o = offsets[t, read]
+                    column = columns[t, read]
+                    sign = signs[t, read]
                     for y in range(rows):
                         line = result[y]
                         row_a = padded[y + o[0, 0], o[0, 1] : o[0, 1] + cols]
@@ -101,16 +104,17 @@ def read_kernels(values, bits):
                             n3 = n2 + strides[three - (k3 & three)]
                             n4 = n3 + strides[three - (k4 & three)]
                             for v in range(values):
-                                line[x, v] += (
-                                    (cell - f1) * table[n0, v]
-                                    + (f1 - f2) * table[n1, v]
-                                    + (f2 - f3) * table[n2, v]
-                                    + (f3 - f4) * table[n3, v]
-                                    + f4 * table[n4, v]
+                                c = column[v]
+                                line[x, v] += sign[v] * (
+                                    (cell - f1) * table[n0, c]
+                                    + (f1 - f2) * table[n1, c]
+                                    + (f2 - f3) * table[n2, c]
+                                    + (f3 - f4) * table[n3, c]
+                                    + f4 * table[n4, c]
                                 )
 
     @njit(parallel=True, nogil=True, cache=True, error_model="numpy")
-    def backward(plane, tables, offsets, strides, grad, table_grad, plane_grad):
+    def backward(plane, tables, offsets, strides, columns, signs, grad, table_grad, plane_grad):
         """Add to the gradients of tables and plane; shapes as in `forward`.
 
         grad: (batch, rows, cols, values); table_grad: (parts, tables, nodes**4, values);
@@ -134,6 +138,8 @@ def read_kernels(values, bits):
                     line = grad[n, y]
                     for read in range(offsets.shape[1]):
                         o = offsets[t, read]
+                        column = columns[t, read]
+                        sign = signs[t, read]
                         row_a = padded[y + o[0, 0], o[0, 1] : o[0, 1] + cols]
                         row_b = padded[y + o[1, 0], o[1, 1] : o[1, 1] + cols]
                         row_c = padded[y + o[2, 0], o[2, 1] : o[2, 1] + cols]
@@ -159,17 +165,18 @@ def read_kernels(values, bits):
                             s3 = np.float32(0)
                             s4 = np.float32(0)
                             for v in range(values):
-                                g = line[x, v]
-                                gradient[n0, v] += (cell - f1) * g
-                                gradient[n1, v] += (f1 - f2) * g
-                                gradient[n2, v] += (f2 - f3) * g
-                                gradient[n3, v] += (f3 - f4) * g
-                                gradient[n4, v] += f4 * g
+                                c = column[v]
+                                g = sign[v] * line[x, v]
+                                gradient[n0, c] += (cell - f1) * g
+                                gradient[n1, c] += (f1 - f2) * g
+                                gradient[n2, c] += (f2 - f3) * g
+                                gradient[n3, c] += (f3 - f4) * g
+                                gradient[n4, c] += f4 * g
                                 if with_plane:
-                                    s1 += g * (table[n1, v] - table[n0, v])
-                                    s2 += g * (table[n2, v] - table[n1, v])
-                                    s3 += g * (table[n3, v] - table[n2, v])
-                                    s4 += g * (table[n4, v] - table[n3, v])
+                                    s1 += g * (table[n1, c] - table[n0, c])
+                                    s2 += g * (table[n2, c] - table[n1, c])
+                                    s3 += g * (table[n3, c] - table[n2, c])
+                                    s4 += g * (table[n4, c] - table[n3, c])
                             if with_plane:
                                 slopes[y + o[p1, 0], x + o[p1, 1]] += s1
                                 slopes[y + o[p2, 0], x + o[p2, 1]] += s2

@@ -10,8 +10,13 @@ import math
 import numpy as np
 from numba import njit, prange
 
+from lerf_core.bank import PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT
+
 __all__ = ["gaussian_backward", "gaussian_forward", "linear_backward", "linear_forward"]
 
+_PLANE_BIAS = np.float32(PLANE_BIAS)
+_SLOPE_UNIT = np.float32(SLOPE_UNIT)
+_RESIDUAL_UNIT = np.float32(RESIDUAL_UNIT)
 _ZERO = np.float32(0)
 _ONE = np.float32(1)
 _TWO = np.float32(2)
@@ -47,13 +52,33 @@ def _linear(alpha, dy, dx, limit):
     return tent_row * tent_col, -_TWO * _UNIT * (row * tent_col + col * tent_row)
 
 
+@njit(cache=True, error_model="numpy", fastmath=True)
+def _value(level, parameters, weights, dy, dx):
+    """Level of a pixel's plane at a point; planes come after the weighting's parameters."""
+    if parameters.size == weights:
+        return level
+    row = (parameters[weights] - _PLANE_BIAS) * _SLOPE_UNIT
+    col = (parameters[weights + 1] - _PLANE_BIAS) * _SLOPE_UNIT
+    residual = (parameters[weights + 2] - _PLANE_BIAS) * _RESIDUAL_UNIT
+    return level + residual + row * dy + col * dx
+
+
+@njit(cache=True, error_model="numpy", fastmath=True)
+def _pull_plane(share, grads, weights, dy, dx):
+    """Add to the gradients of a pixel's plane."""
+    if grads.size > weights:
+        grads[weights] += share * dy * _SLOPE_UNIT
+        grads[weights + 1] += share * dx * _SLOPE_UNIT
+        grads[weights + 2] += share * _RESIDUAL_UNIT
+
+
 @njit(parallel=True, nogil=True, cache=True, error_model="numpy", fastmath=True)
 def gaussian_forward(feature, parameters, first, offset, limit, out):
     """Mean of the 2x2 neighbours.
 
-    feature: (batch, rows, cols); parameters: (batch, rows, cols, 3) in 0..255; first: (batch,
-    points, 2) int32, row and column of the first neighbour, in -1..size - 1; offset: (batch,
-    points, 2) from it to the point; out: (batch, points).
+    feature: (batch, rows, cols); parameters: (batch, rows, cols, 3), or 6 with planes, in 0..255;
+    first: (batch, points, 2) int32, row and column of the first neighbour, in -1..size - 1;
+    offset: (batch, points, 2) from it to the point; out: (batch, points).
     """
     batch, rows, cols = feature.shape
     points = first.shape[1]
@@ -72,7 +97,7 @@ def gaussian_forward(feature, parameters, first, offset, limit, out):
                     if abs(dy) > limit or abs(dx) > limit:
                         w = _ZERO
                     total += w
-                    mean += w * feature[job, y, x]
+                    mean += w * _value(feature[job, y, x], p, 3, dy, dx)
             out[job, i] = mean / total
 
 
@@ -110,12 +135,17 @@ def gaussian_backward(
             for tap in range(4):
                 y = at[tap, 0]
                 x = at[tap, 1]
+                dy = offset[job, i, 0] - np.float32(tap // 2)
+                dx = offset[job, i, 1] - np.float32(tap % 2)
                 share = g * weight[tap]
                 feature_grad[job, y, x] += share
-                pull = share * (feature[job, y, x] - mean)
-                parameter_grad[job, y, x, 0] += pull * slopes[tap, 0]
-                parameter_grad[job, y, x, 1] += pull * slopes[tap, 1]
-                parameter_grad[job, y, x, 2] += pull * slopes[tap, 2]
+                value = _value(feature[job, y, x], parameters[job, y, x], 3, dy, dx)
+                pull = share * (value - mean)
+                grads = parameter_grad[job, y, x]
+                grads[0] += pull * slopes[tap, 0]
+                grads[1] += pull * slopes[tap, 1]
+                grads[2] += pull * slopes[tap, 2]
+                _pull_plane(share, grads, 3, dy, dx)
 
 
 @njit(parallel=True, nogil=True, cache=True, error_model="numpy", fastmath=True)

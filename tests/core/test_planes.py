@@ -1,0 +1,200 @@
+"""LeRF-P: each source pixel is a local plane, a level with a slope."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import lerf_core
+from lerf_core import geometry, reference
+from lerf_core.bank import (
+    KINDS,
+    PLANE_BIAS,
+    LutBank,
+    Stage,
+    analytic_bank,
+    turned,
+    two_stages,
+)
+from lerf_core.errors import BankError
+from lerf_core.patterns import PATTERNS, QUARTER_TURNS
+
+KIND = KINDS["lerf-p"]
+FIRST = two_stages(KIND, tuple(PATTERNS))[0]
+
+
+def planted_bank(*, slopes=True, residual=0, groups=((0, 2), (1, 3))):
+    """A bank with the slopes of central differences and one residual, on a fixed Gaussian.
+
+    Pattern S in its own frame: pixel 1 lies one column on from pixel 0. Two turns see the
+    differences to the left and to the right, the other two those up and down.
+    """
+    divisor, bias = (8, 8, 8, 1, 1, 4), (127, 127, 127, *[PLANE_BIAS] * 3)
+    last = Stage(("s",), groups, KIND.values, divisor, bias)
+    start = analytic_bank()
+    node = np.arange(start.nodes)
+    step = np.clip(16 * (node[None, :] - node[:, None]), -112, 112)[:, :, None, None]
+    table = np.zeros((start.nodes,) * 4 + (len(KIND.values),), np.int8)
+    table[..., 1:3] = -116  # sigma 0.27
+    table[..., 4] = step if slopes else 0
+    table[..., 5] = residual
+    tables = {key: value for key, value in start.tables.items() if key.startswith("stage1")}
+    tables |= {f"stage2.s.{group}": table for group in range(len(groups))}
+    return LutBank("planted", KIND, 16, PATTERNS, (FIRST, last), tables)
+
+
+def ramp(shape, slope_row, slope_col, level=20.0):
+    rows, cols = np.mgrid[: shape[0], : shape[1]]
+    return level + slope_row * rows + slope_col * cols
+
+
+@pytest.mark.parametrize("engine", ["numba", "reference"])
+@pytest.mark.parametrize(("slope_row", "slope_col"), [(0, 3), (4, 0), (2, -1), (-3, 2)])
+def test_slopes_point_where_the_image_rises(engine, slope_row, slope_col):
+    image = ramp((20, 24), slope_row, slope_col, level=120).astype(np.float32)
+    options = {"engine": engine, "value_range": (0, 255)}
+    result = lerf_core.rescale(image, 4, bank=planted_bank(), **options)[8:-8, 8:-8]
+    rows, cols = (((np.arange(size * 4) + 0.5) / 4 - 0.5)[8:-8] for size in image.shape)
+    exact = 120 + slope_row * rows[:, None] + slope_col * cols
+    assert np.abs(result - exact).max() <= 1e-3
+    level = lerf_core.rescale(image, 4, bank=planted_bank(slopes=False), **options)[8:-8, 8:-8]
+    assert np.abs(level - exact).max() > 0.1
+
+
+def test_slopes_are_in_source_pixels_under_any_map():
+    """A ramp that is turned, sheared and enlarged stays the plane that it is."""
+    image = ramp((40, 40), 2, 3).astype(np.uint8)
+    angle = 0.4
+    matrix = np.array(
+        [
+            [0.3 * np.cos(angle), -0.4 * np.sin(angle), 15.0],
+            [0.3 * np.sin(angle), 0.4 * np.cos(angle), 12.0],
+            [1e-4, -2e-4, 1.0],
+        ]
+    )
+    result = lerf_core.warp(image, matrix, output_shape=(30, 30), bank=planted_bank())
+    cols, rows = np.meshgrid(np.arange(30.0), np.arange(30.0))
+    x, y, w = np.tensordot(matrix, np.stack([cols, rows, np.ones_like(rows)]), 1)
+    assert np.abs(result - (20 + 2 * y / w + 3 * x / w)).max() <= 0.5
+
+
+def test_residual_raises_the_level_by_quarters():
+    image = np.full((6, 7), 100, np.uint8)
+    # 4 reads of 3, over 4: 3 quarters of a level.
+    bank = planted_bank(residual=3)
+    value = lerf_core.rescale(image.astype(np.float32), 2, bank=bank, value_range=(0, 255))
+    np.testing.assert_allclose(value, 100.75, atol=1e-4)
+    assert (lerf_core.rescale(image, 2, bank=bank) == 101).all()
+
+
+@pytest.mark.parametrize("turns", QUARTER_TURNS)
+def test_parameters_turn_with_the_image(make_random_bank, turns):
+    """With one table for all turns, the tables of a turned image are the turned ones."""
+    source = make_random_bank("lerf-p")
+    stage = source.stages[-1]
+    together = Stage(stage.patterns, (QUARTER_TURNS,), stage.values, stage.divisor, stage.bias)
+    tables = {key: table for key, table in source.tables.items() if not key.endswith(".1")}
+    bank = LutBank("one", KIND, 16, PATTERNS, (source.stages[0], together), tables)
+    plane = np.random.default_rng(3).integers(0, 256, (9, 12))
+    upright = reference.stage(plane, bank, 1, 4)
+    # rot90 turns counter-clockwise: (row, col) on the image becomes (-col, row) on the turned.
+    seen = reference.stage(np.rot90(plane, turns), bank, 1, 4)
+    for value, (column, sign) in enumerate(turned(stage.values, turns)):
+        mine = np.rot90(seen[column], -turns)
+        if value in (3, 4):
+            mine = sign * (mine - PLANE_BIAS) + PLANE_BIAS
+        np.testing.assert_array_equal(mine, upright[value])
+
+
+def test_slopes_vanish_on_flat_areas_of_every_level(make_random_bank):
+    bank = make_random_bank("lerf-p")
+    plane = np.repeat(np.arange(256)[:, None, None], 3, 1).repeat(3, 2)
+    for flat in plane[::5]:
+        slopes = reference.stage(flat, bank, 1, 4)[3:5]
+        assert (slopes == PLANE_BIAS).all()
+
+
+def test_slopes_of_both_signs_are_clipped_and_rounded_alike(make_random_bank):
+    source = make_random_bank("lerf-p")
+    stage = source.stages[-1]
+    steep = Stage(stage.patterns, stage.rotation_groups, stage.values, 1, stage.bias)
+    bank = LutBank("steep", KIND, 16, PATTERNS, (source.stages[0], steep), source.tables)
+    plane = np.random.default_rng(4).integers(0, 256, (12, 12))
+    for one in (bank, source):
+        slopes = reference.stage(plane, one, 1, 4)[3:5]
+        turned_round = reference.stage(plane[::-1, ::-1], one, 1, 4)[3:5, ::-1, ::-1]
+        np.testing.assert_array_equal(slopes - PLANE_BIAS, PLANE_BIAS - turned_round)
+        assert slopes.min() >= 1
+    assert reference.stage(plane, bank, 1, 4)[3:5].min() == 1
+
+
+def test_opaque_areas_stay_opaque(make_random_bank):
+    image = np.zeros((16, 16, 4), np.uint8)
+    image[..., :3] = np.random.default_rng(6).integers(0, 256, (16, 16, 3))
+    image[:, 8:, 3] = 255
+    alpha = lerf_core.rescale(image, 3, bank=make_random_bank("lerf-p"), channel_axis=-1)[..., 3]
+    assert (alpha[:, 27:] == 255).all()
+    assert (alpha[:, :21] == 0).all()
+
+
+def test_linear_light_follows_the_chain_rule():
+    """In linear light a plane leans as the decoded image does."""
+    image = ramp((16, 16), 0, 6, level=60).astype(np.uint8)
+    bank = planted_bank(residual=2)
+    result = lerf_core.rescale(image, 4, bank=bank, linear_light=True)[8:-8, 8:-8].astype(float)
+    cols = ((np.arange(64) + 0.5) / 4 - 0.5)[8:-8]
+    assert np.abs(result - (60.5 + 6 * cols)).max() <= 0.75
+
+
+def test_slopes_fade_where_the_support_is_stretched():
+    """Shrinking by anti-aliasing: over a wide support a step does not ring."""
+    image = np.zeros((64, 64), np.uint8) + 60
+    image[:, 30:] = 190
+    result = lerf_core.rescale(image, 0.25, bank=planted_bank(), anti_aliasing=True)
+    assert result.min() >= 60 - 8
+    assert result.max() <= 190 + 8
+    flat = lerf_core.rescale(image, 0.25, bank=planted_bank(slopes=False), anti_aliasing=True)
+    assert np.abs(result.astype(int) - flat).max() <= 16
+
+
+@pytest.mark.parametrize("mode", ["edge", "constant", "symmetric", "reflect", "wrap"])
+def test_borders_have_no_slope_of_their_own(mode, make_random_bank):
+    image = np.random.default_rng(7).integers(0, 256, (7, 9), dtype=np.uint8)
+    for bank in (planted_bank(), make_random_bank("lerf-p")):
+        mine, theirs = (
+            lerf_core.rescale(image, 2.5, bank=bank, mode=mode, cval=90, engine=engine)
+            for engine in ("numba", "reference")
+        )
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_deep_images_agree_with_bytes():
+    image = np.random.default_rng(8).integers(40, 200, (12, 12)).astype(np.uint8)
+    bank = planted_bank()
+    shallow = lerf_core.rescale(image, 3, bank=bank)
+    deep = lerf_core.rescale(image.astype(np.uint16) * 257, 3, bank=bank)
+    assert np.abs(deep / 257 - shallow).max() < 1.2
+    shifted = lerf_core.warp(
+        image.astype(np.float32), geometry.Displacement(np.full((2, 12, 12), 0.3)), bank=bank
+    )
+    assert shifted.dtype == np.float32
+
+
+def test_a_plane_must_have_its_bias():
+    bank = planted_bank()
+    first, last = bank.stages
+    wrong = Stage(last.patterns, last.rotation_groups, last.values, last.divisor, 127)
+    with pytest.raises(BankError, match="slope_row of stage 2 must have bias 128"):
+        LutBank("wrong", KIND, 16, PATTERNS, (first, wrong), bank.tables)
+    short = Stage(last.patterns, last.rotation_groups, last.values, (8, 8), last.bias)
+    with pytest.raises(BankError, match="a divisor and a bias for each"):
+        LutBank("wrong", KIND, 16, PATTERNS, (first, short), bank.tables)
+
+
+def test_banks_of_planes_travel_through_files(tmp_path, make_random_bank):
+    bank = make_random_bank("lerf-p")
+    bank.save(tmp_path / "planes.safetensors")
+    again = lerf_core.load_bank(tmp_path / "planes.safetensors")
+    assert again == bank
+    assert again.stages == bank.stages
+    assert again.kind.has_planes
