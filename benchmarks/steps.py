@@ -66,7 +66,7 @@ def main() -> None:
         def mean(taps=taps):
             return engine.grid(
                 feature, parameters, bank.kind.weighting, taps, taps,
-                confidence=None, cval=None, cval_confidence=1.0, to_uint8=True,
+                confidence=None, cval=None, cval_confidence=1.0, limits=limits, to_uint8=True,
             )  # fmt: skip
 
         tasks[f"weighted mean, x{factor}"] = mean

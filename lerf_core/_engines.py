@@ -33,6 +33,9 @@ class Engine(Protocol):
     ) -> Plane:
         """Table reads: coordinates to features or parameters, in the plane's dtype."""
 
+    def limits(self, plane: Plane, threads: int) -> Plane:
+        """How low and how high results may be; for uint8 rounded and within 0..255."""
+
     def grid(
         self,
         feature: Plane,
@@ -44,6 +47,7 @@ class Engine(Protocol):
         confidence: FloatPlane | None,
         cval: float | None,
         cval_confidence: float,
+        limits: Plane | None,
         to_uint8: bool,
     ) -> tuple[Plane, FloatPlane | None]:
         """Weighted mean on a grid."""
@@ -58,6 +62,7 @@ class Engine(Protocol):
         stretches: tuple[Positions, Positions] | None,
         *,
         confidence: FloatPlane | None,
+        limits: Plane | None,
         to_uint8: bool,
     ) -> tuple[Plane, FloatPlane | None]:
         """Weighted mean at scattered positions."""
@@ -73,6 +78,12 @@ class _ReferenceEngine:
         threads: int,  # noqa: ARG002
     ) -> Plane:
         return reference.stage(plane, bank, number, cell_bits).astype(plane.dtype)
+
+    def limits(self, plane: Plane, threads: int) -> Plane:  # noqa: ARG002
+        limits = reference.limits(plane)
+        if plane.dtype == np.uint8:
+            return np.clip(np.rint(limits), 0, LEVELS).astype(np.uint8)
+        return limits
 
     def grid(
         self,
@@ -98,11 +109,12 @@ class _ReferenceEngine:
         stretches: tuple[Positions, Positions] | None,
         *,
         confidence: FloatPlane | None,
+        limits: Plane | None,
         to_uint8: bool,
     ) -> tuple[Plane, FloatPlane | None]:
         taps = point_taps(row, col, *(stretches or (None, None)))
         result = reference.resample_points(
-            feature, parameters, weighting, taps, confidence=confidence
+            feature, parameters, weighting, taps, confidence=confidence, limits=limits
         )
         return _finish(result, confidence, to_uint8=to_uint8)
 

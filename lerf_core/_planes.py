@@ -8,7 +8,7 @@ premultiplying and dividing again gives for a fixed kernel, without its loss of 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +73,8 @@ class Channel:
         Factor of each pixel's weight.
     scale : ValueScale
         Back to the image's values.
+    limits : ndarray or None
+        How low and how high results may be; see `reference.limits`.
     border : dict
         ``cval`` (in grey levels) and ``cval_confidence``, for `Engine.grid`.
     missing : float or None
@@ -85,6 +87,7 @@ class Channel:
     parameters: Plane
     weighting: str
     confidence: FloatPlane | None
+    limits: Plane | None
     scale: ValueScale
     border: dict[str, Any]
     missing: float | None
@@ -188,8 +191,8 @@ def prepare_channel(
     plane = border.extend(plane)
     if confidence is not None:
         confidence = border.extend(confidence)
-    feature, parameters = _read(plane, scale, bank, engine, threads)
-    return _channel(feature, parameters, bank, confidence, scale, border, missing)
+    read = _read(plane, scale, bank, engine, threads)
+    return _channel(read, bank, confidence, scale, border, missing)
 
 
 def prepare_alpha(
@@ -203,18 +206,24 @@ def prepare_alpha(
     """
     scale = replace(scale, linear_light=False)
     plane = border.extend(plane)
-    feature, parameters = _read(plane, scale, bank, engine, threads)
+    read = _read(plane, scale, bank, engine, threads)
     grey = scale.to_grey(plane)
     plain = (grey <= 0) | (grey >= LEVELS)
-    feature[plain] = grey[plain].astype(feature.dtype)
-    parameters[WEIGHT_VALUES[bank.kind.weighting] :, plain] = PLANE_BIAS
-    return _channel(feature, parameters, bank, None, scale, border, None)
+    read.feature[plain] = grey[plain].astype(read.feature.dtype)
+    read.parameters[WEIGHT_VALUES[bank.kind.weighting] :, plain] = PLANE_BIAS
+    return _channel(read, bank, None, scale, border, None)
 
 
-def _read(
-    plane: Plane, scale: ValueScale, bank: LutBank, engine: Engine, threads: int
-) -> tuple[Plane, Plane]:
-    """Return feature and parameters in grey levels: uint8 for bytes, else float32."""
+class _Read(NamedTuple):
+    """What the tables say of a plane: in grey levels, uint8 for bytes, else float32."""
+
+    feature: Plane
+    parameters: Plane
+    limits: Plane | None
+
+
+def _read(plane: Plane, scale: ValueScale, bank: LutBank, engine: Engine, threads: int) -> _Read:
+    """Read the tables for a plane that has its border."""
     interval_bits = bank.interval.bit_length() - 1
     remainder: FloatPlane | None = None
     if scale.is_bytes:
@@ -223,6 +232,10 @@ def _read(
     else:
         cell_bits, grey_bits = DEEP_CELL_BITS, DEEP_CELL_BITS - interval_bits
         units, remainder = scale.to_units(plane, grey_bits)
+    limits: Plane | None = None
+    if bank.kind.has_planes:
+        grey = units if remainder is None else scale.to_grey(plane).astype(np.float32)
+        limits = engine.limits(grey, threads)
     last = len(bank.stages) - 1
     for number in range(last):
         units = engine.stage(units, bank, number, cell_bits, threads)[0]
@@ -234,7 +247,10 @@ def _read(
         feature = feature.astype(np.float32) * to_level + remainder
     if scale.linear_light:
         feature, parameters = _in_linear_light(feature, parameters, bank)
-    return feature, parameters
+        if limits is not None:
+            linear = decode_srgb(limits.astype(np.float64) / LEVELS) * LEVELS
+            limits = linear.astype(np.float32)
+    return _Read(feature, parameters, limits)
 
 
 def _in_linear_light(feature: Plane, parameters: Plane, bank: LutBank) -> tuple[Plane, Plane]:
@@ -251,8 +267,7 @@ def _in_linear_light(feature: Plane, parameters: Plane, bank: LutBank) -> tuple[
 
 
 def _channel(
-    feature: Plane,
-    parameters: Plane,
+    read: _Read,
     bank: LutBank,
     confidence: FloatPlane | None,
     scale: ValueScale,
@@ -269,16 +284,27 @@ def _channel(
             if scale.linear_light:
                 grey = decode_srgb(grey / LEVELS) * LEVELS
             cval = float(grey)
+    to_uint8 = scale.is_bytes and not scale.linear_light
+    if cval is not None and read.limits is not None:
+        _lift_at_border(read.limits, to_uint8=to_uint8)
     return Channel(
-        feature=feature,
-        parameters=parameters,
+        feature=read.feature,
+        parameters=read.parameters,
         weighting=bank.kind.weighting,
         confidence=confidence,
+        limits=read.limits,
         scale=scale,
         border={"cval": cval, "cval_confidence": trust},
         missing=missing,
-        to_uint8=scale.is_bytes and not scale.linear_light,
+        to_uint8=to_uint8,
     )
+
+
+def _lift_at_border(limits: Plane, *, to_uint8: bool) -> None:
+    """No limits on cells that a constant beyond the border is part of."""
+    for bounds, end in zip(limits, (0, LEVELS) if to_uint8 else (-np.inf, np.inf), strict=True):
+        bounds[[0, -1]] = end
+        bounds[:, [0, -1]] = end
 
 
 def find_missing(

@@ -79,7 +79,8 @@ class GridSampler:
             for channel in channels:
                 mean, trust = engine.grid(
                     *channel.planes, rows, cols,
-                    confidence=channel.confidence, to_uint8=channel.to_uint8, **channel.border,
+                    confidence=channel.confidence, limits=channel.limits,
+                    to_uint8=channel.to_uint8, **channel.border,
                 )  # fmt: skip
                 yield channel.finish(mean, trust)
 
@@ -135,7 +136,8 @@ class WarpSampler:
             for channel in channels:
                 mean, trust = engine.points(
                     *channel.planes, place.row + margin[0], place.col + margin[1], place.stretches,
-                    confidence=channel.confidence, to_uint8=channel.to_uint8,
+                    confidence=channel.confidence, limits=channel.limits,
+                    to_uint8=channel.to_uint8,
                 )  # fmt: skip
                 values.append(channel.finish(mean, trust))
             return iter(cover.apply(values, place.coverage))

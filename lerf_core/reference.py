@@ -36,8 +36,11 @@ from lerf_core.taps import REACH_LIMIT, AxisTaps, PointTaps
 __all__ = [
     "EXP2_COEFFICIENTS",
     "EXPONENT_LIMIT",
+    "OVERSHOOT_PEAK",
+    "OVERSHOOT_RANGE",
     "WEIGHT_VALUES",
     "exp2_negative",
+    "limits",
     "plane_value",
     "resample_grid",
     "resample_points",
@@ -59,6 +62,11 @@ EXP2_COEFFICIENTS = tuple(
 EXPONENT_LIMIT = F32(126.0)
 #: 1.5 * 2**23: adding and subtracting it rounds a float32 to an integer, half to even.
 ROUND_F32 = F32(12582912.0)
+#: How far results of planes may leave the range of the 4x4 source pixels around: by this part
+#: of the range (Lanczos overshoots a hard step by 0.1 to 0.12), ...
+OVERSHOOT_RANGE = F32(3 / 32)
+#: ... and by so many times what the range's end lies beyond that of any two touching pixels.
+OVERSHOOT_PEAK = F32(4)
 #: How many of the parameters a weighting takes; what comes after them are planes.
 WEIGHT_VALUES = {"gaussian": 3, "linear": 1}
 #: u**2 / 2 and -r*u*v of the Gaussian's exponent in base 2, for parameters in 0..255.
@@ -194,13 +202,50 @@ def plane_value(
         return feature
     slope_row, slope_col, residual = plane.astype(F32) - F32(PLANE_BIAS)
     level = feature + residual * F32(RESIDUAL_UNIT)
-    value: FloatPlane = level + (slope_col * F32(SLOPE_UNIT)) * dx
-    return value + (slope_row * F32(SLOPE_UNIT)) * dy
+    level = level + (slope_col * F32(SLOPE_UNIT)) * dx
+    value: FloatPlane = level + (slope_row * F32(SLOPE_UNIT)) * dy
+    return value
 
 
 def _tent(slope: FloatPlane, distance: FloatPlane) -> FloatPlane:
     size = np.abs(distance)
     return np.where(size <= F32(1), np.maximum(F32(1) - slope * size, F32(0)), F32(0))
+
+
+def limits(plane: AnyPlane) -> FloatPlane:
+    """How low and how high results of planes may be, for every cell of four source pixels.
+
+    Planes can overshoot, and must in order to restore what a reduction has blurred: peaks
+    and pits of texture. Hard edges, lines and checkerboards were never blurred. There the
+    brightest pixels of the surroundings touch others as bright, and likewise the darkest;
+    so limits are loose where one pixel stands out, and tight elsewhere.
+
+    Parameters
+    ----------
+    plane : ndarray, (rows, cols)
+        The source image in grey levels.
+
+    Returns
+    -------
+    ndarray of float32, (2, rows + 1, cols + 1)
+        The least and the largest result in grey levels. Cell [r, c] lies between the
+        pixels (r - 1, c - 1) and (r, c); its surroundings are the 4x4 pixels around,
+        edges replicated.
+    """
+    padded = np.pad(plane.astype(F32), 2, mode="edge")
+    around = np.lib.stride_tricks.sliding_window_view(padded, (4, 4))
+    top, bottom = around.max((-2, -1)), around.min((-2, -1))
+    low_pair, high_pair = np.full_like(top, np.inf), np.full_like(top, -np.inf)
+    for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):  # pixels that touch, also by a corner
+        left = max(-dx, 0)
+        one = around[..., : 4 - dy, left : 4 - max(dx, 0)]
+        other = around[..., dy:, left + dx : 4 - max(dx, 0) + dx]
+        low_pair = np.minimum(low_pair, np.maximum(one, other).min((-2, -1)))
+        high_pair = np.maximum(high_pair, np.minimum(one, other).max((-2, -1)))
+    margin = OVERSHOOT_RANGE * (top - bottom)
+    low = bottom - (margin + OVERSHOOT_PEAK * (low_pair - bottom))
+    high = top + (margin + OVERSHOOT_PEAK * (top - high_pair))
+    return np.stack([low, high])
 
 
 class _Mean:
@@ -246,6 +291,7 @@ def resample_grid(
     confidence: FloatPlane | None = None,
     cval: float | None = None,
     cval_confidence: float = 1.0,
+    limits: AnyPlane | None = None,
 ) -> tuple[FloatPlane, FloatPlane]:
     """Resample onto a grid: each output row and column has its own taps.
 
@@ -263,6 +309,8 @@ def resample_grid(
         Factor for each source pixel's weight, in 0..1.
     cval, cval_confidence : float, optional
         Feature and confidence beyond the border; None takes the nearest pixel's.
+    limits : ndarray, (2, rows + 1, cols + 1), optional
+        See the function `limits`. They hold where the support is not stretched.
 
     Returns
     -------
@@ -279,7 +327,20 @@ def resample_grid(
                 np.broadcast_to(index_col, (rows.size, cols.size)),
                 rows.offset[:, ty, None], cols.offset[None, :, tx],
             )  # fmt: skip
-    return mean.result()
+    value, trust = mean.result()
+    if limits is not None and rows.count <= 2 and cols.count <= 2:
+        cell_row, cell_col = (
+            _cell(rows.index[:, 0], feature, 0),
+            _cell(cols.index[:, 0], feature, 1),
+        )
+        low, high = limits[:, cell_row[:, None], cell_col].astype(F32)
+        value = np.clip(value, low, high)
+    return value, trust
+
+
+def _cell(first: npt.NDArray[np.int64], plane: AnyPlane, axis: int) -> npt.NDArray[np.int64]:
+    """Row or column of the cell whose first neighbours are given."""
+    return np.clip(first, -1, plane.shape[axis] - 1) + 1
 
 
 def resample_points(
@@ -289,6 +350,7 @@ def resample_points(
     points: PointTaps,
     *,
     confidence: FloatPlane | None = None,
+    limits: AnyPlane | None = None,
 ) -> tuple[FloatPlane, FloatPlane]:
     """Resample at scattered source positions; arguments and results as `resample_grid`.
 
@@ -306,7 +368,13 @@ def resample_points(
                 mean, feature, parameters, weighting, confidence, None, 1.0,
                 index_row, index_col, dy, dx, used,
             )  # fmt: skip
-    return mean.result()
+    value, trust = mean.result()
+    if limits is not None:
+        place = _cell(points.row_first, feature, 0), _cell(points.col_first, feature, 1)
+        low, high = limits[:, *place].astype(F32)
+        near = (points.row_count <= 2) & (points.col_count <= 2)
+        value = np.where(near, np.clip(value, low, high), value)
+    return value, trust
 
 
 def _add_tap(

@@ -368,11 +368,11 @@ def _check_fits(array: Image, shape: tuple[int, int], options: Options) -> None:
     planes = array.size // source
     channels = 1 if options.channel_axis is None else array.shape[options.channel_axis]
     itemsize = array.dtype.itemsize if options.preserve_range else 8
-    # A feature and parameters for each source pixel of a plane: bytes, or float32.
+    # A feature, parameters and limits for each source pixel of a plane: bytes, or float32.
     work = 0
     if not options.is_nearest(array.dtype):
         size = 1 if array.dtype == np.uint8 and options.value_range is None else 4
-        work = source * channels * size * (2 + len(options.bank.kind.values))
+        work = source * channels * size * (4 + len(options.bank.kind.values))
     result = shape[0] * shape[1] * planes * itemsize
     check_memory(result + work + 64 * (shape[0] + shape[1]), f"an image of {shape}")
 

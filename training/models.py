@@ -22,6 +22,7 @@ from lerf_core.bank import (
 from lerf_core.errors import InvalidArgumentError
 from training.operations import (
     StageReads,
+    limited,
     read_tables,
     rounded,
     spread,
@@ -147,8 +148,9 @@ class TableModel(nn.Module):
             Grey levels; equal to the reference's up to float32 rounding of the mean.
         """
         feature, parameters = self.stages(low, twin=twin)
-        weighting = self.template.kind.weighting
-        return weighted_mean(weighting, feature, parameters, first, offset, twin=twin)
+        kind = self.template.kind
+        values = weighted_mean(kind.weighting, feature, parameters, first, offset, twin=twin)
+        return limited(values, low, first, twin=twin) if kind.has_planes else values
 
     def stages(self, low: Tensor, *, twin: bool = False) -> tuple[Tensor, Tensor]:
         """Feature (batch, rows, cols) and parameters (batch, rows, cols, values), in 0..255."""

@@ -26,6 +26,7 @@ from lerf_core.errors import InvalidArgumentError
 from training.models import starting_bank
 from training.operations import (
     StageReads,
+    limited,
     quantise,
     rounded,
     stage_values,
@@ -223,8 +224,9 @@ class NetworkModel(nn.Module):
             Grey levels.
         """
         feature, parameters = self.stages(low)
-        weighting = self.template.kind.weighting
-        return weighted_mean(weighting, feature, parameters, first, offset, twin=twin)
+        kind = self.template.kind
+        values = weighted_mean(kind.weighting, feature, parameters, first, offset, twin=twin)
+        return limited(values, low, first, twin=twin) if kind.has_planes else values
 
     def stages(
         self,

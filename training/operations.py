@@ -29,12 +29,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lerf_core._engines import get_engine
 from lerf_core.bank import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT, LutBank, Stage, turned
-from lerf_core.reference import WEIGHT_VALUES
+from lerf_core.reference import OVERSHOOT_PEAK, OVERSHOOT_RANGE, WEIGHT_VALUES
 from lerf_core.taps import REACH_LIMIT
 
 __all__ = [
     "StageReads",
+    "limited",
     "quantise",
     "read_tables",
     "rounded",
@@ -233,7 +235,9 @@ def _interpolate(table: Tensor, pixels: Tensor, strides: Tensor, interval: int) 
 
 class _Quantise(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, values: Tensor, low: float | Tensor, high: float, whole: bool) -> Tensor:
+    def forward(
+        ctx: Any, values: Tensor, low: float | Tensor, high: float | Tensor, whole: bool
+    ) -> Tensor:
         ctx.save_for_backward(values)
         ctx.range = low, high
         return (torch.round(values) if whole else values).clamp(min=low).clamp(max=high)
@@ -373,6 +377,69 @@ def _tap_weight(weighting: str, parameters: Sequence[Tensor], dy: Tensor, dx: Te
     slant = 2 * rho / LEVELS - 1
     u, v = 10 / LEVELS * sigma_row * dy, 10 / LEVELS * sigma_col * dx
     return torch.exp(slant * u * v - (u * u + v * v) / 2)
+
+
+# -- limits -------------------------------------------------------------------------
+
+
+def limited(values: Tensor, plane: Tensor, first: Tensor, *, twin: bool = False) -> Tensor:
+    """Values of points between the limits of planes; see `lerf_core.reference.limits`.
+
+    Parameters
+    ----------
+    values : Tensor, (batch, points)
+        Of `weighted_mean`.
+    plane : Tensor, (batch, rows, cols)
+        What the points lie on, in grey levels.
+    first : Tensor of int32, (batch, points, 2)
+        As for `weighted_mean`.
+    twin : bool, optional
+        Find the limits by plain torch operations on the CPU as well.
+
+    Returns
+    -------
+    Tensor, (batch, points)
+        Gradients pass where they do not lead farther out, as those of `quantise`.
+    """
+    batch, rows, cols = plane.shape
+    with torch.no_grad():
+        if twin or plane.device.type != "cpu" or plane.dtype != _F32:
+            bounds = _limits_twin(plane)
+        else:
+            engine = get_engine("numba")
+            bounds = torch.from_numpy(
+                np.stack([engine.limits(one, 1) for one in plane.detach().numpy()], axis=1)
+            )
+        item = torch.arange(batch, device=plane.device)[:, None]
+        cell = (item * (rows + 1) + first[..., 0] + 1) * (cols + 1) + first[..., 1] + 1
+        low, high = (bound.flatten()[cell] for bound in bounds)
+    clipped: Tensor = _Quantise.apply(values, low, high, False)
+    return clipped
+
+
+def _limits_twin(plane: Tensor) -> tuple[Tensor, Tensor]:
+    padded = torch.nn.functional.pad(plane[:, None], (2, 2, 2, 2), mode="replicate")
+    top, pair_high = _largest(padded)
+    bottom, pair_low = (-largest for largest in _largest(-padded))
+    margin = float(OVERSHOOT_RANGE) * (top - bottom)
+    peak = float(OVERSHOOT_PEAK)
+    return bottom - (margin + peak * (pair_low - bottom)), top + (margin + peak * (top - pair_high))
+
+
+def _largest(padded: Tensor) -> tuple[Tensor, Tensor]:
+    """Largest pixel of each 4x4 window, and largest of two that touch."""
+
+    def windows(values: Tensor, rows: int, cols: int) -> Tensor:
+        return torch.nn.functional.max_pool2d(values, (rows, cols), stride=1)[:, 0]
+
+    upper, lower = padded[:, :, :-1], padded[:, :, 1:]
+    pairs = (
+        windows(torch.minimum(upper, lower), 3, 4),
+        windows(torch.minimum(padded[..., :-1], padded[..., 1:]), 4, 3),
+        windows(torch.minimum(upper[..., :-1], lower[..., 1:]), 3, 3),
+        windows(torch.minimum(upper[..., 1:], lower[..., :-1]), 3, 3),
+    )
+    return windows(padded, 4, 4), torch.stack(pairs).amax(0)
 
 
 # -- gradients of neighbouring entries ----------------------------------------------

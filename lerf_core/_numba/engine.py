@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lerf_core._numba.limits import limit_rows
 from lerf_core._numba.packing import PackedStage, pack_stage
 from lerf_core._numba.reads import stage_rows
 from lerf_core._numba.resample import grid2_rows, grid_rows, points2_rows, points_rows
@@ -63,6 +64,15 @@ class CompiledEngine:
         run_all(task, bands(rows, _STAGE_ROWS), threads)
         return out
 
+    def limits(self, plane: Plane, threads: int) -> Plane:
+        """See `reference.limits`; for uint8 rounded and within 0..255."""
+        padded = np.pad(plane, 2, mode="edge")
+        rows, cols = plane.shape
+        out = np.empty((2, rows + 1, cols + 1), plane.dtype)
+        tasks = bands(rows + 1, _STAGE_ROWS)
+        run_all(lambda first, last: limit_rows(padded, first, last, out), tasks, threads)
+        return out
+
     def grid(
         self,
         feature: Plane,
@@ -74,6 +84,7 @@ class CompiledEngine:
         confidence: FloatPlane | None,
         cval: float | None,
         cval_confidence: float,
+        limits: Plane | None,
         to_uint8: bool,
     ) -> tuple[Plane, FloatPlane | None]:
         """See `reference.resample_grid`; rounded where `to_uint8` is set."""
@@ -88,6 +99,7 @@ class CompiledEngine:
         (grid2_rows if two else grid_rows)(
             feature, parameters, weighting == "gaussian", *taps,
             _NO_FLOATS if confidence is None else confidence, np.float32(cval_confidence),
+            *_limit_arrays(limits, feature.dtype, rows, cols, feature.shape),
             0, rows.size, mean, trust,
         )  # fmt: skip
         return _finish(mean, trust, confidence, to_uint8=to_uint8)
@@ -102,6 +114,7 @@ class CompiledEngine:
         stretches: tuple[Positions, Positions] | None,
         *,
         confidence: FloatPlane | None,
+        limits: Plane | None,
         to_uint8: bool,
     ) -> tuple[Plane, FloatPlane | None]:
         """See `reference.resample_points`; rounded where `to_uint8` is set."""
@@ -109,10 +122,12 @@ class CompiledEngine:
         two = stretches is None
         trusted = _NO_FLOATS if confidence is None else confidence
         mean, trust = _results(row.shape, confidence, two=two, to_uint8=to_uint8)
+        bounds = _no_limits(feature.dtype) if limits is None else limits
+        place = (feature, parameters, gaussian, row, col)
         if stretches is None:
-            points2_rows(feature, parameters, gaussian, row, col, trusted, mean, trust)
+            points2_rows(*place, trusted, bounds, mean, trust)
         else:
-            points_rows(feature, parameters, gaussian, row, col, *stretches, trusted, mean, trust)
+            points_rows(*place, *stretches, trusted, bounds, mean, trust)
         return _finish(mean, trust, confidence, to_uint8=to_uint8)
 
 
@@ -122,6 +137,28 @@ def _tap_arrays(
     index = np.ascontiguousarray(taps.index.T)
     clipped = np.clip(index, 0, size - 1)
     return clipped, clipped != index, np.ascontiguousarray(taps.offset.T)
+
+
+def _limit_arrays(
+    limits: Plane | None,
+    dtype: np.dtype[Any],
+    rows: AxisTaps,
+    cols: AxisTaps,
+    shape: tuple[int, ...],
+) -> tuple[Plane, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Limits, empty for none, and the cell of each output row and column."""
+    row_cell, col_cell = (
+        np.clip(taps.index[:, 0], -1, size - 1) + 1
+        for taps, size in zip((rows, cols), shape, strict=True)
+    )
+    if limits is None or rows.count > 2 or cols.count > 2:
+        limits = _no_limits(dtype)
+    return limits, row_cell, col_cell
+
+
+@cache
+def _no_limits(dtype: np.dtype[Any]) -> Plane:
+    return np.empty((2, 0, 0), dtype)
 
 
 def _results(

@@ -255,10 +255,27 @@ def _combine_trusting(weights, f00, f01, f10, f11, t00, t01, t10, t11, n, out, t
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _spread_limits(limits, row, cells, low, high):
+    """Limits of a row of cells, for the output columns that lie in them."""
+    lows, highs = limits[0, row], limits[1, row]
+    for x in range(cells.size):
+        low[x] = lows[cells[x]]
+        high[x] = highs[cells[x]]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _clip_row(row, low, high):
+    for x in range(row.size):
+        value = row[x]
+        value = low[x] if value < low[x] else value
+        row[x] = high[x] if value > high[x] else value
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def grid2_rows(
     feature, parameters, gaussian, row_index, row_outside, row_offset,
     col_index, col_outside, col_offset, cval, use_cval, confidence, cval_confidence,
-    top, bottom, out, trust,
+    limits, row_cell, col_cell, top, bottom, out, trust,
 ):  # fmt: skip
     """Resize output rows top..bottom-1 by two neighbours an axis.
 
@@ -279,6 +296,10 @@ def grid2_rows(
         Empty for none.
     cval_confidence : float32
         Confidence beyond the border.
+    limits : ndarray, (2, rows + 1, cols + 1)
+        See `reference.limits`; rounded where `out` is uint8, and empty for none.
+    row_cell, col_cell : ndarray of int64, (output size,)
+        The cells that output rows and columns lie in.
     out : ndarray of uint8 or float32, (output rows, output cols)
         Receives the mean.
     trust : ndarray of float32, as `out`
@@ -289,9 +310,11 @@ def grid2_rows(
     slots = np.empty((2, 2, 6, _SEGMENT), np.float32)
     weights = np.empty((4, _SEGMENT), np.float32)
     values = np.empty((4, _SEGMENT), np.float32)
+    bounds = np.empty((2, _SEGMENT), out.dtype)
     width = out.shape[1]
     for start in range(0, width, _SEGMENT):
         n = min(_SEGMENT, width - start)
+        held_cell = np.int64(-1)
         held_row = np.full(2, -1, np.int64)  # source row that each slot holds
         held_outside = np.zeros(2, np.bool_)
         for y in range(top, bottom):
@@ -327,6 +350,12 @@ def grid2_rows(
                 _blend_gaussian(upper, lower, row_offset[0, y], row_offset[1, y], n, target)
             else:
                 _blend_tent(upper, lower, row_offset[0, y], row_offset[1, y], n, target)
+            if limits.size > 0:
+                if row_cell[y] != held_cell:
+                    held_cell = row_cell[y]
+                    cells = col_cell[start : start + n]
+                    _spread_limits(limits, held_cell, cells, bounds[0], bounds[1])
+                _clip_row(target, bounds[0], bounds[1])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -370,7 +399,7 @@ def _mean(base, trusted, trusted_sum, plain, plain_sum):
 def grid_rows(
     feature, parameters, gaussian, row_index, row_outside, row_offset,
     col_index, col_outside, col_offset, cval, use_cval, confidence, cval_confidence,
-    top, bottom, out, trust,
+    limits, row_cell, col_cell, top, bottom, out, trust,
 ):  # fmt: skip
     """Resize output rows top..bottom-1 by any number of taps.
 
@@ -399,8 +428,18 @@ def grid_rows(
                     plain += weight * (value - base)
                     trusted_sum += kept
                     trusted += kept * (value - base)
-            out[y, x] = _mean(base, trusted, trusted_sum, plain, plain_sum)
+            mean = _mean(base, trusted, trusted_sum, plain, plain_sum)
+            if limits.size > 0:
+                mean = _within(mean, limits, row_cell[y], col_cell[x])
+            out[y, x] = mean
             trust[y, x] = trusted_sum / plain_sum
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _within(value, limits, row, col):
+    low, high = np.float32(limits[0, row, col]), np.float32(limits[1, row, col])
+    value = low if value < low else value
+    return high if value > high else value
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -417,7 +456,7 @@ def _clip(index, size):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def points2_rows(feature, parameters, gaussian, rows, cols, confidence, out, trust):
+def points2_rows(feature, parameters, gaussian, rows, cols, confidence, limits, out, trust):
     """Resample at scattered positions by two neighbours an axis.
 
     Parameters
@@ -426,7 +465,7 @@ def points2_rows(feature, parameters, gaussian, rows, cols, confidence, out, tru
         As for `grid2_rows`. Neighbours beyond the border are the nearest pixel's.
     rows, cols : ndarray of float64, (output rows, output cols)
         Finite source positions.
-    confidence, out, trust
+    confidence, limits, out, trust
         As for `grid2_rows`.
     """
     trusting = confidence.size > 0
@@ -462,6 +501,18 @@ def points2_rows(feature, parameters, gaussian, rows, cols, confidence, out, tru
                 )  # fmt: skip
             else:
                 _combine(weights, taps[0, 0], taps[1, 0], taps[2, 0], taps[3, 0], n, target)
+            if limits.size > 0:
+                for x in range(n):
+                    i = _first_cell(rows[y, start + x], feature.shape[0])
+                    j = _first_cell(cols[y, start + x], feature.shape[1])
+                    target[x] = _within(np.float32(target[x]), limits, i, j)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _first_cell(position, size):
+    """Row or column of the cell that a position lies in."""
+    first = np.int64(np.ceil(position - 1.0 - POSITION_EPS))
+    return min(max(first, -1), size - 1) + 1
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -534,7 +585,7 @@ def _combine(weights, f00, f01, f10, f11, n, out):
 @njit(nogil=True, cache=True, error_model="numpy")
 def points_rows(
     feature, parameters, gaussian, rows, cols, row_stretch, col_stretch,
-    confidence, out, trust,
+    confidence, limits, out, trust,
 ):  # fmt: skip
     """Resample at scattered positions, over footprints where the map shrinks.
 
@@ -573,5 +624,8 @@ def points_rows(
                     plain += weight * (value - base)
                     trusted_sum += kept
                     trusted += kept * (value - base)
-            out[y, x] = _mean(base, trusted, trusted_sum, plain, plain_sum)
+            mean = _mean(base, trusted, trusted_sum, plain, plain_sum)
+            if limits.size > 0 and count_r == 2 and count_c == 2:
+                mean = _within(mean, limits, _first_cell(row, height), _first_cell(col, width))
+            out[y, x] = mean
             trust[y, x] = trusted_sum / plain_sum

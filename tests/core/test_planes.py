@@ -7,6 +7,7 @@ import pytest
 
 import lerf_core
 from lerf_core import geometry, reference
+from lerf_core._engines import ENGINES, get_engine
 from lerf_core.bank import (
     KINDS,
     PLANE_BIAS,
@@ -79,12 +80,13 @@ def test_slopes_are_in_source_pixels_under_any_map():
 
 
 def test_residual_raises_the_level_by_quarters():
-    image = np.full((6, 7), 100, np.uint8)
+    image = np.random.default_rng(2).uniform(60, 180, (12, 12)).astype(np.float32)
     # 4 reads of 3, over 4: 3 quarters of a level.
-    bank = planted_bank(residual=3)
-    value = lerf_core.rescale(image.astype(np.float32), 2, bank=bank, value_range=(0, 255))
-    np.testing.assert_allclose(value, 100.75, atol=1e-4)
-    assert (lerf_core.rescale(image, 2, bank=bank) == 101).all()
+    with_residual, without = (
+        lerf_core.rescale(image, 2, bank=planted_bank(residual=r), value_range=(0, 255))
+        for r in (3, 0)
+    )
+    np.testing.assert_allclose(np.median(with_residual - without), 0.75, atol=1e-4)
 
 
 @pytest.mark.parametrize("turns", QUARTER_TURNS)
@@ -198,3 +200,75 @@ def test_banks_of_planes_travel_through_files(tmp_path, make_random_bank):
     assert again == bank
     assert again.stages == bank.stages
     assert again.kind.has_planes
+
+
+# -- limits -----------------------------------------------------------------------
+
+
+def step(low, high, size=16, angle=0.0):
+    rows, cols = np.mgrid[:size, :size] - size / 2 + 0.5
+    return np.where(np.cos(angle) * cols + np.sin(angle) * rows > 0, high, low).astype(np.uint8)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (9, 2), (23, 300), (60, 31)])
+def test_compiled_limits_equal_the_reference(shape, dtype):
+    rng = np.random.default_rng(9)
+    for plane in (rng.integers(0, 256, shape), rng.choice([0, 100, 255], shape)):
+        planes = [get_engine(name).limits(plane.astype(dtype), 2) for name in ENGINES]
+        assert planes[0].shape == (2, shape[0] + 1, shape[1] + 1)
+        assert planes[0].dtype == dtype
+        np.testing.assert_array_equal(*planes)
+
+
+def test_limits_are_tight_where_the_brightest_pixels_touch_and_loose_at_a_peak():
+    low, high = reference.limits(step(50, 150))
+    assert high.max() == 150 + 3 / 32 * 100
+    assert low.min() == 50 - 3 / 32 * 100
+    peak = np.full((9, 9), 50.0)
+    peak[4, 4] = 60
+    low, high = reference.limits(peak)
+    assert high[4, 4] == 60 + 3 / 32 * 10 + 4 * 10
+    assert low[4, 4] == 50 - 3 / 32 * 10
+    flat_low, flat_high = reference.limits(np.full((5, 6), 77.0))
+    assert (flat_low == 77).all()
+    assert (flat_high == 77).all()
+
+
+@pytest.mark.parametrize("angle", [0, 0.3, np.pi / 4, 1.2])
+@pytest.mark.parametrize("levels", [(50, 200), (100, 130), (180, 90)])
+@pytest.mark.parametrize("scale", [2, 2.6, 4])
+def test_no_tables_make_a_hard_edge_overshoot_by_more_than_a_tenth(
+    make_random_bank, levels, angle, scale
+):
+    """By any tables: these are random."""
+    bank = make_random_bank("lerf-p")
+    image = step(*levels, angle=angle)
+    height = 3 / 32 * abs(levels[1] - levels[0]) + 0.5
+    matrix = np.diag([1 / scale, 1 / scale, 1.0])
+    for result in (
+        lerf_core.rescale(image, scale, bank=bank),
+        lerf_core.rescale(image, (scale, 1), bank=bank),
+        lerf_core.warp(image, matrix, output_shape=(40, 40), bank=bank, mode="edge"),
+    ):
+        assert result.max() <= max(levels) + height
+        assert result.min() >= min(levels) - height
+        assert np.ptp(result) > 0
+
+
+def test_limits_follow_into_deep_images_and_linear_light(make_random_bank):
+    bank = make_random_bank("lerf-p")
+    image = step(50, 200)
+    deep = lerf_core.rescale(image.astype(np.float64) / 255, 3, bank=bank) * 255
+    assert deep.max() <= 200 + 3 / 32 * 150 + 1e-3
+    assert deep.min() >= 50 - 3 / 32 * 150 - 1e-3
+    linear = lerf_core.rescale(image, 3, bank=bank, linear_light=True)
+    assert linear.max() <= 200 + 3 / 32 * 150 + 1
+    assert linear.min() >= 50 - 3 / 32 * 150 - 1
+
+
+def test_a_constant_beyond_the_border_is_not_limited():
+    image = np.full((8, 8), 200, np.uint8)
+    result = lerf_core.rescale(image, 4, bank=planted_bank(), mode="constant", cval=0)
+    assert (result[0] < 150).all()
+    assert (result[8:-8, 8:-8] == 200).all()

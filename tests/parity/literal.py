@@ -105,4 +105,31 @@ def resize(plane, bank, scale):
             level = padded[here] + slopes[0][here] * dy + slopes[1][here] * dx
             total = total + weight * level
             weights = weights + weight
-    return total / weights
+    return (
+        total / weights
+        if len(parameters) == 3
+        else _limited(total / weights, plane, first_y, first_x)
+    )
+
+
+def _limited(result, plane, first_y, first_x):
+    """Results of planes between limits of the 4x4 pixels around, but where zeros are near."""
+    rows, cols = plane.shape
+    padded = np.pad(plane.astype(float), 2, mode="edge")
+    for y, i in enumerate(first_y):
+        for x, j in enumerate(first_x):
+            if i < 0 or j < 0 or i + 1 >= rows or j + 1 >= cols:
+                continue
+            around = padded[i + 1 : i + 5, j + 1 : j + 5]
+            pairs = [
+                (around[a], around[b])
+                for a in np.ndindex(4, 4)
+                for b in np.ndindex(4, 4)
+                if a < b and max(abs(a[0] - b[0]), abs(a[1] - b[1])) == 1
+            ]
+            low, high = around.min(), around.max()
+            margin = 3 / 32 * (high - low)
+            least = low - margin - 4 * (min(map(max, pairs)) - low)
+            most = high + margin + 4 * (high - max(map(min, pairs)))
+            result[y, x] = min(max(result[y, x], least), most)
+    return result

@@ -10,9 +10,18 @@ import pytest
 # ruff: noqa: E402 - torch may be missing, and with it what follows
 torch = pytest.importorskip("torch")
 
+from lerf_core import reference
 from lerf_core.bank import KINDS, PLANE_BIAS
 from training._numba import reads as reads_module
-from training.operations import StageReads, quantise, read_tables, rounded, spread, weighted_mean
+from training.operations import (
+    StageReads,
+    limited,
+    quantise,
+    read_tables,
+    rounded,
+    spread,
+    weighted_mean,
+)
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
 
@@ -390,3 +399,34 @@ def test_spreading_is_symmetric_and_falls_by_the_share():
         line = around.movedim(axis, -1)[8, 8, 8]
         torch.testing.assert_close(line[9] / line[8], torch.tensor(0.5), rtol=1e-3, atol=0)
         torch.testing.assert_close(line[7], line[9], rtol=1e-3, atol=0)
+
+
+# -- limits -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 9), (11, 8)])
+def test_limits_equal_their_twin_and_the_reference(size):
+    plane = levels((2, *size), seed=4, choices=[0, 90, 100, 255])
+    rng = np.random.default_rng(4)
+    first = np.stack([rng.integers(-1, side, (2, 300)) for side in size], -1).astype(np.int32)
+    values = torch.from_numpy(rng.uniform(-300, 600, (2, 300)).astype(np.float32))
+    inputs = plane, torch.from_numpy(first)
+    mine = gradients(lambda v: limited(v, *inputs), values)
+    twin = gradients(lambda v: limited(v, *inputs, twin=True), values)
+    for one, other in zip(mine, twin, strict=True):
+        assert torch.equal(one, other)
+    for item in range(2):
+        low, high = reference.limits(plane[item].numpy())
+        place = tuple(first[item].T + 1)
+        wanted = np.clip(values[item].numpy(), low[place], high[place])
+        np.testing.assert_array_equal(mine[0][item].numpy(), wanted)
+    assert not torch.equal(mine[0], values)
+
+
+def test_gradients_lead_back_between_the_limits():
+    plane = torch.full((1, 4, 4), 100.0)
+    first = torch.ones((1, 4, 2), dtype=torch.int32)
+    values = torch.tensor([[90.0, 110.0, 90.0, 110.0]], requires_grad=True)
+    limited(values, plane, first).backward(torch.tensor([[1.0, -1.0, -1.0, 1.0]]))
+    # A step goes against the gradient: the first two would lead farther out.
+    assert values.grad.tolist() == [[0.0, 0.0, -1.0, 1.0]]

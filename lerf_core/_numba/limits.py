@@ -1,0 +1,113 @@
+"""How far results may overshoot, in numba: bit-equal to `reference.limits`.
+
+The window of a cell is reduced along the columns first, so that cells side by side share
+the work; every loop runs along a row and vectorises.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from lerf_core.bank import LEVELS
+from lerf_core.reference import OVERSHOOT_PEAK, OVERSHOOT_RANGE, ROUND_F32
+
+__all__ = ["limit_rows"]
+
+_ZERO, _TOP = np.float32(0), np.float32(LEVELS)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _more(a, b):
+    return a if a > b else b
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _less(a, b):
+    return a if a < b else b
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _load(plane, row, target):
+    source = plane[row]
+    for x in range(source.size):
+        target[x] = source[x]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _columns(lines, bottom, top, low_pair, high_pair):
+    """Least and largest of each column of four pixels, and of its pairs with any neighbour.
+
+    The pairs of column x are those within it and those with column x + 1.
+    """
+    a, b, c, d = lines[0], lines[1], lines[2], lines[3]
+    for x in range(a.size):
+        top[x] = _more(_more(a[x], b[x]), _more(c[x], d[x]))
+        bottom[x] = _less(_less(a[x], b[x]), _less(c[x], d[x]))
+    last = a.size - 1
+    for x in range(last):
+        e, f, g, h = a[x], b[x], c[x], d[x]
+        i, j, k, m = a[x + 1], b[x + 1], c[x + 1], d[x + 1]
+        level = _more(_more(_less(e, i), _less(f, j)), _more(_less(g, k), _less(h, m)))
+        falling = _more(_more(_less(e, j), _less(f, k)), _less(g, m))
+        rising = _more(_more(_less(f, i), _less(g, j)), _less(h, k))
+        high_pair[0, x] = _more(level, _more(falling, rising))
+        level = _less(_less(_more(e, i), _more(f, j)), _less(_more(g, k), _more(h, m)))
+        falling = _less(_less(_more(e, j), _more(f, k)), _more(g, m))
+        rising = _less(_less(_more(f, i), _more(g, j)), _more(h, k))
+        low_pair[0, x] = _less(level, _less(falling, rising))
+    for x in range(a.size):
+        high_pair[1, x] = _more(_more(_less(a[x], b[x]), _less(b[x], c[x])), _less(c[x], d[x]))
+        low_pair[1, x] = _less(_less(_more(a[x], b[x]), _more(b[x], c[x])), _more(c[x], d[x]))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _cells(bottom, top, low_pair, high_pair, low, high):
+    """Limits of a row of cells from four columns each."""
+    beside_low, within_low = low_pair[0], low_pair[1]
+    beside_high, within_high = high_pair[0], high_pair[1]
+    for x in range(low.size):
+        most = _more(_more(top[x], top[x + 1]), _more(top[x + 2], top[x + 3]))
+        least = _less(_less(bottom[x], bottom[x + 1]), _less(bottom[x + 2], bottom[x + 3]))
+        high_two = _more(
+            _more(within_high[x], within_high[x + 1]), _more(within_high[x + 2], within_high[x + 3])
+        )
+        high_two = _more(
+            high_two, _more(_more(beside_high[x], beside_high[x + 1]), beside_high[x + 2])
+        )
+        low_two = _less(
+            _less(within_low[x], within_low[x + 1]), _less(within_low[x + 2], within_low[x + 3])
+        )
+        low_two = _less(low_two, _less(_less(beside_low[x], beside_low[x + 1]), beside_low[x + 2]))
+        margin = OVERSHOOT_RANGE * (most - least)
+        below = least - (margin + OVERSHOOT_PEAK * (low_two - least))
+        above = most + (margin + OVERSHOOT_PEAK * (most - high_two))
+        if low.itemsize == 1:
+            below = (below + ROUND_F32) - ROUND_F32
+            above = (above + ROUND_F32) - ROUND_F32
+            below = _ZERO if below < _ZERO else below
+            above = _TOP if above > _TOP else above
+        low[x] = below
+        high[x] = above
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def limit_rows(padded, first, last, out):
+    """Limits of the cell rows first..last-1.
+
+    Parameters
+    ----------
+    padded : ndarray of uint8 or float32, (rows + 4, cols + 4)
+        The image in grey levels, padded by two pixels.
+    out : ndarray as `padded`, (2, rows + 1, cols + 1)
+        Receives the least and the largest result; for uint8 rounded and within 0..255.
+    """
+    width = padded.shape[1]
+    lines = np.empty((4, width), np.float32)
+    bottom, top = np.empty(width, np.float32), np.empty(width, np.float32)
+    low_pair, high_pair = np.empty((2, width), np.float32), np.empty((2, width), np.float32)
+    for y in range(first, last):
+        for line in range(4):
+            _load(padded, y + line, lines[line])
+        _columns(lines, bottom, top, low_pair, high_pair)
+        _cells(bottom, top, low_pair, high_pair, out[0, y], out[1, y])
