@@ -54,6 +54,7 @@ def main() -> None:
     last = len(bank.stages) - 1
     feature = engine.stage(plane, bank, 0, 4, 1)[0]
     parameters = engine.stage(feature, bank, last, 4, 1)
+    limits = engine.limits(plane, 1) if bank.kind.has_planes else None
 
     tasks: dict[str, Callable[[], object]] = {
         "stage 1, features": lambda: engine.stage(plane, bank, 0, 4, 1),

@@ -31,10 +31,11 @@ _NETWORK_DEFAULTS = {"rate": 1e-3, "batch": 4}
 @click.argument("folders", metavar="[FOLDER]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--kind",
-    type=click.Choice(["lerf-g", "lerf-l"]),
-    default="lerf-g",
+    type=click.Choice(["lerf-g", "lerf-l", "lerf-p"]),
+    default="lerf-p",
     show_default=True,
-    help="LeRF-G: steered Gaussians; LeRF-L: one number a pixel, smaller and faster.",
+    help="LeRF-P: a plane a pixel, weighed by steered Gaussians; LeRF-G: these alone; LeRF-L: one "
+    "number a pixel, smaller and faster.",
 )
 @click.option(
     "--network",

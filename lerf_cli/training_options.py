@@ -40,7 +40,8 @@ _INTERRUPTED = 130
 # What --resume takes from the checkpoint.
 _FIXED = (
     "kind", "network", "width", "steps", "minutes", "rate", "spread", "seed", "batch", "patch",
-    "points", "scales", "scale_range", "continuous", "warps", "graphics", "balance", "average",
+    "points", "scales", "scale_range", "continuous", "warps", "graphics", "rendered", "reduced",
+    "balance", "average",
     "held_out", "validate_every", "memory",
 )  # fmt: skip
 
@@ -105,6 +106,16 @@ def schedule_options(rate: float, minutes: float) -> Callable[[_Command], _Comma
             default=0.05,
             show_default=True,
             help="Chance of a drawn patch: checkerboards, noise, shapes, letters, gradients.",
+        ),
+        click.option(
+            "--rendered", type=click.FloatRange(0, 1), default=0.5, show_default=True,
+            help="Share of the drawn patches that are as a program renders them: made small by "
+            "pixel coverage, with edges as hard as can be.",
+        ),
+        click.option(
+            "--reduced", type=click.FloatRange(0, 1), default=0.3, show_default=True,
+            help="Share of the photographs' patches that are cut from copies of half the size, "
+            "sharper and cleaner than the photographs.",
         ),
         click.option(
             "--balance", type=click.FloatRange(min=0, min_open=True), default=30.0,
@@ -215,6 +226,8 @@ def options_from(
             continuous=values["continuous"],
             warps=values["warps"],
             graphics=values["graphics"],
+            rendered=values["rendered"],
+            reduced=values["reduced"],
         )
         return TrainingOptions(
             method="network" if method == "network" else "tables",

@@ -66,7 +66,7 @@ ROUND_F32 = F32(12582912.0)
 #: of the range (Lanczos overshoots a hard step by 0.1 to 0.12), ...
 OVERSHOOT_RANGE = F32(3 / 32)
 #: ... and by so many times what the range's end lies beyond that of any two touching pixels.
-OVERSHOOT_PEAK = F32(4)
+OVERSHOOT_PEAK = F32(1)
 #: How many of the parameters a weighting takes; what comes after them are planes.
 WEIGHT_VALUES = {"gaussian": 3, "linear": 1}
 #: u**2 / 2 and -r*u*v of the Gaussian's exponent in base 2, for parameters in 0..255.

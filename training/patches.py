@@ -34,6 +34,7 @@ from training.photographs import Photograph, read_photograph
 __all__ = ["Batch", "PatchOptions", "PatchSource", "degrade"]
 
 Plane = npt.NDArray[np.uint8]
+Planes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 # Points keep this far from a patch's border, where reads see the image's own pixels.
 _MARGIN = 3
@@ -67,6 +68,10 @@ class PatchOptions:
         Share of the drawn patches that are made small by pixel coverage, as a program that
         draws at the lower resolution would have made them: their edges are as hard as pixels
         allow, and what a bank makes of such edges is decided here.
+    reduced : float
+        Share of the photographs' patches that are cut from a copy of half the size, which is
+        sharper and cleaner than what a camera gives: more like the images of benchmarks and
+        of screens.
     channels : tuple of float
         Chances of red, green, blue and luma.
     """
@@ -79,7 +84,8 @@ class PatchOptions:
     continuous: float = 0.25
     warps: float = 0.15
     graphics: float = 0.05
-    rendered: float = 0.0
+    rendered: float = 0.5
+    reduced: float = 0.3
     channels: tuple[float, float, float, float] = (0.2, 0.4, 0.2, 0.2)
 
     def __post_init__(self) -> None:
@@ -99,7 +105,7 @@ class PatchOptions:
                 f"shares of continuous scales and of warps must be at least 0 and sum to at "
                 f"most 1, got {self.continuous} and {self.warps}"
             )
-        for name in ("graphics", "rendered"):
+        for name in ("graphics", "rendered", "reduced"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InvalidArgumentError(f"{name} must lie in 0..1, got {getattr(self, name)}")
         if not self.scales and self.continuous + self.warps < 1:
@@ -208,8 +214,9 @@ class PatchSource:
 
     def _group_sizes(self, memory: int) -> int:
         """Photographs a group, so that two groups fit."""
-        largest = max(photograph.nbytes for photograph in self.photographs)
-        total = sum(photograph.nbytes for photograph in self.photographs)
+        share = 1.25 if self.options.reduced else 1.0  # copies of half the size
+        largest = int(share * max(photograph.nbytes for photograph in self.photographs))
+        total = int(share * sum(photograph.nbytes for photograph in self.photographs))
         if total <= memory:
             return len(self.photographs)
         return max(1, min(len(self.photographs), memory // (2 * largest)))
@@ -222,7 +229,7 @@ class PatchSource:
         order = np.random.default_rng([self.seed, 1, epoch]).permutation(count)
         return [self.photographs[i] for i in order[part * self._sizes : (part + 1) * self._sizes]]
 
-    def _loaded(self, step: int) -> list[npt.NDArray[np.uint8]]:
+    def _loaded(self, step: int) -> list[list[Planes]]:
         """Decoded photographs of a step's group; the next group is asked for."""
         if self._sizes == len(self.photographs):
             wanted = [0]
@@ -236,14 +243,24 @@ class PatchSource:
                 self._groups[group] = self._pool.submit(self._load, group)
         return self._groups[wanted[0]].result()  # type: ignore[attr-defined,no-any-return]
 
-    def _load(self, group: int) -> list[npt.NDArray[np.uint8]]:
-        return [_with_luma(read_photograph(one.path)) for one in self._members(group)]
+    def _load(self, group: int) -> list[list[Planes]]:
+        return [self._sizes_of(read_photograph(one.path)) for one in self._members(group)]
+
+    def _sizes_of(self, image: Planes) -> list[Planes]:
+        """Planes of a photograph and, where they are wanted, of its copy of half the size."""
+        sizes = [_with_luma(image)]
+        if self.options.reduced:
+            rows, cols = image.shape[0] // 2, image.shape[1] // 2
+            box = (0, 0, 2 * cols, 2 * rows)
+            half = [degrade(image[..., channel], box, (rows, cols)) for channel in range(3)]
+            sizes.append(_with_luma(np.stack(half, axis=-1)))
+        return sizes
 
     def batch(self, step: int) -> Batch:
         """Return the samples of a step."""
         options = self.options
         images = self._loaded(step)
-        areas = np.array([image[0].size for image in images], dtype=np.float64)
+        areas = np.array([image[0][0].size for image in images], dtype=np.float64)
         areas /= areas.sum()
         rng = np.random.default_rng([self.seed, 0, step])
         n, size, points = options.batch, options.size, options.points
@@ -259,7 +276,8 @@ class PatchSource:
                     coverage = bool(rng.random() < options.rendered)
                 else:
                     image = images[rng.choice(len(images), p=areas)]
-                    plane = image[rng.choice(4, p=self._chances)]
+                    planes = image[int(rng.random() < options.reduced)]
+                    plane = planes[rng.choice(4, p=self._chances)]
                 turned = _turned(plane, int(rng.integers(8)))
                 sample = self._sample(turned, rng, coverage=coverage)
                 if sample is not None:

@@ -129,7 +129,7 @@ def _limited(result, plane, first_y, first_x):
             ]
             low, high = around.min(), around.max()
             margin = 3 / 32 * (high - low)
-            least = low - margin - 4 * (min(map(max, pairs)) - low)
-            most = high + margin + 4 * (high - max(map(min, pairs)))
+            least = low - margin - (min(map(max, pairs)) - low)
+            most = high + margin + (high - max(map(min, pairs)))
             result[y, x] = min(max(result[y, x], least), most)
     return result

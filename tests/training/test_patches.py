@@ -94,6 +94,7 @@ SHARES = {
 def test_points_lie_where_the_ramp_says(tmp_path, share):
     options = PatchOptions(
         graphics=0.0,
+        reduced=0.0,
         batch=8,
         size=20,
         points=200,
@@ -106,17 +107,19 @@ def test_points_lie_where_the_ramp_says(tmp_path, share):
         # Rounding of photograph and patch alone; half a pixel's shift would be more than 1
         # level on average at scales of 2 and more.
         assert np.abs(error).max() <= 1.3
-        assert np.abs(error.mean(1)).max() < 0.2
+        assert np.abs(error.mean(1)).max() < 0.3
 
 
 def test_continuous_scales_differ_along_the_axes_for_half_of_the_patches(tmp_path, monkeypatch):
-    options = PatchOptions(batch=20, size=20, points=8, continuous=1.0, warps=0.0, graphics=0.0)
+    options = PatchOptions(
+        batch=20, size=20, points=8, continuous=1.0, warps=0.0, graphics=0.0, reduced=0.0
+    )
     ramp = source(ramps(tmp_path / "ramps"), options)
     seen = []
     scaled = PatchSource._scaled
     monkeypatch.setattr(
-        PatchSource, "_scaled", lambda self, plane, scales, rng: (
-            seen.append(scales.copy()), scaled(self, plane, scales, rng)
+        PatchSource, "_scaled", lambda self, plane, scales, rng, **more: (
+            seen.append(scales.copy()), scaled(self, plane, scales, rng, **more)
         )[1]
     )  # fmt: skip
     for step in range(5):
@@ -150,7 +153,14 @@ def test_degrade_is_pillows_bicubic_on_whole_scales(scale):
 def test_patches_of_whole_scales_are_parts_of_the_small_photograph(tmp_path, make_photographs):
     folder = make_photographs(1, rows=120, cols=120)
     options = PatchOptions(
-        batch=4, size=20, points=8, scales=(3.0,), continuous=0, warps=0, graphics=0
+        batch=4,
+        size=20,
+        points=8,
+        scales=(3.0,),
+        continuous=0,
+        warps=0,
+        graphics=0,
+        reduced=0,
     )
     image = np.asarray(Image.open(folder / "0.png")).astype(np.float32)
     planes = [*image.transpose(2, 0, 1), np.rint(image @ np.float32([0.299, 0.587, 0.114]))]
@@ -199,7 +209,9 @@ def many(make_photographs):
     return make_photographs(7, rows=64, cols=64)
 
 
-SMALL = PatchOptions(batch=2, size=14, points=16, scales=(2.0,), scale_range=(1.5, 2.5), graphics=0)
+SMALL = PatchOptions(
+    batch=2, size=14, points=16, scales=(2.0,), scale_range=(1.5, 2.5), graphics=0, reduced=0
+)
 ROOM = 4 * 4 * 64 * 64  # of two groups of two photographs
 
 
@@ -267,7 +279,14 @@ def test_leaving_the_batches_early_ends_their_thread(many):
 def test_no_patch_that_fits_is_an_error(make_photographs):
     folder = make_photographs(1, rows=60, cols=60)
     options = PatchOptions(
-        batch=1, size=20, points=8, scales=(4.0,), continuous=0, warps=0, graphics=0
+        batch=1,
+        size=20,
+        points=8,
+        scales=(4.0,),
+        continuous=0,
+        warps=0,
+        graphics=0,
+        reduced=0,
     )
     one = PatchSource(scan([folder], 40).photographs, options, 0)
     with pytest.raises(InvalidArgumentError, match="no patch of 20 pixels"):
@@ -288,6 +307,9 @@ def test_no_patch_that_fits_is_an_error(make_photographs):
         ({"continuous": 0.8, "warps": 0.3}, r"0\.8 and 0\.3"),
         ({"continuous": float("nan")}, "nan"),
         ({"warps": -0.1}, r"-0\.1"),
+        ({"graphics": 1.5}, r"graphics must lie in 0\.\.1, got 1\.5"),
+        ({"rendered": -0.5}, r"rendered must lie in 0\.\.1, got -0\.5"),
+        ({"reduced": float("nan")}, "reduced must .* nan"),
         ({"channels": (0, 0, 0, 0)}, r"0, 0, 0, 0"),
         ({"channels": (1, 1, 1)}, r"1, 1, 1"),
     ],
@@ -301,3 +323,49 @@ def test_least_size_is_that_of_the_smallest_scale_in_use():
     assert PatchOptions(size=20).least == 30
     only = {"continuous": 0.0, "warps": 0.0}
     assert PatchOptions(size=20, scales=(3.0, 2.0), **only).least == 44
+
+
+# -- how patches are made small -----------------------------------------------------
+
+
+def test_rendered_graphics_keep_hard_edges():
+    """A step between low-resolution pixels stays a step of two levels; by bicubic it does not."""
+    plane = np.full((40, 40), 30, np.uint8)
+    plane[:, 20:] = 220
+    box = (0, 0, 40, 40)
+    assert set(np.unique(degrade(plane, box, (10, 10), coverage=True))) == {30, 220}
+    assert len(np.unique(degrade(plane, box, (10, 10)))) > 2
+    odd = degrade(plane, box, (16, 16), coverage=True)
+    assert odd.mean() == pytest.approx(plane.mean(), abs=0.5)
+
+
+def test_the_share_of_rendered_patches_is_as_asked(make_photographs):
+    """By coverage, drawn patches of whole scales hold no levels beyond those drawn."""
+    folder, counts = make_photographs(1), {}
+    for share in (0.0, 1.0):
+        options = PatchOptions(
+            batch=12, size=20, points=8, graphics=1.0, rendered=share, continuous=0, warps=0,
+            scales=(2.0,),
+        )  # fmt: skip
+        overshoots = 0
+        for step in range(4):
+            batch = source(folder, options, seed=3).batch(step)
+            for low, target in zip(batch.low, batch.target, strict=True):
+                overshoots += int(low.max()) > target.max() + 2 or low.min() + 2 < target.min()
+        counts[share] = overshoots
+    assert counts[0.0] > counts[1.0]
+
+
+def test_patches_are_cut_from_copies_of_half_the_size(tmp_path):
+    """A fine checkerboard, cut at full size, is full of contrast; its copy is flat."""
+    rows, cols = np.mgrid[:240, :260]
+    image = np.where((rows + cols) % 2, 200, 50).astype(np.uint8)
+    Image.fromarray(np.stack([image] * 3, -1)).save(tmp_path / "fine.png")
+    for share, wanted in ((0.0, 150), (1.0, 2)):
+        options = PatchOptions(
+            batch=6, size=20, points=400, graphics=0, reduced=share, scales=(2.0,),
+            continuous=0, warps=0,
+        )  # fmt: skip
+        spread = np.ptp(source(tmp_path, options).batch(0).target, axis=1)
+        assert (spread <= wanted).all()
+        assert (spread >= wanted - 2).all()
