@@ -41,8 +41,7 @@ _INTERRUPTED = 130
 _FIXED = (
     "kind", "network", "width", "steps", "minutes", "rate", "spread", "seed", "batch", "patch",
     "points", "scales", "scale_range", "continuous", "warps", "graphics", "rendered", "reduced",
-    "balance", "average",
-    "held_out", "validate_every", "memory",
+    "jpeg", "balance", "average", "held_out", "validate_every", "memory",
 )  # fmt: skip
 
 
@@ -116,6 +115,11 @@ def schedule_options(rate: float, minutes: float) -> Callable[[_Command], _Comma
             "--reduced", type=click.FloatRange(0, 1), default=0.3, show_default=True,
             help="Share of the photographs' patches that are cut from copies of half the size, "
             "sharper and cleaner than the photographs.",
+        ),
+        click.option(
+            "--jpeg", type=click.FloatRange(0, 1), default=0.0, show_default=True,
+            help="Share of the photographs' patches that are compressed as JPEG, by a random "
+            "quality in 50..95, before they are enlarged.",
         ),
         click.option(
             "--balance", type=click.FloatRange(min=0, min_open=True), default=30.0,
@@ -228,6 +232,7 @@ def options_from(
             graphics=values["graphics"],
             rendered=values["rendered"],
             reduced=values["reduced"],
+            jpeg=values["jpeg"],
         )
         return TrainingOptions(
             method="network" if method == "network" else "tables",

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 #: The bank that is used when none is named.
-DEFAULT_BANK = "lerf-g"
+DEFAULT_BANK = "lerf-p"
 #: The bank of anti-aliased shrinking when none is named: trained ones know enlarging alone,
 #: and their pre-filter shifts the mean of fine textures.
 SHRINKING_BANK = "analytic"

@@ -13,6 +13,7 @@ Positions are (row, col); the centre of a patch's first pixel is 0.
 
 from __future__ import annotations
 
+import io
 import queue
 import threading
 from collections.abc import Generator, Sequence
@@ -72,6 +73,12 @@ class PatchOptions:
         Share of the photographs' patches that are cut from a copy of half the size, which is
         sharper and cleaner than what a camera gives: more like the images of benchmarks and
         of screens.
+    jpeg : float
+        Share of the patches, drawn ones left out, that are compressed as JPEG before they are
+        enlarged, by a random quality in `jpeg_quality`: a bank learns not to sharpen the
+        blocks and fringes of such files.
+    jpeg_quality : (int, int)
+        Range of the qualities, 1..100.
     channels : tuple of float
         Chances of red, green, blue and luma.
     """
@@ -86,6 +93,8 @@ class PatchOptions:
     graphics: float = 0.05
     rendered: float = 0.5
     reduced: float = 0.3
+    jpeg: float = 0.0
+    jpeg_quality: tuple[int, int] = (50, 95)
     channels: tuple[float, float, float, float] = (0.2, 0.4, 0.2, 0.2)
 
     def __post_init__(self) -> None:
@@ -105,9 +114,12 @@ class PatchOptions:
                 f"shares of continuous scales and of warps must be at least 0 and sum to at "
                 f"most 1, got {self.continuous} and {self.warps}"
             )
-        for name in ("graphics", "rendered", "reduced"):
+        for name in ("graphics", "rendered", "reduced", "jpeg"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InvalidArgumentError(f"{name} must lie in 0..1, got {getattr(self, name)}")
+        worst, best = self.jpeg_quality
+        if not 1 <= worst <= best <= 100:
+            raise InvalidArgumentError(f"qualities must lie in 1..100, got {self.jpeg_quality}")
         if not self.scales and self.continuous + self.warps < 1:
             raise InvalidArgumentError("no scales to draw from")
         chances = list(self.channels)
@@ -270,8 +282,9 @@ class PatchSource:
         target = np.empty((n, points), np.float32)
         for index in range(n):
             for _ in range(_ATTEMPTS):
-                coverage = False
+                coverage = drawn = False
                 if rng.random() < options.graphics:
+                    drawn = True
                     plane = draw_graphics(rng, self._drawn_side, float(rng.integers(2, 5)))
                     coverage = bool(rng.random() < options.rendered)
                 else:
@@ -287,6 +300,9 @@ class PatchSource:
                     f"no patch of {size} pixels at these scales fits into the images"
                 )
             low[index], first[index], offset[index], target[index] = sample
+            if not drawn and options.jpeg and rng.random() < options.jpeg:
+                worst, best = options.jpeg_quality
+                low[index] = _compressed(low[index], int(rng.integers(worst, best + 1)))
         return Batch(low, first, offset, target)
 
     def batches(self, start: int, stop: int, *, ahead: int = 6) -> Generator[Batch]:
@@ -425,6 +441,16 @@ def _with_luma(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         part = image[top : top + 64].astype(np.float32)
         planes[3, top : top + 64] = np.rint(part @ weights)
     return planes
+
+
+def _compressed(plane: Plane, quality: int) -> Plane:
+    """What JPEG leaves of a plane."""
+    from PIL import Image
+
+    with io.BytesIO() as file:
+        Image.fromarray(plane).save(file, "JPEG", quality=quality)
+        with Image.open(file) as image:
+            return np.asarray(image)
 
 
 def _turned(plane: npt.NDArray[np.uint8], turn: int) -> npt.NDArray[np.uint8]:

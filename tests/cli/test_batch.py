@@ -64,12 +64,12 @@ def test_sorted_order_and_dry_run(run, tmp_path, photos):
     pattern = out / "{ext}" / "{stem}_{width}x{height}_{bank}.{ext}"
     text = run("resize", *inputs[:2], "-o", pattern, "--scale", 2, "--dry-run", code=0).stdout
     assert text.splitlines() == [
-        f"{photos}/b.jpg 14x10 -> {out}/jpg/b_28x20_lerf-g.jpg 28x20 JPEG",
-        f"{photos}/sub/a.png 14x10 -> {out}/png/a_28x20_lerf-g.png 28x20 PNG",
+        f"{photos}/b.jpg 14x10 -> {out}/jpg/b_28x20_lerf-p.jpg 28x20 JPEG",
+        f"{photos}/sub/a.png 14x10 -> {out}/png/a_28x20_lerf-p.png 28x20 PNG",
     ]
     assert not out.exists()
     run("resize", *inputs[:2], "-o", pattern, "--scale", 2)
-    assert files_in(out) == ["jpg/b_28x20_lerf-g.jpg", "png/a_28x20_lerf-g.png"]
+    assert files_in(out) == ["jpg/b_28x20_lerf-p.jpg", "png/a_28x20_lerf-p.png"]
 
 
 def test_dry_run_finds_bad_files(run, tmp_path, photos):

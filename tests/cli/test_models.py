@@ -14,9 +14,9 @@ import lerf_core
 def test_list(run, own_bank_folder):
     text = run("models").output
     lines = {line[2:].split(" ")[0]: line for line in text.splitlines()}
-    assert lines["lerf-g"].startswith("* ")
+    assert lines["lerf-p"].startswith("* ")
     assert not any(lines[name].startswith("*") for name in ("analytic", "lerf-l"))
-    assert all("shipped" in lines[name] for name in ("analytic", "lerf-g", "lerf-l"))
+    assert all("shipped" in lines[name] for name in ("analytic", "lerf-g", "lerf-l", "lerf-p"))
     assert str(own_bank_folder) in text
     assert run("models", "list").output == text
 
@@ -24,7 +24,7 @@ def test_list(run, own_bank_folder):
 def test_list_as_json(run):
     rows = {row["name"]: row for row in json.loads(run("models", "list", "--json").output)}
     assert {name: row["default"] for name, row in rows.items()} == {
-        "analytic": False, "lerf-g": True, "lerf-l": False,
+        "analytic": False, "lerf-g": False, "lerf-l": False, "lerf-p": True,
     }  # fmt: skip
     assert rows["analytic"]["source"] == "shipped"
     assert rows["analytic"]["bytes"] == lerf_core.load_bank("analytic").nbytes

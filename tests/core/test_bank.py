@@ -75,8 +75,8 @@ def test_published_files_come_back_byte_for_byte(shared_data, tmp_path):
 
 def test_the_shipped_analytic_bank_is_the_computed_one():
     assert load_bank("analytic") == analytic_bank()
-    assert load_bank().name == DEFAULT_BANK == "lerf-g"
-    assert {"analytic", "lerf-g", "lerf-l"} <= set(available_banks())
+    assert load_bank().name == DEFAULT_BANK == "lerf-p"
+    assert {"analytic", *KINDS} <= set(available_banks())
 
 
 def test_user_banks_shadow_shipped_ones(tmp_path, monkeypatch, random_bank):

@@ -1,8 +1,9 @@
 """Shipped banks on what photographs hardly contain: nothing out of place may appear.
 
 Noise, checkerboards, graphics and gradients read entries that training saw seldom. A trained bank
-undoes the blur of an anti-aliased reduction, so on patterns that were never blurred it overshoots
-more than Lanczos; the bounds here say how much at most.
+undoes the blur of an anti-aliased reduction, so on patterns that were never blurred it would
+overshoot more than Lanczos. The results of planes have limits; for the other kinds the bounds here
+say how much at most.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ OVERSHOOT = {
     "analytic": (0.0, 0.0, 0.0),
     "lerf-g": (0.25, 0.7, 2.0),
     "lerf-l": (0.33, 1.0, 2.7),
+    "lerf-p": (0.1, 0.1, 0.1),
 }
 
 
@@ -144,3 +146,44 @@ def test_gradients_stay_smooth(bank, slope, scale):
     # A 2x2 mean flattens slopes; half a source pixel's step is nearest neighbour's error.
     assert error.max() <= 0.5 * slope + 1.5
     assert np.diff(result[:, inside], axis=1).min() >= -2
+
+
+# -- the default bank beside Lanczos ------------------------------------------------
+
+
+def drawn(kind, angle, levels, side=40, soft=False):
+    """An edge or a line through the middle, aslant; hard, or by the coverage of pixels."""
+    fine = 8 if soft else 1
+    rows, cols = (np.mgrid[: side * fine, : side * fine] + 0.5) / fine - side / 2 - 0.25
+    distance = np.cos(angle) * cols + np.sin(angle) * rows
+    half = {"edge": np.inf, "line": 0.5, "bar": 1.0}[kind]
+    inside = (distance > 0) if kind == "edge" else np.abs(distance) <= half
+    low, high = levels
+    image = np.where(inside, float(high), float(low))
+    return image.reshape(side, fine, side, fine).mean((1, 3)).round().astype(np.uint8)
+
+
+def overshoot(image, result, scale):
+    inner = slice(6 * scale, -6 * scale)
+    return int(beyond_neighbours(image, result, scale)[inner, inner].max())
+
+
+@pytest.mark.parametrize("angle", [0, 0.35, np.pi / 4, np.pi / 2])
+@pytest.mark.parametrize("levels", [(50, 200), (190, 70), (100, 130)])
+@pytest.mark.parametrize("kind", ["edge", "line", "bar"])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_default_bank_overshoots_no_more_than_lanczos(kind, levels, angle, scale):
+    image = drawn(kind, angle, levels)
+    mine = overshoot(image, lerf_core.rescale(image, scale, bank="lerf-p"), scale)
+    assert mine <= 0.1 * abs(levels[1] - levels[0]) + 1
+    if kind == "edge":
+        assert mine <= overshoot(image, lanczos(image, scale), scale) + 1
+
+
+@pytest.mark.parametrize("angle", [0, 0.35, np.pi / 4])
+@pytest.mark.parametrize("levels", [(50, 200), (190, 70)])
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_smooth_edges_overshoot_no_more_than_by_lanczos(levels, angle, scale):
+    image = drawn("edge", angle, levels, soft=True)
+    mine = overshoot(image, lerf_core.rescale(image, scale, bank="lerf-p"), scale)
+    assert mine <= overshoot(image, lanczos(image, scale), scale) + 3

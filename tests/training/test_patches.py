@@ -310,6 +310,9 @@ def test_no_patch_that_fits_is_an_error(make_photographs):
         ({"graphics": 1.5}, r"graphics must lie in 0\.\.1, got 1\.5"),
         ({"rendered": -0.5}, r"rendered must lie in 0\.\.1, got -0\.5"),
         ({"reduced": float("nan")}, "reduced must .* nan"),
+        ({"jpeg": 2}, "jpeg must .* 2"),
+        ({"jpeg_quality": (0, 90)}, r"0, 90"),
+        ({"jpeg_quality": (90, 50)}, r"90, 50"),
         ({"channels": (0, 0, 0, 0)}, r"0, 0, 0, 0"),
         ({"channels": (1, 1, 1)}, r"1, 1, 1"),
     ],
@@ -369,3 +372,22 @@ def test_patches_are_cut_from_copies_of_half_the_size(tmp_path):
         spread = np.ptp(source(tmp_path, options).batch(0).target, axis=1)
         assert (spread <= wanted).all()
         assert (spread >= wanted - 2).all()
+
+
+def test_compressed_patches_differ_a_little_and_their_points_not_at_all(make_photographs):
+    folder = make_photographs(2)
+    batches = [
+        source(folder, PatchOptions(batch=6, size=20, points=64, graphics=0, jpeg=share)).batch(0)
+        for share in (0.0, 1.0)
+    ]
+    plain, compressed = (batch.low[0].astype(int) for batch in batches)
+    assert np.array_equal(batches[0].target[0], batches[1].target[0])
+    assert np.array_equal(batches[0].offset[0], batches[1].offset[0])
+    assert 0 < np.abs(plain - compressed).mean() < 20
+
+
+def test_drawn_patches_are_not_compressed(make_photographs):
+    folder = make_photographs(1)
+    options = {"batch": 3, "size": 20, "points": 8, "graphics": 1.0}
+    batches = [source(folder, PatchOptions(**options, jpeg=share)).batch(0) for share in (0.0, 1.0)]
+    assert same(*batches)
