@@ -36,7 +36,6 @@ from lerf_core.taps import REACH_LIMIT, AxisTaps, PointTaps
 __all__ = [
     "EXP2_COEFFICIENTS",
     "EXPONENT_LIMIT",
-    "OVERSHOOT_PEAK",
     "OVERSHOOT_RANGE",
     "WEIGHT_VALUES",
     "exp2_negative",
@@ -62,11 +61,9 @@ EXP2_COEFFICIENTS = tuple(
 EXPONENT_LIMIT = F32(126.0)
 #: 1.5 * 2**23: adding and subtracting it rounds a float32 to an integer, half to even.
 ROUND_F32 = F32(12582912.0)
-#: How far results of planes may leave the range of the 4x4 source pixels around: by this part
-#: of the range (Lanczos overshoots a hard step by 0.1 to 0.12), ...
+#: How far results of planes may leave the range of the 4x4 source pixels around, as a part of
+#: it, where no pixel stands out (Lanczos overshoots a hard step by 0.1 to 0.12).
 OVERSHOOT_RANGE = F32(3 / 32)
-#: ... and by so many times what the range's end lies beyond that of any two touching pixels.
-OVERSHOOT_PEAK = F32(1)
 #: How many of the parameters a weighting takes; what comes after them are planes.
 WEIGHT_VALUES = {"gaussian": 3, "linear": 1}
 #: u**2 / 2 and -r*u*v of the Gaussian's exponent in base 2, for parameters in 0..255.
@@ -216,9 +213,10 @@ def limits(plane: AnyPlane) -> FloatPlane:
     """How low and how high results of planes may be, for every cell of four source pixels.
 
     Planes can overshoot, and must in order to restore what a reduction has blurred: peaks
-    and pits of texture. Hard edges, lines and checkerboards were never blurred. There the
-    brightest pixels of the surroundings touch others as bright, and likewise the darkest;
-    so limits are loose where one pixel stands out, and tight elsewhere.
+    and pits of texture. Hard edges, lines and checkerboards were never blurred. There every
+    bright pixel touches another as bright, and every dark one another as dark. So results
+    may leave the range of the surroundings by `OVERSHOOT_RANGE` of it, and beyond that only
+    by what one of the four pixels stands out from all pairs of touching pixels around.
 
     Parameters
     ----------
@@ -235,6 +233,7 @@ def limits(plane: AnyPlane) -> FloatPlane:
     padded = np.pad(plane.astype(F32), 2, mode="edge")
     around = np.lib.stride_tricks.sliding_window_view(padded, (4, 4))
     top, bottom = around.max((-2, -1)), around.min((-2, -1))
+    four = around[..., 1:3, 1:3]
     low_pair, high_pair = np.full_like(top, np.inf), np.full_like(top, -np.inf)
     for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):  # pixels that touch, also by a corner
         left = max(-dx, 0)
@@ -243,8 +242,8 @@ def limits(plane: AnyPlane) -> FloatPlane:
         low_pair = np.minimum(low_pair, np.maximum(one, other).min((-2, -1)))
         high_pair = np.maximum(high_pair, np.minimum(one, other).max((-2, -1)))
     margin = OVERSHOOT_RANGE * (top - bottom)
-    low = bottom - (margin + OVERSHOOT_PEAK * (low_pair - bottom))
-    high = top + (margin + OVERSHOOT_PEAK * (top - high_pair))
+    low = bottom - (margin + np.maximum(low_pair - four.min((-2, -1)), 0))
+    high = top + (margin + np.maximum(four.max((-2, -1)) - high_pair, 0))
     return np.stack([low, high])
 
 

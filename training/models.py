@@ -102,8 +102,9 @@ class TableModel(nn.Module):
 
     Notes
     -----
-    Where the start's pre-filter leaves flat areas exactly as they are, so does the trained
-    one: the entries that flat areas read, those of four equal nodes, are held. Entries that
+    Where the start leaves flat areas exactly as they are, so do the trained tables: the
+    entries that flat areas read, those of four equal nodes, are held in the pre-filter and
+    in the residuals (slopes cancel there by themselves). Entries that
     training visits seldom or never are treated by `training.settling` when a bank is made.
     """
 
@@ -128,9 +129,12 @@ class TableModel(nn.Module):
         for number, tables in enumerate(self.tables):
             self.register_buffer(f"start{number}", tables.detach().clone(), persistent=False)
             self.register_buffer(f"visits{number}", torch.zeros(tables.shape[:2]))
-        self._held = [
-            number for number in range(len(bank.stages) - 1) if _keeps_constants(bank, number)
-        ]
+        # Stages with the columns of their tables that are held on flat areas.
+        self._held = {
+            number: [0] for number in range(len(bank.stages) - 1) if _keeps_constants(bank, number)
+        }
+        if bank.kind.has_planes and _has_level_residuals(bank):
+            self._held[len(bank.stages) - 1] = [bank.kind.values.index("residual")]
         nodes = bank.nodes
         self._equal_nodes = torch.arange(nodes) * (nodes**3 + nodes**2 + nodes + 1)
 
@@ -172,8 +176,13 @@ class TableModel(nn.Module):
             for tables in self.tables:
                 tables.clamp_(-ENTRY_BIAS, ENTRY_BIAS)
             for number in self._held:
-                start = self.get_buffer(f"start{number}")
-                self.tables[number][:, self._equal_nodes] = start[:, self._equal_nodes]
+                self._hold(number, self.tables[number])
+
+    def _hold(self, number: int, tables: Tensor) -> None:
+        """Put the entries of flat areas back to where they started."""
+        start = self.get_buffer(f"start{number}")
+        for column in self._held[number]:
+            tables[:, self._equal_nodes, column] = start[:, self._equal_nodes, column]
 
     def spread_gradients(self, share: float) -> None:
         """Let neighbouring entries move together; see `training.operations.spread`."""
@@ -197,7 +206,7 @@ class TableModel(nn.Module):
             change = (tables.detach() - start).unflatten(1, shape)
             settled = start + settle(change, visits.unflatten(1, shape)).flatten(1, 4)
             if number in self._held:
-                settled[:, self._equal_nodes] = start[:, self._equal_nodes]
+                self._hold(number, settled)
             entries = torch.round(settled).clamp(-ENTRY_BIAS, ENTRY_BIAS).to(torch.int8)
             for key, table in zip(keys, entries.cpu().numpy(), strict=True):
                 arrays[key] = table.reshape(template.tables[key].shape)
@@ -220,3 +229,13 @@ def _keeps_constants(bank: LutBank, number: int) -> bool:
         total += bank.tables[read.table][nodes, nodes, nodes, nodes, 0]
     (divisor,), (bias,) = spec.divisor, spec.bias
     return bool((total + bias * divisor == nodes * bank.interval * divisor).all())
+
+
+def _has_level_residuals(bank: LutBank) -> bool:
+    """Whether the residual of every flat area is zero."""
+    last, column = len(bank.stages) - 1, bank.kind.values.index("residual")
+    nodes = np.arange(bank.nodes)
+    return all(
+        (bank.tables[read.table][nodes, nodes, nodes, nodes, column] == 0).all()
+        for read in bank.reads(last)
+    )

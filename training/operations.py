@@ -31,7 +31,7 @@ from torch import Tensor
 
 from lerf_core._engines import get_engine
 from lerf_core.bank import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT, LutBank, Stage, turned
-from lerf_core.reference import OVERSHOOT_PEAK, OVERSHOOT_RANGE, WEIGHT_VALUES
+from lerf_core.reference import OVERSHOOT_RANGE, WEIGHT_VALUES
 from lerf_core.taps import REACH_LIMIT
 
 __all__ = [
@@ -419,15 +419,14 @@ def limited(values: Tensor, plane: Tensor, first: Tensor, *, twin: bool = False)
 
 def _limits_twin(plane: Tensor) -> tuple[Tensor, Tensor]:
     padded = torch.nn.functional.pad(plane[:, None], (2, 2, 2, 2), mode="replicate")
-    top, pair_high = _largest(padded)
-    bottom, pair_low = (-largest for largest in _largest(-padded))
-    margin = float(OVERSHOOT_RANGE) * (top - bottom)
-    peak = float(OVERSHOOT_PEAK)
-    return bottom - (margin + peak * (pair_low - bottom)), top + (margin + peak * (top - pair_high))
+    top, peak = _largest(padded)
+    bottom, pit = _largest(-padded)
+    margin = float(OVERSHOOT_RANGE) * (top + bottom)
+    return -bottom - (margin + pit), top + (margin + peak)
 
 
 def _largest(padded: Tensor) -> tuple[Tensor, Tensor]:
-    """Largest pixel of each 4x4 window, and largest of two that touch."""
+    """Largest pixel of each 4x4 window, and what the four in its middle stand out from pairs."""
 
     def windows(values: Tensor, rows: int, cols: int) -> Tensor:
         return torch.nn.functional.max_pool2d(values, (rows, cols), stride=1)[:, 0]
@@ -439,7 +438,8 @@ def _largest(padded: Tensor) -> tuple[Tensor, Tensor]:
         windows(torch.minimum(upper[..., :-1], lower[..., 1:]), 3, 3),
         windows(torch.minimum(upper[..., 1:], lower[..., :-1]), 3, 3),
     )
-    return windows(padded, 4, 4), torch.stack(pairs).amax(0)
+    four = windows(padded[..., 1:-1, 1:-1], 2, 2)
+    return windows(padded, 4, 4), (four - torch.stack(pairs).amax(0)).clamp(min=0)
 
 
 # -- gradients of neighbouring entries ----------------------------------------------

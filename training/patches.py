@@ -66,7 +66,8 @@ class PatchOptions:
         Chance that a patch is cut from a drawn plane and not from a photograph; see
         `training.graphics`.
     rendered : float
-        Share of the drawn patches that are made small by pixel coverage, as a program that
+        Share of the drawn patches, of those not warped, that are made small by pixel
+        coverage, as a program that
         draws at the lower resolution would have made them: their edges are as hard as pixels
         allow, and what a bank makes of such edges is decided here.
     reduced : float
@@ -178,12 +179,30 @@ def degrade(
     """
     from PIL import Image
 
-    image = Image.fromarray(np.ascontiguousarray(plane, dtype=np.float32))
     left, top, right, bottom = map(float, box)
-    kernel = Image.Resampling.BOX if coverage else Image.Resampling.BICUBIC
-    small = image.resize((shape[1], shape[0]), kernel, box=(left, top, right, bottom))
-    levels: Plane = np.clip(np.rint(np.asarray(small)), 0, 255).astype(np.uint8)
+    if coverage:
+        small = _area_means(plane.astype(np.float64), top, bottom, shape[0])
+        small = _area_means(small.T, left, right, shape[1]).T
+    else:
+        image = Image.fromarray(np.ascontiguousarray(plane, dtype=np.float32))
+        size = (shape[1], shape[0])
+        small = np.asarray(
+            image.resize(size, Image.Resampling.BICUBIC, box=(left, top, right, bottom))
+        )
+    levels: Plane = np.clip(np.rint(small), 0, 255).astype(np.uint8)
     return levels
+
+
+def _area_means(
+    plane: npt.NDArray[np.float64], start: float, stop: float, count: int
+) -> npt.NDArray[np.float64]:
+    """Means over `count` equal parts of the rows start..stop, fractions of pixels counted."""
+    sums = np.pad(np.cumsum(plane, axis=0), ((1, 0), (0, 0)))
+    edges = np.linspace(start, stop, count + 1)
+    whole = np.minimum(edges.astype(int), len(plane) - 1)
+    up_to = sums[whole] + (edges - whole)[:, None] * plane[whole]
+    means: npt.NDArray[np.float64] = np.diff(up_to, axis=0) * (count / (stop - start))
+    return means
 
 
 class PatchSource:
@@ -259,9 +278,9 @@ class PatchSource:
         return [self._sizes_of(read_photograph(one.path)) for one in self._members(group)]
 
     def _sizes_of(self, image: Planes) -> list[Planes]:
-        """Planes of a photograph and, where they are wanted, of its copy of half the size."""
+        """Planes of a photograph and, where it is large enough, of its copy of half the size."""
         sizes = [_with_luma(image)]
-        if self.options.reduced:
+        if self.options.reduced and min(image.shape[:2]) // 2 >= self.options.least:
             rows, cols = image.shape[0] // 2, image.shape[1] // 2
             box = (0, 0, 2 * cols, 2 * rows)
             half = [degrade(image[..., channel], box, (rows, cols)) for channel in range(3)]
@@ -289,7 +308,7 @@ class PatchSource:
                     coverage = bool(rng.random() < options.rendered)
                 else:
                     image = images[rng.choice(len(images), p=areas)]
-                    planes = image[int(rng.random() < options.reduced)]
+                    planes = image[len(image) - 1 if rng.random() < options.reduced else 0]
                     plane = planes[rng.choice(4, p=self._chances)]
                 turned = _turned(plane, int(rng.integers(8)))
                 sample = self._sample(turned, rng, coverage=coverage)

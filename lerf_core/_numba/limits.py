@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 
 from lerf_core.bank import LEVELS
-from lerf_core.reference import OVERSHOOT_PEAK, OVERSHOOT_RANGE, ROUND_F32
+from lerf_core.reference import OVERSHOOT_RANGE, ROUND_F32
 
 __all__ = ["limit_rows"]
 
@@ -38,12 +38,15 @@ def _load(plane, row, target):
 def _columns(lines, bottom, top, low_pair, high_pair):
     """Least and largest of each column of four pixels, and of its pairs with any neighbour.
 
-    The pairs of column x are those within it and those with column x + 1.
+    ``bottom[1]`` and ``top[1]`` are those of the two pixels in the middle. The pairs of
+    column x are those with column x + 1, first, and those within it.
     """
     a, b, c, d = lines[0], lines[1], lines[2], lines[3]
     for x in range(a.size):
-        top[x] = _more(_more(a[x], b[x]), _more(c[x], d[x]))
-        bottom[x] = _less(_less(a[x], b[x]), _less(c[x], d[x]))
+        low, high = _less(b[x], c[x]), _more(b[x], c[x])
+        bottom[1, x], top[1, x] = low, high
+        bottom[0, x] = _less(_less(a[x], d[x]), low)
+        top[0, x] = _more(_more(a[x], d[x]), high)
     last = a.size - 1
     for x in range(last):
         e, f, g, h = a[x], b[x], c[x], d[x]
@@ -66,9 +69,12 @@ def _cells(bottom, top, low_pair, high_pair, low, high):
     """Limits of a row of cells from four columns each."""
     beside_low, within_low = low_pair[0], low_pair[1]
     beside_high, within_high = high_pair[0], high_pair[1]
+    bottom_all, bottom_two, top_all, top_two = bottom[0], bottom[1], top[0], top[1]
     for x in range(low.size):
-        most = _more(_more(top[x], top[x + 1]), _more(top[x + 2], top[x + 3]))
-        least = _less(_less(bottom[x], bottom[x + 1]), _less(bottom[x + 2], bottom[x + 3]))
+        most = _more(_more(top_all[x], top_all[x + 1]), _more(top_all[x + 2], top_all[x + 3]))
+        least = _less(
+            _less(bottom_all[x], bottom_all[x + 1]), _less(bottom_all[x + 2], bottom_all[x + 3])
+        )
         high_two = _more(
             _more(within_high[x], within_high[x + 1]), _more(within_high[x + 2], within_high[x + 3])
         )
@@ -80,8 +86,10 @@ def _cells(bottom, top, low_pair, high_pair, low, high):
         )
         low_two = _less(low_two, _less(_less(beside_low[x], beside_low[x + 1]), beside_low[x + 2]))
         margin = OVERSHOOT_RANGE * (most - least)
-        below = least - (margin + OVERSHOOT_PEAK * (low_two - least))
-        above = most + (margin + OVERSHOOT_PEAK * (most - high_two))
+        pit = low_two - _less(bottom_two[x + 1], bottom_two[x + 2])
+        peak = _more(top_two[x + 1], top_two[x + 2]) - high_two
+        below = least - (margin + _more(pit, _ZERO))
+        above = most + (margin + _more(peak, _ZERO))
         if low.itemsize == 1:
             below = (below + ROUND_F32) - ROUND_F32
             above = (above + ROUND_F32) - ROUND_F32
@@ -104,7 +112,7 @@ def limit_rows(padded, first, last, out):
     """
     width = padded.shape[1]
     lines = np.empty((4, width), np.float32)
-    bottom, top = np.empty(width, np.float32), np.empty(width, np.float32)
+    bottom, top = np.empty((2, width), np.float32), np.empty((2, width), np.float32)
     low_pair, high_pair = np.empty((2, width), np.float32), np.empty((2, width), np.float32)
     for y in range(first, last):
         for line in range(4):

@@ -229,6 +229,7 @@ def test_limits_are_tight_where_the_brightest_pixels_touch_and_loose_at_a_peak()
     peak[4, 4] = 60
     low, high = reference.limits(peak)
     assert high[4, 4] == 60 + 3 / 32 * 10 + 10
+    assert high[3, 3] == 60 + 3 / 32 * 10  # the peak is not one of the four
     assert low[4, 4] == 50 - 3 / 32 * 10
     flat_low, flat_high = reference.limits(np.full((5, 6), 77.0))
     assert (flat_low == 77).all()

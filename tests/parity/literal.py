@@ -129,7 +129,8 @@ def _limited(result, plane, first_y, first_x):
             ]
             low, high = around.min(), around.max()
             margin = 3 / 32 * (high - low)
-            least = low - margin - (min(map(max, pairs)) - low)
-            most = high + margin + (high - max(map(min, pairs)))
+            four = around[1:3, 1:3]
+            least = low - margin - max(min(map(max, pairs)) - four.min(), 0)
+            most = high + margin + max(four.max() - max(map(min, pairs)), 0)
             result[y, x] = min(max(result[y, x], least), most)
     return result

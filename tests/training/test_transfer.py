@@ -13,6 +13,7 @@ from lerf_core.bank import KINDS
 from lerf_core.errors import BankError, InvalidArgumentError
 from training.models import TableModel, starting_bank
 from training.networks import NetworkModel
+from training.operations import stage_values
 from training.transfer import measure, sample, transfer
 
 
@@ -60,7 +61,7 @@ def test_last_stage_equals_the_networks_on_nodes(model, transferred):
     plane = on_nodes(1, (1, 10, 12))
     stage = bank.stages[1]
     total = model.read(1, torch.from_numpy(plane).double())
-    expected = (total / stage.divisor + stage.bias).round().clamp(0, 255)[0]
+    expected = stage_values(total, stage)[0]
     assert expected.std() > 1
     found = reference.stage(plane[0], bank, 1, 4)
     assert np.array_equal(found, expected.numpy().transpose(2, 0, 1))
