@@ -71,16 +71,18 @@ class Channel:
         As `reference.resample_grid` takes them.
     confidence : ndarray of float32 or None
         Factor of each pixel's weight.
-    scale : ValueScale
-        Back to the image's values.
     limits : ndarray or None
         How low and how high results may be; see `reference.limits`.
+    scale : ValueScale
+        Back to the image's values.
     border : dict
         ``cval`` (in grey levels) and ``cval_confidence``, for `Engine.grid`.
     missing : float or None
         What stands where too little of the weight could be trusted.
     to_uint8 : bool
         Whether the mean itself is the result.
+    span : (float, float) or None
+        Ends of the results in grey levels.
     """
 
     feature: Plane
@@ -92,6 +94,7 @@ class Channel:
     border: dict[str, Any]
     missing: float | None
     to_uint8: bool
+    span: tuple[float, float] | None = None
 
     @property
     def planes(self) -> tuple[Plane, Plane, str]:
@@ -100,6 +103,8 @@ class Channel:
 
     def finish(self, mean: Plane, trust: FloatPlane | None) -> Plane:
         """Return the image's values."""
+        if self.span is not None and not self.to_uint8:
+            mean = np.clip(mean, *self.span)
         value = mean if self.to_uint8 else self.scale.from_grey(mean)
         if self.missing is not None and trust is not None:
             value[trust < _TRUST_NEEDED] = self.missing
@@ -200,8 +205,8 @@ def prepare_alpha(
 ) -> Channel:
     """Read the tables for an alpha channel.
 
-    Fully opaque and fully transparent pixels pass the pre-filter unchanged, so that
-    opaque images stay opaque and no rim of transparency appears or vanishes. The plane
+    Fully opaque and fully transparent pixels pass the pre-filter unchanged and are level, so
+    that opaque images stay opaque and no rim of transparency appears or vanishes. The plane
     is finite.
     """
     scale = replace(scale, linear_light=False)
@@ -211,7 +216,10 @@ def prepare_alpha(
     plain = (grey <= 0) | (grey >= LEVELS)
     read.feature[plain] = grey[plain].astype(read.feature.dtype)
     read.parameters[WEIGHT_VALUES[bank.kind.weighting] :, plain] = PLANE_BIAS
-    return _channel(read, bank, None, scale, border, None)
+    channel = _channel(read, bank, None, scale, border, None)
+    # Planes could overshoot, and there is nothing more than opaque.
+    span = min(0.0, float(grey.min())), max(float(LEVELS), float(grey.max()))
+    return replace(channel, span=span)
 
 
 class _Read(NamedTuple):
@@ -284,9 +292,6 @@ def _channel(
             if scale.linear_light:
                 grey = decode_srgb(grey / LEVELS) * LEVELS
             cval = float(grey)
-    to_uint8 = scale.is_bytes and not scale.linear_light
-    if cval is not None and read.limits is not None:
-        _lift_at_border(read.limits, to_uint8=to_uint8)
     return Channel(
         feature=read.feature,
         parameters=read.parameters,
@@ -296,15 +301,8 @@ def _channel(
         scale=scale,
         border={"cval": cval, "cval_confidence": trust},
         missing=missing,
-        to_uint8=to_uint8,
+        to_uint8=scale.is_bytes and not scale.linear_light,
     )
-
-
-def _lift_at_border(limits: Plane, *, to_uint8: bool) -> None:
-    """No limits on cells that a constant beyond the border is part of."""
-    for bounds, end in zip(limits, (0, LEVELS) if to_uint8 else (-np.inf, np.inf), strict=True):
-        bounds[[0, -1]] = end
-        bounds[:, [0, -1]] = end
 
 
 def find_missing(

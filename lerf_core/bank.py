@@ -149,7 +149,7 @@ class Stage:
     ) -> None:
         fields = (patterns, rotation_groups, values)
         numbers = (
-            (given,) * len(values) if isinstance(given, int) else tuple(given)
+            tuple(given) if isinstance(given, (tuple, list)) else (given,) * len(values)
             for given in (divisor, bias)
         )
         names = ("patterns", "rotation_groups", "values", "divisor", "bias")
@@ -158,7 +158,7 @@ class Stage:
 
     @property
     def lowest(self) -> tuple[int, ...]:
-        """For each value the least that a read can give."""
+        """For each value the least that the stage can give."""
         return tuple(1 if value in PLANE else 0 for value in self.values)
 
     @property

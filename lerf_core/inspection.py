@@ -236,7 +236,8 @@ def parameter_maps(
         raise InvalidTypeError(f"{native} pixels are labels, which have no parameters{hint}")
     scale = ValueScale(native, *check_value_range(value_range, native))
     names = options.bank.kind.values
-    check_memory(4 * array.size * (3 + 2 * len(names)), f"maps of an image of {array.shape}")
+    planes = 3 + 2 * len(names) + 2 * options.bank.kind.has_planes  # with their limits
+    check_memory(4 * array.size * planes, f"maps of an image of {array.shape}")
     grey = scale.to_grey(array).astype(np.float32)
     stack = np.empty((1 + len(names), *array.shape), np.float32)
     _fill_maps(array, stack, scale, options)

@@ -38,8 +38,10 @@ __all__ = [
     "EXPONENT_LIMIT",
     "OVERSHOOT_RANGE",
     "WEIGHT_VALUES",
+    "axis_cells",
     "exp2_negative",
     "limits",
+    "over_one_tap",
     "plane_value",
     "resample_grid",
     "resample_points",
@@ -309,7 +311,8 @@ def resample_grid(
     cval, cval_confidence : float, optional
         Feature and confidence beyond the border; None takes the nearest pixel's.
     limits : ndarray, (2, rows + 1, cols + 1), optional
-        See the function `limits`. They hold where the support is not stretched.
+        See the function `limits`. They hold where the support is not stretched, and no
+        constant beyond the border takes part.
 
     Returns
     -------
@@ -328,18 +331,33 @@ def resample_grid(
             )  # fmt: skip
     value, trust = mean.result()
     if limits is not None and rows.count <= 2 and cols.count <= 2:
-        cell_row, cell_col = (
-            _cell(rows.index[:, 0], feature, 0),
-            _cell(cols.index[:, 0], feature, 1),
-        )
+        limits = over_one_tap(limits, rows, cols)
+        cell_row = axis_cells(rows, feature.shape[0], constant=cval is not None)
+        cell_col = axis_cells(cols, feature.shape[1], constant=cval is not None)
         low, high = limits[:, cell_row[:, None], cell_col].astype(F32)
-        value = np.clip(value, low, high)
+        held = (cell_row >= 0)[:, None] & (cell_col >= 0)
+        value = np.where(held, np.clip(value, low, high), value)
     return value, trust
 
 
-def _cell(first: npt.NDArray[np.int64], plane: AnyPlane, axis: int) -> npt.NDArray[np.int64]:
-    """Row or column of the cell whose first neighbours are given."""
-    return np.clip(first, -1, plane.shape[axis] - 1) + 1
+def over_one_tap(limits: AnyPlane, rows: AxisTaps, cols: AxisTaps) -> AnyPlane:
+    """Limits where an axis is not resampled: a pixel's are the wider of the cells beside it."""
+    if rows.count == 1:
+        low, high = limits
+        limits = np.stack([np.minimum(low[1:], low[:-1]), np.maximum(high[1:], high[:-1])])
+    if cols.count == 1:
+        low, high = limits
+        limits = np.stack(
+            [np.minimum(low[:, 1:], low[:, :-1]), np.maximum(high[:, 1:], high[:, :-1])]
+        )
+    return limits
+
+
+def axis_cells(taps: AxisTaps, size: int, *, constant: bool) -> npt.NDArray[np.int64]:
+    """Cells of an axis of `over_one_tap`; -1 where a constant beyond the border takes part."""
+    cells = np.clip(taps.index[:, 0], -1, size - 1) + 1 if taps.count == 2 else taps.index[:, 0]
+    beyond = (taps.index < 0) | (taps.index >= size)
+    return np.where(beyond.any(1), -1, cells) if constant else cells
 
 
 def resample_points(
@@ -369,9 +387,12 @@ def resample_points(
             )  # fmt: skip
     value, trust = mean.result()
     if limits is not None:
-        place = _cell(points.row_first, feature, 0), _cell(points.col_first, feature, 1)
-        low, high = limits[:, *place].astype(F32)
-        near = (points.row_count <= 2) & (points.col_count <= 2)
+        row, col = (
+            np.clip(first, -1, size - 1) + 1
+            for first, size in zip((points.row_first, points.col_first), feature.shape, strict=True)
+        )
+        low, high = limits[:, row, col].astype(F32)
+        near = (points.row_count == 2) & (points.col_count == 2)
         value = np.where(near, np.clip(value, low, high), value)
     return value, trust
 

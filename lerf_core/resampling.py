@@ -371,8 +371,10 @@ def _check_fits(array: Image, shape: tuple[int, int], options: Options) -> None:
     # A feature, parameters and limits for each source pixel of a plane: bytes, or float32.
     work = 0
     if not options.is_nearest(array.dtype):
-        size = 1 if array.dtype == np.uint8 and options.value_range is None else 4
-        work = source * channels * size * (4 + len(options.bank.kind.values))
+        bytes_alone = array.dtype == np.uint8 and options.value_range is None
+        size = 1 if bytes_alone and not options.linear_light else 4
+        kind = options.bank.kind
+        work = source * channels * size * (2 + len(kind.values) + 2 * kind.has_planes)
     result = shape[0] * shape[1] * planes * itemsize
     check_memory(result + work + 64 * (shape[0] + shape[1]), f"an image of {shape}")
 

@@ -185,8 +185,7 @@ def edge_response(bank: LutBank, stage: int) -> Map:
     -------
     ndarray of float32, (nodes, nodes, values)
         For the level of the pixel, and of all above, below and left of it, along rows and the
-        level right of it along columns; otherwise as `point_response`. On a plane the slope
-        along columns would be the second level less the first.
+        level right of it along columns; otherwise as `point_response`.
 
     Raises
     ------

@@ -30,8 +30,8 @@ def drop_stale_kernels() -> None:
     """
     core = list((ROOT / "lerf_core").rglob("*.py"))
     # What the kernels of training take from elsewhere.
-    taps = [ROOT / "lerf_core" / "taps.py"]
-    for package, sources in (("lerf_core", core), ("training", taps)):
+    constants = [ROOT / "lerf_core" / name for name in ("taps.py", "bank.py")]
+    for package, sources in (("lerf_core", core), ("training", constants)):
         newest = max(path.stat().st_mtime for path in sources)
         for path in (ROOT / package / "_numba" / "__pycache__").glob("*.nbi"):
             if path.stat().st_mtime < newest:

@@ -14,6 +14,7 @@ from lerf_core._numba.reads import stage_rows
 from lerf_core._numba.resample import grid2_rows, grid_rows, points2_rows, points_rows
 from lerf_core._parallel import bands, run_all
 from lerf_core.bank import ENTRY_BIAS, LEVELS, LutBank
+from lerf_core.reference import axis_cells, over_one_tap
 from lerf_core.taps import AxisTaps
 
 __all__ = ["CompiledEngine"]
@@ -99,7 +100,7 @@ class CompiledEngine:
         (grid2_rows if two else grid_rows)(
             feature, parameters, weighting == "gaussian", *taps,
             _NO_FLOATS if confidence is None else confidence, np.float32(cval_confidence),
-            *_limit_arrays(limits, feature.dtype, rows, cols, feature.shape),
+            *_limit_arrays(limits, feature, rows, cols, constant=cval is not None),
             0, rows.size, mean, trust,
         )  # fmt: skip
         return _finish(mean, trust, confidence, to_uint8=to_uint8)
@@ -141,19 +142,21 @@ def _tap_arrays(
 
 def _limit_arrays(
     limits: Plane | None,
-    dtype: np.dtype[Any],
+    feature: Plane,
     rows: AxisTaps,
     cols: AxisTaps,
-    shape: tuple[int, ...],
+    *,
+    constant: bool,
 ) -> tuple[Plane, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Limits, empty for none, and the cell of each output row and column."""
-    row_cell, col_cell = (
-        np.clip(taps.index[:, 0], -1, size - 1) + 1
-        for taps, size in zip((rows, cols), shape, strict=True)
-    )
     if limits is None or rows.count > 2 or cols.count > 2:
-        limits = _no_limits(dtype)
-    return limits, row_cell, col_cell
+        nowhere = np.empty(0, np.int64)
+        return _no_limits(feature.dtype), nowhere, nowhere
+    row_cells, col_cells = (
+        axis_cells(taps, size, constant=constant)
+        for taps, size in zip((rows, cols), feature.shape, strict=True)
+    )
+    return over_one_tap(limits, rows, cols), row_cells, col_cells
 
 
 @cache

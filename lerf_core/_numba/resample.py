@@ -257,10 +257,12 @@ def _combine_trusting(weights, f00, f01, f10, f11, t00, t01, t10, t11, n, out, t
 @njit(nogil=True, cache=True, error_model="numpy")
 def _spread_limits(limits, row, cells, low, high):
     """Limits of a row of cells, for the output columns that lie in them."""
+    least, most = (0, _TOP) if low.itemsize == 1 else (-np.inf, np.inf)
     lows, highs = limits[0, row], limits[1, row]
     for x in range(cells.size):
-        low[x] = lows[cells[x]]
-        high[x] = highs[cells[x]]
+        cell = cells[x]
+        low[x] = lows[cell] if cell >= 0 else least
+        high[x] = highs[cell] if cell >= 0 else most
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -297,9 +299,9 @@ def grid2_rows(
     cval_confidence : float32
         Confidence beyond the border.
     limits : ndarray, (2, rows + 1, cols + 1)
-        See `reference.limits`; rounded where `out` is uint8, and empty for none.
+        See `reference.limits` and `over_one_tap`; rounded for bytes, and empty for none.
     row_cell, col_cell : ndarray of int64, (output size,)
-        The cells that output rows and columns lie in.
+        The cells that output rows and columns lie in; -1 for those without limits.
     out : ndarray of uint8 or float32, (output rows, output cols)
         Receives the mean.
     trust : ndarray of float32, as `out`
@@ -350,7 +352,7 @@ def grid2_rows(
                 _blend_gaussian(upper, lower, row_offset[0, y], row_offset[1, y], n, target)
             else:
                 _blend_tent(upper, lower, row_offset[0, y], row_offset[1, y], n, target)
-            if limits.size > 0:
+            if limits.size > 0 and row_cell[y] >= 0:
                 if row_cell[y] != held_cell:
                     held_cell = row_cell[y]
                     cells = col_cell[start : start + n]
@@ -429,7 +431,7 @@ def grid_rows(
                     trusted_sum += kept
                     trusted += kept * (value - base)
             mean = _mean(base, trusted, trusted_sum, plain, plain_sum)
-            if limits.size > 0:
+            if limits.size > 0 and row_cell[y] >= 0 and col_cell[x] >= 0:
                 mean = _within(mean, limits, row_cell[y], col_cell[x])
             out[y, x] = mean
             trust[y, x] = trusted_sum / plain_sum

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import lerf_core
 from lerf_core import geometry, reference
 from lerf_core._engines import ENGINES, get_engine
+from lerf_core._planes import _read
+from lerf_core._values import ValueScale, decode_srgb
 from lerf_core.bank import (
     KINDS,
     PLANE_BIAS,
@@ -19,6 +23,7 @@ from lerf_core.bank import (
 )
 from lerf_core.errors import BankError
 from lerf_core.patterns import PATTERNS, QUARTER_TURNS
+from lerf_core.taps import AxisTaps
 
 KIND = KINDS["lerf-p"]
 FIRST = two_stages(KIND, tuple(PATTERNS))[0]
@@ -140,12 +145,30 @@ def test_opaque_areas_stay_opaque(make_random_bank):
 
 
 def test_linear_light_follows_the_chain_rule():
-    """In linear light a plane leans as the decoded image does."""
-    image = ramp((16, 16), 0, 6, level=60).astype(np.uint8)
-    bank = planted_bank(residual=2)
-    result = lerf_core.rescale(image, 4, bank=bank, linear_light=True)[8:-8, 8:-8].astype(float)
-    cols = ((np.arange(64) + 0.5) / 4 - 0.5)[8:-8]
-    assert np.abs(result - (60.5 + 6 * cols)).max() <= 0.75
+    """Levels, residuals and slopes in linear light are those of the decoded plane."""
+    image = ramp((12, 12), 3, 5, level=30).astype(np.uint8)
+    bank = planted_bank(residual=5)
+    scale = ValueScale(image.dtype, 0, 255)
+    plain, linear = (
+        _read(image, replace(scale, linear_light=light), bank, get_engine("numba"), 1)
+        for light in (False, True)
+    )
+
+    def plane(read, dy, dx):
+        here = np.full((12, 12), dy, np.float32), np.full((12, 12), dx, np.float32)
+        feature = read.feature.astype(np.float32)
+        return reference.plane_value(feature, "gaussian", read.parameters, *here)
+
+    def decoded(grey):
+        return decode_srgb(grey.astype(np.float64) / 255) * 255
+
+    np.testing.assert_allclose(plane(linear, 0, 0), decoded(plane(plain, 0, 0)), atol=1e-3)
+    for dy, dx in ((0.01, 0), (0, 0.01), (0.01, -0.01)):
+        mine = plane(linear, dy, dx) - plane(linear, 0, 0)
+        wanted = decoded(plane(plain, dy, dx)) - decoded(plane(plain, 0, 0))
+        np.testing.assert_allclose(mine, wanted, rtol=0.02, atol=2e-4)
+        assert np.abs(wanted).min() > 1e-3
+    np.testing.assert_allclose(linear.limits, decoded(plain.limits), rtol=1e-6, atol=1e-4)
 
 
 def test_slopes_fade_where_the_support_is_stretched():
@@ -160,7 +183,7 @@ def test_slopes_fade_where_the_support_is_stretched():
 
 
 @pytest.mark.parametrize("mode", ["edge", "constant", "symmetric", "reflect", "wrap"])
-def test_borders_have_no_slope_of_their_own(mode, make_random_bank):
+def test_borders_are_the_same_by_both_engines(mode, make_random_bank):
     image = np.random.default_rng(7).integers(0, 256, (7, 9), dtype=np.uint8)
     for bank in (planted_bank(), make_random_bank("lerf-p")):
         mine, theirs = (
@@ -168,6 +191,23 @@ def test_borders_have_no_slope_of_their_own(mode, make_random_bank):
             for engine in ("numba", "reference")
         )
         np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_constant_beyond_the_border_has_no_slope(engine):
+    """Its level counts as it is, however the border's own pixels lean."""
+    parameters = np.zeros((6, 1, 2), np.uint8)
+    parameters[3:] = PLANE_BIAS
+    parameters[4] = PLANE_BIAS + 40  # 20 levels a pixel along the columns
+    feature = np.array([[100, 120]], np.uint8)
+    rows = AxisTaps(np.zeros((1, 1), np.int64), np.zeros((1, 1), np.float32))
+    cols = AxisTaps(np.array([[-1, 0]]), np.array([[0.75, -0.25]], np.float32))
+    given = {"confidence": None, "limits": None, "cval_confidence": 1.0, "to_uint8": False}
+    value, _ = get_engine(engine).grid(
+        feature, parameters, "gaussian", rows, cols, cval=60.0, **given
+    )
+    # Two equal weights: 60, and 100 less a quarter of the slope.
+    assert value.item() == pytest.approx((60 + 95) / 2)
 
 
 def test_deep_images_agree_with_bytes():
@@ -210,6 +250,12 @@ def step(low, high, size=16, angle=0.0):
     return np.where(np.cos(angle) * cols + np.sin(angle) * rows > 0, high, low).astype(np.uint8)
 
 
+def steep(bank):
+    """The bank with planes as steep as can be."""
+    *others, last = bank.stages
+    return replace(bank, stages=(*others, replace(last, divisor=(12, 12, 12, 1, 1, 1))))
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (9, 2), (23, 300), (60, 31)])
 def test_compiled_limits_equal_the_reference(shape, dtype):
@@ -237,13 +283,13 @@ def test_limits_are_tight_where_the_brightest_pixels_touch_and_loose_at_a_peak()
 
 
 @pytest.mark.parametrize("angle", [0, 0.3, np.pi / 4, 1.2])
-@pytest.mark.parametrize("levels", [(50, 200), (100, 130), (180, 90)])
+@pytest.mark.parametrize("levels", [(50, 200), (100, 120), (180, 90)])
 @pytest.mark.parametrize("scale", [2, 2.6, 4])
 def test_no_tables_make_a_hard_edge_overshoot_by_more_than_a_tenth(
     make_random_bank, levels, angle, scale
 ):
-    """By any tables: these are random."""
-    bank = make_random_bank("lerf-p")
+    """By any tables: these are random, and as steep as can be."""
+    bank = steep(make_random_bank("lerf-p"))
     image = step(*levels, angle=angle)
     height = 3 / 32 * abs(levels[1] - levels[0]) + 0.5
     matrix = np.diag([1 / scale, 1 / scale, 1.0])
@@ -257,15 +303,47 @@ def test_no_tables_make_a_hard_edge_overshoot_by_more_than_a_tenth(
         assert np.ptp(result) > 0
 
 
-def test_limits_follow_into_deep_images_and_linear_light(make_random_bank):
-    bank = make_random_bank("lerf-p")
-    image = step(50, 200)
+def test_limits_follow_into_deep_images(make_random_bank):
+    bank = steep(make_random_bank("lerf-p"))
+    image = step(100, 120)
     deep = lerf_core.rescale(image.astype(np.float64) / 255, 3, bank=bank) * 255
-    assert deep.max() <= 200 + 3 / 32 * 150 + 1e-3
-    assert deep.min() >= 50 - 3 / 32 * 150 - 1e-3
-    linear = lerf_core.rescale(image, 3, bank=bank, linear_light=True)
-    assert linear.max() <= 200 + 3 / 32 * 150 + 1
-    assert linear.min() >= 50 - 3 / 32 * 150 - 1
+    assert deep.max() == pytest.approx(120 + 3 / 32 * 20, abs=1e-3)
+    assert deep.min() == pytest.approx(100 - 3 / 32 * 20, abs=1e-3)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_along_one_axis_results_turn_with_the_image_by_half_a_turn(make_random_bank, engine):
+    """Limits do not favour a side where an axis is left as it is."""
+    image = np.random.default_rng(1).choice([60, 61, 120, 200], (14, 12)).astype(np.float32)
+    bank = make_random_bank("lerf-p")
+    for scale in ((2, 1), (1, 2)):
+        upright, turned_round = (
+            lerf_core.rescale(one, scale, bank=bank, engine=engine, value_range=(0, 255))
+            for one in (image, image[::-1, ::-1])
+        )
+        np.testing.assert_allclose(turned_round[::-1, ::-1], upright, atol=1e-3)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_where_no_constant_takes_part_limits_are_those_of_the_edge(make_random_bank, engine):
+    image = np.random.default_rng(1).choice([60, 61, 120, 200], (9, 12)).astype(np.uint8)
+    bank = make_random_bank("lerf-p")
+    edge, constant = (
+        lerf_core.rescale(image, (1, 2), bank=bank, mode=mode, cval=0, engine=engine)
+        for mode in ("edge", "constant")
+    )
+    np.testing.assert_array_equal(edge[:, 2:-2], constant[:, 2:-2])
+
+
+def test_alpha_stays_between_clear_and_opaque(make_random_bank):
+    ramp_of_alpha = np.tile(np.linspace(0, 1, 12, dtype=np.float32) ** 3, (12, 1))
+    image = np.dstack([np.full((12, 12), 0.5, np.float32), ramp_of_alpha])
+    for mode in ("edge", "constant"):
+        result = lerf_core.rescale(
+            image, 3, bank=make_random_bank("lerf-p"), channel_axis=-1, mode=mode, cval=(0, 1)
+        )
+        assert result[..., 1].min() >= 0
+        assert result[..., 1].max() <= 1
 
 
 def test_a_constant_beyond_the_border_is_not_limited():
