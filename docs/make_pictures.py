@@ -24,10 +24,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PHOTOS = ROOT / "examples" / "photos"
 
 #: The banks that enlarge side by side.
-COMPARED = ("lerf-l", "lerf-g")
+COMPARED = ("lerf-g", "lerf-p")
 #: The banks whose parameters and functions are drawn; files of all but the first are named after
 #: them.
-INSPECTED = ("lerf-g",)
+INSPECTED = ("lerf-p",)
 
 Pixels = npt.NDArray[Any]
 #: A panel is a label and an RGB array.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
-_MINUTES = 20.0
+_MINUTES = 10.0
 # Networks are stepped in weights, and a step is slow: fewer patches each.
 _NETWORK_DEFAULTS = {"rate": 1e-3, "batch": 4}
 

@@ -8,6 +8,12 @@ import lerf_core
 from lerf_cli.main import main
 
 FLOORS = {
+    "lerf-p": {
+        "srf/Set5": (36.60, 32.70, 30.60),
+        "srf/Set14": (32.40, 29.25, 27.58),
+        "isc": 34.50,
+        "osc": 28.10,
+    },
     "lerf-g": {
         "srf/Set5": (36.28, 32.17, 30.28),
         "srf/Set14": (32.20, 28.90, 27.38),
