@@ -74,7 +74,9 @@ def test_the_maps_give_what_resize_gives(random_banks, image, dtype):
         if dtype == np.uint8:  # as the bytes they are
             parameters = np.rint(parameters)
         taps = [axis_taps(n, 2 * n, 2.0, anti_aliasing=True) for n in SHAPE]
-        mean, _ = reference.resample_grid(maps.feature, parameters, bank.kind.weighting, *taps)
+        limits = reference.limits(maps.grey) if bank.kind.has_planes else None
+        given = (maps.feature, parameters, bank.kind.weighting, *taps)
+        mean, _ = reference.resample_grid(*given, limits=limits)
         expected = lerf_core.rescale(image, 2, bank=bank)
         if dtype == np.uint8:
             np.testing.assert_array_equal(np.clip(np.rint(mean), 0, 255), expected)
