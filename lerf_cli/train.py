@@ -38,6 +38,11 @@ _NETWORK_DEFAULTS = {"rate": 1e-3, "batch": 4}
     "number a pixel, smaller and faster.",
 )
 @click.option(
+    "--interval",
+    type=click.Choice(["8", "16", "32", "64"]),
+    help="Grey levels between the nodes of a table.  [default: 32 for LeRF-P, else 16]",
+)
+@click.option(
     "--network",
     is_flag=True,
     help="Train small networks, the published way, and transfer them to tables at the end. "
@@ -63,6 +68,7 @@ def train(
     /,
     folders: tuple[Path, ...],
     kind: str,
+    interval: str | None,
     network: bool,
     width: int,
     resume: Path | None,
@@ -103,8 +109,7 @@ def train(
         options = options_from(
             values, _MINUTES, method="network" if network else "tables", width=width
         )
-        return Trainer(
-            starting_bank(kind), folders, options, device=values["device"], scanned=scanned
-        )
+        start = starting_bank(kind, interval=int(interval) if interval else None)
+        return Trainer(start, folders, options, device=values["device"], scanned=scanned)
 
     run_training(ctx, make, values, resume)

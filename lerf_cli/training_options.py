@@ -39,9 +39,9 @@ _CHECKPOINT_SUFFIX = ".checkpoint.safetensors"
 _INTERRUPTED = 130
 # What --resume takes from the checkpoint.
 _FIXED = (
-    "kind", "network", "width", "steps", "minutes", "rate", "spread", "seed", "batch", "patch",
-    "points", "scales", "scale_range", "continuous", "warps", "graphics", "rendered", "reduced",
-    "jpeg", "balance", "average", "held_out", "validate_every", "memory",
+    "kind", "interval", "network", "width", "steps", "minutes", "rate", "spread", "seed", "batch",
+    "patch", "points", "scales", "scale_range", "continuous", "warps", "graphics", "rendered",
+    "reduced", "jpeg", "balance", "average", "held_out", "validate_every", "memory",
 )  # fmt: skip
 
 

@@ -17,9 +17,11 @@ from lerf_core.bank import (
     PLANE_BIAS,
     LutBank,
     analytic_bank,
+    table_name,
     two_stages,
 )
 from lerf_core.errors import InvalidArgumentError
+from lerf_core.patterns import QUARTER_TURNS
 from training.operations import (
     StageReads,
     limited,
@@ -48,7 +50,7 @@ _DIVISOR = 6
 _PLANE_DIVISOR = 4
 
 
-def starting_bank(kind: str) -> LutBank:
+def starting_bank(kind: str, *, interval: int | None = None) -> LutBank:
     """The bank that training begins with: an identity, then a fixed kernel.
 
     Parameters
@@ -56,6 +58,9 @@ def starting_bank(kind: str) -> LutBank:
     kind : {'lerf-g', 'lerf-l', 'lerf-p'}
         LeRF-G starts as a Gaussian of sigma 0.21, LeRF-L as nearly a bilinear kernel, LeRF-P as
         LeRF-G with level planes.
+    interval : {8, 16, 32, 64}, optional
+        Grey levels between two nodes of a table; 32 for LeRF-P and 16 for the others unless
+        told. Tables of twice the interval have about a thirteenth of the bytes.
 
     Returns
     -------
@@ -70,21 +75,28 @@ def starting_bank(kind: str) -> LutBank:
     """
     if kind not in KINDS:
         raise InvalidArgumentError(f"no kind {kind!r}; there are {', '.join(KINDS)}")
-    identity = analytic_bank()
-    stages = two_stages(KINDS[kind], tuple(identity.patterns))
+    if interval is None:
+        interval = 32 if KINDS[kind].has_planes else 16
+    if interval not in (8, 16, 32, 64):
+        raise InvalidArgumentError(f"interval must be 8, 16, 32 or 64, got {interval!r}")
+    patterns, nodes = analytic_bank().patterns, 256 // interval + 1
+    stages = two_stages(KINDS[kind], tuple(patterns))
     divisors = tuple(_PLANE_DIVISOR if value in PLANE else _DIVISOR for value in stages[-1].values)
     last = replace(stages[-1], divisor=divisors)
     start = np.array(_START[kind]) - last.bias
     entries = np.rint(start * np.array(last.divisor) / last.reads).astype(np.int8)
-    parameters = np.broadcast_to(entries, (identity.nodes,) * 4 + entries.shape)
+    # Four reads, one a turn, give a pattern's share of the level.
+    level = (np.arange(nodes) * interval // len(QUARTER_TURNS)).astype(np.int8)
     tables = {
-        read.table: identity.tables[read.table] if number == 0 else parameters
-        for number in range(len(stages))
-        for read in identity.reads(number)
+        table_name(number, pattern, group): np.broadcast_to(start, (nodes,) * 4 + start.shape[-1:])
+        for number, stage, start in (
+            (1, stages[0], level[:, None, None, None, None]),
+            (2, last, entries),
+        )
+        for pattern in stage.patterns
+        for group in range(len(stage.rotation_groups))
     }
-    return LutBank(
-        "start", KINDS[kind], identity.interval, identity.patterns, (*stages[:-1], last), tables
-    )
+    return LutBank("start", KINDS[kind], interval, patterns, (stages[0], last), tables)
 
 
 class TableModel(nn.Module):

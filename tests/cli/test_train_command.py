@@ -65,6 +65,15 @@ def test_a_bank_is_trained_and_used(run, tmp_path, photos, bank, checkpoint, kin
         assert image.size == (216, 192)
 
 
+@pytest.mark.parametrize(("kind", "interval"), [("lerf-p", 32), ("lerf-g", 16)])
+def test_tables_are_as_coarse_as_the_kind_allows_unless_told(run, photos, bank, kind, interval):
+    run("train", photos, "-o", bank, "--kind", kind, "--steps", 1, *TINY)
+    assert load_bank(bank).interval == interval
+    run("train", photos, "-o", bank, "--kind", kind, "--interval", 64, "--steps", 1, "--overwrite",
+        *TINY)  # fmt: skip
+    assert load_bank(bank).nodes == 5
+
+
 def test_networks_are_trained_and_transferred(run, photos, bank, checkpoint):
     command = ("train", photos, "-o", bank, "--kind", "lerf-l", "--network", "--width", 8)
     run(*command, "--steps", 2, *TINY)
@@ -169,7 +178,15 @@ def test_a_resumed_training_makes_the_bank(run, tmp_path, photos, bank, checkpoi
 
 
 @pytest.mark.parametrize(
-    "option", [("--steps", 5), ("--rate", 1), ("--kind", "lerf-g"), ("--network",), ("--seed", 0)]
+    "option",
+    [
+        ("--steps", 5),
+        ("--rate", 1),
+        ("--kind", "lerf-g"),
+        ("--interval", 32),
+        ("--network",),
+        ("--seed", 0),
+    ],
 )
 def test_resume_takes_no_other_options(run, tmp_path, trained, checkpoint, option):
     other = tmp_path / "other.safetensors"

@@ -168,3 +168,18 @@ def test_training_starts_from_an_identity_and_a_fixed_kernel(kind):
 def test_unknown_kinds_are_named():
     with pytest.raises(InvalidArgumentError, match="lerf-x"):
         starting_bank("lerf-x")
+
+
+@pytest.mark.parametrize("interval", [16, 32, 64])
+def test_tables_start_alike_at_every_interval(interval):
+    bank = starting_bank("lerf-p", interval=interval)
+    assert bank.nodes == 256 // interval + 1
+    low = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 9, 8))).float()
+    feature, parameters = TableModel(bank).stages(low)
+    assert torch.equal(feature, low)
+    assert torch.equal(parameters, TableModel(starting_bank("lerf-p")).stages(low)[1])
+
+
+def test_an_interval_that_no_table_has_is_refused():
+    with pytest.raises(InvalidArgumentError, match="got 20"):
+        starting_bank("lerf-p", interval=20)
