@@ -52,13 +52,14 @@ def main() -> None:
     bank = lerf_core.load_bank(arguments.bank)
     engine = get_engine("numba")
     last = len(bank.stages) - 1
-    feature = engine.stage(plane, bank, 0, 4, 1)[0]
-    parameters = engine.stage(feature, bank, last, 4, 1)
+    cell_bits = bank.interval.bit_length() - 1
+    feature = engine.stage(plane, bank, 0, cell_bits, 1)[0]
+    parameters = engine.stage(feature, bank, last, cell_bits, 1)
     limits = engine.limits(plane, 1) if bank.kind.has_planes else None
 
     tasks: dict[str, Callable[[], object]] = {
-        "stage 1, features": lambda: engine.stage(plane, bank, 0, 4, 1),
-        "stage 2, parameters": lambda: engine.stage(feature, bank, last, 4, 1),
+        "stage 1, features": lambda: engine.stage(plane, bank, 0, cell_bits, 1),
+        "stage 2, parameters": lambda: engine.stage(feature, bank, last, cell_bits, 1),
     }
     pixels = dict.fromkeys(tasks, size**2)
     for factor in (2, 4):

@@ -12,13 +12,12 @@ from lerf_core.errors import InvalidArgumentError
 from lerf_core.taps import axis_taps, point_taps
 from training.models import TableModel, starting_bank
 
-BITS = 4  # of a cell, for nodes 16 levels apart
-
 
 def reference_stages(bank, plane):
+    cell_bits = bank.interval.bit_length() - 1
     for number in range(len(bank.stages) - 1):
-        plane = reference.stage(plane, bank, number, BITS)[0]
-    return plane, reference.stage(plane, bank, len(bank.stages) - 1, BITS)
+        plane = reference.stage(plane, bank, number, cell_bits)[0]
+    return plane, reference.stage(plane, bank, len(bank.stages) - 1, cell_bits)
 
 
 @pytest.mark.parametrize("twin", [False, True])

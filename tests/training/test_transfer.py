@@ -22,7 +22,8 @@ def model(request):
     """As after a training. In float64, so that an entry near a half rounds one way however many
     pixels are worked on at once.
     """
-    made = NetworkModel(starting_bank(request.param), width=8, blocks=2, seed=5).double()
+    start = starting_bank(request.param, interval=16)
+    made = NetworkModel(start, width=8, blocks=2, seed=5).double()
     with torch.no_grad():
         for name, parameter in made.named_parameters():
             if name.endswith("last.weight"):
