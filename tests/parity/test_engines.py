@@ -121,9 +121,10 @@ def test_threads_do_not_change_a_bit(random_banks):
         np.testing.assert_array_equal(one, many)
 
 
+@pytest.mark.parametrize("kind", ["lerf-g", "lerf-p"])
 @pytest.mark.parametrize("interval", [8, 32, 64])
-def test_other_intervals_patterns_and_stages_are_data(make_random_bank, interval):
+def test_other_intervals_patterns_and_stages_are_data(make_random_bank, interval, kind):
     patterns = {"a": ((0, 0), (0, 2), (2, 0), (2, 2)), "b": ((0, 0), (1, 2), (-1, 3), (4, -2))}
-    bank = make_random_bank("lerf-g", interval=interval, patterns=patterns, prefilters=2, seed=3)
+    bank = make_random_bank(kind, interval=interval, patterns=patterns, prefilters=2, seed=3)
     for dtype in ("uint8", "uint16", "float32"):
         assert_engines_agree(rescale, image_of((9, 14), dtype, 0), 2, bank=bank)
