@@ -159,6 +159,25 @@ def sprite() -> Image.Image:
     return sheet([panels])
 
 
+def drawings() -> Image.Image:
+    """Show letters, lines and boxes that no camera made, enlarged."""
+    image = Image.new("L", (112, 58), 255)
+    draw = ImageDraw.Draw(image)
+    draw.text((4, 4), "Hamburg 123", 0, font=ImageFont.load_default(14))
+    draw.line((4, 30, 106, 50), 0)
+    draw.ellipse((60, 30, 80, 50), outline=0)
+    draw.rectangle((10, 34, 30, 52), fill=60)
+    small, scale = np.asarray(image), 4
+    size = (image.width * scale, image.height * scale)
+    panels = {
+        "source, 112x58": pillow(small, size, Image.Resampling.NEAREST),
+        "Pillow Lanczos": pillow(small, size, Image.Resampling.LANCZOS),
+        **{name: lerf_core.rescale(small, scale, bank=name) for name in COMPARED},
+    }
+    shown = [(name, np.dstack([plane] * 3)) for name, plane in panels.items()]
+    return sheet([shown[:2], shown[2:]])
+
+
 def parameter_maps(bank: lerf_core.LutBank) -> Image.Image:
     """Show what the tables say of each pixel: the parameters of its function, and its plane."""
     grey = np.asarray(Image.fromarray(crop(photo("chelsea.png"), 100, 40, 280, 220)).convert("L"))
@@ -222,6 +241,7 @@ def main() -> None:
         "warps": warps(),
         "swirl": swirl(),
         "sprite": sprite(),
+        "drawings": drawings(),
         **inspected(),
     }
     options.output.mkdir(parents=True, exist_ok=True)
