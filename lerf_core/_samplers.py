@@ -18,6 +18,7 @@ from lerf_core._options import Options
 from lerf_core._planes import Channel, Cover
 from lerf_core.bank import LutBank
 from lerf_core.geometry import InverseMap
+from lerf_core.reference import over_one_tap
 from lerf_core.taps import (
     AxisTaps,
     axis_positions,
@@ -73,13 +74,17 @@ class GridSampler:
     ) -> Writer:
         """Return a function that computes a band of rows."""
         cols = AxisTaps(self.cols.index + margin[1], self.cols.offset)
+        limits = [
+            None if one.limits is None else over_one_tap(one.limits, self.rows, self.cols)
+            for one in channels
+        ]
 
         def write(top: int, bottom: int) -> Iterator[Image]:
             rows = AxisTaps(self.rows.index[top:bottom] + margin[0], self.rows.offset[top:bottom])
-            for channel in channels:
+            for channel, bounds in zip(channels, limits, strict=True):
                 mean, trust = engine.grid(
                     *channel.planes, rows, cols,
-                    confidence=channel.confidence, limits=channel.limits,
+                    confidence=channel.confidence, limits=bounds,
                     to_uint8=channel.to_uint8, **channel.border,
                 )  # fmt: skip
                 yield channel.finish(mean, trust)

@@ -311,8 +311,8 @@ def resample_grid(
     cval, cval_confidence : float, optional
         Feature and confidence beyond the border; None takes the nearest pixel's.
     limits : ndarray, (2, rows + 1, cols + 1), optional
-        See the function `limits`. They hold where the support is not stretched, and no
-        constant beyond the border takes part.
+        See the functions `limits` and `over_one_tap`. They hold where the support is not
+        stretched, and no constant beyond the border takes part.
 
     Returns
     -------
@@ -331,7 +331,6 @@ def resample_grid(
             )  # fmt: skip
     value, trust = mean.result()
     if limits is not None and rows.count <= 2 and cols.count <= 2:
-        limits = over_one_tap(limits, rows, cols)
         cell_row = axis_cells(rows, feature.shape[0], constant=cval is not None)
         cell_col = axis_cells(cols, feature.shape[1], constant=cval is not None)
         low, high = limits[:, cell_row[:, None], cell_col].astype(F32)

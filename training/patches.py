@@ -35,7 +35,6 @@ from training.photographs import Photograph, read_photograph
 __all__ = ["Batch", "PatchOptions", "PatchSource", "degrade"]
 
 Plane = npt.NDArray[np.uint8]
-Planes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 # Points keep this far from a patch's border, where reads see the image's own pixels.
 _MARGIN = 3
@@ -67,9 +66,8 @@ class PatchOptions:
         `training.graphics`.
     rendered : float
         Share of the drawn patches, of those not warped, that are made small by pixel
-        coverage, as a program that
-        draws at the lower resolution would have made them: their edges are as hard as pixels
-        allow, and what a bank makes of such edges is decided here.
+        coverage, as a program that draws at the lower resolution would have made them: their
+        edges are as hard as pixels allow, and what a bank makes of such edges is decided here.
     reduced : float
         Share of the photographs' patches that are cut from a copy of half the size, which is
         sharper and cleaner than what a camera gives: more like the images of benchmarks and
@@ -260,7 +258,7 @@ class PatchSource:
         order = np.random.default_rng([self.seed, 1, epoch]).permutation(count)
         return [self.photographs[i] for i in order[part * self._sizes : (part + 1) * self._sizes]]
 
-    def _loaded(self, step: int) -> list[list[Planes]]:
+    def _loaded(self, step: int) -> list[list[Plane]]:
         """Decoded photographs of a step's group; the next group is asked for."""
         if self._sizes == len(self.photographs):
             wanted = [0]
@@ -274,10 +272,10 @@ class PatchSource:
                 self._groups[group] = self._pool.submit(self._load, group)
         return self._groups[wanted[0]].result()  # type: ignore[attr-defined,no-any-return]
 
-    def _load(self, group: int) -> list[list[Planes]]:
+    def _load(self, group: int) -> list[list[Plane]]:
         return [self._sizes_of(read_photograph(one.path)) for one in self._members(group)]
 
-    def _sizes_of(self, image: Planes) -> list[Planes]:
+    def _sizes_of(self, image: Plane) -> list[Plane]:
         """Planes of a photograph and, where it is large enough, of its copy of half the size."""
         sizes = [_with_luma(image)]
         if self.options.reduced and min(image.shape[:2]) // 2 >= self.options.least:

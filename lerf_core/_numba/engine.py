@@ -14,7 +14,7 @@ from lerf_core._numba.reads import stage_rows
 from lerf_core._numba.resample import grid2_rows, grid_rows, points2_rows, points_rows
 from lerf_core._parallel import bands, run_all
 from lerf_core.bank import ENTRY_BIAS, LEVELS, LutBank
-from lerf_core.reference import axis_cells, over_one_tap
+from lerf_core.reference import axis_cells
 from lerf_core.taps import AxisTaps
 
 __all__ = ["CompiledEngine"]
@@ -156,7 +156,7 @@ def _limit_arrays(
         axis_cells(taps, size, constant=constant)
         for taps, size in zip((rows, cols), feature.shape, strict=True)
     )
-    return over_one_tap(limits, rows, cols), row_cells, col_cells
+    return limits, row_cells, col_cells
 
 
 @cache

@@ -9,22 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from lerf_core._numba.reads import larger, smaller
 from lerf_core.bank import LEVELS
 from lerf_core.reference import OVERSHOOT_RANGE, ROUND_F32
 
 __all__ = ["limit_rows"]
 
 _ZERO, _TOP = np.float32(0), np.float32(LEVELS)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _more(a, b):
-    return a if a > b else b
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _less(a, b):
-    return a if a < b else b
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -43,25 +34,29 @@ def _columns(lines, bottom, top, low_pair, high_pair):
     """
     a, b, c, d = lines[0], lines[1], lines[2], lines[3]
     for x in range(a.size):
-        low, high = _less(b[x], c[x]), _more(b[x], c[x])
+        low, high = smaller(b[x], c[x]), larger(b[x], c[x])
         bottom[1, x], top[1, x] = low, high
-        bottom[0, x] = _less(_less(a[x], d[x]), low)
-        top[0, x] = _more(_more(a[x], d[x]), high)
+        bottom[0, x] = smaller(smaller(a[x], d[x]), low)
+        top[0, x] = larger(larger(a[x], d[x]), high)
     last = a.size - 1
     for x in range(last):
         e, f, g, h = a[x], b[x], c[x], d[x]
         i, j, k, m = a[x + 1], b[x + 1], c[x + 1], d[x + 1]
-        level = _more(_more(_less(e, i), _less(f, j)), _more(_less(g, k), _less(h, m)))
-        falling = _more(_more(_less(e, j), _less(f, k)), _less(g, m))
-        rising = _more(_more(_less(f, i), _less(g, j)), _less(h, k))
-        high_pair[0, x] = _more(level, _more(falling, rising))
-        level = _less(_less(_more(e, i), _more(f, j)), _less(_more(g, k), _more(h, m)))
-        falling = _less(_less(_more(e, j), _more(f, k)), _more(g, m))
-        rising = _less(_less(_more(f, i), _more(g, j)), _more(h, k))
-        low_pair[0, x] = _less(level, _less(falling, rising))
+        level = larger(larger(smaller(e, i), smaller(f, j)), larger(smaller(g, k), smaller(h, m)))
+        falling = larger(larger(smaller(e, j), smaller(f, k)), smaller(g, m))
+        rising = larger(larger(smaller(f, i), smaller(g, j)), smaller(h, k))
+        high_pair[0, x] = larger(level, larger(falling, rising))
+        level = smaller(smaller(larger(e, i), larger(f, j)), smaller(larger(g, k), larger(h, m)))
+        falling = smaller(smaller(larger(e, j), larger(f, k)), larger(g, m))
+        rising = smaller(smaller(larger(f, i), larger(g, j)), larger(h, k))
+        low_pair[0, x] = smaller(level, smaller(falling, rising))
     for x in range(a.size):
-        high_pair[1, x] = _more(_more(_less(a[x], b[x]), _less(b[x], c[x])), _less(c[x], d[x]))
-        low_pair[1, x] = _less(_less(_more(a[x], b[x]), _more(b[x], c[x])), _more(c[x], d[x]))
+        high_pair[1, x] = larger(
+            larger(smaller(a[x], b[x]), smaller(b[x], c[x])), smaller(c[x], d[x])
+        )
+        low_pair[1, x] = smaller(
+            smaller(larger(a[x], b[x]), larger(b[x], c[x])), larger(c[x], d[x])
+        )
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -71,25 +66,28 @@ def _cells(bottom, top, low_pair, high_pair, low, high):
     beside_high, within_high = high_pair[0], high_pair[1]
     bottom_all, bottom_two, top_all, top_two = bottom[0], bottom[1], top[0], top[1]
     for x in range(low.size):
-        most = _more(_more(top_all[x], top_all[x + 1]), _more(top_all[x + 2], top_all[x + 3]))
-        least = _less(
-            _less(bottom_all[x], bottom_all[x + 1]), _less(bottom_all[x + 2], bottom_all[x + 3])
+        most = larger(larger(top_all[x], top_all[x + 1]), larger(top_all[x + 2], top_all[x + 3]))
+        least = smaller(
+            smaller(bottom_all[x], bottom_all[x + 1]), smaller(bottom_all[x + 2], bottom_all[x + 3])
         )
-        high_two = _more(
-            _more(within_high[x], within_high[x + 1]), _more(within_high[x + 2], within_high[x + 3])
+        high_two = larger(
+            larger(within_high[x], within_high[x + 1]),
+            larger(within_high[x + 2], within_high[x + 3]),
         )
-        high_two = _more(
-            high_two, _more(_more(beside_high[x], beside_high[x + 1]), beside_high[x + 2])
+        high_two = larger(
+            high_two, larger(larger(beside_high[x], beside_high[x + 1]), beside_high[x + 2])
         )
-        low_two = _less(
-            _less(within_low[x], within_low[x + 1]), _less(within_low[x + 2], within_low[x + 3])
+        low_two = smaller(
+            smaller(within_low[x], within_low[x + 1]), smaller(within_low[x + 2], within_low[x + 3])
         )
-        low_two = _less(low_two, _less(_less(beside_low[x], beside_low[x + 1]), beside_low[x + 2]))
+        low_two = smaller(
+            low_two, smaller(smaller(beside_low[x], beside_low[x + 1]), beside_low[x + 2])
+        )
         margin = OVERSHOOT_RANGE * (most - least)
-        pit = low_two - _less(bottom_two[x + 1], bottom_two[x + 2])
-        peak = _more(top_two[x + 1], top_two[x + 2]) - high_two
-        below = least - (margin + _more(pit, _ZERO))
-        above = most + (margin + _more(peak, _ZERO))
+        pit = low_two - smaller(bottom_two[x + 1], bottom_two[x + 2])
+        peak = larger(top_two[x + 1], top_two[x + 2]) - high_two
+        below = least - (margin + larger(pit, _ZERO))
+        above = most + (margin + larger(peak, _ZERO))
         if low.itemsize == 1:
             below = (below + ROUND_F32) - ROUND_F32
             above = (above + ROUND_F32) - ROUND_F32

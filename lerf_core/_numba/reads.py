@@ -13,7 +13,7 @@ from numba import njit
 
 from lerf_core._values import DEEP_CELL_BITS
 
-__all__ = ["stage_rows"]
+__all__ = ["larger", "smaller", "stage_rows"]
 
 # Columns handled at once: the scratch rows of a segment stay in the first-level cache.
 _SEGMENT = 1024
@@ -25,12 +25,12 @@ _ROUND = 6755399441055744.0
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _larger(a, b):
+def larger(a, b):
     return a if a > b else b
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _smaller(a, b):
+def smaller(a, b):
     return a if a < b else b
 
 
@@ -68,11 +68,11 @@ def _simplex(plane, row, col, pixels, n, cell_bits, nodes, index, weight):
         key_b = np.uint32(np.uint32((b & fraction) << _U16) | step_b)
         key_c = np.uint32(np.uint32((c & fraction) << _U16) | step_c)
         key_d = np.uint32(np.uint32((d & fraction) << _U16) | np.uint32(1))
-        high_ab, low_ab = _larger(key_a, key_b), _smaller(key_a, key_b)
-        high_cd, low_cd = _larger(key_c, key_d), _smaller(key_c, key_d)
-        k1, m1 = _larger(high_ab, high_cd), _smaller(high_ab, high_cd)
-        m2, k4 = _larger(low_ab, low_cd), _smaller(low_ab, low_cd)
-        k2, k3 = _larger(m1, m2), _smaller(m1, m2)
+        high_ab, low_ab = larger(key_a, key_b), smaller(key_a, key_b)
+        high_cd, low_cd = larger(key_c, key_d), smaller(key_c, key_d)
+        k1, m1 = larger(high_ab, high_cd), smaller(high_ab, high_cd)
+        m2, k4 = larger(low_ab, low_cd), smaller(low_ab, low_cd)
+        k2, k3 = larger(m1, m2), smaller(m1, m2)
         f1 = np.uint32(k1 >> _U16)
         f2 = np.uint32(k2 >> _U16)
         f3 = np.uint32(k3 >> _U16)
