@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lerf_core._numba.cell_reads import WIDTH, cell_stage_rows
+from lerf_core._numba.cells import CellStage, pack_cells
 from lerf_core._numba.limits import limit_rows
 from lerf_core._numba.packing import PackedStage, pack_stage
 from lerf_core._numba.reads import stage_rows
@@ -22,6 +24,10 @@ __all__ = ["CompiledEngine"]
 # Rows a task reads tables for: few enough to share out and to keep its sums in the cache,
 # many enough that the rows read twice at the seams hardly count.
 _STAGE_ROWS = 48
+# Cells of the finest tables that are packed by cells: 16**4 rows of 16 to 96 bytes a table.
+_MOST_CELLS = 16
+# Up to this divisor of a sum float32 tells halves from what lies beside them.
+_MOST_DIVISOR = 1 << 15
 _NO_FLOATS = np.empty((0, 0), np.float32)
 
 Plane = npt.NDArray[Any]
@@ -34,6 +40,11 @@ def _packed(bank: LutBank, number: int) -> PackedStage:
     return pack_stage(bank, number)
 
 
+@lru_cache(maxsize=16)
+def _cells(bank: LutBank, number: int) -> CellStage:
+    return pack_cells(bank, number)
+
+
 class CompiledEngine:
     """Stages and weighted means by numba; see `_engines.Engine` for the methods."""
 
@@ -41,14 +52,17 @@ class CompiledEngine:
         self, plane: Plane, bank: LutBank, number: int, cell_bits: int, threads: int
     ) -> Plane:
         """See `reference.stage`; the result has the plane's dtype, uint8 or int32."""
-        packed = _packed(bank, number)
         spec = bank.stages[number]
+        divisors = bank.interval * np.array(spec.divisor, np.float64)
+        by_cells = bank.nodes - 1 <= _MOST_CELLS and divisors.max() <= _MOST_DIVISOR
+        if plane.dtype == np.uint8 and by_cells:
+            return _stage_of_bytes(plane, bank, number, divisors, threads)
+        packed = _packed(bank, number)
         pad = bank.reach
         padded = np.pad(plane, pad, mode="edge")
         unit = (1 << cell_bits) // bank.interval
-        divisor = bank.interval * np.array(spec.divisor, np.float64)
         # The sum of biased entries, back to the sum of entries, plus the stage's bias.
-        bias = np.array(spec.bias) * unit * divisor
+        bias = np.array(spec.bias) * unit * divisors
         offset = bias - float(ENTRY_BIAS * (1 << cell_bits) * spec.reads)
         lowest = np.array(spec.lowest, np.float64) * unit
         rows, cols = plane.shape
@@ -59,7 +73,7 @@ class CompiledEngine:
             stage_rows(
                 padded, pad, cell_bits, bank.nodes, packed.words, packed.pixels,
                 packed.set_words, packed.word_uses, packed.fields,
-                offset, divisor, lowest, float(LEVELS * unit), acc, top, out,
+                offset, divisors, lowest, float(LEVELS * unit), acc, top, out,
             )  # fmt: skip
 
         run_all(task, bands(rows, _STAGE_ROWS), threads)
@@ -130,6 +144,30 @@ class CompiledEngine:
         else:
             points_rows(*place, *stretches, trusted, bounds, mean, trust)
         return _finish(mean, trust, confidence, to_uint8=to_uint8)
+
+
+def _stage_of_bytes(
+    plane: Plane, bank: LutBank, number: int, divisors: npt.NDArray[np.float64], threads: int
+) -> Plane:
+    packed = _cells(bank, number)
+    spec = bank.stages[number]
+    pad = 2 * bank.reach
+    padded = np.pad(plane, ((pad, pad), (pad, pad + WIDTH)), mode="edge")
+    offset = (np.array(spec.bias) * divisors).astype(np.float32)
+    divisor, lowest = divisors.astype(np.float32), np.array(spec.lowest, np.float32)
+    rows, cols = plane.shape
+    out = np.empty((len(spec.values), rows, cols), np.uint8)
+    bits = bank.interval.bit_length() - 1
+
+    def task(top: int, bottom: int) -> None:
+        cell_stage_rows(
+            padded, pad, bits, packed.table, packed.row_bytes, packed.pixels, packed.reads,
+            packed.places, packed.lanes, packed.plain, packed.turning,
+            offset, divisor, lowest, top, bottom, out,
+        )  # fmt: skip
+
+    run_all(task, bands(rows, _STAGE_ROWS), threads)
+    return out
 
 
 def _tap_arrays(
