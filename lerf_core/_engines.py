@@ -19,6 +19,7 @@ ENGINES = ("numba", "reference")
 Plane = npt.NDArray[Any]
 FloatPlane = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.float64]
+Rows = tuple[int, int]
 
 
 class Engine(Protocol):
@@ -29,9 +30,18 @@ class Engine(Protocol):
     """
 
     def stage(
-        self, plane: Plane, bank: LutBank, number: int, cell_bits: int, threads: int
+        self,
+        plane: Plane,
+        bank: LutBank,
+        number: int,
+        cell_bits: int,
+        threads: int,
+        rows: Rows | None = None,
     ) -> Plane:
-        """Table reads: coordinates to features or parameters, in the plane's dtype."""
+        """Table reads: coordinates to features or parameters, in the plane's dtype.
+
+        Of all rows, or of rows first..last-1.
+        """
 
     def limits(self, plane: Plane, threads: int) -> Plane:
         """How low and how high results may be; for uint8 rounded and within 0..255."""
@@ -76,8 +86,12 @@ class _ReferenceEngine:
         number: int,
         cell_bits: int,
         threads: int,  # noqa: ARG002
+        rows: Rows | None = None,
     ) -> Plane:
-        return reference.stage(plane, bank, number, cell_bits).astype(plane.dtype)
+        first, last = rows or (0, len(plane))
+        top, bottom = max(0, first - bank.reach), min(len(plane), last + bank.reach)
+        values = reference.stage(plane[top:bottom], bank, number, cell_bits)
+        return values[:, first - top : last - top].astype(plane.dtype)
 
     def limits(self, plane: Plane, threads: int) -> Plane:  # noqa: ARG002
         limits = reference.limits(plane)

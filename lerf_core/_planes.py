@@ -8,6 +8,7 @@ premultiplying and dividing again gives for a fixed kernel, without its loss of 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,15 @@ from lerf_core._values import DEEP_CELL_BITS, ValueScale, decode_srgb, srgb_slop
 from lerf_core.bank import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, LutBank
 from lerf_core.reference import WEIGHT_VALUES
 
-__all__ = ["Border", "Channel", "Cover", "find_missing", "prepare_alpha", "prepare_channel"]
+__all__ = [
+    "Border",
+    "Channel",
+    "Cover",
+    "Samples",
+    "find_missing",
+    "prepare_alpha",
+    "prepare_channel",
+]
 
 Plane = npt.NDArray[Any]
 FloatPlane = npt.NDArray[np.float32]
@@ -61,9 +70,8 @@ class Border:
         return np.pad(plane, pad, mode=self.mode)  # type: ignore[no-any-return,call-overload]
 
 
-@dataclass(frozen=True)
-class Channel:
-    """One channel, ready for the weighted mean.
+class Samples(NamedTuple):
+    """What the weighted mean needs of some rows of a channel.
 
     Attributes
     ----------
@@ -73,16 +81,6 @@ class Channel:
         Factor of each pixel's weight.
     limits : ndarray or None
         How low and how high results may be; see `reference.limits`.
-    scale : ValueScale
-        Back to the image's values.
-    border : dict
-        ``cval`` (in grey levels) and ``cval_confidence``, for `Engine.grid`.
-    missing : float or None
-        What stands where too little of the weight could be trusted.
-    to_uint8 : bool
-        Whether the mean itself is the result.
-    span : (float, float) or None
-        Ends of the results in grey levels.
     """
 
     feature: Plane
@@ -90,25 +88,71 @@ class Channel:
     weighting: str
     confidence: FloatPlane | None
     limits: Plane | None
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel, whose tables are read when its rows are wanted.
+
+    Attributes
+    ----------
+    plane : ndarray, (rows, cols)
+        In the image's own values, with its margin and without missing values.
+    confidence : ndarray of float32, (rows, cols), or None
+        Factor of each pixel's weight.
+    bank, engine
+        The tables, and what reads them.
+    scale : ValueScale
+        Back to the image's values.
+    border : dict
+        ``cval`` (in grey levels) and ``cval_confidence``, for `Engine.grid`.
+    missing : float or None
+        What stands where too little of the weight could be trusted.
+    is_alpha : bool
+        Whether fully opaque and fully transparent pixels stay as they are.
+    """
+
+    plane: Plane
+    confidence: FloatPlane | None
+    bank: LutBank
+    engine: Engine
     scale: ValueScale
     border: dict[str, Any]
     missing: float | None
-    to_uint8: bool
-    span: tuple[float, float] | None = None
+    is_alpha: bool = False
 
     @property
-    def planes(self) -> tuple[Plane, Plane, str]:
-        """First arguments of `Engine.grid` and `Engine.points`."""
-        return self.feature, self.parameters, self.weighting
+    def to_uint8(self) -> bool:
+        """Whether the mean itself is the result."""
+        return self.scale.is_bytes and not self.scale.linear_light
+
+    def read(self, first: int, last: int, threads: int) -> Samples:
+        """Read the tables for rows first..last-1: what the whole plane's would be."""
+        read = _read(self.plane, first, last, self.scale, self.bank, self.engine, threads)
+        weighting = self.bank.kind.weighting
+        if self.is_alpha:
+            # So opaque images stay opaque, and no rim of transparency appears or vanishes.
+            grey = self.scale.to_grey(self.plane[first:last])
+            plain = (grey <= 0) | (grey >= LEVELS)
+            read.feature[plain] = grey[plain].astype(read.feature.dtype)
+            read.parameters[WEIGHT_VALUES[weighting] :, plain] = PLANE_BIAS
+        confidence = None if self.confidence is None else self.confidence[first:last]
+        return Samples(read.feature, read.parameters, weighting, confidence, read.limits)
 
     def finish(self, mean: Plane, trust: FloatPlane | None) -> Plane:
         """Return the image's values."""
-        if self.span is not None and not self.to_uint8:
-            mean = np.clip(mean, *self.span)
+        if self.is_alpha and not self.to_uint8:
+            mean = np.clip(mean, *self._span)
         value = mean if self.to_uint8 else self.scale.from_grey(mean)
         if self.missing is not None and trust is not None:
             value[trust < _TRUST_NEEDED] = self.missing
         return value
+
+    @cached_property
+    def _span(self) -> tuple[float, float]:
+        """Ends of an alpha channel's results: there is nothing more than opaque."""
+        low, high = self.scale.to_grey(self.plane.min()), self.scale.to_grey(self.plane.max())
+        return min(0.0, float(low)), max(float(LEVELS), float(high))
 
 
 @dataclass(frozen=True)
@@ -165,11 +209,10 @@ def prepare_channel(
     bank: LutBank,
     border: Border,
     engine: Engine,
-    threads: int,
     alpha: FloatPlane | None = None,
     nodata: float | None = None,
 ) -> Channel:
-    """Read the tables for a channel.
+    """Find what of a channel can be trusted, and fill in the rest for the reads.
 
     Parameters
     ----------
@@ -193,33 +236,34 @@ def prepare_channel(
     if confidence is None and border.mode == "constant" and _not_finite(border.cval):
         confidence = np.ones(plane.shape, np.float32)
         missing = border.cval
-    plane = border.extend(plane)
     if confidence is not None:
         confidence = border.extend(confidence)
-    read = _read(plane, scale, bank, engine, threads)
-    return _channel(read, bank, confidence, scale, border, missing)
+    ends = _ends(scale, border)
+    return Channel(border.extend(plane), confidence, bank, engine, scale, ends, missing)
 
 
 def prepare_alpha(
-    plane: Plane, scale: ValueScale, bank: LutBank, border: Border, engine: Engine, threads: int
+    plane: Plane, scale: ValueScale, bank: LutBank, border: Border, engine: Engine
 ) -> Channel:
-    """Read the tables for an alpha channel.
-
-    Fully opaque and fully transparent pixels pass the pre-filter unchanged and are level, so
-    that opaque images stay opaque and no rim of transparency appears or vanishes. The plane
-    is finite.
-    """
+    """Prepare an alpha channel; the plane is finite."""
     scale = replace(scale, linear_light=False)
-    plane = border.extend(plane)
-    read = _read(plane, scale, bank, engine, threads)
-    grey = scale.to_grey(plane)
-    plain = (grey <= 0) | (grey >= LEVELS)
-    read.feature[plain] = grey[plain].astype(read.feature.dtype)
-    read.parameters[WEIGHT_VALUES[bank.kind.weighting] :, plain] = PLANE_BIAS
-    channel = _channel(read, bank, None, scale, border, None)
-    # Planes could overshoot, and there is nothing more than opaque.
-    span = min(0.0, float(grey.min())), max(float(LEVELS), float(grey.max()))
-    return replace(channel, span=span)
+    ends = _ends(scale, border)
+    return Channel(border.extend(plane), None, bank, engine, scale, ends, None, is_alpha=True)
+
+
+def _ends(scale: ValueScale, border: Border) -> dict[str, Any]:
+    """What `Engine.grid` finds beyond the border."""
+    cval, trust = None, border.cval_alpha
+    if border.mode == "constant":
+        cval = 0.0
+        if _not_finite(border.cval):
+            trust = 0.0
+        else:
+            grey = scale.to_grey(border.cval)
+            if scale.linear_light:
+                grey = decode_srgb(grey / LEVELS) * LEVELS
+            cval = float(grey)
+    return {"cval": cval, "cval_confidence": trust}
 
 
 class _Read(NamedTuple):
@@ -230,25 +274,50 @@ class _Read(NamedTuple):
     limits: Plane | None
 
 
-def _read(plane: Plane, scale: ValueScale, bank: LutBank, engine: Engine, threads: int) -> _Read:
-    """Read the tables for a plane that has its border."""
+# Rows around a cell of four pixels that its limits depend on.
+_LIMITS_REACH = 2
+
+
+def _read(
+    plane: Plane,
+    first: int,
+    last: int,
+    scale: ValueScale,
+    bank: LutBank,
+    engine: Engine,
+    threads: int,
+) -> _Read:
+    """Read the tables for rows first..last-1 of a plane that has its border."""
     interval_bits = bank.interval.bit_length() - 1
+    stages, rows = len(bank.stages), len(plane)
+    halo = max(bank.reach * stages, _LIMITS_REACH)
+    # Edges are repeated at the plane's own, which the halo keeps away from all others.
+    top, bottom = max(0, first - halo), min(rows, last + halo)
+    plane = plane[top:bottom]
     remainder: FloatPlane | None = None
     if scale.is_bytes:
         cell_bits, grey_bits = interval_bits, 0
-        units: Plane = np.ascontiguousarray(plane)
+        units: Plane = plane
     else:
         cell_bits, grey_bits = DEEP_CELL_BITS, DEEP_CELL_BITS - interval_bits
         units, remainder = scale.to_units(plane, grey_bits)
+        remainder = remainder[first - top : last - top]
     limits: Plane | None = None
     if bank.kind.has_planes:
-        grey = units if remainder is None else scale.to_grey(plane).astype(np.float32)
-        limits = engine.limits(grey, threads)
-    last = len(bank.stages) - 1
-    for number in range(last):
-        units = engine.stage(units, bank, number, cell_bits, threads)[0]
-    parameters = engine.stage(units, bank, last, cell_bits, threads)
-    feature = units.copy() if last == 0 else units
+        above, below = max(0, first - _LIMITS_REACH), min(rows, last + _LIMITS_REACH)
+        near = slice(above - top, below - top)
+        grey = units[near] if scale.is_bytes else scale.to_grey(plane[near]).astype(np.float32)
+        limits = engine.limits(grey, threads)[:, first - above : last - above + 1]
+    for number in range(stages):
+        halo = bank.reach * (stages - 1 - number)
+        above, below = max(0, first - halo), min(rows, last + halo)
+        values = engine.stage(units, bank, number, cell_bits, threads, (above - top, below - top))
+        if number < stages - 1:
+            units, top = values[0], above
+    feature = units[first - top : last - top]
+    parameters = values
+    if stages == 1:
+        feature = feature.copy()
     if remainder is not None:
         to_level = np.float32(1 / (1 << grey_bits))
         parameters = parameters.astype(np.float32) * to_level
@@ -272,37 +341,6 @@ def _in_linear_light(feature: Plane, parameters: Plane, bank: LutBank) -> tuple[
         plane[2] = 0
         parameters[WEIGHT_VALUES[bank.kind.weighting] :] = plane + np.float32(PLANE_BIAS)
     return (decode_srgb(encoded) * LEVELS).astype(np.float32), parameters
-
-
-def _channel(
-    read: _Read,
-    bank: LutBank,
-    confidence: FloatPlane | None,
-    scale: ValueScale,
-    border: Border,
-    missing: float | None,
-) -> Channel:
-    cval, trust = None, border.cval_alpha
-    if border.mode == "constant":
-        cval = 0.0
-        if _not_finite(border.cval):
-            trust = 0.0
-        else:
-            grey = scale.to_grey(border.cval)
-            if scale.linear_light:
-                grey = decode_srgb(grey / LEVELS) * LEVELS
-            cval = float(grey)
-    return Channel(
-        feature=read.feature,
-        parameters=read.parameters,
-        weighting=bank.kind.weighting,
-        confidence=confidence,
-        limits=read.limits,
-        scale=scale,
-        border={"cval": cval, "cval_confidence": trust},
-        missing=missing,
-        to_uint8=scale.is_bytes and not scale.linear_light,
-    )
 
 
 def find_missing(

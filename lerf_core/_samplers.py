@@ -7,7 +7,6 @@ channel. Bands do not depend on each other.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from lerf_core._engines import Engine
 from lerf_core._options import Options
+from lerf_core._places import Place, place
 from lerf_core._planes import Channel, Cover
 from lerf_core.bank import LutBank
 from lerf_core.geometry import InverseMap
@@ -23,7 +23,6 @@ from lerf_core.taps import (
     AxisTaps,
     axis_positions,
     axis_taps,
-    effective_stretch,
     nearest_index,
 )
 
@@ -34,6 +33,11 @@ Channels = list[Image]
 #: Computes rows top..bottom-1 of every channel.
 Writer = Callable[[int, int], Iterator[Image]]
 
+# Source pixels whose tables a task reads: many, because the rows around them are read too,
+# yet few enough that what is known of them takes a few megabytes.
+_BAND_SOURCE = 1 << 19
+# Scattered pixels that a task computes.
+_BAND_POINTS = 1 << 16
 # Pixels by which an image is extended for warps that reflect or wrap.
 _WARP_MARGIN = 32
 
@@ -56,6 +60,13 @@ class GridSampler:
             for size, out_size, factor in zip(shape, out_shape, scale, strict=True)
         )
 
+    def band(self, threads: int) -> int:
+        """Rows of the result that a task computes."""
+        most = max(1, int(_BAND_SOURCE // self.shape[1] * self.scale[0]))
+        # Some tasks a thread, so that the last ones end together.
+        even = self.out_shape[0] if threads == 1 else -(-self.out_shape[0] // (3 * threads))
+        return max(1, min(most, even))
+
     def margin(self, bank: LutBank) -> tuple[int, int]:
         """Rows and columns of the extended image that the result depends on."""
         rows, cols = (
@@ -71,20 +82,24 @@ class GridSampler:
         engine: Engine,
         margin: tuple[int, int],
         cover: Cover,  # noqa: ARG002
+        threads: int,  # noqa: ARG002
     ) -> Writer:
         """Return a function that computes a band of rows."""
         cols = AxisTaps(self.cols.index + margin[1], self.cols.offset)
-        limits = [
-            None if one.limits is None else over_one_tap(one.limits, self.rows, self.cols)
-            for one in channels
-        ]
 
         def write(top: int, bottom: int) -> Iterator[Image]:
-            rows = AxisTaps(self.rows.index[top:bottom] + margin[0], self.rows.offset[top:bottom])
-            for channel, bounds in zip(channels, limits, strict=True):
+            index = self.rows.index[top:bottom] + margin[0]
+            for channel in channels:
+                size = len(channel.plane)
+                first, last = np.clip((index.min(), index.max()), 0, size - 1)
+                part = channel.read(int(first), int(last) + 1, 1)
+                rows = AxisTaps(index - first, self.rows.offset[top:bottom])
+                limits = part.limits
+                if limits is not None:
+                    limits = over_one_tap(limits, self.rows, self.cols)
                 mean, trust = engine.grid(
-                    *channel.planes, rows, cols,
-                    confidence=channel.confidence, limits=bounds,
+                    part.feature, part.parameters, part.weighting, rows, cols,
+                    confidence=part.confidence, limits=limits,
                     to_uint8=channel.to_uint8, **channel.border,
                 )  # fmt: skip
                 yield channel.finish(mean, trust)
@@ -121,6 +136,10 @@ class WarpSampler:
         self.mode = options.mode
         self.smooth = options.smooth
 
+    def band(self, threads: int) -> int:  # noqa: ARG002
+        """Rows of the result that a task computes."""
+        return max(1, _BAND_POINTS // self.out_shape[1])
+
     def margin(self, bank: LutBank) -> tuple[int, int]:
         """Rows and columns by which the image is extended where it reflects or wraps."""
         margin = _WARP_MARGIN + bank.reach * len(bank.stages)
@@ -132,20 +151,29 @@ class WarpSampler:
         engine: Engine,
         margin: tuple[int, int],
         cover: Cover,
+        threads: int,
     ) -> Writer:
         """Return a function that computes a band of rows."""
+        # A row of the result may lie anywhere: the tables are read for all of the image.
+        samples = [channel.read(0, len(channel.plane), threads) for channel in channels]
 
         def write(top: int, bottom: int) -> Iterator[Image]:
-            place = self._locate(top, bottom, smooth=self.smooth)
+            locate = getattr(engine, "place", place)  # until every engine has it
+            where = locate(
+                self.mapping, top, bottom, self.shape, self.out_shape, self.mode,
+                smooth=self.smooth,
+            )  # fmt: skip
+            row, col = _shifted(where.row, margin[0]), _shifted(where.col, margin[1])
             values = []
-            for channel in channels:
+            for channel, whole in zip(channels, samples, strict=True):
                 mean, trust = engine.points(
-                    *channel.planes, place.row + margin[0], place.col + margin[1], place.stretches,
-                    confidence=channel.confidence, limits=channel.limits,
+                    whole.feature, whole.parameters, whole.weighting, row, col, where.stretches,
+                    confidence=whole.confidence, limits=whole.limits,
                     to_uint8=channel.to_uint8,
                 )  # fmt: skip
                 values.append(channel.finish(mean, trust))
-            return iter(cover.apply(values, place.coverage))
+            _fade(values, where, cover)
+            return iter(values)
 
         return write
 
@@ -153,13 +181,14 @@ class WarpSampler:
         """Return a function that copies pixels for a band of rows."""
 
         def write(top: int, bottom: int) -> Iterator[Image]:
-            place = self._locate(top, bottom, smooth=False)
-            row, col = nearest_index(place.row), nearest_index(place.col)
+            where = place(
+                self.mapping, top, bottom, self.shape, self.out_shape, self.mode, smooth=False
+            )
+            row, col = nearest_index(where.row), nearest_index(where.col)
             inside_row = np.clip(row, 0, self.shape[0] - 1)
             inside_col = np.clip(col, 0, self.shape[1] - 1)
             outside = np.zeros(row.shape, np.bool_)
-            if place.coverage is not None:
-                outside |= place.coverage == 0
+            outside.reshape(-1)[where.outside] = True
             if self.mode == "constant":  # a pixel shows where its centre lies on the image
                 outside |= (row != inside_row) | (col != inside_col)
             for plane, cval in zip(planes, cvals, strict=True):
@@ -169,78 +198,23 @@ class WarpSampler:
 
         return write
 
-    def _locate(self, top: int, bottom: int, *, smooth: bool) -> _Place:
-        """Find where a band of output rows lies in the source."""
-        (row, col), spans = self.mapping.locate(top, bottom, self.out_shape)
-        spans = np.where(np.isfinite(spans), spans, 1.0)  # unknown is 1
-        nowhere = ~(np.isfinite(row) & np.isfinite(col))
-        coverage = None
-        if nowhere.any():
-            row, col = np.where(nowhere, 0.0, row), np.where(nowhere, 0.0, col)
-            coverage = np.where(nowhere, 0.0, 1.0)
-        if self.mode == "constant":
-            inside = np.ones_like(row) if coverage is None else coverage
-            for position, size, span in zip((row, col), self.shape, spans, strict=True):
-                inside = inside * _coverage(position, size, span)
-            coverage = None if inside.min() == 1 else inside
-        stretches = self._stretches(spans) if smooth else None
-        reach_row, reach_col = stretches or (1.0, 1.0)
-        row = _fold(row, self.shape[0], self.mode, reach_row)
-        col = _fold(col, self.shape[1], self.mode, reach_col)
-        return _Place(row, col, stretches, coverage)
 
-    def _stretches(self, spans: Image) -> tuple[Image, Image] | None:
-        """Return the stretch of the support along rows and columns; None where it is 1."""
-        row, col = (
-            # Wider than the image is as wide as it.
-            effective_stretch(np.minimum(span, size + 1.0))
-            for span, size in zip(spans, self.shape, strict=True)
-        )
-        return None if row.max() == 1 == col.max() else (row, col)
+def _shifted(position: Image, margin: int) -> Image:
+    return position + margin if margin else position
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a band of output rows lies in the source.
-
-    Attributes
-    ----------
-    row, col : ndarray of float64
-        Positions, folded into reach of the image by the border mode.
-    stretches : (ndarray, ndarray) or None
-        Of the support along rows and columns; None: 1.
-    coverage : ndarray of float64 or None
-        How much of the output pixel the image covers, 0..1; None: 1.
-    """
-
-    row: Image
-    col: Image
-    stretches: tuple[Image, Image] | None
-    coverage: Image | None
+def _fade(values: Channels, where: Place, cover: Cover) -> None:
+    """Blend pixels that the image covers in part or not at all, in place."""
+    for index, share in (
+        (where.partly, where.share),
+        (where.outside, np.zeros(1)),  # one stands for all: nothing of the image shows
+    ):
+        if index.size == 0:
+            continue
+        some = index[: share.size]
+        seen = cover.apply([value.reshape(-1)[some] for value in values], share)
+        for value, blended in zip(values, seen, strict=True):
+            value.reshape(-1)[index] = blended
 
 
 Sampler = GridSampler | WarpSampler
-
-
-def _coverage(position: Image, size: int, span: Image) -> Image:
-    """Share of an output pixel, `span` source pixels wide, that lies on the image."""
-    width = np.maximum(span, 1e-6)
-    low = (position + 0.5) / width + 0.5
-    high = (size - 0.5 - position) / width + 0.5
-    return np.clip(low, 0, 1) * np.clip(high, 0, 1)
-
-
-def _fold(position: Image, size: int, mode: str, stretch: Image | float) -> Image:
-    """Bring positions of an axis to where the border mode takes them from."""
-    if mode in ("edge", "constant"):  # no farther than where the last pixel is out of reach
-        return np.clip(position, -stretch, size - 1 + stretch)
-    if mode == "reflect":
-        centre, period = 0.0, 2 * (size - 1)
-    else:
-        centre, period = 0.5, size if mode == "wrap" else 2 * size
-    if period == 0:
-        return np.zeros_like(position)
-    turned: Image = np.mod(position + centre, period)
-    if mode != "wrap":
-        turned = np.minimum(turned, period - turned)
-    return turned - centre

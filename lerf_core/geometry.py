@@ -23,6 +23,7 @@ __all__ = [
     "Displacement",
     "Homography",
     "InverseMap",
+    "SampledMap",
     "as_homography",
     "as_inverse_map",
     "corners",
@@ -337,7 +338,7 @@ class Homography:
         return cls(-matrix if depth < 0 else matrix)
 
     def locate(self, top: int, bottom: int, shape: tuple[int, int]) -> tuple[Positions, Positions]:
-        """See `InverseMap.locate`; NaN beyond the horizon."""
+        """See `InverseMap.locate`; NaN beyond the horizon, spans as well."""
         m = self.matrix
         x = np.arange(shape[1], dtype=np.float64)[None, :]
         y = np.arange(top, bottom, dtype=np.float64)[:, None]
@@ -354,23 +355,31 @@ class Homography:
                 ]
             )
         positions = np.stack([row, col])
-        positions[:, ~(depth > 0)] = np.nan
+        beyond = ~(depth > 0)
+        positions[:, beyond] = spans[:, beyond] = np.nan
         return positions, spans
 
 
 @dataclass(frozen=True, eq=False)
-class _Sampled:
+class SampledMap:
     """Base of the maps without a derivative of their own: differences of positions."""
 
     def positions(self, top: int, bottom: int, cols: int) -> Positions:
+        """Return the positions of output rows top..bottom-1, in an array of their own."""
         raise NotImplementedError
+
+    def with_neighbours(
+        self, top: int, bottom: int, shape: tuple[int, int]
+    ) -> tuple[Positions, int]:
+        """Return positions of the band and of the rows that touch it, and which row is `top`."""
+        above, below = max(0, top - 1), min(shape[0], bottom + 1)
+        return self.positions(above, below, shape[1]), top - above
 
     def locate(self, top: int, bottom: int, shape: tuple[int, int]) -> tuple[Positions, Positions]:
         """See `InverseMap.locate`; central differences, one-sided at the output's border."""
-        above, below = max(0, top - 1), min(shape[0], bottom + 1)
-        field = self.positions(above, below, shape[1])
+        field, first = self.with_neighbours(top, bottom, shape)
         squares = np.zeros_like(field)
-        band = slice(top - above, bottom - above)
+        band = slice(first, first + bottom - top)
         with np.errstate(invalid="ignore", over="ignore"):
             for axis in (1, 2):
                 if field.shape[axis] > 1:
@@ -379,7 +388,7 @@ class _Sampled:
 
 
 @dataclass(frozen=True, eq=False)
-class _Absolute(_Sampled):
+class _Absolute(SampledMap):
     field: npt.NDArray[np.floating[Any]]
 
     def positions(self, top: int, bottom: int, cols: int) -> Positions:  # noqa: ARG002
@@ -387,7 +396,7 @@ class _Absolute(_Sampled):
 
 
 @dataclass(frozen=True, eq=False)
-class _Relative(_Sampled):
+class _Relative(SampledMap):
     field: npt.NDArray[np.floating[Any]]
 
     def positions(self, top: int, bottom: int, cols: int) -> Positions:
@@ -398,7 +407,7 @@ class _Relative(_Sampled):
 
 
 @dataclass(frozen=True, eq=False)
-class _Function(_Sampled):
+class _Function(SampledMap):
     function: Callable[[npt.NDArray[np.float64]], npt.ArrayLike]
 
     def positions(self, top: int, bottom: int, cols: int) -> Positions:

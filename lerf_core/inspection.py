@@ -261,10 +261,11 @@ def _fill_maps(array: npt.NDArray[Any], stack: Map, scale: ValueScale, options: 
     engine, threads = get_engine(options.engine), thread_count(options.threads)
     for index in np.ndindex(*leading):
         planes = [source[(channel, *index)].astype(scale.dtype) for channel in range(channels)]
-        prepared = _prepare(planes, scale, options, cvals, opacity, Border("edge"), engine, threads)
+        prepared = _prepare(planes, scale, options, cvals, opacity, Border("edge"), engine)
         for number, channel in enumerate(prepared):
             place = target[(slice(None), number, *index)]
-            place[0], place[1:] = channel.feature, channel.parameters
+            whole = channel.read(0, len(channel.plane), threads)
+            place[0], place[1:] = whole.feature, whole.parameters
             if channel.confidence is not None:
                 place[:, channel.confidence == 0] = np.nan
 

@@ -46,9 +46,6 @@ __all__ = ["rescale", "rescaled_shape", "resize", "warp"]
 
 Bank = LutBank | str | None
 
-# Output pixels that a task computes: enough to share out, few enough for small scratch.
-_BAND_PIXELS = 1 << 16
-
 
 def resize(
     image: npt.ArrayLike,
@@ -405,9 +402,11 @@ def _apply(
     cover = Cover(scale, cvals, alpha, options.nodata)
     # A warp's border is blended over the image (`Cover`): its taps find the edge's pixels.
     tap_mode = "edge" if sampler.blends and options.mode == "constant" else options.mode
-    height = max(1, _BAND_PIXELS // shape[1])
     for index in np.ndindex(*leading):
-        planes = [stacked[(channel, *index)].astype(native) for channel in range(channels)]
+        # Views where they can be: bands copy what they read.
+        planes = [
+            stacked[(channel, *index)].astype(native, copy=False) for channel in range(channels)
+        ]
         if nearest:
             write = sampler.nearest(planes, cvals)
         else:
@@ -415,13 +414,14 @@ def _apply(
             extends = tap_mode not in ("edge", "constant")
             margin = sampler.margin(options.bank) if extends else (0, 0)
             border = Border(tap_mode, margin)
-            prepared = _prepare(planes, scale, options, cvals, alpha, border, engine, threads)
-            write = sampler.lerf(prepared, engine, margin, cover)
+            prepared = _prepare(planes, scale, options, cvals, alpha, border, engine)
+            write = sampler.lerf(prepared, engine, margin, cover, threads)
 
         def task(top: int, bottom: int, write: Writer = write, index: Any = index) -> None:
             for channel, part in enumerate(write(top, bottom)):
                 target[(channel, *index)][top:bottom] = part
 
+        height = sampler.band(threads)
         run_all(task, bands(shape[0], height), threads)
     return _to_unit_range(out, value_range, options)
 
@@ -456,9 +456,8 @@ def _prepare(
     alpha: int | None,
     border: Border,
     engine: Engine,
-    threads: int,
 ) -> list[Channel]:
-    """Read the tables for every channel of a plane."""
+    """Prepare every channel of a plane."""
     bank = options.bank
     opacity = None
     if alpha is not None:
@@ -469,10 +468,10 @@ def _prepare(
     for number, plane in enumerate(planes):
         side = replace(border, cval=cvals[number])
         if number == alpha:
-            prepared.append(prepare_alpha(plane, scale, bank, side, engine, threads))
+            prepared.append(prepare_alpha(plane, scale, bank, side, engine))
         else:
             prepared.append(
-                prepare_channel(plane, scale, bank, side, engine, threads, opacity, options.nodata)
+                prepare_channel(plane, scale, bank, side, engine, opacity, options.nodata)
             )
     return prepared
 

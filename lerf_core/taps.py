@@ -19,6 +19,7 @@ __all__ = [
     "MAX_POINT_TAPS",
     "POSITION_EPS",
     "REACH_LIMIT",
+    "STRETCH_TOLERANCE",
     "AxisTaps",
     "PointTaps",
     "axis_positions",
@@ -35,8 +36,8 @@ REACH_LIMIT = np.float32(1.000001)
 #: A warped pixel takes at most this many taps an axis; a larger footprint is sampled
 #: evenly instead of wholly, so that strong perspective stays affordable.
 MAX_POINT_TAPS = 128
-# Local scales this close below 1 (rounding in a rotation's matrix) are not shrinking.
-_STRETCH_TOLERANCE = 1e-6
+#: Local scales this close below 1 (rounding in a rotation's matrix) are not shrinking.
+STRETCH_TOLERANCE = 1e-6
 
 Indices = npt.NDArray[np.int64]
 Positions = npt.NDArray[np.float64]
@@ -159,7 +160,7 @@ def point_taps(
 
 def effective_stretch(stretch: Positions) -> Positions:
     """Return the stretch of the support: 1 unless the map shrinks."""
-    return np.where(stretch > 1 + _STRETCH_TOLERANCE, stretch, 1.0)
+    return np.where(stretch > 1 + STRETCH_TOLERANCE, stretch, 1.0)
 
 
 def _axis(position: Positions, stretch: Positions) -> tuple[Indices, Indices, Indices, Positions]:

@@ -33,7 +33,7 @@ _APART = 192
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _finish(sums, lane, lanes, offset, divisor, lowest, out):
-    """value = clip(round((sum + offset) / divisor), lowest, 255) for one lane of a row."""
+    """Make ``value = clip(round((sum + offset) / divisor), lowest, 255)`` of a lane."""
     for x in range(out.size):
         value = (np.float32(sums[x * lanes + lane]) + offset) / divisor
         value = (value + ROUND_F32) - ROUND_F32

@@ -49,24 +49,31 @@ class CompiledEngine:
     """Stages and weighted means by numba; see `_engines.Engine` for the methods."""
 
     def stage(
-        self, plane: Plane, bank: LutBank, number: int, cell_bits: int, threads: int
+        self,
+        plane: Plane,
+        bank: LutBank,
+        number: int,
+        cell_bits: int,
+        threads: int,
+        rows: tuple[int, int] | None = None,
     ) -> Plane:
         """See `reference.stage`; the result has the plane's dtype, uint8 or int32."""
         spec = bank.stages[number]
         divisors = bank.interval * np.array(spec.divisor, np.float64)
         by_cells = bank.nodes - 1 <= _MOST_CELLS and divisors.max() <= _MOST_DIVISOR
+        first, last = rows or (0, len(plane))
         if plane.dtype == np.uint8 and by_cells:
-            return _stage_of_bytes(plane, bank, number, divisors, threads)
+            return _stage_of_bytes(plane, bank, number, divisors, threads, first, last)
         packed = _packed(bank, number)
         pad = bank.reach
-        padded = np.pad(plane, pad, mode="edge")
+        padded = _padded(plane, first, last, pad, 0)
         unit = (1 << cell_bits) // bank.interval
         # The sum of biased entries, back to the sum of entries, plus the stage's bias.
         bias = np.array(spec.bias) * unit * divisors
         offset = bias - float(ENTRY_BIAS * (1 << cell_bits) * spec.reads)
         lowest = np.array(spec.lowest, np.float64) * unit
-        rows, cols = plane.shape
-        out = np.empty((packed.values, rows, cols), dtype=plane.dtype)
+        cols = plane.shape[1]
+        out = np.empty((packed.values, last - first, cols), dtype=plane.dtype)
 
         def task(top: int, bottom: int) -> None:
             acc = np.empty((packed.values, bottom - top, cols), dtype=np.uint32)
@@ -76,12 +83,12 @@ class CompiledEngine:
                 offset, divisors, lowest, float(LEVELS * unit), acc, top, out,
             )  # fmt: skip
 
-        run_all(task, bands(rows, _STAGE_ROWS), threads)
+        run_all(task, bands(last - first, _STAGE_ROWS), threads)
         return out
 
     def limits(self, plane: Plane, threads: int) -> Plane:
         """See `reference.limits`; for uint8 rounded and within 0..255."""
-        padded = np.pad(plane, 2, mode="edge")
+        padded = np.ascontiguousarray(np.pad(plane, 2, mode="edge"))
         rows, cols = plane.shape
         out = np.empty((2, rows + 1, cols + 1), plane.dtype)
         tasks = bands(rows + 1, _STAGE_ROWS)
@@ -146,17 +153,31 @@ class CompiledEngine:
         return _finish(mean, trust, confidence, to_uint8=to_uint8)
 
 
+def _padded(plane: Plane, first: int, last: int, pad: int, right: int) -> Plane:
+    """Rows first - pad..last + pad - 1, with `pad` columns left and `pad + right` right."""
+    top, bottom = max(0, first - pad), min(len(plane), last + pad)
+    beyond = (top - first + pad, last + pad - bottom)
+    padded = np.pad(plane[top:bottom], (beyond, (pad, pad + right)), mode="edge")
+    return np.ascontiguousarray(padded)  # np.pad keeps Fortran's order
+
+
 def _stage_of_bytes(
-    plane: Plane, bank: LutBank, number: int, divisors: npt.NDArray[np.float64], threads: int
+    plane: Plane,
+    bank: LutBank,
+    number: int,
+    divisors: npt.NDArray[np.float64],
+    threads: int,
+    first: int,
+    last: int,
 ) -> Plane:
     packed = _cells(bank, number)
     spec = bank.stages[number]
     pad = 2 * bank.reach
-    padded = np.pad(plane, ((pad, pad), (pad, pad + WIDTH)), mode="edge")
+    padded = _padded(plane, first, last, pad, WIDTH)
     offset = (np.array(spec.bias) * divisors).astype(np.float32)
     divisor, lowest = divisors.astype(np.float32), np.array(spec.lowest, np.float32)
-    rows, cols = plane.shape
-    out = np.empty((len(spec.values), rows, cols), np.uint8)
+    rows = last - first
+    out = np.empty((len(spec.values), rows, plane.shape[1]), np.uint8)
     bits = bank.interval.bit_length() - 1
 
     def task(top: int, bottom: int) -> None:
@@ -166,7 +187,7 @@ def _stage_of_bytes(
             offset, divisor, lowest, top, bottom, out,
         )  # fmt: skip
 
-    run_all(task, bands(rows, _STAGE_ROWS), threads)
+    run_all(task, bands(rows, _STAGE_ROWS if threads > 1 else rows), threads)
     return out
 
 

@@ -150,7 +150,9 @@ def test_linear_light_follows_the_chain_rule():
     bank = planted_bank(residual=5)
     scale = ValueScale(image.dtype, 0, 255)
     plain, linear = (
-        _read(image, replace(scale, linear_light=light), bank, get_engine("numba"), 1)
+        _read(
+            image, 0, len(image), replace(scale, linear_light=light), bank, get_engine("numba"), 1
+        )
         for light in (False, True)
     )
 
