@@ -20,6 +20,8 @@ from PIL import Image
 
 import lerf_core
 from lerf_core._engines import get_engine
+from lerf_core._records import empty_records, parts
+from lerf_core.bank import LutBank
 from lerf_core.taps import axis_taps
 
 PHOTO = Path(__file__).resolve().parents[1] / "examples" / "photos" / "coffee.jpg"
@@ -37,6 +39,55 @@ def timed(tasks: dict[str, Callable[[], object]], runs: int) -> dict[str, float]
     return {name: median(values) for name, values in seconds.items()}
 
 
+def measure(plane: np.ndarray, bank: LutBank, runs: int) -> dict[str, float]:
+    """Median nanoseconds of each step on one thread, in turn.
+
+    Parameters
+    ----------
+    plane : ndarray of uint8, (rows, cols)
+        One channel.
+
+    Returns
+    -------
+    dict
+        Of the stages and limits a pixel of the source, of the mean a pixel of the result.
+    """
+    engine = get_engine("numba")
+    cell_bits = bank.interval.bit_length() - 1
+    tasks: dict[str, Callable[[], object]] = {}
+    source = plane
+    for number in range(len(bank.stages)):
+        tasks[f"stage {number + 1}"] = lambda number=number, source=source: engine.stage(
+            source, bank, number, cell_bits, 1
+        )
+        values = engine.stage(source, bank, number, cell_bits, 1)
+        source = values[0] if number + 1 < len(bank.stages) else source
+    records = empty_records(*plane.shape, len(values), np.uint8)
+    feature, parameters = parts(records)
+    feature[:], parameters[:] = source, values
+    limits = None
+    if bank.kind.has_planes:
+        limits = engine.limits(plane, 1)
+        tasks["limits"] = lambda: engine.limits(plane, 1)
+    pixels = dict.fromkeys(tasks, plane.size)
+    for factor in (1.5, 2, 3, 4):
+        rows, cols = (
+            axis_taps(size, round(size * factor), factor, anti_aliasing=True)
+            for size in plane.shape
+        )
+
+        def mean(rows=rows, cols=cols):
+            return engine.grid(
+                records, bank.kind.weighting, rows, cols,
+                confidence=None, cval=None, cval_confidence=1.0, limits=limits, to_uint8=True,
+            )  # fmt: skip
+
+        tasks[f"weighted mean, x{factor:g}"] = mean
+        pixels[f"weighted mean, x{factor:g}"] = rows.size * cols.size
+    seconds = timed(tasks, runs)
+    return {name: seconds[name] / pixels[name] * 1e9 for name in tasks}
+
+
 def main() -> None:
     """Parse the arguments, time, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -48,34 +99,10 @@ def main() -> None:
     size = arguments.size
     picture = Image.fromarray(imread(arguments.image)[..., :3]).resize((size, size))
     rgb = np.asarray(picture)
-    plane = np.ascontiguousarray(rgb[..., 1])
     bank = lerf_core.load_bank(arguments.bank)
-    engine = get_engine("numba")
-    last = len(bank.stages) - 1
-    cell_bits = bank.interval.bit_length() - 1
-    feature = engine.stage(plane, bank, 0, cell_bits, 1)[0]
-    parameters = engine.stage(feature, bank, last, cell_bits, 1)
-    limits = engine.limits(plane, 1) if bank.kind.has_planes else None
-
-    tasks: dict[str, Callable[[], object]] = {
-        "stage 1, features": lambda: engine.stage(plane, bank, 0, cell_bits, 1),
-        "stage 2, parameters": lambda: engine.stage(feature, bank, last, cell_bits, 1),
-    }
-    pixels = dict.fromkeys(tasks, size**2)
-    for factor in (2, 4):
-        taps = axis_taps(size, size * factor, factor, anti_aliasing=True)
-
-        def mean(taps=taps):
-            return engine.grid(
-                feature, parameters, bank.kind.weighting, taps, taps,
-                confidence=None, cval=None, cval_confidence=1.0, limits=limits, to_uint8=True,
-            )  # fmt: skip
-
-        tasks[f"weighted mean, x{factor}"] = mean
-        pixels[f"weighted mean, x{factor}"] = (size * factor) ** 2
     print(f"{bank.kind.name} bank {bank.name}, {size}x{size} uint8, one thread")
-    for name, seconds in timed(tasks, arguments.runs).items():
-        print(f"  {name:24} {seconds / pixels[name] * 1e9:6.1f} ns a pixel and channel")
+    for name, cost in measure(np.ascontiguousarray(rgb[..., 1]), bank, arguments.runs).items():
+        print(f"  {name:24} {cost:6.1f} ns a pixel and channel")
 
     calls: dict[str, Callable[[], object]] = {}
     for factor in (2, 4):

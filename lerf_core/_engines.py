@@ -9,7 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core import reference
+from lerf_core._places import Place, place
+from lerf_core._records import parts
 from lerf_core.bank import LEVELS, LutBank
+from lerf_core.geometry import InverseMap
 from lerf_core.taps import AxisTaps, point_taps
 
 __all__ = ["ENGINES", "Engine", "get_engine"]
@@ -37,10 +40,11 @@ class Engine(Protocol):
         cell_bits: int,
         threads: int,
         rows: Rows | None = None,
+        out: Plane | None = None,
     ) -> Plane:
         """Table reads: coordinates to features or parameters, in the plane's dtype.
 
-        Of all rows, or of rows first..last-1.
+        Of all rows, or of rows first..last-1; into `out` if given.
         """
 
     def limits(self, plane: Plane, threads: int) -> Plane:
@@ -48,8 +52,7 @@ class Engine(Protocol):
 
     def grid(
         self,
-        feature: Plane,
-        parameters: Plane,
+        records: Plane,
         weighting: str,
         rows: AxisTaps,
         cols: AxisTaps,
@@ -62,10 +65,22 @@ class Engine(Protocol):
     ) -> tuple[Plane, FloatPlane | None]:
         """Weighted mean on a grid."""
 
+    def place(
+        self,
+        mapping: InverseMap,
+        top: int,
+        bottom: int,
+        shape: tuple[int, int],
+        out_shape: tuple[int, int],
+        mode: str,
+        *,
+        smooth: bool,
+    ) -> Place:
+        """Where output rows lie in the source; see `_places.place`."""
+
     def points(
         self,
-        feature: Plane,
-        parameters: Plane,
+        records: Plane,
         weighting: str,
         row: Positions,
         col: Positions,
@@ -75,7 +90,10 @@ class Engine(Protocol):
         limits: Plane | None,
         to_uint8: bool,
     ) -> tuple[Plane, FloatPlane | None]:
-        """Weighted mean at scattered positions."""
+        """Weighted mean at scattered positions, of channels that share a confidence.
+
+        Records and limits are stacked, and so are the results.
+        """
 
 
 class _ReferenceEngine:
@@ -87,11 +105,15 @@ class _ReferenceEngine:
         cell_bits: int,
         threads: int,  # noqa: ARG002
         rows: Rows | None = None,
+        out: Plane | None = None,
     ) -> Plane:
         first, last = rows or (0, len(plane))
         top, bottom = max(0, first - bank.reach), min(len(plane), last + bank.reach)
         values = reference.stage(plane[top:bottom], bank, number, cell_bits)
-        return values[:, first - top : last - top].astype(plane.dtype)
+        if out is None:
+            out = np.empty((len(values), last - first, plane.shape[1]), plane.dtype)
+        out[:] = values[:, first - top : last - top]
+        return out
 
     def limits(self, plane: Plane, threads: int) -> Plane:  # noqa: ARG002
         limits = reference.limits(plane)
@@ -101,8 +123,7 @@ class _ReferenceEngine:
 
     def grid(
         self,
-        feature: Plane,
-        parameters: Plane,
+        records: Plane,
         weighting: str,
         rows: AxisTaps,
         cols: AxisTaps,
@@ -110,13 +131,15 @@ class _ReferenceEngine:
         to_uint8: bool,
         **border: Any,
     ) -> tuple[Plane, FloatPlane | None]:
-        result = reference.resample_grid(feature, parameters, weighting, rows, cols, **border)
+        result = reference.resample_grid(*parts(records), weighting, rows, cols, **border)
         return _finish(result, border["confidence"], to_uint8=to_uint8)
+
+    def place(self, *arguments: Any, smooth: bool) -> Place:
+        return place(*arguments, smooth=smooth)
 
     def points(
         self,
-        feature: Plane,
-        parameters: Plane,
+        records: Plane,
         weighting: str,
         row: Positions,
         col: Positions,
@@ -127,10 +150,17 @@ class _ReferenceEngine:
         to_uint8: bool,
     ) -> tuple[Plane, FloatPlane | None]:
         taps = point_taps(row, col, *(stretches or (None, None)))
-        result = reference.resample_points(
-            feature, parameters, weighting, taps, confidence=confidence, limits=limits
-        )
-        return _finish(result, confidence, to_uint8=to_uint8)
+        means, trusts = zip(
+            *(
+                reference.resample_points(
+                    *parts(one), weighting, taps,
+                    confidence=confidence, limits=None if limits is None else limits[number],
+                )
+                for number, one in enumerate(records)
+            ),
+            strict=True,
+        )  # fmt: skip
+        return _finish((np.stack(means), np.stack(trusts)), confidence, to_uint8=to_uint8)
 
 
 def _finish(

@@ -36,6 +36,9 @@ class Place:
         Flat indices of those that it covers in part, in order.
     share : ndarray of float64, (count,)
         How much of those, between 0 and 1.
+    shown : ndarray of int64, (rows, 2)
+        For each output row the first column that the image covers at all, and the one after
+        the last: equal where there is none.
     """
 
     row: Plane
@@ -44,6 +47,7 @@ class Place:
     outside: Indices
     partly: Indices
     share: Plane
+    shown: Indices
 
 
 def place(
@@ -87,7 +91,14 @@ def place(
         np.flatnonzero(coverage == 0),
         partly,
         coverage.ravel()[partly],
+        _shown(coverage > 0),
     )
+
+
+def _shown(covered: npt.NDArray[np.bool_]) -> Indices:
+    first = covered.argmax(axis=1)
+    stop = covered.shape[1] - covered[:, ::-1].argmax(axis=1)
+    return np.stack([first, np.where(covered.any(axis=1), stop, first)], axis=1)
 
 
 def fold_period(size: int, mode: str) -> tuple[float, int]:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core._engines import Engine
+from lerf_core._records import empty_records, parts
 from lerf_core._values import DEEP_CELL_BITS, ValueScale, decode_srgb, srgb_slope
 from lerf_core.bank import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, LutBank
 from lerf_core.reference import WEIGHT_VALUES
@@ -75,16 +76,17 @@ class Samples(NamedTuple):
 
     Attributes
     ----------
-    feature, parameters, weighting
-        As `reference.resample_grid` takes them.
+    records : ndarray, (rows, cols, slots)
+        Features and parameters (`_records`) in grey levels: bytes, or float32.
+    weighting : str
+        As `reference.resample_grid` takes it.
     confidence : ndarray of float32 or None
         Factor of each pixel's weight.
     limits : ndarray or None
         How low and how high results may be; see `reference.limits`.
     """
 
-    feature: Plane
-    parameters: Plane
+    records: Plane
     weighting: str
     confidence: FloatPlane | None
     limits: Plane | None
@@ -128,16 +130,19 @@ class Channel:
 
     def read(self, first: int, last: int, threads: int) -> Samples:
         """Read the tables for rows first..last-1: what the whole plane's would be."""
-        read = _read(self.plane, first, last, self.scale, self.bank, self.engine, threads)
+        records, limits = _read(
+            self.plane, first, last, self.scale, self.bank, self.engine, threads
+        )
         weighting = self.bank.kind.weighting
         if self.is_alpha:
             # So opaque images stay opaque, and no rim of transparency appears or vanishes.
             grey = self.scale.to_grey(self.plane[first:last])
             plain = (grey <= 0) | (grey >= LEVELS)
-            read.feature[plain] = grey[plain].astype(read.feature.dtype)
-            read.parameters[WEIGHT_VALUES[weighting] :, plain] = PLANE_BIAS
+            feature, parameters = parts(records)
+            feature[plain] = grey[plain].astype(feature.dtype)
+            parameters[WEIGHT_VALUES[weighting] :, plain] = PLANE_BIAS
         confidence = None if self.confidence is None else self.confidence[first:last]
-        return Samples(read.feature, read.parameters, weighting, confidence, read.limits)
+        return Samples(records, weighting, confidence, limits)
 
     def finish(self, mean: Plane, trust: FloatPlane | None) -> Plane:
         """Return the image's values."""
@@ -266,14 +271,6 @@ def _ends(scale: ValueScale, border: Border) -> dict[str, Any]:
     return {"cval": cval, "cval_confidence": trust}
 
 
-class _Read(NamedTuple):
-    """What the tables say of a plane: in grey levels, uint8 for bytes, else float32."""
-
-    feature: Plane
-    parameters: Plane
-    limits: Plane | None
-
-
 # Rows around a cell of four pixels that its limits depend on.
 _LIMITS_REACH = 2
 
@@ -286,8 +283,14 @@ def _read(
     bank: LutBank,
     engine: Engine,
     threads: int,
-) -> _Read:
-    """Read the tables for rows first..last-1 of a plane that has its border."""
+) -> tuple[Plane, Plane | None]:
+    """Read the tables for rows first..last-1 of a plane that has its border.
+
+    Returns
+    -------
+    records, limits
+        See `Samples`.
+    """
     interval_bits = bank.interval.bit_length() - 1
     stages, rows = len(bank.stages), len(plane)
     halo = max(bank.reach * stages, _LIMITS_REACH)
@@ -308,39 +311,43 @@ def _read(
         near = slice(above - top, below - top)
         grey = units[near] if scale.is_bytes else scale.to_grey(plane[near]).astype(np.float32)
         limits = engine.limits(grey, threads)[:, first - above : last - above + 1]
-    for number in range(stages):
+    for number in range(stages - 1):
         halo = bank.reach * (stages - 1 - number)
         above, below = max(0, first - halo), min(rows, last + halo)
-        values = engine.stage(units, bank, number, cell_bits, threads, (above - top, below - top))
-        if number < stages - 1:
-            units, top = values[0], above
-    feature = units[first - top : last - top]
-    parameters = values
-    if stages == 1:
-        feature = feature.copy()
+        window = (above - top, below - top)
+        units, top = engine.stage(units, bank, number, cell_bits, threads, window)[0], above
+    inner = (first - top, last - top)
+    dtype = np.uint8 if scale.is_bytes and not scale.linear_light else np.float32
+    records = empty_records(last - first, plane.shape[1], len(bank.kind.values), dtype)
+    feature, parameters = parts(records)
+    feature[:] = units[slice(*inner)]
+    if dtype == units.dtype:
+        engine.stage(units, bank, stages - 1, cell_bits, threads, inner, parameters)
+    else:
+        parameters[:] = engine.stage(units, bank, stages - 1, cell_bits, threads, inner)
     if remainder is not None:
         to_level = np.float32(1 / (1 << grey_bits))
-        parameters = parameters.astype(np.float32) * to_level
-        feature = feature.astype(np.float32) * to_level + remainder
+        parameters *= to_level
+        feature *= to_level
+        feature += remainder
     if scale.linear_light:
-        feature, parameters = _in_linear_light(feature, parameters, bank)
+        _to_linear_light(feature, parameters, bank)
         if limits is not None:
             linear = decode_srgb(limits.astype(np.float64) / LEVELS) * LEVELS
             limits = linear.astype(np.float32)
-    return _Read(feature, parameters, limits)
+    return records, limits
 
 
-def _in_linear_light(feature: Plane, parameters: Plane, bank: LutBank) -> tuple[Plane, Plane]:
+def _to_linear_light(feature: Plane, parameters: Plane, bank: LutBank) -> None:
     """Decode levels; slopes follow by the chain rule, and residuals are decoded with the level."""
     encoded = feature.astype(np.float64) / LEVELS
     if bank.kind.has_planes:
-        parameters = parameters.astype(np.float32)
         plane = parameters[WEIGHT_VALUES[bank.kind.weighting] :] - np.float32(PLANE_BIAS)
         encoded += plane[2] * (RESIDUAL_UNIT / LEVELS)
         plane[:2] *= srgb_slope(encoded)
         plane[2] = 0
         parameters[WEIGHT_VALUES[bank.kind.weighting] :] = plane + np.float32(PLANE_BIAS)
-    return (decode_srgb(encoded) * LEVELS).astype(np.float32), parameters
+    feature[:] = decode_srgb(encoded) * LEVELS
 
 
 def find_missing(

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from lerf_core._engines import Engine
 from lerf_core._options import Options
 from lerf_core._places import Place, place
-from lerf_core._planes import Channel, Cover
+from lerf_core._planes import Channel, Cover, Samples
 from lerf_core.bank import LutBank
 from lerf_core.geometry import InverseMap
 from lerf_core.reference import over_one_tap
@@ -98,7 +98,7 @@ class GridSampler:
                 if limits is not None:
                     limits = over_one_tap(limits, self.rows, self.cols)
                 mean, trust = engine.grid(
-                    part.feature, part.parameters, part.weighting, rows, cols,
+                    part.records, part.weighting, rows, cols,
                     confidence=part.confidence, limits=limits,
                     to_uint8=channel.to_uint8, **channel.border,
                 )  # fmt: skip
@@ -156,23 +156,30 @@ class WarpSampler:
         """Return a function that computes a band of rows."""
         # A row of the result may lie anywhere: the tables are read for all of the image.
         samples = [channel.read(0, len(channel.plane), threads) for channel in channels]
+        weighting = samples[0].weighting
+        stacks = [
+            (some, np.stack([one.records for _, one in some]), _stacked_limits(some))
+            for some in _alike(list(zip(channels, samples, strict=True)))
+        ]
+
+        nothing: Channels = []
 
         def write(top: int, bottom: int) -> Iterator[Image]:
-            locate = getattr(engine, "place", place)  # until every engine has it
-            where = locate(
+            where = engine.place(
                 self.mapping, top, bottom, self.shape, self.out_shape, self.mode,
                 smooth=self.smooth,
             )  # fmt: skip
             row, col = _shifted(where.row, margin[0]), _shifted(where.col, margin[1])
             values = []
-            for channel, whole in zip(channels, samples, strict=True):
-                mean, trust = engine.points(
-                    whole.feature, whole.parameters, whole.weighting, row, col, where.stretches,
-                    confidence=whole.confidence, limits=whole.limits,
-                    to_uint8=channel.to_uint8,
+            for some, whole, limits in stacks:
+                means, trusts = engine.points(
+                    whole, weighting, row, col, where.stretches, confidence=some[0][1].confidence,
+                    limits=limits, to_uint8=some[0][0].to_uint8,
                 )  # fmt: skip
-                values.append(channel.finish(mean, trust))
-            _fade(values, where, cover)
+                for number, (channel, _) in enumerate(some):
+                    trust = None if trusts is None else trusts[number]
+                    values.append(channel.finish(means[number], trust))
+            _fade(values, where, cover, nothing)
             return iter(values)
 
         return write
@@ -199,22 +206,46 @@ class WarpSampler:
         return write
 
 
+def _alike(pairs: list[tuple[Channel, Samples]]) -> list[list[tuple[Channel, Samples]]]:
+    """Split channels, in order, into runs that share what `Engine.points` shares."""
+    runs: list[list[tuple[Channel, Samples]]] = []
+    for channel, one in pairs:
+        if runs:
+            before, like = runs[-1][0]
+            same = one.confidence is like.confidence or (
+                channel.confidence is not None and channel.confidence is before.confidence
+            )
+            if same and channel.to_uint8 == before.to_uint8:
+                runs[-1].append((channel, one))
+                continue
+        runs.append([(channel, one)])
+    return runs
+
+
+def _stacked_limits(pairs: list[tuple[Channel, Samples]]) -> Image | None:
+    limits = [one.limits for _, one in pairs if one.limits is not None]
+    return np.stack(limits) if limits else None
+
+
 def _shifted(position: Image, margin: int) -> Image:
     return position + margin if margin else position
 
 
-def _fade(values: Channels, where: Place, cover: Cover) -> None:
-    """Blend pixels that the image covers in part or not at all, in place."""
-    for index, share in (
-        (where.partly, where.share),
-        (where.outside, np.zeros(1)),  # one stands for all: nothing of the image shows
-    ):
-        if index.size == 0:
-            continue
-        some = index[: share.size]
-        seen = cover.apply([value.reshape(-1)[some] for value in values], share)
+def _fade(values: Channels, where: Place, cover: Cover, nothing: Channels) -> None:
+    """Blend pixels that the image covers in part or not at all, in place.
+
+    `nothing` keeps what shows where nothing of the image does: the same in every band.
+    """
+    if where.partly.size:
+        seen = cover.apply([value.reshape(-1)[where.partly] for value in values], where.share)
         for value, blended in zip(values, seen, strict=True):
-            value.reshape(-1)[index] = blended
+            value.reshape(-1)[where.partly] = blended
+    if where.outside.size:
+        if not nothing:
+            some = [np.zeros(1, value.dtype) for value in values]
+            nothing[:] = cover.apply(some, np.zeros(1))
+        for value, around in zip(values, nothing, strict=True):
+            value.reshape(-1)[where.outside] = around
 
 
 Sampler = GridSampler | WarpSampler

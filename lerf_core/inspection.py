@@ -27,6 +27,7 @@ from lerf_core._engines import get_engine
 from lerf_core._options import Options, spatial_axes
 from lerf_core._parallel import thread_count
 from lerf_core._planes import Border
+from lerf_core._records import parts
 from lerf_core._validation import check_image, check_memory, check_value_range
 from lerf_core._values import ValueScale
 from lerf_core.bank import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT, SLOPES, Kind, LutBank
@@ -265,7 +266,7 @@ def _fill_maps(array: npt.NDArray[Any], stack: Map, scale: ValueScale, options: 
         for number, channel in enumerate(prepared):
             place = target[(slice(None), number, *index)]
             whole = channel.read(0, len(channel.plane), threads)
-            place[0], place[1:] = whole.feature, whole.parameters
+            place[0], place[1:] = parts(whole.records)
             if channel.confidence is not None:
                 place[:, channel.confidence == 0] = np.nan
 

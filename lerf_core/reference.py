@@ -13,8 +13,9 @@ Stages are integer arithmetic. A coordinate counts in units of ``2**-grey_bits``
 levels: 1 for uint8 (``grey_bits = 0``), 1/4096 for deeper images when the tables' nodes
 lie 16 levels apart; a cell of the table always spans ``2**cell_bits`` units. The weights
 are float32 arithmetic in the order written here, with an exponential made of additions
-and multiplications alone (`exp2_negative`), so that compiled code can follow it to the
-bit on any machine.
+and multiplications alone (`exp2_steps`), so that compiled code can follow it to the
+bit on any machine. Gaussian weights count relative to the first neighbour's, whose own
+exponential then need not be computed.
 
 References
 ----------
@@ -34,18 +35,20 @@ from lerf_core.bank import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT, LutBan
 from lerf_core.taps import REACH_LIMIT, AxisTaps, PointTaps
 
 __all__ = [
-    "EXP2_COEFFICIENTS",
-    "EXPONENT_LIMIT",
+    "EXP2_POLYNOMIAL",
+    "EXPONENT_TOP",
+    "FIRST_WEIGHT",
     "OVERSHOOT_RANGE",
     "WEIGHT_VALUES",
     "axis_cells",
-    "exp2_negative",
+    "exp2_steps",
     "limits",
     "over_one_tap",
     "plane_value",
     "resample_grid",
     "resample_points",
     "stage",
+    "tap_exponents",
     "tap_weights",
 ]
 
@@ -53,14 +56,20 @@ F32 = np.float32
 FloatPlane = npt.NDArray[np.float32]
 AnyPlane = npt.NDArray[np.generic]
 
-#: 2**f = sum of c[i] * f**i on -0.5..0.5: the polynomial of least worst-case relative error
-#: among those that are exact at 0; with float32's own rounding it stays within 2e-7.
-EXP2_COEFFICIENTS = tuple(
-    F32(c) for c in (1.0, 0.693147, 0.24022242, 0.055507336, 0.009671513, 0.0013264727)
+#: 2**(m - 1) = sum of c[i] * m**i on 1..2: the polynomial of least worst-case relative error
+#: (3.4e-6) among those that are exact at both ends, so that equal exponents weigh the same.
+EXP2_POLYNOMIAL = tuple(
+    F32(c) for c in (0.50987102, 0.312146714, 0.166617138, -0.00219061955, 0.0135557472)
 )
-#: Exponents stop here: the weight 2**-126 is float32's smallest normal number, so a sum of
-#: weights is never zero.
-EXPONENT_LIMIT = F32(126.0)
+#: Exponents count in steps of 2**-23: as integers they are then a float32's exponent field
+#: and, below, the bits of a mantissa.
+EXPONENT_STEPS = 1 << 23
+#: Exponents stop here. The nearest neighbour's is at most 72.2, half a pixel away on both axes;
+#: where another's is beyond 90, it weighs less than 2**-33 of the nearest.
+EXPONENT_TOP = F32(90 * EXPONENT_STEPS)
+#: What the first neighbour weighs. The others weigh 2**-122..2**58: all are normal numbers, and
+#: even 128x128 neighbours that differ by 10**16 levels stay within float32's range.
+FIRST_WEIGHT = F32(2.0**-32)
 #: 1.5 * 2**23: adding and subtracting it rounds a float32 to an integer, half to even.
 ROUND_F32 = F32(12582912.0)
 #: How far results of planes may leave the range of the 4x4 source pixels around, as a part of
@@ -71,6 +80,9 @@ WEIGHT_VALUES = {"gaussian": 3, "linear": 1}
 #: u**2 / 2 and -r*u*v of the Gaussian's exponent in base 2, for parameters in 0..255.
 GAUSS_SQUARE = F32(np.log2(np.e) * 0.5 * 10.0**2 / LEVELS**2)
 GAUSS_CROSS = F32(-np.log2(np.e) * 10.0**2 / LEVELS**3)
+#: The same in steps.
+SQUARE_STEPS = F32(GAUSS_SQUARE * EXPONENT_STEPS)
+CROSS_STEPS = F32(GAUSS_CROSS * EXPONENT_STEPS)
 
 
 # -- stages: table reads ----------------------------------------------------------
@@ -144,20 +156,35 @@ def _interpolate(
 # -- resampling: the weighted mean ------------------------------------------------
 
 
-def exp2_negative(exponent: FloatPlane) -> FloatPlane:
-    """Return ``2**-exponent`` for float32 exponents >= -0.5, by a fixed sequence of operations."""
-    exponent = np.minimum(exponent, EXPONENT_LIMIT)
-    shifted = exponent + ROUND_F32  # the low bits of its mantissa are round(exponent)
-    fraction = (shifted - ROUND_F32) - exponent
-    power = np.full_like(fraction, EXP2_COEFFICIENTS[-1])
-    for coefficient in EXP2_COEFFICIENTS[-2::-1]:
-        power = power * fraction + coefficient
-    # Lowering the exponent field by n divides by 2**n.
-    return (power.view(np.int32) - (shifted.view(np.int32) << 23)).view(np.float32)
+def exp2_steps(steps: npt.NDArray[np.int32]) -> FloatPlane:
+    """Return ``2**(steps / 2**23)`` for -126..126 powers of two, by fixed operations."""
+    below = steps & np.int32(EXPONENT_STEPS - 1)
+    mantissa = (below | F32(1).view(np.int32)).view(F32)
+    power = np.full_like(mantissa, EXP2_POLYNOMIAL[-1])
+    for coefficient in EXP2_POLYNOMIAL[-2::-1]:
+        power = power * mantissa + coefficient
+    # Raising the exponent field by n multiplies by 2**n.
+    return (power.view(np.int32) + (steps - below)).view(F32)
+
+
+def tap_exponents(
+    parameters: npt.NDArray[np.generic], dy: FloatPlane, dx: FloatPlane
+) -> FloatPlane:
+    """Exponents, to base 1/2 and in steps, of the Gaussian weights; see `tap_weights`."""
+    rho, sigma_row, sigma_col = parameters[:3].astype(F32)
+    row, col = sigma_row * sigma_row, sigma_col * sigma_col
+    cross = (rho + rho - F32(LEVELS)) * (sigma_row * sigma_col)
+    tilted = row * (SQUARE_STEPS * (dy * dy)) + cross * ((CROSS_STEPS * dx) * dy)
+    exponent: FloatPlane = tilted + col * (SQUARE_STEPS * (dx * dx))
+    return np.minimum(exponent, EXPONENT_TOP)
 
 
 def tap_weights(
-    weighting: str, parameters: npt.NDArray[np.generic], dy: FloatPlane, dx: FloatPlane
+    weighting: str,
+    parameters: npt.NDArray[np.generic],
+    dy: FloatPlane,
+    dx: FloatPlane,
+    first: FloatPlane | None = None,
 ) -> FloatPlane:
     """Weight of source pixels with the given parameters at offsets (dy, dx) to the output.
 
@@ -171,16 +198,18 @@ def tap_weights(
         In 0..255. Those of a plane, if there are any, come after the weighting's own.
     dy, dx : ndarray of float32
         Output position minus source position, in source pixels; broadcast to `parameters`.
+    first : ndarray of float32, optional
+        Exponents of other pixels: Gaussian weights are then scaled so that those pixels
+        would weigh `FIRST_WEIGHT`.
     """
-    values = parameters.astype(F32)
     if weighting == "linear":
-        a = (values[0] + values[0] - F32(LEVELS)) * F32(1 / LEVELS)
+        alpha = parameters[0].astype(F32)
+        a = (alpha + alpha - F32(LEVELS)) * F32(1 / LEVELS)
         return _tent(a, dy) * _tent(a, dx)
-    rho, sigma_row, sigma_col = values[:3]
-    row = GAUSS_SQUARE * (sigma_row * sigma_row)
-    col = GAUSS_SQUARE * (sigma_col * sigma_col)
-    cross = GAUSS_CROSS * ((rho + rho - F32(LEVELS)) * (sigma_row * sigma_col))
-    return exp2_negative((row * (dy * dy) + (cross * dx) * dy) + (col * dx) * dx)
+    exponent = tap_exponents(parameters, dy, dx)
+    if first is None:
+        return exp2_steps((-exponent).astype(np.int32))
+    return FIRST_WEIGHT * exp2_steps((first - exponent).astype(np.int32))
 
 
 def plane_value(
@@ -253,11 +282,13 @@ class _Mean:
     """Weighted mean over taps, one after the other, as differences to the first tap.
 
     The difference form keeps constants exact. Taps of zero confidence (transparent or
-    missing pixels) do not count; where all are such, confidence is disregarded.
+    missing pixels) do not count; where all are such, confidence is disregarded. `first`
+    holds the exponents of the first tap's Gaussian.
     """
 
     def __init__(self) -> None:
         self.base: FloatPlane | None = None
+        self.first: FloatPlane | None = None
 
     def add(self, value: FloatPlane, weight: FloatPlane, confidence: FloatPlane | None) -> None:
         trusted = weight if confidence is None else weight * confidence
@@ -421,7 +452,9 @@ def _add_tap(
         value = np.where(outside, F32(cval), value)
         if trust is not None:
             trust = np.where(outside, F32(cval_confidence), trust)
-    weight = tap_weights(weighting, here, dy, dx)
+    if mean.first is None and weighting == "gaussian":
+        mean.first = tap_exponents(here, dy, dx)
+    weight = tap_weights(weighting, here, dy, dx, mean.first)
     near = (np.abs(dy) <= REACH_LIMIT) & (np.abs(dx) <= REACH_LIMIT)
     weight = np.where(near if used is None else near & used, weight, F32(0))
     mean.add(value, weight, trust)

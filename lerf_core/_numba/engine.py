@@ -10,12 +10,16 @@ import numpy.typing as npt
 
 from lerf_core._numba.cell_reads import WIDTH, cell_stage_rows
 from lerf_core._numba.cells import CellStage, pack_cells
+from lerf_core._numba.grid import as_words, grid2_rows, grid_rows, phase_count
 from lerf_core._numba.limits import limit_rows
 from lerf_core._numba.packing import PackedStage, pack_stage
+from lerf_core._numba.points import points2_rows, points_rows
+from lerf_core._numba.positions import place
 from lerf_core._numba.reads import stage_rows
-from lerf_core._numba.resample import grid2_rows, grid_rows, points2_rows, points_rows
 from lerf_core._parallel import bands, run_all
+from lerf_core._places import Place
 from lerf_core.bank import ENTRY_BIAS, LEVELS, LutBank
+from lerf_core.geometry import InverseMap
 from lerf_core.reference import axis_cells
 from lerf_core.taps import AxisTaps
 
@@ -56,14 +60,18 @@ class CompiledEngine:
         cell_bits: int,
         threads: int,
         rows: tuple[int, int] | None = None,
+        out: Plane | None = None,
     ) -> Plane:
         """See `reference.stage`; the result has the plane's dtype, uint8 or int32."""
         spec = bank.stages[number]
         divisors = bank.interval * np.array(spec.divisor, np.float64)
         by_cells = bank.nodes - 1 <= _MOST_CELLS and divisors.max() <= _MOST_DIVISOR
         first, last = rows or (0, len(plane))
+        if out is None:
+            out = np.empty((len(spec.values), last - first, plane.shape[1]), plane.dtype)
         if plane.dtype == np.uint8 and by_cells:
-            return _stage_of_bytes(plane, bank, number, divisors, threads, first, last)
+            _stage_of_bytes(plane, bank, number, divisors, threads, first, out)
+            return out
         packed = _packed(bank, number)
         pad = bank.reach
         padded = _padded(plane, first, last, pad, 0)
@@ -73,7 +81,6 @@ class CompiledEngine:
         offset = bias - float(ENTRY_BIAS * (1 << cell_bits) * spec.reads)
         lowest = np.array(spec.lowest, np.float64) * unit
         cols = plane.shape[1]
-        out = np.empty((packed.values, last - first, cols), dtype=plane.dtype)
 
         def task(top: int, bottom: int) -> None:
             acc = np.empty((packed.values, bottom - top, cols), dtype=np.uint32)
@@ -97,8 +104,7 @@ class CompiledEngine:
 
     def grid(
         self,
-        feature: Plane,
-        parameters: Plane,
+        records: Plane,
         weighting: str,
         rows: AxisTaps,
         cols: AxisTaps,
@@ -110,26 +116,45 @@ class CompiledEngine:
         to_uint8: bool,
     ) -> tuple[Plane, FloatPlane | None]:
         """See `reference.resample_grid`; rounded where `to_uint8` is set."""
-        taps = (
-            *_tap_arrays(rows, feature.shape[0]),
-            *_tap_arrays(cols, feature.shape[1]),
-            np.float32(0 if cval is None else cval),
-            cval is not None,
-        )
+        shape = records.shape[:2]
+        row_arrays, col_arrays = _tap_arrays(rows, shape[0]), _tap_arrays(cols, shape[1])
+        ends = np.float32(0 if cval is None else cval), cval is not None
+        factors = _NO_FLOATS if confidence is None else np.ascontiguousarray(confidence)
+        trusted = factors, np.float32(cval_confidence)
+        bounds = _limit_arrays(limits, records.dtype, shape, rows, cols, constant=cval is not None)
         two = rows.count == 2 and cols.count == 2
         mean, trust = _results((rows.size, cols.size), confidence, two=two, to_uint8=to_uint8)
-        (grid2_rows if two else grid_rows)(
-            feature, parameters, weighting == "gaussian", *taps,
-            _NO_FLOATS if confidence is None else confidence, np.float32(cval_confidence),
-            *_limit_arrays(limits, feature, rows, cols, constant=cval is not None),
-            0, rows.size, mean, trust,
-        )  # fmt: skip
+        gaussian = weighting == "gaussian"
+        if two:
+            phases = phase_count(cols, shape[1])
+            grid2_rows(
+                as_words(records), gaussian, *row_arrays, *col_arrays, phases, *ends, *trusted,
+                *bounds, 0, rows.size, mean, trust,
+            )  # fmt: skip
+        else:
+            grid_rows(
+                records, gaussian, *row_arrays, *col_arrays, *ends, *trusted,
+                *bounds, 0, rows.size, mean, trust,
+            )  # fmt: skip
         return _finish(mean, trust, confidence, to_uint8=to_uint8)
+
+    def place(
+        self,
+        mapping: InverseMap,
+        top: int,
+        bottom: int,
+        shape: tuple[int, int],
+        out_shape: tuple[int, int],
+        mode: str,
+        *,
+        smooth: bool,
+    ) -> Place:
+        """See `_places.place`."""
+        return place(mapping, top, bottom, shape, out_shape, mode, smooth=smooth)
 
     def points(
         self,
-        feature: Plane,
-        parameters: Plane,
+        records: Plane,
         weighting: str,
         row: Positions,
         col: Positions,
@@ -140,16 +165,18 @@ class CompiledEngine:
         to_uint8: bool,
     ) -> tuple[Plane, FloatPlane | None]:
         """See `reference.resample_points`; rounded where `to_uint8` is set."""
-        gaussian = weighting == "gaussian"
         two = stretches is None
-        trusted = _NO_FLOATS if confidence is None else confidence
-        mean, trust = _results(row.shape, confidence, two=two, to_uint8=to_uint8)
-        bounds = _no_limits(feature.dtype) if limits is None else limits
-        place = (feature, parameters, gaussian, row, col)
+        trusted = _NO_FLOATS if confidence is None else np.ascontiguousarray(confidence)
+        shape = (len(records), *row.shape)
+        mean, trust = _results(shape, confidence, two=two, to_uint8=to_uint8)
+        if limits is None:
+            limits = np.empty((len(records), 2, 0, 0), records.dtype)
+        row, col = np.ascontiguousarray(row), np.ascontiguousarray(col)
+        place = (records, weighting == "gaussian", row, col)
         if stretches is None:
-            points2_rows(*place, trusted, bounds, mean, trust)
+            points2_rows(*place, trusted, limits, mean, trust)
         else:
-            points_rows(*place, *stretches, trusted, bounds, mean, trust)
+            points_rows(*place, *stretches, trusted, limits, mean, trust)
         return _finish(mean, trust, confidence, to_uint8=to_uint8)
 
 
@@ -168,16 +195,15 @@ def _stage_of_bytes(
     divisors: npt.NDArray[np.float64],
     threads: int,
     first: int,
-    last: int,
-) -> Plane:
+    out: Plane,
+) -> None:
     packed = _cells(bank, number)
     spec = bank.stages[number]
     pad = 2 * bank.reach
-    padded = _padded(plane, first, last, pad, WIDTH)
+    rows = out.shape[1]
+    padded = _padded(plane, first, first + rows, pad, WIDTH)
     offset = (np.array(spec.bias) * divisors).astype(np.float32)
     divisor, lowest = divisors.astype(np.float32), np.array(spec.lowest, np.float32)
-    rows = last - first
-    out = np.empty((len(spec.values), rows, plane.shape[1]), np.uint8)
     bits = bank.interval.bit_length() - 1
 
     def task(top: int, bottom: int) -> None:
@@ -188,7 +214,6 @@ def _stage_of_bytes(
         )  # fmt: skip
 
     run_all(task, bands(rows, _STAGE_ROWS if threads > 1 else rows), threads)
-    return out
 
 
 def _tap_arrays(
@@ -201,7 +226,8 @@ def _tap_arrays(
 
 def _limit_arrays(
     limits: Plane | None,
-    feature: Plane,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
     rows: AxisTaps,
     cols: AxisTaps,
     *,
@@ -210,12 +236,12 @@ def _limit_arrays(
     """Limits, empty for none, and the cell of each output row and column."""
     if limits is None or rows.count > 2 or cols.count > 2:
         nowhere = np.empty(0, np.int64)
-        return _no_limits(feature.dtype), nowhere, nowhere
+        return _no_limits(dtype), nowhere, nowhere
     row_cells, col_cells = (
         axis_cells(taps, size, constant=constant)
-        for taps, size in zip((rows, cols), feature.shape, strict=True)
+        for taps, size in zip((rows, cols), shape, strict=True)
     )
-    return limits, row_cells, col_cells
+    return np.ascontiguousarray(limits), row_cells, col_cells
 
 
 @cache
@@ -228,7 +254,9 @@ def _results(
 ) -> tuple[Plane, FloatPlane]:
     """Return arrays for mean and trust: the kernels of two neighbours round by themselves."""
     mean = np.empty(shape, dtype=np.uint8 if two and to_uint8 else np.float32)
-    return mean, _NO_FLOATS if two and confidence is None else np.empty(shape, np.float32)
+    if two and confidence is None:
+        return mean, np.empty((0,) * len(shape), np.float32)
+    return mean, np.empty(shape, np.float32)
 
 
 def _finish(

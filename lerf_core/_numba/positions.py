@@ -8,6 +8,7 @@ coverages are computed, because their outcome is sure.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,7 @@ _SURE_SPAN = 1 + STRETCH_TOLERANCE / 2
 # Pixels this far inside the outline are covered wholly, if they span no more than that.
 _MARGIN = 1e-3
 _ROUNDING = 64 * float(np.finfo(np.float64).eps)
-_OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy"}
+_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 Plane = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -92,6 +93,7 @@ class _Work:
             self.outside[:outside].copy(),
             self.partly[:partly].copy(),
             self.share[:partly].copy(),
+            _shown(self.outside[:outside], *self.row.shape),
         )
 
 
@@ -238,9 +240,7 @@ def _inside(row, col, height, width):
     bottom, right = height - 1 - _MARGIN, width - 1 - _MARGIN
     count = 0
     for i in range(row.size):
-        held = (
-            (row[i] >= _MARGIN) & (row[i] <= bottom) & (col[i] >= _MARGIN) & (col[i] <= right)
-        )
+        held = (row[i] >= _MARGIN) & (row[i] <= bottom) & (col[i] >= _MARGIN) & (col[i] <= right)
         count += np.int64(held)
     return count == row.size
 
@@ -306,6 +306,25 @@ def _settle(
             col[i] = _fold(c, width, col_centre, col_period, wraps)
     counts[0], counts[1] = gone, part
     return stretched
+
+
+@njit(**_OPTIONS)
+def _shown(outside, rows, cols):
+    """First column of each row that is covered, and the one after the last."""
+    shown = np.zeros((rows, 2), np.int64)
+    shown[:, 1] = cols
+    for k in range(outside.size):
+        y = outside[k] // cols
+        if outside[k] - y * cols == shown[y, 0]:
+            shown[y, 0] += 1
+    for k in range(outside.size - 1, -1, -1):
+        y = outside[k] // cols
+        if outside[k] - y * cols == shown[y, 1] - 1:
+            shown[y, 1] -= 1
+    for y in range(rows):
+        if shown[y, 0] == cols:
+            shown[y] = 0
+    return shown
 
 
 @njit(**_OPTIONS)

@@ -11,6 +11,7 @@ import lerf_core
 from lerf_core import geometry, reference
 from lerf_core._engines import ENGINES, get_engine
 from lerf_core._planes import _read
+from lerf_core._records import empty_records, parts
 from lerf_core._values import ValueScale, decode_srgb
 from lerf_core.bank import (
     KINDS,
@@ -158,8 +159,8 @@ def test_linear_light_follows_the_chain_rule():
 
     def plane(read, dy, dx):
         here = np.full((12, 12), dy, np.float32), np.full((12, 12), dx, np.float32)
-        feature = read.feature.astype(np.float32)
-        return reference.plane_value(feature, "gaussian", read.parameters, *here)
+        feature, parameters = parts(read[0])
+        return reference.plane_value(feature.astype(np.float32), "gaussian", parameters, *here)
 
     def decoded(grey):
         return decode_srgb(grey.astype(np.float64) / 255) * 255
@@ -170,7 +171,7 @@ def test_linear_light_follows_the_chain_rule():
         wanted = decoded(plane(plain, dy, dx)) - decoded(plane(plain, 0, 0))
         np.testing.assert_allclose(mine, wanted, rtol=0.02, atol=2e-4)
         assert np.abs(wanted).min() > 1e-3
-    np.testing.assert_allclose(linear.limits, decoded(plain.limits), rtol=1e-6, atol=1e-4)
+    np.testing.assert_allclose(linear[1], decoded(plain[1]), rtol=1e-6, atol=1e-4)
 
 
 def test_slopes_fade_where_the_support_is_stretched():
@@ -198,16 +199,16 @@ def test_borders_are_the_same_by_both_engines(mode, make_random_bank):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_constant_beyond_the_border_has_no_slope(engine):
     """Its level counts as it is, however the border's own pixels lean."""
-    parameters = np.zeros((6, 1, 2), np.uint8)
+    records = empty_records(1, 2, 6, np.uint8)
+    feature, parameters = parts(records)
+    parameters[:3] = 0
     parameters[3:] = PLANE_BIAS
     parameters[4] = PLANE_BIAS + 40  # 20 levels a pixel along the columns
-    feature = np.array([[100, 120]], np.uint8)
+    feature[:] = 100, 120
     rows = AxisTaps(np.zeros((1, 1), np.int64), np.zeros((1, 1), np.float32))
     cols = AxisTaps(np.array([[-1, 0]]), np.array([[0.75, -0.25]], np.float32))
     given = {"confidence": None, "limits": None, "cval_confidence": 1.0, "to_uint8": False}
-    value, _ = get_engine(engine).grid(
-        feature, parameters, "gaussian", rows, cols, cval=60.0, **given
-    )
+    value, _ = get_engine(engine).grid(records, "gaussian", rows, cols, cval=60.0, **given)
     # Two equal weights: 60, and 100 less a quarter of the slope.
     assert value.item() == pytest.approx((60 + 95) / 2)
 

@@ -72,16 +72,18 @@ def test_photographs_stay_within_one_level_of_exact_arithmetic(shared_data):
     assert wrong <= total / 10_000
 
 
-def test_exponential_is_exact_to_float32():
-    exponent = np.linspace(0, 126, 200_001, dtype=np.float32)
-    exact = np.exp2(-exponent.astype(np.float64))
-    error = np.abs(reference.exp2_negative(exponent) / exact - 1)
-    assert error.max() < 2.5e-7
+def test_exponential_is_close_and_exact_at_whole_powers():
+    steps = np.linspace(-90 * 2**23, 90 * 2**23, 400_001).astype(np.int32)
+    exact = np.exp2(steps / 2.0**23)
+    assert np.abs(reference.exp2_steps(steps) / exact - 1).max() < 4e-6
+    whole = np.arange(-90, 91, dtype=np.int32)
+    np.testing.assert_allclose(reference.exp2_steps(whole * 2**23), np.exp2(whole), rtol=3e-7)
 
 
-def test_far_weights_stop_at_the_smallest_normal_number():
-    far = reference.exp2_negative(np.array([126, 500, 1e30], dtype=np.float32))
-    assert (far == np.float32(2.0**-126)).all()
+def test_far_weights_stop_where_they_no_longer_count():
+    far = np.full((3, 1), 255, np.uint8)
+    offset = np.ones(1, np.float32)
+    assert reference.tap_exponents(far, offset, -offset)[0] == reference.EXPONENT_TOP
 
 
 def test_zero_border_darkens_the_outermost_pixels_as_published():

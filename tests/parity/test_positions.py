@@ -20,7 +20,7 @@ def assert_places_agree(mapping, shape, out_shape, mode, smooth=True):
     for top, bottom in ((0, max(middle, 1)), (middle, out_shape[0])):
         slow = place(mapping, top, bottom, shape, out_shape, mode, smooth=smooth)
         fast = fast_place(mapping, top, bottom, shape, out_shape, mode, smooth=smooth)
-        for name in ("row", "col", "outside", "partly", "share"):
+        for name in ("row", "col", "outside", "partly", "share", "shown"):
             np.testing.assert_array_equal(getattr(fast, name), getattr(slow, name), name)
         assert (fast.stretches is None) == (slow.stretches is None)
         if slow.stretches is not None:
@@ -61,7 +61,7 @@ def test_a_view_from_near_to_the_horizon(mode):
             one(mapping, top, top + 4, (512, 512), (2000, 2000), mode, smooth=True)
             for one in (place, fast_place)
         ]
-        for name in ("row", "col", "stretches", "outside", "partly", "share"):
+        for name in ("row", "col", "stretches", "outside", "partly", "share", "shown"):
             slow, fast = (getattr(band, name) for band in bands)
             np.testing.assert_array_equal(fast, slow, name)
 
