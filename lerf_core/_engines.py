@@ -89,10 +89,12 @@ class Engine(Protocol):
         confidence: FloatPlane | None,
         limits: Plane | None,
         to_uint8: bool,
+        shown: npt.NDArray[np.int64] | None = None,
     ) -> tuple[Plane, FloatPlane | None]:
         """Weighted mean at scattered positions, of channels that share a confidence.
 
-        Records and limits are stacked, and so are the results.
+        Records and limits are stacked, and so are the results. Outside the columns `shown`
+        (see `_places.Place`) results may be anything.
         """
 
 
@@ -148,6 +150,7 @@ class _ReferenceEngine:
         confidence: FloatPlane | None,
         limits: Plane | None,
         to_uint8: bool,
+        shown: Any = None,  # noqa: ARG002
     ) -> tuple[Plane, FloatPlane | None]:
         taps = point_taps(row, col, *(stretches or (None, None)))
         means, trusts = zip(

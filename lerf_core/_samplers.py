@@ -37,7 +37,7 @@ Writer = Callable[[int, int], Iterator[Image]]
 # yet few enough that what is known of them takes a few megabytes.
 _BAND_SOURCE = 1 << 19
 # Scattered pixels that a task computes.
-_BAND_POINTS = 1 << 16
+_BAND_POINTS = 1 << 17
 # Pixels by which an image is extended for warps that reflect or wrap.
 _WARP_MARGIN = 32
 
@@ -174,7 +174,7 @@ class WarpSampler:
             for some, whole, limits in stacks:
                 means, trusts = engine.points(
                     whole, weighting, row, col, where.stretches, confidence=some[0][1].confidence,
-                    limits=limits, to_uint8=some[0][0].to_uint8,
+                    limits=limits, to_uint8=some[0][0].to_uint8, shown=where.shown,
                 )  # fmt: skip
                 for number, (channel, _) in enumerate(some):
                     trust = None if trusts is None else trusts[number]

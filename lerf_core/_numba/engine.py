@@ -163,20 +163,20 @@ class CompiledEngine:
         confidence: FloatPlane | None,
         limits: Plane | None,
         to_uint8: bool,
+        shown: npt.NDArray[np.int64] | None = None,
     ) -> tuple[Plane, FloatPlane | None]:
         """See `reference.resample_points`; rounded where `to_uint8` is set."""
-        two = stretches is None
         trusted = _NO_FLOATS if confidence is None else np.ascontiguousarray(confidence)
         shape = (len(records), *row.shape)
-        mean, trust = _results(shape, confidence, two=two, to_uint8=to_uint8)
+        mean, trust = _results(shape, confidence, two=True, to_uint8=to_uint8)
         if limits is None:
             limits = np.empty((len(records), 2, 0, 0), records.dtype)
         row, col = np.ascontiguousarray(row), np.ascontiguousarray(col)
         place = (records, weighting == "gaussian", row, col)
         if stretches is None:
-            points2_rows(*place, trusted, limits, mean, trust)
+            points2_rows(*place, trusted, limits, mean, trust, shown)
         else:
-            points_rows(*place, *stretches, trusted, limits, mean, trust)
+            points_rows(*place, *stretches, trusted, limits, mean, trust, shown)
         return _finish(mean, trust, confidence, to_uint8=to_uint8)
 
 

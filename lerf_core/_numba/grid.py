@@ -56,7 +56,7 @@ from lerf_core.taps import REACH_LIMIT, AxisTaps
 __all__ = ["as_words", "grid2_rows", "grid_rows", "phase_count"]
 
 # Columns of a segment: of the source where there are phases, else of the result.
-_SEGMENT = 256
+_SEGMENT = 512
 _MOST_PHASES = 16
 # A line has a place for the pixel on either side of the segment. It is one flat array, whose
 # rows begin at constant places: the compiler then knows that no two loads interfere.

@@ -129,7 +129,7 @@ def test_an_axis_that_is_kept(kind, scales):
 @pytest.mark.parametrize("scale", [2, 3, 4, 5, 1.9])
 def test_rows_of_many_segments(kind, scale, trusting):
     rng = np.random.default_rng(1)
-    shape = (3, 700)
+    shape = (3, 1300)
     feature = levels(rng, shape, np.uint8, False)
     parameters = levels(rng, (KINDS[kind][1], *shape), np.uint8, False)
     confidence = rng.random(shape, dtype=np.float32) if trusting else None
@@ -141,10 +141,10 @@ def test_rows_of_many_segments(kind, scale, trusting):
 
 def test_columns_without_phases_give_the_same():
     rng = np.random.default_rng(2)
-    shape = (6, 300)
+    shape = (6, 600)
     feature, parameters = levels(rng, shape, np.uint8, False), levels(rng, (6, *shape), np.uint8, 0)
     rows, cols = (axis_taps(size, 2 * size, 2, anti_aliasing=True) for size in shape)
-    assert grid.phase_count(cols, 300) == 2
+    assert grid.phase_count(cols, 600) == 2
     results = [
         compute(
             feature, parameters, "lerf-p", rows, cols, rng, phased=phased,
@@ -184,7 +184,8 @@ def test_products_stay_finite_for_values_far_outside_the_levels():
 def test_bytes_stay_within_one_level_of_exact_weights(scale):
     rng = np.random.default_rng(4)
     shape = (60, 50)
-    feature, parameters = levels(rng, shape, np.uint8, False), levels(rng, (3, *shape), np.uint8, 0)
+    feature = np.clip(rng.normal(128, 25, shape), 0, 255).astype(np.uint8)
+    parameters = rng.integers(30, 226, (3, *shape), dtype=np.uint8)
     rows, cols = (axis_taps(size, round(size * scale), scale, anti_aliasing=True) for size in shape)
     ours = compute(
         feature, parameters, "lerf-g", rows, cols, rng,
