@@ -18,8 +18,9 @@ from lerf_core.bank import LEVELS
 
 __all__ = ["DEEP_CELL_BITS", "ValueScale", "decode_srgb", "encode_srgb", "srgb_slope"]
 
-#: A cell of the tables spans 2**16 units of a deep image's coordinates.
-DEEP_CELL_BITS = 16
+#: A cell of the tables spans 2**14 units of a deep image's coordinates: the compiled engine
+#: multiplies weights as two bytes of seven bits.
+DEEP_CELL_BITS = 14
 
 Plane = npt.NDArray[Any]
 FloatPlane = npt.NDArray[np.float32]

@@ -10,7 +10,7 @@ time:
 Arithmetic
 ----------
 Stages are integer arithmetic. A coordinate counts in units of ``2**-grey_bits`` grey
-levels: 1 for uint8 (``grey_bits = 0``), 1/4096 for deeper images when the tables' nodes
+levels: 1 for uint8 (``grey_bits = 0``), 1/1024 for deeper images when the tables' nodes
 lie 16 levels apart; a cell of the table always spans ``2**cell_bits`` units. The weights
 are float32 arithmetic in the order written here, with an exponential made of additions
 and multiplications alone (`exp2_steps`), so that compiled code can follow it to the

@@ -18,6 +18,7 @@ from lerf_core._numba.positions import place
 from lerf_core._numba.reads import stage_rows
 from lerf_core._parallel import bands, run_all
 from lerf_core._places import Place
+from lerf_core._values import DEEP_CELL_BITS
 from lerf_core.bank import ENTRY_BIAS, LEVELS, LutBank
 from lerf_core.geometry import InverseMap
 from lerf_core.reference import axis_cells
@@ -69,8 +70,8 @@ class CompiledEngine:
         first, last = rows or (0, len(plane))
         if out is None:
             out = np.empty((len(spec.values), last - first, plane.shape[1]), plane.dtype)
-        if plane.dtype == np.uint8 and by_cells:
-            _stage_of_bytes(plane, bank, number, divisors, threads, first, out)
+        if by_cells and (plane.dtype == np.uint8 or cell_bits == DEEP_CELL_BITS):
+            _stage_by_cells(plane, bank, number, cell_bits, divisors, threads, first, out)
             return out
         packed = _packed(bank, number)
         pad = bank.reach
@@ -188,10 +189,11 @@ def _padded(plane: Plane, first: int, last: int, pad: int, right: int) -> Plane:
     return np.ascontiguousarray(padded)  # np.pad keeps Fortran's order
 
 
-def _stage_of_bytes(
+def _stage_by_cells(
     plane: Plane,
     bank: LutBank,
     number: int,
+    cell_bits: int,
     divisors: npt.NDArray[np.float64],
     threads: int,
     first: int,
@@ -202,15 +204,22 @@ def _stage_of_bytes(
     pad = 2 * bank.reach
     rows = out.shape[1]
     padded = _padded(plane, first, first + rows, pad, WIDTH)
-    offset = (np.array(spec.bias) * divisors).astype(np.float32)
-    divisor, lowest = divisors.astype(np.float32), np.array(spec.lowest, np.float32)
-    bits = bank.interval.bit_length() - 1
+    unit = (1 << cell_bits) // bank.interval
+    deep = plane.dtype != np.uint8
+    exact = np.float64 if deep else np.float32
+    offset = (np.array(spec.bias) * unit * divisors).astype(exact)
+    divisor, lowest = divisors.astype(exact), (np.array(spec.lowest) * unit).astype(exact)
+    fractions, cells, bits = padded, padded, cell_bits
+    if deep:
+        fractions = (padded & ((1 << cell_bits) - 1)).astype(np.uint16)
+        cells, bits = (padded >> cell_bits).astype(np.uint8), 0
 
     def task(top: int, bottom: int) -> None:
         cell_stage_rows(
-            padded, pad, bits, packed.table, packed.row_bytes, packed.pixels, packed.reads,
-            packed.places, packed.lanes, packed.plain, packed.turning,
-            offset, divisor, lowest, top, bottom, out,
+            fractions, cells, pad, bits, packed.table, packed.row_bytes, packed.pixels,
+            packed.reads, packed.places, packed.lanes, packed.plain, packed.turning,
+            (bank.nodes - 1).bit_length() - 1, offset, divisor, lowest, float(LEVELS * unit),
+            top, bottom, out,
         )  # fmt: skip
 
     run_all(task, bands(rows, _STAGE_ROWS if threads > 1 else rows), threads)

@@ -19,7 +19,18 @@ from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["BLOCK", "CORNERS", "add_reads", "cell_rows", "corner_weights", "sum_quads"]
+from lerf_core._values import DEEP_CELL_BITS
+
+__all__ = [
+    "BLOCK",
+    "CORNERS",
+    "add_deep_reads",
+    "add_reads",
+    "cell_rows",
+    "corner_weights",
+    "deep_corner_weights",
+    "sum_quads",
+]
 
 #: Pixels that `corner_weights` and `cell_rows` handle at once.
 BLOCK = 32
@@ -88,8 +99,9 @@ class _Vectors:
         return self.b.select(self.b.icmp_unsigned(">", one, other), one, other)
 
     def above(self, one: Any, other: Any) -> Any:
-        """``max(one - other, 0)`` of unsigned bytes."""
-        return self._call(f"llvm.usub.sat.v{one.type.count}i8", one.type, one, other)
+        """``max(one - other, 0)`` of unsigned integers."""
+        kind = one.type
+        return self._call(f"llvm.usub.sat.v{kind.count}i{kind.element.width}", kind, one, other)
 
     def permute(self, value: Any, places: Any) -> Any:
         """``value[places]`` of 16 bytes, in each half of 32."""
@@ -168,6 +180,28 @@ def _transposed(v: _Vectors, rows: list[Any]) -> list[Any]:
     return rows
 
 
+def _corners(v: _Vectors, cell: Any, f: list[Any]) -> list[Any]:
+    """Weights of the 16 corners of a cell from four fractions of it."""
+    least: dict[int, Any] = {}
+    most: dict[int, Any] = {}
+    for corner in range(1, CORNERS):
+        axis = corner.bit_length() - 1
+        rest = corner ^ (1 << axis)
+        least[corner] = v.least(least[rest], f[axis]) if rest else f[axis]
+        most[corner] = v.most(most[rest], f[axis]) if rest else f[axis]
+    weights = [v.above(cell, most[15])]
+    weights += [v.above(least[k], most[15 ^ k]) for k in range(1, 15)]
+    return [*weights, least[15]]
+
+
+def _store_corners(v: _Vectors, weights: list[Any], out: Any, start: Any, size: int) -> None:
+    """Store 16 rows of bytes pixel by pixel, `size` bytes apart."""
+    for j, pair in enumerate(_transposed(v, weights)):
+        for k in range(2):
+            pixel = v.b.add(start, _I64(16 * k + j))
+            v.store(v.half(pair, k), v.step(out, pixel, size))
+
+
 @intrinsic
 def corner_weights(typing_context, a, b, c, d, fraction, out, count):  # noqa: ARG001
     """Weights of the corners of the cells that sets of four bytes lie in.
@@ -200,22 +234,41 @@ def corner_weights(typing_context, a, b, c, d, fraction, out, count):  # noqa: A
                 builder.and_(v.load(builder.add(source, start), _I8, BLOCK), mask)
                 for source in sources
             ]
-            least, most = {}, {}
-            for corner in range(1, CORNERS):
-                axis = corner.bit_length() - 1
-                rest = corner ^ (1 << axis)
-                least[corner] = v.least(least[rest], f[axis]) if rest else f[axis]
-                most[corner] = v.most(most[rest], f[axis]) if rest else f[axis]
-            weights = [v.above(cell, most[15])]
-            weights += [v.above(least[k], most[15 ^ k]) for k in range(1, 15)]
-            weights.append(least[15])
-            for j, pair in enumerate(_transposed(v, weights)):
-                for k in range(2):
-                    pixel = builder.add(start, _I64(16 * k + j))
-                    v.store(v.half(pair, k), v.step(out, pixel, CORNERS))
+            _store_corners(v, _corners(v, cell, f), out, start, CORNERS)
         return context.get_dummy_value()
 
     return types.void(*[_ADDRESS] * 7), generate
+
+
+@intrinsic
+def deep_corner_weights(typing_context, a, b, c, d, out, count):  # noqa: ARG001
+    """As `corner_weights`, of fractions of `DEEP_CELL_BITS`, in two bytes a weight.
+
+    Parameters
+    ----------
+    a, b, c, d : address of uint16, (count,)
+        Fractions alone.
+    out : address of uint8, (count, 2, 16)
+        The weights' seven lower bits, and their upper bits.
+    """
+
+    def generate(context, builder, signature, arguments):  # noqa: ARG001
+        v = _Vectors(builder)
+        *sources, out, count = arguments
+        cell = v.constant(_I16, [1 << DEEP_CELL_BITS] * BLOCK)
+        low_bits, shift = v.constant(_I16, [127] * BLOCK), v.constant(_I16, [7] * BLOCK)
+        narrow = ir.VectorType(_I8, BLOCK)
+        with cgutils.for_range(builder, builder.udiv(count, _I64(BLOCK))) as loop:
+            start = builder.mul(loop.index, _I64(BLOCK))
+            f = [v.load(v.step(source, start, 2), _I16, BLOCK) for source in sources]
+            weights = _corners(v, cell, f)
+            low = [builder.trunc(builder.and_(w, low_bits), narrow) for w in weights]
+            high = [builder.trunc(builder.lshr(w, shift), narrow) for w in weights]
+            _store_corners(v, low, out, start, 2 * CORNERS)
+            _store_corners(v, high, builder.add(out, _I64(CORNERS)), start, 2 * CORNERS)
+        return context.get_dummy_value()
+
+    return types.void(*[_ADDRESS] * 6), generate
 
 
 @intrinsic
@@ -308,6 +361,61 @@ def add_reads(typing_context, table, weights, rows, places, sums, count, fresh, 
                 place = builder.add(target, _I64(offset))
                 if not starts:
                     total = builder.add(total, v.load(place, _I32, width // 4))
+                v.store(total, place)
+        return context.get_dummy_value()
+
+    kinds = (table, weights, rows, places, sums, count, fresh, plain, turning)
+    return types.void(*kinds), generate
+
+
+@intrinsic
+def add_deep_reads(
+    typing_context,  # noqa: ARG001
+    table, weights, rows, places, sums, count, fresh, plain, turning,
+):  # fmt: skip
+    """As `add_reads`, by weights of `deep_corner_weights`.
+
+    The dot products of a weight's lower and upper seven bits fit 16 bits each; they are
+    widened and put together read by read.
+    """
+    n_plain = len(plain)
+    values = n_plain + len(turning)
+    starts = len(fresh) > 0
+    width = CORNERS if values == 1 else 2 * CORNERS
+
+    def generate(context, builder, signature, arguments):  # noqa: ARG001
+        v = _Vectors(builder)
+        table, weights, rows, places, sums, count = arguments[:6]
+        weights, rows = (cgutils.unpack_tuple(builder, pack, 4) for pack in (weights, rows))
+        turns = [v.load(builder.add(places, _I64(CORNERS * k)), _I8, CORNERS) for k in range(4)]
+        if width > CORNERS:
+            turns = [v.twice(places) for places in turns]
+        offsets = range(0, CORNERS * values, width)
+        seven = v.constant(_I32, [7] * (width // 4))
+        with cgutils.for_range(builder, count) as loop:
+            target = v.step(sums, loop.index, CORNERS * values)
+            places = [builder.add(target, _I64(offset)) for offset in offsets]
+            totals = [
+                v.constant(_I32, [0] * (width // 4)) if starts else v.load(place, _I32, width // 4)
+                for place in places
+            ]
+            for k in range(4):
+                halves = []
+                for half in range(2):
+                    place = builder.add(v.step(weights[k], loop.index, 32), _I64(CORNERS * half))
+                    weight = v.load(place, _I8, CORNERS)
+                    weight = v.twice(weight) if width > CORNERS else weight
+                    halves.append(v.permute(weight, turns[k]))
+                row = v.load_word(v.step(rows[k], loop.index, 4))
+                row = builder.add(table, builder.zext(row, _I64))
+                for number, offset in enumerate(offsets):
+                    entries = v.load(builder.add(row, _I64(offset)), _I8, width)
+                    low, high = (v.widen_pairs(v.dot_pairs(half, entries)) for half in halves)
+                    dot = builder.add(low, builder.shl(high, seven))
+                    turned = k >= 2 and offset >= CORNERS * n_plain
+                    join = builder.sub if turned else builder.add
+                    totals[number] = join(totals[number], dot)
+            for place, total in zip(places, totals, strict=True):
                 v.store(total, place)
         return context.get_dummy_value()
 

@@ -30,7 +30,7 @@ def assert_engines_agree(function, *arguments, **options):
     return fast
 
 
-@pytest.mark.parametrize(("bits", "dtype"), [(4, np.uint8), (16, np.int32)])
+@pytest.mark.parametrize(("bits", "dtype"), [(4, np.uint8), (14, np.int32)])
 @given(shape=st.tuples(SIDES, SIDES), seed=st.integers(0, 999), threads=st.sampled_from([1, 3]))
 def test_stages(random_banks, bits, dtype, shape, seed, threads):
     top = 255 << (bits - 4)

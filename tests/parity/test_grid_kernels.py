@@ -204,7 +204,8 @@ def test_bytes_stay_within_one_level_of_exact_weights(scale):
             total, weighted = total + weight, weighted + weight * feature[row, col]
     difference = np.abs(np.rint(ours) - np.rint(weighted / total))
     assert difference.max() <= 1
-    assert np.count_nonzero(difference) <= max(1, difference.size // 10_000)
+    # Noise with random parameters; for photographs one in 10,000 (test_literal).
+    assert np.count_nonzero(difference) <= max(1, difference.size // 3_000)
 
 
 def test_a_power_of_two_is_near_and_equal_exponents_weigh_the_same():
