@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lerf_core import reference
 from lerf_core._places import Place, place
-from lerf_core._records import parts
+from lerf_core._records import joined, parts
 from lerf_core.bank import LEVELS, LutBank
 from lerf_core.geometry import InverseMap
 from lerf_core.taps import AxisTaps, point_taps
@@ -40,11 +40,26 @@ class Engine(Protocol):
         cell_bits: int,
         threads: int,
         rows: Rows | None = None,
-        out: Plane | None = None,
     ) -> Plane:
         """Table reads: coordinates to features or parameters, in the plane's dtype.
 
-        Of all rows, or of rows first..last-1; into `out` if given.
+        Of all rows, or of rows first..last-1.
+        """
+
+    def records(
+        self,
+        plane: Plane,
+        bank: LutBank,
+        cell_bits: int,
+        threads: int,
+        rows: Rows,
+        remainder: FloatPlane | None,
+        dtype: npt.DTypeLike,
+    ) -> Plane:
+        """Table reads of the last stage: records (`_records`) of rows first..last-1.
+
+        Of bytes, or in grey levels as float32; there the remainder, (rows, cols), is added to
+        the feature if given.
         """
 
     def limits(self, plane: Plane, threads: int) -> Plane:
@@ -107,15 +122,24 @@ class _ReferenceEngine:
         cell_bits: int,
         threads: int,  # noqa: ARG002
         rows: Rows | None = None,
-        out: Plane | None = None,
     ) -> Plane:
         first, last = rows or (0, len(plane))
         top, bottom = max(0, first - bank.reach), min(len(plane), last + bank.reach)
         values = reference.stage(plane[top:bottom], bank, number, cell_bits)
-        if out is None:
-            out = np.empty((len(values), last - first, plane.shape[1]), plane.dtype)
-        out[:] = values[:, first - top : last - top]
-        return out
+        return values[:, first - top : last - top].astype(plane.dtype)
+
+    def records(
+        self,
+        plane: Plane,
+        bank: LutBank,
+        cell_bits: int,
+        threads: int,
+        rows: Rows,
+        remainder: FloatPlane | None,
+        dtype: npt.DTypeLike,
+    ) -> Plane:
+        values = self.stage(plane, bank, len(bank.stages) - 1, cell_bits, threads, rows)
+        return joined(plane[slice(*rows)], values, cell_bits, bank, remainder, dtype)
 
     def limits(self, plane: Plane, threads: int) -> Plane:  # noqa: ARG002
         limits = reference.limits(plane)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core._engines import Engine
-from lerf_core._records import empty_records, parts
+from lerf_core._records import parts
 from lerf_core._values import DEEP_CELL_BITS, ValueScale, decode_srgb, srgb_slope
 from lerf_core.bank import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, LutBank
 from lerf_core.reference import WEIGHT_VALUES
@@ -318,20 +318,9 @@ def _read(
         units, top = engine.stage(units, bank, number, cell_bits, threads, window)[0], above
     inner = (first - top, last - top)
     dtype = np.uint8 if scale.is_bytes and not scale.linear_light else np.float32
-    records = empty_records(last - first, plane.shape[1], len(bank.kind.values), dtype)
-    feature, parameters = parts(records)
-    feature[:] = units[slice(*inner)]
-    if dtype == units.dtype:
-        engine.stage(units, bank, stages - 1, cell_bits, threads, inner, parameters)
-    else:
-        parameters[:] = engine.stage(units, bank, stages - 1, cell_bits, threads, inner)
-    if remainder is not None:
-        to_level = np.float32(1 / (1 << grey_bits))
-        parameters *= to_level
-        feature *= to_level
-        feature += remainder
+    records = engine.records(units, bank, cell_bits, threads, inner, remainder, dtype)
     if scale.linear_light:
-        _to_linear_light(feature, parameters, bank)
+        _to_linear_light(*parts(records), bank)
         if limits is not None:
             linear = decode_srgb(limits.astype(np.float64) / LEVELS) * LEVELS
             limits = linear.astype(np.float32)

@@ -1,58 +1,72 @@
 """Table reads in numba: a stage over a band of rows, by dot products.
 
-Bit-equal to `reference.stage`. For every set of four pixels the weights of the 16 corners
-of its cell are made once (`vectors.corner_weights`) and kept for the rows of pixels that
-read it; then each read is the dot product of these weights with the cell's row of entries
-(`cells.CellStage`). Columns are taken in segments, whose weights stay in the cache.
+Bit-equal to `reference.stage`. Sets of four pixels are taken row by row: the weights of the
+corners of their cells (`vectors.corner_weights`), the places of the cells' rows in the table
+(`vectors.cell_rows`), and the products of both, added to the sums of the pixels that read the
+set (`vectors.add_sets`). These lie in the row of the set's first pixel and a few rows around:
+a ring of rows of sums is enough, and a row of pixels is finished when no set can add to it
+any more. Columns are taken in segments, so that all of this stays in the cache.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from numba.extending import overload
 
 from lerf_core._numba.arithmetic import holds_bytes
 from lerf_core._numba.vectors import (
     BLOCK,
     CORNERS,
-    add_deep_reads,
-    add_reads,
+    add_sets,
     cell_rows,
     corner_weights,
     deep_corner_weights,
-    sum_quads,
+    finish_values,
 )
-from lerf_core.bank import LEVELS
-from lerf_core.reference import ROUND_F32
 
 __all__ = ["WIDTH", "cell_stage_rows"]
 
-#: Columns that weights are made for at once: a multiple of `BLOCK`.
-WIDTH = 128
-_TOP = np.float32(LEVELS)
-# 1.5 * 2**52: adding and subtracting it rounds a float64 to an integer, half to even.
-_ROUND_F64 = 6755399441055744.0
-# Rows of scratch begin so far from a multiple of a page that they do not share cache sets.
-_APART = 192
+#: Columns of sets that are handled at once: a multiple of `BLOCK`.
+WIDTH = 256
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _finish(sums, lane, lanes, offset, divisor, lowest, out):
-    """Make ``value = clip(round((sum + offset) / divisor), lowest, 255)`` of a lane."""
-    for x in range(out.size):
-        value = (np.float32(sums[x * lanes + lane]) + offset) / divisor
-        value = (value + ROUND_F32) - ROUND_F32
-        value = value if value > lowest else lowest
-        out[x] = np.uint8(value if value < _TOP else _TOP)
+def _write(sums, numbers, lanes, features, remainder, y, start, n, out):
+    """Make pixels ``start ... start + n`` of row y of their sums."""
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _finish_deep(sums, lane, lanes, offset, divisor, lowest, limit, out):
-    """As `_finish`, of sums that float32 cannot hold."""
-    for x in range(out.size):
-        value = (np.float64(sums[x * lanes + lane]) + offset) / divisor
-        value = (value + _ROUND_F64) - _ROUND_F64
-        out[x] = np.int32(min(max(value, lowest), limit))
+@overload(_write)
+def _compile_write(sums, numbers, lanes, features, remainder, y, start, n, out):  # noqa: ARG001
+    if out.ndim == 2:
+
+        def plane(sums, numbers, lanes, features, remainder, y, start, n, out):  # noqa: ARG001
+            target = out[y, start : start + n]
+            finish_values(sums.ctypes.data, *numbers, target.ctypes.data, n, lanes, out)
+
+        return plane
+
+    deep = out.dtype.name == "float32"
+
+    def records(sums, numbers, lanes, features, remainder, y, start, n, out):
+        row, source = out[y, start : start + n], features[y, start : start + n]
+        if len(lanes) == 1:
+            values = np.empty(n, out.dtype)
+            finish_values(sums.ctypes.data, *numbers, values.ctypes.data, n, lanes, out)
+            for x in range(n):
+                row[x, 1] = values[x]
+        else:
+            finish_values(sums.ctypes.data, *numbers, row.ctypes.data, n, lanes, out)
+        if deep:
+            rest, to_level = remainder[y, start : start + n], numbers[4]
+            for x in range(n):
+                row[x, 0] = np.float32(source[x]) * to_level
+            for x in range(rest.size):
+                row[x, 0] += rest[x]
+        else:
+            for x in range(n):
+                row[x, 0] = source[x]
+
+    return records
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -63,106 +77,106 @@ def _pixel(start, stride, size, pixels, number):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def cell_stage_rows(
-    plane, cells, pad, bits, table, row_bytes, pixels, reads, places, lanes, plain, turning,
-    cell_bits, offset, divisor, lowest, limit, top, bottom, out,
+    plane, cells, row_pad, col_pad, bits, cell_bits, table, pixels, reads, targets, rows, lanes,
+    deep, numbers, features, remainder, top, bottom, out,
 ):  # fmt: skip
     """Read the tables for rows top..bottom-1 and finish the values.
 
     Parameters
     ----------
-    plane : ndarray of uint8 or uint16, (rows + 2 * pad, at least cols + 2 * pad + WIDTH)
-        Coordinates in bytes, or deep coordinates' fractions; padded on all sides by twice the
-        reach of the reads, and with columns of any content to the right.
+    plane : ndarray of uint8 or uint16, (rows + 2 * row_pad, at least cols + 2 * col_pad + WIDTH)
+        Coordinates in bytes, or deep coordinates' fractions; padded by the reach of the reads
+        above and below, by three times as much at the sides, and with `WIDTH` columns of any
+        content to the right.
     cells : ndarray of uint8, as `plane`
         Coordinates in bytes, or deep coordinates' cells.
-    bits : int
-        Bits of the fraction in `cells`: 0 for deep coordinates.
-    table, row_bytes, pixels, reads, places, lanes, plain, turning
+    bits, cell_bits : int
+        Bits of the fraction in `cells` (0 for deep coordinates), and of a cell's number along
+        an axis.
+    table, pixels, reads, targets, rows, lanes
         See `cells.CellStage`.
-    cell_bits : int
-        Bits of a cell's number along an axis.
-    offset, divisor, lowest : ndarray of float32 or float64, (values,)
-    limit : float
-        value = clip(round((sum + offset) / divisor), lowest, limit); the limit of bytes is 255.
-    out : ndarray of uint8 or int32, (values, rows, cols)
+    deep : tuple
+        Of length 1 for deep coordinates, else 0.
+    numbers : (offset, divisor, lowest, limit, to_level)
+        See `vectors.finish_values`; in float32 for bytes, else in float64.
+    features : ndarray of uint8 or int32, (rows, cols)
+        Goes into the first slots of records, as the values do; not padded.
+    remainder : ndarray of float32, (rows, cols or 0)
+        Is added to the feature in records of float32; no columns for none.
+    out : ndarray, (rows, cols) of uint8 or int32, or records of uint8, int32 or float32
         Receives rows top..bottom-1.
     """
-    first_row, last_row = reads[:, 1].min(), reads[:, 1].max()
-    first_col = reads[:, 2].min()
-    segment = WIDTH - (reads[:, 2].max() - first_col)
-    depth = last_row - first_row + 1  # rows of sets that a row of pixels reads
-    n_lanes = len(plain) + len(turning)
-    cols = out.shape[2]
-    # Weights [row of sets modulo depth, set, column, corner], and places of a pattern's rows.
-    weight_size = CORNERS * plane.itemsize
-    set_size = WIDTH * weight_size + _APART
-    row_size = pixels.shape[0] * set_size + _APART
-    weights = np.empty(depth * row_size, np.uint8)
-    place_size = WIDTH * 4 + _APART
-    found = np.empty(4 * place_size, np.uint8)
-    partial = np.empty((WIDTH, n_lanes, 4), np.int32)
-    sums = np.empty(WIDTH * n_lanes, np.int32)
+    first_row, last_row = targets[:, :, 0].min(), targets[:, :, 0].max()
+    first_col, last_col = targets[:, :, 1].min(), targets[:, :, 1].max()
+    span = last_col - first_col
+    depth = last_row - first_row + 1
+    cols = out.shape[1]
+    segment = WIDTH - span
+    n_lanes = len(lanes)
+    halves = 2 if n_lanes == 1 else 1  # see `vectors.add_sets`
+    sums_size = (WIDTH + span + 4) * n_lanes
+    # Rows of the ring, and one for what belongs to no row here.
+    sums = np.zeros((depth + 1, halves, sums_size), np.int32)
+    weights = np.empty(WIDTH * CORNERS * plane.itemsize, np.uint8)
+    places = np.empty(WIDTH, np.uint32)
     source, stride, size = plane.ctypes.data, plane.strides[0], plane.itemsize
     cell_source, cell_stride = cells.ctypes.data, cells.strides[0]
-    w = np.empty(4, np.int64)
+    to = np.empty(4, np.int64)
     for start in range(0, cols, segment):
         n = min(segment, cols - start)
-        whole = (n + (BLOCK - 1)) // BLOCK * BLOCK
-        for y in range(top, bottom):
-            for row in range(first_row if y == top else last_row, last_row + 1):
-                kept = weights.ctypes.data + (y + row - first_row) % depth * row_size
-                col = start + first_col + pad
-                here = source + (y + row + pad) * stride + col * size
-                for s in range(pixels.shape[0]):
-                    a, b = (
-                        _pixel(here, stride, size, pixels[s], 0),
-                        _pixel(here, stride, size, pixels[s], 1),
-                    )
-                    c, d = (
-                        _pixel(here, stride, size, pixels[s], 2),
-                        _pixel(here, stride, size, pixels[s], 3),
-                    )
-                    place = kept + s * set_size
-                    if holds_bytes(plane):
-                        corner_weights(a, b, c, d, (1 << bits) - 1, place, WIDTH)
-                    else:
-                        deep_corner_weights(a, b, c, d, place, WIDTH)
-            for pattern in range(0, reads.shape[0], 4):
-                for k in range(4):
-                    read = reads[pattern + k]
-                    s, row, col = read[0], read[1], read[2]
-                    kept = (y + row - first_row) % depth * row_size + s * set_size
-                    w[k] = weights.ctypes.data + kept + (col - first_col) * weight_size
-                    here = cell_source + (y + row + pad) * cell_stride + start + col + pad
-                    cell_rows(
-                        _pixel(here, cell_stride, 1, pixels[s], read[4]),
-                        _pixel(here, cell_stride, 1, pixels[s], read[5]),
-                        _pixel(here, cell_stride, 1, pixels[s], read[6]),
-                        _pixel(here, cell_stride, 1, pixels[s], read[7]),
-                        bits, cell_bits, row_bytes, read[3],
-                        found.ctypes.data + k * place_size, whole,
-                    )  # fmt: skip
-                f = found.ctypes.data
-                rows = (f, f + place_size, f + 2 * place_size, f + 3 * place_size)
-                order = places.ctypes.data + pattern * CORNERS
-                four = (w[0], w[1], w[2], w[3])
-                totals = partial.ctypes.data
-                t = table.ctypes.data
+        count = n + span
+        whole = (count + (BLOCK - 1)) // BLOCK * BLOCK
+        for y in range(top - last_row, bottom - first_row):
+            for s in range(reads.size):
+                # Asked for here: an array that nothing refers to any more is freed.
+                w, r, t = weights.ctypes.data, places.ctypes.data, table.ctypes.data
+                wanted = False
+                for k in range(reads[s]):
+                    row = y + targets[s, k, 0]
+                    inside = top <= row < bottom
+                    wanted |= inside
+                    line = sums[row % depth if inside else depth, k % halves]
+                    to[k] = line.ctypes.data + (targets[s, k, 1] - first_col) * n_lanes * 4
+                if not wanted:
+                    continue
+                col = start - last_col + col_pad
+                here = source + (y + row_pad) * stride + col * size
+                a, b = (
+                    _pixel(here, stride, size, pixels[s], 0),
+                    _pixel(here, stride, size, pixels[s], 1),
+                )
+                c, d = (
+                    _pixel(here, stride, size, pixels[s], 2),
+                    _pixel(here, stride, size, pixels[s], 3),
+                )
                 if holds_bytes(plane):
-                    if pattern == 0:
-                        add_reads(t, four, rows, order, totals, n, (0,), plain, turning)
-                    else:
-                        add_reads(t, four, rows, order, totals, n, (), plain, turning)
-                elif pattern == 0:
-                    add_deep_reads(t, four, rows, order, totals, n, (0,), plain, turning)
+                    corner_weights(a, b, c, d, (1 << bits) - 1, w, whole)
                 else:
-                    add_deep_reads(t, four, rows, order, totals, n, (), plain, turning)
-            sum_quads(partial.ctypes.data, sums.ctypes.data, (n * n_lanes + 3) // 4 * 4)
-            for v in range(lanes.size):
-                target = out[v, y, start : start + n]
-                if holds_bytes(plane):
-                    _finish(sums, lanes[v], n_lanes, offset[v], divisor[v], lowest[v], target)
+                    deep_corner_weights(a, b, c, d, w, whole)
+                here = cell_source + (y + row_pad) * cell_stride + col
+                cell_rows(
+                    _pixel(here, cell_stride, 1, pixels[s], 0),
+                    _pixel(here, cell_stride, 1, pixels[s], 1),
+                    _pixel(here, cell_stride, 1, pixels[s], 2),
+                    _pixel(here, cell_stride, 1, pixels[s], 3),
+                    bits, cell_bits, rows[s, 1], rows[s, 0], r, whole,
+                )  # fmt: skip
+                if reads[s] == 4:
+                    four = (to[0], to[1], to[2], to[3])
+                    add_sets(t, w, r, four, count, (0, 0, 0, 0), lanes, deep)
+                elif reads[s] == 2:
+                    add_sets(t, w, r, (to[0], to[1]), count, (0, 0), lanes, deep)
                 else:
-                    _finish_deep(
-                        sums, lanes[v], n_lanes, offset[v], divisor[v], lowest[v], limit, target
-                    )
+                    add_sets(t, w, r, (to[0],), count, (0,), lanes, deep)
+            done = y + first_row
+            if top <= done < bottom:
+                line = sums[done % depth]
+                first = span * n_lanes
+                found = line[0, first : first + n * n_lanes]
+                if halves == 2:
+                    other = line[1, first : first + n * n_lanes]
+                    for x in range(found.size):
+                        found[x] += other[x]
+                _write(found, numbers, lanes, features, remainder, done, start, n, out)
+                for half in range(halves):
+                    line[half, :] = 0

@@ -1,8 +1,10 @@
-"""Tables packed by cells: all corners of a cell side by side, a row of bytes a cell.
+"""Tables packed by cells: what a set of four pixels gives to all that read it, in one row.
 
-A read of a byte image is then one dot product a value (`vectors.add_reads`). The pixels of
-a pattern in its four rotations are the same sets of four pixels seen from other members:
-sets share the corners' weights, each read only names the corners in its own order.
+The pixels of a pattern in its four rotations are the same sets of four pixels seen from
+other members: a square is read from its four corners, a run from both its ends. Such a set
+lies in one cell, with one weight a corner of the cell, whoever reads. So a row of bytes a
+cell holds the entries at its 16 corners for every read of the set, and one look-up serves
+all of them (`vectors.add_sets`).
 """
 
 from __future__ import annotations
@@ -14,12 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core._numba.vectors import CORNERS
-from lerf_core.bank import SLOPES, LutBank, Read, turned
+from lerf_core._records import slot_count
+from lerf_core.bank import LutBank, Read, turned
 from lerf_core.patterns import Offset
 
 __all__ = ["CellStage", "pack_cells"]
 
 _LINE = 64  # bytes of a cache line
+_READS = (1, 2, 4)  # of a set; what is missing to the next of them reads zeros
 
 
 @dataclass(frozen=True)
@@ -29,113 +33,92 @@ class CellStage:
     Attributes
     ----------
     table : ndarray of int8, (bytes,)
-        Rows of all tables, (cells**4, lanes, 16); bit k of a corner's number says that it is
-        high along axis k.
-    row_bytes : int
-        Bytes of a row: 16 a lane.
+        Rows of all sets' tables, in the order that `vectors.add_sets` takes them; bit k of a
+        corner's number says that it is high along the axis of the set's pixel k.
     pixels : ndarray of int64, (n_sets, 4, 2)
         (row, col) offsets of each set's pixels from its first one, in order.
-    reads : ndarray of int64, (n_reads, 8)
-        Set; (row, col) of its first pixel from the pixel that is read for; first byte in
-        `table`; for each axis of the table the set's pixel. A pattern's reads follow each
-        other, turned by 0, 1, 2, 3 quarters.
-    places : ndarray of uint8, (n_reads, 16)
-        For each corner of the read's table the set's corner.
-    lanes : ndarray of int64, (values,)
-        Lane of each value.
-    plain, turning : tuple
-        By their lengths, the lanes of values that keep their sign with half a turn, and that
-        change it (slopes).
+    reads : ndarray of int64, (n_sets,)
+        Reads of each set: 1, 2 or 4.
+    targets : ndarray of int64, (n_sets, 4, 2)
+        (row, col) of the pixel that each read is for, from the set's first one.
+    rows : ndarray of int64, (n_sets, 2)
+        First byte of the set's rows in `table`, and bytes of a row.
+    lanes : tuple
+        By its length, the values of a read: 1, or as many as a record has slots.
     """
 
     table: npt.NDArray[np.int8]
-    row_bytes: int
     pixels: npt.NDArray[np.int64]
     reads: npt.NDArray[np.int64]
-    places: npt.NDArray[np.uint8]
-    lanes: npt.NDArray[np.int64]
-    plain: tuple[int, ...]
-    turning: tuple[int, ...]
+    targets: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int64]
+    lanes: tuple[int, ...]
 
 
 def pack_cells(bank: LutBank, stage: int) -> CellStage:
     """Group the reads of a stage by the sets they touch, and pack their tables by cells."""
-    values = bank.stages[stage].values
-    lanes, plain, turning = _lanes(values)
-    count = plain + turning
-    sets: dict[tuple[Offset, ...], int] = {}
-    tables: dict[tuple[object, ...], int] = {}  # equal tables are stored once
-    packed: list[npt.NDArray[np.int8]] = []
-    reads, places = [], []
-    for read in _in_turn(bank, stage):
+    sets: dict[tuple[Offset, ...], list[tuple[Read, list[int], Offset]]] = {}
+    for read in bank.reads(stage):
         order = sorted(range(4), key=read.offsets.__getitem__)
-        first = read.offsets[order[0]]
-        shape = tuple((read.offsets[k][0] - first[0], read.offsets[k][1] - first[1]) for k in order)
-        pixel = [order.index(axis) for axis in range(4)]
-        columns = turned(values, read.turns % 2)  # half a turn more changes slopes' signs
-        key = (read.table, columns)
-        if key not in tables:
-            tables[key] = sum(table.size for table in packed)
-            packed.append(_rows(bank, read.table, columns, lanes, count))
-        reads.append((sets.setdefault(shape, len(sets)), *first, tables[key], *pixel))
-        places.append([_moved(corner, pixel) for corner in range(CORNERS)])
+        row, col = read.offsets[order[0]]
+        shape = tuple((read.offsets[k][0] - row, read.offsets[k][1] - col) for k in order)
+        sets.setdefault(shape, []).append((read, order, (-row, -col)))
+    values = len(bank.stages[stage].values)
+    lanes = 1 if values == 1 else slot_count(values)
+    parts = [
+        (shape, sharing[first : first + _READS[-1]])
+        for shape, sharing in sets.items()
+        for first in range(0, len(sharing), _READS[-1])
+    ]
+    tables, targets, rows, reads = [], [], [], []
+    start = 0
+    for _, sharing in parts:
+        count = next(count for count in _READS if len(sharing) <= count)
+        table = _rows(bank, stage, [one[:2] for one in sharing], count, lanes)
+        row_bytes = table.shape[1]
+        tables.append(table.reshape(-1))
+        rows.append((start, row_bytes))
+        start += table.size
+        reads.append(count)
+        there = [target for _, _, target in sharing]
+        targets.append(there + [there[0]] * (4 - len(there)))
     return CellStage(
-        table=_aligned(np.concatenate(packed)),
-        row_bytes=count * CORNERS,
-        pixels=np.array(list(sets), np.int64),
+        table=_joined(tables),
+        pixels=np.array([shape for shape, _ in parts], np.int64),
         reads=np.array(reads, np.int64),
-        places=np.array(places, np.uint8),
-        lanes=np.array(lanes, np.int64),
-        plain=(0,) * plain,
-        turning=(0,) * turning,
+        targets=np.array(targets, np.int64),
+        rows=np.array(rows, np.int64),
+        lanes=(0,) * lanes,
     )
 
 
-def _lanes(values: tuple[str, ...]) -> tuple[list[int], int, int]:
-    """Lane of each value, and the numbers of plain and turning lanes: one, or even ones."""
-    if len(values) == 1:
-        return [0], 1, 0
-    turning = [value for value in values if value in SLOPES]
-    plain = [value for value in values if value not in SLOPES]
-    n_plain = len(plain) + len(plain) % 2
-    lane = {value: number for number, value in enumerate(plain)}
-    lane |= {value: n_plain + number for number, value in enumerate(turning)}
-    return [lane[value] for value in values], n_plain, len(turning)
-
-
-def _in_turn(bank: LutBank, stage: int) -> list[Read]:
-    """Return the reads, pattern by pattern, by their turns."""
-    found = {(read.table.split(".")[1], read.turns): read for read in bank.reads(stage)}
-    return [found[pattern, turns] for pattern in bank.stages[stage].patterns for turns in range(4)]
-
-
 def _rows(
-    bank: LutBank,
-    name: str,
-    columns: tuple[tuple[int, int], ...],
-    lanes: list[int],
-    count: int,
+    bank: LutBank, stage: int, sharing: list[tuple[Read, list[int]]], count: int, lanes: int
 ) -> npt.NDArray[np.int8]:
+    """Rows, (cells**4, bytes), of a set's reads, each with its table's axes in the set's order.
+
+    With several lanes the last ones hold the values, as in records.
+    """
     cells = bank.nodes - 1
-    rows = np.zeros((cells,) * 4 + (count, CORNERS), np.int8)
-    table = bank.tables[name]
-    for lane, (column, sign) in zip(lanes, columns, strict=True):
-        values = table[..., column] * np.int8(sign)
-        for high in product((0, 1), repeat=4):
-            corner = sum(bit << axis for axis, bit in enumerate(high))
-            rows[..., lane, corner] = values[tuple(slice(bit, bit + cells) for bit in high)]
-    return rows.reshape(-1)
+    values = bank.stages[stage].values
+    first = 0 if lanes == 1 else 1  # a record begins with the feature
+    rows = np.zeros((cells,) * 4 + (4, count, lanes, 4), np.int8)  # corners in fours
+    for number, (read, order) in enumerate(sharing):
+        table = bank.tables[read.table].transpose(*order, 4)
+        for lane, (column, sign) in enumerate(turned(values, read.turns), first):
+            entries = table[..., column] * np.int8(sign)
+            for high in product((0, 1), repeat=4):
+                four, corner = divmod(sum(bit << axis for axis, bit in enumerate(high)), 4)
+                at_corner = entries[tuple(slice(bit, bit + cells) for bit in high)]
+                rows[..., four, number, lane, corner] = at_corner
+    if lanes == 1:
+        rows = rows.swapaxes(4, 5)
+    return rows.reshape(cells**4, CORNERS * count * lanes)
 
 
-def _moved(corner: int, pixel: list[int]) -> int:
-    """Corner of the set that is a corner of the table whose axes are the set's `pixel`."""
-    return sum((corner >> axis & 1) << pixel[axis] for axis in range(4))
-
-
-def _aligned(table: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
-    """Copy to where a cache line begins, so that rows of 64 bytes lie in one."""
-    room = np.empty(table.size + _LINE, np.int8)
+def _joined(tables: list[npt.NDArray[np.int8]]) -> npt.NDArray[np.int8]:
+    """Put tables one after the other, from where a cache line begins."""
+    size = sum(table.size for table in tables)
+    room = np.empty(size + _LINE, np.int8)
     start = -room.ctypes.data % _LINE
-    result = room[start : start + table.size]
-    result[:] = table
-    return result
+    return np.concatenate(tables, out=room[start : start + size])

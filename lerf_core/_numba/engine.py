@@ -18,6 +18,8 @@ from lerf_core._numba.positions import place
 from lerf_core._numba.reads import stage_rows
 from lerf_core._parallel import bands, run_all
 from lerf_core._places import Place
+from lerf_core._plain_stages import constant_values, is_identity
+from lerf_core._records import empty_records, joined, parts
 from lerf_core._values import DEEP_CELL_BITS
 from lerf_core.bank import ENTRY_BIAS, LEVELS, LutBank
 from lerf_core.geometry import InverseMap
@@ -45,6 +47,10 @@ def _packed(bank: LutBank, number: int) -> PackedStage:
     return pack_stage(bank, number)
 
 
+_is_identity = lru_cache(maxsize=64)(is_identity)
+_constant_values = lru_cache(maxsize=64)(constant_values)
+
+
 @lru_cache(maxsize=16)
 def _cells(bank: LutBank, number: int) -> CellStage:
     return pack_cells(bank, number)
@@ -61,37 +67,48 @@ class CompiledEngine:
         cell_bits: int,
         threads: int,
         rows: tuple[int, int] | None = None,
-        out: Plane | None = None,
     ) -> Plane:
         """See `reference.stage`; the result has the plane's dtype, uint8 or int32."""
-        spec = bank.stages[number]
-        divisors = bank.interval * np.array(spec.divisor, np.float64)
-        by_cells = bank.nodes - 1 <= _MOST_CELLS and divisors.max() <= _MOST_DIVISOR
         first, last = rows or (0, len(plane))
-        if out is None:
-            out = np.empty((len(spec.values), last - first, plane.shape[1]), plane.dtype)
-        if by_cells and (plane.dtype == np.uint8 or cell_bits == DEEP_CELL_BITS):
-            _stage_by_cells(plane, bank, number, cell_bits, divisors, threads, first, out)
+        values = len(bank.stages[number].values)
+        shape = (last - first, plane.shape[1])
+        if _is_identity(bank, number):
+            return plane[None, first:last]
+        constant = _constant_values(bank, number, cell_bits)
+        if constant is not None:
+            everywhere = constant.astype(plane.dtype)[:, None, None]
+            return np.broadcast_to(everywhere, (values, *shape))
+        if not _goes_by_cells(plane, bank, number, cell_bits):
+            out = np.empty((values, *shape), plane.dtype)
+            _stage_by_sets(plane, bank, number, cell_bits, threads, first, out)
             return out
-        packed = _packed(bank, number)
-        pad = bank.reach
-        padded = _padded(plane, first, last, pad, 0)
-        unit = (1 << cell_bits) // bank.interval
-        # The sum of biased entries, back to the sum of entries, plus the stage's bias.
-        bias = np.array(spec.bias) * unit * divisors
-        offset = bias - float(ENTRY_BIAS * (1 << cell_bits) * spec.reads)
-        lowest = np.array(spec.lowest, np.float64) * unit
-        cols = plane.shape[1]
+        if number + 1 < len(bank.stages):
+            feature = np.empty(shape, plane.dtype)
+            _stage_by_cells(plane, bank, number, cell_bits, threads, first, None, feature)
+            return feature[None]
+        records = empty_records(*shape, values, plane.dtype)
+        _stage_by_cells(plane, bank, number, cell_bits, threads, first, None, records)
+        return parts(records)[1][:values]
 
-        def task(top: int, bottom: int) -> None:
-            acc = np.empty((packed.values, bottom - top, cols), dtype=np.uint32)
-            stage_rows(
-                padded, pad, cell_bits, bank.nodes, packed.words, packed.pixels,
-                packed.set_words, packed.word_uses, packed.fields,
-                offset, divisors, lowest, float(LEVELS * unit), acc, top, out,
-            )  # fmt: skip
-
-        run_all(task, bands(last - first, _STAGE_ROWS), threads)
+    def records(
+        self,
+        plane: Plane,
+        bank: LutBank,
+        cell_bits: int,
+        threads: int,
+        rows: tuple[int, int],
+        remainder: FloatPlane | None,
+        dtype: npt.DTypeLike,
+    ) -> Plane:
+        """See `_engines.Engine.records`."""
+        number = len(bank.stages) - 1
+        first, last = rows
+        constant = _constant_values(bank, number, cell_bits) is not None
+        if constant or not _goes_by_cells(plane, bank, number, cell_bits):
+            values = self.stage(plane, bank, number, cell_bits, threads, rows)
+            return joined(plane[first:last], values, cell_bits, bank, remainder, dtype)
+        out = empty_records(last - first, plane.shape[1], len(bank.kind.values), dtype)
+        _stage_by_cells(plane, bank, number, cell_bits, threads, first, remainder, out)
         return out
 
     def limits(self, plane: Plane, threads: int) -> Plane:
@@ -181,11 +198,45 @@ class CompiledEngine:
         return _finish(mean, trust, confidence, to_uint8=to_uint8)
 
 
-def _padded(plane: Plane, first: int, last: int, pad: int, right: int) -> Plane:
-    """Rows first - pad..last + pad - 1, with `pad` columns left and `pad + right` right."""
-    top, bottom = max(0, first - pad), min(len(plane), last + pad)
-    beyond = (top - first + pad, last + pad - bottom)
-    padded = np.pad(plane[top:bottom], (beyond, (pad, pad + right)), mode="edge")
+def _goes_by_cells(plane: Plane, bank: LutBank, number: int, cell_bits: int) -> bool:
+    most = bank.interval * max(bank.stages[number].divisor)
+    fits = bank.nodes - 1 <= _MOST_CELLS and most <= _MOST_DIVISOR
+    return fits and (plane.dtype == np.uint8 or cell_bits == DEEP_CELL_BITS)
+
+
+def _stage_by_sets(
+    plane: Plane, bank: LutBank, number: int, cell_bits: int, threads: int, first: int, out: Plane
+) -> None:
+    """Write the values, (values, rows, cols), of tables too fine to be packed by cells."""
+    packed = _packed(bank, number)
+    spec = bank.stages[number]
+    _, rows, cols = out.shape
+    pad = bank.reach
+    padded = _padded(plane, first, first + rows, (pad, pad), 0)
+    unit = (1 << cell_bits) // bank.interval
+    divisors = bank.interval * np.array(spec.divisor, np.float64)
+    # The sum of biased entries, back to the sum of entries, plus the stage's bias.
+    bias = np.array(spec.bias) * unit * divisors
+    offset = bias - float(ENTRY_BIAS * (1 << cell_bits) * spec.reads)
+    lowest = np.array(spec.lowest, np.float64) * unit
+
+    def task(top: int, bottom: int) -> None:
+        acc = np.empty((packed.values, bottom - top, cols), dtype=np.uint32)
+        stage_rows(
+            padded, pad, cell_bits, bank.nodes, packed.words, packed.pixels,
+            packed.set_words, packed.word_uses, packed.fields,
+            offset, divisors, lowest, float(LEVELS * unit), acc, top, out,
+        )  # fmt: skip
+
+    run_all(task, bands(rows, _STAGE_ROWS), threads)
+
+
+def _padded(plane: Plane, first: int, last: int, pad: tuple[int, int], right: int) -> Plane:
+    """Rows first..last-1 with the rows and columns of `pad` around, and `right` more columns."""
+    rows, cols = pad
+    top, bottom = max(0, first - rows), min(len(plane), last + rows)
+    beyond = (top - first + rows, last + rows - bottom)
+    padded = np.pad(plane[top:bottom], (beyond, (cols, cols + right)), mode="edge")
     return np.ascontiguousarray(padded)  # np.pad keeps Fortran's order
 
 
@@ -194,32 +245,42 @@ def _stage_by_cells(
     bank: LutBank,
     number: int,
     cell_bits: int,
-    divisors: npt.NDArray[np.float64],
     threads: int,
     first: int,
+    remainder: FloatPlane | None,
     out: Plane,
 ) -> None:
+    """Write a plane, or records, of as many rows as `out` has."""
     packed = _cells(bank, number)
     spec = bank.stages[number]
-    pad = 2 * bank.reach
-    rows = out.shape[1]
-    padded = _padded(plane, first, first + rows, pad, WIDTH)
+    rows = len(out)
+    pad = bank.reach
+    padded = _padded(plane, first, first + rows, (pad, 3 * pad), WIDTH)
     unit = (1 << cell_bits) // bank.interval
     deep = plane.dtype != np.uint8
     exact = np.float64 if deep else np.float32
-    offset = (np.array(spec.bias) * unit * divisors).astype(exact)
-    divisor, lowest = divisors.astype(exact), (np.array(spec.lowest) * unit).astype(exact)
+    lanes = len(packed.lanes)
+    divisors = bank.interval * np.array(spec.divisor, np.float64)
+    # A lane that holds no value stands for the feature's slot, or comes after the last one.
+    used = slice(0, 1) if lanes == 1 else slice(1, 1 + divisors.size)
+    offset, divisor, lowest = np.zeros(lanes, exact), np.ones(lanes, exact), np.zeros(lanes, exact)
+    offset[used] = np.array(spec.bias) * unit * divisors
+    divisor[used], lowest[used] = divisors, np.array(spec.lowest) * unit
+    to_level = np.float32(1 / unit) if out.dtype == np.float32 else np.float32(1)
+    numbers = (offset, divisor, lowest, float(LEVELS * unit), to_level)
     fractions, cells, bits = padded, padded, cell_bits
     if deep:
         fractions = (padded & ((1 << cell_bits) - 1)).astype(np.uint16)
         cells, bits = (padded >> cell_bits).astype(np.uint8), 0
+    features = np.ascontiguousarray(plane[first : first + rows])
+    rest = np.empty((rows, 0), np.float32) if remainder is None else remainder
+    rest = np.ascontiguousarray(rest)
 
     def task(top: int, bottom: int) -> None:
         cell_stage_rows(
-            fractions, cells, pad, bits, packed.table, packed.row_bytes, packed.pixels,
-            packed.reads, packed.places, packed.lanes, packed.plain, packed.turning,
-            (bank.nodes - 1).bit_length() - 1, offset, divisor, lowest, float(LEVELS * unit),
-            top, bottom, out,
+            fractions, cells, pad, 3 * pad, bits, (bank.nodes - 1).bit_length() - 1,
+            packed.table, packed.pixels, packed.reads, packed.targets, packed.rows, packed.lanes,
+            (0,) if deep else (), numbers, features, rest, top, bottom, out,
         )  # fmt: skip
 
     run_all(task, bands(rows, _STAGE_ROWS if threads > 1 else rows), threads)

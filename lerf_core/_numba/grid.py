@@ -22,7 +22,6 @@ from numba.extending import overload
 from lerf_core._numba.arithmetic import (
     FEATURE,
     FIRST_WEIGHT,
-    ONE,
     PLANE_SLOTS,
     RESIDUAL,
     RHO,
@@ -37,13 +36,9 @@ from lerf_core._numba.arithmetic import (
     exponent,
     holds_bytes,
     mean_of_four,
-    mean_of_sums,
     plane_level,
     plane_slope,
     put,
-    record_exponent,
-    record_tent,
-    record_value,
     relative_weight,
     square_term,
     tent,
@@ -114,7 +109,7 @@ def _compile_slot(pixels, x, k):  # noqa: ARG001
         return lambda pixels, x, k: np.float32(
             np.int32((np.uint64(pixels[x]) >> np.uint64(8 * k)) & np.uint64(255))
         )
-    return lambda pixels, x, k: pixels[x, k]
+    return lambda pixels, x, k: np.float32(pixels[x, k])
 
 
 @njit(**_OPTIONS)
@@ -207,7 +202,8 @@ def _line_of_columns(
 ):  # fmt: skip
     """Make the line of one neighbour of each output column."""
     _pick(pixels, row, index, side, first, n, picked)
-    _unpack(picked, 0, 0, n, look, lines, start)
+    origin = np.int64(0)
+    _unpack(picked, origin, origin, n, look, lines, start)
     if look[2]:
         for x in range(n):
             lines[start + _TRUST + x] = confidence[row, index[side, first + x]]
@@ -515,6 +511,7 @@ def grid2_rows(
     part_trust = np.empty((phases, _SEGMENT if trusting else 0), np.float32)
     picked = np.empty((1, _SEGMENT, *pixels.shape[2:]), pixels.dtype)
     held, use = np.empty(2, np.int64), np.empty(2, np.int64)
+    origin = np.int64(0)  # no literal: for that the blends would be compiled again
     phase_offset, steady = _offsets_by_phase(col_offset, phases)
     width = pixels.shape[1] if phases > 0 else out.shape[1]
     for first in range(0, width, _SEGMENT):
@@ -554,13 +551,13 @@ def grid2_rows(
                 if steady:
                     _blend(
                         lines, starts, dy0, dy1, phase_offset[0, p, 0], phase_offset[1, p, 0],
-                        bounds, skip, look, scratch, n, parts, part_trust, p, 0,
+                        bounds, skip, look, scratch, n, parts, part_trust, p, origin,
                     )  # fmt: skip
                 else:
                     _blend(
                         lines, starts, dy0, dy1,
                         phase_offset[0, p, first:], phase_offset[1, p, first:],
-                        bounds, skip, look, scratch, n, parts, part_trust, p, 0,
+                        bounds, skip, look, scratch, n, parts, part_trust, p, origin,
                     )  # fmt: skip
             if phases > 0:
                 _interleave(parts, n, out, y, phases * first)
@@ -569,58 +566,93 @@ def grid2_rows(
             else:
                 _blend(
                     lines, (upper, upper + _LINE, lower, lower + _LINE),
-                    dy0, dy1, dx0, dx1, bounds, 0, look, scratch, n, out, trust, y, first,
+                    dy0, dy1, dx0, dx1, bounds, origin, look, scratch, n, out, trust, y, first,
                 )  # fmt: skip
 
 
 @njit(**_OPTIONS)
-def _weight(records, gaussian, row, col, dy, dx, first):
-    """Return a tap's weight; of a Gaussian, relative to the first tap's exponent."""
-    if abs(dy) > REACH_LIMIT or abs(dx) > REACH_LIMIT:
-        return ZERO
-    if gaussian:
-        return relative_weight(record_exponent(records, row, col, dy, dx), first)
-    return record_tent(records, row, col, dy, dx)
+def _add_neighbours(line, dy, dx, look, n, weights, sums):
+    """Add one neighbour of each column to the sums; see `reference._Mean`."""
+    base, first, plain, plain_sum, trusted, trusted_sum = sums
+    for x in range(n):
+        if look[0]:
+            weights[x] = relative_weight(_exponent(line, x, dy, dx[x]), first[x])
+        else:
+            weights[x] = _tent_weight(line, x, dy, dx[x])
+    near = abs(dy) <= REACH_LIMIT
+    for x in range(n):
+        weight = weights[x] if near and abs(dx[x]) <= REACH_LIMIT else ZERO
+        difference = _plane(line, x, dy, dx[x]) - base[x]
+        plain_sum[x] += weight
+        plain[x] += weight * difference
+        if look[2]:
+            kept = weight * line[_TRUST + x]
+            trusted_sum[x] += kept
+            trusted[x] += kept * difference
+
+
+@njit(**_OPTIONS)
+def _begin_sums(line, dy, dx, n, sums):
+    """Set the sums to zero and take the first neighbours' values and exponents."""
+    base, first, plain, plain_sum, trusted, trusted_sum = sums
+    for x in range(n):
+        base[x] = _plane(line, x, dy, dx[x])
+        first[x] = _exponent(line, x, dy, dx[x])
+        plain[x] = plain_sum[x] = trusted[x] = trusted_sum[x] = ZERO
+
+
+@njit(**_OPTIONS)
+def _finish_sums(sums, bounds, n, out, trust, y, first):
+    """Write means, and the trusted share of the weights where it is wanted."""
+    base, _, plain, plain_sum, trusted, trusted_sum = sums
+    row, trusting = out[y, first:], trust.size > 0
+    for x in range(n):
+        known = trusting and trusted_sum[x] > ZERO
+        change = (trusted[x] if known else plain[x]) / (trusted_sum[x] if known else plain_sum[x])
+        row[x] = within(base[x] + change, bounds[x], bounds[_PITCH + x])
+    if trusting:
+        share = trust[y, first:]
+        for x in range(n):
+            share[x] = trusted_sum[x] / plain_sum[x]
 
 
 @njit(**_OPTIONS)
 def grid_rows(
-    records, gaussian, row_index, row_outside, row_offset, col_index, col_outside, col_offset,
+    pixels, gaussian, row_index, row_outside, row_offset, col_index, col_outside, col_offset,
     cval, use_cval, confidence, cval_confidence, limits, row_cell, col_cell,
     top, bottom, out, trust,
 ):  # fmt: skip
     """Resize output rows top..bottom-1 by any number of taps.
 
-    As `grid2_rows`, from records, with indices and offsets of shape (taps, output size), and
-    ``out`` of float32. `trust` is always written.
+    As `grid2_rows`, with indices and offsets of shape (taps, output size), and ``out`` of
+    float32.
     """
-    trusting = confidence.size > 0
-    for y in range(top, bottom):
-        for x in range(out.shape[1]):
-            base = first = ZERO
-            plain = plain_sum = trusted = trusted_sum = ZERO
+    trusting, limited = confidence.size > 0, limits.size > 0
+    look = (gaussian, gaussian and _has_planes(pixels), trusting, True)
+    border = (use_cval, cval, cval_confidence)
+    line, bounds = np.zeros(_LINE, np.float32), np.empty(2 * _PITCH, np.float32)
+    weights, store = np.empty(_SEGMENT, np.float32), np.empty((6, _SEGMENT), np.float32)
+    sums = (store[0], store[1], store[2], store[3], store[4], store[5])
+    share = trust if trusting else np.empty((0, 0), np.float32)
+    picked = np.empty((1, _SEGMENT, *pixels.shape[2:]), pixels.dtype)
+    origin = np.int64(0)
+    width = out.shape[1]
+    for first in range(0, width, _SEGMENT):
+        n = min(_SEGMENT, width - first)
+        for y in range(top, bottom):
             for ty in range(row_index.shape[0]):
-                row, dy = row_index[ty, y], row_offset[ty, y]
+                row, outside, dy = row_index[ty, y], row_outside[ty, y], row_offset[ty, y]
                 for tx in range(col_index.shape[0]):
-                    col, dx = col_index[tx, x], col_offset[tx, x]
-                    value = record_value(records, row, col, dy, dx)
-                    factor = confidence[row, col] if trusting else ONE
-                    if use_cval and (row_outside[ty, y] or col_outside[tx, x]):
-                        value = cval
-                        factor = cval_confidence if trusting else ONE
+                    _line_of_columns(
+                        pixels, confidence, row, outside, border, look,
+                        col_index, col_outside, tx, first, n, picked, line, origin,
+                    )  # fmt: skip
+                    dx = col_offset[tx, first:]
                     if ty == 0 and tx == 0:
-                        base = value
-                        if gaussian:
-                            first = record_exponent(records, row, col, dy, dx)
-                    weight = _weight(records, gaussian, row, col, dy, dx, first)
-                    kept = weight * factor
-                    plain_sum += weight
-                    plain += weight * (value - base)
-                    trusted_sum += kept
-                    trusted += kept * (value - base)
-            mean = mean_of_sums(base, trusted, trusted_sum, plain, plain_sum)
-            if limits.size > 0 and row_cell[y] >= 0 and col_cell[x] >= 0:
-                cell = row_cell[y], col_cell[x]
-                mean = within(mean, limits[0, *cell], limits[1, *cell])
-            out[y, x] = mean
-            trust[y, x] = trusted_sum / plain_sum
+                        _begin_sums(line, dy, dx, n, sums)
+                    _add_neighbours(line, dy, dx, look, n, weights, sums)
+            if limited:
+                _bounds_of_columns(limits, row_cell[y], col_cell, first, n, out, bounds)
+            else:
+                _bounds_of_phases(limits, -1, use_cval, first, n, width, out, bounds)
+            _finish_sums(sums, bounds, n, out, share, y, first)

@@ -1,9 +1,9 @@
 """Vector steps of the table reads, for which numba has no words, written in LLVM's.
 
-LLVM turns vectors of any length into what the processor has. Three instructions that it
-does not find by itself are asked for by name where they exist: the byte permutation, and
-the products of bytes and of 16-bit integers that add neighbours up. All of it is integer
-arithmetic without overflow, so every processor gives the same.
+LLVM turns vectors of any length into what the processor has. Instructions that it does not
+find by itself are asked for by name where they exist: products of bytes and of 16-bit
+integers that add neighbours up. All of it is integer arithmetic without overflow, so every
+processor gives the same.
 
 The intrinsics take addresses (`ndarray.ctypes.data`) and run over a row. Numbers that the
 code depends on come as the length of a tuple, which is part of its type.
@@ -24,12 +24,11 @@ from lerf_core._values import DEEP_CELL_BITS
 __all__ = [
     "BLOCK",
     "CORNERS",
-    "add_deep_reads",
-    "add_reads",
+    "add_sets",
     "cell_rows",
     "corner_weights",
     "deep_corner_weights",
-    "sum_quads",
+    "finish_values",
 ]
 
 #: Pixels that `corner_weights` and `cell_rows` handle at once.
@@ -69,6 +68,20 @@ class _Vectors:
     def step(self, address: Any, index: Any, size: int) -> Any:
         return self.b.add(address, self.b.mul(index, _I64(size)))
 
+    @property
+    def widest(self) -> int:
+        """Bytes of the widest vectors that pay."""
+        return 64 if {"avx512vnni", "avx512bw"} <= self.has else 32
+
+    def splat_word(self, address: Any, width: int) -> Any:
+        """The four bytes at an address, over and over."""
+        kind = ir.VectorType(_I32, width // 4)
+        first = self.b.insert_element(
+            ir.Constant(kind, ir.Undefined), self.load_word(address), _I32(0)
+        )
+        words = self.shuffle(first, first, [0] * (width // 4))
+        return self.b.bitcast(words, ir.VectorType(_I8, width))
+
     def constant(self, element: Any, values: Any) -> Any:
         numbers = [element(value) for value in values]
         return ir.Constant(ir.VectorType(element, len(numbers)), numbers)
@@ -78,6 +91,13 @@ class _Vectors:
         number = self.b.trunc(number, element)
         first = self.b.insert_element(ir.Constant(kind, ir.Undefined), number, _I32(0))
         return self.shuffle(first, first, [0] * count)
+
+    def filled(self, numbers: list[Any], width: int) -> Any:
+        """The numbers over and over."""
+        vector = ir.Constant(ir.VectorType(numbers[0].type, width), ir.Undefined)
+        for k in range(width):
+            vector = self.b.insert_element(vector, numbers[k % len(numbers)], _I32(k))
+        return vector
 
     def shuffle(self, one: Any, other: Any, places: Any) -> Any:
         return self.b.shuffle_vector(one, other, self.constant(_I32, places))
@@ -103,30 +123,13 @@ class _Vectors:
         kind = one.type
         return self._call(f"llvm.usub.sat.v{kind.count}i{kind.element.width}", kind, one, other)
 
-    def permute(self, value: Any, places: Any) -> Any:
-        """``value[places]`` of 16 bytes, in each half of 32."""
-        if value.type.count == 32:
-            if "avx2" in self.has:
-                return self._call("llvm.x86.avx2.pshuf.b", value.type, value, places)
-            return self._by_halves(self.permute, value, places)
-        if "ssse3" in self.has:
-            return self._call("llvm.x86.ssse3.pshuf.b.128", value.type, value, places)
-        if "neon" in self.has:
-            return self._call("llvm.aarch64.neon.tbl1.v16i8", value.type, value, places)
-        result = ir.Constant(value.type, ir.Undefined)
-        for lane in range(CORNERS):
-            place = self.b.zext(self.b.extract_element(places, _I32(lane)), _I32)
-            byte = self.b.extract_element(value, place)
-            result = self.b.insert_element(result, byte, _I32(lane))
-        return result
-
     def dot_pairs(self, weights: Any, entries: Any) -> Any:
         """``w[2i] * e[2i] + w[2i + 1] * e[2i + 1]`` in 16 bits: w unsigned, e signed bytes."""
         count = weights.type.count
         result = ir.VectorType(_I16, count // 2)
         if count == 32 and "avx2" in self.has:
             return self._call("llvm.x86.avx2.pmadd.ub.sw", result, weights, entries)
-        if count == 32:
+        if count > CORNERS:
             return self._by_halves(self.dot_pairs, weights, entries)
         if "ssse3" in self.has:
             return self._call("llvm.x86.ssse3.pmadd.ub.sw.128", result, weights, entries)
@@ -142,17 +145,52 @@ class _Vectors:
             return self._call("llvm.x86.avx2.pmadd.wd", result, value, ones)
         if count == 8 and "sse2" in self.has:
             return self._call("llvm.x86.sse2.pmadd.wd", result, value, ones)
+        if count > 8:
+            return self._by_halves(self.widen_pairs, value)
         return self._add_pairs(self.b.sext(value, ir.VectorType(_I32, count)))
 
+    def add_dots(self, sums: Any, weights: Any, entries: Any) -> Any:
+        """``sums[i]`` plus the dot product of ``weights[4i : 4i + 4]`` and entries, in 32 bits."""
+        count = weights.type.count
+        if not self._adds_fours(count):
+            return self.b.add(sums, self.widen_pairs(self.dot_pairs(weights, entries)))
+        words = ir.VectorType(_I32, count // 4)
+        operands = (self.b.bitcast(value, words) for value in (weights, entries))
+        return self._call(f"llvm.x86.avx512.vpdpbusd.{8 * count}", words, sums, *operands)
+
+    def add_four_dots(self, sums: Any, weights: Any, entries: Any, *, apart: bool) -> Any:
+        """As `add_dots` of four vectors; their sums of pairs fit 16 bits, unless `apart`."""
+        if apart or self._adds_fours(weights[0].type.count):
+            for weight, entry in zip(weights, entries, strict=True):
+                sums = self.add_dots(sums, weight, entry)
+            return sums
+        one, two, three, four = map(self.dot_pairs, weights, entries)
+        pairs = self.b.add(self.b.add(one, two), self.b.add(three, four))
+        return self.b.add(sums, self.widen_pairs(pairs))
+
+    def _adds_fours(self, count: int) -> bool:
+        """Whether the processor has `add_dots` of so many bytes."""
+        return self.has >= {"avx512vnni", "avx512vl"} or (count < 64 and "avxvnni" in self.has)
+
+    def times_128(self, value: Any) -> Any:
+        """Make room for seven bits more."""
+        return self.b.shl(value, self.constant(_I32, [7] * value.type.count))
+
     def sums_of_four(self, quads: list[Any]) -> Any:
-        """Vector of the sums of each of four vectors of four."""
+        """Sums of four neighbours in each of four vectors, the vectors' side by side."""
         pairs = []
         for one, other in (quads[:2], quads[2:]):
             pairs.append(self._add_even_to_odd(one, other))
         return self._add_even_to_odd(*pairs)
 
     def _add_even_to_odd(self, one: Any, other: Any) -> Any:
-        even, odd = (self.shuffle(one, other, range(k, 8, 2)) for k in range(2))
+        # Quad by quad, the two even (odd) ones of one vector and then of the other.
+        count = one.type.count
+        first = [q + of for q in range(0, count, 4) for of in (0, count)]
+        even, odd = (
+            self.shuffle(one, other, [place + 2 * i + k for place in first for i in range(2)])
+            for k in range(2)
+        )
         return self.b.add(even, odd)
 
     def _add_pairs(self, value: Any) -> Any:
@@ -308,140 +346,173 @@ def cell_rows(typing_context, a, b, c, d, shift, bits, size, first, out, count):
 
 
 @intrinsic
-def add_reads(typing_context, table, weights, rows, places, sums, count, fresh, plain, turning):  # noqa: ARG001
-    """Add a pattern's four reads to the sums of every pixel.
+def add_sets(
+    typing_context, table, weights, rows, targets, count, reads, lanes, deep,  # noqa: ARG001
+):  # fmt: skip
+    """Add what sets of four pixels give to the sums of the pixels that read them.
 
-    A read of one value is the dot product of 16 weights and the 16 entries at a cell's
-    corners. Products are added up in 16 bits by pairs and over the four reads: 4 * 64 * 127
-    fits. Then they are widened, and four partial sums a value stay apart until `sum_quads`.
+    A read's value is the dot product of the 16 weights of the set's corners and the entries
+    of the set's cell. One row of the table serves all reads of the set. For one value it
+    holds 16 entries a read, and the four sums of four products that come of them are added
+    up for four sets at once. For more values each quarter of the row holds four corners'
+    entries of every value, so that the quarters' sums of products add up as they are.
 
     Parameters
     ----------
     table : address of int8
-        Rows of a cell: 16 entries a value.
-    weights, rows : tuple of four addresses
-        Of the weights of the reads turned by 0 to 3 quarters, and of their rows' places.
-    places : address of uint8, (4, 16)
-        Which corner of the set is each corner of the read's table.
-    sums : address of int32, (count, values, 4)
+        Rows of a cell: (reads, 16) for one lane, else (4, reads, lanes, 4).
+    weights : address of uint8, (count, 16), or (count, 2, 16) if deep
+        See `corner_weights` and `deep_corner_weights`.
+    rows : address of uint32, (count,)
+        Where each set's row begins in the table.
+    targets : tuple of addresses of int32, (count, lanes)
+        The sums of each read. With one lane, no two may lie a few pixels apart: what has
+        just been written in part could not be read again at once.
     count : int
-    fresh, plain, turning : tuple
-        By their lengths: whether the sums start here, the number of values (one, or an even
-        number), and of those, coming last, that change their sign with half a turn (an even
-        number); the tables of turns 2 and 3 are those of 0 and 1.
+        With one lane, what is added is that of the next multiple of 4.
+    reads, lanes, deep : tuple
+        By their lengths: the reads of a set (1, 2 or 4); the values of a read and of a sum
+        (1, 4 or 8); whether weights have two bytes.
     """
-    n_plain = len(plain)
-    values = n_plain + len(turning)
-    starts = len(fresh) > 0
-    width = CORNERS if values == 1 else 2 * CORNERS
+    n_reads, n_lanes = len(reads), len(lanes)
+    planes = 2 if len(deep) else 1
 
     def generate(context, builder, signature, arguments):  # noqa: ARG001
         v = _Vectors(builder)
-        table, weights, rows, places, sums, count = arguments[:6]
-        weights, rows = (cgutils.unpack_tuple(builder, pack, 4) for pack in (weights, rows))
-        turns = [v.load(builder.add(places, _I64(CORNERS * k)), _I8, CORNERS) for k in range(4)]
-        if width > CORNERS:
-            turns = [v.twice(places) for places in turns]
-        offsets = range(0, CORNERS * values, width)
-        with cgutils.for_range(builder, count) as loop:
-            dots: dict[int, list[Any]] = {offset: [] for offset in offsets}
-            for k in range(4):
-                weight = v.load(v.step(weights[k], loop.index, CORNERS), _I8, CORNERS)
-                weight = v.permute(v.twice(weight) if width > CORNERS else weight, turns[k])
-                row = v.load_word(v.step(rows[k], loop.index, 4))
-                row = builder.add(table, builder.zext(row, _I64))
-                for offset in offsets:
-                    entries = v.load(builder.add(row, _I64(offset)), _I8, width)
-                    dots[offset].append(v.dot_pairs(weight, entries))
-            target = v.step(sums, loop.index, CORNERS * values)
-            for offset in offsets:
-                one, two, three, four = dots[offset]
-                join = builder.sub if offset >= CORNERS * n_plain else builder.add
-                total = v.widen_pairs(join(builder.add(one, two), builder.add(three, four)))
-                place = builder.add(target, _I64(offset))
-                if not starts:
-                    total = builder.add(total, v.load(place, _I32, width // 4))
-                v.store(total, place)
+        table, weights, rows, targets, count = arguments[:5]
+        targets = cgutils.unpack_tuple(builder, targets, n_reads)
+        add = _add_one_lane if n_lanes == 1 else _add_lanes
+        add(v, table, weights, rows, targets, count, n_lanes, planes)
         return context.get_dummy_value()
 
-    kinds = (table, weights, rows, places, sums, count, fresh, plain, turning)
+    kinds = (table, weights, rows, targets, count, reads, lanes, deep)
     return types.void(*kinds), generate
 
 
-@intrinsic
-def add_deep_reads(
-    typing_context,  # noqa: ARG001
-    table, weights, rows, places, sums, count, fresh, plain, turning,
-):  # fmt: skip
-    """As `add_reads`, by weights of `deep_corner_weights`.
+def _add_one_lane(v, table, weights, rows, targets, count, n_lanes, planes):  # noqa: ARG001
+    width = CORNERS * len(targets)
+    zero = v.constant(_I32, [0] * (width // 4))
+    blocks = v.b.udiv(v.b.add(count, _I64(3)), _I64(4))
+    with cgutils.for_range(v.b, blocks) as loop:
+        quads = []
+        for k in range(4):
+            x = v.b.add(v.b.mul(loop.index, _I64(4)), _I64(k))
+            row = v.b.zext(v.load_word(v.step(rows, x, 4)), _I64)
+            entries = v.load(v.b.add(table, row), _I8, width)
+            total = zero
+            for plane in reversed(range(planes)):
+                place = v.b.add(v.step(weights, x, CORNERS * planes), _I64(CORNERS * plane))
+                weight = v.load(place, _I8, CORNERS)
+                while weight.type.count < width:
+                    weight = v.twice(weight)
+                total = v.add_dots(total, weight, entries)
+                if plane:
+                    total = v.times_128(total)
+            quads.append(total)
+        sums = v.sums_of_four(quads)
+        for k, target in enumerate(targets):
+            place = v.step(target, loop.index, CORNERS)
+            part = v.shuffle(sums, sums, range(4 * k, 4 * k + 4))
+            v.store(v.b.add(v.load(place, _I32, 4), part), place)
 
-    The dot products of a weight's lower and upper seven bits fit 16 bits each; they are
-    widened and put together read by read.
-    """
-    n_plain = len(plain)
-    values = n_plain + len(turning)
-    starts = len(fresh) > 0
-    width = CORNERS if values == 1 else 2 * CORNERS
 
-    def generate(context, builder, signature, arguments):  # noqa: ARG001
-        v = _Vectors(builder)
-        table, weights, rows, places, sums, count = arguments[:6]
-        weights, rows = (cgutils.unpack_tuple(builder, pack, 4) for pack in (weights, rows))
-        turns = [v.load(builder.add(places, _I64(CORNERS * k)), _I8, CORNERS) for k in range(4)]
-        if width > CORNERS:
-            turns = [v.twice(places) for places in turns]
-        offsets = range(0, CORNERS * values, width)
-        seven = v.constant(_I32, [7] * (width // 4))
-        with cgutils.for_range(builder, count) as loop:
-            target = v.step(sums, loop.index, CORNERS * values)
-            places = [builder.add(target, _I64(offset)) for offset in offsets]
+def _add_lanes(v, table, weights, rows, targets, count, n_lanes, planes):
+    quarter = 4 * n_lanes * len(targets)
+    width = min(quarter, v.widest)
+    chunks = range(0, quarter, width)
+    with cgutils.for_range(v.b, count) as loop:
+        row = v.b.add(table, v.b.zext(v.load_word(v.step(rows, loop.index, 4)), _I64))
+        entries = [
+            [v.load(v.b.add(row, _I64(quarter * k + chunk)), _I8, width) for k in range(4)]
+            for chunk in chunks
+        ]
+        totals = [v.constant(_I32, [0] * (width // 4)) for _ in chunks]
+        for plane in reversed(range(planes)):
+            place = v.b.add(v.step(weights, loop.index, CORNERS * planes), _I64(CORNERS * plane))
+            weight = [v.splat_word(v.b.add(place, _I64(4 * k)), width) for k in range(4)]
             totals = [
-                v.constant(_I32, [0] * (width // 4)) if starts else v.load(place, _I32, width // 4)
-                for place in places
+                v.add_four_dots(total, weight, four, apart=planes > 1)
+                for total, four in zip(totals, entries, strict=True)
             ]
-            for k in range(4):
-                halves = []
-                for half in range(2):
-                    place = builder.add(v.step(weights[k], loop.index, 32), _I64(CORNERS * half))
-                    weight = v.load(place, _I8, CORNERS)
-                    weight = v.twice(weight) if width > CORNERS else weight
-                    halves.append(v.permute(weight, turns[k]))
-                row = v.load_word(v.step(rows[k], loop.index, 4))
-                row = builder.add(table, builder.zext(row, _I64))
-                for number, offset in enumerate(offsets):
-                    entries = v.load(builder.add(row, _I64(offset)), _I8, width)
-                    low, high = (v.widen_pairs(v.dot_pairs(half, entries)) for half in halves)
-                    dot = builder.add(low, builder.shl(high, seven))
-                    turned = k >= 2 and offset >= CORNERS * n_plain
-                    join = builder.sub if turned else builder.add
-                    totals[number] = join(totals[number], dot)
-            for place, total in zip(places, totals, strict=True):
-                v.store(total, place)
-        return context.get_dummy_value()
-
-    kinds = (table, weights, rows, places, sums, count, fresh, plain, turning)
-    return types.void(*kinds), generate
+            if plane:
+                totals = [v.times_128(total) for total in totals]
+        for k, target in enumerate(targets):
+            chunk, first = divmod(4 * n_lanes * k, width)
+            part = v.shuffle(totals[chunk], totals[chunk], range(first // 4, first // 4 + n_lanes))
+            place = v.step(target, loop.index, 4 * n_lanes)
+            v.store(v.b.add(v.load(place, _I32, n_lanes), part), place)
 
 
 @intrinsic
-def sum_quads(typing_context, sums, out, count):  # noqa: ARG001
-    """Add up quads of int32.
+def finish_values(
+    typing_context,  # noqa: ARG001
+    sums, offset, divisor, lowest, limit, to_level, target, count, lanes, out,
+):  # fmt: skip
+    """Make values of sums: ``clip(round((sum + offset) / divisor), lowest, limit)``.
 
     Parameters
     ----------
-    sums : address of int32, (count, 4)
-    out : address of int32, (count,)
+    sums : address of int32, (count, lanes)
+    offset, divisor, lowest : ndarray of float32 or float64, (lanes,)
+        In their precision all is computed; sums must fit it.
+    limit : float
+    to_level : float32
+        What values are multiplied by where they are stored as float32.
+    target : address, (count, lanes)
     count : int
-        A multiple of 4.
+    lanes : tuple
+        By its length: 1, 4 or 8.
+    out : ndarray of uint8, int32 or float32
+        Says the type of what `target` holds.
     """
+    n_lanes, stored = len(lanes), out.dtype
+    double = offset.dtype == types.float64
+    real = ir.DoubleType() if double else ir.FloatType()
 
-    def generate(context, builder, signature, arguments):  # noqa: ARG001
+    def generate(context, builder, signature, arguments):
         v = _Vectors(builder)
-        sums, out, count = arguments
-        with cgutils.for_range(builder, builder.udiv(count, _I64(4))) as loop:
-            base = v.step(sums, loop.index, 64)
-            quads = [v.load(builder.add(base, _I64(16 * k)), _I32, 4) for k in range(4)]
-            v.store(v.sums_of_four(quads), v.step(out, loop.index, 16))
+        sums, *numbers, limit, to_level, target, count = arguments[:8]
+        numbers = [
+            context.make_array(kind)(context, builder, value=number).data
+            for kind, number in zip(signature.args[1:4], numbers, strict=True)
+        ]
+        lane = [
+            [builder.load(builder.gep(number, [_I32(k)])) for k in range(n_lanes)]
+            for number in numbers
+        ]
+        # Adding and subtracting 1.5 * 2**23 (or 2**52) rounds to an integer, half to even.
+        magic = 6755399441055744.0 if double else 12582912.0
+        limit = limit if double else builder.fptrunc(limit, real)
+
+        def loop(first: Any, number: Any, width: int) -> None:
+            offset, divisor, lowest = (v.filled(values, width) for values in lane)
+            top, level = v.filled([limit], width), v.filled([to_level], width)
+            half = v.constant(real, [magic] * width)
+            with cgutils.for_range(builder, number) as at:
+                x = builder.add(first, builder.mul(at.index, _I64(width)))
+                total = builder.sitofp(v.load(v.step(sums, x, 4), _I32, width), offset.type)
+                value = builder.fdiv(builder.fadd(total, offset), divisor)
+                value = builder.fsub(builder.fadd(value, half), half)
+                low = builder.fcmp_ordered("<", value, lowest)
+                value = builder.select(low, lowest, value)
+                high = builder.fcmp_ordered(">", value, top)
+                value = builder.select(high, top, value)
+                if stored == types.float32:
+                    single = ir.VectorType(ir.FloatType(), width)
+                    value = builder.fptrunc(value, single) if double else value
+                    value = builder.fmul(value, level)
+                else:
+                    value = builder.fptosi(value, ir.VectorType(_I32, width))
+                    if stored == types.uint8:
+                        value = builder.trunc(value, ir.VectorType(_I8, width))
+                v.store(value, v.step(target, x, stored.bitwidth // 8))
+
+        values = builder.mul(count, _I64(n_lanes))
+        many = builder.udiv(values, _I64(CORNERS))
+        done = builder.mul(many, _I64(CORNERS))
+        loop(_I64(0), many, CORNERS)
+        loop(done, builder.udiv(builder.sub(values, done), _I64(n_lanes)), n_lanes)
         return context.get_dummy_value()
 
-    return types.void(*[_ADDRESS] * 3), generate
+    kinds = (sums, offset, divisor, lowest, limit, to_level, target, count, lanes, out)
+    return types.void(*kinds), generate
