@@ -11,6 +11,7 @@ import numpy.typing as npt
 from lerf_core import reference
 from lerf_core._places import Place, place
 from lerf_core._records import joined, parts
+from lerf_core._values import ValueScale
 from lerf_core.bank import LEVELS, LutBank
 from lerf_core.geometry import InverseMap
 from lerf_core.taps import AxisTaps, point_taps
@@ -31,6 +32,17 @@ class Engine(Protocol):
     `grid` and `points` return the mean, rounded to uint8 where asked, and with
     confidences the trusted share of the weights, else None.
     """
+
+    def to_units(
+        self, scale: ValueScale, plane: Plane, grey_bits: int
+    ) -> tuple[npt.NDArray[np.int32], FloatPlane]:
+        """See `ValueScale.to_units`."""
+
+    def to_grey(self, scale: ValueScale, plane: Plane) -> FloatPlane:
+        """See `ValueScale.to_grey`; in float32."""
+
+    def from_grey(self, scale: ValueScale, grey: FloatPlane) -> Plane:
+        """See `ValueScale.from_grey`."""
 
     def stage(
         self,
@@ -112,8 +124,25 @@ class Engine(Protocol):
         (see `_places.Place`) results may be anything.
         """
 
+    def fill_around(self, plane: Plane, shown: npt.NDArray[np.int64], value: Any) -> None:
+        """Set the columns of each row that are not `shown`; see `_places.Place`."""
+
+    def interleave(self, planes: list[Plane], out: Plane) -> None:
+        """Write channels, (rows, cols) each, into an image, (rows, cols, channels)."""
+
 
 class _ReferenceEngine:
+    def to_units(
+        self, scale: ValueScale, plane: Plane, grey_bits: int
+    ) -> tuple[npt.NDArray[np.int32], FloatPlane]:
+        return scale.to_units(plane, grey_bits)
+
+    def to_grey(self, scale: ValueScale, plane: Plane) -> FloatPlane:
+        return scale.to_grey(plane).astype(np.float32)
+
+    def from_grey(self, scale: ValueScale, grey: FloatPlane) -> Plane:
+        return scale.from_grey(grey)
+
     def stage(
         self,
         plane: Plane,
@@ -188,6 +217,13 @@ class _ReferenceEngine:
             strict=True,
         )  # fmt: skip
         return _finish((np.stack(means), np.stack(trusts)), confidence, to_uint8=to_uint8)
+
+    def fill_around(self, plane: Plane, shown: npt.NDArray[np.int64], value: Any) -> None:
+        column = np.arange(plane.shape[1])
+        plane[(column < shown[:, :1]) | (column >= shown[:, 1:])] = value
+
+    def interleave(self, planes: list[Plane], out: Plane) -> None:
+        np.stack(planes, axis=-1, out=out)
 
 
 def _finish(

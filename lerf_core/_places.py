@@ -30,24 +30,24 @@ class Place:
         Positions, folded into reach of the image by the border mode.
     stretches : (ndarray, ndarray) or None
         Of the support along rows and columns; None: 1.
+    shown : ndarray of int64, (rows, 2)
+        For each output row the first column that the image covers at all, and the one after
+        the last: equal where there is none.
     outside : ndarray of int64, (count,)
-        Flat indices of the output pixels that the image does not cover at all, in order.
+        Flat indices of the output pixels between these that it does not cover at all, in order.
     partly : ndarray of int64, (count,)
         Flat indices of those that it covers in part, in order.
     share : ndarray of float64, (count,)
         How much of those, between 0 and 1.
-    shown : ndarray of int64, (rows, 2)
-        For each output row the first column that the image covers at all, and the one after
-        the last: equal where there is none.
     """
 
     row: Plane
     col: Plane
     stretches: tuple[Plane, Plane] | None
+    shown: Indices
     outside: Indices
     partly: Indices
     share: Plane
-    shown: Indices
 
 
 def place(
@@ -84,14 +84,17 @@ def place(
     stretches = _stretches(spans, shape) if smooth else None
     reach_row, reach_col = stretches or (1.0, 1.0)
     partly = np.flatnonzero((coverage > 0) & (coverage < 1))
+    shown = _shown(coverage > 0)
+    column = np.arange(coverage.shape[1])
+    between = (column >= shown[:, :1]) & (column < shown[:, 1:])
     return Place(
         _fold(row, shape[0], mode, reach_row),
         _fold(col, shape[1], mode, reach_col),
         stretches,
-        np.flatnonzero(coverage == 0),
+        shown,
+        np.flatnonzero(between & (coverage == 0)),
         partly,
         coverage.ravel()[partly],
-        _shown(coverage > 0),
     )
 
 

@@ -148,7 +148,7 @@ class Channel:
         """Return the image's values."""
         if self.is_alpha and not self.to_uint8:
             mean = np.clip(mean, *self._span)
-        value = mean if self.to_uint8 else self.scale.from_grey(mean)
+        value = mean if self.to_uint8 else self.engine.from_grey(self.scale, mean)
         if self.missing is not None and trust is not None:
             value[trust < _TRUST_NEEDED] = self.missing
         return value
@@ -181,31 +181,35 @@ class Cover:
     alpha: int | None
     nodata: float | None
 
-    def apply(self, values: list[Plane], coverage: npt.NDArray[np.float64] | None) -> list[Plane]:
-        """Blend the channels' values, changing them in place."""
-        if coverage is None:
-            return values
-        partly = coverage < 1
-        share = coverage[partly]
-        weight, total = share, np.ones_like(share)
+    def apply(self, values: list[Plane], share: npt.NDArray[np.float64]) -> list[Plane]:
+        """Return the channels' values, (count,) each, blended where `share` < 1 is covered."""
+        weight: npt.NDArray[np.float64] = share
+        total = np.ones_like(share)
         if self.alpha is not None:
             # Associated alpha: both colours weigh by what is seen of them.
             opacity, around = (
                 np.clip(self.scale.to_grey(value) / LEVELS, 0, 1)
-                for value in (values[self.alpha][partly], self.cvals[self.alpha])
+                for value in (values[self.alpha], self.cvals[self.alpha])
             )
             weight, total = share * opacity, share * opacity + (1 - share) * around
+        blended = []
         for channel, (value, cval) in enumerate(zip(values, self.cvals, strict=True)):
-            mine, whole = (share, 1.0) if channel == self.alpha else (weight, total)
             if _not_finite(cval) or cval == self.nodata:
-                value[partly] = np.where(share < _TRUST_NEEDED, cval, value[partly])
-                continue
-            with np.errstate(invalid="ignore", divide="ignore"):
-                part = np.where(whole > 0, mine / whole, share > 0)
-            before = value[partly].astype(np.float64)
-            blended = np.where(part > 0, before * part, 0.0) + cval * (1 - part)
-            value[partly] = self.scale.fit(blended)
-        return values
+                new = np.where(share < _TRUST_NEEDED, cval, value).astype(value.dtype)
+            else:
+                part = share if channel == self.alpha else _part(weight, total, share)
+                before = np.where(part > 0, value.astype(np.float64) * part, 0.0)
+                new = self.scale.fit(before + cval * (1 - part))
+            blended.append(new)
+        return blended
+
+
+def _part(
+    weight: npt.NDArray[np.float64], total: npt.NDArray[np.float64], share: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """What the image's colour has of the weight; where nothing weighs, all if any is covered."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(total > 0, weight / total, share > 0)
 
 
 def prepare_channel(
@@ -303,13 +307,13 @@ def _read(
         units: Plane = plane
     else:
         cell_bits, grey_bits = DEEP_CELL_BITS, DEEP_CELL_BITS - interval_bits
-        units, remainder = scale.to_units(plane, grey_bits)
+        units, remainder = engine.to_units(scale, plane, grey_bits)
         remainder = remainder[first - top : last - top]
     limits: Plane | None = None
     if bank.kind.has_planes:
         above, below = max(0, first - _LIMITS_REACH), min(rows, last + _LIMITS_REACH)
         near = slice(above - top, below - top)
-        grey = units[near] if scale.is_bytes else scale.to_grey(plane[near]).astype(np.float32)
+        grey = units[near] if scale.is_bytes else engine.to_grey(scale, plane[near])
         limits = engine.limits(grey, threads)[:, first - above : last - above + 1]
     for number in range(stages - 1):
         halo = bank.reach * (stages - 1 - number)

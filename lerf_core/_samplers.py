@@ -162,7 +162,7 @@ class WarpSampler:
             for some in _alike(list(zip(channels, samples, strict=True)))
         ]
 
-        nothing: Channels = []
+        nothing: list[Any] = []
 
         def write(top: int, bottom: int) -> Iterator[Image]:
             where = engine.place(
@@ -179,7 +179,7 @@ class WarpSampler:
                 for number, (channel, _) in enumerate(some):
                     trust = None if trusts is None else trusts[number]
                     values.append(channel.finish(means[number], trust))
-            _fade(values, where, cover, nothing)
+            _fade(values, where, cover, nothing, engine)
             return iter(values)
 
         return write
@@ -194,7 +194,8 @@ class WarpSampler:
             row, col = nearest_index(where.row), nearest_index(where.col)
             inside_row = np.clip(row, 0, self.shape[0] - 1)
             inside_col = np.clip(col, 0, self.shape[1] - 1)
-            outside = np.zeros(row.shape, np.bool_)
+            column = np.arange(row.shape[1])
+            outside = (column < where.shown[:, :1]) | (column >= where.shown[:, 1:])
             outside.reshape(-1)[where.outside] = True
             if self.mode == "constant":  # a pixel shows where its centre lies on the image
                 outside |= (row != inside_row) | (col != inside_col)
@@ -231,7 +232,7 @@ def _shifted(position: Image, margin: int) -> Image:
     return position + margin if margin else position
 
 
-def _fade(values: Channels, where: Place, cover: Cover, nothing: Channels) -> None:
+def _fade(values: Channels, where: Place, cover: Cover, nothing: list[Any], engine: Engine) -> None:
     """Blend pixels that the image covers in part or not at all, in place.
 
     `nothing` keeps what shows where nothing of the image does: the same in every band.
@@ -240,12 +241,12 @@ def _fade(values: Channels, where: Place, cover: Cover, nothing: Channels) -> No
         seen = cover.apply([value.reshape(-1)[where.partly] for value in values], where.share)
         for value, blended in zip(values, seen, strict=True):
             value.reshape(-1)[where.partly] = blended
-    if where.outside.size:
-        if not nothing:
-            some = [np.zeros(1, value.dtype) for value in values]
-            nothing[:] = cover.apply(some, np.zeros(1))
-        for value, around in zip(values, nothing, strict=True):
-            value.reshape(-1)[where.outside] = around
+    if not nothing:
+        some = [np.zeros(1, value.dtype) for value in values]
+        nothing[:] = [value[0] for value in cover.apply(some, np.zeros(1))]
+    for value, around in zip(values, nothing, strict=True):
+        engine.fill_around(value, where.shown, around)
+        value.reshape(-1)[where.outside] = around
 
 
 Sampler = GridSampler | WarpSampler

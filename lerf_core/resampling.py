@@ -402,6 +402,7 @@ def _apply(
     cover = Cover(scale, cvals, alpha, options.nodata)
     # A warp's border is blended over the image (`Cover`): its taps find the edge's pixels.
     tap_mode = "edge" if sampler.blends and options.mode == "constant" else options.mode
+    engine = get_engine(options.engine)
     for index in np.ndindex(*leading):
         # Views where they can be: bands copy what they read.
         planes = [
@@ -410,7 +411,6 @@ def _apply(
         if nearest:
             write = sampler.nearest(planes, cvals)
         else:
-            engine = get_engine(options.engine)
             extends = tap_mode not in ("edge", "constant")
             margin = sampler.margin(options.bank) if extends else (0, 0)
             border = Border(tap_mode, margin)
@@ -418,8 +418,12 @@ def _apply(
             write = sampler.lerf(prepared, engine, margin, cover, threads)
 
         def task(top: int, bottom: int, write: Writer = write, index: Any = index) -> None:
+            band = target[(slice(None), *index, slice(top, bottom))]
+            if channels > 1 and band.strides[0] == band.itemsize:
+                engine.interleave(list(write(top, bottom)), np.moveaxis(band, 0, -1))
+                return
             for channel, part in enumerate(write(top, bottom)):
-                target[(channel, *index)][top:bottom] = part
+                band[channel] = part
 
         height = sampler.band(threads)
         run_all(task, bands(shape[0], height), threads)

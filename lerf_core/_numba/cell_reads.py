@@ -25,10 +25,45 @@ from lerf_core._numba.vectors import (
     finish_values,
 )
 
-__all__ = ["WIDTH", "cell_stage_rows"]
+__all__ = ["WIDTH", "cell_stage_rows", "pad_bytes", "pad_units"]
 
 #: Columns of sets that are handled at once: a multiple of `BLOCK`.
 WIDTH = 256
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _edges(row, pad, cols):
+    """Repeat the ends of a row's `cols` pixels in the middle; the rest to the right is 0."""
+    row[:pad] = row[pad]
+    row[pad + cols : 2 * pad + cols] = row[pad + cols - 1]
+    row[2 * pad + cols :] = 0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def pad_bytes(plane, first, row_pad, col_pad, padded):
+    """Copy rows from first - row_pad on, edges repeated, as `cell_stage_rows` takes them."""
+    height, width = plane.shape
+    for y in range(padded.shape[0]):
+        source = plane[min(max(first - row_pad + y, 0), height - 1)]
+        inner = padded[y, col_pad:]
+        for x in range(width):
+            inner[x] = source[x]
+        _edges(padded[y], col_pad, width)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def pad_units(plane, first, row_pad, col_pad, cell_bits, fractions, cells):
+    """As `pad_bytes`, of deep coordinates' fractions and cells."""
+    height, width = plane.shape
+    mask, shift = np.int32((1 << cell_bits) - 1), np.int32(cell_bits)
+    for y in range(cells.shape[0]):
+        source = plane[min(max(first - row_pad + y, 0), height - 1)]
+        below, above = fractions[y, col_pad:], cells[y, col_pad:]
+        for x in range(width):
+            below[x] = np.uint16(source[x] & mask)
+            above[x] = np.uint8(source[x] >> shift)
+        _edges(fractions[y], col_pad, width)
+        _edges(cells[y], col_pad, width)
 
 
 def _write(sums, numbers, lanes, features, remainder, y, start, n, out):
@@ -58,10 +93,12 @@ def _compile_write(sums, numbers, lanes, features, remainder, y, start, n, out):
             finish_values(sums.ctypes.data, *numbers, row.ctypes.data, n, lanes, out)
         if deep:
             rest, to_level = remainder[y, start : start + n], numbers[4]
-            for x in range(n):
-                row[x, 0] = np.float32(source[x]) * to_level
-            for x in range(rest.size):
-                row[x, 0] += rest[x]
+            if rest.size > 0:
+                for x in range(n):
+                    row[x, 0] = np.float32(source[x]) * to_level + rest[x]
+            else:
+                for x in range(n):
+                    row[x, 0] = np.float32(source[x]) * to_level
         else:
             for x in range(n):
                 row[x, 0] = source[x]

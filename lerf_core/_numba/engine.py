@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core._numba.cell_reads import WIDTH, cell_stage_rows
+from lerf_core._numba.cell_reads import WIDTH, cell_stage_rows, pad_bytes, pad_units
 from lerf_core._numba.cells import CellStage, pack_cells
 from lerf_core._numba.grid import as_words, grid2_rows, grid_rows, phase_count
+from lerf_core._numba.layout import fill_around, interleave
 from lerf_core._numba.limits import limit_rows
 from lerf_core._numba.packing import PackedStage, pack_stage
 from lerf_core._numba.points import points2_rows, points_rows
 from lerf_core._numba.positions import place
 from lerf_core._numba.reads import stage_rows
+from lerf_core._numba.values import from_grey, to_grey, to_units
 from lerf_core._parallel import bands, run_all
 from lerf_core._places import Place
 from lerf_core._plain_stages import constant_values, is_identity
@@ -58,6 +60,12 @@ def _cells(bank: LutBank, number: int) -> CellStage:
 
 class CompiledEngine:
     """Stages and weighted means by numba; see `_engines.Engine` for the methods."""
+
+    to_units = staticmethod(to_units)
+    to_grey = staticmethod(to_grey)
+    from_grey = staticmethod(from_grey)
+    interleave = staticmethod(interleave)
+    fill_around = staticmethod(fill_around)
 
     def stage(
         self,
@@ -151,7 +159,7 @@ class CompiledEngine:
             )  # fmt: skip
         else:
             grid_rows(
-                records, gaussian, *row_arrays, *col_arrays, *ends, *trusted,
+                as_words(records), gaussian, *row_arrays, *col_arrays, *ends, *trusted,
                 *bounds, 0, rows.size, mean, trust,
             )  # fmt: skip
         return _finish(mean, trust, confidence, to_uint8=to_uint8)
@@ -212,7 +220,7 @@ def _stage_by_sets(
     spec = bank.stages[number]
     _, rows, cols = out.shape
     pad = bank.reach
-    padded = _padded(plane, first, first + rows, (pad, pad), 0)
+    padded = _padded(plane, first, first + rows, pad)
     unit = (1 << cell_bits) // bank.interval
     divisors = bank.interval * np.array(spec.divisor, np.float64)
     # The sum of biased entries, back to the sum of entries, plus the stage's bias.
@@ -231,12 +239,11 @@ def _stage_by_sets(
     run_all(task, bands(rows, _STAGE_ROWS), threads)
 
 
-def _padded(plane: Plane, first: int, last: int, pad: tuple[int, int], right: int) -> Plane:
-    """Rows first..last-1 with the rows and columns of `pad` around, and `right` more columns."""
-    rows, cols = pad
-    top, bottom = max(0, first - rows), min(len(plane), last + rows)
-    beyond = (top - first + rows, last + rows - bottom)
-    padded = np.pad(plane[top:bottom], (beyond, (cols, cols + right)), mode="edge")
+def _padded(plane: Plane, first: int, last: int, pad: int) -> Plane:
+    """Rows first..last-1 with `pad` rows and columns around."""
+    top, bottom = max(0, first - pad), min(len(plane), last + pad)
+    beyond = (top - first + pad, last + pad - bottom)
+    padded = np.pad(plane[top:bottom], (beyond, (pad, pad)), mode="edge")
     return np.ascontiguousarray(padded)  # np.pad keeps Fortran's order
 
 
@@ -255,7 +262,6 @@ def _stage_by_cells(
     spec = bank.stages[number]
     rows = len(out)
     pad = bank.reach
-    padded = _padded(plane, first, first + rows, (pad, 3 * pad), WIDTH)
     unit = (1 << cell_bits) // bank.interval
     deep = plane.dtype != np.uint8
     exact = np.float64 if deep else np.float32
@@ -268,10 +274,14 @@ def _stage_by_cells(
     divisor[used], lowest[used] = divisors, np.array(spec.lowest) * unit
     to_level = np.float32(1 / unit) if out.dtype == np.float32 else np.float32(1)
     numbers = (offset, divisor, lowest, float(LEVELS * unit), to_level)
-    fractions, cells, bits = padded, padded, cell_bits
+    shape = (rows + 2 * pad, plane.shape[1] + 6 * pad + WIDTH)
+    cells, bits = np.empty(shape, np.uint8), 0 if deep else cell_bits
+    fractions: Plane = cells
     if deep:
-        fractions = (padded & ((1 << cell_bits) - 1)).astype(np.uint16)
-        cells, bits = (padded >> cell_bits).astype(np.uint8), 0
+        fractions = np.empty(shape, np.uint16)
+        pad_units(plane, first, pad, 3 * pad, cell_bits, fractions, cells)
+    else:
+        pad_bytes(plane, first, pad, 3 * pad, cells)
     features = np.ascontiguousarray(plane[first : first + rows])
     rest = np.empty((rows, 0), np.float32) if remainder is None else remainder
     rest = np.ascontiguousarray(rest)

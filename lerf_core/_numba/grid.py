@@ -59,6 +59,8 @@ _PITCH = _SEGMENT + 16
 _LEVEL, _ROW, _CROSS, _COL, _LEAN_ROW, _LEAN_COL, _TRUST = (_PITCH * k for k in range(7))
 _LINE = 7 * _PITCH
 _TENT = _ROW  # the tent's slope
+# Sums over any number of neighbours are laid out alike.
+_BASE, _FIRST, _WEIGHT, _PLAIN, _PLAIN_SUM, _TRUSTED, _TRUSTED_SUM = (_PITCH * k for k in range(7))
 _INFINITY = np.float32(np.inf)
 _OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 
@@ -571,49 +573,51 @@ def grid2_rows(
 
 
 @njit(**_OPTIONS)
-def _add_neighbours(line, dy, dx, look, n, weights, sums):
+def _add_neighbours(line, dy, dx, look, n, sums):
     """Add one neighbour of each column to the sums; see `reference._Mean`."""
-    base, first, plain, plain_sum, trusted, trusted_sum = sums
-    for x in range(n):
-        if look[0]:
-            weights[x] = relative_weight(_exponent(line, x, dy, dx[x]), first[x])
-        else:
-            weights[x] = _tent_weight(line, x, dy, dx[x])
     near = abs(dy) <= REACH_LIMIT
     for x in range(n):
-        weight = weights[x] if near and abs(dx[x]) <= REACH_LIMIT else ZERO
-        difference = _plane(line, x, dy, dx[x]) - base[x]
-        plain_sum[x] += weight
-        plain[x] += weight * difference
-        if look[2]:
-            kept = weight * line[_TRUST + x]
-            trusted_sum[x] += kept
-            trusted[x] += kept * difference
+        if look[0]:
+            weight = relative_weight(_exponent(line, x, dy, dx[x]), sums[_FIRST + x])
+        else:
+            weight = _tent_weight(line, x, dy, dx[x])
+        sums[_WEIGHT + x] = weight if near and abs(dx[x]) <= REACH_LIMIT else ZERO
+    for x in range(n):
+        weight = sums[_WEIGHT + x]
+        difference = _plane(line, x, dy, dx[x]) - sums[_BASE + x]
+        sums[_PLAIN_SUM + x] += weight
+        sums[_PLAIN + x] += weight * difference
+    if look[2]:
+        for x in range(n):
+            kept = sums[_WEIGHT + x] * line[_TRUST + x]
+            difference = _plane(line, x, dy, dx[x]) - sums[_BASE + x]
+            sums[_TRUSTED_SUM + x] += kept
+            sums[_TRUSTED + x] += kept * difference
 
 
 @njit(**_OPTIONS)
 def _begin_sums(line, dy, dx, n, sums):
     """Set the sums to zero and take the first neighbours' values and exponents."""
-    base, first, plain, plain_sum, trusted, trusted_sum = sums
+    sums[:] = ZERO
     for x in range(n):
-        base[x] = _plane(line, x, dy, dx[x])
-        first[x] = _exponent(line, x, dy, dx[x])
-        plain[x] = plain_sum[x] = trusted[x] = trusted_sum[x] = ZERO
+        sums[_BASE + x] = _plane(line, x, dy, dx[x])
+    for x in range(n):
+        sums[_FIRST + x] = _exponent(line, x, dy, dx[x])
 
 
 @njit(**_OPTIONS)
 def _finish_sums(sums, bounds, n, out, trust, y, first):
     """Write means, and the trusted share of the weights where it is wanted."""
-    base, _, plain, plain_sum, trusted, trusted_sum = sums
     row, trusting = out[y, first:], trust.size > 0
     for x in range(n):
-        known = trusting and trusted_sum[x] > ZERO
-        change = (trusted[x] if known else plain[x]) / (trusted_sum[x] if known else plain_sum[x])
-        row[x] = within(base[x] + change, bounds[x], bounds[_PITCH + x])
+        known = trusting and sums[_TRUSTED_SUM + x] > ZERO
+        change = sums[(_TRUSTED if known else _PLAIN) + x]
+        change /= sums[(_TRUSTED_SUM if known else _PLAIN_SUM) + x]
+        row[x] = within(sums[_BASE + x] + change, bounds[x], bounds[_PITCH + x])
     if trusting:
         share = trust[y, first:]
         for x in range(n):
-            share[x] = trusted_sum[x] / plain_sum[x]
+            share[x] = sums[_TRUSTED_SUM + x] / sums[_PLAIN_SUM + x]
 
 
 @njit(**_OPTIONS)
@@ -631,8 +635,7 @@ def grid_rows(
     look = (gaussian, gaussian and _has_planes(pixels), trusting, True)
     border = (use_cval, cval, cval_confidence)
     line, bounds = np.zeros(_LINE, np.float32), np.empty(2 * _PITCH, np.float32)
-    weights, store = np.empty(_SEGMENT, np.float32), np.empty((6, _SEGMENT), np.float32)
-    sums = (store[0], store[1], store[2], store[3], store[4], store[5])
+    sums = np.empty(7 * _PITCH, np.float32)
     share = trust if trusting else np.empty((0, 0), np.float32)
     picked = np.empty((1, _SEGMENT, *pixels.shape[2:]), pixels.dtype)
     origin = np.int64(0)
@@ -650,7 +653,7 @@ def grid_rows(
                     dx = col_offset[tx, first:]
                     if ty == 0 and tx == 0:
                         _begin_sums(line, dy, dx, n, sums)
-                    _add_neighbours(line, dy, dx, look, n, weights, sums)
+                    _add_neighbours(line, dy, dx, look, n, sums)
             if limited:
                 _bounds_of_columns(limits, row_cell[y], col_cell, first, n, out, bounds)
             else:

@@ -75,13 +75,14 @@ class _Work:
         count = size[0] * size[1]
         self.outside, self.partly = np.empty(count, np.int64), np.empty(count, np.int64)
         self.share = np.empty(count)
+        self.shown = np.empty((size[0], 2), np.int64)
         self.counts = np.zeros(2, np.int64)
 
     @property
     def arrays(self) -> tuple[npt.NDArray[np.generic], ...]:
         return (
             self.row, self.col, self.row_stretch, self.col_stretch,
-            self.outside, self.partly, self.share, self.counts,
+            self.shown, self.outside, self.partly, self.share, self.counts,
         )  # fmt: skip
 
     def result(self, *, stretched: bool) -> Place:
@@ -90,16 +91,16 @@ class _Work:
             self.row,
             self.col,
             (self.row_stretch, self.col_stretch) if stretched else None,
+            self.shown,
             self.outside[:outside].copy(),
             self.partly[:partly].copy(),
             self.share[:partly].copy(),
-            _shown(self.outside[:outside], *self.row.shape),
         )
 
 
 @njit(**_OPTIONS)
 def _homography_rows(
-    matrix, top, row, col, row_stretch, col_stretch, outside, partly, share, counts,
+    matrix, top, row, col, row_stretch, col_stretch, shown, outside, partly, share, counts,
     height, width, clips, constant, wraps, row_centre, row_period, col_centre, col_period, smooth,
 ):  # fmt: skip
     """Positions of a homography's output rows, folded; True where supports stretch.
@@ -112,6 +113,7 @@ def _homography_rows(
         First output row.
     row, col, row_stretch, col_stretch : ndarray of float64, (rows, cols)
         Receive positions and stretches; the latter are of use if the result is True.
+    shown : ndarray of int64, (rows, 2)
     outside, partly, share : ndarray of int64, int64 and float64, (rows * cols,)
         Receive what `Place` says.
     counts : ndarray of int64, (2,)
@@ -129,6 +131,7 @@ def _homography_rows(
     plain = np.zeros((rows, segments), np.bool_)  # whose stretches are 1 and not written
     stretched = False
     for y in range(rows):
+        before = counts[0]
         for start in range(0, cols, _SEGMENT):
             stop = min(start + _SEGMENT, cols)
             _positions(matrix, float(top + y), start, row[y, start:stop], col[y, start:stop])
@@ -149,6 +152,7 @@ def _homography_rows(
                     outside, partly, share, counts, height, width, clips, constant, wraps,
                     row_centre, row_period, col_centre, col_period, smooth,
                 )  # fmt: skip
+        _find_shown(y, cols, before, outside, counts, shown)
     if stretched:
         for y in range(rows):
             for segment in range(segments):
@@ -160,17 +164,19 @@ def _homography_rows(
 
 @njit(**_OPTIONS)
 def _settle_rows(
-    row, col, row_stretch, col_stretch, outside, partly, share, counts,
+    row, col, row_stretch, col_stretch, shown, outside, partly, share, counts,
     height, width, clips, constant, wraps, row_centre, row_period, col_centre, col_period, smooth,
 ):  # fmt: skip
     """Fold positions and turn spans into stretches, all in place; as `_homography_rows`."""
     stretched = False
     for y in range(row.shape[0]):
+        before = counts[0]
         stretched |= _settle(
             row[y], col[y], row_stretch[y], col_stretch[y], y * row.shape[1],
             outside, partly, share, counts, height, width, clips, constant, wraps,
             row_centre, row_period, col_centre, col_period, smooth,
         )  # fmt: skip
+        _find_shown(y, row.shape[1], before, outside, counts, shown)
     return stretched
 
 
@@ -309,22 +315,26 @@ def _settle(
 
 
 @njit(**_OPTIONS)
-def _shown(outside, rows, cols):
-    """First column of each row that is covered, and the one after the last."""
-    shown = np.zeros((rows, 2), np.int64)
-    shown[:, 1] = cols
-    for k in range(outside.size):
-        y = outside[k] // cols
-        if outside[k] - y * cols == shown[y, 0]:
-            shown[y, 0] += 1
-    for k in range(outside.size - 1, -1, -1):
-        y = outside[k] // cols
-        if outside[k] - y * cols == shown[y, 1] - 1:
-            shown[y, 1] -= 1
-    for y in range(rows):
-        if shown[y, 0] == cols:
-            shown[y] = 0
-    return shown
+def _find_shown(y, cols, before, outside, counts, shown):
+    """Find what columns of a row show, and keep of the pixels outside those in between.
+
+    They are noted from `before` on, in order.
+    """
+    mine = outside[before : counts[0]]
+    first, last = 0, cols
+    while first < mine.size and mine[first] == y * cols + first:
+        first += 1
+    if first == cols:
+        last = first = 0
+    end = mine.size
+    while last > first and end > first and mine[end - 1] == y * cols + last - 1:
+        end -= 1
+        last -= 1
+    shown[y, 0], shown[y, 1] = first, last
+    kept = max(end - first, 0) if last > 0 else 0
+    for k in range(kept):
+        mine[k] = mine[first + k]
+    counts[0] = before + kept
 
 
 @njit(**_OPTIONS)

@@ -1,0 +1,73 @@
+"""Writing results in numba: channels side by side, and what lies around a warped image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+__all__ = ["fill_around", "interleave"]
+
+Plane = npt.NDArray[Any]
+# What the kernels are compiled for.
+_TYPES = ("uint8", "uint16", "float32", "float64")
+_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+
+
+def interleave(planes: list[Plane], out: Plane) -> None:
+    """See `Engine.interleave`."""
+    known = out.dtype.isnative and out.dtype.name in _TYPES
+    kernel = {2: _two, 3: _three, 4: _four}.get(len(planes))
+    if kernel is None or not known or not out.flags.c_contiguous:
+        for channel, plane in enumerate(planes):
+            out[..., channel] = plane
+        return
+    kernel(*(np.ascontiguousarray(plane, out.dtype) for plane in planes), out)
+
+
+def fill_around(plane: Plane, shown: npt.NDArray[np.int64], value: Any) -> None:
+    """See `Engine.fill_around`."""
+    if plane.dtype.name in _TYPES:
+        _fill(plane, shown, plane.dtype.type(value))
+        return
+    for row, (first, last) in zip(plane, shown, strict=True):
+        row[:first] = row[last:] = value
+
+
+@njit(**_OPTIONS)
+def _two(a, b, out):
+    for y in range(out.shape[0]):
+        one, two, row = a[y], b[y], out[y]
+        for x in range(row.shape[0]):
+            row[x, 0] = one[x]
+            row[x, 1] = two[x]
+
+
+@njit(**_OPTIONS)
+def _three(a, b, c, out):
+    for y in range(out.shape[0]):
+        one, two, three, row = a[y], b[y], c[y], out[y]
+        for x in range(row.shape[0]):
+            row[x, 0] = one[x]
+            row[x, 1] = two[x]
+            row[x, 2] = three[x]
+
+
+@njit(**_OPTIONS)
+def _four(a, b, c, d, out):
+    for y in range(out.shape[0]):
+        one, two, three, four, row = a[y], b[y], c[y], d[y], out[y]
+        for x in range(row.shape[0]):
+            row[x, 0] = one[x]
+            row[x, 1] = two[x]
+            row[x, 2] = three[x]
+            row[x, 3] = four[x]
+
+
+@njit(**_OPTIONS)
+def _fill(plane, shown, value):
+    for y in range(plane.shape[0]):
+        plane[y, : shown[y, 0]] = value
+        plane[y, shown[y, 1] :] = value
