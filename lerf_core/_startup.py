@@ -16,7 +16,7 @@ def first_run_message() -> str | None:
     Compiled kernels are cached beside the package, in ``$NUMBA_CACHE_DIR`` or, where the
     package's folder cannot be written, in the user's cache folder. numba is not loaded.
     """
-    if any(next(folder.glob("**/reads.stage_rows*.nbi"), None) for folder in _cache_folders()):
+    if any(next(folder.glob("**/*_rows*.nbi"), None) for folder in _cache_folders()):
         return None
     return "First run: compiling the kernels, some seconds once; later runs start at once."
 

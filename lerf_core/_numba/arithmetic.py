@@ -12,6 +12,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from lerf_core._numba.compiling import HELPER
 from lerf_core.bank import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT
 from lerf_core.reference import (
     CROSS_STEPS,
@@ -79,31 +80,31 @@ _ONE_BITS = ONE.view(np.int32)
 
 
 @intrinsic
-def float_bits(typing_context, value):  # noqa: ARG001
+def float_bits(typing_context, value):
     """Return the bits of a float32 as int32."""
 
-    def generate(context, builder, signature, arguments):  # noqa: ARG001
+    def generate(context, builder, signature, arguments):
         return builder.bitcast(arguments[0], ir.IntType(32))
 
     return types.int32(types.float32), generate
 
 
 @intrinsic
-def bits_float(typing_context, bits):  # noqa: ARG001
+def bits_float(typing_context, bits):
     """Return the float32 that has these bits."""
 
-    def generate(context, builder, signature, arguments):  # noqa: ARG001
+    def generate(context, builder, signature, arguments):
         return builder.bitcast(arguments[0], ir.FloatType())
 
     return types.float32(types.int32), generate
 
 
 @intrinsic
-def holds_bytes(typing_context, array):  # noqa: ARG001
+def holds_bytes(typing_context, array):
     """Whether an array is of uint8: known when compiling, so that the other branch is gone."""
     answer = array.dtype == types.uint8
 
-    def generate(context, builder, signature, arguments):  # noqa: ARG001
+    def generate(context, builder, signature, arguments):
         return context.get_constant(types.boolean, answer)
 
     return types.boolean(array), generate
@@ -112,7 +113,7 @@ def holds_bytes(typing_context, array):  # noqa: ARG001
 # -- weights ------------------------------------------------------------------------
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def relative_weight(exponent, first):
     """Return ``FIRST_WEIGHT * 2**(first - exponent)``; see `reference.exp2_steps`."""
     steps = np.int32(first - exponent)
@@ -121,25 +122,25 @@ def relative_weight(exponent, first):
     return bits_float(np.int32(float_bits(power) + (steps & _FIELD)))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def cross_term(rho, sigma_row, sigma_col):
     """Return what a pixel gives to the mixed term of the Gaussian's exponent."""
     return (rho + rho - TOP) * (sigma_row * sigma_col)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def cross_offset(dy, dx):
     """Return what the offsets give to the mixed term of the Gaussian's exponent."""
     return (CROSS_STEPS * dx) * dy
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def square_term(offset):
     """Return what multiplies a squared sigma in the Gaussian's exponent."""
     return SQUARE_STEPS * (offset * offset)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def exponent(row, row_term, cross, both, col):
     """Return the Gaussian's exponent, to base 1/2 and in steps, of its parts.
 
@@ -150,7 +151,7 @@ def exponent(row, row_term, cross, both, col):
     return EXPONENT_TOP if value > EXPONENT_TOP else value
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def gaussian_exponent(rho, sigma_row, sigma_col, dy, dx):
     """See `reference.tap_exponents`."""
     cross = cross_term(rho, sigma_row, sigma_col)
@@ -158,13 +159,13 @@ def gaussian_exponent(rho, sigma_row, sigma_col, dy, dx):
     return exponent(sigma_row * sigma_row, square_term(dy), cross, cross_offset(dy, dx), col)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def tent_slope(alpha):
     """Return the slope of the tent, -1..1, of a parameter in 0..255."""
     return (alpha + alpha - TOP) * _INVERSE_TOP
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def tent(slope, distance):
     """See `reference.tap_weights`."""
     size = abs(distance)
@@ -175,13 +176,13 @@ def tent(slope, distance):
 # -- levels -------------------------------------------------------------------------
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def plane_level(feature, residual):
     """Return the level of a local plane at its own pixel."""
     return feature + (residual - _PLANE_BIAS) * _RESIDUAL_UNIT
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def plane_slope(parameter):
     """Return the slope, in levels a pixel, of a parameter in 1..255."""
     return (parameter - _PLANE_BIAS) * _SLOPE_UNIT
@@ -190,7 +191,7 @@ def plane_slope(parameter):
 # -- records ------------------------------------------------------------------------
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def record_value(records, row, col, dy, dx):
     """See `reference.plane_value`."""
     level = np.float32(records[row, col, FEATURE])
@@ -201,7 +202,7 @@ def record_value(records, row, col, dy, dx):
     return level
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def record_exponent(records, row, col, dy, dx):
     """Return the exponent of a pixel's Gaussian; see `reference.tap_exponents`."""
     rho = np.float32(records[row, col, RHO])
@@ -210,7 +211,7 @@ def record_exponent(records, row, col, dy, dx):
     return gaussian_exponent(rho, sigma_row, sigma_col, dy, dx)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def record_tent(records, row, col, dy, dx):
     """Return the weight of a pixel's tent; see `reference.tap_weights`."""
     slope = tent_slope(np.float32(records[row, col, 1]))
@@ -220,7 +221,7 @@ def record_tent(records, row, col, dy, dx):
 # -- means --------------------------------------------------------------------------
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def mean_of_four(w00, w01, w10, w11, v00, v01, v10, v11):
     """Weighted mean of four neighbours; w00 of a Gaussian is `FIRST_WEIGHT`."""
     total = ((w00 + w01) + w10) + w11
@@ -228,7 +229,7 @@ def mean_of_four(w00, w01, w10, w11, v00, v01, v10, v11):
     return v00 + change / total
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def trusted_mean_of_four(w00, w01, w10, w11, v00, v01, v10, v11, t00, t01, t10, t11):
     """Return mean and trust of four neighbours with confidences t; see `reference._Mean`."""
     d01, d10, d11 = v01 - v00, v10 - v00, v11 - v00
@@ -242,7 +243,7 @@ def trusted_mean_of_four(w00, w01, w10, w11, v00, v01, v10, v11, t00, t01, t10, 
     return v00 + change, trusted_sum / plain_sum
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def mean_of_sums(base, trusted, trusted_sum, plain, plain_sum):
     """Return the mean of sums over any number of neighbours; see `reference._Mean`."""
     if trusted_sum > ZERO:
@@ -250,7 +251,7 @@ def mean_of_sums(base, trusted, trusted_sum, plain, plain_sum):
     return base + plain / plain_sum
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def within(value, low, high):
     """Clip a float32 to limits of any dtype."""
     low, high = np.float32(low), np.float32(high)
@@ -258,7 +259,7 @@ def within(value, low, high):
     return high if value > high else value
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def put(out, x, value):
     """Store a level, within limits already: rounded half to even into bytes, or as it is."""
     if holds_bytes(out):
@@ -268,7 +269,7 @@ def put(out, x, value):
         out[x] = value
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def to_output(value, out):
     """Round a level to the output's type: uint8, or float32 as it is."""
     if holds_bytes(out):

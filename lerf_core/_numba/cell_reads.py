@@ -15,6 +15,7 @@ from numba import njit
 from numba.extending import overload
 
 from lerf_core._numba.arithmetic import holds_bytes
+from lerf_core._numba.compiling import HELPER, KERNEL
 from lerf_core._numba.vectors import (
     BLOCK,
     CORNERS,
@@ -31,7 +32,7 @@ __all__ = ["WIDTH", "cell_stage_rows", "pad_bytes", "pad_units"]
 WIDTH = 256
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def _edges(row, pad, cols):
     """Repeat the ends of a row's `cols` pixels in the middle; the rest to the right is 0."""
     row[:pad] = row[pad]
@@ -39,7 +40,7 @@ def _edges(row, pad, cols):
     row[2 * pad + cols :] = 0
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**KERNEL)
 def pad_bytes(plane, first, row_pad, col_pad, padded):
     """Copy rows from first - row_pad on, edges repeated, as `cell_stage_rows` takes them."""
     height, width = plane.shape
@@ -51,7 +52,7 @@ def pad_bytes(plane, first, row_pad, col_pad, padded):
         _edges(padded[y], col_pad, width)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**KERNEL)
 def pad_units(plane, first, row_pad, col_pad, cell_bits, fractions, cells):
     """As `pad_bytes`, of deep coordinates' fractions and cells."""
     height, width = plane.shape
@@ -71,10 +72,10 @@ def _write(sums, numbers, lanes, features, remainder, y, start, n, out):
 
 
 @overload(_write)
-def _compile_write(sums, numbers, lanes, features, remainder, y, start, n, out):  # noqa: ARG001
+def _compile_write(sums, numbers, lanes, features, remainder, y, start, n, out):
     if out.ndim == 2:
 
-        def plane(sums, numbers, lanes, features, remainder, y, start, n, out):  # noqa: ARG001
+        def plane(sums, numbers, lanes, features, remainder, y, start, n, out):
             target = out[y, start : start + n]
             finish_values(sums.ctypes.data, *numbers, target.ctypes.data, n, lanes, out)
 
@@ -106,13 +107,14 @@ def _compile_write(sums, numbers, lanes, features, remainder, y, start, n, out):
     return records
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def _pixel(start, stride, size, pixels, number):
-    """Address of a set's pixel of `size` bytes, given that of its first one."""
-    return start + pixels[number, 0] * stride + pixels[number, 1] * size
+@njit(**HELPER)
+def _find_pixels(start, stride, size, pixels, at):
+    """Find the addresses of a set's pixels of `size` bytes, given that of its first one."""
+    for k in range(4):
+        at[k] = start + pixels[k, 0] * stride + pixels[k, 1] * size
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**KERNEL)
 def cell_stage_rows(
     plane, cells, row_pad, col_pad, bits, cell_bits, table, pixels, reads, targets, rows, lanes,
     deep, numbers, features, remainder, top, bottom, out,
@@ -156,9 +158,9 @@ def cell_stage_rows(
     sums = np.zeros((depth + 1, halves, sums_size), np.int32)
     weights = np.empty(WIDTH * CORNERS * plane.itemsize, np.uint8)
     places = np.empty(WIDTH, np.uint32)
-    source, stride, size = plane.ctypes.data, plane.strides[0], plane.itemsize
+    source, stride, size = plane.ctypes.data, plane.strides[0], np.int64(plane.itemsize)
     cell_source, cell_stride = cells.ctypes.data, cells.strides[0]
-    to = np.empty(4, np.int64)
+    to, at = np.empty(4, np.int64), np.empty(4, np.int64)
     for start in range(0, cols, segment):
         n = min(segment, cols - start)
         count = n + span
@@ -178,33 +180,22 @@ def cell_stage_rows(
                     continue
                 col = start - last_col + col_pad
                 here = source + (y + row_pad) * stride + col * size
-                a, b = (
-                    _pixel(here, stride, size, pixels[s], 0),
-                    _pixel(here, stride, size, pixels[s], 1),
-                )
-                c, d = (
-                    _pixel(here, stride, size, pixels[s], 2),
-                    _pixel(here, stride, size, pixels[s], 3),
-                )
+                _find_pixels(here, stride, size, pixels[s], at)
                 if holds_bytes(plane):
-                    corner_weights(a, b, c, d, (1 << bits) - 1, w, whole)
+                    corner_weights(at[0], at[1], at[2], at[3], (1 << bits) - 1, w, whole)
                 else:
-                    deep_corner_weights(a, b, c, d, w, whole)
+                    deep_corner_weights(at[0], at[1], at[2], at[3], w, whole)
                 here = cell_source + (y + row_pad) * cell_stride + col
+                _find_pixels(here, cell_stride, np.int64(1), pixels[s], at)
                 cell_rows(
-                    _pixel(here, cell_stride, 1, pixels[s], 0),
-                    _pixel(here, cell_stride, 1, pixels[s], 1),
-                    _pixel(here, cell_stride, 1, pixels[s], 2),
-                    _pixel(here, cell_stride, 1, pixels[s], 3),
+                    at[0], at[1], at[2], at[3],
                     bits, cell_bits, rows[s, 1], rows[s, 0], r, whole,
                 )  # fmt: skip
                 if reads[s] == 4:
                     four = (to[0], to[1], to[2], to[3])
                     add_sets(t, w, r, four, count, (0, 0, 0, 0), lanes, deep)
-                elif reads[s] == 2:
-                    add_sets(t, w, r, (to[0], to[1]), count, (0, 0), lanes, deep)
                 else:
-                    add_sets(t, w, r, (to[0],), count, (0,), lanes, deep)
+                    add_sets(t, w, r, (to[0], to[1]), count, (0, 0), lanes, deep)
             done = y + first_row
             if top <= done < bottom:
                 line = sums[done % depth]

@@ -23,7 +23,7 @@ from lerf_core.patterns import Offset
 __all__ = ["CellStage", "pack_cells"]
 
 _LINE = 64  # bytes of a cache line
-_READS = (1, 2, 4)  # of a set; what is missing to the next of them reads zeros
+_READS = (2, 4)  # of a set; what is missing to the next of them reads zeros
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class CellStage:
     pixels : ndarray of int64, (n_sets, 4, 2)
         (row, col) offsets of each set's pixels from its first one, in order.
     reads : ndarray of int64, (n_sets,)
-        Reads of each set: 1, 2 or 4.
+        Reads of each set: 2 or 4.
     targets : ndarray of int64, (n_sets, 4, 2)
         (row, col) of the pixel that each read is for, from the set's first one.
     rows : ndarray of int64, (n_sets, 2)

@@ -14,7 +14,7 @@ from lerf_core._numba.grid import as_words, grid2_rows, grid_rows, phase_count
 from lerf_core._numba.layout import fill_around, interleave
 from lerf_core._numba.limits import limit_rows
 from lerf_core._numba.packing import PackedStage, pack_stage
-from lerf_core._numba.points import points2_rows, points_rows
+from lerf_core._numba.points import MOST_PIXELS, points2_rows, points_rows
 from lerf_core._numba.positions import place
 from lerf_core._numba.reads import stage_rows
 from lerf_core._numba.values import from_grey, to_grey, to_units
@@ -37,7 +37,6 @@ _STAGE_ROWS = 48
 _MOST_CELLS = 16
 # Up to this divisor of a sum float32 tells halves from what lies beside them.
 _MOST_DIVISOR = 1 << 15
-_NO_FLOATS = np.empty((0, 0), np.float32)
 
 Plane = npt.NDArray[Any]
 FloatPlane = npt.NDArray[np.float32]
@@ -145,11 +144,11 @@ class CompiledEngine:
         shape = records.shape[:2]
         row_arrays, col_arrays = _tap_arrays(rows, shape[0]), _tap_arrays(cols, shape[1])
         ends = np.float32(0 if cval is None else cval), cval is not None
-        factors = _NO_FLOATS if confidence is None else np.ascontiguousarray(confidence)
+        factors = None if confidence is None else np.ascontiguousarray(confidence)
         trusted = factors, np.float32(cval_confidence)
         bounds = _limit_arrays(limits, records.dtype, shape, rows, cols, constant=cval is not None)
         two = rows.count == 2 and cols.count == 2
-        mean, trust = _results((rows.size, cols.size), confidence, two=two, to_uint8=to_uint8)
+        mean, trust = _results((rows.size, cols.size), confidence, rounds=two and to_uint8)
         gaussian = weighting == "gaussian"
         if two:
             phases = phase_count(cols, shape[1])
@@ -162,7 +161,7 @@ class CompiledEngine:
                 as_words(records), gaussian, *row_arrays, *col_arrays, *ends, *trusted,
                 *bounds, 0, rows.size, mean, trust,
             )  # fmt: skip
-        return _finish(mean, trust, confidence, to_uint8=to_uint8)
+        return _rounded(mean, to_uint8=to_uint8), trust
 
     def place(
         self,
@@ -192,18 +191,21 @@ class CompiledEngine:
         shown: npt.NDArray[np.int64] | None = None,
     ) -> tuple[Plane, FloatPlane | None]:
         """See `reference.resample_points`; rounded where `to_uint8` is set."""
-        trusted = _NO_FLOATS if confidence is None else np.ascontiguousarray(confidence)
+        trusted = None if confidence is None else np.ascontiguousarray(confidence)
         shape = (len(records), *row.shape)
-        mean, trust = _results(shape, confidence, two=True, to_uint8=to_uint8)
+        mean, trust = _results(shape, confidence, rounds=to_uint8)
         if limits is None:
             limits = np.empty((len(records), 2, 0, 0), records.dtype)
         row, col = np.ascontiguousarray(row), np.ascontiguousarray(col)
-        place = (records, weighting == "gaussian", row, col)
+        words, gaussian = as_words(records), weighting == "gaussian"
+        if stretches is None and records[0, ..., 0].size > MOST_PIXELS:
+            stretches = np.ones_like(row), np.ones_like(row)
+        results = (trusted, limits, mean, trust, shown)
         if stretches is None:
-            points2_rows(*place, trusted, limits, mean, trust, shown)
+            points2_rows(words, gaussian, row, col, *results)
         else:
-            points_rows(*place, *stretches, trusted, limits, mean, trust, shown)
-        return _finish(mean, trust, confidence, to_uint8=to_uint8)
+            points_rows(records, words, gaussian, row, col, *stretches, *results)
+        return mean, trust
 
 
 def _goes_by_cells(plane: Plane, bank: LutBank, number: int, cell_bits: int) -> bool:
@@ -330,18 +332,14 @@ def _no_limits(dtype: np.dtype[Any]) -> Plane:
 
 
 def _results(
-    shape: tuple[int, ...], confidence: FloatPlane | None, *, two: bool, to_uint8: bool
-) -> tuple[Plane, FloatPlane]:
-    """Return arrays for mean and trust: the kernels of two neighbours round by themselves."""
-    mean = np.empty(shape, dtype=np.uint8 if two and to_uint8 else np.float32)
-    if two and confidence is None:
-        return mean, np.empty((0,) * len(shape), np.float32)
-    return mean, np.empty(shape, np.float32)
-
-
-def _finish(
-    mean: Plane, trust: FloatPlane, confidence: FloatPlane | None, *, to_uint8: bool
+    shape: tuple[int, ...], confidence: FloatPlane | None, *, rounds: bool
 ) -> tuple[Plane, FloatPlane | None]:
+    """Return arrays for mean and trust; bytes for kernels that round by themselves."""
+    mean = np.empty(shape, dtype=np.uint8 if rounds else np.float32)
+    return mean, None if confidence is None else np.empty(shape, np.float32)
+
+
+def _rounded(mean: Plane, *, to_uint8: bool) -> Plane:
     if to_uint8 and mean.dtype != np.uint8:
-        mean = np.clip(np.rint(mean), 0, LEVELS).astype(np.uint8)
-    return mean, None if confidence is None else trust
+        return np.clip(np.rint(mean), 0, LEVELS).astype(np.uint8)
+    return mean

@@ -46,6 +46,7 @@ from lerf_core._numba.arithmetic import (
     trusted_mean_of_four,
     within,
 )
+from lerf_core._numba.compiling import HELPER, KERNEL
 from lerf_core.taps import REACH_LIMIT, AxisTaps
 
 __all__ = ["as_words", "grid2_rows", "grid_rows", "phase_count"]
@@ -62,7 +63,6 @@ _TENT = _ROW  # the tent's slope
 # Sums over any number of neighbours are laid out alike.
 _BASE, _FIRST, _WEIGHT, _PLAIN, _PLAIN_SUM, _TRUSTED, _TRUSTED_SUM = (_PITCH * k for k in range(7))
 _INFINITY = np.float32(np.inf)
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 
 def as_words(records: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -70,17 +70,17 @@ def as_words(records: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
     Parameters
     ----------
-    records : ndarray of uint8 or float32, (rows, cols, slots)
+    records : ndarray of uint8 or float32, (..., slots)
         C-contiguous, with 2, 4 or 8 slots.
 
     Returns
     -------
-    ndarray of uint16, uint32 or uint64, (rows, cols), or `records`
+    ndarray of uint16, uint32 or uint64, (...), or `records`
         Slot k is the byte of weight ``256**k``.
     """
     if records.dtype != np.uint8:
         return records
-    words = records.view(f"u{records.shape[2]}")[..., 0]
+    words = records.view(f"u{records.shape[-1]}")[..., 0]
     return words if sys.byteorder == "little" else words.byteswap()
 
 
@@ -106,7 +106,7 @@ def _slot(pixels, x, k):
 
 
 @overload(_slot)
-def _compile_slot(pixels, x, k):  # noqa: ARG001
+def _compile_slot(pixels, x, k):
     if pixels.ndim == 1:
         return lambda pixels, x, k: np.float32(
             np.int32((np.uint64(pixels[x]) >> np.uint64(8 * k)) & np.uint64(255))
@@ -114,17 +114,17 @@ def _compile_slot(pixels, x, k):  # noqa: ARG001
     return lambda pixels, x, k: np.float32(pixels[x, k])
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _has_planes(pixels):
     """Whether pixels (words or records) hold planes."""
     slots = pixels.itemsize if pixels.ndim == 2 else pixels.shape[2]
     return slots >= PLANE_SLOTS
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _unpack(pixels, row, first, n, look, lines, start):
     """Turn n pixels of a row into what the blends read of them, in the line from `start` on."""
-    gaussian, planes, _, _ = look
+    gaussian, planes, _ = look
     source, line = pixels[row][first : first + n], lines[start:]
     for x in range(n):
         line[_LEVEL + x] = _slot(source, x, FEATURE)
@@ -144,7 +144,7 @@ def _unpack(pixels, row, first, n, look, lines, start):
             line[_LEAN_COL + x] = plane_slope(_slot(source, x, SLOPE_COL))
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _make_constant(lines, at, border):
     """Give a pixel of a line the level beyond the border, if there is one."""
     use_cval, cval, trust = border
@@ -154,14 +154,14 @@ def _make_constant(lines, at, border):
         lines[at + _TRUST] = trust
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _line_of_phases(pixels, confidence, row, outside, border, look, first, n, lines, start):
     """Make the line of source columns ``first - 1 ... first + n`` of a row."""
     width = pixels.shape[1]
     least, last = max(first - 1, 0), min(first + n + 1, width)
     skip = least - (first - 1)
     _unpack(pixels, row, least, last - least, look, lines, start + skip)
-    if look[2]:
+    if confidence is not None:
         for x in range(last - least):
             lines[start + skip + _TRUST + x] = confidence[row, least + x]
     if first == 0:
@@ -182,7 +182,7 @@ def _pick(pixels, row, index, side, first, n, picked):
 
 
 @overload(_pick)
-def _compile_pick(pixels, row, index, side, first, n, picked):  # noqa: ARG001
+def _compile_pick(pixels, row, index, side, first, n, picked):
     def words(pixels, row, index, side, first, n, picked):
         source, columns, target = pixels[row], index[side, first : first + n], picked[0]
         for x in range(n):
@@ -197,7 +197,7 @@ def _compile_pick(pixels, row, index, side, first, n, picked):  # noqa: ARG001
     return words if pixels.ndim == 2 else records
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _line_of_columns(
     pixels, confidence, row, outside, border, look, index, index_outside, side, first, n,
     picked, lines, start,
@@ -206,7 +206,7 @@ def _line_of_columns(
     _pick(pixels, row, index, side, first, n, picked)
     origin = np.int64(0)
     _unpack(picked, origin, origin, n, look, lines, start)
-    if look[2]:
+    if confidence is not None:
         for x in range(n):
             lines[start + _TRUST + x] = confidence[row, index[side, first + x]]
     if border[0]:
@@ -223,13 +223,13 @@ def _at(offset, x):
 
 
 @overload(_at)
-def _compile_at(offset, x):  # noqa: ARG001
+def _compile_at(offset, x):
     if isinstance(offset, types.Array):
         return lambda offset, x: offset[x]
-    return lambda offset, x: offset  # noqa: ARG005
+    return lambda offset, x: offset
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _exponent(line, x, dy, dx):
     return exponent(
         line[_ROW + x], square_term(dy), line[_CROSS + x], cross_offset(dy, dx),
@@ -237,23 +237,23 @@ def _exponent(line, x, dy, dx):
     )  # fmt: skip
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _plane(line, x, dy, dx):
     return (line[_LEVEL + x] + line[_LEAN_COL + x] * dx) + line[_LEAN_ROW + x] * dy
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _tent_weight(line, x, dy, dx):
     return tent(line[_TENT + x], dy) * tent(line[_TENT + x], dx)
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _gaussian_mean(e00, e01, e10, e11, v00, v01, v10, v11):
     w01, w10, w11 = relative_weight(e01, e00), relative_weight(e10, e00), relative_weight(e11, e00)
     return mean_of_four(FIRST_WEIGHT, w01, w10, w11, v00, v01, v10, v11)
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _blend_levels(lines, starts, dy0, dy1, dx0, dx1, n, out, row, first):
     """Gaussian means of levels that the output can hold."""
     l00, l01 = lines[starts[0] :], lines[starts[1] :]
@@ -269,7 +269,7 @@ def _blend_levels(lines, starts, dy0, dy1, dx0, dx1, n, out, row, first):
         put(target, x, mean)
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _blend_planes(lines, starts, dy0, dy1, dx0, dx1, bounds, bound, n, out, row, first):
     """Gaussian means of planes, or of levels (planes that do not lean), within limits."""
     l00, l01 = lines[starts[0] :], lines[starts[1] :]
@@ -286,7 +286,7 @@ def _blend_planes(lines, starts, dy0, dy1, dx0, dx1, bounds, bound, n, out, row,
         put(target, x, within(mean, limits[x], limits[_PITCH + x]))
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _blend_tents(lines, starts, dy0, dy1, dx0, dx1, bounds, bound, n, out, row, first):
     """Means of levels by tents, within limits."""
     l00, l01 = lines[starts[0] :], lines[starts[1] :]
@@ -302,7 +302,7 @@ def _blend_tents(lines, starts, dy0, dy1, dx0, dx1, bounds, bound, n, out, row, 
         put(target, x, within(mean, limits[x], limits[_PITCH + x]))
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _weigh(lines, start, dy, dx, look, n, weight, value):
     """Weights of one of four neighbours (of Gaussians the exponents), and its values."""
     line = lines[start:]
@@ -316,7 +316,7 @@ def _weigh(lines, start, dy, dx, look, n, weight, value):
             weight[x] = _tent_weight(line, x, dy, _at(dx, x))
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _blend_trusting(
     lines, starts, dy0, dy1, dx0, dx1, bounds, bound, look, scratch, n, out, trust, row, first
 ):
@@ -345,29 +345,64 @@ def _blend_trusting(
         put(target, x, within(mean, limits[x], limits[_PITCH + x]))
 
 
-@njit(**_OPTIONS)
-def _blend(
-    lines, starts, dy0, dy1, dx0, dx1, bounds, bound, look, scratch, n, out, trust, row, first
+def _blend_plainly(
+    pixels, lines, starts, dy0, dy1, dx0, dx1, bounds, bound, look, n, out, row, first
 ):
+    """Means without confidences, by what the pixels hold."""
+
+
+@overload(_blend_plainly)
+def _compile_blend_plainly(
+    pixels, lines, starts, dy0, dy1, dx0, dx1, bounds, bound, look, n, out, row, first
+):  # fmt: skip
+    def tents(pixels, lines, starts, dy0, dy1, dx0, dx1, bounds, bound, look, n, out, row, first):
+        _blend_tents(lines, starts, dy0, dy1, dx0, dx1, bounds, bound, n, out, row, first)
+
+    def planes(pixels, lines, starts, dy0, dy1, dx0, dx1, bounds, bound, look, n, out, row, first):
+        _blend_planes(lines, starts, dy0, dy1, dx0, dx1, bounds, bound, n, out, row, first)
+
+    def levels(pixels, lines, starts, dy0, dy1, dx0, dx1, bounds, bound, look, n, out, row, first):
+        if look[2]:
+            _blend_planes(lines, starts, dy0, dy1, dx0, dx1, bounds, bound, n, out, row, first)
+        else:
+            _blend_levels(lines, starts, dy0, dy1, dx0, dx1, n, out, row, first)
+
+    def floats(pixels, lines, starts, dy0, dy1, dx0, dx1, bounds, bound, look, n, out, row, first):
+        if not look[0]:
+            _blend_tents(lines, starts, dy0, dy1, dx0, dx1, bounds, bound, n, out, row, first)
+        elif look[2]:
+            _blend_planes(lines, starts, dy0, dy1, dx0, dx1, bounds, bound, n, out, row, first)
+        else:
+            _blend_levels(lines, starts, dy0, dy1, dx0, dx1, n, out, row, first)
+
+    # Words tell by their size: see `as_words`.
+    return {types.uint16: tents, types.uint32: levels, types.uint64: planes}.get(
+        pixels.dtype, floats
+    )
+
+
+@njit(**HELPER)
+def _blend(
+    pixels, lines, starts, dy0, dy1, dx0, dx1, bounds, bound, look, scratch, n, out, trust,
+    row, first,
+):  # fmt: skip
     """Write n results into ``out[row, first:]``.
 
     The lines of the four neighbours begin at `starts`, the bounds at `bound`. ``dx0, dx1``
     are one offset for all columns, or arrays.
     """
-    if look[2]:
+    if trust is None:
+        _blend_plainly(
+            pixels, lines, starts, dy0, dy1, dx0, dx1, bounds, bound, look, n, out, row, first
+        )
+    else:
         _blend_trusting(
             lines, starts, dy0, dy1, dx0, dx1, bounds, bound, look, scratch, n, out, trust, row,
             first,
         )  # fmt: skip
-    elif not look[0]:
-        _blend_tents(lines, starts, dy0, dy1, dx0, dx1, bounds, bound, n, out, row, first)
-    elif look[3]:
-        _blend_planes(lines, starts, dy0, dy1, dx0, dx1, bounds, bound, n, out, row, first)
-    else:
-        _blend_levels(lines, starts, dy0, dy1, dx0, dx1, n, out, row, first)
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _bounds_of_phases(limits, row, beyond, start, n, size, out, bounds):
     """Limits of the cells ``start ... start + n``, for the columns of all phases."""
     least, most = _range_of(out)
@@ -385,7 +420,7 @@ def _bounds_of_phases(limits, row, beyond, start, n, size, out, bounds):
         bounds[n], bounds[_PITCH + n] = least, most
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _bounds_of_columns(limits, row, cells, first, n, out, bounds):
     """Limits of the cells that output columns lie in, -1 for none."""
     least, most = _range_of(out)
@@ -396,13 +431,13 @@ def _bounds_of_columns(limits, row, cells, first, n, out, bounds):
         bounds[_PITCH + x] = limits[1, row, cell] if held else most
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _range_of(out):
     """Return the least and the largest level that an output can hold."""
     return (ZERO, TOP) if holds_bytes(out) else (-_INFINITY, _INFINITY)
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _interleave(parts, n, out, y, first):
     """Put the columns of all phases in order, into ``out[y, first:]``."""
     row = out[y, first:]
@@ -432,7 +467,7 @@ def _interleave(parts, n, out, y, first):
                 row[phases * x + p] = part[x]
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _offsets_by_phase(offset, phases):
     """Offsets, (2, phases, pixels), and whether those of a phase are all the same."""
     pixels = offset.shape[1] // phases if phases > 0 else 0
@@ -449,7 +484,7 @@ def _offsets_by_phase(offset, phases):
 # -- kernels --------------------------------------------------------------------------
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _find_line(held, key, other):
     """Return which line holds a source row, or may, and whether it has yet to be made.
 
@@ -464,7 +499,7 @@ def _find_line(held, key, other):
     return line, True
 
 
-@njit(**_OPTIONS)
+@njit(**KERNEL)
 def grid2_rows(
     pixels, gaussian, row_index, row_outside, row_offset, col_index, col_outside, col_offset,
     phases, cval, use_cval, confidence, cval_confidence, limits, row_cell, col_cell,
@@ -487,8 +522,7 @@ def grid2_rows(
         `phase_count` of the columns.
     cval, use_cval : float32, bool
         Feature beyond the border, if wanted.
-    confidence : ndarray of float32, (rows, cols)
-        Empty for none.
+    confidence : ndarray of float32, (rows, cols), or None
     cval_confidence : float32
         Confidence beyond the border.
     limits : ndarray, (2, rows + 1, cols + 1)
@@ -497,20 +531,20 @@ def grid2_rows(
         The cells that output rows and columns lie in; -1 for those without limits.
     out : ndarray of uint8 or float32, (output rows, output cols)
         Receives the mean.
-    trust : ndarray of float32, as `out`
+    trust : ndarray of float32, as `out`, or None
         With confidences, receives the trusted share of the weights.
     """
     planes = gaussian and _has_planes(pixels)
-    trusting, limited = confidence.size > 0, limits.size > 0
+    limited = limits.size > 0
     # Means of levels stay within them; those of planes and of a constant have to be kept so.
     bounded = planes or limited or (use_cval and not ZERO <= cval <= TOP)
-    look = (gaussian, planes, trusting, bounded)
+    look = (gaussian, planes, bounded)
     border = (use_cval, cval, cval_confidence)
     lines = np.zeros(4 * _LINE, np.float32)  # of two rows and two sides
     bounds = np.empty(2 * _PITCH, np.float32)
-    scratch = np.empty((2, 4, _SEGMENT if trusting else 0), np.float32)
+    scratch = None if trust is None else np.empty((2, 4, _SEGMENT), np.float32)
     parts = np.empty((phases, _SEGMENT), out.dtype)
-    part_trust = np.empty((phases, _SEGMENT if trusting else 0), np.float32)
+    part_trust = None if trust is None else np.empty((phases, _SEGMENT), np.float32)
     picked = np.empty((1, _SEGMENT, *pixels.shape[2:]), pixels.dtype)
     held, use = np.empty(2, np.int64), np.empty(2, np.int64)
     origin = np.int64(0)  # no literal: for that the blends would be compiled again
@@ -552,28 +586,29 @@ def grid2_rows(
                 starts = (upper + skip, upper + skip + 1, lower + skip, lower + skip + 1)
                 if steady:
                     _blend(
-                        lines, starts, dy0, dy1, phase_offset[0, p, 0], phase_offset[1, p, 0],
+                        pixels, lines, starts, dy0, dy1,
+                        phase_offset[0, p, 0], phase_offset[1, p, 0],
                         bounds, skip, look, scratch, n, parts, part_trust, p, origin,
                     )  # fmt: skip
                 else:
                     _blend(
-                        lines, starts, dy0, dy1,
+                        pixels, lines, starts, dy0, dy1,
                         phase_offset[0, p, first:], phase_offset[1, p, first:],
                         bounds, skip, look, scratch, n, parts, part_trust, p, origin,
                     )  # fmt: skip
             if phases > 0:
                 _interleave(parts, n, out, y, phases * first)
-                if trusting:
+                if trust is not None:
                     _interleave(part_trust, n, trust, y, phases * first)
             else:
                 _blend(
-                    lines, (upper, upper + _LINE, lower, lower + _LINE),
+                    pixels, lines, (upper, upper + _LINE, lower, lower + _LINE),
                     dy0, dy1, dx0, dx1, bounds, origin, look, scratch, n, out, trust, y, first,
                 )  # fmt: skip
 
 
-@njit(**_OPTIONS)
-def _add_neighbours(line, dy, dx, look, n, sums):
+@njit(**HELPER)
+def _add_neighbours(line, dy, dx, look, n, sums, trust):
     """Add one neighbour of each column to the sums; see `reference._Mean`."""
     near = abs(dy) <= REACH_LIMIT
     for x in range(n):
@@ -587,7 +622,7 @@ def _add_neighbours(line, dy, dx, look, n, sums):
         difference = _plane(line, x, dy, dx[x]) - sums[_BASE + x]
         sums[_PLAIN_SUM + x] += weight
         sums[_PLAIN + x] += weight * difference
-    if look[2]:
+    if trust is not None:
         for x in range(n):
             kept = sums[_WEIGHT + x] * line[_TRUST + x]
             difference = _plane(line, x, dy, dx[x]) - sums[_BASE + x]
@@ -595,7 +630,7 @@ def _add_neighbours(line, dy, dx, look, n, sums):
             sums[_TRUSTED + x] += kept * difference
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _begin_sums(line, dy, dx, n, sums):
     """Set the sums to zero and take the first neighbours' values and exponents."""
     sums[:] = ZERO
@@ -605,22 +640,25 @@ def _begin_sums(line, dy, dx, n, sums):
         sums[_FIRST + x] = _exponent(line, x, dy, dx[x])
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _finish_sums(sums, bounds, n, out, trust, y, first):
     """Write means, and the trusted share of the weights where it is wanted."""
-    row, trusting = out[y, first:], trust.size > 0
-    for x in range(n):
-        known = trusting and sums[_TRUSTED_SUM + x] > ZERO
-        change = sums[(_TRUSTED if known else _PLAIN) + x]
-        change /= sums[(_TRUSTED_SUM if known else _PLAIN_SUM) + x]
-        row[x] = within(sums[_BASE + x] + change, bounds[x], bounds[_PITCH + x])
-    if trusting:
+    row = out[y, first:]
+    if trust is None:
+        for x in range(n):
+            change = sums[_PLAIN + x] / sums[_PLAIN_SUM + x]
+            row[x] = within(sums[_BASE + x] + change, bounds[x], bounds[_PITCH + x])
+    else:
         share = trust[y, first:]
         for x in range(n):
+            known = sums[_TRUSTED_SUM + x] > ZERO
+            change = sums[(_TRUSTED if known else _PLAIN) + x]
+            change /= sums[(_TRUSTED_SUM if known else _PLAIN_SUM) + x]
+            row[x] = within(sums[_BASE + x] + change, bounds[x], bounds[_PITCH + x])
             share[x] = sums[_TRUSTED_SUM + x] / sums[_PLAIN_SUM + x]
 
 
-@njit(**_OPTIONS)
+@njit(**KERNEL)
 def grid_rows(
     pixels, gaussian, row_index, row_outside, row_offset, col_index, col_outside, col_offset,
     cval, use_cval, confidence, cval_confidence, limits, row_cell, col_cell,
@@ -631,12 +669,11 @@ def grid_rows(
     As `grid2_rows`, with indices and offsets of shape (taps, output size), and ``out`` of
     float32.
     """
-    trusting, limited = confidence.size > 0, limits.size > 0
-    look = (gaussian, gaussian and _has_planes(pixels), trusting, True)
+    limited = limits.size > 0
+    look = (gaussian, gaussian and _has_planes(pixels), True)
     border = (use_cval, cval, cval_confidence)
     line, bounds = np.zeros(_LINE, np.float32), np.empty(2 * _PITCH, np.float32)
     sums = np.empty(7 * _PITCH, np.float32)
-    share = trust if trusting else np.empty((0, 0), np.float32)
     picked = np.empty((1, _SEGMENT, *pixels.shape[2:]), pixels.dtype)
     origin = np.int64(0)
     width = out.shape[1]
@@ -653,9 +690,9 @@ def grid_rows(
                     dx = col_offset[tx, first:]
                     if ty == 0 and tx == 0:
                         _begin_sums(line, dy, dx, n, sums)
-                    _add_neighbours(line, dy, dx, look, n, sums)
+                    _add_neighbours(line, dy, dx, look, n, sums, trust)
             if limited:
                 _bounds_of_columns(limits, row_cell[y], col_cell, first, n, out, bounds)
             else:
                 _bounds_of_phases(limits, -1, use_cval, first, n, width, out, bounds)
-            _finish_sums(sums, bounds, n, out, share, y, first)
+            _finish_sums(sums, bounds, n, out, trust, y, first)

@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from lerf_core._numba.compiling import KERNEL
+
 __all__ = ["fill_around", "interleave"]
 
 Plane = npt.NDArray[Any]
 # What the kernels are compiled for.
 _TYPES = ("uint8", "uint16", "float32", "float64")
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 
 def interleave(planes: list[Plane], out: Plane) -> None:
@@ -36,7 +37,7 @@ def fill_around(plane: Plane, shown: npt.NDArray[np.int64], value: Any) -> None:
         row[:first] = row[last:] = value
 
 
-@njit(**_OPTIONS)
+@njit(**KERNEL)
 def _two(a, b, out):
     for y in range(out.shape[0]):
         one, two, row = a[y], b[y], out[y]
@@ -45,7 +46,7 @@ def _two(a, b, out):
             row[x, 1] = two[x]
 
 
-@njit(**_OPTIONS)
+@njit(**KERNEL)
 def _three(a, b, c, out):
     for y in range(out.shape[0]):
         one, two, three, row = a[y], b[y], c[y], out[y]
@@ -55,7 +56,7 @@ def _three(a, b, c, out):
             row[x, 2] = three[x]
 
 
-@njit(**_OPTIONS)
+@njit(**KERNEL)
 def _four(a, b, c, d, out):
     for y in range(out.shape[0]):
         one, two, three, four, row = a[y], b[y], c[y], d[y], out[y]
@@ -66,7 +67,7 @@ def _four(a, b, c, d, out):
             row[x, 3] = four[x]
 
 
-@njit(**_OPTIONS)
+@njit(**KERNEL)
 def _fill(plane, shown, value):
     for y in range(plane.shape[0]):
         plane[y, : shown[y, 0]] = value

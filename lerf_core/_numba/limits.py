@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from lerf_core._numba.compiling import HELPER, KERNEL
 from lerf_core._numba.reads import larger, smaller
 from lerf_core.bank import LEVELS
 from lerf_core.reference import OVERSHOOT_RANGE, ROUND_F32
@@ -18,14 +19,14 @@ __all__ = ["limit_rows"]
 _ZERO, _TOP = np.float32(0), np.float32(LEVELS)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def _load(plane, row, target):
     source = plane[row]
     for x in range(source.size):
         target[x] = source[x]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def _columns(lines, bottom, top, low_pair, high_pair):
     """Least and largest of each column of four pixels, and of its pairs with any neighbour.
 
@@ -59,7 +60,7 @@ def _columns(lines, bottom, top, low_pair, high_pair):
         )
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def _cells(bottom, top, low_pair, high_pair, low, high):
     """Limits of a row of cells from four columns each."""
     beside_low, within_low = low_pair[0], low_pair[1]
@@ -97,7 +98,7 @@ def _cells(bottom, top, low_pair, high_pair, low, high):
         high[x] = above
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**KERNEL)
 def limit_rows(padded, first, last, out):
     """Limits of the cell rows first..last-1.
 

@@ -11,15 +11,13 @@ mean. A record of bytes is one word, and its bytes become floats without a conve
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import overload
 
 from lerf_core._numba.arithmetic import (
     FEATURE,
     FIRST_WEIGHT,
-    ONE,
     PLANE_SLOTS,
     RESIDUAL,
     RHO,
@@ -33,7 +31,6 @@ from lerf_core._numba.arithmetic import (
     cross_offset,
     exponent,
     gaussian_exponent,
-    holds_bytes,
     mean_of_four,
     mean_of_sums,
     plane_level,
@@ -50,16 +47,16 @@ from lerf_core._numba.arithmetic import (
     trusted_mean_of_four,
     within,
 )
+from lerf_core._numba.compiling import HELPER, KERNEL
 from lerf_core.bank import PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT
 from lerf_core.taps import MAX_POINT_TAPS, POSITION_EPS, REACH_LIMIT
 
-__all__ = ["points2_rows", "points_rows"]
+__all__ = ["MOST_PIXELS", "points2_rows", "points_rows"]
 
 # Pixels handled at once: their scratch stays in the first-level cache.
 _S = 384
-# Indices of pixels are 32 bits wide; larger planes go pixel by pixel.
-_MOST_PIXELS = 2**31 - 1
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+#: Indices of pixels are 32 bits wide; larger planes go pixel by pixel.
+MOST_PIXELS = 2**31 - 2
 
 
 # -- bytes of a word as floats --------------------------------------------------------
@@ -81,21 +78,21 @@ _TILT_BASE = np.float32(_LEVEL_BASE + TOP)
 _LOW_BYTE, _LOW_BYTE_TWICE = np.uint32(255), np.uint32(510)
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _byte(word, place, bits, base):
     """Return byte `place` of a word, in the units and less the offset of `_byte_reader`."""
     low = (word >> np.uint32(8 * place)) & _LOW_BYTE
     return bits_float(np.int32(low | bits)) - base
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _tilt(word):
     """Return ``rho + rho - TOP`` of a word's byte `RHO`."""
     twice = (word >> np.uint32(8 * RHO - 1)) & _LOW_BYTE_TWICE
     return bits_float(np.int32(twice | _LEVEL_BITS)) - _TILT_BASE
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _word_exponent(word, dy, dx):
     """See `reference.tap_exponents`, for a record's first four bytes."""
     sigma_row = _byte(word, SIGMA_ROW, _LEVEL_BITS, _LEVEL_BASE)
@@ -105,7 +102,7 @@ def _word_exponent(word, dy, dx):
     return exponent(sigma_row * sigma_row, square_term(dy), cross, cross_offset(dy, dx), col)
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _word_value(word, plane, dy, dx):
     """See `reference.plane_value`, for a record's two words of four bytes."""
     level = _byte(word, FEATURE, _LEVEL_BITS, _LEVEL_BASE)
@@ -117,7 +114,7 @@ def _word_value(word, plane, dy, dx):
 # -- where the neighbours are ---------------------------------------------------------
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _locate(rows, cols, height, width, index, cells, offsets):
     """Find the neighbours of a segment's positions; True where all lie inside the image.
 
@@ -176,13 +173,13 @@ def _locate(rows, cols, height, width, index, cells, offsets):
     return False
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _between(value, low, high):
     value = low if value < low else value
     return high if value > high else value
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _copy_pairs(source, index, inside, width, n, target):
     """Copy the four records of each pixel: the upper two side by side, then the lower two.
 
@@ -209,7 +206,7 @@ def _copy_pairs(source, index, inside, width, n, target):
             target[2 * _S + 2 * x + 1] = source[np.uint32(index[3 * _S + x])]
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _copy_floats(source, slots, index, inside, step, k, n, target):
     """Copy the records of each pixel's neighbour k, a row of `target` for each slot.
 
@@ -228,7 +225,7 @@ def _copy_floats(source, slots, index, inside, step, k, n, target):
             row[x] = here[np.uint64(np.uint32(place[x])) * np.uint64(slots)]
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _pick(source, index, n, target):
     for x in range(n):
         target[x] = source[np.uint32(index[x])]
@@ -239,7 +236,7 @@ def _pick(source, index, n, target):
 # `taps` receives two rows for each neighbour: its exponent, or its tent's weight; its value.
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _plane_words(words, offsets, n, taps):
     for k in range(2):
         here = words[4 * _S * k :]
@@ -255,7 +252,7 @@ def _plane_words(words, offsets, n, taps):
             out[3 * _S + x] = _word_value(other, other_plane, dy, right)
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _gaussian_words(words, offsets, n, taps):
     for k in range(2):
         here = words[2 * _S * k :]
@@ -269,7 +266,7 @@ def _gaussian_words(words, offsets, n, taps):
             out[3 * _S + x] = _byte(here[2 * x + 1], FEATURE, _LEVEL_BITS, _LEVEL_BASE)
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _tent_words(words, offsets, n, taps):
     for k in range(2):
         here = words[_S * k :]  # a word holds the records of the left and the right neighbour
@@ -285,7 +282,7 @@ def _tent_words(words, offsets, n, taps):
             out[3 * _S + x] = _byte(word, 2, _LEVEL_BITS, _LEVEL_BASE)
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _float_taps(records, gaussian, leaning, up, side, n, out):
     """Fill one neighbour's two rows, of a row for each slot."""
     for x in range(n):
@@ -309,7 +306,7 @@ def _float_taps(records, gaussian, leaning, up, side, n, out):
 # -- the mean -------------------------------------------------------------------------
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _gaussian_mean(taps, bounds, n, out):
     for x in range(n):
         first = taps[x]
@@ -321,7 +318,7 @@ def _gaussian_mean(taps, bounds, n, out):
         put(out, x, within(mean, bounds[x], bounds[_S + x]))
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _weigh(taps, n):
     """Turn exponents into weights."""
     for x in range(n):
@@ -332,7 +329,7 @@ def _weigh(taps, n):
         taps[6 * _S + x] = relative_weight(taps[6 * _S + x], first)
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _weighted_mean(taps, bounds, n, out):
     for x in range(n):
         mean = mean_of_four(
@@ -342,7 +339,7 @@ def _weighted_mean(taps, bounds, n, out):
         put(out, x, within(mean, bounds[x], bounds[_S + x]))
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _trusted_mean(taps, factors, bounds, n, out, trust):
     """As `_weighted_mean`, with confidences: two of the upper neighbours, two of the lower."""
     for x in range(n):
@@ -359,58 +356,82 @@ def _trusted_mean(taps, factors, bounds, n, out, trust):
 # -- segments -------------------------------------------------------------------------
 
 
-@njit(**_OPTIONS)
-def _words_of(array):
-    """Return an array's memory as words of 8, 4 and 2 bytes, as far as they fit, and as it is."""
-    flat = array.reshape(-1)
-    eights = flat[: flat.nbytes // 8 * 8 // flat.itemsize]
-    fours = flat[: flat.nbytes // 4 * 4 // flat.itemsize]
-    twos = flat[: flat.nbytes // 2 * 2 // flat.itemsize]
-    return eights.view(np.uint64), fours.view(np.uint32), twos.view(np.uint16), flat
+def _as_bits(confidence):
+    """Return confidences, flat, as words; None stays None."""
 
 
-@njit(**_OPTIONS)
-def _segment_taps(source, kind, shift, width, index, inside, offsets, n, words, taps):
+@overload(_as_bits)
+def _compile_as_bits(confidence):
+    if isinstance(confidence, types.NoneType):
+        return lambda confidence: None
+    return lambda confidence: confidence.reshape(-1).view(np.uint32)
+
+
+def _segment_taps(words, gaussian, width, index, inside, offsets, n, copies, taps):
     """Fill `taps` for a segment of a channel.
 
     Parameters
     ----------
-    source, words : tuple of ndarray
-        All records, and scratch, by `_words_of`.
-    kind : (int, bool)
-        How many slots records have; whether the weighting is Gaussian.
-    shift : int
-        Pixels before those of the channel.
+    words : ndarray, (pixels,) or (pixels, slots)
+        Of the channel; see `grid.as_words`.
+    copies : ndarray of uint64, (4 * _S,)
+        Scratch.
     """
-    slots, gaussian = kind
-    if not holds_bytes(source[3]):
-        here = source[3][shift * slots :]
+
+
+@overload(_segment_taps)
+def _compile_segment_taps(words, gaussian, width, index, inside, offsets, n, copies, taps):
+    def planes(words, gaussian, width, index, inside, offsets, n, copies, taps):
+        _copy_pairs(words, index, inside, width, n, copies)
+        _plane_words(copies.view(np.uint32), offsets, n, taps)
+
+    def levels(words, gaussian, width, index, inside, offsets, n, copies, taps):
+        _copy_pairs(words, index, inside, width, n, copies.view(np.uint32))
+        _gaussian_words(copies.view(np.uint32), offsets, n, taps)
+
+    def tents(words, gaussian, width, index, inside, offsets, n, copies, taps):
+        _copy_pairs(words, index, inside, width, n, copies.view(np.uint16))
+        _tent_words(copies.view(np.uint32), offsets, n, taps)
+
+    def floats(words, gaussian, width, index, inside, offsets, n, copies, taps):
+        slots = words.shape[1]
+        records, flat = copies.view(np.float32), words.reshape(-1)
         for k in range(4):
             up, side = offsets[_S * (k >> 1) :], offsets[_S * (2 + (k & 1)) :]
             step = (k >> 1) * width + (k & 1)
-            _copy_floats(here, slots, index, inside, step, k, n, words[3])
-            _float_taps(words[3], gaussian, slots >= PLANE_SLOTS, up, side, n, taps[2 * _S * k :])
-    elif slots >= PLANE_SLOTS:
-        _copy_pairs(source[0][shift:], index, inside, width, n, words[0])
-        _plane_words(words[1], offsets, n, taps)
-    elif gaussian:
-        _copy_pairs(source[1][shift:], index, inside, width, n, words[1])
-        _gaussian_words(words[1], offsets, n, taps)
-    else:
-        _copy_pairs(source[2][shift:], index, inside, width, n, words[2])
-        _tent_words(words[1], offsets, n, taps)
+            _copy_floats(flat, slots, index, inside, step, k, n, records)
+            _float_taps(records, gaussian, slots >= PLANE_SLOTS, up, side, n, taps[2 * _S * k :])
+
+    return {types.uint16: tents, types.uint32: levels, types.uint64: planes}.get(
+        words.dtype, floats
+    )
 
 
-@njit(**_OPTIONS)
-def _segment_rows(sources, kind, shape, row, col, work, bounds, out, trust, y, start):
+def _pixels_of(words):
+    """View the pixels of each channel in one row."""
+
+
+@overload(_pixels_of)
+def _compile_pixels_of(words):
+    if words.ndim == 3:
+        return lambda words: words.reshape(words.shape[0], -1)
+    return lambda words: words.reshape(words.shape[0], -1, words.shape[3])
+
+
+@njit(**HELPER)
+def _segment_rows(
+    words, limits, bits, gaussian, shape, row, col, work, bounds, out, trust, y, start
+):
     """Compute a segment of output row y of all channels by two neighbours an axis.
 
     Parameters
     ----------
-    sources : tuple
-        The records by `_words_of`; limits and confidences, flat.
-    kind : tuple
-        See `_segment_taps`.
+    words : ndarray
+        See `_pixels_of`.
+    limits : ndarray
+        Flat.
+    bits : ndarray of uint32 or None
+        See `_as_bits`.
     shape : (int, int)
         Of the source.
     row, col : ndarray of float64, (n,)
@@ -418,46 +439,43 @@ def _segment_rows(sources, kind, shape, row, col, work, bounds, out, trust, y, s
     work, bounds
         See `_scratch` and `_no_bounds`.
     """
-    records, limits, confidence = sources
-    index, cells, offsets, words, taps, factors = work
+    index, cells, offsets, copies, taps, factors = work
     height, width = shape
     n = row.size
-    pixels, cell_count = height * width, (height + 1) * (width + 1)
+    cell_count = (height + 1) * (width + 1)
     inside = _locate(row, col, height, width, index, cells, offsets)
-    if confidence.size > 0:
-        _copy_pairs(confidence, index, inside, width, n, factors)
+    if bits is not None:
+        _copy_pairs(bits, index, inside, width, n, factors)
     for channel in range(out.shape[0]):
-        _segment_taps(
-            records, kind, channel * pixels, width, index, inside, offsets, n, words, taps
-        )
+        _segment_taps(words[channel], gaussian, width, index, inside, offsets, n, copies, taps)
         if limits.size > 0:
             _pick(limits[2 * channel * cell_count :], cells, n, bounds)
             _pick(limits[(2 * channel + 1) * cell_count :], cells, n, bounds[_S:])
         target = out[channel, y, start : start + n]
-        if confidence.size > 0:
-            if kind[1]:
+        if bits is not None:
+            if gaussian:
                 _weigh(taps, n)
             _trusted_mean(taps, factors, bounds, n, target, trust[channel, y, start : start + n])
-        elif kind[1]:
+        elif gaussian:
             _gaussian_mean(taps, bounds, n, target)
         else:
             _weighted_mean(taps, bounds, n, target)
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _scratch():
     """Return the arrays of a segment."""
     return (
         np.empty(4 * _S, np.int32),
         np.empty(_S, np.uint32),
         np.empty(4 * _S, np.float32),
-        _words_of(np.zeros(8 * _S, np.float32)),
+        np.zeros(4 * _S, np.uint64),
         np.empty(8 * _S, np.float32),
         np.empty(4 * _S, np.uint32),
     )
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _no_bounds(limits):
     """Return a segment's bounds, such that they hold nothing back."""
     bounds = np.empty(2 * _S, limits.dtype)
@@ -466,67 +484,61 @@ def _no_bounds(limits):
     return bounds
 
 
-@njit(**_OPTIONS)
-def points2_rows(records, gaussian, rows, cols, confidence, limits, out, trust, shown=None):
+@njit(**KERNEL)
+def points2_rows(words, gaussian, rows, cols, confidence, limits, out, trust, shown=None):
     """Resample at scattered positions by two neighbours an axis.
 
     Parameters
     ----------
-    records : ndarray of uint8 or float32, (channels, rows, cols, slots)
-        C-contiguous: slot 0 the feature, then the parameters; 2, 4 or 8 slots. Neighbours
-        beyond the border are the nearest pixel's.
+    words : ndarray of uint16, uint32 or uint64, (channels, rows, cols), or float32
+        Features and parameters, C-contiguous; see `grid.as_words`. At most `MOST_PIXELS` a
+        channel. Neighbours beyond the border are the nearest pixel's.
     gaussian : bool
         The weighting: Gaussian or tent.
     rows, cols : ndarray of float64, (output rows, output cols)
         Finite source positions.
-    confidence : ndarray of float32, (rows, cols)
-        Of all channels, C-contiguous; empty for none.
+    confidence : ndarray of float32, (rows, cols), or None
+        Of all channels, C-contiguous.
     limits : ndarray of uint8 or float32, (channels, 2, rows + 1, cols + 1)
         See `reference.limits`; C-contiguous; empty for none. Of the dtype of `out`.
     out : ndarray of uint8 or float32, (channels, output rows, output cols)
         Receives the mean, rounded for bytes.
-    trust : ndarray of float32, as `out`
+    trust : ndarray of float32, as `out`, or None
         With confidences, receives the trusted share of the weights.
     shown : ndarray of int64, (output rows, 2), optional
         First and one past the last column of each row that are wanted; the others become 0.
     """
     work, bounds = _scratch(), _no_bounds(limits)
-    shape, kind = records.shape[1:3], (records.shape[3], gaussian)
-    factors = confidence.reshape(-1).view(np.uint32)
-    sources = (_words_of(records), limits.reshape(-1), factors)
-    large = shape[0] * shape[1] >= _MOST_PIXELS
-    ones = np.ones(_S)
+    shape, pixels = words.shape[1:3], _pixels_of(words)
+    flat, bits = limits.reshape(-1), _as_bits(confidence)
     for y in range(out.shape[1]):
         first, last = _wanted(shown, y, out, trust)
         for start in range(first, last, _S):
             stop = min(start + _S, last)
-            if large:
-                _footprints(
-                    records, gaussian, rows, cols, ones[: stop - start], ones[: stop - start],
-                    confidence, limits, y, start, out, trust,
-                )  # fmt: skip
-            else:
-                _segment_rows(
-                    sources, kind, shape, rows[y, start:stop], cols[y, start:stop],
-                    work, bounds, out, trust, y, start,
-                )  # fmt: skip
+            _segment_rows(
+                pixels, flat, bits, gaussian, shape, rows[y, start:stop], cols[y, start:stop],
+                work, bounds, out, trust, y, start,
+            )  # fmt: skip
 
 
-@njit(**_OPTIONS)
+@njit(**KERNEL)
 def points_rows(
-    records, gaussian, rows, cols, row_stretch, col_stretch,
+    records, words, gaussian, rows, cols, row_stretch, col_stretch,
     confidence, limits, out, trust, shown=None,
 ):  # fmt: skip
     """Resample at scattered positions, over footprints where the map shrinks.
 
-    As `points2_rows`, with ``row_stretch`` and ``col_stretch``: ndarray of float64, (output
-    rows, output cols), >= 1.
+    As `points2_rows`, of planes of any size, with
+
+    records : ndarray of uint8 or float32, (channels, rows, cols, slots)
+        What `words` are seen from.
+    row_stretch, col_stretch : ndarray of float64, (output rows, output cols)
+        At least 1.
     """
     work, bounds = _scratch(), _no_bounds(limits)
-    shape, kind = records.shape[1:3], (records.shape[3], gaussian)
-    factors = confidence.reshape(-1).view(np.uint32)
-    sources = (_words_of(records), limits.reshape(-1), factors)
-    large = shape[0] * shape[1] >= _MOST_PIXELS
+    shape, pixels = words.shape[1:3], _pixels_of(words)
+    flat, bits = limits.reshape(-1), _as_bits(confidence)
+    large = shape[0] * shape[1] > MOST_PIXELS
     for y in range(out.shape[1]):
         first, last = _wanted(shown, y, out, trust)
         for start in range(first, last, _S):
@@ -539,12 +551,12 @@ def points_rows(
                 )  # fmt: skip
             else:
                 _segment_rows(
-                    sources, kind, shape, rows[y, start:stop], cols[y, start:stop],
+                    pixels, flat, bits, gaussian, shape, rows[y, start:stop], cols[y, start:stop],
                     work, bounds, out, trust, y, start,
                 )  # fmt: skip
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _wanted(shown, y, out, trust):
     """Return the columns to compute in a row, and clear the others."""
     if shown is None:
@@ -552,7 +564,7 @@ def _wanted(shown, y, out, trust):
     first, last = shown[y, 0], shown[y, 1]
     out[:, y, :first] = 0
     out[:, y, last:] = 0
-    if trust.size > 0:
+    if trust is not None:
         trust[:, y, :first] = 0
         trust[:, y, last:] = 0
     return first, last
@@ -561,7 +573,7 @@ def _wanted(shown, y, out, trust):
 # -- footprints -----------------------------------------------------------------------
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _footprints(
     records,
     gaussian,
@@ -590,11 +602,11 @@ def _footprints(
                 r, c = _cell(axis_r[0], height), _cell(axis_c[0], width)
                 mean = within(mean, limits[channel, 0, r, c], limits[channel, 1, r, c])
             put(out[channel, y], x, to_output(mean, out))
-            if confidence.size > 0:
+            if confidence is not None:
                 trust[channel, y, x] = share
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _axis(position, stretch):
     """First index, count, step and scale of the taps of an axis; see `taps.point_taps`."""
     first = np.int64(np.ceil(position - stretch - POSITION_EPS))
@@ -605,13 +617,13 @@ def _axis(position, stretch):
     return first, (count + step - 1) // step, step, 1.0 / stretch
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _cell(first, size):
     """Row or column of the cell of `reference.limits` behind a first neighbour."""
     return min(max(first, -1), size - 1) + 1
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _footprint(records, gaussian, row, col, axis_r, axis_c, confidence):
     """Return mean and trust of a pixel of a channel."""
     first_r, count_r, step_r, scale_r = axis_r
@@ -634,7 +646,9 @@ def _footprint(records, gaussian, row, col, axis_r, axis_c, confidence):
                 first = record_exponent(records, i, j, dy, dx) if gaussian else ZERO
             if abs(dy) > REACH_LIMIT or abs(dx) > REACH_LIMIT:
                 weight = ZERO
-            kept = weight * (confidence[i, j] if confidence.size > 0 else ONE)
+            kept = weight
+            if confidence is not None:
+                kept *= confidence[i, j]
             plain_sum += weight
             plain += weight * (value - base)
             trusted_sum += kept
@@ -642,7 +656,7 @@ def _footprint(records, gaussian, row, col, axis_r, axis_c, confidence):
     return mean_of_sums(base, trusted, trusted_sum, plain, plain_sum), trusted_sum / plain_sum
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _weight(records, gaussian, row, col, dy, dx, first, is_first):
     if not gaussian:
         return record_tent(records, row, col, dy, dx)

@@ -8,12 +8,12 @@ coverages are computed, because their outcome is sure.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from lerf_core._numba.compiling import HELPER, KERNEL
 from lerf_core._places import LEAST_SPAN, Place, fold_period
 from lerf_core.geometry import Homography, InverseMap, SampledMap
 from lerf_core.taps import STRETCH_TOLERANCE
@@ -27,7 +27,6 @@ _SURE_SPAN = 1 + STRETCH_TOLERANCE / 2
 # Pixels this far inside the outline are covered wholly, if they span no more than that.
 _MARGIN = 1e-3
 _ROUNDING = 64 * float(np.finfo(np.float64).eps)
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 Plane = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -98,7 +97,7 @@ class _Work:
         )
 
 
-@njit(**_OPTIONS)
+@njit(**KERNEL)
 def _homography_rows(
     matrix, top, row, col, row_stretch, col_stretch, shown, outside, partly, share, counts,
     height, width, clips, constant, wraps, row_centre, row_period, col_centre, col_period, smooth,
@@ -162,7 +161,7 @@ def _homography_rows(
     return stretched
 
 
-@njit(**_OPTIONS)
+@njit(**KERNEL)
 def _settle_rows(
     row, col, row_stretch, col_stretch, shown, outside, partly, share, counts,
     height, width, clips, constant, wraps, row_centre, row_period, col_centre, col_period, smooth,
@@ -180,7 +179,7 @@ def _settle_rows(
     return stretched
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _positions(matrix, y, first, row, col):
     """See `geometry.Homography.locate`."""
     m00, m01, m02 = matrix[0, 0], matrix[0, 1], matrix[0, 2]
@@ -196,7 +195,7 @@ def _positions(matrix, y, first, row, col):
         col[i] = c if depth > 0.0 else np.nan
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _spans(matrix, y, first, row, col, row_span, col_span):
     """See `geometry.Homography.locate`; NaN beyond the horizon, where nothing needs them."""
     m00, m01, m10, m11 = matrix[0, 0], matrix[0, 1], matrix[1, 0], matrix[1, 1]
@@ -211,7 +210,7 @@ def _spans(matrix, y, first, row, col, row_span, col_span):
         col_span[i] = math.sqrt(col_x * col_x + col_y * col_y)
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _spreads(matrix, y, left, right):
     """Whether no pixel of a row from `left` to `right` can span more than one source pixel.
 
@@ -240,7 +239,7 @@ def _spreads(matrix, y, left, right):
     return True
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _inside(row, col, height, width):
     """Whether all positions lie well inside the image."""
     bottom, right = height - 1 - _MARGIN, width - 1 - _MARGIN
@@ -251,7 +250,7 @@ def _inside(row, col, height, width):
     return count == row.size
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _apart(row, col, height, width):
     """Whether all positions lie so far outside that no pixel shows any of the image."""
     count = 0
@@ -264,7 +263,7 @@ def _apart(row, col, height, width):
     return count == row.size
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _leave_out(row, col, height, width, flat, outside, counts):
     """Note that pixels lie outside."""
     place = outside[counts[0] : counts[0] + row.size]
@@ -275,7 +274,7 @@ def _leave_out(row, col, height, width, flat, outside, counts):
     counts[0] += row.size
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _settle(
     row, col, row_span, col_span, flat, outside, partly, share, counts,
     height, width, clips, constant, wraps, row_centre, row_period, col_centre, col_period, smooth,
@@ -314,7 +313,7 @@ def _settle(
     return stretched
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _find_shown(y, cols, before, outside, counts, shown):
     """Find what columns of a row show, and keep of the pixels outside those in between.
 
@@ -337,13 +336,13 @@ def _find_shown(y, cols, before, outside, counts, shown):
     counts[0] = before + kept
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _clip(value, low, high):
     value = low if value < low else value
     return high if value > high else value
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _coverage(position, size, span):
     """See `_places._coverage`."""
     width = max(span, LEAST_SPAN)
@@ -354,14 +353,14 @@ def _coverage(position, size, span):
     return _clip(low, 0.0, 1.0) * _clip(high, 0.0, 1.0)
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _stretch(span, size, smooth):
     """See `taps.effective_stretch`."""
     span = min(span, size + 1.0)
     return span if smooth and span > 1 + STRETCH_TOLERANCE else 1.0
 
 
-@njit(**_OPTIONS)
+@njit(**HELPER)
 def _fold(position, size, centre, period, wraps):
     """See `_places._fold`, for the modes that repeat the image."""
     if period == 0:
@@ -376,7 +375,7 @@ def _fold(position, size, centre, period, wraps):
     return turned - centre
 
 
-@njit(**_OPTIONS)
+@njit(**KERNEL)
 def _span_rows(field, first, spans):
     """See `geometry.SampledMap.locate`; the band's first row is row `first` of the field."""
     rows, cols = field.shape[1], field.shape[2]

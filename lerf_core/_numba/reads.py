@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from lerf_core._numba.compiling import HELPER, KERNEL
 from lerf_core._values import DEEP_CELL_BITS
 
 __all__ = ["larger", "smaller", "stage_rows"]
@@ -24,17 +25,17 @@ _EVEN = np.uint64(0x0000FFFF0000FFFF)
 _ROUND = 6755399441055744.0
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def larger(a, b):
     return a if a > b else b
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def smaller(a, b):
     return a if a < b else b
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def _simplex(plane, row, col, pixels, n, cell_bits, nodes, index, weight):
     """Node indices and weights of the sets whose first pixels start at (row, col).
 
@@ -93,7 +94,7 @@ def _simplex(plane, row, col, pixels, n, cell_bits, nodes, index, weight):
         w4[x] = f4
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def _gather(word, index, weight, n, sums):
     """Weighted sums of all four 16-bit lanes: weights up to 256 keep them apart."""
     i0, i1, i2, i3, i4 = index[0], index[1], index[2], index[3], index[4]
@@ -108,7 +109,7 @@ def _gather(word, index, weight, n, sums):
         )
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def _gather_two(first, second, index, weight, n, sums_first, sums_second):
     """As `_gather`, of two words at once: indices and weights are loaded for both."""
     i0, i1, i2, i3, i4 = index[0], index[1], index[2], index[3], index[4]
@@ -125,7 +126,7 @@ def _gather_two(first, second, index, weight, n, sums_first, sums_second):
         )
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def _gather_deep(word, index, weight, n, even, odd):
     """Weighted sums in 32-bit lanes, of lanes 0 and 2 and of lanes 1 and 3."""
     i0, i1, i2, i3, i4 = index[0], index[1], index[2], index[3], index[4]
@@ -151,13 +152,13 @@ def _gather_deep(word, index, weight, n, even, odd):
         )
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def _add_lane(target, sums, shift, mask):
     for x in range(target.size):
         target[x] += np.uint32((sums[x] >> shift) & mask)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**HELPER)
 def _accumulate(
     plane, pad, cell_bits, nodes, words, pixels, set_words, word_uses, fields, acc, top
 ):
@@ -208,7 +209,7 @@ def _accumulate(
                             )
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@njit(**KERNEL)
 def stage_rows(
     plane, pad, cell_bits, nodes, words, pixels, set_words, word_uses, fields,
     offset, divisor, lowest, limit, acc, top, out,

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from lerf_core._numba.compiling import KERNEL
 from lerf_core._values import ValueScale
 from lerf_core.bank import LEVELS
 
@@ -18,7 +19,6 @@ _ROUND_F64 = 6755399441055744.0
 _TOP = float(LEVELS)
 # What the kernels are compiled for; others go by the specification.
 _RESULTS = ("uint16", "float32", "float64")
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 Plane = npt.NDArray[Any]
 FloatPlane = npt.NDArray[np.float32]
@@ -63,7 +63,7 @@ def _readable(plane: Plane) -> Plane:
     return np.ascontiguousarray(plane, np.float32 if plane.dtype == np.float16 else None)
 
 
-@njit(**_OPTIONS)
+@njit(**KERNEL)
 def _to_units(plane, low, factor, unit, units, remainder):
     one = 1.0 / unit  # a power of two
     for y in range(plane.shape[0]):
@@ -77,7 +77,7 @@ def _to_units(plane, low, factor, unit, units, remainder):
             rest[x] = np.float32(grey - whole * one)
 
 
-@njit(**_OPTIONS)
+@njit(**KERNEL)
 def _to_grey(plane, low, factor, grey):
     for y in range(plane.shape[0]):
         source, target = plane[y], grey[y]
@@ -85,7 +85,7 @@ def _to_grey(plane, low, factor, grey):
             target[x] = np.float32((np.float64(source[x]) - low) * factor)
 
 
-@njit(**_OPTIONS)
+@njit(**KERNEL)
 def _to_floats(grey, factor, low, values):
     for y in range(grey.shape[0]):
         source, target = grey[y], values[y]
@@ -93,7 +93,7 @@ def _to_floats(grey, factor, low, values):
             target[x] = np.float64(source[x]) * factor + low
 
 
-@njit(**_OPTIONS)
+@njit(**KERNEL)
 def _to_integers(grey, factor, low, top, values):
     for y in range(grey.shape[0]):
         source, target = grey[y], values[y]

@@ -241,7 +241,7 @@ def _store_corners(v: _Vectors, weights: list[Any], out: Any, start: Any, size: 
 
 
 @intrinsic
-def corner_weights(typing_context, a, b, c, d, fraction, out, count):  # noqa: ARG001
+def corner_weights(typing_context, a, b, c, d, fraction, out, count):
     """Weights of the corners of the cells that sets of four bytes lie in.
 
     Interpolation over a simplex weighs the corner that is high along the axes K of a cell
@@ -261,7 +261,7 @@ def corner_weights(typing_context, a, b, c, d, fraction, out, count):  # noqa: A
         A multiple of `BLOCK`.
     """
 
-    def generate(context, builder, signature, arguments):  # noqa: ARG001
+    def generate(context, builder, signature, arguments):
         v = _Vectors(builder)
         *sources, fraction, out, count = arguments
         mask = v.splat(fraction, _I8, BLOCK)
@@ -279,7 +279,7 @@ def corner_weights(typing_context, a, b, c, d, fraction, out, count):  # noqa: A
 
 
 @intrinsic
-def deep_corner_weights(typing_context, a, b, c, d, out, count):  # noqa: ARG001
+def deep_corner_weights(typing_context, a, b, c, d, out, count):
     """As `corner_weights`, of fractions of `DEEP_CELL_BITS`, in two bytes a weight.
 
     Parameters
@@ -290,7 +290,7 @@ def deep_corner_weights(typing_context, a, b, c, d, out, count):  # noqa: ARG001
         The weights' seven lower bits, and their upper bits.
     """
 
-    def generate(context, builder, signature, arguments):  # noqa: ARG001
+    def generate(context, builder, signature, arguments):
         v = _Vectors(builder)
         *sources, out, count = arguments
         cell = v.constant(_I16, [1 << DEEP_CELL_BITS] * BLOCK)
@@ -310,7 +310,7 @@ def deep_corner_weights(typing_context, a, b, c, d, out, count):  # noqa: ARG001
 
 
 @intrinsic
-def cell_rows(typing_context, a, b, c, d, shift, bits, size, first, out, count):  # noqa: ARG001
+def cell_rows(typing_context, a, b, c, d, shift, bits, size, first, out, count):
     """Where the rows of the cells that sets of four bytes lie in begin in a table.
 
     Parameters
@@ -326,7 +326,7 @@ def cell_rows(typing_context, a, b, c, d, shift, bits, size, first, out, count):
         A multiple of `BLOCK`.
     """
 
-    def generate(context, builder, signature, arguments):  # noqa: ARG001
+    def generate(context, builder, signature, arguments):
         v = _Vectors(builder)
         *sources, shift, bits, size, first, out, count = arguments
         shift, bits = (v.splat(number, _I16, BLOCK) for number in (shift, bits))
@@ -347,7 +347,7 @@ def cell_rows(typing_context, a, b, c, d, shift, bits, size, first, out, count):
 
 @intrinsic
 def add_sets(
-    typing_context, table, weights, rows, targets, count, reads, lanes, deep,  # noqa: ARG001
+    typing_context, table, weights, rows, targets, count, reads, lanes, deep,
 ):  # fmt: skip
     """Add what sets of four pixels give to the sums of the pixels that read them.
 
@@ -371,13 +371,13 @@ def add_sets(
     count : int
         With one lane, what is added is that of the next multiple of 4.
     reads, lanes, deep : tuple
-        By their lengths: the reads of a set (1, 2 or 4); the values of a read and of a sum
+        By their lengths: the reads of a set (2 or 4); the values of a read and of a sum
         (1, 4 or 8); whether weights have two bytes.
     """
     n_reads, n_lanes = len(reads), len(lanes)
     planes = 2 if len(deep) else 1
 
-    def generate(context, builder, signature, arguments):  # noqa: ARG001
+    def generate(context, builder, signature, arguments):
         v = _Vectors(builder)
         table, weights, rows, targets, count = arguments[:5]
         targets = cgutils.unpack_tuple(builder, targets, n_reads)
@@ -389,7 +389,7 @@ def add_sets(
     return types.void(*kinds), generate
 
 
-def _add_one_lane(v, table, weights, rows, targets, count, n_lanes, planes):  # noqa: ARG001
+def _add_one_lane(v, table, weights, rows, targets, count, n_lanes, planes):
     width = CORNERS * len(targets)
     zero = v.constant(_I32, [0] * (width // 4))
     blocks = v.b.udiv(v.b.add(count, _I64(3)), _I64(4))
@@ -445,7 +445,7 @@ def _add_lanes(v, table, weights, rows, targets, count, n_lanes, planes):
 
 @intrinsic
 def finish_values(
-    typing_context,  # noqa: ARG001
+    typing_context,
     sums, offset, divisor, lowest, limit, to_level, target, count, lanes, out,
 ):  # fmt: skip
     """Make values of sums: ``clip(round((sum + offset) / divisor), lowest, limit)``.

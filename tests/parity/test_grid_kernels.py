@@ -13,7 +13,6 @@ from lerf_core.taps import REACH_LIMIT, axis_taps
 KINDS = {"lerf-g": (4, 3, "gaussian"), "lerf-l": (2, 1, "linear"), "lerf-p": (8, 6, "gaussian")}
 SIDES = st.integers(1, 20)
 SCALES = st.one_of(st.sampled_from([2.0, 3.0, 4.0, 5.0, 0.5]), st.floats(0.2, 5.0))
-NOTHING = np.empty((0, 0), np.float32)
 
 
 def levels(rng, shape, dtype, extreme):
@@ -46,8 +45,8 @@ def compute(
     two = rows.count == 2 and cols.count == 2
     dtype = feature.dtype if two else np.float32
     mean = np.zeros((rows.size, cols.size), dtype)
-    trusting = confidence is not None or not two
-    trust = np.zeros(mean.shape, np.float32) if trusting else NOTHING
+    trusting = confidence is not None
+    trust = np.zeros(mean.shape, np.float32) if trusting else None
     cells = [
         reference.axis_cells(taps, size, constant=cval is not None)
         for taps, size in ((rows, height), (cols, width))
@@ -59,12 +58,12 @@ def compute(
     place = [*tap_arrays(rows, height), *tap_arrays(cols, width)]
     if two:
         place.append(grid.phase_count(cols, width) if phased else 0)
-    source = grid.as_words(records) if two else records
+    source = grid.as_words(records)
     for top, bottom in ((0, rows.size // 2), (rows.size // 2, rows.size)):
         (grid.grid2_rows if two else grid.grid_rows)(
             source, weighting == "gaussian", *place,
             np.float32(0 if cval is None else cval), cval is not None,
-            NOTHING if confidence is None else confidence, np.float32(share),
+            confidence, np.float32(share),
             bounds, *cells, top, bottom, mean, trust,
         )  # fmt: skip
     expected, expected_trust = reference.resample_grid(

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lerf_core import reference
+from lerf_core._numba.grid import as_words
 from lerf_core._numba.points import points2_rows, points_rows
 from lerf_core.taps import effective_stretch, point_taps
 
 KINDS = {"lerf-g": (3, 4, "gaussian"), "lerf-l": (1, 2, "linear"), "lerf-p": (6, 8, "gaussian")}
 SIDES = st.integers(1, 30)
-NO_FLOATS = np.empty((0, 0), np.float32)
 
 
 def planes_of(kind, dtype, shape, channels, rng):
@@ -75,10 +75,12 @@ def assert_kernels_agree(kind, dtype, shape, out_shape, channels, seed, *, trust
         confidence = (rng.random(shape) * (rng.random(shape) < 0.6)).astype(np.float32)
     limits = limits_of(planes) if kind == "lerf-p" else None
     out = np.empty((channels, *out_shape), dtype)
-    trust = np.empty((channels, *out_shape), np.float32)
+    trust = np.empty((channels, *out_shape), np.float32) if trusting else None
+    records = records_of(planes, slots)
+    sources = (records, as_words(records)) if stretch else (as_words(records),)
     (points_rows if stretch else points2_rows)(
-        records_of(planes, slots), weighting == "gaussian", row, col, *stretches,
-        NO_FLOATS if confidence is None else confidence,
+        *sources, weighting == "gaussian", row, col, *stretches,
+        confidence,
         np.empty((channels, 2, 0, 0), dtype) if limits is None else limits, out, trust,
     )  # fmt: skip
     taps = point_taps(row, col, *(stretches or (None, None)))
@@ -103,11 +105,15 @@ def test_unwanted_columns_are_cleared_and_others_are_the_same():
     shown = np.array([[10, 650], [5, 5], [0, 700]])
     wanted = np.arange(700) >= shown[:, :1]
     wanted &= np.arange(700) < shown[:, 1:]
-    for kernel, stretches in ((points2_rows, ()), (points_rows, (row * 0 + 1.5, col * 0 + 1))):
+    words = as_words(records)
+    for kernel, sources, stretches in (
+        (points2_rows, (words,), ()),
+        (points_rows, (records, words), (row * 0 + 1.5, col * 0 + 1)),
+    ):
         results = []
         for more in ((), (shown,)):
             out, trust = np.full(shape, 9, np.uint8), np.full(shape, 9, np.float32)
-            kernel(records, True, row, col, *stretches, confidence, limits, out, trust, *more)
+            kernel(*sources, True, row, col, *stretches, confidence, limits, out, trust, *more)
             results.append((out, trust))
         for whole, part in zip(*results, strict=True):
             np.testing.assert_array_equal(part, np.where(wanted, whole, 0))
