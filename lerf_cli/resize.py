@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -47,7 +48,12 @@ class ResizeOperation:
 
     def prepare(self, picture: Picture) -> Picture:
         """Return the picture at the depth to be resampled in."""
-        return self._sampling.prepared(picture)
+        from lerf_cli.formats import RGB
+
+        picture = self._sampling.prepared(picture)
+        if self._sampling.fast and picture.layout != RGB:
+            picture = picture.noted(f"--fast is for RGB: {picture.layout} is resized in full")
+        return picture
 
     def value_range(self, picture: Picture) -> tuple[float, float] | None:
         """Return the value range to convert by."""
@@ -67,6 +73,19 @@ class ResizeOperation:
         )
 
 
+def _check_fast(options: dict[str, Any]) -> None:
+    """Refuse what leaves nothing for ``--fast`` to do."""
+    against = {
+        "--labels": options["labels"],
+        "--linear": options["linear"],
+        "--nodata": options["nodata"] is not None,
+        "--border constant": options["border"] == "constant",
+    }
+    for name, given in against.items():
+        if given:
+            raise click.UsageError(f"--fast and {name} exclude each other")
+
+
 @click.command(short_help="Resize images to a scale or a size.")
 @in_and_out
 @click.option(
@@ -78,9 +97,16 @@ class ResizeOperation:
     help="Size in pixels, WIDTHxHEIGHT; 1920x or x1080 keeps the aspect ratio.",
 )  # fmt: skip
 @pixel_options(border="edge")
+@click.option(
+    "--fast", is_flag=True,
+    help="Read the tables for the brightness alone and resize colours by cubic convolution: RGB in "
+    "half of the time, for some 0.1 dB. Other images are resized in full.",
+)  # fmt: skip
 @file_options
 @click.pass_context
-def resize(ctx: click.Context, /, scale: Scale | None, size: Size | None, **options: Any) -> None:
+def resize(
+    ctx: click.Context, /, scale: Scale | None, size: Size | None, fast: bool, **options: Any
+) -> None:
     """Resize images by learned resampling.
 
     Files keep their format, depth, colour profile, EXIF and resolution; the EXIF orientation is
@@ -97,8 +123,10 @@ def resize(ctx: click.Context, /, scale: Scale | None, size: Size | None, **opti
       cat in.png | lerf resize - -o - --scale 2 > out.png
     """
     only_one({"--scale": scale, "--size": size})
+    if fast:
+        _check_fast(options)
     from lerf_cli.batch import run_batch
 
     settings = settings_from(options)
-    operation = ResizeOperation(sampling_from(options), scale, size)
+    operation = ResizeOperation(replace(sampling_from(options), fast=fast), scale, size)
     ctx.exit(run_batch(operation, settings))

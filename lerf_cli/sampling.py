@@ -36,6 +36,8 @@ class Sampling:
     nodata : float or None
     value_range : (lo, hi), "auto" or None
     threads : int or None
+    fast : bool
+        The luma alone by tables, for commands that know of it.
     depth : str or None
         Wanted depth: a deeper one is taken on before resampling, so that it gains levels.
     """
@@ -52,6 +54,7 @@ class Sampling:
     value_range: tuple[float, float] | str | None
     threads: int | None
     depth: str | None
+    fast: bool = False
 
     def range_of(self, picture: Picture) -> tuple[float, float] | None:
         """Return the value range for a picture, None for its dtype's own."""
@@ -97,6 +100,7 @@ class Sampling:
             raise FileError(f"--cval has {len(cval)} values for {channels} channels")
         weighted = picture.has_alpha and not picture.premultiplied and self.alpha == "premultiply"
         nearest = self.labels or picture.layout == PALETTE
+        more = {"fast": True} if self.fast else {}
         cval = tuple(self._outside(value, picture) for value in cval)
         return {
             "bank": self.bank,
@@ -110,6 +114,7 @@ class Sampling:
             "nodata": self.nodata,
             "linear_light": self.linear,
             "threads": self.threads,
+            **more,
         }
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, Protocol
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core import reference
+from lerf_core._colours import CubicTaps, add_differences, luma_of
 from lerf_core._places import Place, place
 from lerf_core._records import joined, parts
 from lerf_core._values import ValueScale
@@ -124,14 +126,31 @@ class Engine(Protocol):
         (see `_places.Place`) results may be anything.
         """
 
+    def luma_of(self, colours: list[Plane]) -> Plane:
+        """See `_colours.luma_of`."""
+
+    def add_differences(
+        self,
+        colours: list[Plane],
+        luma: Plane,
+        resized: FloatPlane,
+        rows: CubicTaps,
+        cols: CubicTaps,
+        out: Plane,
+    ) -> None:
+        """See `_colours.add_differences`."""
+
     def fill_around(self, plane: Plane, shown: npt.NDArray[np.int64], value: Any) -> None:
         """Set the columns of each row that are not `shown`; see `_places.Place`."""
 
-    def interleave(self, planes: list[Plane], out: Plane) -> None:
-        """Write channels, (rows, cols) each, into an image, (rows, cols, channels)."""
+    def store(self, planes: Iterable[Plane], out: Plane) -> None:
+        """Write channels, (rows, cols) each, into an array, (channels, rows, cols)."""
 
 
 class _ReferenceEngine:
+    luma_of = staticmethod(luma_of)
+    add_differences = staticmethod(add_differences)
+
     def to_units(
         self, scale: ValueScale, plane: Plane, grey_bits: int
     ) -> tuple[npt.NDArray[np.int32], FloatPlane]:
@@ -222,8 +241,9 @@ class _ReferenceEngine:
         column = np.arange(plane.shape[1])
         plane[(column < shown[:, :1]) | (column >= shown[:, 1:])] = value
 
-    def interleave(self, planes: list[Plane], out: Plane) -> None:
-        np.stack(planes, axis=-1, out=out)
+    def store(self, planes: Iterable[Plane], out: Plane) -> None:
+        for plane, part in zip(planes, out, strict=True):
+            part[...] = plane
 
 
 def _finish(

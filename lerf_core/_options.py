@@ -35,6 +35,7 @@ class Options:
     nodata: float | None
     linear_light: bool
     preserve_range: bool
+    fast: bool = False
     threads: int | None
     engine: str
 
@@ -48,6 +49,8 @@ class Options:
             raise InvalidArgumentError(
                 f"anti_aliasing must be True, False or None, got {self.anti_aliasing!r}"
             )
+        if not isinstance(self.fast, (bool, np.bool_)):
+            raise InvalidArgumentError(f"fast must be True or False, got {self.fast!r}")
         if self.nodata is not None:
             check_number("nodata", self.nodata)
         if self.alpha == "premultiply" and self.channel_axis is None:

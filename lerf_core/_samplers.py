@@ -6,16 +6,18 @@ channel. Bands do not depend on each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lerf_core._colours import cubic_taps
 from lerf_core._engines import Engine
 from lerf_core._options import Options
 from lerf_core._places import Place, place
 from lerf_core._planes import Channel, Cover, Samples
+from lerf_core._values import ValueScale
 from lerf_core.bank import LutBank
 from lerf_core.geometry import InverseMap
 from lerf_core.reference import over_one_tap
@@ -30,8 +32,8 @@ __all__ = ["Channels", "GridSampler", "Image", "Sampler", "WarpSampler", "Writer
 
 Image = npt.NDArray[Any]
 Channels = list[Image]
-#: Computes rows top..bottom-1 of every channel.
-Writer = Callable[[int, int], Iterator[Image]]
+#: Computes rows top..bottom-1 of every channel, into an array of (channels, rows, cols).
+Writer = Callable[[int, int, Image], None]
 
 # Source pixels whose tables a task reads: many, because the rows around them are read too,
 # yet few enough that what is known of them takes a few megabytes.
@@ -54,7 +56,7 @@ class GridSampler:
         scale: tuple[float, float],
         options: Options,
     ) -> None:
-        self.shape, self.out_shape, self.scale = shape, out_shape, scale
+        self.shape, self.out_shape, self.scale, self.options = shape, out_shape, scale, options
         self.rows, self.cols = (
             axis_taps(size, out_size, factor, anti_aliasing=options.smooth)
             for size, out_size, factor in zip(shape, out_shape, scale, strict=True)
@@ -85,24 +87,78 @@ class GridSampler:
         threads: int,  # noqa: ARG002
     ) -> Writer:
         """Return a function that computes a band of rows."""
+        mean = self._mean_of(engine, margin)
+
+        def write(top: int, bottom: int, out: Image) -> None:
+            values = (
+                channel.finish(*mean(channel, top, bottom, to_uint8=channel.to_uint8))
+                for channel in channels
+            )
+            engine.store(values, out)
+
+        return write
+
+    def _mean_of(self, engine: Engine, margin: tuple[int, int]) -> Callable[..., Any]:
+        """Return a function that computes the weighted mean of a channel's band of rows."""
         cols = AxisTaps(self.cols.index + margin[1], self.cols.offset)
 
-        def write(top: int, bottom: int) -> Iterator[Image]:
+        def mean(channel: Channel, top: int, bottom: int, *, to_uint8: bool) -> Any:
             index = self.rows.index[top:bottom] + margin[0]
-            for channel in channels:
-                size = len(channel.plane)
-                first, last = np.clip((index.min(), index.max()), 0, size - 1)
-                part = channel.read(int(first), int(last) + 1, 1)
-                rows = AxisTaps(index - first, self.rows.offset[top:bottom])
-                limits = part.limits
-                if limits is not None:
-                    limits = over_one_tap(limits, self.rows, self.cols)
-                mean, trust = engine.grid(
-                    part.records, part.weighting, rows, cols,
-                    confidence=part.confidence, limits=limits,
-                    to_uint8=channel.to_uint8, **channel.border,
-                )  # fmt: skip
-                yield channel.finish(mean, trust)
+            size = len(channel.plane)
+            first, last = np.clip((index.min(), index.max()), 0, size - 1)
+            part = channel.read(int(first), int(last) + 1, 1)
+            rows = AxisTaps(index - first, self.rows.offset[top:bottom])
+            limits = part.limits
+            if limits is not None:
+                limits = over_one_tap(limits, self.rows, self.cols)
+            return engine.grid(
+                part.records, part.weighting, rows, cols,
+                confidence=part.confidence, limits=limits, to_uint8=to_uint8, **channel.border,
+            )  # fmt: skip
+
+        return mean
+
+    def fast(
+        self,
+        colours: Channels,
+        luma: Channel,
+        scale: ValueScale,
+        engine: Engine,
+        margin: tuple[int, int],
+    ) -> Writer:
+        """Return a function that computes a band of rows: the luma by tables, colours added.
+
+        Parameters
+        ----------
+        colours : list of ndarray
+            In the image's values, without a margin.
+        luma : Channel
+            Of their grey levels, with its margin.
+        scale : ValueScale
+            Of the colours.
+        """
+        mean = self._mean_of(engine, margin)
+        rows, cols = (
+            cubic_taps(
+                size, out_size, factor, anti_aliasing=self.options.smooth, mode=self.options.mode
+            )
+            for size, out_size, factor in zip(self.shape, self.out_shape, self.scale, strict=True)
+        )
+        inner = luma.plane[margin[0] :, margin[1] : margin[1] + self.shape[1]]
+
+        def write(top: int, bottom: int, out: Image) -> None:
+            resized, _ = mean(luma, top, bottom, to_uint8=False)
+            taps, part = rows.band(top, bottom)
+            image = np.moveaxis(out, 0, -1)
+            source = [colour[part] for colour in colours]
+            if scale.is_bytes:
+                engine.add_differences(source, inner[part], resized, taps, cols, image)
+                return
+            source = [engine.to_grey(scale, colour) for colour in source]
+            grey = np.empty(image.shape, np.float32)
+            engine.add_differences(source, inner[part], resized, taps, cols, grey)
+            values = engine.from_grey(scale, grey.reshape(bottom - top, -1))
+            image[...] = values.reshape(image.shape)
 
         return write
 
@@ -113,9 +169,9 @@ class GridSampler:
             for size, out_size, factor in zip(self.shape, self.out_shape, self.scale, strict=True)
         )
 
-        def write(top: int, bottom: int) -> Iterator[Image]:
-            for plane in planes:
-                yield plane[rows[top:bottom, None], cols]
+        def write(top: int, bottom: int, out: Image) -> None:
+            for plane, part in zip(planes, out, strict=True):
+                part[...] = plane[rows[top:bottom, None], cols]
 
         return write
 
@@ -164,7 +220,7 @@ class WarpSampler:
 
         nothing: list[Any] = []
 
-        def write(top: int, bottom: int) -> Iterator[Image]:
+        def write(top: int, bottom: int, out: Image) -> None:
             where = engine.place(
                 self.mapping, top, bottom, self.shape, self.out_shape, self.mode,
                 smooth=self.smooth,
@@ -180,14 +236,14 @@ class WarpSampler:
                     trust = None if trusts is None else trusts[number]
                     values.append(channel.finish(means[number], trust))
             _fade(values, where, cover, nothing, engine)
-            return iter(values)
+            engine.store(values, out)
 
         return write
 
     def nearest(self, planes: Channels, cvals: list[float]) -> Writer:
         """Return a function that copies pixels for a band of rows."""
 
-        def write(top: int, bottom: int) -> Iterator[Image]:
+        def write(top: int, bottom: int, out: Image) -> None:
             where = place(
                 self.mapping, top, bottom, self.shape, self.out_shape, self.mode, smooth=False
             )
@@ -199,10 +255,10 @@ class WarpSampler:
             outside.reshape(-1)[where.outside] = True
             if self.mode == "constant":  # a pixel shows where its centre lies on the image
                 outside |= (row != inside_row) | (col != inside_col)
-            for plane, cval in zip(planes, cvals, strict=True):
+            for plane, cval, part in zip(planes, cvals, out, strict=True):
                 value = plane[inside_row, inside_col]
                 value[outside] = cval
-                yield value
+                part[...] = value
 
         return write
 

@@ -62,6 +62,7 @@ def resize(
     nodata: float | None = None,
     linear_light: bool = False,
     preserve_range: bool = True,
+    fast: bool = False,
     threads: int | None = None,
     engine: str = "numba",
 ) -> Image:
@@ -106,6 +107,11 @@ def resize(
     preserve_range : bool
         False returns floats with `value_range` mapped to 0..1, as scikit-image does; `cval`
         and `nodata` stay in the image's own values.
+    fast : bool
+        Read the tables for the luma alone, and resize what colours differ from it by cubic
+        convolution: less than half of the work for some 0.1 dB. For images of three channels
+        without missing values, in encoded light and with any `mode` but "constant"; others
+        are resized in full.
     threads : int or None
         None: as many as the process may use.
     engine : {"numba", "reference"}
@@ -158,6 +164,7 @@ def resize(
         nodata=nodata,
         linear_light=linear_light,
         preserve_range=preserve_range,
+        fast=fast,
         threads=threads,
         engine=engine,
     )
@@ -179,6 +186,7 @@ def rescale(
     nodata: float | None = None,
     linear_light: bool = False,
     preserve_range: bool = True,
+    fast: bool = False,
     threads: int | None = None,
     engine: str = "numba",
 ) -> Image:
@@ -220,6 +228,7 @@ def rescale(
         nodata=nodata,
         linear_light=linear_light,
         preserve_range=preserve_range,
+        fast=fast,
         threads=threads,
         engine=engine,
     )
@@ -414,20 +423,43 @@ def _apply(
             extends = tap_mode not in ("edge", "constant")
             margin = sampler.margin(options.bank) if extends else (0, 0)
             border = Border(tap_mode, margin)
-            prepared = _prepare(planes, scale, options, cvals, alpha, border, engine)
-            write = sampler.lerf(prepared, engine, margin, cover, threads)
+            if isinstance(sampler, GridSampler) and _goes_fast(planes, scale, options, alpha):
+                write = _fast(sampler, planes, scale, options, border, engine)
+            else:
+                prepared = _prepare(planes, scale, options, cvals, alpha, border, engine)
+                write = sampler.lerf(prepared, engine, margin, cover, threads)
 
         def task(top: int, bottom: int, write: Writer = write, index: Any = index) -> None:
-            band = target[(slice(None), *index, slice(top, bottom))]
-            if channels > 1 and band.strides[0] == band.itemsize:
-                engine.interleave(list(write(top, bottom)), np.moveaxis(band, 0, -1))
-                return
-            for channel, part in enumerate(write(top, bottom)):
-                band[channel] = part
+            write(top, bottom, target[(slice(None), *index, slice(top, bottom))])
 
         height = sampler.band(threads)
         run_all(task, bands(shape[0], height), threads)
     return _to_unit_range(out, value_range, options)
+
+
+def _goes_fast(planes: Channels, scale: ValueScale, options: Options, alpha: int | None) -> bool:
+    """Whether colours are to be resized as differences to their luma, and can be."""
+    if not options.fast or len(planes) != 3 or alpha is not None:
+        return False
+    if options.linear_light or options.mode == "constant":
+        return False
+    return all(find_missing(plane, scale, options.nodata)[0] is None for plane in planes)
+
+
+def _fast(
+    sampler: GridSampler,
+    planes: Channels,
+    scale: ValueScale,
+    options: Options,
+    border: Border,
+    engine: Engine,
+) -> Writer:
+    """Prepare the luma."""
+    grey = planes if scale.is_bytes else [engine.to_grey(scale, plane) for plane in planes]
+    source = engine.luma_of(grey)
+    levels = ValueScale(source.dtype, 0, LEVELS)
+    luma = prepare_channel(source, levels, options.bank, border, engine)
+    return sampler.fast(planes, luma, scale, engine, border.margin)
 
 
 def _channels_first(array: Image, channel_axis: int | None) -> Image:

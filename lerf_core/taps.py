@@ -43,9 +43,11 @@ Indices = npt.NDArray[np.int64]
 Positions = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AxisTaps:
     """Taps of one axis of a grid: the same for every output pixel of a row (or column).
+
+    Two are equal only if they are the same object.
 
     Attributes
     ----------

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from lerf_core._numba.cell_reads import WIDTH, cell_stage_rows, pad_bytes, pad_units
 from lerf_core._numba.cells import CellStage, pack_cells
+from lerf_core._numba.colours import add_differences, luma_of
 from lerf_core._numba.grid import as_words, grid2_rows, grid_rows, phase_count
-from lerf_core._numba.layout import fill_around, interleave
+from lerf_core._numba.layout import fill_around, store
 from lerf_core._numba.limits import limit_rows
 from lerf_core._numba.packing import PackedStage, pack_stage
 from lerf_core._numba.points import MOST_PIXELS, points2_rows, points_rows
@@ -52,6 +53,11 @@ _is_identity = lru_cache(maxsize=64)(is_identity)
 _constant_values = lru_cache(maxsize=64)(constant_values)
 
 
+# All bands and channels have the same columns.
+_phase_count = lru_cache(maxsize=16)(phase_count)
+_axis_cells = lru_cache(maxsize=16)(axis_cells)
+
+
 @lru_cache(maxsize=16)
 def _cells(bank: LutBank, number: int) -> CellStage:
     return pack_cells(bank, number)
@@ -63,7 +69,9 @@ class CompiledEngine:
     to_units = staticmethod(to_units)
     to_grey = staticmethod(to_grey)
     from_grey = staticmethod(from_grey)
-    interleave = staticmethod(interleave)
+    luma_of = staticmethod(luma_of)
+    add_differences = staticmethod(add_differences)
+    store = staticmethod(store)
     fill_around = staticmethod(fill_around)
 
     def stage(
@@ -151,7 +159,7 @@ class CompiledEngine:
         mean, trust = _results((rows.size, cols.size), confidence, rounds=two and to_uint8)
         gaussian = weighting == "gaussian"
         if two:
-            phases = phase_count(cols, shape[1])
+            phases = _phase_count(cols, shape[1])
             grid2_rows(
                 as_words(records), gaussian, *row_arrays, *col_arrays, phases, *ends, *trusted,
                 *bounds, 0, rows.size, mean, trust,
@@ -298,6 +306,7 @@ def _stage_by_cells(
     run_all(task, bands(rows, _STAGE_ROWS if threads > 1 else rows), threads)
 
 
+@lru_cache(maxsize=16)
 def _tap_arrays(
     taps: AxisTaps, size: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], FloatPlane]:
@@ -320,7 +329,7 @@ def _limit_arrays(
         nowhere = np.empty(0, np.int64)
         return _no_limits(dtype), nowhere, nowhere
     row_cells, col_cells = (
-        axis_cells(taps, size, constant=constant)
+        _axis_cells(taps, size, constant=constant)
         for taps, size in zip((rows, cols), shape, strict=True)
     )
     return np.ascontiguousarray(limits), row_cells, col_cells

@@ -49,7 +49,7 @@ from lerf_core._numba.arithmetic import (
 from lerf_core._numba.compiling import HELPER, KERNEL
 from lerf_core.taps import REACH_LIMIT, AxisTaps
 
-__all__ = ["as_words", "grid2_rows", "grid_rows", "phase_count"]
+__all__ = ["as_words", "grid2_rows", "grid_rows", "interleave", "phase_count"]
 
 # Columns of a segment: of the source where there are phases, else of the result.
 _SEGMENT = 512
@@ -438,7 +438,7 @@ def _range_of(out):
 
 
 @njit(**HELPER)
-def _interleave(parts, n, out, y, first):
+def interleave(parts, n, out, y, first):
     """Put the columns of all phases in order, into ``out[y, first:]``."""
     row = out[y, first:]
     phases = parts.shape[0]
@@ -597,9 +597,9 @@ def grid2_rows(
                         bounds, skip, look, scratch, n, parts, part_trust, p, origin,
                     )  # fmt: skip
             if phases > 0:
-                _interleave(parts, n, out, y, phases * first)
+                interleave(parts, n, out, y, phases * first)
                 if trust is not None:
-                    _interleave(part_trust, n, trust, y, phases * first)
+                    interleave(part_trust, n, trust, y, phases * first)
             else:
                 _blend(
                     pixels, lines, (upper, upper + _LINE, lower, lower + _LINE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,22 +11,23 @@ from numba import njit
 
 from lerf_core._numba.compiling import KERNEL
 
-__all__ = ["fill_around", "interleave"]
+__all__ = ["fill_around", "store"]
 
 Plane = npt.NDArray[Any]
 # What the kernels are compiled for.
 _TYPES = ("uint8", "uint16", "float32", "float64")
 
 
-def interleave(planes: list[Plane], out: Plane) -> None:
-    """See `Engine.interleave`."""
+def store(planes: Iterable[Plane], out: Plane) -> None:
+    """See `Engine.store`."""
+    image = np.moveaxis(out, 0, -1)
+    kernel = {2: _two, 3: _three, 4: _four}.get(len(out))
     known = out.dtype.isnative and out.dtype.name in _TYPES
-    kernel = {2: _two, 3: _three, 4: _four}.get(len(planes))
-    if kernel is None or not known or not out.flags.c_contiguous:
-        for channel, plane in enumerate(planes):
-            out[..., channel] = plane
+    if kernel is None or not known or not image.flags.c_contiguous:
+        for plane, part in zip(planes, out, strict=True):
+            part[...] = plane
         return
-    kernel(*(np.ascontiguousarray(plane, out.dtype) for plane in planes), out)
+    kernel(*(np.ascontiguousarray(plane, out.dtype) for plane in planes), image)
 
 
 def fill_around(plane: Plane, shown: npt.NDArray[np.int64], value: Any) -> None:

@@ -55,3 +55,30 @@ def test_bad_scales(text):
 def test_bad_sizes(text):
     with pytest.raises(ValueError, match="not a size"):
         parse_size(text)
+
+
+def test_fast_resizes_colours_faster_and_says_what_it_cannot(run, rgb, tmp_path):
+    from imageio.v3 import imread, imwrite
+
+    import lerf_core
+
+    colours, grey, out = tmp_path / "rgb.png", tmp_path / "grey.png", tmp_path / "out.png"
+    imwrite(colours, rgb)
+    imwrite(grey, rgb[..., 0])
+    run("resize", colours, "-o", out, "--scale", 3, "--fast")
+    expected = lerf_core.rescale(rgb, 3, channel_axis=-1, fast=True)
+    assert (imread(out) == expected).all()
+    assert not (expected == lerf_core.rescale(rgb, 3, channel_axis=-1)).all()
+    result = run("resize", grey, "-o", out, "--scale", 3, "--fast", "--overwrite")
+    assert "note: --fast is for RGB: L is resized in full" in result.stderr
+    assert (imread(out) == lerf_core.rescale(rgb[..., 0], 3)).all()
+
+
+@pytest.mark.parametrize(
+    "other", [("--labels",), ("--linear",), ("--nodata", "0"), ("--border", "constant")]
+)
+def test_fast_is_refused_where_it_can_do_nothing(run, tmp_path, other):
+    result = run(
+        "resize", "a.png", "-o", tmp_path / "b.png", "--scale", 2, "--fast", *other, code=2
+    )
+    assert "exclude each other" in result.stderr
