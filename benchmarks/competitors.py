@@ -27,13 +27,13 @@ CHANNELS = 3
 # Images of this side are checked by the same cases on small ones, and run less often.
 LARGE = 4096
 
-#: Variants of this library: keywords of `resize` and `warp`. One whose keyword is unknown is
-#: left out.
+#: Variants of this library: keywords of `resize` and `warp`.
 OURS: dict[str, dict[str, Any]] = {
     "lerf-g": {"bank": "lerf-g"},
     "lerf-l": {"bank": "lerf-l"},
     "lerf-p": {"bank": "lerf-p"},
     "lerf-g fast": {"bank": "lerf-g", "fast": True},
+    "lerf-p fast": {"bank": "lerf-p", "fast": True},
 }
 #: What this library takes where an image shrinks and no bank is named.
 SHRINKING = "lerf, no bank named"
@@ -202,13 +202,9 @@ def _lerf(work: Work, *, keywords: dict[str, Any], shrinking_alone: bool = False
     if shrinking_alone and not work.case.shrinks:
         raise LeftOutError("the same as lerf-p")
     options = {"channel_axis": -1, "threads": work.threads} | keywords
-    try:
-        lerf_core.rescale(work.image[:16, :16], 2, **options)
-    except TypeError as error:
-        if "unexpected keyword" not in str(error):
-            raise
-        raise LeftOutError(str(error)) from error
     if work.case.scale is None:
+        if "fast" in keywords:
+            raise LeftOutError("for resizing")
         call: Callable[..., Array] = partial(lerf_core.warp, work.image, inverse_matrix(work.case))
         return Task(partial(call, output_shape=work.shape, **options))
     return Task(partial(lerf_core.resize, work.image, work.shape, **options))

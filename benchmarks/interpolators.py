@@ -34,10 +34,12 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+import steps
 from competitors import (
     CASES,
     COMPETITORS,
     LARGE,
+    TILE,
     Case,
     LeftOutError,
     Work,
@@ -47,6 +49,8 @@ from competitors import (
     make_task,
     source_image,
 )
+
+import lerf_core
 
 PACKAGES = (
     "lerf", "numpy", "numba", "llvmlite", "Pillow", "opencv-python-headless", "scikit-image",
@@ -69,6 +73,11 @@ NOTES = (
 LARGE_NOTES = (
     "x1.5, x3 and x4 of 4096x4096 are left out: x4 alone makes 800 MB. The homography of "
     "4096x4096 enlarges as much as that of 512x512."
+)
+STEPS_OF = ("lerf-g", "lerf-l", "lerf-p")
+STEPS_NOTE = (
+    "Stages and limits count pixels of the source, the weighted mean pixels of the result. Each "
+    "step runs by itself over a whole plane; in a resize they take turns band by band."
 )
 BASES = {"resize": "Pillow LANCZOS", "homography": "OpenCV LANCZOS4"}
 
@@ -115,7 +124,10 @@ TARGETS = (
                (f"512-{what}", "lerf-g", 1), 1.4)
         for what in ("x2", "x4")
     ),
-    Target("x2", ("512-x2", "lerf-g fast", 1), ("512-x2", "lerf-g", 1), 0.45),
+    *(
+        Target("x2", ("512-x2", f"{name} fast", 1), ("512-x2", name, 1), 0.45)
+        for name in ("lerf-g", "lerf-p")
+    ),
 )  # fmt: skip
 HOLDS = {True: "yes", False: "NO"}
 MEMORY_TARGET = ("4096-x2", "lerf-g", 64.0)
@@ -238,11 +250,12 @@ class Worker:
 
 @dataclass
 class Measured:
-    """Seconds of each run, why what is missing is missing, and MB of memory."""
+    """Seconds of each run, why what is missing is missing, MB of memory, steps in ns."""
 
     seconds: dict[Key, list[float]] = field(default_factory=dict)
     left_out: dict[tuple[str, str], str] = field(default_factory=dict)
     memory: dict[tuple[str, str], float | None] = field(default_factory=dict)
+    steps: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def of_case(self, case: str) -> list[tuple[Key, list[float]]]:
         """The case's rows, fastest first."""
@@ -305,6 +318,14 @@ def measure_memory(cases: Sequence[Case], result: Measured) -> None:
                 threads = core_count() if COMPETITORS[name].threads else 1
                 with Worker(threads, weigh, (case, name)) as worker:
                     result.memory[case.name, name] = worker.connection.recv()
+
+
+def measure_steps(runs: int, result: Measured) -> None:
+    """Measure where our own time goes, on one thread."""
+    plane = np.ascontiguousarray(source_image(TILE, "uint8")[..., 1])
+    for name in STEPS_OF:
+        print("steps of", name, file=sys.stderr)
+        result.steps[name] = steps.measure(plane, lerf_core.load_bank(name), runs)
 
 
 # -- reporting -------------------------------------------------------------------------
@@ -381,6 +402,14 @@ def report_lines(cases: Sequence[Case], measured: Measured, record: dict[str, An
         peaks = [(name, mb) for (case, name), mb in measured.memory.items() if case == title]
         known = sorted((mb, name) for name, mb in peaks if mb is not None)
         lines += [*table(["", "MB"], [[name, f"{mb:.0f}"] for mb, name in known]), ""]
+    if measured.steps:
+        lines += ["## Where our time goes, one thread, ns a pixel and channel", ""]
+        names = dict.fromkeys(step for one in measured.steps.values() for step in one)
+        rows = [
+            [step, *(f"{one[step]:.1f}" if step in one else "" for one in measured.steps.values())]
+            for step in names
+        ]
+        lines += [*table(["", *measured.steps], rows), "", STEPS_NOTE, ""]
     if record["targets"]:
         rows = [
             [row["what"], f"{row['value']:.3g}", f"{row['limit']:g}", HOLDS[row["holds"]]]
@@ -460,6 +489,7 @@ def results(cases: Sequence[Case], measured: Measured) -> dict[str, Any]:
     record["memory_mb"] = [
         {"case": case, "name": name, "peak": peak} for (case, name), peak in measured.memory.items()
     ]
+    record["steps_ns"] = measured.steps
     record["left_out"] = [
         {"case": case, "name": name, "why": why} for (case, name), why in measured.left_out.items()
     ]
@@ -502,6 +532,7 @@ def main() -> None:
 
     measured = measure(cases, QUICK_RUNS if options.quick else options.runs, options.runs_large)
     measure_memory([case for case in cases if case.name in MEMORY_CASES], measured)
+    measure_steps(QUICK_RUNS if options.quick else options.runs, measured)
     record = results(cases, measured)
     text = "\n".join(report_lines(cases, measured, record))
     print(text)

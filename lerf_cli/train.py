@@ -40,7 +40,9 @@ _NETWORK_DEFAULTS = {"rate": 1e-3, "batch": 4}
 @click.option(
     "--interval",
     type=click.Choice(["8", "16", "32", "64"]),
-    help="Grey levels between the nodes of a table.  [default: 32 for LeRF-P, else 16]",
+    default="32",
+    show_default=True,
+    help="Grey levels between the nodes of a table.",
 )
 @click.option(
     "--network",
@@ -68,7 +70,7 @@ def train(
     /,
     folders: tuple[Path, ...],
     kind: str,
-    interval: str | None,
+    interval: str,
     network: bool,
     width: int,
     resume: Path | None,
@@ -109,7 +111,7 @@ def train(
         options = options_from(
             values, _MINUTES, method="network" if network else "tables", width=width
         )
-        start = starting_bank(kind, interval=int(interval) if interval else None)
+        start = starting_bank(kind, interval=int(interval))
         return Trainer(start, folders, options, device=values["device"], scanned=scanned)
 
     run_training(ctx, make, values, resume)

@@ -34,9 +34,9 @@ Plane = npt.NDArray[Any]
 FloatPlane = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CubicTaps:
-    """Taps of cubic convolution along an axis.
+    """Taps of cubic convolution along an axis; two are equal only if they are the same object.
 
     Attributes
     ----------

@@ -40,6 +40,8 @@ Writer = Callable[[int, int, Image], None]
 _BAND_SOURCE = 1 << 19
 # Scattered pixels that a task computes.
 _BAND_POINTS = 1 << 17
+# Values of the luma that wait for their colours: they stay in the second-level cache.
+_FAST_VALUES = 1 << 18
 # Pixels by which an image is extended for warps that reflect or wrap.
 _WARP_MARGIN = 32
 
@@ -87,32 +89,32 @@ class GridSampler:
         threads: int,  # noqa: ARG002
     ) -> Writer:
         """Return a function that computes a band of rows."""
-        mean = self._mean_of(engine, margin)
 
         def write(top: int, bottom: int, out: Image) -> None:
-            values = (
-                channel.finish(*mean(channel, top, bottom, to_uint8=channel.to_uint8))
-                for channel in channels
-            )
-            engine.store(values, out)
+            def result(channel: Channel) -> Image:
+                mean = self._mean_of(channel, engine, margin, top, bottom)
+                return channel.finish(*mean(top, bottom, to_uint8=channel.to_uint8))
+
+            engine.store(map(result, channels), out)
 
         return write
 
-    def _mean_of(self, engine: Engine, margin: tuple[int, int]) -> Callable[..., Any]:
-        """Return a function that computes the weighted mean of a channel's band of rows."""
+    def _mean_of(
+        self, channel: Channel, engine: Engine, margin: tuple[int, int], top: int, bottom: int
+    ) -> Callable[..., tuple[Image, Image | None]]:
+        """Read a channel's tables for a band; return what computes rows of the weighted mean."""
+        index = self.rows.index[top:bottom] + margin[0]
+        first, last = np.clip((index.min(), index.max()), 0, len(channel.plane) - 1)
+        part = channel.read(int(first), int(last) + 1, 1)
+        limits = part.limits
+        if limits is not None:
+            limits = over_one_tap(limits, self.rows, self.cols)
         cols = AxisTaps(self.cols.index + margin[1], self.cols.offset)
 
-        def mean(channel: Channel, top: int, bottom: int, *, to_uint8: bool) -> Any:
-            index = self.rows.index[top:bottom] + margin[0]
-            size = len(channel.plane)
-            first, last = np.clip((index.min(), index.max()), 0, size - 1)
-            part = channel.read(int(first), int(last) + 1, 1)
-            rows = AxisTaps(index - first, self.rows.offset[top:bottom])
-            limits = part.limits
-            if limits is not None:
-                limits = over_one_tap(limits, self.rows, self.cols)
+        def mean(start: int, stop: int, *, to_uint8: bool) -> tuple[Image, Image | None]:
+            here = self.rows.index[start:stop] + (margin[0] - first)
             return engine.grid(
-                part.records, part.weighting, rows, cols,
+                part.records, part.weighting, AxisTaps(here, self.rows.offset[start:stop]), cols,
                 confidence=part.confidence, limits=limits, to_uint8=to_uint8, **channel.border,
             )  # fmt: skip
 
@@ -137,7 +139,6 @@ class GridSampler:
         scale : ValueScale
             Of the colours.
         """
-        mean = self._mean_of(engine, margin)
         rows, cols = (
             cubic_taps(
                 size, out_size, factor, anti_aliasing=self.options.smooth, mode=self.options.mode
@@ -145,20 +146,25 @@ class GridSampler:
             for size, out_size, factor in zip(self.shape, self.out_shape, self.scale, strict=True)
         )
         inner = luma.plane[margin[0] :, margin[1] : margin[1] + self.shape[1]]
+        height = max(1, _FAST_VALUES // self.out_shape[1])
 
         def write(top: int, bottom: int, out: Image) -> None:
-            resized, _ = mean(luma, top, bottom, to_uint8=False)
-            taps, part = rows.band(top, bottom)
+            mean = self._mean_of(luma, engine, margin, top, bottom)
             image = np.moveaxis(out, 0, -1)
-            source = [colour[part] for colour in colours]
-            if scale.is_bytes:
-                engine.add_differences(source, inner[part], resized, taps, cols, image)
-                return
-            source = [engine.to_grey(scale, colour) for colour in source]
-            grey = np.empty(image.shape, np.float32)
-            engine.add_differences(source, inner[part], resized, taps, cols, grey)
-            values = engine.from_grey(scale, grey.reshape(bottom - top, -1))
-            image[...] = values.reshape(image.shape)
+            for start in range(top, bottom, height):
+                stop = min(start + height, bottom)
+                resized, _ = mean(start, stop, to_uint8=False)
+                taps, part = rows.band(start, stop)
+                source = [colour[part] for colour in colours]
+                target = image[start - top : stop - top]
+                if scale.is_bytes:
+                    engine.add_differences(source, inner[part], resized, taps, cols, target)
+                    continue
+                source = [engine.to_grey(scale, colour) for colour in source]
+                grey = np.empty(target.shape, np.float32)
+                engine.add_differences(source, inner[part], resized, taps, cols, grey)
+                values = engine.from_grey(scale, grey.reshape(stop - start, -1))
+                target[...] = values.reshape(target.shape)
 
         return write
 

@@ -50,7 +50,7 @@ _DIVISOR = 6
 _PLANE_DIVISOR = 4
 
 
-def starting_bank(kind: str, *, interval: int | None = None) -> LutBank:
+def starting_bank(kind: str, *, interval: int = 32) -> LutBank:
     """The bank that training begins with: an identity, then a fixed kernel.
 
     Parameters
@@ -59,8 +59,8 @@ def starting_bank(kind: str, *, interval: int | None = None) -> LutBank:
         LeRF-G starts as a Gaussian of sigma 0.21, LeRF-L as nearly a bilinear kernel, LeRF-P as
         LeRF-G with level planes.
     interval : {8, 16, 32, 64}, optional
-        Grey levels between two nodes of a table; 32 for LeRF-P and 16 for the others unless
-        told. Tables of twice the interval have about a thirteenth of the bytes.
+        Grey levels between two nodes of a table. Tables of twice the interval have about a
+        thirteenth of the bytes.
 
     Returns
     -------
@@ -75,8 +75,6 @@ def starting_bank(kind: str, *, interval: int | None = None) -> LutBank:
     """
     if kind not in KINDS:
         raise InvalidArgumentError(f"no kind {kind!r}; there are {', '.join(KINDS)}")
-    if interval is None:
-        interval = 32 if KINDS[kind].has_planes else 16
     if interval not in (8, 16, 32, 64):
         raise InvalidArgumentError(f"interval must be 8, 16, 32 or 64, got {interval!r}")
     patterns, nodes = analytic_bank().patterns, 256 // interval + 1

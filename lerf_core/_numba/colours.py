@@ -8,6 +8,7 @@ reads the line in order.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,7 @@ def add_differences(
         out[...] = target
 
 
+@lru_cache(maxsize=16)
 def _phase_count(cols: CubicTaps, width: int) -> int:
     """Return how many phases columns have, 0 for none; see `grid.phase_count`."""
     phases = len(cols.first) // width

@@ -209,7 +209,7 @@ import numpy as np, torch
 from training.operations import StageReads, read_tables
 from training.models import starting_bank
 from training._numba.reads import read_kernels
-reads = StageReads.of(starting_bank("lerf-g"), 0)
+reads = StageReads.of(starting_bank("lerf-g", interval=16), 0)
 read_tables(torch.zeros(1, 4, 4), torch.zeros(3, 17**4, 1), reads)
 print(sum(read_kernels(1, 4)[0].stats.cache_hits.values()))
 """
