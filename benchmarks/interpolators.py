@@ -82,7 +82,7 @@ STEPS_NOTE = (
 BASES = {"resize": "Pillow LANCZOS", "homography": "OpenCV LANCZOS4"}
 
 # Seconds: slower calls run less often; beyond the second, the warm-up counts as a run.
-SLOW, VERY_SLOW = 1.0, 20.0
+SLOW, VERY_SLOW = 5.0, 20.0
 SLOW_RUNS = 3
 QUICK_RUNS = 2
 # Threads of a library that has finished may spin a moment longer.

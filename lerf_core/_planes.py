@@ -8,7 +8,6 @@ premultiplying and dividing again gives for a fixed kernel, without its loss of 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +35,8 @@ Mask = npt.NDArray[np.bool_]
 
 #: Missing values show where they would carry more than this share of the weight.
 _TRUST_NEEDED = np.float32(0.5)
+# Pixels around a cell of four that its limits depend on.
+_LIMITS_REACH = 2
 # Floats this many value ranges away from 0 count as infinite.
 _LARGEST = 1e30
 
@@ -112,6 +113,8 @@ class Channel:
         What stands where too little of the weight could be trusted.
     is_alpha : bool
         Whether fully opaque and fully transparent pixels stay as they are.
+    span : (float, float) or None
+        Grey levels that results do not leave.
     """
 
     plane: Plane
@@ -122,11 +125,29 @@ class Channel:
     border: dict[str, Any]
     missing: float | None
     is_alpha: bool = False
+    span: tuple[float, float] | None = None
 
     @property
     def to_uint8(self) -> bool:
         """Whether the mean itself is the result."""
         return self.scale.is_bytes and not self.scale.linear_light
+
+    def first_column(self, first: int, last: int) -> int:
+        """Return which column `of_columns` begins with."""
+        return max(0, first - self._halo) if last - first < self.plane.shape[1] else 0
+
+    def of_columns(self, first: int, last: int) -> Channel:
+        """Return the channel without columns that first..last-1 do not depend on."""
+        if last - first == self.plane.shape[1]:
+            return self
+        part = slice(self.first_column(first, last), last + self._halo)
+        confidence = None if self.confidence is None else self.confidence[:, part]
+        return replace(self, plane=self.plane[:, part], confidence=confidence)
+
+    @property
+    def _halo(self) -> int:
+        """How far around a pixel the tables, or its limits, look."""
+        return max(self.bank.reach * len(self.bank.stages), _LIMITS_REACH)
 
     def read(self, first: int, last: int, threads: int) -> Samples:
         """Read the tables for rows first..last-1: what the whole plane's would be."""
@@ -146,18 +167,12 @@ class Channel:
 
     def finish(self, mean: Plane, trust: FloatPlane | None) -> Plane:
         """Return the image's values."""
-        if self.is_alpha and not self.to_uint8:
-            mean = np.clip(mean, *self._span)
+        if self.span is not None and not self.to_uint8:
+            mean = np.clip(mean, *self.span)
         value = mean if self.to_uint8 else self.engine.from_grey(self.scale, mean)
         if self.missing is not None and trust is not None:
             value[trust < _TRUST_NEEDED] = self.missing
         return value
-
-    @cached_property
-    def _span(self) -> tuple[float, float]:
-        """Ends of an alpha channel's results: there is nothing more than opaque."""
-        low, high = self.scale.to_grey(self.plane.min()), self.scale.to_grey(self.plane.max())
-        return min(0.0, float(low)), max(float(LEVELS), float(high))
 
 
 @dataclass(frozen=True)
@@ -257,7 +272,12 @@ def prepare_alpha(
     """Prepare an alpha channel; the plane is finite."""
     scale = replace(scale, linear_light=False)
     ends = _ends(scale, border)
-    return Channel(border.extend(plane), None, bank, engine, scale, ends, None, is_alpha=True)
+    span = None
+    if not scale.is_bytes:  # there is nothing more than opaque
+        low, high = scale.to_grey(plane.min()), scale.to_grey(plane.max())
+        span = min(0.0, float(low)), max(float(LEVELS), float(high))
+    plane = border.extend(plane)
+    return Channel(plane, None, bank, engine, scale, ends, None, is_alpha=True, span=span)
 
 
 def _ends(scale: ValueScale, border: Border) -> dict[str, Any]:
@@ -273,10 +293,6 @@ def _ends(scale: ValueScale, border: Border) -> dict[str, Any]:
                 grey = decode_srgb(grey / LEVELS) * LEVELS
             cval = float(grey)
     return {"cval": cval, "cval_confidence": trust}
-
-
-# Rows around a cell of four pixels that its limits depend on.
-_LIMITS_REACH = 2
 
 
 def _read(

@@ -6,6 +6,7 @@ channel. Bands do not depend on each other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -89,18 +90,29 @@ class GridSampler:
         threads: int,  # noqa: ARG002
     ) -> Writer:
         """Return a function that computes a band of rows."""
+        cols = self._columns(margin)
 
         def write(top: int, bottom: int, out: Image) -> None:
             def result(channel: Channel) -> Image:
-                mean = self._mean_of(channel, engine, margin, top, bottom)
+                mean = self._mean_of(channel, cols, engine, margin, top, bottom)
                 return channel.finish(*mean(top, bottom, to_uint8=channel.to_uint8))
 
             engine.store(map(result, channels), out)
 
         return write
 
+    def _columns(self, margin: tuple[int, int]) -> AxisTaps:
+        """Columns of the extended image; engines know them again by the object."""
+        return AxisTaps(self.cols.index + margin[1], self.cols.offset) if margin[1] else self.cols
+
     def _mean_of(
-        self, channel: Channel, engine: Engine, margin: tuple[int, int], top: int, bottom: int
+        self,
+        channel: Channel,
+        cols: AxisTaps,
+        engine: Engine,
+        margin: tuple[int, int],
+        top: int,
+        bottom: int,
     ) -> Callable[..., tuple[Image, Image | None]]:
         """Read a channel's tables for a band; return what computes rows of the weighted mean."""
         index = self.rows.index[top:bottom] + margin[0]
@@ -109,7 +121,6 @@ class GridSampler:
         limits = part.limits
         if limits is not None:
             limits = over_one_tap(limits, self.rows, self.cols)
-        cols = AxisTaps(self.cols.index + margin[1], self.cols.offset)
 
         def mean(start: int, stop: int, *, to_uint8: bool) -> tuple[Image, Image | None]:
             here = self.rows.index[start:stop] + (margin[0] - first)
@@ -147,9 +158,10 @@ class GridSampler:
         )
         inner = luma.plane[margin[0] :, margin[1] : margin[1] + self.shape[1]]
         height = max(1, _FAST_VALUES // self.out_shape[1])
+        columns = self._columns(margin)
 
         def write(top: int, bottom: int, out: Image) -> None:
-            mean = self._mean_of(luma, engine, margin, top, bottom)
+            mean = self._mean_of(luma, columns, engine, margin, top, bottom)
             image = np.moveaxis(out, 0, -1)
             for start in range(top, bottom, height):
                 stop = min(start + height, bottom)
@@ -216,8 +228,10 @@ class WarpSampler:
         threads: int,
     ) -> Writer:
         """Return a function that computes a band of rows."""
-        # A row of the result may lie anywhere: the tables are read for all of the image.
-        samples = [channel.read(0, len(channel.plane), threads) for channel in channels]
+        # A row of the result may lie anywhere in what is seen: all of that is read at once.
+        rows, cols = self._seen(margin)
+        samples = [channel.of_columns(*cols).read(*rows, threads) for channel in channels]
+        origin = rows[0] - margin[0], channels[0].first_column(*cols) - margin[1]
         weighting = samples[0].weighting
         stacks = [
             (some, np.stack([one.records for _, one in some]), _stacked_limits(some))
@@ -231,7 +245,7 @@ class WarpSampler:
                 self.mapping, top, bottom, self.shape, self.out_shape, self.mode,
                 smooth=self.smooth,
             )  # fmt: skip
-            row, col = _shifted(where.row, margin[0]), _shifted(where.col, margin[1])
+            row, col = _shifted(where.row, -origin[0]), _shifted(where.col, -origin[1])
             values = []
             for some, whole, limits in stacks:
                 means, trusts = engine.points(
@@ -245,6 +259,23 @@ class WarpSampler:
             engine.store(values, out)
 
         return write
+
+    def _seen(self, margin: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """First and one past the last row, and column, that results depend on.
+
+        All, where the image has a margin.
+        """
+        whole = [(0, size + 2 * more) for size, more in zip(self.shape, margin, strict=True)]
+        bounds = None if any(margin) else self.mapping.bounds(self.out_shape)
+        if bounds is None:
+            return whole[0], whole[1]
+        ends = []
+        for size, (low, high, span) in zip(self.shape, bounds, strict=True):
+            reach = max(1.0, min(span, size + 1.0)) if self.smooth else 1.0
+            # A pixel more for the second tap, and one for rounding.
+            first, last = np.clip((low - reach - 2, high + reach + 2), 0, size - 1)
+            ends.append((math.floor(first), math.ceil(last) + 1))
+        return ends[0], ends[1]
 
     def nearest(self, planes: Channels, cvals: list[float]) -> Writer:
         """Return a function that copies pixels for a band of rows."""
@@ -290,8 +321,8 @@ def _stacked_limits(pairs: list[tuple[Channel, Samples]]) -> Image | None:
     return np.stack(limits) if limits else None
 
 
-def _shifted(position: Image, margin: int) -> Image:
-    return position + margin if margin else position
+def _shifted(position: Image, step: int) -> Image:
+    return position + step if step else position
 
 
 def _fade(values: Channels, where: Place, cover: Cover, nothing: list[Any], engine: Engine) -> None:

@@ -301,6 +301,15 @@ class InverseMap(Protocol):
             of the rows of the map's derivative.
         """
 
+    def bounds(self, shape: tuple[int, int]) -> Positions | None:
+        """Bound what an output of the given shape sees of the source; None: not known.
+
+        Returns
+        -------
+        ndarray of float64, (2, 3), or None
+            For rows and columns the least position, the largest, and the largest span.
+        """
+
 
 @dataclass(frozen=True, eq=False)
 class Displacement:
@@ -359,6 +368,29 @@ class Homography:
         positions[:, beyond] = spans[:, beyond] = np.nan
         return positions, spans
 
+    def bounds(self, shape: tuple[int, int]) -> Positions | None:
+        """See `InverseMap.bounds`; not known if the horizon is in sight.
+
+        In front of it a quadrangle becomes a quadrangle, whose corners lie farthest out. The
+        derivative of a/d is (a' d - a d') / d**2; along x, its numerator does not depend on x.
+        """
+        ends = np.array([[0, 0], [shape[1] - 1, 0], [0, shape[0] - 1], np.subtract(shape[::-1], 1)])
+        x, y = ends.T.astype(np.float64)
+        m = self.matrix
+        with np.errstate(all="ignore"):
+            depth = m[2, 0] * x + m[2, 1] * y + m[2, 2]
+            if not depth.min() > 0:
+                return None
+            found = []
+            for a, b, c in (m[1], m[0]):
+                position = (a * x + b * y + c) / depth
+                along_x = np.abs(a * (m[2, 1] * y + m[2, 2]) - m[2, 0] * (b * y + c)).max()
+                along_y = np.abs(b * (m[2, 0] * x + m[2, 2]) - m[2, 1] * (a * x + c)).max()
+                span = np.hypot(along_x, along_y) / depth.min() ** 2
+                found.append((position.min(), position.max(), span))
+        bounds = np.array(found)
+        return bounds if np.isfinite(bounds).all() else None
+
 
 @dataclass(frozen=True, eq=False)
 class SampledMap:
@@ -367,6 +399,10 @@ class SampledMap:
     def positions(self, top: int, bottom: int, cols: int) -> Positions:
         """Return the positions of output rows top..bottom-1, in an array of their own."""
         raise NotImplementedError
+
+    def bounds(self, shape: tuple[int, int]) -> Positions | None:  # noqa: ARG002
+        """See `InverseMap.bounds`; not known before all positions are."""
+        return None
 
     def with_neighbours(
         self, top: int, bottom: int, shape: tuple[int, int]
