@@ -4,6 +4,7 @@ import inspect
 import platform
 import re
 import tracemalloc
+from functools import cache
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_memory_does_not_grow_with_the_height_of_an_image(bank):
         bytes_beyond_the_result(twice, part, bank=bank, threads=1) for part in (image, image[:768])
     )
     assert tall <= MOST_BYTES[bank]
-    assert tall <= 1.1 * half
+    assert tall <= 1.05 * half
 
 
 @pytest.mark.parametrize("bank", MOST_BYTES)
@@ -74,7 +75,7 @@ def test_each_thread_may_have_as_much_memory_and_no_more(bank):
 
 @pytest.mark.parametrize(("bank", "of_a_pixel"), [("lerf-g", 4), ("lerf-p", 8 + 2)])
 def test_a_warp_keeps_an_image_s_records_and_limits_twice_at_most(bank, of_a_pixel):
-    matrix = [[0.9, 0.1, 20], [-0.1, 0.95, 30], [1e-5, 0, 1]]
+    matrix = [[0.99, 0.1, -20], [-0.1, 0.99, 20], [1e-5, 0, 1]]
     image = noise(1024, 512, 3)
     large, small = (
         bytes_beyond_the_result(
@@ -143,6 +144,13 @@ def test_enlarging_reads_each_row_once_a_stage_but_at_seams(calls, bank, dtype, 
     assert used(calls) <= {"cell_stage_rows", "limit_rows", "grid2_rows"}
 
 
+def test_columns_are_prepared_once_for_all_bands_and_channels(calls):
+    twice(noise(1200, 1024, 3), bank="lerf-p", threads=1)
+    columns = [(id(one["col_index"]), id(one["col_cell"])) for one in calls["grid2_rows"]]
+    assert len(columns) > 3
+    assert len(set(columns)) == 1
+
+
 def test_a_fast_resize_reads_the_tables_for_one_channel(calls):
     big = twice(noise(2000, 512, 3), bank="lerf-p", threads=1, fast=True)
     for rows in rows_read(calls).values():
@@ -201,12 +209,17 @@ on_this_processor = pytest.mark.skipif(
 )
 
 
-def machine_code(name, call):
-    """A kernel compiled for a call; cached kernels do not tell."""
+@cache
+def compiled(name, signature):
+    """A kernel's machine code; kernels that numba has cached do not tell."""
     kernel = njit(**KERNEL | {"cache": False})(KERNELS[name].py_func)
-    kernel.compile(tuple(typeof(value) for value in call.values()))
+    kernel.compile(signature)
     (code,) = kernel.inspect_asm().values()
     return code
+
+
+def machine_code(name, call):
+    return compiled(name, tuple(typeof(value) for value in call.values()))
 
 
 def count(code, instructions, registers="."):
@@ -234,17 +247,17 @@ def test_table_reads_are_products_of_vectors_of_bytes(calls, bank):
 
 @on_this_processor
 @pytest.mark.parametrize(
-    ("bank", "name", "loops"),
+    ("bank", "name", "loops", "left_over"),
     [
         # Of columns that all lie alike and of others; of levels also within limits.
-        ("lerf-l", "grid2_rows", 2),
-        ("lerf-g", "grid2_rows", 4),
-        ("lerf-p", "grid2_rows", 2),
+        ("lerf-l", "grid2_rows", 2, 2),
+        ("lerf-g", "grid2_rows", 4, 4),
+        ("lerf-p", "grid2_rows", 2, 2),
         # Gaussians and tents.
-        ("lerf-p", "points2_rows", 2),
+        ("lerf-p", "points2_rows", 2, 4),
     ],
 )
-def test_every_mean_of_four_is_divided_by_vectors(calls, bank, name, loops):
+def test_every_mean_of_four_is_divided_by_vectors(calls, bank, name, loops, left_over):
     if name == "grid2_rows":
         twice(noise(20, 20), bank=bank, threads=1)
     else:
@@ -252,4 +265,4 @@ def test_every_mean_of_four_is_divided_by_vectors(calls, bank, name, loops):
     (one,) = calls[name]
     code = machine_code(name, one)
     assert widest(code, "divps") >= loops
-    assert count(code, "divs[sd]") <= 2 * loops
+    assert count(code, "divs[sd]") <= left_over
