@@ -233,10 +233,17 @@ class WarpSampler:
         samples = [channel.of_columns(*cols).read(*rows, threads) for channel in channels]
         origin = rows[0] - margin[0], channels[0].first_column(*cols) - margin[1]
         weighting = samples[0].weighting
+        # What is stacked is kept once: the samples themselves go.
         stacks = [
-            (some, np.stack([one.records for _, one in some]), _stacked_limits(some))
+            (
+                [channel for channel, _ in some],
+                some[0][1].confidence,
+                np.stack([one.records for _, one in some]),
+                _stacked_limits(some),
+            )
             for some in _alike(list(zip(channels, samples, strict=True)))
         ]
+        del samples
 
         nothing: list[Any] = []
 
@@ -247,12 +254,12 @@ class WarpSampler:
             )  # fmt: skip
             row, col = _shifted(where.row, -origin[0]), _shifted(where.col, -origin[1])
             values = []
-            for some, whole, limits in stacks:
+            for some, confidence, records, limits in stacks:
                 means, trusts = engine.points(
-                    whole, weighting, row, col, where.stretches, confidence=some[0][1].confidence,
-                    limits=limits, to_uint8=some[0][0].to_uint8, shown=where.shown,
+                    records, weighting, row, col, where.stretches, confidence=confidence,
+                    limits=limits, to_uint8=some[0].to_uint8, shown=where.shown,
                 )  # fmt: skip
-                for number, (channel, _) in enumerate(some):
+                for number, channel in enumerate(some):
                     trust = None if trusts is None else trusts[number]
                     values.append(channel.finish(means[number], trust))
             _fade(values, where, cover, nothing, engine)
