@@ -12,13 +12,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lerf_core import errors, geometry, inspection, metrics
+    from lerf_core import chunked, errors, geometry, inspection, metrics
     from lerf_core._startup import first_run_message
     from lerf_core.bank import LutBank, analytic_bank
     from lerf_core.geometry import Displacement, homography_from_points
     from lerf_core.inspection import parameter_maps
     from lerf_core.loading import DEFAULT_BANK, available_banks, load_bank, user_bank_folder
-    from lerf_core.resampling import rescale, rescaled_shape, resize, warp
+    from lerf_core.resampling import rescale, resize, warp
+    from lerf_core.taps import rescaled_shape
 
 __all__ = [
     "DEFAULT_BANK",
@@ -26,6 +27,7 @@ __all__ = [
     "LutBank",
     "analytic_bank",
     "available_banks",
+    "chunked",
     "errors",
     "first_run_message",
     "geometry",
@@ -52,7 +54,7 @@ _HOMES = {
     "load_bank": "loading",
     "parameter_maps": "inspection",
     "rescale": "resampling",
-    "rescaled_shape": "resampling",
+    "rescaled_shape": "taps",
     "resize": "resampling",
     "user_bank_folder": "loading",
     "warp": "resampling",

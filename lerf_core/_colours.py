@@ -40,54 +40,61 @@ class CubicTaps:
 
     Attributes
     ----------
-    index : ndarray of int64, (size, count)
-        Source pixels, all inside the image.
-    weight : ndarray of float32, (size, count)
     first : ndarray of int64, (size,)
-        The first of `count` neighbours in a row, before those outside were led back inside.
-    source : ndarray of int64, (pad + source size + pad,)
-        Where neighbours -pad... are led to.
+        The first of `count` neighbours in a row; those outside the source are its ends.
+    weight : ndarray of float32, (size, count)
+    source : int
+        Number of source pixels.
     """
 
-    index: npt.NDArray[np.int64]
-    weight: FloatPlane
     first: npt.NDArray[np.int64]
-    source: npt.NDArray[np.int64]
+    weight: FloatPlane
+    source: int
+
+    @property
+    def index(self) -> npt.NDArray[np.int64]:
+        """Source pixels, (size, count)."""
+        neighbours = self.first[:, None] + np.arange(self.weight.shape[1])
+        index: npt.NDArray[np.int64] = np.clip(neighbours, 0, self.source - 1)
+        return index
 
     @property
     def pad(self) -> int:
-        """Neighbours before the first pixel that may be asked for."""
-        return (len(self.source) - (int(self.source.max()) + 1)) // 2
+        """Neighbours outside the source that may be asked for, at either end."""
+        last = int(self.first.max()) + self.weight.shape[1]
+        return int(max(-self.first.min(), last - self.source, 0))
+
+    def within(self, start: int, length: int) -> CubicTaps:
+        """Return the same taps of a source that begins with pixel `start`."""
+        return CubicTaps(self.first - start, self.weight, length)
 
     def band(self, top: int, bottom: int) -> tuple[CubicTaps, slice]:
         """Those of output pixels top..bottom-1, and the source pixels that they count from."""
-        part = slice(top, bottom)
-        index = self.index[part]
-        first, last = int(index.min()), int(index.max()) + 1
-        taps = CubicTaps(index - first, self.weight[part], self.first[part], self.source)
-        return taps, slice(first, last)
+        first, count = self.first[top:bottom], self.weight.shape[1]
+        start = int(np.clip(first.min(), 0, self.source - 1))
+        stop = int(np.clip(first.max() + count, start + 1, self.source))
+        return CubicTaps(first - start, self.weight[top:bottom], stop - start), slice(start, stop)
 
 
 def cubic_taps(
-    size: int, out_size: int, scale: float, *, anti_aliasing: bool, mode: str
+    size: int,
+    out_size: int,
+    scale: float,
+    *,
+    anti_aliasing: bool,
+    part: tuple[int, int] | None = None,
 ) -> CubicTaps:
     """Taps that resize an axis; the kernel is stretched where the axis shrinks.
 
-    Parameters
-    ----------
-    mode : str
-        What lies beyond the border, by the names of `numpy.pad`; not "constant".
+    Of all output pixels, or of those of a part, first..last-1.
     """
     stretch = min(max(1.0, 1.0 / scale), float(size)) if anti_aliasing else 1.0
-    position = axis_positions(size, out_size, scale)
+    position = axis_positions(size, out_size, scale, part)
     count = int(np.ceil(4 * stretch))
     first = np.floor(position - 2 * stretch).astype(np.int64) + 1
-    index = first[:, None] + np.arange(count)
-    weight = _kernel((position[:, None] - index) / stretch)
+    weight = _kernel((position[:, None] - (first[:, None] + np.arange(count))) / stretch)
     weight /= weight.sum(axis=1, keepdims=True)
-    pad = count + max(int(-first.min()), int(first.max()) + count - size, 0)
-    source = np.pad(np.arange(size), pad, mode=mode)  # type: ignore[call-overload]
-    return CubicTaps(source[index + pad], weight.astype(np.float32), first, source)
+    return CubicTaps(first, weight.astype(np.float32), size)
 
 
 def _kernel(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from lerf_core._engines import ENGINES
 from lerf_core._parallel import thread_count
+from lerf_core._planes import FILL_STEPS, LIMITS_REACH
 from lerf_core._validation import BORDER_MODES, check_choice, check_number, check_output_shape
 from lerf_core.bank import LutBank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
@@ -60,6 +61,19 @@ class Options:
     def smooth(self) -> bool:
         """Whether shrinking is anti-aliased."""
         return self.anti_aliasing is None or bool(self.anti_aliasing)
+
+    @property
+    def reach(self) -> int:
+        """How far from a pixel the tables look, through all stages."""
+        return self.bank.reach * len(self.bank.stages)
+
+    def halo(self, dtype: np.dtype[Any], channels: int) -> int:
+        """Pixels around those of the taps that a result can depend on."""
+        halo = max(self.reach, LIMITS_REACH)
+        # Missing and transparent pixels are filled from around, step by step.
+        transparent = self.alpha_channel(channels) is not None
+        filled = dtype.kind == "f" or self.nodata is not None or transparent
+        return halo + FILL_STEPS * self.reach if filled else halo
 
     def is_nearest(self, dtype: np.dtype[Any]) -> bool:
         """Whether pixels are copied instead of averaged."""

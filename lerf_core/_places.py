@@ -11,7 +11,7 @@ import numpy.typing as npt
 from lerf_core.geometry import InverseMap
 from lerf_core.taps import effective_stretch
 
-__all__ = ["LEAST_SPAN", "Place", "fold_period", "place"]
+__all__ = ["LEAST_SPAN", "Place", "fold", "fold_period", "place"]
 
 Plane = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -88,8 +88,8 @@ def place(
     column = np.arange(coverage.shape[1])
     between = (column >= shown[:, :1]) & (column < shown[:, 1:])
     return Place(
-        _fold(row, shape[0], mode, reach_row),
-        _fold(col, shape[1], mode, reach_col),
+        fold(row, shape[0], mode, reach_row),
+        fold(col, shape[1], mode, reach_col),
         stretches,
         shown,
         np.flatnonzero(between & (coverage == 0)),
@@ -129,7 +129,7 @@ def _coverage(position: Plane, size: int, span: Plane) -> Plane:
     return np.clip(low, 0, 1) * np.clip(high, 0, 1)
 
 
-def _fold(position: Plane, size: int, mode: str, stretch: Plane | float) -> Plane:
+def fold(position: Plane, size: int, mode: str, stretch: Plane | float) -> Plane:
     """Bring positions of an axis to where the border mode takes them from."""
     if mode in ("edge", "constant"):  # no farther than where the last pixel is out of reach
         return np.clip(position, -stretch, size - 1 + stretch)

@@ -20,10 +20,13 @@ from lerf_core.bank import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, LutBank
 from lerf_core.reference import WEIGHT_VALUES
 
 __all__ = [
+    "FILL_STEPS",
+    "LIMITS_REACH",
     "Border",
     "Channel",
     "Cover",
     "Samples",
+    "alpha_span",
     "find_missing",
     "prepare_alpha",
     "prepare_channel",
@@ -35,8 +38,10 @@ Mask = npt.NDArray[np.bool_]
 
 #: Missing values show where they would carry more than this share of the weight.
 _TRUST_NEEDED = np.float32(0.5)
-# Pixels around a cell of four that its limits depend on.
-_LIMITS_REACH = 2
+#: Pixels around a cell of four that its limits depend on.
+LIMITS_REACH = 2
+#: How many times what is known grows into what is not, for each pixel that the tables reach.
+FILL_STEPS = 2
 # Floats this many value ranges away from 0 count as infinite.
 _LARGEST = 1e30
 
@@ -48,10 +53,8 @@ class Border:
     Attributes
     ----------
     mode : str
-        A name of `numpy.pad`.
-    margin : (int, int)
-        Rows and columns by which the image is really extended before the tables are read;
-        0 for "edge" and "constant", which repeat the border's feature and parameters.
+        A name of `numpy.pad`. Only "constant" tells them anything: by all others the image
+        is extended before it comes here, or its outermost pixels are repeated.
     cval : float
         Feature beyond the border with "constant", in the image's own values.
     cval_alpha : float
@@ -59,17 +62,8 @@ class Border:
     """
 
     mode: str
-    margin: tuple[int, int] = (0, 0)
     cval: float = 0.0
     cval_alpha: float = 1.0
-
-    def extend(self, plane: Plane) -> Plane:
-        """Return the plane with its margin."""
-        if self.margin == (0, 0):
-            return plane
-        rows, cols = self.margin
-        pad = ((rows, rows), (cols, cols))
-        return np.pad(plane, pad, mode=self.mode)  # type: ignore[no-any-return,call-overload]
 
 
 class Samples(NamedTuple):
@@ -100,7 +94,7 @@ class Channel:
     Attributes
     ----------
     plane : ndarray, (rows, cols)
-        In the image's own values, with its margin and without missing values.
+        In the image's own values, without missing ones.
     confidence : ndarray of float32, (rows, cols), or None
         Factor of each pixel's weight.
     bank, engine
@@ -131,23 +125,6 @@ class Channel:
     def to_uint8(self) -> bool:
         """Whether the mean itself is the result."""
         return self.scale.is_bytes and not self.scale.linear_light
-
-    def first_column(self, first: int, last: int) -> int:
-        """Return which column `of_columns` begins with."""
-        return max(0, first - self._halo) if last - first < self.plane.shape[1] else 0
-
-    def of_columns(self, first: int, last: int) -> Channel:
-        """Return the channel without columns that first..last-1 do not depend on."""
-        if last - first == self.plane.shape[1]:
-            return self
-        part = slice(self.first_column(first, last), last + self._halo)
-        confidence = None if self.confidence is None else self.confidence[:, part]
-        return replace(self, plane=self.plane[:, part], confidence=confidence)
-
-    @property
-    def _halo(self) -> int:
-        """How far around a pixel the tables, or its limits, look."""
-        return max(self.bank.reach * len(self.bank.stages), _LIMITS_REACH)
 
     def read(self, first: int, last: int, threads: int) -> Samples:
         """Read the tables for rows first..last-1: what the whole plane's would be."""
@@ -253,30 +230,36 @@ def prepare_channel(
         unknown, missing = find_missing(plane, scale, nodata)
         confidence = None if unknown is None else (~unknown).astype(np.float32)
     if confidence is not None and not (confidence > 0).all():
-        passes = 2 * bank.reach * len(bank.stages)
+        passes = FILL_STEPS * bank.reach * len(bank.stages)
         plane = _fill(plane, confidence > 0, passes, scale)
     elif confidence is not None and border.mode != "constant" and (confidence == 1).all():
         confidence = None  # the same result by the faster kernel
     if confidence is None and border.mode == "constant" and _not_finite(border.cval):
         confidence = np.ones(plane.shape, np.float32)
         missing = border.cval
-    if confidence is not None:
-        confidence = border.extend(confidence)
     ends = _ends(scale, border)
-    return Channel(border.extend(plane), confidence, bank, engine, scale, ends, missing)
+    return Channel(plane, confidence, bank, engine, scale, ends, missing)
+
+
+def alpha_span(plane: Plane, scale: ValueScale) -> tuple[float, float] | None:
+    """Grey levels that an alpha channel does not leave: there is nothing more than opaque."""
+    if scale.is_bytes:
+        return None
+    low, high = scale.to_grey(plane.min()), scale.to_grey(plane.max())
+    return min(0.0, float(low)), max(float(LEVELS), float(high))
 
 
 def prepare_alpha(
-    plane: Plane, scale: ValueScale, bank: LutBank, border: Border, engine: Engine
+    plane: Plane,
+    scale: ValueScale,
+    bank: LutBank,
+    border: Border,
+    engine: Engine,
+    span: tuple[float, float] | None,
 ) -> Channel:
-    """Prepare an alpha channel; the plane is finite."""
+    """Prepare an alpha channel; the plane is finite, and `span` is `alpha_span`'s."""
     scale = replace(scale, linear_light=False)
     ends = _ends(scale, border)
-    span = None
-    if not scale.is_bytes:  # there is nothing more than opaque
-        low, high = scale.to_grey(plane.min()), scale.to_grey(plane.max())
-        span = min(0.0, float(low)), max(float(LEVELS), float(high))
-    plane = border.extend(plane)
     return Channel(plane, None, bank, engine, scale, ends, None, is_alpha=True, span=span)
 
 
@@ -304,7 +287,7 @@ def _read(
     engine: Engine,
     threads: int,
 ) -> tuple[Plane, Plane | None]:
-    """Read the tables for rows first..last-1 of a plane that has its border.
+    """Read the tables for rows first..last-1 of a plane.
 
     Returns
     -------
@@ -313,7 +296,7 @@ def _read(
     """
     interval_bits = bank.interval.bit_length() - 1
     stages, rows = len(bank.stages), len(plane)
-    halo = max(bank.reach * stages, _LIMITS_REACH)
+    halo = max(bank.reach * stages, LIMITS_REACH)
     # Edges are repeated at the plane's own, which the halo keeps away from all others.
     top, bottom = max(0, first - halo), min(rows, last + halo)
     plane = plane[top:bottom]
@@ -327,7 +310,7 @@ def _read(
         remainder = remainder[first - top : last - top]
     limits: Plane | None = None
     if bank.kind.has_planes:
-        above, below = max(0, first - _LIMITS_REACH), min(rows, last + _LIMITS_REACH)
+        above, below = max(0, first - LIMITS_REACH), min(rows, last + LIMITS_REACH)
         near = slice(above - top, below - top)
         grey = units[near] if scale.is_bytes else engine.to_grey(scale, plane[near])
         limits = engine.limits(grey, threads)[:, first - above : last - above + 1]

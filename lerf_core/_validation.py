@@ -17,7 +17,9 @@ from lerf_core.errors import ImageTooLargeError, InvalidArgumentError, InvalidTy
 
 __all__ = [
     "BORDER_MODES",
+    "check_axes",
     "check_choice",
+    "check_count",
     "check_image",
     "check_memory",
     "check_number",
@@ -41,33 +43,43 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
 def check_image(image: object, channel_axis: int | None) -> npt.NDArray[Any]:
     """Return the image as an array with at least two spatial axes and no empty one."""
     if not isinstance(image, np.ndarray) and hasattr(image, "dask"):
-        raise InvalidTypeError("image is a dask array; compute it first, or pass a NumPy array")
+        raise InvalidTypeError(
+            "image is a dask array; lerf_core.chunked takes those, or compute it first"
+        )
     if isinstance(image, np.ma.MaskedArray):
         raise InvalidTypeError("image is a masked array; fill it and name the value as nodata")
     array = np.asarray(image)
-    if array.dtype.kind not in "buif":
-        raise InvalidTypeError(f"image must hold booleans, integers or floats, got {array.dtype}")
+    check_axes(array.shape, array.dtype, channel_axis, stacklevel=4)
+    return array
+
+
+def check_axes(
+    shape: tuple[int, ...], dtype: np.dtype[Any], channel_axis: int | None, *, stacklevel: int = 3
+) -> None:
+    """Raise unless an image has pixels that can be resampled, and two spatial axes of them."""
+    if dtype.kind not in "buif":
+        raise InvalidTypeError(f"image must hold booleans, integers or floats, got {dtype}")
+    ndim = len(shape)
     if channel_axis is not None:
         channel_axis = _integer("channel_axis", channel_axis)
-    axes = array.ndim - (channel_axis is not None)
+    axes = ndim - (channel_axis is not None)
     if axes < 2:
         raise InvalidArgumentError(
-            f"image must have at least two spatial axes, got shape {array.shape} with "
+            f"image must have at least two spatial axes, got shape {shape} with "
             f"channel_axis {channel_axis}"
         )
-    if channel_axis is not None and not -array.ndim <= channel_axis < array.ndim:
+    if channel_axis is not None and not -ndim <= channel_axis < ndim:
         raise InvalidArgumentError(
-            f"channel_axis must lie in {-array.ndim}..{array.ndim - 1}, got {channel_axis}"
+            f"channel_axis must lie in {-ndim}..{ndim - 1}, got {channel_axis}"
         )
-    if array.size == 0:
-        raise InvalidArgumentError(f"image is empty: shape {array.shape}")
-    if channel_axis is None and array.ndim == 3 and array.shape[2] in (3, 4):
+    if 0 in shape:
+        raise InvalidArgumentError(f"image is empty: shape {shape}")
+    if channel_axis is None and ndim == 3 and shape[2] in (3, 4):
         warnings.warn(
-            f"an image of shape {array.shape} is resampled plane by plane over its last two "
+            f"an image of shape {shape} is resampled plane by plane over its last two "
             "axes; if the last axis holds colours, pass channel_axis=-1",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
-    return array
 
 
 def _integer(name: str, value: Any) -> int:
@@ -124,6 +136,14 @@ def check_value_range(value_range: Any, dtype: np.dtype[Any]) -> tuple[float, fl
     if not (math.isfinite(span) and 1e-300 < span < 1e300):
         raise InvalidArgumentError(f"value_range must be finite and rising, got {(low, high)}")
     return low, high
+
+
+def check_count(name: str, value: Any) -> int:
+    """Return a positive integer."""
+    count = _integer(name, value)
+    if count < 1:
+        raise InvalidArgumentError(f"{name} must be positive, got {value!r}")
+    return count
 
 
 def check_number(name: str, value: Any) -> float:

@@ -9,6 +9,7 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidTypeError",
     "LerfError",
+    "TiledFileError",
 ]
 
 
@@ -37,3 +38,7 @@ class BankNotFoundError(LerfError, FileNotFoundError):
 
 class ImageTooLargeError(LerfError, MemoryError):
     """The result would not fit the memory of this machine."""
+
+
+class TiledFileError(LerfError, OSError):
+    """A large image file cannot be read or written tile by tile."""

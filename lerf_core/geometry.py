@@ -11,7 +11,7 @@ of coordinates are in (row, col) order, as arrays are indexed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 
 __all__ = [
+    "BoundedMap",
     "Displacement",
     "Homography",
     "InverseMap",
@@ -27,6 +28,7 @@ __all__ = [
     "as_homography",
     "as_inverse_map",
     "corners",
+    "field_map",
     "fit_output",
     "homography_from_points",
     "invert",
@@ -310,6 +312,15 @@ class InverseMap(Protocol):
             For rows and columns the least position, the largest, and the largest span.
         """
 
+    def part(
+        self, top: int, left: int, shape: tuple[int, int], whole: tuple[int, int]
+    ) -> InverseMap:
+        """Return the map of a block of an output: of its `shape`, and the output's, `whole`.
+
+        The block's first pixel, which the map calls (0, 0), is (top, left) of the output; every
+        pixel is located to the same bit as in the whole.
+        """
+
 
 @dataclass(frozen=True, eq=False)
 class Displacement:
@@ -329,10 +340,12 @@ class Displacement:
 class Homography:
     """An inverse 3x3 matrix, of the sign that makes its depth positive in front.
 
-    Build it with `facing`. Output points of depth <= 0 lie beyond the horizon.
+    Build it with `facing`. Output points of depth <= 0 lie beyond the horizon. Pixel (0, 0) of
+    the output is `origin`, (row, col), for the matrix.
     """
 
     matrix: Matrix
+    origin: tuple[int, int] = (0, 0)
 
     @classmethod
     def facing(cls, inverse: npt.ArrayLike, shape: tuple[int, int]) -> Homography:
@@ -349,8 +362,9 @@ class Homography:
     def locate(self, top: int, bottom: int, shape: tuple[int, int]) -> tuple[Positions, Positions]:
         """See `InverseMap.locate`; NaN beyond the horizon, spans as well."""
         m = self.matrix
-        x = np.arange(shape[1], dtype=np.float64)[None, :]
-        y = np.arange(top, bottom, dtype=np.float64)[:, None]
+        down, right = self.origin
+        x = np.arange(right, right + shape[1], dtype=np.float64)[None, :]
+        y = np.arange(down + top, down + bottom, dtype=np.float64)[:, None]
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             depth = (m[2, 0] * x + m[2, 1] * y) + m[2, 2]
             row = ((m[1, 0] * x + m[1, 1] * y) + m[1, 2]) / depth
@@ -369,85 +383,185 @@ class Homography:
         return positions, spans
 
     def bounds(self, shape: tuple[int, int]) -> Positions | None:
-        """See `InverseMap.bounds`; not known if the horizon is in sight.
+        """See `InverseMap.bounds`; not known if the horizon is in sight."""
+        bottom, right = shape[0] - 1.0, shape[1] - 1.0
+        ends = np.array([[0.0, 0.0], [right, 0.0], [0.0, bottom], [right, bottom]])
+        with np.errstate(all="ignore"):
+            if not (ends @ self.matrix_here[2, :2] + self.matrix_here[2, 2]).min() > 0:
+                return None
+            bounds = np.array(self.extremes(ends))
+        return bounds if np.isfinite(bounds).all() else None
 
-        In front of it a quadrangle becomes a quadrangle, whose corners lie farthest out. The
-        derivative of a/d is (a' d - a d') / d**2; along x, its numerator does not depend on x.
+    @property
+    def matrix_here(self) -> Matrix:
+        """The matrix that calls the output's first pixel (0, 0); rounded, unlike `locate`."""
+        down, right = self.origin
+        moved: Matrix = self.matrix @ np.array([[1.0, 0, right], [0, 1.0, down], [0, 0, 1.0]])
+        return moved
+
+    def extremes(self, corners: npt.NDArray[np.float64]) -> list[tuple[float, float, float]]:
+        """Bound what a convex polygon in front of the horizon sees; as `bounds`.
+
+        It becomes a polygon whose corners, (x, y), lie farthest out. The derivative of a/d is
+        (a' d - a d') / d**2; along x, its numerator does not depend on x.
         """
-        ends = np.array([[0, 0], [shape[1] - 1, 0], [0, shape[0] - 1], np.subtract(shape[::-1], 1)])
-        x, y = ends.T.astype(np.float64)
-        m = self.matrix
+        x, y = corners.T
+        m = self.matrix_here
+        found = []
         with np.errstate(all="ignore"):
             depth = m[2, 0] * x + m[2, 1] * y + m[2, 2]
-            if not depth.min() > 0:
-                return None
-            found = []
             for a, b, c in (m[1], m[0]):
                 position = (a * x + b * y + c) / depth
                 along_x = np.abs(a * (m[2, 1] * y + m[2, 2]) - m[2, 0] * (b * y + c)).max()
                 along_y = np.abs(b * (m[2, 0] * x + m[2, 2]) - m[2, 1] * (a * x + c)).max()
                 span = np.hypot(along_x, along_y) / depth.min() ** 2
-                found.append((position.min(), position.max(), span))
-        bounds = np.array(found)
-        return bounds if np.isfinite(bounds).all() else None
+                found.append((float(position.min()), float(position.max()), float(span)))
+        return found
+
+    def part(
+        self,
+        top: int,
+        left: int,
+        shape: tuple[int, int],  # noqa: ARG002
+        whole: tuple[int, int],  # noqa: ARG002
+    ) -> Homography:
+        """See `InverseMap.part`."""
+        down, right = self.origin
+        return Homography(self.matrix, (down + top, right + left))
 
 
 @dataclass(frozen=True, eq=False)
 class SampledMap:
-    """Base of the maps without a derivative of their own: differences of positions."""
+    """Base of the maps without a derivative of their own: differences of positions.
 
-    def positions(self, top: int, bottom: int, cols: int) -> Positions:
-        """Return the positions of output rows top..bottom-1, in an array of their own."""
+    Attributes
+    ----------
+    origin : (int, int)
+        Row and column of the map's first pixel in the output that it is part of.
+    whole : (int, int) or None
+        Rows and columns of that output; None: the map is all of it.
+    """
+
+    origin: tuple[int, int] = field(default=(0, 0), kw_only=True)
+    whole: tuple[int, int] | None = field(default=None, kw_only=True)
+
+    def positions(self, top: int, bottom: int, left: int, right: int) -> Positions:
+        """Return the positions of a block of the whole output, in an array of their own."""
         raise NotImplementedError
 
     def bounds(self, shape: tuple[int, int]) -> Positions | None:  # noqa: ARG002
         """See `InverseMap.bounds`; not known before all positions are."""
         return None
 
+    def part(
+        self, top: int, left: int, shape: tuple[int, int], whole: tuple[int, int]
+    ) -> SampledMap:
+        """See `InverseMap.part`."""
+        raise NotImplementedError
+
     def with_neighbours(
         self, top: int, bottom: int, shape: tuple[int, int]
-    ) -> tuple[Positions, int]:
-        """Return positions of the band and of the rows that touch it, and which row is `top`."""
-        above, below = max(0, top - 1), min(shape[0], bottom + 1)
-        return self.positions(above, below, shape[1]), top - above
+    ) -> tuple[Positions, tuple[int, int]]:
+        """Return positions of the band and of the pixels that touch it, and which is its first."""
+        (down, across), (rows, cols) = self.origin, self.whole or shape
+        above, below = max(0, down + top - 1), min(rows, down + bottom + 1)
+        left, right = max(0, across - 1), min(cols, across + shape[1] + 1)
+        return self.positions(above, below, left, right), (down + top - above, across - left)
 
     def locate(self, top: int, bottom: int, shape: tuple[int, int]) -> tuple[Positions, Positions]:
         """See `InverseMap.locate`; central differences, one-sided at the output's border."""
-        field, first = self.with_neighbours(top, bottom, shape)
+        field, (row, col) = self.with_neighbours(top, bottom, shape)
         squares = np.zeros_like(field)
-        band = slice(first, first + bottom - top)
+        band = (slice(None), slice(row, row + bottom - top), slice(col, col + shape[1]))
         with np.errstate(invalid="ignore", over="ignore"):
             for axis in (1, 2):
                 if field.shape[axis] > 1:
                     squares += np.gradient(field, axis=axis) ** 2
-            return field[:, band], np.sqrt(squares[:, band])
+            return field[band], np.sqrt(squares[band])
 
 
 @dataclass(frozen=True, eq=False)
-class _Absolute(SampledMap):
+class _Field(SampledMap):
+    """A field whose first value belongs to pixel `corner` of the whole output."""
+
     field: npt.NDArray[np.floating[Any]]
+    corner: tuple[int, int] = (0, 0)
 
-    def positions(self, top: int, bottom: int, cols: int) -> Positions:  # noqa: ARG002
-        return np.array(self.field[:, top:bottom], dtype=np.float64)
+    def positions(self, top: int, bottom: int, left: int, right: int) -> Positions:
+        down, across = self.corner
+        inner = self.field[:, top - down : bottom - down, left - across : right - across]
+        return np.array(inner, dtype=np.float64)
+
+    def part(self, top: int, left: int, shape: tuple[int, int], whole: tuple[int, int]) -> _Field:
+        """See `InverseMap.part`; keeps the block's values and its neighbours' alone."""
+        down, across = self.corner
+        above, before = max(0, top - 1), max(0, left - 1)
+        inner = self.field[
+            :,
+            above - down : top + shape[0] + 1 - down,
+            before - across : left + shape[1] + 1 - across,
+        ]
+        return replace(self, field=inner, corner=(above, before), origin=(top, left), whole=whole)
 
 
-@dataclass(frozen=True, eq=False)
-class _Relative(SampledMap):
-    field: npt.NDArray[np.floating[Any]]
+class _Absolute(_Field):
+    pass
 
-    def positions(self, top: int, bottom: int, cols: int) -> Positions:
-        result = np.array(self.field[:, top:bottom], dtype=np.float64)
+
+class _Relative(_Field):
+    def positions(self, top: int, bottom: int, left: int, right: int) -> Positions:
+        result = super().positions(top, bottom, left, right)
         result[0] += np.arange(top, bottom, dtype=np.float64)[:, None]
-        result[1] += np.arange(cols, dtype=np.float64)
+        result[1] += np.arange(left, right, dtype=np.float64)
         return result
+
+
+def field_map(
+    field: npt.NDArray[np.floating[Any]],
+    corner: tuple[int, int],
+    whole: tuple[int, int],
+    *,
+    is_relative: bool,
+) -> InverseMap:
+    """Return the map of a part of a field, (2, rows, cols), that begins at a corner of it."""
+    kind = _Relative if is_relative else _Absolute
+    return kind(field, corner, whole=whole)
+
+
+@dataclass(frozen=True, eq=False)
+class BoundedMap(SampledMap):
+    """A displacement field of which nothing is known but that no step is longer than `most`."""
+
+    most: float
+
+    def bounds(self, shape: tuple[int, int]) -> Positions:
+        """See `InverseMap.bounds`."""
+        # A derivative is a difference of two steps over two pixels, or over one at the border.
+        span = np.hypot(1 + 2 * self.most, 2 * self.most)
+        return np.array(
+            [
+                (first - self.most, first + size - 1 + self.most, span)
+                for first, size in zip(self.origin, shape, strict=True)
+            ]
+        )
+
+    def part(
+        self,
+        top: int,
+        left: int,
+        shape: tuple[int, int],  # noqa: ARG002
+        whole: tuple[int, int],
+    ) -> BoundedMap:
+        """See `InverseMap.part`."""
+        return replace(self, origin=(top, left), whole=whole)
 
 
 @dataclass(frozen=True, eq=False)
 class _Function(SampledMap):
     function: Callable[[npt.NDArray[np.float64]], npt.ArrayLike]
 
-    def positions(self, top: int, bottom: int, cols: int) -> Positions:
-        y, x = np.mgrid[top:bottom, 0:cols]
+    def positions(self, top: int, bottom: int, left: int, right: int) -> Positions:
+        y, x = np.mgrid[top:bottom, left:right]
         points = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
         mapped = _real_array("what inverse_map returns", self.function(points))
         if mapped.shape != points.shape:
@@ -455,6 +569,16 @@ class _Function(SampledMap):
                 f"inverse_map must return an array of shape {points.shape}, got {mapped.shape}"
             )
         return np.stack([mapped[:, 1].reshape(y.shape), mapped[:, 0].reshape(y.shape)])
+
+    def part(
+        self,
+        top: int,
+        left: int,
+        shape: tuple[int, int],  # noqa: ARG002
+        whole: tuple[int, int],
+    ) -> _Function:
+        """See `InverseMap.part`."""
+        return replace(self, origin=(top, left), whole=whole)
 
 
 def as_inverse_map(

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lerf_core._apply import prepare_channels
 from lerf_core._engines import get_engine
 from lerf_core._options import Options, spatial_axes
 from lerf_core._parallel import thread_count
@@ -33,7 +34,6 @@ from lerf_core._values import ValueScale
 from lerf_core.bank import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT, SLOPES, Kind, LutBank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.loading import load_bank
-from lerf_core.resampling import _prepare
 from lerf_core.table_inspection import (
     SLICES,
     TableStatistics,
@@ -262,7 +262,7 @@ def _fill_maps(array: npt.NDArray[Any], stack: Map, scale: ValueScale, options: 
     engine, threads = get_engine(options.engine), thread_count(options.threads)
     for index in np.ndindex(*leading):
         planes = [source[(channel, *index)].astype(scale.dtype) for channel in range(channels)]
-        prepared = _prepare(planes, scale, options, cvals, opacity, Border("edge"), engine)
+        prepared = prepare_channels(planes, scale, options, cvals, opacity, Border("edge"), engine)
         for number, channel in enumerate(prepared):
             place = target[(slice(None), number, *index)]
             whole = channel.read(0, len(channel.plane), threads)

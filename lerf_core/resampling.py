@@ -1,4 +1,4 @@
-"""resize, rescale and warp: validate, plan, apply.
+"""resize, rescale and warp of images in memory: validate, plan, compute.
 
 Convention
 ----------
@@ -11,38 +11,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core._engines import Engine, get_engine
-from lerf_core._options import Options, spatial_axes, target_shape
-from lerf_core._parallel import bands, run_all, thread_count
-from lerf_core._planes import (
-    Border,
-    Channel,
-    Cover,
-    find_missing,
-    prepare_alpha,
-    prepare_channel,
-)
-from lerf_core._samplers import Channels, GridSampler, Image, Sampler, WarpSampler, Writer
-from lerf_core._validation import (
-    check_image,
-    check_memory,
-    check_output_shape,
-    check_scale,
-    check_value_range,
-)
-from lerf_core._values import ValueScale
-from lerf_core.bank import LEVELS, LutBank
-from lerf_core.errors import InvalidArgumentError
-from lerf_core.geometry import Displacement, as_inverse_map
-from lerf_core.loading import SHRINKING_BANK, load_bank
-
-__all__ = ["rescale", "rescaled_shape", "resize", "warp"]
+from lerf_core._plans import Plan, plan_rescale, plan_resize, plan_warp
+from lerf_core._samplers import Image
+from lerf_core._validation import check_image, check_memory
+from lerf_core.bank import LutBank
+from lerf_core.geometry import Displacement
 
 Bank = LutBank | str | None
 
@@ -149,11 +127,11 @@ def resize(
     (8, 9)
     """
     array = check_image(image, channel_axis)
-    axes = spatial_axes(array.ndim, channel_axis)
-    rows, cols = target_shape(array.shape, axes, output_shape)
-    scale = (rows / array.shape[axes[0]], cols / array.shape[axes[1]])
-    options = Options(
-        bank=_bank_for(bank, scale, anti_aliasing),
+    plan = plan_resize(
+        array.shape,
+        array.dtype,
+        output_shape,
+        bank,
         channel_axis=channel_axis,
         mode=mode,
         cval=cval,
@@ -168,7 +146,7 @@ def resize(
         threads=threads,
         engine=engine,
     )
-    return _resize(array, (rows, cols), scale, options)
+    return _whole(plan, array)
 
 
 def rescale(
@@ -213,11 +191,11 @@ def rescale(
     (15, 15, 3)
     """
     array = check_image(image, channel_axis)
-    factors = check_scale(scale)
-    axes = spatial_axes(array.ndim, channel_axis)
-    shape = rescaled_shape((array.shape[axes[0]], array.shape[axes[1]]), factors)
-    options = Options(
-        bank=_bank_for(bank, factors, anti_aliasing),
+    plan = plan_rescale(
+        array.shape,
+        array.dtype,
+        scale,
+        bank,
         channel_axis=channel_axis,
         mode=mode,
         cval=cval,
@@ -232,28 +210,7 @@ def rescale(
         threads=threads,
         engine=engine,
     )
-    return _resize(array, shape, factors, options)
-
-
-def rescaled_shape(shape: tuple[int, int], scale: float | tuple[float, float]) -> tuple[int, int]:
-    """Return the rows and columns that `rescale` gives: ``ceil(size * scale)`` an axis.
-
-    Rounding errors of the product do not count: 10 pixels by 1.1 are 11.
-
-    Examples
-    --------
-    >>> rescaled_shape((10, 7), 1.1)
-    (11, 8)
-    """
-    factors = check_scale(scale)
-    try:
-        sizes = [float(size) * factor for size, factor in zip(shape, factors, strict=True)]
-    except (TypeError, ValueError) as error:
-        raise InvalidArgumentError(f"shape must be (rows, cols), got {shape!r}") from error
-    if not max(sizes) < 2**31:
-        raise InvalidArgumentError(f"{shape} by {scale} gives sides of 2**31 pixels or more")
-    rows, cols = (max(1, math.ceil(size - 1e-9 * max(1.0, size))) for size in sizes)
-    return check_output_shape((rows, cols))
+    return _whole(plan, array)
 
 
 def warp(
@@ -320,14 +277,12 @@ def warp(
     20
     """
     array = check_image(image, channel_axis)
-    axes = spatial_axes(array.ndim, channel_axis)
-    wanted = None
-    if output_shape is not None:
-        wanted = target_shape(array.shape, axes, output_shape)
-    source_shape = (array.shape[axes[0]], array.shape[axes[1]])
-    mapping, shape = as_inverse_map(inverse_map, source_shape, wanted)
-    options = Options(
-        bank=load_bank(bank),
+    plan = plan_warp(
+        array.shape,
+        array.dtype,
+        inverse_map,
+        output_shape,
+        bank,
         channel_axis=channel_axis,
         mode=mode,
         cval=cval,
@@ -341,185 +296,29 @@ def warp(
         threads=threads,
         engine=engine,
     )
-    _check_fits(array, shape, options)
-    return _apply(array, shape, options, WarpSampler(mapping, source_shape, shape, options))
+    return _whole(plan, array)
 
 
-# -- apply ------------------------------------------------------------------------
+def _whole(plan: Plan, array: Image) -> Image:
+    """Compute a whole result, if neither it nor what is needed to make it passes the memory."""
+    check_memory(whole_bytes(plan), f"an image of {plan.out_shape}")
+    return plan.compute(array)
 
 
-def _bank_for(bank: Bank, scale: tuple[float, float], anti_aliasing: bool | None) -> LutBank:
-    """The bank that is asked for; else the one for enlarging, or for shrinking alone."""
-    if bank is None and anti_aliasing is not False and max(scale) <= 1:
-        return load_bank(SHRINKING_BANK)
-    return load_bank(bank)
-
-
-def _resize(
-    array: Image, shape: tuple[int, int], scale: tuple[float, float], options: Options
-) -> Image:
-    rows, cols = spatial_axes(array.ndim, options.channel_axis)
-    source_shape = (array.shape[rows], array.shape[cols])
-    _check_fits(array, shape, options)
-    sampler = None
-    if shape != source_shape or scale != (1.0, 1.0):
-        sampler = GridSampler(source_shape, shape, scale, options)
-    return _apply(array, shape, options, sampler)
-
-
-def _check_fits(array: Image, shape: tuple[int, int], options: Options) -> None:
-    """Raise if neither the result nor what is needed to make it fits the memory."""
-    rows, cols = spatial_axes(array.ndim, options.channel_axis)
-    source = array.shape[rows] * array.shape[cols]
-    planes = array.size // source
-    channels = 1 if options.channel_axis is None else array.shape[options.channel_axis]
-    itemsize = array.dtype.itemsize if options.preserve_range else 8
+def whole_bytes(plan: Plan) -> int:
+    """Estimate the memory that a whole result and the work on it take, without the image."""
+    options, dtype = plan.options, plan.dtype
+    rows, cols = plan.source_shape
+    source = rows * cols
+    planes = math.prod(plan.shape) // source
+    itemsize = dtype.itemsize if options.preserve_range else 8
     # A feature, parameters and limits for each source pixel of a plane: bytes, or float32.
     work = 0
-    if not options.is_nearest(array.dtype):
-        bytes_alone = array.dtype == np.uint8 and options.value_range is None
+    if not options.is_nearest(dtype):
+        bytes_alone = dtype == np.uint8 and options.value_range is None
         size = 1 if bytes_alone and not options.linear_light else 4
         kind = options.bank.kind
-        work = source * channels * size * (2 + len(kind.values) + 2 * kind.has_planes)
-    result = shape[0] * shape[1] * planes * itemsize
-    check_memory(result + work + 64 * (shape[0] + shape[1]), f"an image of {shape}")
-
-
-def _apply(
-    array: Image, shape: tuple[int, int], options: Options, sampler: Sampler | None
-) -> Image:
-    """Resample every plane and put the image together again; no sampler: a copy."""
-    native = array.dtype.newbyteorder("=")
-    value_range = check_value_range(options.value_range, native)
-    nearest = options.is_nearest(native)
-    stacked = _channels_first(array, options.channel_axis)
-    channels, *leading, _, _ = stacked.shape
-    cvals = options.cvals(channels, native)
-    alpha = options.alpha_channel(channels)
-    threads = thread_count(options.threads)
-    if not options.preserve_range:
-        native = np.dtype(np.float32 if array.dtype in (np.float16, np.float32) else np.float64)
-    if sampler is None:
-        out = array.astype(native if not options.preserve_range else array.dtype)
-        return _to_unit_range(out, value_range, options)
-    out = np.empty(
-        _with_axis((*leading, *shape), channels, options.channel_axis),
-        dtype=array.dtype if options.preserve_range else native,
-    )
-    target = _channels_first(out, options.channel_axis)
-    scale = ValueScale(native, *value_range, linear_light=options.linear_light)
-    cover = Cover(scale, cvals, alpha, options.nodata)
-    # A warp's border is blended over the image (`Cover`): its taps find the edge's pixels.
-    tap_mode = "edge" if sampler.blends and options.mode == "constant" else options.mode
-    engine = get_engine(options.engine)
-    for index in np.ndindex(*leading):
-        # Views where they can be: bands copy what they read.
-        planes = [
-            stacked[(channel, *index)].astype(native, copy=False) for channel in range(channels)
-        ]
-        if nearest:
-            write = sampler.nearest(planes, cvals)
-        else:
-            extends = tap_mode not in ("edge", "constant")
-            margin = sampler.margin(options.bank) if extends else (0, 0)
-            border = Border(tap_mode, margin)
-            if isinstance(sampler, GridSampler) and _goes_fast(planes, scale, options, alpha):
-                write = _fast(sampler, planes, scale, options, border, engine)
-            else:
-                prepared = _prepare(planes, scale, options, cvals, alpha, border, engine)
-                write = sampler.lerf(prepared, engine, margin, cover, threads)
-
-        def task(top: int, bottom: int, write: Writer = write, index: Any = index) -> None:
-            write(top, bottom, target[(slice(None), *index, slice(top, bottom))])
-
-        height = sampler.band(threads)
-        run_all(task, bands(shape[0], height), threads)
-    return _to_unit_range(out, value_range, options)
-
-
-def _goes_fast(planes: Channels, scale: ValueScale, options: Options, alpha: int | None) -> bool:
-    """Whether colours are to be resized as differences to their luma, and can be."""
-    if not options.fast or len(planes) != 3 or alpha is not None:
-        return False
-    if options.linear_light or options.mode == "constant":
-        return False
-    return all(find_missing(plane, scale, options.nodata)[0] is None for plane in planes)
-
-
-def _fast(
-    sampler: GridSampler,
-    planes: Channels,
-    scale: ValueScale,
-    options: Options,
-    border: Border,
-    engine: Engine,
-) -> Writer:
-    """Prepare the luma."""
-    grey = planes if scale.is_bytes else [engine.to_grey(scale, plane) for plane in planes]
-    source = engine.luma_of(grey)
-    levels = ValueScale(source.dtype, 0, LEVELS)
-    luma = prepare_channel(source, levels, options.bank, border, engine)
-    return sampler.fast(planes, luma, scale, engine, border.margin)
-
-
-def _channels_first(array: Image, channel_axis: int | None) -> Image:
-    """View an image with its channels, or its only one, in front."""
-    return array[None] if channel_axis is None else np.moveaxis(array, channel_axis, 0)
-
-
-def _with_axis(shape: tuple[int, ...], channels: int, axis: int | None) -> tuple[int, ...]:
-    if axis is None:
-        return shape
-    place = axis % (len(shape) + 1)
-    return (*shape[:place], channels, *shape[place:])
-
-
-def _to_unit_range(out: Image, value_range: tuple[float, float], options: Options) -> Image:
-    """Map floats to 0..1 where the range is not to be preserved."""
-    low, high = value_range
-    if options.preserve_range or (low, high) == (0.0, 1.0):
-        return out
-    out -= low
-    out /= high - low
-    return out
-
-
-def _prepare(
-    planes: Channels,
-    scale: ValueScale,
-    options: Options,
-    cvals: list[float],
-    alpha: int | None,
-    border: Border,
-    engine: Engine,
-) -> list[Channel]:
-    """Prepare every channel of a plane."""
-    bank = options.bank
-    opacity = None
-    if alpha is not None:
-        planes, opacity = _without_missing(planes, alpha, scale, options.nodata)
-        cval_alpha = float(np.clip(scale.to_grey(cvals[alpha]) / LEVELS, 0, 1))
-        border = replace(border, cval_alpha=cval_alpha)
-    prepared = []
-    for number, plane in enumerate(planes):
-        side = replace(border, cval=cvals[number])
-        if number == alpha:
-            prepared.append(prepare_alpha(plane, scale, bank, side, engine))
-        else:
-            prepared.append(
-                prepare_channel(plane, scale, bank, side, engine, opacity, options.nodata)
-            )
-    return prepared
-
-
-def _without_missing(
-    planes: Channels, alpha: int, scale: ValueScale, nodata: float | None
-) -> tuple[Channels, Image]:
-    """Make pixels with a missing colour or alpha transparent; return alpha in 0..1 too."""
-    opaque = planes[alpha]
-    for number, plane in enumerate(planes):
-        unknown, _ = find_missing(plane, scale, None if number == alpha else nodata)
-        if unknown is not None:
-            opaque = np.where(unknown, scale.low, opaque).astype(opaque.dtype)
-    planes = [opaque if number == alpha else plane for number, plane in enumerate(planes)]
-    return planes, np.clip(scale.to_grey(opaque) / LEVELS, 0, 1).astype(np.float32)
+        values = 2 + len(kind.values) + 2 * kind.has_planes
+        work = source * plan.pixel.channels * size * values
+    result = math.prod(plan.out_shape) * planes * itemsize
+    return result + work + 64 * sum(plan.out_shape)

@@ -10,10 +10,14 @@ centres of source and result coincide: output pixel o of an axis lies at
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from lerf_core._validation import check_output_shape, check_scale
+from lerf_core.errors import InvalidArgumentError
 
 __all__ = [
     "MAX_POINT_TAPS",
@@ -27,6 +31,7 @@ __all__ = [
     "effective_stretch",
     "nearest_index",
     "point_taps",
+    "rescaled_shape",
 ]
 
 #: Positions this close below a pixel still count as on it (the published code's margin).
@@ -91,26 +96,37 @@ class PointTaps:
     col_scale: Positions
 
 
-def axis_positions(size: int, out_size: int, scale: float) -> Positions:
-    """Return the source position of each output pixel of an axis."""
+def axis_positions(
+    size: int, out_size: int, scale: float, part: tuple[int, int] | None = None
+) -> Positions:
+    """Return the source position of each output pixel of an axis, or of a part of them."""
+    first, last = part or (0, out_size)
     # The published order of operations: whether a neighbour one pixel away still counts for
     # LeRF-L hangs on this sum's last bit.
-    start = np.arange(out_size, dtype=np.float64) / scale + (size - 1) / 2
+    start = np.arange(first, last, dtype=np.float64) / scale + (size - 1) / 2
     return start - (out_size - 1) / (2 * scale)
 
 
-def axis_taps(size: int, out_size: int, scale: float, *, anti_aliasing: bool) -> AxisTaps:
+def axis_taps(
+    size: int,
+    out_size: int,
+    scale: float,
+    *,
+    anti_aliasing: bool,
+    part: tuple[int, int] | None = None,
+) -> AxisTaps:
     """Taps that resize an axis from `size` to `out_size` pixels by `scale`.
 
-    Two neighbours; when shrinking with `anti_aliasing`, as many as the support stretched
-    by ``1 / scale`` holds. An axis that keeps its length is not resampled: one tap.
+    Of all output pixels, or of those of a part, first..last-1. Two neighbours; when shrinking
+    with `anti_aliasing`, as many as the support stretched by ``1 / scale`` holds. An axis that
+    keeps its length is not resampled: one tap.
     """
     if size == out_size and scale == 1:
-        here = np.arange(size, dtype=np.int64)[:, None]
-        return AxisTaps(here, np.zeros((size, 1), dtype=np.float32))
+        here = np.arange(*(part or (0, size)), dtype=np.int64)[:, None]
+        return AxisTaps(here, np.zeros(here.shape, dtype=np.float32))
     # A support wider than the image is as wide as it.
     stretch = min(max(1.0, 1.0 / scale), size + 1.0) if anti_aliasing else 1.0
-    position = axis_positions(size, out_size, scale)
+    position = axis_positions(size, out_size, scale, part)
     first = np.ceil(position - stretch - POSITION_EPS).astype(np.int64)
     count = int(tap_count(np.float64(stretch)))
     index = first[:, None] + np.arange(count)
@@ -170,3 +186,24 @@ def _axis(position: Positions, stretch: Positions) -> tuple[Indices, Indices, In
     count = tap_count(stretch)
     step = (count + (MAX_POINT_TAPS - 1)) // MAX_POINT_TAPS
     return first, (count + step - 1) // step, step, 1.0 / stretch
+
+
+def rescaled_shape(shape: tuple[int, int], scale: float | tuple[float, float]) -> tuple[int, int]:
+    """Return the rows and columns that `rescale` gives: ``ceil(size * scale)`` an axis.
+
+    Rounding errors of the product do not count: 10 pixels by 1.1 are 11.
+
+    Examples
+    --------
+    >>> rescaled_shape((10, 7), 1.1)
+    (11, 8)
+    """
+    factors = check_scale(scale)
+    try:
+        sizes = [float(size) * factor for size, factor in zip(shape, factors, strict=True)]
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(f"shape must be (rows, cols), got {shape!r}") from error
+    if not max(sizes) < 2**31:
+        raise InvalidArgumentError(f"{shape} by {scale} gives sides of 2**31 pixels or more")
+    rows, cols = (max(1, math.ceil(size - 1e-9 * max(1.0, size))) for size in sizes)
+    return check_output_shape((rows, cols))

@@ -52,7 +52,7 @@ def add_differences(
     sources = (np.ascontiguousarray(plane) for plane in (*colours, luma))
     _difference_rows(
         *sources, resized, np.ascontiguousarray(rows.index.T), row_weight, cols.first + cols.pad,
-        col_weight, cols.source, _phase_count(cols, luma.shape[1]), target,
+        col_weight, cols.pad, _phase_count(cols, luma.shape[1]), target,
     )  # fmt: skip
     if target is not out:
         out[...] = target
@@ -62,7 +62,7 @@ def add_differences(
 def _phase_count(cols: CubicTaps, width: int) -> int:
     """Return how many phases columns have, 0 for none; see `grid.phase_count`."""
     phases = len(cols.first) // width
-    if cols.index.shape[1] != 4 or len(cols.first) != width * phases or phases > _MOST_PHASES:
+    if cols.weight.shape[1] != 4 or len(cols.first) != width * phases or phases > _MOST_PHASES:
         return 0
     if phases < 2:
         return 0
@@ -177,8 +177,8 @@ def _across(line, first, weight, parts, row):
 
 @njit(**KERNEL)
 def _difference_rows(
-    red, green, blue, luma, resized, row_index, row_weight, col_first, col_weight, col_source,
-    phases, out,
+    red, green, blue, luma, resized, row_index, row_weight, col_first, col_weight, pad, phases,
+    out,
 ):  # fmt: skip
     """Add the resized differences of three colours to the result's luma.
 
@@ -188,10 +188,10 @@ def _difference_rows(
     resized : ndarray of float32, (output rows, output cols)
     row_index, row_weight : ndarray of int64 and float32, (count, output rows)
     col_first : ndarray of int64, (output cols,)
-        First neighbours in `col_source`.
+        First neighbours, counted from `pad` pixels before the source.
     col_weight : ndarray of float32, (count, output cols)
-    col_source : ndarray of int64
-        See `CubicTaps.source`.
+    pad : int
+        See `CubicTaps.pad`.
     phases : int
         See `_phase_count`.
     out : ndarray, (output rows, output cols, 3)
@@ -201,8 +201,7 @@ def _difference_rows(
     held, lines = np.full((3, places + 1), -1, np.int64), np.empty((3, places, width), np.float32)
     held[:, places] = 0
     down, rows = np.empty(width, np.float32), np.empty((3, 1, out.shape[1]), np.float32)
-    line, parts = np.empty(col_source.size, np.float32), np.empty((phases, width), np.float32)
-    pad = (col_source.size - width) // 2
+    line, parts = np.empty(width + 2 * pad, np.float32), np.empty((phases, width), np.float32)
     inner = line[pad:]
     for y in range(out.shape[0]):
         for channel in range(3):
@@ -211,7 +210,6 @@ def _difference_rows(
             for x in range(width):
                 inner[x] = down[x]
             for x in range(pad):
-                line[x] = down[col_source[x]]
-                line[pad + width + x] = down[col_source[pad + width + x]]
+                line[x], line[pad + width + x] = down[0], down[width - 1]
             _across(line, col_first, col_weight, parts, rows[channel])
         _write(resized[y], rows[0, 0], rows[1, 0], rows[2, 0], out[y].reshape(-1), out)

@@ -50,12 +50,14 @@ def place(
     turns = [(0.0, 0) if clips else fold_period(length, mode) for length in shape]
     border = (*shape, clips, constant, mode == "wrap", *turns[0], *turns[1], smooth)
     if isinstance(mapping, Homography):
-        stretched = _homography_rows(mapping.matrix, top, *work.arrays, *border)
+        down, across = mapping.origin
+        stretched = _homography_rows(mapping.matrix, down + top, across, *work.arrays, *border)
     else:
         if isinstance(mapping, SampledMap):
-            field, first = mapping.with_neighbours(top, bottom, out_shape)
-            positions, spans = field[:, first : first + size[0]], np.empty((2, *size))
-            _span_rows(field, first, spans)
+            field, (first, left) = mapping.with_neighbours(top, bottom, out_shape)
+            positions = field[:, first : first + size[0], left : left + size[1]]
+            spans = np.empty((2, *size))
+            _span_rows(field, first, left, spans)
         else:
             positions, spans = mapping.locate(top, bottom, out_shape)
         work.row[...], work.col[...] = positions
@@ -99,7 +101,7 @@ class _Work:
 
 @njit(**KERNEL)
 def _homography_rows(
-    matrix, top, row, col, row_stretch, col_stretch, shown, outside, partly, share, counts,
+    matrix, top, left, row, col, row_stretch, col_stretch, shown, outside, partly, share, counts,
     height, width, clips, constant, wraps, row_centre, row_period, col_centre, col_period, smooth,
 ):  # fmt: skip
     """Positions of a homography's output rows, folded; True where supports stretch.
@@ -108,8 +110,8 @@ def _homography_rows(
     ----------
     matrix : ndarray of float64, (3, 3)
         See `geometry.Homography`.
-    top : int
-        First output row.
+    top, left : int
+        First output row and column.
     row, col, row_stretch, col_stretch : ndarray of float64, (rows, cols)
         Receive positions and stretches; the latter are of use if the result is True.
     shown : ndarray of int64, (rows, 2)
@@ -133,8 +135,10 @@ def _homography_rows(
         before = counts[0]
         for start in range(0, cols, _SEGMENT):
             stop = min(start + _SEGMENT, cols)
-            _positions(matrix, float(top + y), start, row[y, start:stop], col[y, start:stop])
-            sure = _spreads(matrix, float(top + y), float(start), float(stop - 1))
+            here = row[y, start:stop], col[y, start:stop]
+            _positions(matrix, float(top + y), left + start, *here)
+            ends = float(left + start), float(left + stop - 1)
+            sure = _spreads(matrix, float(top + y), *ends)
             plain[y, start // _SEGMENT] = sure
             for first in range(start, stop, _RUN):
                 last = min(first + _RUN, stop)
@@ -145,7 +149,7 @@ def _homography_rows(
                 if sure and constant and _apart(here_row, here_col, height, width):
                     _leave_out(here_row, here_col, height, width, y * cols + first, outside, counts)
                     continue
-                _spans(matrix, float(top + y), first, here_row, here_col, row_span, col_span)
+                _spans(matrix, float(top + y), left + first, here_row, here_col, row_span, col_span)
                 stretched |= _settle(
                     here_row, here_col, row_span, col_span, y * cols + first,
                     outside, partly, share, counts, height, width, clips, constant, wraps,
@@ -376,8 +380,8 @@ def _fold(position, size, centre, period, wraps):
 
 
 @njit(**KERNEL)
-def _span_rows(field, first, spans):
-    """See `geometry.SampledMap.locate`; the band's first row is row `first` of the field."""
+def _span_rows(field, first, before, spans):
+    """See `geometry.SampledMap.locate`; the band's first pixel is (first, before) of the field."""
     rows, cols = field.shape[1], field.shape[2]
     for axis in range(2):
         for y in range(spans.shape[1]):
@@ -385,8 +389,8 @@ def _span_rows(field, first, spans):
             upper, lower, line = field[axis, above], field[axis, below], field[axis, first + y]
             steps = max(below - above, 1)
             out = spans[axis, y]
-            for x in range(cols):
+            for x in range(before, before + spans.shape[2]):
                 along_y = (lower[x] - upper[x]) / steps if rows > 1 else 0.0
                 left, right = max(x - 1, 0), min(x + 1, cols - 1)
                 along_x = (line[right] - line[left]) / max(right - left, 1) if cols > 1 else 0.0
-                out[x] = math.sqrt(along_y * along_y + along_x * along_x)
+                out[x - before] = math.sqrt(along_y * along_y + along_x * along_x)
