@@ -9,31 +9,47 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, NoReturn, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import click
 
 import lerf_core
+from lerf_cli import large
 from lerf_cli.errors import FileError, one_line
 from lerf_cli.formats import Format, by_name, by_path, check_sides
+from lerf_cli.large_settings import LargeSettings
 from lerf_cli.outputs import (
+    PIPE,
     Entry,
     Job,
     Target,
     check_conflicts,
     discover,
     interpret_target,
+    is_store,
     is_stream,
     pattern_fields,
     plan,
 )
 from lerf_cli.picture import Picture
-from lerf_cli.reading import Header, Source, check_pixels, read_header, read_picture
+from lerf_cli.reading import (
+    DEFAULT_MAX_PIXELS,
+    Header,
+    Source,
+    check_pixels,
+    read_header,
+    read_picture,
+)
 from lerf_cli.writing import Encoding, atomic_file, check_writable, encode, encode_to_bytes
+
+if TYPE_CHECKING:
+    from lerf_cli.sampling import Sampling
+    from lerf_core.plans import Plan
 
 
 class Operation(Protocol):
@@ -46,6 +62,13 @@ class Operation(Protocol):
     @property
     def labels(self) -> bool:
         """Whether pixels are labels."""
+
+    @property
+    def sampling(self) -> Sampling:
+        """How pixels are resampled."""
+
+    def plan(self, shape: tuple[int, ...], dtype: Any, keywords: dict[str, Any]) -> Plan:
+        """Return the plan for an image of a shape and dtype."""
 
     def output_shape(self, shape: tuple[int, int]) -> tuple[int, int]:
         """Return the (rows, columns) that an image of ``shape`` becomes."""
@@ -74,6 +97,7 @@ class Settings:
     dry_run: bool
     max_pixels: int
     verbosity: int  # -1 quiet, 0, 1 verbose
+    large: LargeSettings = field(default_factory=LargeSettings)
 
 
 @dataclass
@@ -153,6 +177,8 @@ def run_batch(operation: Operation, settings: Settings) -> int:
     click.UsageError
         For conflicts between files, before anything is written.
     """
+    if any(large.is_url(text) for text in (*settings.inputs, settings.output)):
+        return _run_remote(operation, settings)
     target = interpret_target(settings.output, settings.inputs)
     _check_target(target, settings)
     entries = discover(settings.inputs, target, recursive=settings.recursive)
@@ -186,6 +212,27 @@ def run_batch(operation: Operation, settings: Settings) -> int:
         reporter.close(f"{tally}, {len(jobs) - tally.total} left")
         raise
     reporter.close(f"{tally} (dry run)" if settings.dry_run else str(tally))
+    return 1 if tally.failed else 0
+
+
+def _run_remote(operation: Operation, settings: Settings) -> int:
+    """Process the only input where it, or the output, is an address of remote storage."""
+    if len(settings.inputs) != 1 or settings.output == PIPE or "{" in settings.output:
+        raise click.UsageError("with an address such as s3://, give one input and one output")
+    (source,) = settings.inputs
+    job = Job(Entry(Path(source)), Path(settings.output))
+    reporter, tally = _Reporter(settings, 1), Tally()
+
+    def work() -> None:
+        if settings.dry_run:
+            before, after = large.preview(source, operation, settings.encoding, settings.large)
+            click.echo(_sizes(source, settings.output, before, after))
+        else:
+            _transform_large(source, settings.output, job, operation, settings, reporter)
+
+    with _termination_as_exit():
+        _guarded(job, work, reporter, tally)
+    reporter.close(str(tally))
     return 1 if tally.failed else 0
 
 
@@ -226,7 +273,8 @@ class _Sources:
 
 
 def _check_target(target: Target, settings: Settings) -> None:
-    if target.kind == "file" and settings.wanted is None and by_path(target.path) is None:
+    known = settings.wanted or by_path(target.path) or large.is_tiled_output(target.text)
+    if target.kind == "file" and not known:
         suffix = target.path.suffix
         what = f"no format is known for {suffix}" if suffix else "it has no extension"
         raise click.UsageError(
@@ -267,18 +315,31 @@ def _process(
     reporter: _Reporter,
     tally: Tally,
 ) -> None:
-    """Do one job; whatever goes wrong with it is counted and told, and ends here."""
-    try:
+    """Do one job."""
+
+    def work() -> None:
         if job.error is not None:
             raise FileError(job.error)
         if _is_skipped(job, settings, reporter):
             tally.skipped += 1
+            # `_guarded` counts what comes to its end.
+            tally.done -= 1
             return
         source = sources.of(job.entry)
-        if settings.dry_run:
+        if _goes_by_tiles(job, source, operation, settings):
+            _tiled(job, operation, settings, reporter)
+        elif settings.dry_run:
             _preview(job, source, operation, settings)
         else:
             _transform(job, source, operation, settings, reporter)
+
+    _guarded(job, work, reporter, tally)
+
+
+def _guarded(job: Job, work: Callable[[], None], reporter: _Reporter, tally: Tally) -> None:
+    """Do the work of a job; whatever goes wrong is counted and told, and ends here."""
+    try:
+        work()
         tally.done += 1
         return
     except (FileError, lerf_core.errors.LerfError) as error:
@@ -304,7 +365,7 @@ def _is_skipped(job: Job, settings: Settings, reporter: _Reporter) -> bool:
             return False
     except OSError as error:
         raise FileError(f"cannot write {job.output}: {one_line(error)}") from error
-    if job.output.is_dir():
+    if job.output.is_dir() and not is_store(job.output):
         raise FileError(f"{job.output} is a folder")
     if settings.skip_existing:
         reporter.detail(f"{job.entry.label}: skipped, {job.output} exists")
@@ -312,6 +373,59 @@ def _is_skipped(job: Job, settings: Settings, reporter: _Reporter) -> bool:
     if not settings.overwrite:
         raise FileError(f"{job.output} exists: give --overwrite or --skip-existing")
     return False
+
+
+def _goes_by_tiles(job: Job, source: Source, operation: Operation, settings: Settings) -> bool:
+    """Tell whether a job is done tile by tile: asked for, by its formats, or by its size."""
+    asked = settings.large.is_asked
+    if job.output is None or is_stream(job.output) or isinstance(source, bytes):
+        if asked:
+            raise FileError("tiles need a file to read and a file to write, no pipes")
+        return False
+    output = str(job.output)
+    if asked or is_store(source) or source.suffix.lower() == ".npy":
+        return True
+    form = by_path(job.output) if settings.wanted is None else settings.wanted
+    if form is None:
+        return large.is_tiled_output(output)
+    if form.name != "TIFF" or not large.is_tiff(source):
+        return False
+    meant = settings.max_pixels != DEFAULT_MAX_PIXELS
+    most = settings.max_pixels if not meant else None
+    return large.passes_memory(source, operation, settings.encoding, settings.large, most)
+
+
+def _tiled(job: Job, operation: Operation, settings: Settings, reporter: _Reporter) -> None:
+    source, output = str(job.entry.path), str(job.output)
+    if settings.dry_run:
+        before, after = large.preview(source, operation, settings.encoding, settings.large)
+        click.echo(_sizes(job.entry.label, output, before, after))
+        return
+    _transform_large(source, output, job, operation, settings, reporter)
+
+
+def _transform_large(
+    source: str,
+    output: str,
+    job: Job,
+    operation: Operation,
+    settings: Settings,
+    reporter: _Reporter,
+) -> None:
+    started = time.perf_counter()
+    before, after = large.transform(
+        source, output, operation, settings.encoding, settings.large,
+        overwrite=settings.overwrite,
+        tell=lambda text: reporter.note(job.entry, text),
+        bar=settings.verbosity >= 0 and sys.stderr.isatty(),
+    )  # fmt: skip
+    line = _sizes(source, output, before, after)
+    reporter.detail(f"{line} ({time.perf_counter() - started:.2f} s)")
+
+
+def _sizes(source: str, output: str, before: tuple[int, int], after: tuple[int, int]) -> str:
+    sizes = [f"{cols}x{rows}" for rows, cols in (before, after)]
+    return f"{source} {sizes[0]} -> {output} {sizes[1]} tile by tile"
 
 
 def _shape_after(operation: Operation, header: Header) -> tuple[int, int]:

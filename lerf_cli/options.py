@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +13,7 @@ from lerf_cli.errors import FileError, one_line
 
 if TYPE_CHECKING:
     from lerf_cli.batch import Settings
+    from lerf_cli.large_settings import LargeSettings
     from lerf_cli.sampling import Sampling
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -224,6 +226,99 @@ def file_options(command: _Command) -> _Command:
     )(command)  # fmt: skip
 
 
+class BytesType(click.ParamType):  # type: ignore[type-arg]
+    """A number of bytes such as 768M or 1.5G."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Turn the text into bytes, or report it."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(
+            r"([0-9]*\.?[0-9]+)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE
+        )
+        if found is None or float(found[1]) == 0:
+            self.fail(f"{value!r} is not a size such as 768M or 1.5G", param, ctx)
+        return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))
+
+
+class TileType(click.ParamType):  # type: ignore[type-arg]
+    """A tile's side, or WIDTHxHEIGHT; inside the program (rows, columns)."""
+
+    name = "tile"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Turn the text into two sides, or report it."""
+        if isinstance(value, tuple):
+            return value
+        found = re.fullmatch(r"([0-9]{1,6})(?:[xX\u00d7]([0-9]{1,6}))?", str(value).strip())
+        if found is None or not int(found[1]) or found[2] == "0":
+            self.fail(
+                f"{value!r} is not a tile such as 512 or 512x256 (width x height)", param, ctx
+            )
+        return int(found[2] or found[1]), int(found[1])
+
+
+def large_options(command: _Command) -> _Command:
+    """Add the options on images larger than memory."""
+    return _stacked(
+        click.option(
+            "--memory", type=BytesType(), metavar="SIZE",
+            help="Memory that the program may take, such as 768M or 2G: files that need more are "
+            "read, resampled and written tile by tile.  [default: half of what is free]",
+        ),
+        click.option(
+            "--tile", type=TileType(), metavar="N|WxH",
+            help="Work tile by tile, whatever the size, with tiles of so many pixels in the "
+            "output (a multiple of 16 for TIFF).  [default: 512]",
+        ),
+        click.option(
+            "--compression", type=click.Choice(["none", "deflate", "zstd", "lzw", "lz4", "gzip"]),
+            help="Of tiled output.  [default: TIFF as the input, where that loses nothing, else "
+            "deflate; zstd for Zarr]",
+        ),
+        click.option(
+            "--pyramid", type=click.IntRange(min=1), metavar="N",
+            help="Levels of tiled output, each half as large as the one before; 1 for none.  "
+            "[default: down to about 1024 pixels]",
+        ),
+        click.option(
+            "--level", type=click.IntRange(min=0), metavar="N", default=0,
+            help="Read this level of the input's pyramid.  [default: 0, the largest]",
+        ),
+        click.option(
+            "--missing", type=click.Choice(["fill", "error"]), default="fill", show_default=True,
+            help="What chunks are that a Zarr input lacks: its fill value, or an error.",
+        ),
+        click.option(
+            "--resume", is_flag=True,
+            help="Go on with tiled work that was interrupted, from its finished chunks.",
+        ),
+        click.option(
+            "--scheduler", metavar="ADDRESS",
+            help="Compute on a dask cluster: tcp://host:8786. Files must be where its workers see "
+            "them too.",
+        ),
+        click.option(
+            "--workers", type=click.IntRange(min=1), metavar="N",
+            help="Compute on N processes of a dask cluster of its own.",
+        ),
+    )(command)  # fmt: skip
+
+
+def _large_from(options: dict[str, Any]) -> LargeSettings:
+    from lerf_cli.large_settings import LargeSettings
+
+    if options["scheduler"] and options["workers"]:
+        raise click.UsageError("--scheduler and --workers exclude each other")
+    names = ("memory", "tile", "compression", "pyramid", "level", "missing", "resume",
+             "scheduler", "workers")  # fmt: skip
+    return LargeSettings(**{name: options[name] for name in names})
+
+
 def _stacked(*decorators: Callable[[Any], Any]) -> Callable[[_Command], _Command]:
     def apply(command: _Command) -> _Command:
         for decorator in reversed(decorators):
@@ -283,6 +378,7 @@ def settings_from(options: dict[str, Any]) -> Settings:
         dry_run=options["dry_run"],
         max_pixels=options["max_pixels"],
         verbosity=options["verbose"] - options["quiet"],
+        large=_large_from(options),
     )
 
 

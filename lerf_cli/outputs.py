@@ -92,12 +92,15 @@ def interpret_target(text: str, inputs: Iterable[str]) -> Target:
     if "{" in text or "}" in text:
         _check_pattern(text)
         return Target("pattern", text)
-    several = len(given) > 1 or any(name != PIPE and is_folder(name) for name in given)
+    several = len(given) > 1 or any(
+        name != PIPE and is_folder(name) and not is_store(name) for name in given
+    )
     slash = text.endswith(("/", os.sep))
-    if is_folder(text) or slash or several:
-        if not is_folder(text) and (os.path.lexists(text.rstrip("/" + os.sep)) or not text):
+    folder = is_folder(text) and not is_store(text)
+    if folder or slash or several:
+        if not folder and (os.path.lexists(text.rstrip("/" + os.sep)) or not text):
             raise click.UsageError(f"-o {text} is no folder, and several outputs need one")
-        if not slash and not is_folder(text) and by_path(Path(text)) is not None:
+        if not slash and not folder and by_path(Path(text)) is not None:
             # Far more often a slip than a folder that is to be called picture.png.
             raise click.UsageError(
                 f"-o {text} names one file, and there are several inputs: give a folder, "
@@ -110,6 +113,12 @@ def interpret_target(text: str, inputs: Iterable[str]) -> Target:
 def is_folder(path: str | Path) -> bool:
     """Tell a folder; what cannot be looked at is none, and fails when it is opened."""
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where it may not look
+
+
+def is_store(path: str | Path) -> bool:
+    """Tell a folder that is a Zarr: one image."""
+    folder = Path(path)
+    return any((folder / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
 
 
 def is_stream(path: Path) -> bool:
@@ -156,7 +165,7 @@ def discover(inputs: Iterable[str], target: Target, *, recursive: bool) -> list[
     for text in inputs:
         if text == PIPE:
             entries[""] = Entry(None)
-        elif is_folder(text):
+        elif is_folder(text) and not is_store(text):
             for entry in _images_below(Path(text), target, recursive=recursive):
                 entries.setdefault(_key(entry.path or Path()), entry)
         else:

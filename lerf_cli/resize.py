@@ -10,6 +10,7 @@ import click
 from lerf_cli.options import (
     file_options,
     in_and_out,
+    large_options,
     only_one,
     pixel_options,
     sampling_from,
@@ -20,13 +21,14 @@ from lerf_cli.sizes import Scale, ScaleType, Size, SizeType
 if TYPE_CHECKING:
     from lerf_cli.picture import Picture
     from lerf_cli.sampling import Sampling
+    from lerf_core.plans import Plan
 
 
 class ResizeOperation:
     """Resizing by a scale or to a size."""
 
     def __init__(self, sampling: Sampling, scale: Scale | None, size: Size | None) -> None:
-        self._sampling = sampling
+        self.sampling = sampling
         self._scale = scale
         self._size = size
         self.bank_name = sampling.bank_name
@@ -50,20 +52,30 @@ class ResizeOperation:
         """Return the picture at the depth to be resampled in."""
         from lerf_cli.formats import RGB
 
-        picture = self._sampling.prepared(picture)
-        if self._sampling.fast and picture.layout != RGB:
+        picture = self.sampling.prepared(picture)
+        if self.sampling.fast and picture.layout != RGB:
             picture = picture.noted(f"--fast is for RGB: {picture.layout} is resized in full")
         return picture
 
+    def plan(self, shape: tuple[int, ...], dtype: Any, keywords: dict[str, Any]) -> Plan:
+        """Return the plan for an image of a shape and dtype."""
+        from lerf_core.plans import plan_rescale, plan_resize
+
+        bank, axis = keywords.pop("bank"), keywords["channel_axis"]
+        if self._size is None:
+            return plan_rescale(shape, dtype, self._factors(), bank, **keywords)
+        rows, cols = [size for at, size in enumerate(shape) if at != axis][-2:]
+        return plan_resize(shape, dtype, self._size.shape_for((rows, cols)), bank, **keywords)
+
     def value_range(self, picture: Picture) -> tuple[float, float] | None:
         """Return the value range to convert by."""
-        return self._sampling.range_of(picture)
+        return self.sampling.range_of(picture)
 
     def apply(self, picture: Picture) -> Picture:
         """Return the resized picture."""
         import lerf_core
 
-        keywords = self._sampling.keywords(picture)
+        keywords = self.sampling.keywords(picture)
         if self._size is None:
             factors = self._factors()
             return picture.mapped(lambda frame: lerf_core.rescale(frame, factors, **keywords))
@@ -103,6 +115,7 @@ def _check_fast(options: dict[str, Any]) -> None:
     "half of the time, for some 0.1 dB. Other images are resized in full.",
 )  # fmt: skip
 @file_options
+@large_options
 @click.pass_context
 def resize(
     ctx: click.Context, /, scale: Scale | None, size: Size | None, fast: bool, **options: Any

@@ -9,7 +9,7 @@ import numpy as np
 
 from lerf_cli.errors import FileError
 from lerf_cli.formats import GREY, GREY_ALPHA, PALETTE, RGB, RGBA
-from lerf_cli.picture import Picture, converted, finite_range, opaque_value
+from lerf_cli.picture import Picture, converted, finite_range, opaque_value, with_alpha
 
 _COLOURS = frozenset({GREY, GREY_ALPHA, RGB, RGBA})
 
@@ -63,7 +63,12 @@ class Sampling:
         return self.value_range
 
     def prepared(self, picture: Picture) -> Picture:
-        """Return the picture at the wanted depth, where that is a deeper one."""
+        """Return the picture with alpha where a transparent border needs it, deep enough.
+
+        A deeper depth that is wanted is taken on before resampling.
+        """
+        if self.border == "transparent":
+            picture = with_alpha(picture)
         small = picture.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}
         if picture.dtype.kind in "iu" and not (small or self.labels or self.value_range):
             picture = picture.noted(

@@ -14,6 +14,7 @@ from lerf_cli.options import (
     NumbersType,
     file_options,
     in_and_out,
+    large_options,
     only_one,
     pixel_options,
     sampling_from,
@@ -24,6 +25,7 @@ from lerf_cli.sizes import Size, SizeType
 if TYPE_CHECKING:
     from lerf_cli.picture import Picture
     from lerf_cli.sampling import Sampling
+    from lerf_core.plans import Plan
 
 Shape = tuple[int, int]
 
@@ -77,7 +79,7 @@ class WarpOperation:
     def __init__(
         self, sampling: Sampling, geometry: Geometry, size: Size | None, *, fit: bool
     ) -> None:
-        self._sampling = sampling
+        self.sampling = sampling
         self._geometry = geometry
         self._size = size
         self._fit = fit
@@ -89,22 +91,27 @@ class WarpOperation:
         return self._geometry.plan(shape, self._size, fit=self._fit)[1]
 
     def prepare(self, picture: Picture) -> Picture:
-        """Return the picture with alpha where a transparent border needs it."""
-        from lerf_cli.picture import with_alpha
+        """Return the picture as it is resampled."""
+        return self.sampling.prepared(picture)
 
-        if self._sampling.border == "transparent":
-            picture = with_alpha(picture)
-        return self._sampling.prepared(picture)
+    def plan(self, shape: tuple[int, ...], dtype: Any, keywords: dict[str, Any]) -> Plan:
+        """Return the plan for an image of a shape and dtype."""
+        from lerf_core.plans import plan_warp
+
+        bank, axis = keywords.pop("bank"), keywords["channel_axis"]
+        rows, cols = [size for at, size in enumerate(shape) if at != axis][-2:]
+        inverse, out_shape = self._geometry.plan((rows, cols), self._size, fit=self._fit)
+        return plan_warp(shape, dtype, inverse, out_shape, bank, **keywords)
 
     def value_range(self, picture: Picture) -> tuple[float, float] | None:
         """Return the value range to convert by."""
-        return self._sampling.range_of(picture)
+        return self.sampling.range_of(picture)
 
     def apply(self, picture: Picture) -> Picture:
         """Return the warped picture."""
         import lerf_core
 
-        keywords = self._sampling.keywords(picture)
+        keywords = self.sampling.keywords(picture)
 
         def warp_frame(frame: Any) -> Any:
             rows, cols = frame.shape[:2]
@@ -220,6 +227,7 @@ _WAYS = ("matrix", "corners", "rotate", "shear", "field")
 )
 @pixel_options(border="constant", transparent=True)
 @file_options
+@large_options
 @click.pass_context
 def warp(ctx: click.Context, /, size: Size | None, fit: bool, **options: Any) -> None:
     """Warp images by a matrix, four corners, an angle, a slant or a field.

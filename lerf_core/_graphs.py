@@ -18,10 +18,10 @@ from dask.base import compute, tokenize
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 
-from lerf_core._plans import Piece, Plan
 from lerf_core._windows import Block, Window, Windows
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.geometry import BoundedMap, field_map
+from lerf_core.plans import Piece, Plan
 
 __all__ = ["Field", "lazy_result"]
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 import operator
-import os
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.errors import ImageTooLargeError, InvalidArgumentError, InvalidTypeError
+from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 
 __all__ = [
     "BORDER_MODES",
@@ -21,7 +19,6 @@ __all__ = [
     "check_choice",
     "check_count",
     "check_image",
-    "check_memory",
     "check_number",
     "check_output_shape",
     "check_scale",
@@ -154,43 +151,3 @@ def check_number(name: str, value: Any) -> float:
     except (TypeError, ValueError, OverflowError):
         pass
     raise InvalidArgumentError(f"{name} must be a number, got {value!r}")
-
-
-def check_memory(needed: int, what: str) -> None:
-    """Raise before anything is allocated when `needed` bytes are more than there are."""
-    available = _available_memory()
-    if available is not None and needed > available:
-        raise ImageTooLargeError(
-            f"{what} would need {needed / 2**30:.1f} GiB of memory, "
-            f"{available / 2**30:.1f} GiB are available"
-        )
-
-
-def _available_memory() -> int | None:
-    """Bytes that can be had without swapping; None where the system does not tell."""
-    known = [size for size in (_system_memory(), _container_memory()) if size is not None]
-    return min(known, default=None)
-
-
-def _system_memory() -> int | None:
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, OSError, ValueError):
-        return None
-
-
-def _container_memory() -> int | None:
-    """Bytes left to a container whose memory is limited (Linux, cgroup 2)."""
-    group = Path("/sys/fs/cgroup")
-    try:
-        limit = int((group / "memory.max").read_text(encoding="ascii"))
-        used = int((group / "memory.current").read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None
-    return max(0, limit - used)

@@ -27,11 +27,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core._graphs import Field, lazy_result
-from lerf_core._plans import Plan, plan_rescale, plan_resize, plan_warp
 from lerf_core._validation import check_axes, check_count, check_number
 from lerf_core.bank import LutBank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.geometry import Displacement
+from lerf_core.plans import DEFAULTS, Plan, plan_rescale, plan_resize, plan_warp
 
 __all__ = ["rescale", "resize", "warp"]
 
@@ -211,25 +211,10 @@ def warp(
 
 # -- what is asked for ------------------------------------------------------------------
 
-_DEFAULTS: dict[str, Any] = {
-    "channel_axis": None,
-    "cval": 0.0,
-    "anti_aliasing": None,
-    "alpha": "auto",
-    "method": "auto",
-    "value_range": None,
-    "nodata": None,
-    "linear_light": False,
-    "preserve_range": True,
-    "fast": False,
-    "threads": 1,
-    "engine": "numba",
-}
-
 
 def _checked(image: Any, keywords: Any, *, mode: str) -> tuple[da.Array, dict[str, Any]]:
     """Return the image with its channels in one chunk, and all keywords."""
-    options = _DEFAULTS | {"mode": mode}
+    options = DEFAULTS | {"mode": mode, "threads": 1}
     unknown = sorted(set(keywords) - set(options))
     if unknown:
         raise TypeError(f"unknown keyword arguments: {', '.join(unknown)}")

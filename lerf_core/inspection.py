@@ -29,11 +29,12 @@ from lerf_core._options import Options, spatial_axes
 from lerf_core._parallel import thread_count
 from lerf_core._planes import Border
 from lerf_core._records import parts
-from lerf_core._validation import check_image, check_memory, check_value_range
+from lerf_core._validation import check_image, check_value_range
 from lerf_core._values import ValueScale
 from lerf_core.bank import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT, SLOPES, Kind, LutBank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.loading import load_bank
+from lerf_core.memory import check_memory
 from lerf_core.table_inspection import (
     SLICES,
     TableStatistics,

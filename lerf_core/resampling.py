@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core._plans import Plan, plan_rescale, plan_resize, plan_warp
 from lerf_core._samplers import Image
-from lerf_core._validation import check_image, check_memory
+from lerf_core._validation import check_image
 from lerf_core.bank import LutBank
 from lerf_core.geometry import Displacement
+from lerf_core.memory import check_memory
+from lerf_core.plans import Plan, plan_rescale, plan_resize, plan_warp
 
 Bank = LutBank | str | None
 

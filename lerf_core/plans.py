@@ -22,7 +22,23 @@ from lerf_core.geometry import Displacement, InverseMap, as_inverse_map
 from lerf_core.loading import SHRINKING_BANK, load_bank
 from lerf_core.taps import rescaled_shape
 
-__all__ = ["Piece", "Plan", "plan_rescale", "plan_resize", "plan_warp"]
+__all__ = ["DEFAULTS", "Piece", "Plan", "plan_rescale", "plan_resize", "plan_warp"]
+
+#: What keywords of `lerf_core.resize` and its likes are, but for ``mode``.
+DEFAULTS: dict[str, Any] = {
+    "channel_axis": None,
+    "cval": 0.0,
+    "anti_aliasing": None,
+    "alpha": "auto",
+    "method": "auto",
+    "value_range": None,
+    "nodata": None,
+    "linear_light": False,
+    "preserve_range": True,
+    "fast": False,
+    "threads": None,
+    "engine": "numba",
+}
 
 # Blocks are not cut into pieces smaller than this, whatever they see.
 _LEAST_SIDE = 16
@@ -193,7 +209,8 @@ def plan_resize(
     bank: LutBank | str | None,
     **keywords: Any,
 ) -> Plan:
-    """Plan what `lerf_core.resize` does; the keywords are those of `Options`."""
+    """Plan what `lerf_core.resize` does; the keywords are those of `DEFAULTS`, and ``mode``."""
+    keywords = DEFAULTS | keywords
     axes = spatial_axes(len(shape), keywords["channel_axis"])
     rows, cols = target_shape(shape, axes, output_shape)
     scale = (rows / shape[axes[0]], cols / shape[axes[1]])
@@ -208,7 +225,8 @@ def plan_rescale(
     bank: LutBank | str | None,
     **keywords: Any,
 ) -> Plan:
-    """Plan what `lerf_core.rescale` does; the keywords are those of `Options`."""
+    """Plan what `lerf_core.rescale` does; the keywords are those of `plan_resize`."""
+    keywords = DEFAULTS | keywords
     factors = check_scale(scale)
     rows, cols = spatial_axes(len(shape), keywords["channel_axis"])
     out_shape = rescaled_shape((shape[rows], shape[cols]), factors)
@@ -224,7 +242,8 @@ def plan_warp(
     bank: LutBank | str | None,
     **keywords: Any,
 ) -> Plan:
-    """Plan what `lerf_core.warp` does; the keywords are those of `Options`."""
+    """Plan what `lerf_core.warp` does; the keywords are those of `plan_resize`."""
+    keywords = DEFAULTS | keywords
     axes = spatial_axes(len(shape), keywords["channel_axis"])
     wanted = None if output_shape is None else target_shape(shape, axes, output_shape)
     source_shape = (shape[axes[0]], shape[axes[1]])

@@ -1,0 +1,50 @@
+"""How much memory there is, and whether something fits."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from lerf_core.errors import ImageTooLargeError
+
+__all__ = ["available_memory", "check_memory"]
+
+
+def check_memory(needed: int, what: str) -> None:
+    """Raise before anything is allocated when `needed` bytes are more than there are."""
+    available = available_memory()
+    if available is not None and needed > available:
+        raise ImageTooLargeError(
+            f"{what} would need {needed / 2**30:.1f} GiB of memory, "
+            f"{available / 2**30:.1f} GiB are available"
+        )
+
+
+def available_memory() -> int | None:
+    """Bytes that can be had without swapping; None where the system does not tell."""
+    known = [size for size in (_system_memory(), _container_memory()) if size is not None]
+    return min(known, default=None)
+
+
+def _system_memory() -> int | None:
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _container_memory() -> int | None:
+    """Bytes left to a container whose memory is limited (Linux, cgroup 2)."""
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit = int((group / "memory.max").read_text(encoding="ascii"))
+        used = int((group / "memory.current").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+    return max(0, limit - used)

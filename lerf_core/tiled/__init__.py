@@ -1,0 +1,1 @@
+"""Images larger than memory: read, resampled and written tile by tile."""

@@ -1,0 +1,98 @@
+"""Pyramids: each level half as large as the one before.
+
+A level's pixel is the mean of two by two of the level before, so its centre lies half a
+pixel of that level away from their first. Where a side is odd the last pixel is the mean of
+what is there. Labels are copied instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["halve", "level_shapes"]
+
+#: Levels are added until both sides are no longer than this.
+SMALLEST = 1024
+
+
+def level_shapes(
+    shape: tuple[int, ...], axes: tuple[int, int], levels: int | None
+) -> list[tuple[int, ...]]:
+    """Return the shape of each level.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the image.
+    axes : (int, int)
+        Those of rows and columns.
+    levels : int or None
+        How many; None: until both sides are no longer than 1024.
+    """
+    shapes = [tuple(shape)]
+    while levels is None or len(shapes) < levels:
+        last = shapes[-1]
+        longest = max(last[axis] for axis in axes)
+        if longest == 1 or (levels is None and longest <= SMALLEST):
+            break
+        shapes.append(
+            tuple(-(-size // 2) if axis in axes else size for axis, size in enumerate(last))
+        )
+    return shapes
+
+
+def halve(
+    pixels: NDArray[Any],
+    axes: tuple[int, int],
+    *,
+    channel_axis: int | None = None,
+    has_alpha: bool = False,
+    is_labels: bool = False,
+) -> NDArray[Any]:
+    """Return pixels at half the size.
+
+    Parameters
+    ----------
+    pixels : ndarray
+    axes : (int, int)
+        Those of rows and columns.
+    channel_axis : int or None
+    has_alpha : bool
+        The last channel is an opacity that the colours are not multiplied by: they weigh in by it.
+    is_labels : bool
+        Take the first of two by two pixels. So are booleans.
+
+    Returns
+    -------
+    ndarray
+        Of the same dtype; integers rounded, halves up.
+    """
+    if is_labels or pixels.dtype == np.bool_:
+        part = [slice(None)] * pixels.ndim
+        for axis in axes:
+            part[axis] = slice(None, None, 2)
+        return np.ascontiguousarray(pixels[tuple(part)])
+    from lerf_core._numba.halving import halve_floats, halve_integers, halve_with_alpha
+
+    order = [axis for axis in range(pixels.ndim) if axis not in (*axes, channel_axis)]
+    order += [*axes] if channel_axis is None else [*axes, channel_axis]
+    source = pixels.transpose(order)
+    if channel_axis is None:
+        source = source[..., None]
+    source = np.ascontiguousarray(source)
+    *leading, rows, cols, channels = source.shape
+    out = np.empty((*leading, -(-rows // 2), -(-cols // 2), channels), pixels.dtype)
+    integer = pixels.dtype.kind in "iu"
+    for index in np.ndindex(*leading):
+        if has_alpha:
+            halve_with_alpha(source[index], out[index], integer)
+        elif integer:
+            halve_integers(source[index], out[index])
+        else:
+            halve_floats(source[index], out[index])
+    if channel_axis is None:
+        out = out[..., 0]
+    return out.transpose(np.argsort(order))

@@ -1,0 +1,137 @@
+"""Files read at any place by any thread: bytes, and pixels that are stored as they are."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lerf_core.errors import TiledFileError
+
+__all__ = ["PixelFile", "one_line", "readable_bytes"]
+
+
+def one_line(error: BaseException | str, length: int = 160) -> str:
+    """Return what an error of another library says, on one line of bounded length."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def readable_bytes(count: int) -> str:
+    """Return a number of bytes in words, such as "1.5 GB"."""
+    for unit, size in (("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"
+
+
+class PixelFile:
+    """A file open for reads that do not disturb each other.
+
+    Parameters
+    ----------
+    path : str
+
+    Attributes
+    ----------
+    path : str
+    size : int
+        In bytes, when it was opened.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        try:
+            self._handle: int | None = os.open(path, flags)
+        except OSError as error:
+            raise TiledFileError(f"{path}: {one_line(error.strerror or error)}") from error
+        self.size = os.fstat(self._handle).st_size
+        self._lock = threading.Lock()
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Return `count` bytes from `offset` on.
+
+        Raises
+        ------
+        TiledFileError
+            If the file ends before, or cannot be read.
+        """
+        parts = []
+        while count > 0:
+            try:
+                part = self._read_some(offset, count)
+            except OSError as error:
+                raise TiledFileError(f"{self.path}: {one_line(error)}") from error
+            if not part:
+                raise TiledFileError(f"{self.path}: ends at byte {offset}, where pixels should be")
+            parts.append(part)
+            offset += len(part)
+            count -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _read_some(self, offset: int, count: int) -> bytes:
+        handle = self._opened()
+        if hasattr(os, "pread"):
+            return os.pread(handle, count, offset)
+        with self._lock:
+            os.lseek(handle, offset, os.SEEK_SET)
+            return os.read(handle, count)
+
+    def read_array(
+        self,
+        offset: int,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        region: tuple[slice, ...],
+        out: NDArray[Any],
+    ) -> None:
+        """Copy a region of an array that lies at `offset` in C order into `out`.
+
+        The bytes between the region's first and last pixel are mapped for this copy alone: a
+        mapping of the whole file would leave all that was ever read in the resident memory.
+        """
+        strides = [dtype.itemsize * math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+        first = sum(part.start * stride for part, stride in zip(region, strides, strict=True))
+        last = sum((part.stop - 1) * stride for part, stride in zip(region, strides, strict=True))
+        begin, end = offset + first, offset + last + dtype.itemsize
+        if end > os.fstat(self._opened()).st_size:
+            raise TiledFileError(f"{self.path}: ends before byte {end}, where pixels should be")
+        aligned = begin - begin % mmap.ALLOCATIONGRANULARITY
+        try:
+            mapping = mmap.mmap(
+                self._opened(), end - aligned, access=mmap.ACCESS_READ, offset=aligned
+            )
+        except (OSError, ValueError) as error:
+            raise TiledFileError(f"{self.path}: cannot be mapped: {one_line(error)}") from error
+        with mapping:
+            window = np.ndarray(out.shape, dtype, mapping, begin - aligned, tuple(strides))
+            out[...] = window
+            # A mapping cannot be closed while an array looks into it.
+            del window
+
+    def close(self) -> None:
+        """Close the file; again is no error."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            os.close(handle)
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None) is not None:
+            self.close()
+
+    def _opened(self) -> int:
+        if self._handle is None:
+            raise TiledFileError(f"{self.path}: read after it was closed")
+        return self._handle
+
+
+def file_fingerprint(path: str, *parts: object) -> str:
+    """Return a text that stays the same as long as the file and the parts do."""
+    status = os.stat(path)  # noqa: PTH116 - a path of bytes or letters alike
+    return " ".join(map(str, (f"{status.st_size} bytes", status.st_mtime_ns, *parts)))
