@@ -169,8 +169,7 @@ class Plan:
         rows, cols = self.axes
         part[rows] = slice(top - wide.top, bottom - wide.top)
         part[cols] = slice(left - wide.left, right - wide.left)
-        # A copy, so that the wider block can go.
-        return np.ascontiguousarray(result[tuple(part)])
+        return result[tuple(part)]
 
     def border(self, shape: tuple[int, ...]) -> Image:
         """Return what shows where nothing of the image does, in any shape of the image's axes."""

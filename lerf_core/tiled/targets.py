@@ -133,7 +133,10 @@ class TargetSpec:
 
     @property
     def block_multiple(self) -> tuple[int, int]:
-        """Rows and columns that blocks are multiples of: their own level 1 is of whole tiles."""
+        """Rows and columns that blocks are multiples of.
+
+        Of two by two tiles, where there is a pyramid, so that most of it needs no second look.
+        """
         factor = 2 if len(self.level_shapes) > 1 else 1
         return self.tile[0] * factor, self.tile[1] * factor
 
@@ -150,6 +153,39 @@ class TargetSpec:
             slice(part.start // 2, -(-part.stop // 2)) if axis in self.plane_axes else part
             for axis, part in enumerate(region)
         )
+
+    def levels_of(self, region: Region, pixels: Pixels) -> Iterator[tuple[int, Region, Pixels]]:
+        """Yield a region at level 0, and at all levels whose tiles it covers whole."""
+        level = 0
+        while True:
+            yield level, region, pixels
+            level += 1
+            if level == len(self.level_shapes) or not self._covers_tiles(level, region):
+                return
+            region, pixels = self.halved_region(region), self.halved(pixels)
+
+    def _covers_tiles(self, level: int, below: Region) -> bool:
+        """Whether a region of the level below makes whole tiles of a level."""
+        shape = self.level_shapes[level - 1]
+        return all(
+            below[axis].start % (2 * side) == 0
+            and (below[axis].stop % (2 * side) == 0 or below[axis].stop == shape[axis])
+            for axis, side in zip(self.plane_axes, self.tile, strict=True)
+        )
+
+    def region_below(self, level: int, tile: tuple[int, ...]) -> Region:
+        """Return the region of the level below that a level's tile is made of."""
+        below = []
+        for axis, number in enumerate(tile):
+            size = self.level_shapes[level - 1][axis]
+            if axis in self.plane_axes:
+                side = 2 * self.tile[self.plane_axes.index(axis)]
+                below.append(slice(number * side, min((number + 1) * side, size)))
+            elif axis == self.channel_axis:
+                below.append(slice(0, size))
+            else:
+                below.append(slice(number, number + 1))
+        return tuple(below)
 
     def tiles(self, region: Region) -> Iterator[tuple[int, ...]]:
         """Yield the places of the tiles that a region of a level covers, whole but for borders.

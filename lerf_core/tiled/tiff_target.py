@@ -44,17 +44,17 @@ Tile = tuple[int, int, int, bytes]
 
 @dataclass(frozen=True)
 class TiffEncoder:
-    """Compresses the tiles of a region, and of its level 1."""
+    """Compresses the tiles of a region, and of the levels above."""
 
     spec: TargetSpec
 
     def encode(self, region: Region, pixels: Pixels) -> list[Tile]:
         """See `lerf_core.tiled.targets.Encoder`."""
-        tiles = self.level(0, region, pixels)
-        if len(self.spec.level_shapes) > 1:
-            smaller = self.spec.halved(pixels)
-            tiles += self.level(1, self.spec.halved_region(region), smaller)
-        return tiles
+        return [
+            tile
+            for level, part, smaller in self.spec.levels_of(region, pixels)
+            for tile in self.level(level, part, smaller)
+        ]
 
     def level(self, level: int, region: Region, pixels: Pixels) -> list[Tile]:
         """Compress a region of a level."""
@@ -221,7 +221,7 @@ class TiffTarget:
     def commit(self) -> None:
         """See `Target`."""
         try:
-            for level in range(2, len(self._spec.level_shapes)):
+            for level in range(1, len(self._spec.level_shapes)):
                 self._make_level(level)
             self._file.flush()
             self._file.close()
@@ -247,7 +247,7 @@ class TiffTarget:
     # -- upper levels -----------------------------------------------------------------
 
     def _make_level(self, level: int) -> None:
-        """Make the tiles of a level, each from the four below it."""
+        """Make the tiles of a level that are not there, each from the four below it."""
         whole = tuple(slice(0, size) for size in self._spec.level_shapes[level])
         todo = [
             place for place in self._spec.tiles(whole)
@@ -262,17 +262,7 @@ class TiffTarget:
 
     def _tile_above(self, level: int, place: tuple[int, ...]) -> list[Tile]:
         spec = self._spec
-        below = []
-        for axis, number in enumerate(place):
-            size = spec.level_shapes[level - 1][axis]
-            if axis in spec.plane_axes:
-                side = spec.tile[spec.plane_axes.index(axis)]
-                below.append(slice(2 * number * side, min(2 * (number + 1) * side, size)))
-            else:
-                below.append(
-                    slice(0, size) if axis == spec.channel_axis else slice(number, number + 1)
-                )
-        region = tuple(below)
+        region = spec.region_below(level, place)
         return self.encoder.level(
             level, spec.halved_region(region), spec.halved(self._read(level - 1, region))
         )

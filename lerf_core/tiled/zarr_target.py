@@ -5,7 +5,6 @@ The format is Zarr 3 and OME-Zarr 0.5 (https://ngff.openmicroscopy.org/0.5/).
 
 from __future__ import annotations
 
-import itertools
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -66,7 +65,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class ZarrEncoder:
-    """Stores the chunks of a region, and of its level 1."""
+    """Stores the chunks of a region, and of the levels above."""
 
     url: str
     spec: TargetSpec
@@ -74,10 +73,11 @@ class ZarrEncoder:
 
     def encode(self, region: Region, pixels: Pixels) -> list[list[int]]:
         """See `lerf_core.tiled.targets.Encoder`; returns the tiles that are stored."""
-        self.store(0, region, pixels)
-        if len(self.spec.level_shapes) > 1:
-            self.store(1, self.spec.halved_region(region), self.spec.halved(pixels))
-        return [list(tile) for tile in self.spec.tiles(region)]
+        stored = []
+        for level, part, smaller in self.spec.levels_of(region, pixels):
+            self.store(level, part, smaller)
+            stored += [[level, *tile] for tile in self.spec.tiles(part)]
+        return stored
 
     def store(self, level: int, region: Region, pixels: Pixels) -> None:
         """Store a region of a level."""
@@ -209,7 +209,7 @@ class ZarrTarget:
 
     def is_finished(self, region: Region) -> bool:
         """See `Target`."""
-        return all(tile in self._done for tile in self._spec.tiles(region))
+        return all((0, *tile) in self._done for tile in self._spec.tiles(region))
 
     def record(self, parcel: list[list[int]]) -> None:
         """See `Target`."""
@@ -220,7 +220,7 @@ class ZarrTarget:
     def commit(self) -> None:
         """See `Target`."""
         try:
-            for level in range(2, len(self._spec.level_shapes)):
+            for level in range(1, len(self._spec.level_shapes)):
                 self._make_level(level)
             if self._spec.format != "Zarr":
                 group = _zarr().open_group(_store(self._url), mode="r+")
@@ -245,30 +245,18 @@ class ZarrTarget:
             shutil.rmtree(self._url, ignore_errors=True)
 
     def _make_level(self, level: int) -> None:
-        """Make a level from the one below, a few tiles at a time."""
+        """Make the tiles of a level that are not there, each from the four below it."""
         spec = self._spec
-        steps = []
-        for axis, size in enumerate(spec.level_shapes[level]):
-            if axis in spec.plane_axes:
-                steps.append(2 * spec.tile[spec.plane_axes.index(axis)])
-            else:
-                steps.append(size if axis == spec.channel_axis else 1)
-        shape = spec.level_shapes[level]
-        below = spec.level_shapes[level - 1]
-        corners = itertools.product(
-            *(range(0, size, step) for size, step in zip(shape, steps, strict=True))
-        )
+        whole = tuple(slice(0, size) for size in spec.level_shapes[level])
+        todo = [tile for tile in spec.tiles(whole) if (level, *tile) not in self._done]
 
-        def make(corner: tuple[int, ...]) -> None:
-            region = []
-            for axis, (first, step) in enumerate(zip(corner, steps, strict=True)):
-                factor = 2 if axis in spec.plane_axes else 1
-                region.append(slice(factor * first, min(factor * (first + step), below[axis])))
-            pixels = self.encoder.load(level - 1, tuple(region))
-            self.encoder.store(level, spec.halved_region(tuple(region)), spec.halved(pixels))
+        def make(tile: tuple[int, ...]) -> None:
+            region = spec.region_below(level, tile)
+            pixels = self.encoder.load(level - 1, region)
+            self.encoder.store(level, spec.halved_region(region), spec.halved(pixels))
 
         with ThreadPoolExecutor(_AHEAD) as pool:
-            for _ in pool.map(make, corners):
+            for _ in pool.map(make, todo):
                 pass
 
 

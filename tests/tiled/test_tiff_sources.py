@@ -471,3 +471,13 @@ def test_mapped_pages_leave_the_resident_memory(tmp_path):
         for top in range(0, 8192, 1024):
             _ = source[top : top + 1024, :512]
         assert Path("/proc/self/maps").read_text().count("a.tif") == before == 0
+
+
+def test_dask_reads_it_as_an_array(files):
+    dask_array = pytest.importorskip("dask.array")
+    expected = tifffile.imread(files["tiled"])
+    with open_source(files["tiled"]) as source:
+        lazy = dask_array.from_array(source, chunks=source.chunks)
+        assert lazy.name == dask_array.from_array(source, chunks=source.chunks).name
+        assert source.decoded_chunks == 0
+        np.testing.assert_array_equal(lazy[20:50].compute(), expected[20:50])
