@@ -124,6 +124,24 @@ def cases(folder: Path, image: Path, side: int) -> list[Case]:
         lerf("warp-tiff-768M", "warp", "tif", *small),
         lerf("warp-zarr", "warp", "zarr"),
         lerf("warp-zarr-768M", "warp", "zarr", *small),
+        Case(
+            "turn-tiff-flat",
+            [
+                *LERF,
+                "warp",
+                source,
+                "-o",
+                str(folder / "out.tif"),
+                "--rotate",
+                "15",
+                "--tile",
+                "512",
+                *flat,
+                *quiet,
+            ],
+            folder / "out.tif",
+            side**2,
+        ),
         lerf("resize-1-worker", "resize", "zarr", "--workers", "1"),
         lerf("resize-2-workers", "resize", "zarr", "--workers", "2"),
     ]
@@ -174,6 +192,7 @@ def measure(case: Case) -> Run:
 
     case.before()
     remove(case.result)
+    os.sync()  # what the last case wrote is not this one's to wait for
     peak = 0
     start = time.perf_counter()
     process = subprocess.Popen(case.words, stdout=subprocess.DEVNULL)
@@ -210,7 +229,12 @@ def remove(result: Path) -> None:
         result.unlink(missing_ok=True)
 
 
-def engine_rates(image: Path, side: int) -> dict[str, float]:
+def _engine_of(case: str) -> str:
+    """Return the name of what the engine alone does of a case."""
+    return "engine-" + next(kind for kind in ("resize", "warp", "turn") if kind in f"{case}-turn")
+
+
+def engine_rates(image: Path, side: int, case: str) -> dict[str, float]:
     """Output megapixels a second of the engine alone, of a part that fits the memory."""
     import tifffile
 
@@ -227,20 +251,22 @@ def engine_rates(image: Path, side: int) -> dict[str, float]:
             ], axis=1)
             for row in range(part // TILE)
         ])  # fmt: skip
-    rates = {}
-    matrix = np.linalg.inv(matrix_of(part))
-    for name, work in {
+    turned = lerf_core.geometry.rotation(15, (part, part))
+    name = _engine_of(case)
+    work = {
         "engine-resize": lambda: lerf_core.rescale(pixels, 2, channel_axis=-1),
-        "engine-warp": lambda: lerf_core.warp(pixels, matrix, channel_axis=-1),
-    }.items():
-        work()
-        seconds = []
-        for _ in range(3):
-            start = time.perf_counter()
-            result = work()
-            seconds.append(time.perf_counter() - start)
-        rates[name] = result.shape[0] * result.shape[1] / statistics.median(seconds) / 1e6
-    return rates
+        "engine-warp": lambda: lerf_core.warp(
+            pixels, np.linalg.inv(matrix_of(part)), channel_axis=-1
+        ),
+        "engine-turn": lambda: lerf_core.warp(pixels, np.linalg.inv(turned), channel_axis=-1),
+    }[name]
+    work()
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        result = work()
+        seconds.append(time.perf_counter() - start)
+    return {name: result.shape[0] * result.shape[1] / statistics.median(seconds) / 1e6}
 
 
 def _segment(file: Any, number: int) -> bytes:
@@ -249,7 +275,7 @@ def _segment(file: Any, number: int) -> bytes:
     return file.filehandle.read(page.databytecounts[number])
 
 
-def resumed(folder: Path, image: Path, side: int) -> dict[str, Any]:
+def resumed(folder: Path, side: int) -> dict[str, Any]:
     """Kill a command in mid-write, go on with --resume, and compare with an undisturbed run."""
     import tifffile
 
@@ -319,10 +345,12 @@ def main() -> None:
         if not options.cases or case.name in options.cases
     ]  # fmt: skip
     print(f"{platform.platform()}, {os.cpu_count()} cores, {options.side} x {options.side} RGB")
-    rates = engine_rates(image, options.side)
+    rates: dict[str, list[float]] = {}
     runs: dict[str, list[Run]] = {case.name: [] for case in chosen}
     for _ in range(options.runs):
         for case in chosen:
+            for name, rate in engine_rates(image, options.side, case.name).items():
+                rates.setdefault(name, []).append(rate)
             runs[case.name].append(measure(case))
             size = _size(case.result)
             remove(case.result)
@@ -331,21 +359,24 @@ def main() -> None:
                 f"  {case.name}: {last.seconds:.1f} s, {last.peak:.2f} GiB, {size / 2**30:.1f} GiB "
                 "written", file=sys.stderr,
             )  # fmt: skip
-    report: dict[str, Any] = {"engine Mpx/s": rates, "cases": {}}
-    for name, rate in rates.items():
-        print(f"{name:24} {rate:7.1f} Mpx/s")
+    engine = {name: statistics.median(some) for name, some in rates.items()}
+    report: dict[str, Any] = {"engine Mpx/s": engine, "cases": {}}
+    for name, rate in engine.items():
+        print(
+            f"{name:24} {rate:7.1f} Mpx/s (from {min(rates[name]):.1f} to {max(rates[name]):.1f})"
+        )
     print(f"{'case':24} {'s':>7} {'Mpx/s':>7} {'/engine':>8} {'peak GiB':>9}")
     for case in chosen:
         seconds = statistics.median(run.seconds for run in runs[case.name])
         peak = max(run.peak for run in runs[case.name])
         rate = case.pixels / seconds / 1e6
-        ratio = rate / rates["engine-resize" if "resize" in case.name else "engine-warp"]
+        ratio = rate / engine[_engine_of(case.name)]
         print(f"{case.name:24} {seconds:7.1f} {rate:7.1f} {ratio:8.2f} {peak:9.2f}")
         report["cases"][case.name] = {
             "seconds": seconds, "Mpx/s": rate, "to the engine": ratio, "peak GiB": peak,
         }  # fmt: skip
     if not options.cases or "resume" in options.cases:
-        report["resume"] = resumed(options.folder, image, options.side)
+        report["resume"] = resumed(options.folder, options.side)
         print(json.dumps(report["resume"], indent=1))
     if not options.cases or "graph" in options.cases:
         report["graph seconds"] = graph_seconds()

@@ -39,12 +39,11 @@ def connected(settings: LargeSettings, tell: Callable[[str], None]) -> Iterator[
                 client.wait_for_workers(1, timeout=_PATIENCE)
             yield client
         return
-    memory = settings.memory
     with (
         distributed.LocalCluster(
             n_workers=settings.workers,
             threads_per_worker=1,
-            memory_limit=None if memory is None else memory // (settings.workers or 1),
+            memory_limit=0,  # blocks are small enough; a limit would kill what it cannot help
             dashboard_address=":0",
         ) as cluster,
         distributed.Client(cluster) as client,

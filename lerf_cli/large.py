@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import sys
 import time
@@ -22,10 +23,9 @@ from lerf_cli.large_settings import LargeSettings, tiled_format
 from lerf_cli.writing import Encoding
 
 if TYPE_CHECKING:
-    from lerf_core.tiled.targets import Target, TargetSpec
-
     from lerf_core.plans import Plan
     from lerf_core.tiled.sources import Source
+    from lerf_core.tiled.targets import Target, TargetSpec
 
 __all__ = ["is_tiff", "is_tiled_output", "is_url", "passes_memory", "preview", "transform"]
 
@@ -105,7 +105,7 @@ def transform(
             _run(work, target, budget - cache, settings, tell=tell, bar=bar)
         except BaseException as error:
             target.abandon(keep=True)
-            if isinstance(error, (KeyboardInterrupt, SystemExit)) and target.finished_count:
+            if target.finished_count and "--resume" not in str(error):
                 tell("finished chunks are kept: go on with --resume")
             raise
         return work.plan.source_shape, work.plan.out_shape
@@ -146,8 +146,8 @@ def passes_memory(
     limit = settings.memory or (None if free is None else free // 2)
     try:
         with _source(str(source_path), settings, 1 << 20, None) as source:
-            if source.fingerprint and source.info.get("series_count", 1) > 1:
-                return False
+            if source.info.get("series_count", 1) > 1:
+                return False  # pages of different sizes: all of them, in one piece
             work = Preparation(source, operation, encoding, settings)
             pixels = max(
                 int(np.prod(shape[:2])) for shape in (work.plan.source_shape, work.plan.out_shape)
@@ -261,7 +261,7 @@ def _run(
     for note in work.notes:
         tell(note)
     with connected(settings, tell) as client:
-        threads = thread_count(None)
+        threads = thread_count(work.threads)
         share = budget // (threads + 1)
         plan = work.plan
         per_pixel = plan.pixel.channels * (plan.dtype.itemsize + 24)
@@ -276,7 +276,7 @@ def _run(
         with _progress(plan, target, shape, bar=bar) as progress:
             run(
                 job, target, shape, threads=threads, client=client,
-                name=f"lerf-{'warp' if plan.scale is None else 'resize'}-{os.getpid()}",
+                name=f"lerf-{'warp' if plan.scale is None else 'resize'}-{secrets.token_hex(4)}",
                 progress=progress,
             )  # fmt: skip
         started = time.perf_counter()

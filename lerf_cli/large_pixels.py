@@ -17,10 +17,9 @@ from lerf_cli.sampling import Sampling
 from lerf_cli.writing import Encoding
 
 if TYPE_CHECKING:
-    from lerf_core.tiled.targets import TargetSpec
-
     from lerf_core.plans import Plan
     from lerf_core.tiled.sources import Source
+    from lerf_core.tiled.targets import TargetSpec
 
 __all__ = ["PlannedOperation", "Preparation"]
 
@@ -55,6 +54,8 @@ class Preparation:
     ) -> None:
         self.source, self.encoding, self.settings = source, encoding, settings
         sampling = operation.sampling
+        if sampling.labels and "palette expanded to RGB" in source.notes:
+            raise FileError("palette indices (--labels) are not resampled by tiles")
         self.layout = _layout(source)
         template = _template(source, self.layout)
         if isinstance(sampling.value_range, str):
@@ -64,6 +65,7 @@ class Preparation:
         self.labels = sampling.labels
         keywords = sampling.keywords(self.prepared)
         # Blocks run side by side, each on a thread of its own.
+        self.threads = keywords["threads"]
         keywords["threads"] = 1
         self.channel_axis = source.channel_axis
         if self.channel_axis is None and self.prepared.frames[0].ndim == 3:
@@ -137,7 +139,7 @@ class Preparation:
         if form == "NPY":
             return "none"
         if form == "OME-Zarr":
-            return "zstd"
+            return "lz4"
         # What the source has, where it loses nothing.
         known = str(self.source.info.get("compression", "none")).lower()
         same = {"none": "none", "deflate": "deflate", "adobe_deflate": "deflate", "lzw": "lzw",

@@ -278,7 +278,7 @@ def large_options(command: _Command) -> _Command:
         click.option(
             "--compression", type=click.Choice(["none", "deflate", "zstd", "lzw", "lz4", "gzip"]),
             help="Of tiled output.  [default: TIFF as the input, where that loses nothing, else "
-            "deflate; zstd for Zarr]",
+            "deflate; lz4 for Zarr]",
         ),
         click.option(
             "--pyramid", type=click.IntRange(min=1), metavar="N",

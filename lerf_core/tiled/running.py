@@ -11,7 +11,7 @@ import itertools
 import math
 import pickle
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -285,13 +285,28 @@ class _Cluster:
         queue = as_completed(submitted(ahead))
         try:
             for future in queue:
-                yield regions.pop(future.key), future.result()
+                yield regions.pop(future.key), _result(future)
                 # Replaced one by one, as the cluster shrinks or grows.
                 wanted = 2 * max(1, sum(client.nthreads().values())) - queue.count()
                 queue.update(submitted(max(1, wanted)))
                 future.release()
         finally:
             client.cancel([*queue.futures])
+
+
+def _result(future: Any) -> Any:
+    """Return a task's result, or say in words that the cluster lost it."""
+    from distributed.scheduler import KilledWorker
+
+    try:
+        return future.result()
+    except KilledWorker as error:
+        raise TiledFileError(
+            "workers died again and again over one chunk (too little memory?): "
+            f"{' '.join(str(error).split())[:200]}"
+        ) from error
+    except CancelledError as error:
+        raise TiledFileError("the cluster's scheduler is gone, and the work with it") from error
 
 
 def _block(work: Work, region: Region) -> Any:

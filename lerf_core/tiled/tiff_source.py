@@ -308,6 +308,10 @@ class TiffSource(Source):
         profile = first.tags.get(34675)
         self.icc = bytes(profile.value) if profile is not None else None
         self.info = describe(handle, base, chosen, self.series)
+        count = len(handle.series)
+        self.info["series_count"] = count
+        if count > 1:
+            self.notes += (f"only image {self.series + 1} of the {count} in the file is read",)
 
     def close(self) -> None:
         """Close the file and forget its chunks; again is no error."""
