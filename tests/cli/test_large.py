@@ -50,7 +50,7 @@ def of_zarr(path, level="0"):
     return zarr.open_group(path, mode="r")[level][...]
 
 
-# -- the same pixels ----------------------------------------------------------------------------
+# -- the same pixels ------------------------------------------------------------
 
 
 def test_tiles_make_the_same_tiff(run, tmp_path, source, photo):
@@ -166,7 +166,7 @@ def test_pixel_sizes_shrink_as_pixels_grow(run, tmp_path, photo):
     assert translation == [0, -0.25 * 0.25, -0.25 * 0.5]
 
 
-# -- which way is taken ---------------------------------------------------------------------------
+# -- which way is taken ------------------------------------------------------------
 
 
 def test_size_decides(run, tmp_path, source, monkeypatch):
@@ -206,7 +206,7 @@ def test_addresses_of_remote_storage(run, tmp_path, source, photo):
     assert "one input and one output" in usage.stderr
 
 
-# -- interruptions --------------------------------------------------------------------------------
+# -- interruptions ------------------------------------------------------------
 
 
 def lerf(*arguments):
@@ -228,7 +228,7 @@ def wait_for(journal: Path, lines: int, process, seconds=100):
 @pytest.fixture
 def many_tiles(tmp_path, photo):
     """Enough work to be stopped in the middle of."""
-    image = np.tile(photo, (8, 5, 1))
+    image = np.tile(photo, (16, 5, 1))  # eight blocks
     path = tmp_path / "many.tif"
     tifffile.imwrite(path, image, tile=(64, 64), photometric="rgb")
     return path, image
@@ -240,8 +240,8 @@ def many_tiles(tmp_path, photo):
 def test_stopped_work_goes_on(tmp_path, many_tiles, name, number):
     path, image = many_tiles
     out = tmp_path / name
-    words = lerf("resize", path, "-o", out, "--scale", 2, "--tile", 32, "--pyramid", 2, "--threads",
-                 1, "--memory", "448M")  # fmt: skip
+    words = lerf("resize", path, "-o", out, "--scale", 2, "--tile", 128, "--pyramid", 2,
+                 "--threads", 1, "--memory", "448M")  # fmt: skip
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     journal = tmp_path / f".{name}.partial.journal"
     wait_for(journal, 2, process)
@@ -305,7 +305,7 @@ def test_resuming_other_work_is_refused(run, tmp_path, source, photo, monkeypatc
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), scaled(photo))
 
 
-# -- clusters ---------------------------------------------------------------------------------------
+# -- clusters ------------------------------------------------------------
 
 
 @pytest.fixture
@@ -346,7 +346,7 @@ def test_a_cluster_survives_the_death_of_a_worker(tmp_path, many_tiles, processe
     address = json.loads(known.read_text())["address"]
     out = tmp_path / name
     process = subprocess.Popen(
-        lerf("resize", path, "-o", out, "--scale", 2, "--tile", 32, "--pyramid", 2, "--memory",
+        lerf("resize", path, "-o", out, "--scale", 2, "--tile", 128, "--pyramid", 2, "--memory",
              "448M", "--scheduler", address),
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -369,7 +369,7 @@ def test_schedulers_that_do_not_answer(run, tmp_path, source, monkeypatch):
     assert names(tmp_path) == ["in.tif"]
 
 
-# -- bad input --------------------------------------------------------------------------------------
+# -- bad input ------------------------------------------------------------
 
 
 def test_truncated_files(run, tmp_path, source):

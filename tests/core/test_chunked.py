@@ -50,7 +50,7 @@ def assert_same(lazy, whole):
     np.testing.assert_array_equal(lazy.compute(scheduler="sync"), whole)
 
 
-# -- equal to the whole ---------------------------------------------------------------------
+# -- equal to the whole ------------------------------------------------------------
 
 
 @settings(max_examples=40)
@@ -190,7 +190,7 @@ def test_threads_of_dask_and_of_kernels_do_not_multiply(monkeypatch):
     assert set(seen) == {1}
 
 
-# -- only what is needed ------------------------------------------------------------------------
+# -- only what is needed ------------------------------------------------------------
 
 
 class Watched:
@@ -273,7 +273,7 @@ def test_a_bounded_field_is_not_read_before_the_result_is():
         wrong.compute(scheduler="sync")
 
 
-# -- graphs -----------------------------------------------------------------------------------
+# -- graphs ------------------------------------------------------------
 
 
 def test_graphs_grow_with_the_chunks_of_the_result():
@@ -327,7 +327,7 @@ def test_default_chunks_follow_the_image_and_dasks_limit():
     assert chunked.warp(image, np.eye(3)).chunks == image.chunks
 
 
-# -- what is refused ----------------------------------------------------------------------------
+# -- what is refused ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

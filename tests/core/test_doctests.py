@@ -7,9 +7,13 @@ import pkgutil
 import pytest
 
 import lerf_core
+from lerf_core import tiled
 
 MODULES = ["lerf_core"] + [
-    info.name for info in pkgutil.iter_modules(lerf_core.__path__, "lerf_core.") if not info.ispkg
+    info.name
+    for package in (lerf_core, tiled)
+    for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+    if not info.ispkg
 ]
 
 

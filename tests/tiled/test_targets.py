@@ -239,7 +239,7 @@ def test_levels_by_default_end_at_a_thousand():
     assert disk_bytes_needed(spec_of(image, "YX", "TIFF", levels=2)) == 64 * 64 + 32 * 32
 
 
-# -- metadata -----------------------------------------------------------------------------------
+# -- metadata ------------------------------------------------------------
 
 
 SIZE = PixelSize(0.5, 0.25, "micrometer")
@@ -296,7 +296,7 @@ def test_tiff_keeps_what_is_known_of_the_image(tmp_path):
     assert 'PhysicalSizeXUnit="µm"' in xml
 
 
-# -- interruptions -------------------------------------------------------------------------------
+# -- interruptions ------------------------------------------------------------
 
 
 PLACES = [("TIFF", "a.tif"), ("OME-Zarr", "a.zarr"), ("NPY", "a.npy")]
@@ -420,7 +420,7 @@ def test_remote_zarr(tmp_path):
         open_target("memory://bucket/a.tif", spec_of(image, "YXS", "TIFF"))
 
 
-# -- what is refused -------------------------------------------------------------------------------
+# -- what is refused ------------------------------------------------------------
 
 
 def test_full_disks_tell(tmp_path, monkeypatch):
