@@ -44,7 +44,7 @@ _SMALL = 16 << 20
 
 
 def is_url(text: str) -> bool:
-    """Tell an address of remote storage, as fsspec has them."""
+    """Tell an address of storage, as fsspec has them."""
     return _URL.match(text) is not None
 
 
@@ -224,8 +224,9 @@ def whole_memory(plan: Plan, source_bytes: int) -> int:
 def _opened(
     path: str, spec: TargetSpec, settings: LargeSettings, *, overwrite: bool, tell: Tell
 ) -> Target:
-    from lerf_core.tiled.targets import disk_bytes_needed, open_target
+    from lerf_core.tiled.targets import disk_bytes_needed, local_path, open_target
 
+    path = local_path(path)
     if not is_url(path):
         path = os.path.abspath(path)  # noqa: PTH100
         folder = Path(path).parent

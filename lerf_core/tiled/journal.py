@@ -77,20 +77,34 @@ class FileJournal:
     """
 
     def __init__(self, path: Path, head: dict[str, Any], *, resume: bool) -> None:
-        self._path = path
+        self._path, self._head = path, head
         self._entries: list[Any] = []
         if resume and path.exists():
             text = path.read_bytes().decode("utf-8", "replace")
             self._entries = _read(text, head, str(path))
         # Written anew: a torn line at its end goes.
-        lines = [json.dumps(line) for line in (head, *self._entries)]
-        self._file = path.open("w", encoding="utf-8")
-        self._file.write("".join(f"{line}\n" for line in lines))
-        self._file.flush()
+        self.keep(self._entries)
 
     def entries(self) -> list[Any]:
         """See `Journal`."""
         return self._entries
+
+    def keep(self, entries: list[Any]) -> None:
+        """Go on with these entries alone."""
+        file = getattr(self, "_file", None)
+        if file is not None:
+            file.close()
+        lines = [json.dumps(line, separators=(",", ":")) for line in (self._head, *entries)]
+        # Aside first: a full disk must not take the old one.
+        fresh = self._path.with_name(f"{self._path.name}.new")
+        try:
+            fresh.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            fresh.replace(self._path)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
+        self._entries = entries
+        self._file = self._path.open("a", encoding="utf-8")
 
     def add(self, entry: Any) -> None:
         """See `Journal`."""

@@ -57,6 +57,7 @@ class NpyTarget:
         resume = resume and self._partial.exists()
         self._journal = FileJournal(journal, spec.head(), resume=resume)
         entries = self._journal.entries()
+        resume = bool(entries)  # a partial without a journal may be anything
         self._done = {tuple(tile) for entry in entries for tile in entry}
         self.finished_count = len(entries)
         header = {

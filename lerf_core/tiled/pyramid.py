@@ -82,17 +82,33 @@ def halve(
     source = pixels.transpose(order)
     if channel_axis is None:
         source = source[..., None]
-    source = np.ascontiguousarray(source)
+    # Of what kernels know: float16 is none of it, and foreign byte orders are not.
+    native = pixels.dtype.newbyteorder("=")
+    known = native if native.kind in "iu" or native.itemsize == 4 else np.dtype(np.float64)
+    source = np.ascontiguousarray(source, known)
     *leading, rows, cols, channels = source.shape
-    out = np.empty((*leading, -(-rows // 2), -(-cols // 2), channels), pixels.dtype)
-    integer = pixels.dtype.kind in "iu"
+    out = np.empty((*leading, -(-rows // 2), -(-cols // 2), channels), known)
+    integer = native.kind in "iu"
     for index in np.ndindex(*leading):
         if has_alpha:
             halve_with_alpha(source[index], out[index], integer)
+        elif integer and native.itemsize == 8:
+            out[index] = _halve_long(source[index])
         elif integer:
             halve_integers(source[index], out[index])
         else:
             halve_floats(source[index], out[index])
     if channel_axis is None:
         out = out[..., 0]
-    return out.transpose(np.argsort(order))
+    return out.transpose(np.argsort(order)).astype(pixels.dtype, copy=False)
+
+
+def _halve_long(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Halve integers whose sums might overflow: quarters, and what they leave, apart."""
+    rows, cols, _ = pixels.shape
+    whole = np.pad(pixels, [(0, rows % 2), (0, cols % 2), (0, 0)], mode="edge")
+    corners = [whole[y::2, x::2] for y in (0, 1) for x in (0, 1)]
+    rest = np.sum([corner & 3 for corner in corners], axis=0, dtype=pixels.dtype) + 2
+    quarters = np.sum([corner >> 2 for corner in corners], axis=0, dtype=pixels.dtype)
+    mean: NDArray[Any] = quarters + (rest >> 2)
+    return mean

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 from numpy.typing import NDArray
@@ -262,7 +264,7 @@ def open_target(
     resume : bool, optional
         Keep what an interrupted run of the same work has finished.
     overwrite : bool, optional
-        Replace a result that exists; it stays until the new one is complete.
+        Replace a result that exists; a local one stays until the new one is complete.
 
     Raises
     ------
@@ -273,6 +275,7 @@ def open_target(
     from lerf_core.tiled.tiff_target import TiffTarget
     from lerf_core.tiled.zarr_target import ZarrTarget
 
+    path = local_path(path)
     remote = _URL.match(path) is not None
     if remote and "Zarr" not in spec.format:
         raise TiledFileError(f"{path}: only Zarr is written to remote storage")
@@ -307,8 +310,24 @@ def unwritable(path: object, error: OSError) -> TiledFileError:
 
 
 def disk_bytes_needed(spec: TargetSpec) -> int:
-    """Return the bytes that all levels take uncompressed."""
-    return sum(math.prod(shape) for shape in spec.level_shapes) * spec.dtype.itemsize
+    """Return the bytes that all levels take uncompressed, tiles at the edges in full."""
+    total = 0
+    for shape in spec.level_shapes:
+        whole = list(shape)
+        if spec.format != "NPY":
+            for axis, side in zip(spec.plane_axes, spec.tile, strict=True):
+                # Chunks of a Zarr are no larger than its arrays.
+                step = min(side, shape[axis]) if "Zarr" in spec.format else side
+                whole[axis] = -(-shape[axis] // step) * step
+        total += math.prod(whole)
+    return total * spec.dtype.itemsize
+
+
+def local_path(path: str) -> str:
+    """Return the path of a ``file://`` address; anything else as it is."""
+    if not path.lower().startswith("file://"):
+        return path
+    return url2pathname(urlsplit(path).path)
 
 
 def partial_paths(path: Path) -> tuple[Path, Path]:

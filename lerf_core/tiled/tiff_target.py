@@ -11,6 +11,8 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import re
+import threading
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +37,12 @@ _UNITS = {
     "centimeter": "cm", "meter": "m", "kilometer": "km", "angstrom": "Å", "inch": "in",
     "foot": "ft",
 }  # fmt: skip
+_DATE = re.compile(r"\d{4}:\d\d:\d\d \d\d:\d\d:\d\d")
+_OME_TYPES = frozenset({
+    "bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64",
+})  # fmt: skip
+# Bytes at either end of a tile that are looked at when work is resumed.
+_END = 1024
 # Tiles of upper levels that are made side by side.
 _AHEAD = 4
 
@@ -114,6 +122,11 @@ class TiffEncoder:
         return _compress(np.ascontiguousarray(tile, tile.dtype.newbyteorder("<")), self.spec)
 
 
+def _mark(start: bytes, end: bytes) -> int:
+    """Return a checksum of a tile's ends, which tell whether it came to the disk."""
+    return zlib.crc32(end, zlib.crc32(start))
+
+
 def _compress(tile: Pixels, spec: TargetSpec) -> bytes:
     level = spec.compression_level
     if level is None:
@@ -172,21 +185,42 @@ class TiffTarget:
         self._partial, journal = partial_paths(path)
         resume = resume and self._partial.exists()
         self._journal = FileJournal(journal, spec.head(), resume=resume)
-        if not resume:
-            _write_structure(self._partial, spec)
+        if not self._journal.entries():  # a partial without a journal may be anything
+            try:
+                _write_structure(self._partial, spec)
+            except BaseException:
+                self._journal.remove()
+                self._partial.unlink(missing_ok=True)
+                raise
         # Where each tile lies, by level, page and number.
         self._places: dict[tuple[int, int, int], tuple[int, int]] = {}
+        self._lock = threading.Lock()
         self.finished_count = 0
-        size = self._partial.stat().st_size
-        for entry in self._journal.entries():
-            # What a full disk or a fall of the whole machine cut short does not count.
-            if all(offset + count <= size for *_, offset, count in entry):
-                self._note(entry)
         self._file = self._partial.open("r+b", buffering=0)
         self._end = self._file.seek(0, os.SEEK_END)
+        known = self._journal.entries()
+        # What a full disk or a fall of the whole machine cut short does not count.
+        whole = [entry for entry in known if all(self._is_whole(tile) for tile in entry)]
+        if len(whole) < len(known):
+            self._journal.keep(whole)
+        for entry in whole:
+            self._note(entry)
+
+    def _is_whole(self, tile: list[int]) -> bool:
+        *_, offset, count, mark = tile
+        if offset + count > self._end:
+            return False
+        length = min(count, _END)
+        start, end = self._data(offset, length), self._data(offset + count - length, length)
+        return _mark(start, end) == mark
+
+    def _data(self, offset: int, count: int) -> bytes:
+        with self._lock:
+            self._file.seek(offset)
+            return self._file.read(count)
 
     def _note(self, entry: list[list[int]]) -> None:
-        for level, page, number, offset, count in entry:
+        for level, page, number, offset, count, _ in entry:
             self._places[level, page, number] = (offset, count)
         self.finished_count += 1
 
@@ -207,11 +241,13 @@ class TiffTarget:
         entry = []
         try:
             for level, page, number, data in tiles:
-                self._file.seek(self._end)
                 rest = memoryview(data)
-                while rest:
-                    rest = rest[self._file.write(rest) :]
-                entry.append([level, page, number, self._end, len(data)])
+                with self._lock:
+                    self._file.seek(self._end)
+                    while rest:
+                        rest = rest[self._file.write(rest) :]
+                mark = _mark(data[:_END], data[-_END:])
+                entry.append([level, page, number, self._end, len(data), mark])
                 # Offsets are even, as TIFF asks.
                 self._end += len(data) + len(data) % 2
         except OSError as error:
@@ -292,7 +328,7 @@ class TiffTarget:
     def _tile(self, level: int, place: tuple[int, ...], sample: int) -> Pixels:
         spec = self._spec
         offset, count = self._places[level, *self.encoder.number(level, place, sample)]
-        data = os.pread(self._file.fileno(), count, offset)
+        data = self._data(offset, count)
         axis = spec.channel_axis
         shape: tuple[int, ...] = spec.tile
         if axis is not None and axis > spec.plane_axes[0]:
@@ -344,6 +380,8 @@ def _check_fits(spec: TargetSpec) -> None:
         raise TiledFileError(f"axes {spec.axes} do not go into TIFF: YX, YXS or SYX come last")
     if spec.dtype == np.bool_ and axis is not None:
         raise TiledFileError("booleans with several samples do not go into TIFF")
+    if spec.format == "OME-TIFF" and spec.dtype.name not in _OME_TYPES:
+        raise TiledFileError(f"OME-TIFF holds no {spec.dtype}: name the output .tif or .zarr")
     if spec.format == "TIFF" and order:
         raise TiledFileError(f"axes {spec.axes} go into OME-TIFF: name the output .ome.tif")
 
@@ -409,28 +447,32 @@ def _kind(spec: TargetSpec) -> dict[str, Any]:
 def _words(spec: TargetSpec, *, ome: bool) -> dict[str, Any]:
     """Return what the first directory says of the image."""
     info = spec.info
-    words: dict[str, Any] = {"software": info.get("software") or False}
+    words: dict[str, Any] = {"software": str(info.get("software") or "").encode() or False}
+    if _DATE.fullmatch(str(info.get("datetime"))):
+        words["datetime"] = str(info["datetime"])
     if spec.icc is not None:
         words["iccprofile"] = spec.icc
-    if info.get("datetime"):
-        words["datetime"] = str(info["datetime"])
     if spec.resolution_dpi is not None:
         words["resolution"], words["resolutionunit"] = spec.resolution_dpi, "inch"
-    tags = [(code, "s", 0, str(info[name]), True) for code, name in _TEXTS if info.get(name)]
+    # As UTF-8: tifffile takes no other text than ASCII.
+    tags = [
+        (code, 2, 0, str(info[name]).encode() + b"\0", True)
+        for code, name in _TEXTS if info.get(name)
+    ]  # fmt: skip
     if tags:
         words["extratags"] = tags
     if not ome:
         words["metadata"] = None
         if info.get("description"):
-            words["description"] = str(info["description"])
+            words["description"] = str(info["description"]).encode()
         return words
     metadata: dict[str, Any] = {"axes": spec.axes}
     size = spec.pixel_size
     if size is not None:
         metadata |= {"PhysicalSizeX": size.col, "PhysicalSizeY": size.row}
-        unit = _UNITS.get(size.unit)
-        if unit is not None:
-            metadata |= {"PhysicalSizeXUnit": unit, "PhysicalSizeYUnit": unit}
+        # Without a unit OME-XML would mean micrometres.
+        unit = _UNITS.get(size.unit, "reference frame")
+        metadata |= {"PhysicalSizeXUnit": unit, "PhysicalSizeYUnit": unit}
     names = info.get("channel_names")
     if names and "C" in spec.axes and len(names) == spec.shape[spec.axes.index("C")]:
         metadata["Channel"] = {"Name": list(names)}
@@ -438,5 +480,11 @@ def _words(spec: TargetSpec, *, ome: bool) -> dict[str, Any]:
     return words
 
 
-_TEXTS = ((269, "document_name"), (271, "make"), (272, "model"), (315, "artist"),
-          (316, "host_computer"), (33432, "copyright"))  # fmt: skip
+_TEXTS = (
+    (269, "document_name"),
+    (271, "make"),
+    (272, "model"),
+    (315, "artist"),
+    (316, "host_computer"),
+    (33432, "copyright"),
+)

@@ -5,6 +5,7 @@ The format is Zarr 3 and OME-Zarr 0.5 (https://ngff.openmicroscopy.org/0.5/).
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +25,9 @@ __all__ = ["ZarrTarget"]
 _ORDER = "TCZYX"
 _TYPES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
 _EFFORT = {"zstd": 1, "gzip": 4, "lz4": 1}
-# Blocks of upper levels that are made side by side.
+# Beside the arrays of a remote result that is not finished.
+_JOURNAL = "lerf-journal.jsonl"
+# Tiles of upper levels that are made side by side.
 _AHEAD = 4
 
 
@@ -70,6 +73,7 @@ class ZarrEncoder:
     url: str
     spec: TargetSpec
     layout: Layout
+    key: str
 
     def encode(self, region: Region, pixels: Pixels) -> list[list[int]]:
         """See `lerf_core.tiled.targets.Encoder`; returns the tiles that are stored."""
@@ -81,13 +85,13 @@ class ZarrEncoder:
 
     def store(self, level: int, region: Region, pixels: Pixels) -> None:
         """Store a region of a level."""
-        array = _array(self.url, _level_name(self.spec, level))
+        array = _array(self.url, _level_name(self.spec, level), self.key)
         order = self.layout.order
         array[tuple(region[axis] for axis in order)] = pixels.transpose(order)
 
     def load(self, level: int, region: Region) -> Pixels:
         """Read a region back, axes as the image's."""
-        array = _array(self.url, _level_name(self.spec, level))
+        array = _array(self.url, _level_name(self.spec, level), self.key)
         stored = array[tuple(region[axis] for axis in self.layout.order)]
         return np.asarray(stored).transpose(np.argsort(self.layout.order))
 
@@ -97,8 +101,11 @@ def _level_name(spec: TargetSpec, level: int) -> str:
 
 
 @lru_cache(maxsize=16)
-def _array(url: str, name: str) -> Any:
-    """Open an array for writing; one a process, which all of its threads share."""
+def _array(url: str, name: str, key: str) -> Any:  # noqa: ARG001
+    """Open an array for writing; one a process and work, which all of its threads share.
+
+    Workers live longer than a work, and another may make the same place anew: hence the key.
+    """
     zarr = _zarr()
     array = zarr.open_array(_store(url), path=name, mode="r+")
     # All chunks exist: one that is missing tells of damage.
@@ -142,9 +149,9 @@ class ZarrTarget:
             self._url = str(partial)
             resume = resume and partial.exists() and journal.exists()
             self._journal = FileJournal(journal, spec.head(), resume=resume)
+            resume = bool(self._journal.entries())  # else the store may be of other work
             if not resume and partial.exists():
                 shutil.rmtree(partial)
-        _array.cache_clear()
         if not resume:
             self._create()
         if remote:  # after the store was emptied
@@ -152,11 +159,11 @@ class ZarrTarget:
         entries = self._journal.entries()
         self._done = {tuple(tile) for entry in entries for tile in entry}
         self.finished_count = len(entries)
-        self.encoder = ZarrEncoder(self._url, spec, self._layout)
+        self.encoder = ZarrEncoder(self._url, spec, self._layout, secrets.token_hex(8))
 
     @property
     def _journal_url(self) -> str:
-        return f"{self._path}/lerf-journal.jsonl"
+        return f"{self._path}/{_JOURNAL}"
 
     def _prepare_remote(self, *, resume: bool, overwrite: bool) -> bool:
         """Look at what lies at a URL; return whether it can be gone on with."""
@@ -164,13 +171,13 @@ class ZarrTarget:
 
         try:
             system, where = fsspec.core.url_to_fs(self._path)
-            begun = system.exists(f"{where}/lerf-journal.jsonl")
-            exists = system.exists(f"{where}/zarr.json") and not begun
-            if exists and not overwrite:
-                raise TiledFileError(f"{self._path} exists: give overwrite to replace it")
+            begun = system.exists(f"{where}/{_JOURNAL}")
             if resume and begun:
                 return True
+            # Whatever lies there, an unfinished result of ours alone may go unasked.
             if system.exists(where):
+                if not (begun or overwrite):
+                    raise TiledFileError(f"{self._path} exists: give overwrite to replace it")
                 system.rm(where, recursive=True)
         except TiledFileError:
             raise
@@ -243,6 +250,12 @@ class ZarrTarget:
         self._journal.remove()
         if not self._remote:
             shutil.rmtree(self._url, ignore_errors=True)
+            return
+        import fsspec
+
+        system, where = fsspec.core.url_to_fs(self._path)
+        if system.exists(where):
+            system.rm(where, recursive=True)
 
     def _make_level(self, level: int) -> None:
         """Make the tiles of a level that are not there, each from the four below it."""
@@ -325,6 +338,8 @@ def _metadata(spec: TargetSpec, layout: Layout) -> dict[str, Any]:
         "version": "0.5",
         "multiscales": [{"name": "image", "axes": axes, "datasets": datasets, "type": method}],
     }
-    if isinstance(spec.info.get("omero"), dict):
-        ome["omero"] = spec.info["omero"]
+    omero = spec.info.get("omero")
+    channels = spec.shape[layout.order[layout.axes.index("C")]] if "C" in layout.axes else 1
+    if isinstance(omero, dict) and len(omero.get("channels", ())) == channels:
+        ome["omero"] = omero
     return {"ome": ome}

@@ -128,6 +128,8 @@ CASES = [
     ("YX", (131, 97), "uint8", {}),
     ("YX", (129, 193), "uint16", {}),
     ("YX", (65, 49), "float32", {}),
+    ("YX", (65, 49), "float16", {}),
+    ("YX", (65, 49), "float64", {}),
     ("YX", (70, 90), "bool", {}),
     ("YX", (70, 90), "uint32", {"is_labels": True}),
     ("YX", (1, 1), "uint8", {}),
@@ -153,6 +155,10 @@ def test_blocks_in_any_order_make_the_image_and_its_pyramid(
     path = tmp_path / f"result.{suffix}"
     compression = {"NPY": "none"}.get(form, "zstd" if "Zarr" in form else "deflate")
     spec = spec_of(image, axes, form, compression=compression, **more)
+    if form == "OME-TIFF" and dtype == "float16":
+        with pytest.raises(TiledFileError, match="holds no float16"):
+            open_target(str(path), spec)
+        return
     write(path, image, spec)
     assert names(tmp_path) == [path.name]
     levels = plain_pyramid(image, spec)
@@ -229,6 +235,16 @@ def test_halving_of_any_image():
         assert_alike(found, plain_halve(image, spec), exact=image.dtype.kind in "bu")
 
 
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_halving_the_largest_integers(dtype):
+    info = np.iinfo(dtype)
+    image = np.array([[info.max, info.max], [info.max, info.max - 2], [info.min, 3]], dtype)
+    found = halve(image, (0, 1))
+    assert found.dtype == dtype
+    wanted = [(int(image[:2].sum(dtype=object)) + 2) // 4, (int(info.min) + 3 + 1) // 2]
+    assert [int(value) for value in found[:, 0]] == wanted
+
+
 def test_levels_by_default_end_at_a_thousand():
     assert level_shapes((40_000, 30_001), (0, 1), None) == [
         (40_000, 30_001), (20_000, 15_001), (10_000, 7501), (5000, 3751), (2500, 1876),
@@ -236,7 +252,8 @@ def test_levels_by_default_end_at_a_thousand():
     ]  # fmt: skip
     assert level_shapes((3, 1000), (0, 1), None) == [(3, 1000)]
     image = pixels_of((64, 64))
-    assert disk_bytes_needed(spec_of(image, "YX", "TIFF", levels=2)) == 64 * 64 + 32 * 32
+    assert disk_bytes_needed(spec_of(image, "YX", "TIFF", levels=2)) == 64 * 96 + 32 * 48
+    assert disk_bytes_needed(spec_of(image, "YX", "NPY")) == 64 * 64
 
 
 # -- metadata ------------------------------------------------------------
@@ -279,7 +296,8 @@ def test_tiff_keeps_what_is_known_of_the_image(tmp_path):
     image = pixels_of((90, 97, 4))
     spec = spec_of(
         image, "YXS", "OME-TIFF", has_alpha=True, pixel_size=SIZE, resolution_dpi=(300.0, 150.0),
-        icc=b"profile" * 20, info={"software": "a scanner", "artist": "someone"},
+        icc=b"profile" * 20,
+        info={"software": "a scanner", "artist": "Jörg Müller", "datetime": "when"},
     )  # fmt: skip
     write(tmp_path / "a.ome.tif", image, spec)
     with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
@@ -288,7 +306,8 @@ def test_tiff_keeps_what_is_known_of_the_image(tmp_path):
         assert page.tags["YResolution"].value == (150, 1)
         assert page.iccprofile == b"profile" * 20
         assert page.software == "a scanner"
-        assert page.tags["Artist"].value == "someone"
+        assert page.tags["Artist"].value == "Jörg Müller"
+        assert "DateTime" not in page.tags  # not a date
         assert [int(extra) for extra in page.extrasamples] == [2]
         xml = file.ome_metadata
     assert 'PhysicalSizeX="0.25"' in xml
@@ -368,6 +387,88 @@ def test_a_partial_tiff_that_lost_its_end(tmp_path):
     assert_reads_as(tmp_path / "a.tif", "TIFF", image)
 
 
+def test_what_was_lost_stays_lost(tmp_path):
+    """An entry whose tile is gone must not come back when the file has grown again."""
+    image = pixels_of((300, 310, 3))
+    spec = spec_of(image, "YXS", "TIFF")
+    path = tmp_path / "a.tif"
+    killed(write(path, image, spec, 6, commit=False)[0])
+    partial = tmp_path / ".a.tif.partial"
+    size = partial.stat().st_size
+    os.truncate(partial, size - 20_000)
+    again = open_target(str(path), spec, resume=True)
+    left = [region for region in regions_of(spec, again) if not again.is_finished(region)]
+    for region in left[:3]:
+        again.record(again.encoder.encode(region, image[region]))
+    killed(again)
+    assert partial.stat().st_size > size - 20_000
+    write(path, image, spec, resume=True)
+    assert_reads_as(path, "TIFF", image)
+
+
+def test_tiles_that_never_came_to_the_disk(tmp_path):
+    image = pixels_of((300, 310, 3))
+    spec = spec_of(image, "YXS", "TIFF")
+    path = tmp_path / "a.tif"
+    killed(write(path, image, spec, 6, commit=False)[0])
+    partial = tmp_path / ".a.tif.partial"
+    with partial.open("r+b") as file:  # a hole, as a fall of the machine leaves it
+        file.seek(-5000, os.SEEK_END)
+        file.write(bytes(5000))
+    write(path, image, spec, resume=True)
+    assert_reads_as(path, "TIFF", image)
+
+
+@pytest.mark.parametrize(("form", "name"), PLACES)
+def test_a_partial_of_unknown_work_is_not_trusted(tmp_path, form, name):
+    image = pixels_of((300, 310, 3))
+    spec = spec_of(image, "YXS", form)
+    path = tmp_path / name
+    killed(write(path, 255 - image, spec, 6, commit=False)[0])
+    journal = tmp_path / f".{name}.partial.journal"
+    journal.write_text(journal.read_text().split("\n")[0] + "\n")
+    write(path, image, spec, resume=True)
+    assert_reads_as(path, form, image)
+
+
+def test_a_full_disk_does_not_take_the_journal(tmp_path, monkeypatch):
+    from pathlib import Path
+
+    image = pixels_of((300, 310, 3))
+    spec = spec_of(image, "YXS", "TIFF")
+    killed(write(tmp_path / "a.tif", image, spec, 6, commit=False)[0])
+    journal = tmp_path / ".a.tif.partial.journal"
+    before = journal.read_text()
+
+    def full(self, *args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(TiledFileError, match="No space left"):
+            open_target(str(tmp_path / "a.tif"), spec, resume=True)
+    assert journal.read_text() == before
+    write(tmp_path / "a.tif", image, spec, resume=True)
+    assert_reads_as(tmp_path / "a.tif", "TIFF", image)
+
+
+def test_workers_that_live_longer_than_the_work(tmp_path):
+    """The same place, made anew with other tiles, by a process that knows the old ones."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    image = pixels_of((130, 140))
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        for tile in [(32, 32), (48, 64)]:
+            spec = spec_of(image, "YX", "OME-Zarr", tile=tile, levels=1)
+            target = open_target(str(tmp_path / "a.zarr"), spec, overwrite=True)
+            for region in regions_of(spec, target):
+                target.record(pool.submit(target.encoder.encode, region, image[region]).result())
+            target.commit()
+            found = zarr.open_group(tmp_path / "a.zarr", mode="r")["0"]
+            np.testing.assert_array_equal(found[...], image)
+
+
 @pytest.mark.parametrize(("form", "name"), PLACES)
 def test_abandoned_work_leaves_what_is_asked(tmp_path, form, name):
     image = pixels_of((300, 310, 3))
@@ -416,6 +517,17 @@ def test_remote_zarr(tmp_path):
     with pytest.raises(TiledFileError, match="exists"):
         open_target(url, spec)
     write(url, image, spec, overwrite=True)
+    # Whatever else lies there is not ours to delete.
+    system.pipe_file(f"{where}-notes/notes.txt", b"mine")
+    with pytest.raises(TiledFileError, match="exists"):
+        open_target(f"{url}-notes", spec)
+    assert system.cat_file(f"{where}-notes/notes.txt") == b"mine"
+    gone = open_target(f"{url}-gone", spec)
+    gone.abandon(keep=True)
+    open_target(f"{url}-gone", spec).abandon(keep=False)
+    assert not system.exists(f"{where}-gone")
+    write(f"file://{tmp_path}/local.zarr", image, spec)
+    assert names(tmp_path) == ["local.zarr"]
     with pytest.raises(TiledFileError, match="only Zarr"):
         open_target("memory://bucket/a.tif", spec_of(image, "YXS", "TIFF"))
 
