@@ -142,8 +142,29 @@ def cases(folder: Path, image: Path, side: int) -> list[Case]:
             folder / "out.tif",
             side**2,
         ),
+        Case(
+            "resize-in-memory",
+            [
+                *LERF,
+                "resize",
+                source,
+                "-o",
+                str(folder / "out.tif"),
+                "--scale",
+                "2",
+                "--memory",
+                "1000G",
+                "--max-pixels",
+                str(10**12),
+                *quiet,
+            ],
+            folder / "out.tif",
+            big,
+        ),
         lerf("resize-1-worker", "resize", "zarr", "--workers", "1"),
         lerf("resize-2-workers", "resize", "zarr", "--workers", "2"),
+        lerf("warp-1-worker", "warp", "zarr", "--workers", "1"),
+        lerf("warp-2-workers", "warp", "zarr", "--workers", "2"),
     ]
     vips_out, gdal_out = folder / "vips.tif", folder / "gdal.tif"
     saved = f"{vips_out}[tile,tile-width=512,tile-height=512,bigtiff]"
