@@ -219,7 +219,9 @@ def file_options(command: _Command) -> _Command:
         click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
         click.option(
             "--max-pixels", type=click.IntRange(min=1), default=_MAX_PIXELS, show_default=True,
-            metavar="N", help="Greatest number of pixels of an input or an output.",
+            metavar="N",
+            help="Greatest number of pixels of an input or an output that is held in memory; "
+            "beyond the default TIFF to TIFF goes tile by tile.",
         ),
         click.option("-q", "--quiet", is_flag=True, help="Tell errors only."),
         click.option("-v", "--verbose", is_flag=True, help="Tell what is done with each file."),
