@@ -80,6 +80,8 @@ class Preparation:
             self.finish = _Finish(encoding, self.prepared, self.channel_axis)
             self.result = self.finish.picture(self.prepared)
         self.notes = self.prepared.notes
+        if source.info.get("has_exif") and not encoding.strip:
+            self.notes += ("EXIF is not copied by tiles",)
 
     def _planned_shape(self) -> tuple[int, ...]:
         shape = list(self.source.shape)

@@ -93,9 +93,10 @@ def _from_json(path: Path, text: str) -> Any:
     return value
 
 
-def _load_npy(path: Path) -> NDArray[Any]:
+def _load_npy(path: Path, *, mapped: bool = False) -> NDArray[Any]:
+    """Load an array; `mapped`: its pages when they are looked at."""
     try:
-        array = np.load(path, allow_pickle=False)
+        array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise FileError(f"{path} is no readable .npy file: {one_line(error, 120)}") from None
     if not isinstance(array, np.ndarray):
@@ -170,7 +171,7 @@ def read_points(text: str) -> Matrix:
 
 
 def read_field(path: Path, order: str) -> NDArray[Any]:
-    """Read a field of coordinates or displacements.
+    """Read a field of coordinates or displacements; of .npy, what is looked at alone.
 
     Parameters
     ----------
@@ -189,7 +190,8 @@ def read_field(path: Path, order: str) -> NDArray[Any]:
     FileError
     """
     try:
-        field = _load_tiff(path) if path.suffix.lower() in {".tif", ".tiff"} else _load_npy(path)
+        is_tiff = path.suffix.lower() in {".tif", ".tiff"}
+        field = _load_tiff(path) if is_tiff else _load_npy(path, mapped=True)
     except OSError as error:
         raise FileError(f"{path}: {one_line(error)}") from error
     if field.dtype.kind not in "iuf":

@@ -308,6 +308,11 @@ class TiffSource(Source):
         profile = first.tags.get(34675)
         self.icc = bytes(profile.value) if profile is not None else None
         self.info = describe(handle, base, chosen, self.series)
+        packet = first.tags.get(700)
+        if packet is not None:
+            value = packet.value
+            self.info["xmp"] = value.encode() if isinstance(value, str) else bytes(value)
+        self.info["has_exif"] = 34665 in first.tags or 34853 in first.tags
         count = len(handle.series)
         self.info["series_count"] = count
         if count > 1:

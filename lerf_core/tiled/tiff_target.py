@@ -459,6 +459,8 @@ def _words(spec: TargetSpec, *, ome: bool) -> dict[str, Any]:
         (code, 2, 0, str(info[name]).encode() + b"\0", True)
         for code, name in _TEXTS if info.get(name)
     ]  # fmt: skip
+    if info.get("xmp"):
+        tags.append((700, 1, len(info["xmp"]), bytes(info["xmp"]), True))
     if tags:
         words["extratags"] = tags
     if not ome:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tifffile
 import zarr
+from PIL import Image
 
 import lerf_core
 from lerf_cli import cluster, large
@@ -164,6 +165,31 @@ def test_pixel_sizes_shrink_as_pixels_grow(run, tmp_path, photo):
     assert scale == [1, 0.125, 0.25]
     # The first of two small pixels lies a quarter of the large one before its centre.
     assert translation == [0, -0.25 * 0.25, -0.25 * 0.5]
+
+
+def test_xmp_and_words_are_kept_and_lost_exif_is_told(run, tmp_path, photo):
+    packet = b"<x:xmpmeta/>"
+    tags = [(700, 1, len(packet), packet, True), (315, 2, 0, "Jörg".encode() + b"\0", True)]
+    tifffile.imwrite(tmp_path / "in.tif", photo, photometric="rgb", extratags=tags,
+                     iccprofile=b"profile" * 30)  # fmt: skip
+    words = ("resize", tmp_path / "in.tif", "-o", tmp_path / "a.tif", "--scale", 2, "--tile", 64)
+    assert "EXIF" not in run(*words).stderr
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        page = file.pages[0]
+        assert bytes(page.tags[700].value) == packet
+        assert page.tags[315].value == "Jörg"
+        assert page.iccprofile == b"profile" * 30
+    run("resize", tmp_path / "in.tif", "-o", tmp_path / "b.tif", "--scale", 2, "--tile", 64,
+        "--strip")  # fmt: skip
+    with tifffile.TiffFile(tmp_path / "b.tif") as file:
+        assert 700 not in file.pages[0].tags
+        assert file.pages[0].iccprofile == b"profile" * 30
+    block = Image.Exif()
+    block.get_ifd(0x8769)[0x9003] = "2024:05:06 07:08:09"
+    block[0x010F] = "Maker of cameras"
+    Image.fromarray(photo).save(tmp_path / "in.jpg", exif=block)
+    run("resize", tmp_path / "in.jpg", "-o", tmp_path / "in.tif", "--scale", 1, "--overwrite")
+    assert "EXIF is not copied" in run(*words, "--overwrite").stderr
 
 
 # -- which way is taken ------------------------------------------------------------

@@ -167,3 +167,15 @@ def test_bad_fields(tmp_path):
     for name in ("s.npy", "b.tif", "none.npy"):
         with pytest.raises(FileError):
             read_field(tmp_path / name, "rc")
+
+
+def test_fields_in_npy_are_not_loaded_as_a_whole(tmp_path):
+    from lerf_cli.matrices import read_field
+
+    steps = np.random.default_rng(0).random((20, 30, 2)).astype(np.float32)
+    np.save(tmp_path / "field.npy", steps)
+    field = read_field(tmp_path / "field.npy", "xy")
+    np.testing.assert_array_equal(field, np.moveaxis(steps, -1, 0)[::-1])
+    while not isinstance(field, np.memmap):
+        field = field.base
+    assert field.filename.name == "field.npy"
