@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import secrets
 import shutil
 import sys
 import time
@@ -21,6 +19,7 @@ from lerf_cli.errors import FileError, one_line
 from lerf_cli.large_pixels import PlannedOperation, Preparation
 from lerf_cli.large_settings import LargeSettings, tiled_format
 from lerf_cli.writing import Encoding
+from lerf_core.tiled.metadata import is_url, local_path
 
 if TYPE_CHECKING:
     from lerf_core.plans import Plan
@@ -33,7 +32,6 @@ Shape = tuple[int, int]
 #: Called with a line for the user.
 Tell = Callable[[str], None]
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 # What tiled work takes of the memory where none is named: more makes it no faster.
 _MOST_MEMORY = 1536 << 20
 # Python, its libraries, the compiled kernels and the packed tables.
@@ -41,11 +39,6 @@ _PROGRAM = 320 << 20
 _LEAST_MEMORY = 448 << 20
 # Bytes of files, and pixels, that nobody needs tiles for.
 _SMALL = 16 << 20
-
-
-def is_url(text: str) -> bool:
-    """Tell an address of storage, as fsspec has them."""
-    return _URL.match(text) is not None
 
 
 def is_tiled_output(name: str) -> bool:
@@ -224,7 +217,7 @@ def whole_memory(plan: Plan, source_bytes: int) -> int:
 def _opened(
     path: str, spec: TargetSpec, settings: LargeSettings, *, overwrite: bool, tell: Tell
 ) -> Target:
-    from lerf_core.tiled.targets import disk_bytes_needed, local_path, open_target
+    from lerf_core.tiled.targets import disk_bytes_needed, open_target
 
     path = local_path(path)
     if not is_url(path):
@@ -271,13 +264,13 @@ def _run(
             change=work.change, finish=work.finish,
         )  # fmt: skip
         shape = block_shape(plan, target.block_multiple, share)
-        count = sum(1 for _ in regions(plan, shape))
         if target.finished_count:
+            count = sum(1 for _ in regions(plan, shape))
             tell(f"resumed: {target.finished_count} of {count} chunks were finished")
-        with _progress(plan, target, shape, bar=bar) as progress:
+        with _progress(plan, bar=bar) as progress:
             run(
                 job, target, shape, threads=threads, client=client,
-                name=f"lerf-{'warp' if plan.scale is None else 'resize'}-{secrets.token_hex(4)}",
+                name=f"lerf-{'warp' if plan.scale is None else 'resize'}-{os.urandom(4).hex()}",
                 progress=progress,
             )  # fmt: skip
         started = time.perf_counter()
@@ -287,23 +280,22 @@ def _run(
 
 
 @contextmanager
-def _progress(plan: Plan, target: Target, shape: Shape, *, bar: bool) -> Iterator[Any]:
+def _progress(plan: Plan, *, bar: bool) -> Iterator[Any]:
     """Draw a bar over the output's pixels, with the time that is left."""
     if not bar:
         yield None
         return
     from tqdm import tqdm
 
-    from lerf_core.tiled.running import regions
-
-    def pixels(region: tuple[slice, ...]) -> int:
-        sizes = [part.stop - part.start for part in region]
-        return int(np.prod(sizes)) // plan.pixel.channels
-
-    every = list(regions(plan, shape))
-    finished = sum(pixels(region) for region in every if target.is_finished(region))
     with tqdm(
-        total=sum(map(pixels, every)), initial=finished, unit="px", unit_scale=True,
+        total=int(np.prod(plan.result_shape, dtype=object)) // plan.pixel.channels,
+        unit="px", unit_scale=True,
         file=sys.stderr, leave=False, ncols=shutil.get_terminal_size().columns,
     ) as drawn:  # fmt: skip
-        yield lambda _done, _total, count: drawn.update(count)
+
+        def advance(pixels: int, *, fresh: bool) -> None:
+            if not fresh:  # no part of the speed that tells what is left
+                drawn.initial += pixels
+            drawn.update(pixels)
+
+        yield advance

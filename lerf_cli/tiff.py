@@ -268,6 +268,8 @@ def _colours(page: Any) -> Pixels:
 
 
 def _metadata(file: BinaryIO, page: Any) -> tuple[Metadata, tuple[str, ...]]:
+    from lerf_core.tiled.tiff_source_tags import resolution
+
     icc, xmp = (page.tags.get(code) for code in (_ICC, _XMP))
     notes: tuple[str, ...] = ()
     block = None
@@ -280,27 +282,10 @@ def _metadata(file: BinaryIO, page: Any) -> tuple[Metadata, tuple[str, ...]]:
             icc=bytes(icc.value) if icc is not None else None,
             exif=block,
             xmp=bytes(xmp.value) if xmp is not None and isinstance(xmp.value, bytes) else None,
-            dpi=_dpi(page),
+            dpi=resolution(page),
         ),
         notes,
     )
-
-
-def _dpi(page: Any) -> tuple[float, float] | None:
-    found = []
-    for code in (282, 283):
-        tag = page.tags.get(code)
-        if tag is None or not isinstance(tag.value, tuple) or len(tag.value) != 2:
-            return None
-        above, below = tag.value
-        if not above or not below:
-            return None
-        found.append(above / below)
-    unit = page.tags.get(296)
-    unit_code = int(unit.value) if unit is not None else 2
-    # Unit 1 means an aspect ratio, not a resolution.
-    per_inch = {2: 1.0, 3: 2.54}.get(unit_code)
-    return (found[0] * per_inch, found[1] * per_inch) if per_inch else None
 
 
 def _exif_block(file: BinaryIO, page: Any) -> bytes | None:

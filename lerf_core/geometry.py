@@ -454,10 +454,14 @@ class SampledMap:
         return None
 
     def part(
-        self, top: int, left: int, shape: tuple[int, int], whole: tuple[int, int]
+        self,
+        top: int,
+        left: int,
+        shape: tuple[int, int],  # noqa: ARG002
+        whole: tuple[int, int],
     ) -> SampledMap:
         """See `InverseMap.part`."""
-        raise NotImplementedError
+        return replace(self, origin=(top, left), whole=whole)
 
     def with_neighbours(
         self, top: int, bottom: int, shape: tuple[int, int]
@@ -545,16 +549,6 @@ class BoundedMap(SampledMap):
             ]
         )
 
-    def part(
-        self,
-        top: int,
-        left: int,
-        shape: tuple[int, int],  # noqa: ARG002
-        whole: tuple[int, int],
-    ) -> BoundedMap:
-        """See `InverseMap.part`."""
-        return replace(self, origin=(top, left), whole=whole)
-
 
 @dataclass(frozen=True, eq=False)
 class _Function(SampledMap):
@@ -569,16 +563,6 @@ class _Function(SampledMap):
                 f"inverse_map must return an array of shape {points.shape}, got {mapped.shape}"
             )
         return np.stack([mapped[:, 1].reshape(y.shape), mapped[:, 0].reshape(y.shape)])
-
-    def part(
-        self,
-        top: int,
-        left: int,
-        shape: tuple[int, int],  # noqa: ARG002
-        whole: tuple[int, int],
-    ) -> _Function:
-        """See `InverseMap.part`."""
-        return replace(self, origin=(top, left), whole=whole)
 
 
 def as_inverse_map(

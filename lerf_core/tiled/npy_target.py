@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from lerf_core.tiled.journal import FileJournal
-from lerf_core.tiled.targets import Pixels, Region, TargetSpec, partial_paths, unwritable
+from lerf_core.tiled.targets import (
+    Pixels,
+    Region,
+    StoredTiles,
+    TargetSpec,
+    partial_paths,
+    unwritable,
+)
 
 __all__ = ["NpyTarget"]
 
@@ -44,22 +51,18 @@ class NpyEncoder:
                 data = memoryview(np.atleast_1d(whole[index]).data).cast("B")
                 while data:
                     data = data[file.write(data) :]
-        return [list(tile) for tile in self.spec.tiles(region)]
+        return [[0, *tile] for tile in self.spec.tiles(region)]
 
 
-class NpyTarget:
+class NpyTarget(StoredTiles):
     """See `lerf_core.tiled.targets.Target`."""
 
     def __init__(self, path: Path, spec: TargetSpec, *, resume: bool) -> None:
-        self._path, self._spec = path, spec
-        self.block_multiple = spec.block_multiple
+        self._path = path
         self._partial, journal = partial_paths(path)
         resume = resume and self._partial.exists()
-        self._journal = FileJournal(journal, spec.head(), resume=resume)
-        entries = self._journal.entries()
-        resume = bool(entries)  # a partial without a journal may be anything
-        self._done = {tuple(tile) for entry in entries for tile in entry}
-        self.finished_count = len(entries)
+        super().__init__(spec, FileJournal(journal, spec.head(), resume=resume))
+        resume = self.finished_count > 0  # a partial without a journal may be anything
         header = {
             "descr": np.lib.format.dtype_to_descr(spec.dtype),
             "fortran_order": False,
@@ -70,16 +73,6 @@ class NpyTarget:
             start = file.tell()
             file.truncate(start + int(np.prod(spec.shape, dtype=object)) * spec.dtype.itemsize)
         self.encoder = NpyEncoder(str(self._partial), spec.shape, spec.dtype, start, spec)
-
-    def is_finished(self, region: Region) -> bool:
-        """See `Target`."""
-        return all(tile in self._done for tile in self._spec.tiles(region))
-
-    def record(self, parcel: list[list[int]]) -> None:
-        """See `Target`."""
-        self._journal.add(parcel)
-        self._done.update(tuple(tile) for tile in parcel)
-        self.finished_count += 1
 
     def commit(self) -> None:
         """See `Target`."""

@@ -13,7 +13,7 @@ import pickle
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -30,8 +30,14 @@ __all__ = ["Progress", "Work", "block_shape", "run"]
 
 Region = tuple[slice, ...]
 Results = Generator[tuple[Region, Any], None, None]
-#: Called with the blocks done, those to do in all, and the pixels just done.
-Progress = Callable[[int, int, int], None]
+
+
+class Progress(Protocol):
+    """Hears of a block's output pixels when they are done: just now, or before this run."""
+
+    def __call__(self, pixels: int, *, fresh: bool) -> None:
+        """Take note."""
+
 
 # Larger blocks are no faster.
 _MOST_SIDE = 2048
@@ -207,20 +213,6 @@ def regions(plan: Plan, shape: tuple[int, int]) -> Iterator[Region]:
 
 
 @dataclass
-class _Tally:
-    """Counts what is done, and tells."""
-
-    total: int
-    progress: Progress | None
-    done: int = 0
-
-    def add(self, pixels: int) -> None:
-        self.done += 1
-        if self.progress is not None:
-            self.progress(self.done, self.total, pixels)
-
-
-@dataclass
 class _Threads:
     """Computes blocks on threads of this process."""
 
@@ -346,23 +338,30 @@ def run(
     TiledFileError
         If the source cannot be read or the target written; what is finished stays recorded.
     """
-    every = list(regions(work.plan, shape))
-    todo = [region for region in every if not target.is_finished(region)]
-    tally = _Tally(len(every), progress, done=0)
-    for _ in range(len(every) - len(todo)):
-        tally.add(0)
+    tell = progress or _silent
+    todo = []
+    for region in regions(work.plan, shape):
+        if target.is_finished(region):
+            tell(_pixels(work.plan, region), fresh=False)
+        else:
+            todo.append(region)
     runner = _Threads(threads) if client is None else _Cluster(client, name)
     results = runner.results(work, todo)
     try:
         for region, parcel in results:
             target.record(parcel)
-            rows, cols = work.plan.axes
-            sizes = [part.stop - part.start for part in region]
-            tally.add(math.prod(sizes) // work.plan.pixel.channels)
-            del parcel, rows, cols
+            tell(_pixels(work.plan, region), fresh=True)
     except OSError as error:
         if isinstance(error, TiledFileError):
             raise
         raise TiledFileError(f"{error.strerror or error}") from error
     finally:
         results.close()
+
+
+def _silent(pixels: int, *, fresh: bool) -> None:
+    """Tell nobody."""
+
+
+def _pixels(plan: Plan, region: Region) -> int:
+    return int(math.prod(part.stop - part.start for part in region)) // plan.pixel.channels

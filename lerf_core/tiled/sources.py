@@ -5,10 +5,9 @@ from __future__ import annotations
 import operator
 import os
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError, TiledFileError
+from lerf_core.tiled.metadata import local_path
 from lerf_core.tiled.npy_source import NpySource, is_npy
 from lerf_core.tiled.source import Source, SourceIndexError
 from lerf_core.tiled.source_file import one_line
@@ -140,10 +139,7 @@ def _as_text(path: str | os.PathLike[str]) -> str:
         name = None
     if not isinstance(name, str):
         raise InvalidTypeError(f"a path is text or a path object, got {type(path).__name__}")
-    if name.lower().startswith("file://"):
-        # A folder of this machine needs no fsspec.
-        return url2pathname(unquote(urlsplit(name).path))
-    return name
+    return local_path(name)  # a folder of this machine needs no fsspec
 
 
 def _count(value: int, name: str) -> int:

@@ -6,23 +6,29 @@ import hashlib
 import itertools
 import math
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lerf_core.errors import InvalidArgumentError, TiledFileError
-from lerf_core.tiled.metadata import PixelSize
+from lerf_core.tiled.journal import Journal
+from lerf_core.tiled.metadata import PixelSize, is_url, local_path
 from lerf_core.tiled.pyramid import halve, level_shapes
 
-__all__ = ["Encoder", "Region", "Target", "TargetSpec", "disk_bytes_needed", "open_target"]
+__all__ = [
+    "Encoder",
+    "Region",
+    "StoredTiles",
+    "Target",
+    "TargetSpec",
+    "disk_bytes_needed",
+    "open_target",
+]
 
 Region = tuple[slice, ...]
 Pixels = NDArray[Any]
@@ -35,7 +41,6 @@ _COMPRESSIONS = {
     "Zarr": ("none", "zstd", "lz4", "gzip"),
     "NPY": ("none",),
 }
-_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -251,6 +256,33 @@ class Target(Protocol):
         """Close without a result; keep what can be resumed, or remove it."""
 
 
+class StoredTiles:
+    """What targets share whose encoders store tiles: a journal of (level, tile) lists.
+
+    Parameters
+    ----------
+    spec : TargetSpec
+    journal : Journal
+    """
+
+    def __init__(self, spec: TargetSpec, journal: Journal) -> None:
+        self._spec, self._journal = spec, journal
+        self.block_multiple = spec.block_multiple
+        entries = journal.entries()
+        self._done = {tuple(tile) for entry in entries for tile in entry}
+        self.finished_count = len(entries)
+
+    def is_finished(self, region: Region) -> bool:
+        """See `Target`."""
+        return all((0, *tile) in self._done for tile in self._spec.tiles(region))
+
+    def record(self, parcel: list[list[int]]) -> None:
+        """See `Target`."""
+        self._journal.add(parcel)
+        self._done.update(tuple(tile) for tile in parcel)
+        self.finished_count += 1
+
+
 def open_target(
     path: str, spec: TargetSpec, *, resume: bool = False, overwrite: bool = False
 ) -> Target:
@@ -276,7 +308,7 @@ def open_target(
     from lerf_core.tiled.zarr_target import ZarrTarget
 
     path = local_path(path)
-    remote = _URL.match(path) is not None
+    remote = is_url(path)
     if remote and "Zarr" not in spec.format:
         raise TiledFileError(f"{path}: only Zarr is written to remote storage")
     if not remote:
@@ -321,13 +353,6 @@ def disk_bytes_needed(spec: TargetSpec) -> int:
                 whole[axis] = -(-shape[axis] // step) * step
         total += math.prod(whole)
     return total * spec.dtype.itemsize
-
-
-def local_path(path: str) -> str:
-    """Return the path of a ``file://`` address; anything else as it is."""
-    if not path.lower().startswith("file://"):
-        return path
-    return url2pathname(urlsplit(path).path)
 
 
 def partial_paths(path: Path) -> tuple[Path, Path]:

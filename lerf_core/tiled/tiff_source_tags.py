@@ -50,7 +50,9 @@ def alpha(page: tifffile.TiffPage) -> tuple[bool, bool]:
     return extras in ([], [_ASSOCIATED], [_UNASSOCIATED]), extras == [_ASSOCIATED]
 
 
-def resolution(page: tifffile.TiffPage, steps: tuple[float, float]) -> tuple[float, float] | None:
+def resolution(
+    page: tifffile.TiffPage, steps: tuple[float, float] = (1.0, 1.0)
+) -> tuple[float, float] | None:
     """Return pixels an inch as (x, y) of a level whose pixels are `steps` (row, col) apart."""
     found = _resolution_tags(page)
     # Unit 1 means an aspect ratio, not a resolution.

@@ -17,7 +17,14 @@ import numpy as np
 
 from lerf_core.errors import TiledFileError
 from lerf_core.tiled.journal import FileJournal, Journal, RemoteJournal
-from lerf_core.tiled.targets import Pixels, Region, TargetSpec, partial_paths, unwritable
+from lerf_core.tiled.targets import (
+    Pixels,
+    Region,
+    StoredTiles,
+    TargetSpec,
+    partial_paths,
+    unwritable,
+)
 
 __all__ = ["ZarrTarget"]
 
@@ -127,7 +134,7 @@ def _store(url: str) -> Any:
     return zarr.storage.LocalStore(url)
 
 
-class ZarrTarget:
+class ZarrTarget(StoredTiles):
     """See `lerf_core.tiled.targets.Target`.
 
     A local store is made beside its place and moved there in the end; a remote one is made
@@ -139,8 +146,7 @@ class ZarrTarget:
     ) -> None:
         self._spec, self._path, self._remote = spec, path.rstrip("/"), remote
         self._layout = Layout.of(spec)
-        self.block_multiple = spec.block_multiple
-        self._journal: Journal
+        kept: Journal
         if remote:
             self._url = self._path
             resume = self._prepare_remote(resume=resume, overwrite=overwrite)
@@ -148,22 +154,16 @@ class ZarrTarget:
             partial, journal = partial_paths(Path(self._path))
             self._url = str(partial)
             resume = resume and partial.exists() and journal.exists()
-            self._journal = FileJournal(journal, spec.head(), resume=resume)
-            resume = bool(self._journal.entries())  # else the store may be of other work
+            kept = FileJournal(journal, spec.head(), resume=resume)
+            resume = bool(kept.entries())  # else the store may be of other work
             if not resume and partial.exists():
                 shutil.rmtree(partial)
         if not resume:
             self._create()
         if remote:  # after the store was emptied
-            self._journal = RemoteJournal(self._journal_url, spec.head(), resume=resume)
-        entries = self._journal.entries()
-        self._done = {tuple(tile) for entry in entries for tile in entry}
-        self.finished_count = len(entries)
+            kept = RemoteJournal(f"{self._path}/{_JOURNAL}", spec.head(), resume=resume)
+        super().__init__(spec, kept)
         self.encoder = ZarrEncoder(self._url, spec, self._layout, secrets.token_hex(8))
-
-    @property
-    def _journal_url(self) -> str:
-        return f"{self._path}/{_JOURNAL}"
 
     def _prepare_remote(self, *, resume: bool, overwrite: bool) -> bool:
         """Look at what lies at a URL; return whether it can be gone on with."""
@@ -213,16 +213,6 @@ class ZarrTarget:
                 zarr_format=3,
                 overwrite=True,
             )
-
-    def is_finished(self, region: Region) -> bool:
-        """See `Target`."""
-        return all((0, *tile) in self._done for tile in self._spec.tiles(region))
-
-    def record(self, parcel: list[list[int]]) -> None:
-        """See `Target`."""
-        self._journal.add(parcel)
-        self._done.update(tuple(tile) for tile in parcel)
-        self.finished_count += 1
 
     def commit(self) -> None:
         """See `Target`."""

@@ -316,12 +316,12 @@ def test_finished_chunks_are_not_computed_again(run, tmp_path, source, photo, mo
 def test_resuming_other_work_is_refused(run, tmp_path, source, photo, monkeypatch):
     from lerf_core.tiled import running
 
-    def stop(*_):
+    def stop(plan, region):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(running, "_MOST_SIDE", 64)
-        patch.setattr(running._Tally, "add", stop)
+        patch.setattr(running, "_pixels", stop)
         words = ("resize", source, "-o", tmp_path / "a.tif", "--tile", 32)
         result = run(*words, "--scale", 2, code=130)
         assert "go on with --resume" in result.stderr
