@@ -287,10 +287,11 @@ def _progress(plan: Plan, *, bar: bool) -> Iterator[Any]:
         return
     from tqdm import tqdm
 
+    # Some terminals tell no size, and tqdm would draw nothing on what it takes for 0x0.
+    cols, rows = shutil.get_terminal_size()
     with tqdm(
         total=int(np.prod(plan.result_shape, dtype=object)) // plan.pixel.channels,
-        unit="px", unit_scale=True,
-        file=sys.stderr, leave=False, ncols=shutil.get_terminal_size().columns,
+        unit="px", unit_scale=True, file=sys.stderr, leave=False, ncols=cols, nrows=rows,
     ) as drawn:  # fmt: skip
 
         def advance(pixels: int, *, fresh: bool) -> None:

@@ -283,6 +283,18 @@ def test_stopped_work_goes_on(tmp_path, many_tiles, name, number):
     assert not [entry for entry in names(tmp_path) if entry.startswith(".")]
 
 
+def test_a_terminal_of_no_known_size_shows_progress(tmp_path, source):
+    pty = pytest.importorskip("pty")
+    shown, terminal = pty.openpty()
+    words = lerf("resize", source, "-o", tmp_path / "a.tif", "--scale", 2, "--tile", 64)
+    subprocess.run(words, check=True, stderr=terminal)
+    os.close(terminal)
+    told = os.read(shown, 1 << 16).decode()
+    os.close(shown)
+    assert "100%" in told
+    assert "277k/277k" in told  # pixels of the output
+
+
 def test_finished_chunks_are_not_computed_again(run, tmp_path, source, photo, monkeypatch):
     from lerf_core.tiled import running
 
