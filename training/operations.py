@@ -19,7 +19,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from lerf_core._engines import get_engine
 from lerf_core.bank import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT, LutBank, Stage, turned
@@ -37,6 +38,7 @@ from lerf_core.taps import REACH_LIMIT
 __all__ = [
     "StageReads",
     "limited",
+    "limits",
     "quantise",
     "read_tables",
     "rounded",
@@ -135,7 +137,9 @@ def read_tables(plane: Tensor, tables: Tensor, reads: StageReads, *, twin: bool 
         Differentiable by `plane` and `tables`; borders by edge replication.
     """
     if twin or plane.device.type != "cpu" or plane.dtype != _F32 or tables.dtype != _F32:
-        return _read_tables_twin(plane, tables, reads)
+        dtype = torch.result_type(plane, tables)
+        total: Tensor = _ReadTablesTwin.apply(plane.to(dtype), tables.to(dtype), reads)
+        return total
     return _ReadTables.apply(plane, tables, reads)
 
 
@@ -178,56 +182,187 @@ class _ReadTables(torch.autograd.Function):
             grad, table_grad, plane_grad,
         )  # fmt: skip
         by_tables = torch.from_numpy(table_grad.sum(0) if parts > 1 else table_grad[0])
-        folded = _fold(plane_grad.sum(0), reads.pad) if by_plane else None
+        folded = _fold(torch.from_numpy(plane_grad.sum(0)), reads.pad) if by_plane else None
         return folded, by_tables, None
 
 
-def _fold(grad: npt.NDArray[np.float32], pad: int) -> Tensor:
+def _fold(grad: Tensor, pad: int) -> Tensor:
     """Gradient by a plane from that by its edge-replicated padding."""
     for axis in (1, 2):
-        grad = np.moveaxis(grad, axis, 0)
-        grad[pad] += grad[:pad].sum(0)
-        grad[-pad - 1] += grad[-pad:].sum(0)
-        grad = np.moveaxis(grad[pad:-pad], 0, axis)
-    return torch.from_numpy(np.ascontiguousarray(grad))
+        size = grad.shape[axis] - 2 * pad
+        before, inner, after = grad.split((pad, size, pad), axis)
+        grad = inner.clone()
+        grad.select(axis, 0).add_(before.sum(axis))
+        grad.select(axis, -1).add_(after.sum(axis))
+    return grad
 
 
-def _read_tables_twin(plane: Tensor, tables: Tensor, reads: StageReads) -> Tensor:
-    pad, (rows, cols) = reads.pad, plane.shape[1:]
-    padded = torch.nn.functional.pad(plane[:, None], (pad, pad, pad, pad), mode="replicate")[:, 0]
-    strides = torch.tensor(reads.strides.astype(np.int64), device=plane.device)
-    total = torch.zeros((), dtype=tables.dtype, device=plane.device)
-    for number, table_reads in enumerate(reads.offsets):
-        for offsets, turn in zip(table_reads, reads.turns[number], strict=True):
-            pixels = torch.stack(
-                [padded[:, pad + y : pad + y + rows, pad + x : pad + x + cols] for y, x in offsets],
-                dim=-1,
-            )
-            value = _interpolate(tables[number], pixels, strides, reads.interval)
-            total = total + turned_values(value, turn)
-    return total
+class _ReadTablesTwin(torch.autograd.Function):
+    """The same by torch operations; what the walks pass is found again for the gradients.
+
+    Kept, it would take kilobytes a pixel.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, plane: Tensor, tables: Tensor, reads: StageReads) -> Tensor:
+        ctx.save_for_backward(plane, tables)
+        ctx.reads = reads
+        cells = _Cells.of(plane, reads)
+        total = tables.new_zeros((*plane.shape, tables.shape[2]))
+        for number, offsets, turn in _each_read(reads):
+            table = turned_values(tables[number], turn)
+            corners = cells.walk(offsets)
+            node, above, _ = next(corners)
+            for following, fraction, _ in corners:
+                total.addcmul_(_entries(table, node), (above - fraction)[..., None])
+                node, above = following, fraction
+            total.addcmul_(_entries(table, node), above[..., None])
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        (plane, tables), reads, grad = ctx.saved_tensors, ctx.reads, grads[0]
+        by_plane, by_tables = ctx.needs_input_grad[:2]
+        cells = _Cells.of(plane, reads)
+        slopes = torch.zeros_like(cells.bits, dtype=plane.dtype) if by_plane else None
+        table_grad = torch.zeros_like(tables) if by_tables else None
+        for number, offsets, turn in _each_read(reads):
+            steps = list(cells.walk(offsets))
+            if slopes is not None:
+                table = turned_values(tables[number], turn)
+                _add_slopes(cells.parts(slopes, offsets), steps, table, grad)
+            if table_grad is not None:
+                table_grad[number] += _entry_gradient(steps, tables[number], turn, grad)
+        folded = None if slopes is None else _fold(slopes, reads.pad) / reads.interval
+        return folded, table_grad, None
+
+
+def _each_read(reads: StageReads) -> Iterator[tuple[int, Any, Any]]:
+    """Number of the table, offsets and turn of every read."""
+    for number, pairs in enumerate(zip(reads.offsets, reads.turns, strict=True)):
+        for offsets, turn in zip(*pairs, strict=True):
+            yield number, offsets, turn
+
+
+def _entries(table: Tensor, node: Tensor) -> Tensor:
+    """Rows (..., values) of a table at nodes (...)."""
+    return table.index_select(0, node.flatten()).view(*node.shape, -1)
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Where pixels lie in the cells of the tables, edges replicated.
+
+    Attributes
+    ----------
+    node : Tensor of int32, (batch, padded rows, padded cols)
+        Lower node.
+    bits : Tensor of int
+        The fraction's bits, which sort as it does; the last two are cleared.
+    strides : tuple of int
+        Steps between nodes along the axes.
+    powers : Tensor of int32, (4,)
+        The same, the last axis first.
+    """
+
+    node: Tensor
+    bits: Tensor
+    strides: tuple[int, ...]
+    powers: Tensor
+    pad: int
+    dtype: torch.dtype
+
+    @classmethod
+    def of(cls, plane: Tensor, reads: StageReads) -> _Cells:
+        pad, interval = reads.pad, reads.interval
+        node = torch.div(plane, interval, rounding_mode="floor").clamp(0, reads.nodes - 2)
+        fraction = (plane - node * interval) / interval
+        node, fraction = (
+            torch.nn.functional.pad(part[:, None], (pad, pad, pad, pad), mode="replicate")[:, 0]
+            for part in (node, fraction)
+        )
+        whole = torch.int32 if plane.dtype == _F32 else torch.int64
+        strides = tuple(reads.strides.tolist())
+        powers = torch.tensor(strides[::-1], dtype=torch.int32, device=plane.device)
+        return cls(node.int(), fraction.view(whole) & ~3, strides, powers, pad, plane.dtype)
+
+    def parts(self, padded: Tensor, offsets: Sequence[tuple[int, int]]) -> list[Tensor]:
+        """View what lies at offsets from the plane's pixels."""
+        pad = self.pad
+        rows, cols = (size - 2 * pad for size in padded.shape[1:])
+        return [padded[:, pad + y : pad + y + rows, pad + x : pad + x + cols] for y, x in offsets]
+
+    def walk(self, offsets: Sequence[tuple[int, int]]) -> Iterator[tuple[Tensor, Any, Any]]:
+        """Yield the corners of each pixel's simplex, from the lower node on.
+
+        Yields
+        ------
+        node : Tensor of int32, (batch, rows, cols)
+        fraction : Tensor or float
+            Of the step to it, falling; 1 at the lower node.
+        axis : Tensor or None
+            3 - the axis of that step.
+        """
+        first, *others = self.parts(self.node, offsets)
+        node = first * self.strides[0]
+        for part, stride in zip(others, self.strides[1:], strict=True):
+            node = node.add(part, alpha=stride)
+        yield node, 1.0, None
+        bits = self.parts(self.bits, offsets)
+        for key in _sorted([part | (3 - axis) for axis, part in enumerate(bits)]):
+            axis = key & 3
+            node = node + self.powers.take(axis.long())
+            yield node, (key & ~3).view(self.dtype), axis
+
+
+def _sorted(keys: list[Tensor]) -> list[Tensor]:
+    """Sort four keys, falling; no two are equal: earlier pixels come first."""
+    for first, second in ((0, 1), (2, 3), (0, 2), (1, 3), (1, 2)):
+        larger = torch.maximum(keys[first], keys[second])
+        keys[second] = torch.minimum(keys[first], keys[second])
+        keys[first] = larger
+    return keys
+
+
+def _add_slopes(parts: list[Tensor], steps: list[Any], table: Tensor, grad: Tensor) -> None:
+    """Add the gradient of a read to those of the `parts` of the padded plane that it read."""
+    before = _entries(table, steps[0][0])
+    for node, _, axis in steps[1:]:
+        after = _entries(table, node)
+        slope = ((after - before) * grad).sum(-1)
+        before = after
+        for number, part in enumerate(parts):
+            part.addcmul_(slope, (axis == 3 - number).to(slope.dtype))
+
+
+def _entry_gradient(
+    steps: list[Any], table: Tensor, turn: tuple[tuple[int, int], ...], grad: Tensor
+) -> Tensor:
+    """Gradient (nodes**4, values) of a read by its table."""
+    total = torch.zeros_like(table)
+    fractions = [fraction for _, fraction, _ in steps] + [0.0]
+    for (node, fraction, _), lower in zip(steps, fractions[1:], strict=True):
+        weighed = grad * (fraction - lower)[..., None]
+        total.index_add_(0, node.flatten(), weighed.reshape(-1, grad.shape[-1]))
+    if _is_upright(turn):
+        return total
+    columns, signs = zip(*turn, strict=True)
+    gradient = torch.empty_like(total)
+    gradient[:, list(columns)] = total * total.new_tensor(signs)
+    return gradient
+
+
+def _is_upright(turn: tuple[tuple[int, int], ...]) -> bool:
+    return all(pair == (column, 1) for column, pair in enumerate(turn))
 
 
 def turned_values(values: Tensor, turn: tuple[tuple[int, int], ...]) -> Tensor:
     """Values (..., values) of a turned read, by `StageReads.turns`."""
-    if all(pair == (column, 1) for column, pair in enumerate(turn)):
+    if _is_upright(turn):
         return values
     columns, signs = zip(*turn, strict=True)
     return values[..., list(columns)] * values.new_tensor(signs)
-
-
-def _interpolate(table: Tensor, pixels: Tensor, strides: Tensor, interval: int) -> Tensor:
-    """Interpolate over the 4-simplex of each cell; pixels (..., 4), result (..., values)."""
-    node = torch.div(pixels.detach(), interval, rounding_mode="floor").clamp(0, 256 // interval - 1)
-    fraction = (pixels - node * interval) / interval
-    ranked, order = torch.sort(fraction, dim=-1, descending=True, stable=True)
-    index = (node.long() * strides).sum(-1)
-    value = (1 - ranked[..., 0, None]) * table[index]
-    for rank in range(4):
-        index = index + strides[order[..., rank]]
-        lower = ranked[..., rank + 1] if rank < 3 else torch.zeros_like(ranked[..., 0])
-        value = value + (ranked[..., rank] - lower)[..., None] * table[index]
-    return value
 
 
 # -- rounding and clipping ----------------------------------------------------------
@@ -251,16 +386,36 @@ class _Quantise(torch.autograd.Function):
 
 
 def quantise(
-    values: Tensor, *, low: float | Tensor = 0.0, high: float = LEVELS, whole: bool = True
+    values: Tensor, *, low: float | Tensor = 0.0, high: float | Tensor = LEVELS, whole: bool = True
 ) -> Tensor:
     """Round half to even and clip, passing gradients that do not lead out of the range."""
-    return _Quantise.apply(values, low, high, whole)
+    quantised: Tensor = _Quantise.apply(values, low, high, whole)
+    return quantised
 
 
-def stage_values(total: Tensor, stage: Stage, *, whole: bool = True) -> Tensor:
-    """What a stage gives for the sums (..., values) of its reads; see `reference.stage`."""
-    value = total / total.new_tensor(stage.divisor) + total.new_tensor(stage.bias)
-    return quantise(value, low=total.new_tensor(stage.lowest), whole=whole)
+def stage_values(total: Tensor, stage: Stage, *, whole: bool = True, units: int = 1) -> Tensor:
+    """What a stage gives for the sums (..., values) of its reads; see `reference.stage`.
+
+    Parameters
+    ----------
+    total : Tensor, (..., values)
+        In grey levels.
+    stage : Stage
+        Whose divisors and biases apply.
+    whole : bool, optional
+        Round to whole units.
+    units : int, optional
+        Units a grey level; the values are in levels all the same.
+    """
+    if units == 1:
+        value = total / total.new_tensor(stage.divisor) + total.new_tensor(stage.bias)
+        return quantise(value, low=total.new_tensor(stage.lowest), whole=whole)
+    # Halves of so fine units need more than float32 has.
+    exact = total.double()
+    value = exact / exact.new_tensor(stage.divisor) + exact.new_tensor(stage.bias)
+    low = exact.new_tensor(stage.lowest) * units
+    value = quantise(value * units, low=low, high=LEVELS * units, whole=whole) / units
+    return value.to(total.dtype)
 
 
 def rounded(tables: Tensor) -> Tensor:
@@ -402,19 +557,35 @@ def limited(values: Tensor, plane: Tensor, first: Tensor, *, twin: bool = False)
         Gradients pass where they do not lead farther out, as those of `quantise`.
     """
     batch, rows, cols = plane.shape
-    with torch.no_grad():
-        if twin or plane.device.type != "cpu" or plane.dtype != _F32:
-            bounds = _limits_twin(plane)
-        else:
-            engine = get_engine("numba")
-            bounds = torch.from_numpy(
-                np.stack([engine.limits(one, 1) for one in plane.detach().numpy()], axis=1)
-            )
-        item = torch.arange(batch, device=plane.device)[:, None]
-        cell = (item * (rows + 1) + first[..., 0] + 1) * (cols + 1) + first[..., 1] + 1
-        low, high = (bound.flatten()[cell] for bound in bounds)
+    bounds = limits(plane, twin=twin)
+    item = torch.arange(batch, device=plane.device)[:, None]
+    cell = (item * (rows + 1) + first[..., 0] + 1) * (cols + 1) + first[..., 1] + 1
+    low, high = (bound.flatten()[cell] for bound in bounds)
     clipped: Tensor = _Quantise.apply(values, low, high, False)
     return clipped
+
+
+def limits(plane: Tensor, *, twin: bool = False) -> tuple[Tensor, Tensor]:
+    """Find the limits of planes' results; see `lerf_core.reference.limits`.
+
+    Parameters
+    ----------
+    plane : Tensor, (batch, rows, cols)
+        What results lie on, in grey levels.
+    twin : bool, optional
+        Use plain torch operations on the CPU as well.
+
+    Returns
+    -------
+    low, high : Tensor, (batch, rows + 1, cols + 1)
+        Constants: they have no gradient.
+    """
+    with torch.no_grad():
+        if twin or plane.device.type != "cpu" or plane.dtype != _F32:
+            return _limits_twin(plane)
+        engine = get_engine("numba")
+        low, high = np.stack([engine.limits(one, 1) for one in plane.detach().numpy()], axis=1)
+        return torch.from_numpy(low), torch.from_numpy(high)
 
 
 def _limits_twin(plane: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,206 @@
+"""Pixels, points and boxes as programs hold them: NumPy, torch, Pillow, lists."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+
+__all__ = ["Held", "held", "map_rows", "take_rows"]
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+
+# Pillow's modes whose bytes are samples. Of those with four bands RGBA alone has alpha.
+_SAMPLED = ("1", "L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I", "F")
+
+
+class Held(NamedTuple):
+    """An image or a mask as an array.
+
+    Attributes
+    ----------
+    array : ndarray
+    channel_axis : int or None
+    has_alpha : bool or None
+        None: the number of channels tells.
+    restore : callable
+        Makes of an array what the pixels came in.
+    """
+
+    array: Array
+    channel_axis: int | None
+    has_alpha: bool | None
+    restore: Callable[[Array], Any]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        axes = [axis for axis in range(self.array.ndim) if axis != self._channels]
+        return self.array.shape[axes[-2]], self.array.shape[axes[-1]]
+
+    @property
+    def _channels(self) -> int | None:
+        return None if self.channel_axis is None else self.channel_axis % self.array.ndim
+
+
+def held(name: str, value: Any, *, is_mask: bool = False) -> Held:
+    """Return an image or a mask as an array, with the way back.
+
+    Parameters
+    ----------
+    name : str
+        What to call it in errors.
+    value : ndarray, (rows, cols) or (rows, cols, channels); torch.Tensor, (..., rows, cols); or \
+PIL.Image.Image
+        The last axis but two of a tensor holds channels.
+    is_mask : bool
+        Palettes are kept, not expanded.
+    """
+    if _is_tensor(value):
+        if value.ndim < 2:
+            raise InvalidArgumentError(f"{name} must be (..., rows, cols), got {_shape(value)}")
+        array = _tensor_array(name, value)
+        return Held(array, None if array.ndim == 2 else -3, None, _tensor_like(value))
+    if _is_pillow(value):
+        return _held_pillow(name, value, is_mask)
+    if not isinstance(value, np.ndarray):
+        raise InvalidTypeError(
+            f"{name} must be a NumPy array, a torch tensor or a Pillow image, "
+            f"got {type(value).__name__}"
+        )
+    if value.ndim not in (2, 3):
+        raise InvalidArgumentError(
+            f"{name} must be (rows, cols) or (rows, cols, channels), got shape {value.shape}"
+        )
+    return Held(value, None if value.ndim == 2 else -1, None, lambda array: array)
+
+
+def _is_tensor(value: Any) -> bool:
+    """Whether something is a torch tensor, without importing torch for it."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    return tuple(value.shape)
+
+
+def _tensor_array(name: str, value: Any) -> Array:
+    try:
+        return np.asarray(value.detach().cpu().numpy())
+    except TypeError as error:
+        raise InvalidTypeError(f"{name} has no NumPy equivalent: {value.dtype}") from error
+
+
+def _tensor_like(value: Any) -> Callable[[Array], Any]:
+    torch = sys.modules["torch"]
+
+    def restore(array: Array) -> Any:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(value.device)
+
+    return restore
+
+
+# -- Pillow -----------------------------------------------------------------------------
+
+
+def _is_pillow(value: Any) -> bool:
+    module = sys.modules.get("PIL.Image")
+    return module is not None and isinstance(value, module.Image)
+
+
+def _held_pillow(name: str, image: Any, is_mask: bool) -> Held:
+    if image.mode in ("P", "PA") and not is_mask:
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if image.mode not in (*_SAMPLED, "P"):
+        raise InvalidTypeError(f"{name} must have one of the modes {_SAMPLED}, got {image.mode!r}")
+    array = np.asarray(image)
+    restore = _pillow_like(image)
+    return Held(array, None if array.ndim == 2 else -1, image.mode in ("LA", "RGBA"), restore)
+
+
+def _pillow_like(image: Any) -> Callable[[Array], Any]:
+    module = sys.modules["PIL.Image"]
+
+    def restore(array: Array) -> Any:
+        array = np.ascontiguousarray(array)
+        if image.mode == "1":
+            result = module.fromarray(array)
+        else:
+            size = (array.shape[1], array.shape[0])
+            result = module.frombytes(image.mode, size, array.tobytes())
+        if image.mode == "P":
+            result.putpalette(image.getpalette())
+        result.info = dict(image.info)
+        return result
+
+    return restore
+
+
+# -- points and boxes -------------------------------------------------------------------
+
+
+def map_rows(name: str, value: Any, count: int, function: Callable[[Floats], Floats]) -> Any:
+    """Map the first `count` numbers of each row; what follows them stays.
+
+    Parameters
+    ----------
+    name : str
+        What to call it in errors.
+    value : ndarray or torch.Tensor, (..., count or more); or a sequence of such rows
+        Floats keep their dtype; integers become floats.
+    count : int
+    function : callable
+        From (N, count) to the same.
+
+    Returns
+    -------
+    ndarray, torch.Tensor or list of tuple
+    """
+    if _is_tensor(value):
+        result = _tensor_like(value)(_mapped(name, _tensor_array(name, value), count, function))
+        return result.to(value.dtype if value.is_floating_point() else result.float().dtype)
+    if isinstance(value, np.ndarray):
+        return _mapped(name, value, count, function)
+    try:
+        rows = [tuple(row) for row in value]
+        numbers = np.array([row[:count] for row in rows], dtype=np.float64).reshape(-1, count)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(
+            f"{name} must hold rows of {count} numbers, got {value!r}"
+        ) from error
+    moved = function(numbers).tolist()
+    return [(*new, *row[count:]) for new, row in zip(moved, rows, strict=True)]
+
+
+def _mapped(name: str, array: Array, count: int, function: Callable[[Floats], Floats]) -> Array:
+    if array.size == 0:
+        return array
+    if array.ndim < 2 or array.shape[-1] < count or array.dtype.kind not in "iuf":
+        raise InvalidArgumentError(
+            f"{name} must hold rows of {count} numbers, got {array.dtype} of shape {array.shape}"
+        )
+    dtype = array.dtype if array.dtype.kind == "f" else np.dtype(np.float64)
+    result = array.astype(dtype)
+    rows = array[..., :count].reshape(-1, count).astype(np.float64)
+    result[..., :count] = function(rows).reshape(*array.shape[:-1], count)
+    return result
+
+
+def take_rows(name: str, value: Any, keep: npt.NDArray[np.bool_]) -> Any:
+    """Return the rows that are to be kept of an array, a tensor or a sequence."""
+    if len(value) != len(keep):
+        raise InvalidArgumentError(
+            f"{name} must have a row for each of {len(keep)} boxes, got {len(value)}"
+        )
+    if isinstance(value, np.ndarray):
+        return value[keep]
+    if _is_tensor(value):
+        return value[np.flatnonzero(keep)]
+    return type(value)(item for item, kept in zip(value, keep, strict=True) if kept)

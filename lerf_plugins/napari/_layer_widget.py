@@ -1,0 +1,249 @@
+"""What the widgets have in common: a layer goes in, a preview shows, Run makes a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import CheckBox, ComboBox, Container, Label, ProgressBar, PushButton
+
+from lerf_core.errors import LerfError
+from lerf_plugins.napari._computing import Step, in_memory, lazily
+from lerf_plugins.napari._controls import RESULTS, LayerChooser, labelled
+from lerf_plugins.napari._jobs import Job, in_words
+from lerf_plugins.napari._layer_image import LayerImage
+from lerf_plugins.napari._operations import Operation
+from lerf_plugins.napari._preview import Preview
+
+if TYPE_CHECKING:
+    import napari
+
+__all__ = ["LayerWidget", "ResamplingWidget"]
+
+# Of the memory that is free, a result by "auto" takes no more.
+_SHARE = 0.5
+
+
+class LayerWidget(Container):
+    """A widget that makes layers from a layer: Run, Cancel, a bar, a line that says what goes on.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        from napari.layers import Image, Labels
+
+        super().__init__()
+        self.viewer = viewer
+        self.layer = labelled(
+            "&Layer",
+            LayerChooser(viewer, self._kinds() or (Image, Labels)),
+            "The layer to resample. Planes of stacks are resampled one by one.",
+        )
+        self.run_button = PushButton(
+            text="&Run", tooltip="Compute the result as a new layer, in the background."
+        )
+        self.cancel_button = PushButton(
+            text="&Cancel", tooltip="Stop; nothing is left of the result.", enabled=False
+        )
+        self.bar = ProgressBar(value=0, min=0, max=1, visible=False)
+        self.status = Label(value="")
+        self.job = Job(self._progressed)
+        self.run_button.changed.connect(self.run)
+        self.cancel_button.changed.connect(self.cancel)
+        self.native.destroyed.connect(self.close_down)
+
+    def _kinds(self) -> tuple[type, ...]:
+        """Kinds of layers to choose from; none: images and labels."""
+        return ()
+
+    def _lay_out(self, *widgets: Any) -> None:
+        buttons = Container(
+            widgets=[self.run_button, self.cancel_button], layout="horizontal", labels=False
+        )
+        buttons.margins = (0, 0, 0, 0)
+        self.extend([self.layer, *widgets, buttons, self.bar, self.status])
+        self.native.setMinimumWidth(260)
+
+    # -- work ---------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Make the result."""
+        raise NotImplementedError
+
+    def cancel(self) -> None:
+        """Stop what runs."""
+        self.job.cancel()
+
+    def close_down(self) -> None:
+        """Stop, and leave the viewer as it was."""
+        self.job.cancel()
+        self.layer.disconnect()
+
+    def tell(self, words: str) -> None:
+        """Say what goes on."""
+        self.status.value = words
+
+    def _progressed(self, step: Step | None) -> None:
+        running = step is not None
+        self.run_button.enabled, self.cancel_button.enabled = not running, running
+        self.bar.visible = running
+        if step is not None:
+            self.bar.max = max(step.total, 1)
+            self.bar.value = step.done
+
+
+class ResamplingWidget(LayerWidget):
+    """A widget whose result is an operation's, with a live preview of it."""
+
+    _preview_kind: type[Preview] = Preview
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        super().__init__(viewer)
+        self.preview_box = labelled(
+            "&Preview",
+            CheckBox(value=False, text=""),
+            "Show what is visible of the result while you change it; in 2-D.",
+        )
+        self.result = labelled(
+            "Result",
+            ComboBox(choices=list(RESULTS)),
+            "in memory: computed now. lazy: a pyramid whose tiles are computed when they show.\n"
+            "auto: lazy if the layer is, or if the result would take half of the free memory.",
+        )
+        self.preview = self._preview_kind(viewer, self.tell)
+        self.preview_box.changed.connect(self.refresh)
+        self.layer.changed.connect(self.refresh)
+        camera = viewer.scene.camera.events
+        for event in (camera.center, camera.zoom, viewer.dims.events.point):
+            event.connect(self._moved)
+        viewer.layers.events.removed.connect(self._removed)
+
+    def operation(self, image: LayerImage) -> Operation:
+        """Return what is to be done to an image.
+
+        Raises
+        ------
+        LerfError
+            If what is chosen cannot be done; in words.
+        """
+        raise NotImplementedError
+
+    def result_name(self, operation: Operation) -> str:
+        """Return a name for the result."""
+        raise NotImplementedError
+
+    # -- preview --------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Bring the preview, and what is said of the result, up to date."""
+        source = self.layer.value
+        if source is None:
+            self.preview.clear()
+            return
+        try:
+            operation = self.operation(LayerImage.of(source))
+        except LerfError as error:
+            self.preview.clear()
+            self.tell(str(error))
+            return
+        if self.preview_box.value:
+            self.preview.show(source, operation)
+        else:
+            self.preview.clear()
+            rows, cols = operation.out_shape
+            self.tell(f"Result: {cols} x {rows} pixels")
+
+    def _moved(self) -> None:
+        if self.preview_box.value:
+            self.refresh()
+
+    def _removed(self, event: Any) -> None:
+        if event.value is self.preview.layer:
+            # The user took it away.
+            self.preview_box.value = False
+
+    # -- result ---------------------------------------------------------------------------
+
+    @in_words
+    def run(self) -> None:
+        """Make the result in the background, and add it above its layer."""
+        source = self.layer.value
+        operation = self.operation(LayerImage.of(source))
+        lazy = self._is_lazy(operation)
+        work = _work(operation, lazy=lazy)
+        name = self.result_name(operation)
+        self.job.start(work, name, lambda made: self._add(source, operation, made, name))
+
+    def _is_lazy(self, operation: Operation) -> bool:
+        if self.result.value != "auto":
+            return bool(self.result.value == "lazy")
+        from lerf_core.memory import available_memory
+
+        image = operation.image
+        rows, cols = operation.out_shape
+        size = image.levels[0].size / max(1, image.shape[0] * image.shape[1])
+        needed = rows * cols * size * image.dtype.itemsize
+        available = available_memory()
+        return image.is_lazy or (available is not None and needed > _SHARE * available)
+
+    def _add(
+        self, source: Any, operation: Operation, made: tuple[Any, dict[str, Any]], name: str
+    ) -> None:
+        from napari.layers import Layer
+
+        data, record = made
+        lazy = isinstance(data, list)
+        state = self.result_state(operation, record, name=name, multiscale=lazy)
+        if lazy:
+            compute_tiles_in_background()
+        self.preview_box.value = False
+        self.preview.clear()
+        layer = Layer.create(data, state, operation.image.kind)
+        layers = self.viewer.layers
+        place = layers.index(source) + 1 if source in layers else len(layers)
+        layers.insert(place, layer)
+        if source in layers:
+            source.visible = False
+        self.tell(f"Added '{layer.name}'")
+
+    def result_state(
+        self, operation: Operation, record: dict[str, Any], *, name: str, multiscale: bool
+    ) -> dict[str, Any]:
+        """Return the state of the result's layer."""
+        return operation.image.result_state(
+            operation.placement, record, name=name, multiscale=multiscale
+        )
+
+    def close_down(self) -> None:
+        """See `LayerWidget`."""
+        super().close_down()
+        camera = self.viewer.scene.camera.events
+        for event in (camera.center, camera.zoom, self.viewer.dims.events.point):
+            event.disconnect(self._moved)
+        self.viewer.layers.events.removed.disconnect(self._removed)
+        self.preview.clear()
+
+
+def _work(operation: Operation, *, lazy: bool) -> Callable[[], Generator[Step, None, Any]]:
+    def work() -> Generator[Step, None, Any]:
+        pixels = yield from (lazily(operation) if lazy else in_memory(operation))
+        return pixels, operation.record()
+
+    return work
+
+
+def compute_tiles_in_background() -> None:
+    """Have napari compute lazy tiles beside the window, not within it."""
+    from napari.settings import get_settings
+    from napari.utils.notifications import show_info
+
+    experimental = get_settings().experimental
+    if not experimental.async_:
+        experimental.async_ = True
+        show_info(
+            "Lazy tiles are computed in the background now: napari's 'Render Layers "
+            "Asynchronously' was switched on (Preferences, Experimental)."
+        )

@@ -1,0 +1,68 @@
+"""What of a layer shows in the viewer, and how large."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["View", "plane_index", "unit_factors", "view_of"]
+
+
+@dataclass(frozen=True)
+class View:
+    """The part of the world that the canvas shows, in the units of a layer.
+
+    Attributes
+    ----------
+    corners : ndarray of float64, (4, 2)
+        (x, y) of the canvas's corners in the world of the layer's last two axes.
+    zoom : float
+        Canvas pixels to a unit.
+    planes : tuple of int
+        Which plane shows: an index for each axis before rows and columns.
+    """
+
+    corners: npt.NDArray[np.float64]
+    zoom: float
+    planes: tuple[int, ...]
+
+
+def view_of(viewer: Any, layer: Any) -> View | None:
+    """Return what shows of a layer; None in 3-D, or where others than its last axes show."""
+    order = tuple(viewer.dims.order)
+    if viewer.dims.ndisplay != 2 or order[-2:] != (viewer.dims.ndim - 2, viewer.dims.ndim - 1):
+        return None
+    camera = viewer.scene.camera
+    factors = unit_factors(viewer, layer)[-2:]
+    height, width = (max(1, size) for size in viewer.canvas.size)
+    half = np.array([height, width]) / (2 * camera.zoom)
+    centre = np.asarray(camera.center[-2:], np.float64)
+    (top, left), (bottom, right) = (centre - half) / factors, (centre + half) / factors
+    corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+    zoom = float(camera.zoom * np.sqrt(np.prod(factors)))
+    return View(corners, zoom, plane_index(viewer, layer))
+
+
+def plane_index(viewer: Any, layer: Any) -> tuple[int, ...]:
+    """Return which plane of a layer shows: an index for each axis before rows and columns."""
+    count = layer.ndim
+    point = np.zeros(count)
+    known = np.asarray(viewer.dims.point, np.float64)[-count:]
+    point[-len(known) :] = known
+    point /= unit_factors(viewer, layer)
+    place = np.asarray(layer.world_to_data(point))[: count - 2]
+    shape = np.asarray(layer.level_shapes[0])[: count - 2]
+    return tuple(int(n) for n in np.clip(np.rint(place), 0, shape - 1))
+
+
+def unit_factors(viewer: Any, layer: Any) -> npt.NDArray[np.float64]:
+    """Return how many of the viewer's units one of the layer's is, along each of its axes."""
+    units: Sequence[Any] | None = viewer.layers.extent.units
+    if units is None or len(units) < layer.ndim:
+        return np.ones(layer.ndim)
+    pairs = zip(layer.units, units[-layer.ndim :], strict=True)
+    return np.array([float((1 * own).to(world).magnitude) for own, world in pairs])
