@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq -c constraints.txt
 DEPS := pyproject.toml constraints.txt
+# The viewer's tests need a display; where there is none, xvfb's, if it is installed.
+DISPLAY_RUN = $(if $(DISPLAY),,$(if $(shell command -v xvfb-run),xvfb-run -a))
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test lint format wheel clean
@@ -43,7 +45,7 @@ demo: $(VENV)/.base-installed ## install lerf (without torch) and resample real 
 	@bash examples/demo.sh "$(BIN)" demo
 
 test: $(VENV)/.test-installed ## run the tests; ARGS="-k name" picks some
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(DISPLAY_RUN) $(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/.lint-installed ## format check, lint, types, import contracts
 	@$(BIN)/ruff format --check .
@@ -61,4 +63,4 @@ wheel: $(VENV)/.venv-made ## build dist/lerf-*.whl
 
 clean: ## remove the environment, caches and results
 	rm -rf $(VENV) demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	find lerf_core lerf_cli training tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find lerf_core lerf_cli lerf_plugins training tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,7 +8,6 @@ Matrices and points are in (x, y) order, with pixel centres at integers. Fields 
 
 from __future__ import annotations
 
-import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lerf_cli.errors import FileError, one_line
+from lerf_core.errors import MatrixFileError
+from lerf_core.matrix_files import as_matrix, load_matrix, numbers_in
 
 Matrix = NDArray[np.float64]
-# No matrix file is longer: what is, is another kind of file.
-_TEXT_LIMIT = 1 << 20
 
 
 def read_matrix(text: str) -> Matrix:
@@ -47,56 +46,24 @@ def read_matrix(text: str) -> Matrix:
     array([[1., 0., 5.],
            [0., 1., 0.]])
     """
-    numbers = _numbers(text)
-    if numbers is not None:
-        return _shaped(numbers, "the matrix")
-    path = Path(text)
     try:
-        return _shaped(_load(path), str(path))
-    except FileError:
-        raise
+        numbers = numbers_in(text)
+        if numbers is not None:
+            return as_matrix(numbers, "the matrix")
+        path = Path(text)
+        if path.suffix.lower() in {".pth", ".pt"}:
+            return as_matrix(_load_torch(path), str(path))
+        return load_matrix(path)
+    except MatrixFileError as error:
+        raise FileError(one_line(error)) from None
     except OSError as error:
-        raise FileError(f"{path}: {one_line(error)}") from error
+        raise FileError(f"{text}: {one_line(error)}") from error
 
 
-def _load(path: Path) -> Any:
-    suffix = path.suffix.lower()
-    if suffix == ".npy":
-        return _load_npy(path)
-    if suffix in {".pth", ".pt"}:
-        return _load_torch(path)
-    with path.open("rb") as file:
-        data = file.read(_TEXT_LIMIT + 1)
-    if len(data) > _TEXT_LIMIT:
-        raise FileError(f"{path} is too long to be a matrix")
+def _load_npy(path: Path) -> NDArray[Any]:
+    """Map an array: its pages are read when they are looked at."""
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise FileError(f"{path} is no JSON, text, .npy or .pth matrix") from None
-    if text.lstrip()[:1] in {"[", "{"}:
-        return _from_json(path, text)
-    numbers = _numbers(text)
-    if numbers is None:
-        raise FileError(f"{path} holds something other than numbers")
-    return numbers
-
-
-def _from_json(path: Path, text: str) -> Any:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise FileError(f"{path} is no valid JSON: {one_line(error)}") from None
-    if isinstance(value, dict):
-        if "matrix" not in value:
-            raise FileError(f"{path} has no entry 'matrix'")
-        value = value["matrix"]
-    return value
-
-
-def _load_npy(path: Path, *, mapped: bool = False) -> NDArray[Any]:
-    """Load an array; `mapped`: its pages when they are looked at."""
-    try:
-        array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:
         raise FileError(f"{path} is no readable .npy file: {one_line(error, 120)}") from None
     if not isinstance(array, np.ndarray):
@@ -131,27 +98,6 @@ def _load_torch(path: Path) -> NDArray[Any]:
     raise FileError(f"{path} holds no tensor")
 
 
-def _numbers(text: str) -> list[float] | None:
-    try:
-        values = [float(part) for part in text.replace(",", " ").replace(";", " ").split()]
-    except ValueError:
-        return None
-    return values or None
-
-
-def _shaped(values: Any, what: str) -> Matrix:
-    try:
-        array = np.asarray(values, np.float64)
-    except (TypeError, ValueError):
-        raise FileError(f"{what} is not a list of numbers") from None
-    if array.size not in {6, 9} or array.ndim > 2 or (array.ndim == 2 and array.shape[1] != 3):
-        raise FileError(
-            f"{what} has shape {'x'.join(map(str, array.shape))}: "
-            "9 numbers (3x3) or 6 (2x3) are needed"
-        )
-    return array.reshape(-1, 3)
-
-
 def read_points(text: str) -> Matrix:
     """Read four points ``"x,y x,y x,y x,y"``.
 
@@ -164,7 +110,7 @@ def read_points(text: str) -> Matrix:
     ------
     FileError
     """
-    numbers = _numbers(text)
+    numbers = numbers_in(text)
     if numbers is None or len(numbers) != 8 or not np.isfinite(numbers).all():
         raise FileError(f"{text!r} is not four points 'x,y x,y x,y x,y'")
     return np.asarray(numbers, np.float64).reshape(4, 2)
@@ -191,7 +137,7 @@ def read_field(path: Path, order: str) -> NDArray[Any]:
     """
     try:
         is_tiff = path.suffix.lower() in {".tif", ".tiff"}
-        field = _load_tiff(path) if is_tiff else _load_npy(path, mapped=True)
+        field = _load_tiff(path) if is_tiff else _load_npy(path)
     except OSError as error:
         raise FileError(f"{path}: {one_line(error)}") from error
     if field.dtype.kind not in "iuf":

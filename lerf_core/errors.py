@@ -9,6 +9,7 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidTypeError",
     "LerfError",
+    "MatrixFileError",
     "TiledFileError",
 ]
 
@@ -38,6 +39,10 @@ class BankNotFoundError(LerfError, FileNotFoundError):
 
 class ImageTooLargeError(LerfError, MemoryError):
     """The result would not fit the memory of this machine."""
+
+
+class MatrixFileError(LerfError, ValueError):
+    """A file or text holds no matrix."""
 
 
 class TiledFileError(LerfError, OSError):

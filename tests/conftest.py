@@ -1,6 +1,9 @@
 """Fixtures and settings shared by every test."""
 
+import importlib.util
 import os
+import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,36 @@ hypothesis.settings.register_profile("lerf", deadline=None, derandomize=True, ma
 hypothesis.settings.load_profile("lerf")
 
 NO_DATA = "the benchmark data are missing (LERF_DATA, or ../shared/data beside the project)"
+
+
+NO_VIEWER = "napari cannot open a window here"
+
+
+def viewer_problem() -> str | None:
+    """Say why a napari window cannot be opened; None: it can."""
+    if importlib.util.find_spec("napari") is None or importlib.util.find_spec("pytestqt") is None:
+        return f"{NO_VIEWER}: napari or pytest-qt is not installed"
+    if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
+        return f"{NO_VIEWER}: there is no display (xvfb-run gives one)"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from qtpy import QtOpenGL, QtWidgets  # noqa: F401
+            from vispy.gloo import gl  # noqa: F401
+    # Whatever a library lacks.
+    except (ImportError, OSError, RuntimeError) as error:
+        return f"{NO_VIEWER}: {error}"
+    return None
+
+
+VIEWER_PROBLEM = viewer_problem()
+if VIEWER_PROBLEM is None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import napari.utils.theme
+        import napari.viewer
+        import npe2  # noqa: F401
+    pytest_plugins = ["pytestqt.plugin", "napari.utils._testsupport"]
 
 
 def drop_stale_kernels() -> None:
@@ -58,11 +91,12 @@ def shared_data() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say how many tests did not run for want of data."""
+    """Say how many tests did not run for want of data, or of a display."""
     skipped = terminalreporter.stats.get("skipped", [])
-    count = sum(NO_DATA in str(report.longrepr) for report in skipped)
-    if count:
-        terminalreporter.write_line(f"{count} tests skipped: {NO_DATA}", yellow=True)
+    for reason in (NO_DATA, VIEWER_PROBLEM):
+        count = sum(bool(reason) and str(reason) in str(report.longrepr) for report in skipped)
+        if count:
+            terminalreporter.write_line(f"{count} tests skipped: {reason}", yellow=True)
 
 
 def _make_random_bank(

@@ -412,25 +412,26 @@ def _value_range(
     """Return the values at the tables' ends, for the floats that an image became."""
     if dtype.kind == "u" and dtype.itemsize <= 2:
         return 0.0, float(np.iinfo(dtype).max) if preserve_range else 1.0
-    known = np.isfinite(source)
-    low = float(np.min(source, where=known, initial=np.inf))
-    high = float(np.max(source, where=known, initial=-np.inf))
+    low, high = _extremes(source, np.isfinite(source))
     if low > high or (dtype.kind == "f" and low >= 0 and high <= 1):
         return 0.0, 1.0
     return (low, high) if low < high else (low, low + max(1.0, abs(low)))
 
 
+def _extremes(array: Image, known: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the least and the greatest known value; the first is greater if there is none."""
+    values = array if known.all() else array[known]
+    return (float(values.min()), float(values.max())) if values.size else (np.inf, -np.inf)
+
+
 def _clipped(out: Image, source: Image, mode: str, cval: float) -> Image:
     """Clip a result, in place, to the image's range; to `cval` as well where that shows."""
-    known = ~np.isnan(source)
-    if not known.any():
+    low, high = _extremes(source, ~np.isnan(source))
+    if low > high:
         return out
-    low = float(np.min(source, where=known, initial=np.inf))
-    high = float(np.max(source, where=known, initial=-np.inf))
     if mode == "constant" and not low <= cval <= high:
-        made = ~np.isnan(out)
-        least = np.min(out, where=made, initial=np.inf)
-        if least <= cval <= np.max(out, where=made, initial=-np.inf):
+        least, most = _extremes(out, ~np.isnan(out))
+        if least <= cval <= most:
             low, high = min(low, cval), max(high, cval)
     np.clip(out, low, high, out=out)
     return out
@@ -456,7 +457,8 @@ def _resized(
     ready = _blurred(source, sizes, options) if blurred else source
     if order == 0:
         out = _nearest(ready, sizes)
-        return _clipped(out, source, mode, cval) if options.clip and blurred else out
+        can_exceed = blurred and source.dtype.kind == "f"
+        return _clipped(out, source, mode, cval) if options.clip and can_exceed else out
     bank = options.bank
     if bank is None and blurred and all(map(operator.le, sizes, array.shape)):
         bank = SHRINKING_BANK
@@ -565,8 +567,8 @@ def _resize_pair(
     """Resize two axes, or one (None: an axis of length 1), and no other."""
     first, second = axes
     if first is None:
-        row = array[None]
-        return _resize_pair(row, (0, second + 1), (1, *sizes), **keywords)[0]
+        one: Image = _resize_pair(array[None], (0, second + 1), (1, *sizes), **keywords)
+        return one.reshape(one.shape[1:])
     rows, cols = sizes[first], sizes[second]
     others = [axis for axis in range(array.ndim) if axis not in axes]
     if not others:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
-from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox
+from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox
 
 from lerf_core.errors import InvalidArgumentError
 from lerf_plugins.napari._layer_image import LayerImage
 
-__all__ = ["BORDERS", "TRANSPARENT", "LayerChooser", "SamplingOptions", "labelled"]
+__all__ = ["BORDERS", "TRANSPARENT", "LayerChooser", "SamplingOptions", "labelled", "ticked"]
 
 #: The bank that is chosen by what is done: see `lerf_core.resize`.
 DEFAULT = "default"
@@ -21,9 +22,14 @@ RESULTS = ("auto", "in memory", "lazy")
 
 
 def labelled(text: str, widget: Any, tooltip: str) -> Any:
-    """Give a control its label and its tooltip."""
+    """Give a control its label, with the letter for Alt after "&", and its tooltip."""
     widget.label, widget.tooltip = text, tooltip
     return widget
+
+
+def ticked(text: str, tooltip: str, *, value: bool = False) -> CheckBox:
+    """Return a box to tick; its text is its label."""
+    return CheckBox(value=value, text=text, tooltip=tooltip)
 
 
 class LayerChooser(ComboBox):
@@ -72,8 +78,8 @@ class LayerChooser(ComboBox):
             event.disconnect(self._refresh)
 
 
-class SamplingOptions(Container):
-    """How pixels are resampled.
+class SamplingOptions:
+    """Controls of how pixels are resampled.
 
     Parameters
     ----------
@@ -85,39 +91,45 @@ class SamplingOptions(Container):
         from lerf_core.loading import available_banks
 
         self.bank = labelled(
-            "Bank",
+            "&Bank",
             ComboBox(choices=[DEFAULT, *available_banks()]),
             "The look-up tables. default: lerf-p, and for shrinking alone the analytic ones.\n"
             "`lerf models import` and `lerf train` add your own.",
         )
         self.border = labelled(
-            "Border",
+            "B&order",
             ComboBox(choices=list(borders)),
             "What lies beyond the image's border.",
         )
         self.fill = labelled(
-            "Fill value",
+            "F&ill value",
             FloatSpinBox(value=0, min=-1e12, max=1e12, step=1),
             "Value of what lies beyond a constant border, in the image's own values.",
         )
         self.values = labelled(
-            "Values",
+            "&Values",
             ComboBox(choices=list(VALUES)),
             "Which values stand for the tables' darkest and brightest level.\n"
             "auto: the dtype's for 8 bits and colours, the contrast limits for all else.\n"
             "Values outside are kept, not clipped.",
         )
-        self.anti_aliasing = labelled(
-            "Anti-aliasing",
-            CheckBox(value=True, text=""),
+        self.anti_aliasing = ticked(
+            "&Anti-aliasing",
             "Widen each function where the image shrinks, so that nothing shimmers.",
+            value=True,
         )
-        super().__init__(
-            widgets=[self.bank, self.border, self.fill, self.values, self.anti_aliasing]
-        )
-        self.margins = (0, 0, 0, 0)
         self.border.changed.connect(self._show_fill)
         self._show_fill()
+
+    @property
+    def controls(self) -> list[Any]:
+        """The controls, in order."""
+        return [self.bank, self.border, self.fill, self.values, self.anti_aliasing]
+
+    def connect(self, changed: Callable[[], None]) -> None:
+        """Call a function whenever one of them changes."""
+        for control in self.controls:
+            control.changed.connect(changed)
 
     def _show_fill(self) -> None:
         self.fill.enabled = self.border.value == "constant"

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import CheckBox, ComboBox, Container, Label, ProgressBar, PushButton
+from magicgui.widgets import CheckBox, ComboBox, ProgressBar, PushButton
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from lerf_core.errors import LerfError
 from lerf_plugins.napari._computing import Step, in_memory, lazily
-from lerf_plugins.napari._controls import RESULTS, LayerChooser, labelled
+from lerf_plugins.napari._controls import RESULTS, LayerChooser, labelled, ticked
 from lerf_plugins.napari._jobs import Job, in_words
 from lerf_plugins.napari._layer_image import LayerImage
 from lerf_plugins.napari._operations import Operation
@@ -24,8 +26,10 @@ __all__ = ["LayerWidget", "ResamplingWidget"]
 _SHARE = 0.5
 
 
-class LayerWidget(Container):
+class LayerWidget(QWidget):
     """A widget that makes layers from a layer: Run, Cancel, a bar, a line that says what goes on.
+
+    Every control can be reached by its letter with Alt, and by Tab.
 
     Parameters
     ----------
@@ -48,24 +52,43 @@ class LayerWidget(Container):
         self.cancel_button = PushButton(
             text="&Cancel", tooltip="Stop; nothing is left of the result.", enabled=False
         )
-        self.bar = ProgressBar(value=0, min=0, max=1, visible=False)
-        self.status = Label(value="")
+        self.bar = ProgressBar(value=0, min=0, max=1)
+        self.status = QLabel("")
         self.job = Job(self._progressed)
         self.run_button.changed.connect(self.run)
         self.cancel_button.changed.connect(self.cancel)
-        self.native.destroyed.connect(self.close_down)
+        # Qt calls it when nothing of the widget is left: not as its method.
+        close_down = self._closing()
+        self.destroyed.connect(lambda: close_down())
 
     def _kinds(self) -> tuple[type, ...]:
         """Kinds of layers to choose from; none: images and labels."""
         return ()
 
-    def _lay_out(self, *widgets: Any) -> None:
-        buttons = Container(
-            widgets=[self.run_button, self.cancel_button], layout="horizontal", labels=False
-        )
-        buttons.margins = (0, 0, 0, 0)
-        self.extend([self.layer, *widgets, buttons, self.bar, self.status])
-        self.native.setMinimumWidth(260)
+    def _lay_out(self, *controls: Any) -> None:
+        form = QFormLayout(self)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for control in (self.layer, *controls):
+            if isinstance(control, CheckBox):
+                form.addRow("", control.native)
+            elif isinstance(control, QWidget):
+                form.addRow(control)
+            else:
+                # With its letter: a form makes labels their fields' buddies.
+                form.addRow(control.label, control.native)
+                form.labelForField(control.native).setToolTip(control.tooltip)
+        buttons = QHBoxLayout()
+        for button in (self.run_button, self.cancel_button):
+            buttons.addWidget(button.native)
+        form.addRow(buttons)
+        form.addRow(self.bar.native)
+        self.bar.native.setVisible(False)
+        self.status.setWordWrap(True)
+        self.status.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.status.setMinimumHeight(3 * self.status.fontMetrics().height())
+        form.addRow(self.status)
+        self.setMinimumWidth(300)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
 
     # -- work ---------------------------------------------------------------------------
 
@@ -77,19 +100,24 @@ class LayerWidget(Container):
         """Stop what runs."""
         self.job.cancel()
 
-    def close_down(self) -> None:
-        """Stop, and leave the viewer as it was."""
-        self.job.cancel()
-        self.layer.disconnect()
+    def _closing(self) -> Callable[[], None]:
+        """Return what stops the widget's work and leaves the viewer as it was."""
+        job, layer = self.job, self.layer
+
+        def close() -> None:
+            job.cancel()
+            layer.disconnect()
+
+        return close
 
     def tell(self, words: str) -> None:
         """Say what goes on."""
-        self.status.value = words
+        self.status.setText(words)
 
     def _progressed(self, step: Step | None) -> None:
         running = step is not None
         self.run_button.enabled, self.cancel_button.enabled = not running, running
-        self.bar.visible = running
+        self.bar.native.setVisible(running)
         if step is not None:
             self.bar.max = max(step.total, 1)
             self.bar.value = step.done
@@ -101,25 +129,26 @@ class ResamplingWidget(LayerWidget):
     _preview_kind: type[Preview] = Preview
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        self.preview = self._preview_kind(viewer, self.tell)
         super().__init__(viewer)
-        self.preview_box = labelled(
-            "&Preview",
-            CheckBox(value=False, text=""),
-            "Show what is visible of the result while you change it; in 2-D.",
+        self.preview_box = ticked(
+            "&Preview", "Show what is visible of the result while you change it; in 2-D."
         )
         self.result = labelled(
-            "Result",
+            "R&esult",
             ComboBox(choices=list(RESULTS)),
             "in memory: computed now. lazy: a pyramid whose tiles are computed when they show.\n"
             "auto: lazy if the layer is, or if the result would take half of the free memory.",
         )
-        self.preview = self._preview_kind(viewer, self.tell)
         self.preview_box.changed.connect(self.refresh)
         self.layer.changed.connect(self.refresh)
-        camera = viewer.scene.camera.events
-        for event in (camera.center, camera.zoom, viewer.dims.events.point):
+        for event in self._movements():
             event.connect(self._moved)
         viewer.layers.events.removed.connect(self._removed)
+
+    def _movements(self) -> tuple[Any, ...]:
+        camera = self.viewer.scene.camera.events
+        return camera.center, camera.zoom, self.viewer.dims.events.point
 
     def operation(self, image: LayerImage) -> Operation:
         """Return what is to be done to an image.
@@ -217,14 +246,19 @@ class ResamplingWidget(LayerWidget):
             operation.placement, record, name=name, multiscale=multiscale
         )
 
-    def close_down(self) -> None:
+    def _closing(self) -> Callable[[], None]:
         """See `LayerWidget`."""
-        super().close_down()
-        camera = self.viewer.scene.camera.events
-        for event in (camera.center, camera.zoom, self.viewer.dims.events.point):
-            event.disconnect(self._moved)
-        self.viewer.layers.events.removed.disconnect(self._removed)
-        self.preview.clear()
+        stop, preview, layers = super()._closing(), self.preview, self.viewer.layers
+        heard = [(event, self._moved) for event in self._movements()]
+        heard.append((layers.events.removed, self._removed))
+
+        def close() -> None:
+            stop()
+            for event, handler in heard:
+                event.disconnect(handler)
+            preview.clear()
+
+        return close
 
 
 def _work(operation: Operation, *, lazy: bool) -> Callable[[], Generator[Step, None, Any]]:

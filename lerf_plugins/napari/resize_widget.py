@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import CheckBox, FloatSlider, SpinBox
+from magicgui.widgets import FloatSlider, SpinBox
 
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.taps import rescaled_shape
-from lerf_plugins.napari._controls import SamplingOptions, labelled
+from lerf_plugins.napari._controls import SamplingOptions, labelled, ticked
 from lerf_plugins.napari._layer_image import LayerImage
 from lerf_plugins.napari._layer_widget import ResamplingWidget
 from lerf_plugins.napari._operations import Operation, Resizing
@@ -48,26 +48,23 @@ class ResizeWidget(ResamplingWidget):
         self.rows = labelled(
             "&Height", SpinBox(value=1, min=1, max=_MOST), "Rows of the result, in pixels."
         )
-        self.proportions = labelled(
-            "&Keep proportions",
-            CheckBox(value=True, text=""),
-            "Change height and width together.",
+        self.proportions = ticked(
+            "&Keep proportions", "Change height and width together.", value=True
         )
-        self.fast = labelled(
+        self.fast = ticked(
             "&Fast",
-            CheckBox(value=False, text=""),
             "Colours alone: read the tables for the luma only. Half of the time, some 0.1 dB less.",
         )
         self.sampling = SamplingOptions()
         self._lay_out(
             self.scale, self.cols, self.rows, self.proportions, self.preview_box,
-            self.sampling, self.fast, self.result,
+            *self.sampling.controls, self.fast, self.result,
         )  # fmt: skip
         self.layer.changed.connect(self._by_scale)
         self.scale.changed.connect(self._by_scale)
         self.cols.changed.connect(self._by_width)
         self.rows.changed.connect(self._by_height)
-        self.sampling.changed.connect(self.refresh)
+        self.sampling.connect(self.refresh)
         self.fast.changed.connect(self.refresh)
         self._by_scale()
 

@@ -1,0 +1,272 @@
+"""dask arrays: lazy resize, rescale and warp, and enlarging as a step of ``map_overlap``.
+
+`resize`, `rescale` and `warp` are those of `lerf_core.chunked`: they work out by themselves what
+each chunk needs, for any scale and map, and are what to use where lerf is a step of its own. They
+take the place of `dask_image.ndinterp.affine_transform` and of ``map_blocks`` over
+`skimage.transform`.
+
+`resample_block` is for pipelines that have a ``dask.array.map_overlap`` already: together with other
+work on the same blocks, it enlarges by whole factors. `depth` says how many pixels blocks must share
+for it, and `rescale_blocks` is the call. For ``dask.delayed`` and ``dask.bag``, the functions of
+`lerf_core` are plain functions of whole images, with ``threads=1``.
+
+Convention
+----------
+As in `lerf_core`: images are indexed (row, col), pixel centres lie at integers, and centres of
+source and result coincide.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Unpack
+
+import dask.array as da
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core._options import spatial_axes
+from lerf_core._validation import check_count, check_image
+from lerf_core._windows import Block, Window
+from lerf_core.bank import LutBank
+from lerf_core.chunked import Keywords, rescale, resize, warp
+from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+from lerf_core.plans import Plan, plan_rescale
+
+__all__ = ["depth", "resample_block", "rescale", "rescale_blocks", "resize", "warp"]
+
+Image = npt.NDArray[Any]
+Bank = LutBank | str | None
+Indices = npt.NDArray[np.int64]
+
+# An image that is larger than whatever a pixel in its middle depends on.
+_LARGE = 1 << 16
+
+
+def depth(
+    scale: int = 2,
+    *,
+    dtype: npt.DTypeLike = "uint8",
+    channels: int | None = None,
+    bank: Bank = None,
+    **keywords: Unpack[Keywords],
+) -> int:
+    """Return how many pixels blocks must share to be enlarged as the whole image is.
+
+    Parameters
+    ----------
+    scale : int
+        Factor of the number of rows and columns.
+    dtype : dtype
+        Of the image. Floats, alpha and ``nodata`` need more: gaps are filled from around.
+    channels : int, optional
+        Length of the channel axis, if there is one.
+    bank, **keywords
+        As for `lerf_core.rescale`, but for ``channel_axis``.
+
+    Returns
+    -------
+    int
+        For the ``depth`` of ``dask.array.map_overlap``, along rows and along columns.
+
+    Examples
+    --------
+    >>> depth(2), depth(2, dtype="float32")
+    (7, 19)
+    """
+    shape = (_LARGE, _LARGE) if channels is None else (_LARGE, _LARGE, channels)
+    axis = None if channels is None else -1
+    options: dict[str, Any] = {**keywords, "channel_axis": axis}
+    plan = _plan(shape, np.dtype(dtype), scale, bank, options)
+    first, stop = _LARGE // 2, _LARGE // 2 + 1
+    ends = first * scale, stop * scale
+    (piece,) = plan.pieces(Block(*ends, *ends))
+    if piece.windows is None:
+        return 0
+    ((low, high),) = piece.windows.rows.runs
+    return max(first - low, high - stop)
+
+
+def resample_block(
+    block: Image,
+    scale: int,
+    overlap: int,
+    *,
+    block_info: Any = None,
+    bank: Bank = None,
+    **keywords: Unpack[Keywords],
+) -> Image:
+    """Enlarge one block of a dask array that shares pixels with its neighbours.
+
+    To be called by ``dask.array.map_overlap`` with ``trim=False`` and ``boundary="none"``, or from a
+    function of your own that it calls: give ``block_info`` on. What blocks share is cut off here.
+
+    Parameters
+    ----------
+    block : ndarray
+        A block of the image, with the pixels that it shares.
+    scale : int
+        Factor of the number of rows and columns.
+    overlap : int
+        The ``depth`` that was given to ``map_overlap`` along rows and columns; at least
+        `depth`'s. Along all other axes it must be 0.
+    block_info : dict
+        As dask gives it.
+    bank, **keywords
+        As for `lerf_core.rescale`. ``threads`` is 1 unless given.
+
+    Returns
+    -------
+    ndarray
+        What belongs to the block itself, enlarged: bit for bit what it is in the whole result.
+
+    Raises
+    ------
+    InvalidArgumentError, InvalidTypeError
+        If an argument cannot be used, or the overlap is too small.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> image = da.zeros((100, 80), dtype="uint8", chunks=50)
+    >>> enlarged = da.map_overlap(
+    ...     resample_block, image, depth=depth(2), boundary="none", trim=False,
+    ...     chunks=((100, 100), (100, 60)), dtype="uint8", scale=2, overlap=depth(2),
+    ... )
+    >>> enlarged.compute().shape
+    (200, 160)
+    """
+    if block.size == 0:  # dask asks for the kind of array
+        return np.asarray(block)
+    array = check_image(block[None] if block.ndim == 2 else block, keywords.get("channel_axis"))
+    del array  # what can be said of a block alone is said
+    if not block_info:
+        raise InvalidArgumentError(
+            "resample_block needs the block_info that dask gives to functions with an argument "
+            f"of that name, got {block_info!r}"
+        )
+    options: dict[str, Any] = {"threads": 1, **keywords}
+    axes = spatial_axes(block.ndim, options.get("channel_axis"))
+    info = block_info[0]
+    places = [_place(info, axis, overlap) for axis in axes]
+    shape = list(info["shape"])
+    for axis, place in zip(axes, places, strict=True):
+        shape[axis] = place.size
+    axis = options.get("channel_axis")
+    if axis is not None and info["num-chunks"][axis % block.ndim] > 1:
+        raise InvalidArgumentError(f"channel_axis {axis} must lie in one chunk: rechunk it")
+    for other in set(range(block.ndim)) - set(axes):
+        shape[other] = block.shape[other]
+    plan = _plan(tuple(shape), block.dtype, scale, bank, options)
+    ends = [end * scale for place in places for end in (place.first, place.stop)]
+    (piece,) = plan.pieces(Block(*ends))
+    if piece.windows is None:
+        raise InvalidArgumentError(f"the block is empty: {ends}")
+    for axis, place, window in zip(axes, places, piece.windows, strict=True):
+        block = np.take(block, place.within(window, plan.options.mode), axis=axis)
+    return plan.compute_piece(piece, block)
+
+
+class _Place:
+    """Where a block lies along an axis of the image.
+
+    Attributes
+    ----------
+    size : int
+        Pixels of the image's axis.
+    first, stop : int
+        The block's own pixels.
+    """
+
+    def __init__(self, info: Any, axis: int, overlap: int) -> None:
+        # dask speaks of the array in which what is shared is there twice.
+        blocks, number = info["num-chunks"][axis], info["chunk-location"][axis]
+        low, high = info["array-location"][axis]
+        self.size = info["shape"][axis] - 2 * overlap * (blocks - 1)
+        self.low = low - 2 * overlap * number
+        self.high = self.low + high - low
+        self.first = self.low + (overlap if number > 0 else 0)
+        self.stop = self.high - (overlap if number < blocks - 1 else 0)
+        self.overlap = overlap
+
+    def within(self, window: Window, mode: str) -> Indices:
+        """Where in the block the pixels of a window are."""
+        index = window.sources(mode) - self.low
+        if index.min() < 0 or index.max() >= self.high - self.low:
+            raise InvalidArgumentError(
+                f"an overlap of {self.overlap} pixels is too small for mode {mode!r}: "
+                f"see `depth`; mode 'wrap' needs `rescale`"
+            )
+        return index
+
+
+def _place(info: Any, axis: int, overlap: int) -> _Place:
+    place = _Place(info, axis, overlap)
+    if not 0 <= place.first < place.stop <= place.size:
+        raise InvalidArgumentError(
+            f"overlap must be the depth given to map_overlap, with boundary='none', got {overlap}"
+        )
+    return place
+
+
+def _plan(
+    shape: tuple[int, ...], dtype: np.dtype[Any], scale: int, bank: Bank, options: dict[str, Any]
+) -> Plan:
+    if isinstance(scale, float) and not scale.is_integer():
+        raise InvalidArgumentError(f"blocks grow by whole factors, got {scale!r}: see `rescale`")
+    factor = check_count("scale", int(scale) if isinstance(scale, float) else scale)
+    return plan_rescale(shape, dtype, float(factor), bank, **{"mode": "edge", **options})
+
+
+def rescale_blocks(
+    image: da.Array, scale: int, *, bank: Bank = None, **keywords: Unpack[Keywords]
+) -> da.Array:
+    """Enlarge a dask array by a whole factor with ``map_overlap``.
+
+    It gives what `rescale` gives, and shows how `resample_block` is to be called.
+
+    Parameters
+    ----------
+    image : dask.array.Array
+        Chunks that are smaller than the overlap are merged with their neighbours.
+    scale : int
+        Factor of the number of rows and columns.
+    bank, **keywords
+        As for `lerf_core.rescale`.
+
+    Returns
+    -------
+    dask.array.Array
+        Of the image's dtype, with its chunks enlarged.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> image = da.zeros((100, 80, 3), dtype="uint8", chunks=(50, 50, 3))
+    >>> rescale_blocks(image, 2, channel_axis=-1).chunks
+    ((100, 100), (100, 60), (3,))
+    """
+    if not isinstance(image, da.Array):
+        raise InvalidTypeError(f"image must be a dask array, got {type(image).__name__}")
+    axis = keywords.get("channel_axis")
+    if axis is not None:
+        image = image.rechunk({axis % image.ndim: -1})
+    channels = None if axis is None else image.shape[axis]
+    rest: Any = {name: value for name, value in keywords.items() if name != "channel_axis"}
+    overlap = depth(scale, dtype=image.dtype, channels=channels, bank=bank, **rest)
+    rows_and_cols = spatial_axes(image.ndim, axis)
+    image = image.rechunk({
+        along: da.overlap.ensure_minimum_chunksize(overlap, image.chunks[along])
+        for along in rows_and_cols
+        if image.shape[along] > overlap
+    })  # fmt: skip
+    depths = {along: overlap if along in rows_and_cols else 0 for along in range(image.ndim)}
+    chunks = tuple(
+        tuple(length * scale for length in lengths) if along in rows_and_cols else lengths
+        for along, lengths in enumerate(image.chunks)
+    )
+    result: da.Array = da.map_overlap(
+        resample_block, image, depth=depths, boundary="none", trim=False, chunks=chunks,
+        dtype=image.dtype, meta=np.empty((0,) * image.ndim, image.dtype), scale=scale,
+        overlap=overlap, bank=bank, **keywords,
+    )  # fmt: skip
+    return result
