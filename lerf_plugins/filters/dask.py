@@ -5,10 +5,10 @@ each chunk needs, for any scale and map, and are what to use where lerf is a ste
 take the place of `dask_image.ndinterp.affine_transform` and of ``map_blocks`` over
 `skimage.transform`.
 
-`resample_block` is for pipelines that have a ``dask.array.map_overlap`` already: together with other
-work on the same blocks, it enlarges by whole factors. `depth` says how many pixels blocks must share
-for it, and `rescale_blocks` is the call. For ``dask.delayed`` and ``dask.bag``, the functions of
-`lerf_core` are plain functions of whole images, with ``threads=1``.
+`resample_block` is for pipelines that have a ``dask.array.map_overlap`` already: together with
+other work on the same blocks, it enlarges by whole factors. `depth` says how many pixels blocks
+must share for it, and `rescale_blocks` is the call. For ``dask.delayed`` and ``dask.bag``, the
+functions of `lerf_core` are plain functions of whole images, with ``threads=1``.
 
 Convention
 ----------
@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core._options import spatial_axes
-from lerf_core._validation import check_count, check_image
+from lerf_core._validation import check_count
 from lerf_core._windows import Block, Window
 from lerf_core.bank import LutBank
 from lerf_core.chunked import Keywords, rescale, resize, warp
@@ -97,8 +97,9 @@ def resample_block(
 ) -> Image:
     """Enlarge one block of a dask array that shares pixels with its neighbours.
 
-    To be called by ``dask.array.map_overlap`` with ``trim=False`` and ``boundary="none"``, or from a
-    function of your own that it calls: give ``block_info`` on. What blocks share is cut off here.
+    To be called by ``dask.array.map_overlap`` with ``trim=False`` and ``boundary="none"``, or from
+    a function of your own that it calls: hand ``block_info`` on. What blocks share is cut off
+    here.
 
     Parameters
     ----------
@@ -137,25 +138,21 @@ def resample_block(
     """
     if block.size == 0:  # dask asks for the kind of array
         return np.asarray(block)
-    array = check_image(block[None] if block.ndim == 2 else block, keywords.get("channel_axis"))
-    del array  # what can be said of a block alone is said
     if not block_info:
         raise InvalidArgumentError(
             "resample_block needs the block_info that dask gives to functions with an argument "
             f"of that name, got {block_info!r}"
         )
     options: dict[str, Any] = {"threads": 1, **keywords}
-    axes = spatial_axes(block.ndim, options.get("channel_axis"))
+    channel_axis = options.get("channel_axis")
+    axes = spatial_axes(block.ndim, channel_axis)
     info = block_info[0]
+    if channel_axis is not None and info["num-chunks"][channel_axis] > 1:
+        raise InvalidArgumentError(f"channel_axis {channel_axis} must lie in one chunk: rechunk it")
     places = [_place(info, axis, overlap) for axis in axes]
-    shape = list(info["shape"])
+    shape = list(block.shape)
     for axis, place in zip(axes, places, strict=True):
         shape[axis] = place.size
-    axis = options.get("channel_axis")
-    if axis is not None and info["num-chunks"][axis % block.ndim] > 1:
-        raise InvalidArgumentError(f"channel_axis {axis} must lie in one chunk: rechunk it")
-    for other in set(range(block.ndim)) - set(axes):
-        shape[other] = block.shape[other]
     plan = _plan(tuple(shape), block.dtype, scale, bank, options)
     ends = [end * scale for place in places for end in (place.first, place.stop)]
     (piece,) = plan.pieces(Block(*ends))
@@ -190,7 +187,7 @@ class _Place:
 
     def within(self, window: Window, mode: str) -> Indices:
         """Where in the block the pixels of a window are."""
-        index = window.sources(mode) - self.low
+        index: Indices = window.sources(mode) - self.low
         if index.min() < 0 or index.max() >= self.high - self.low:
             raise InvalidArgumentError(
                 f"an overlap of {self.overlap} pixels is too small for mode {mode!r}: "
@@ -211,9 +208,10 @@ def _place(info: Any, axis: int, overlap: int) -> _Place:
 def _plan(
     shape: tuple[int, ...], dtype: np.dtype[Any], scale: int, bank: Bank, options: dict[str, Any]
 ) -> Plan:
-    if isinstance(scale, float) and not scale.is_integer():
-        raise InvalidArgumentError(f"blocks grow by whole factors, got {scale!r}: see `rescale`")
-    factor = check_count("scale", int(scale) if isinstance(scale, float) else scale)
+    try:
+        factor = check_count("scale", scale)
+    except InvalidTypeError as error:
+        raise InvalidTypeError(f"{error}; `rescale` takes any factor") from error
     return plan_rescale(shape, dtype, float(factor), bank, **{"mode": "edge", **options})
 
 
@@ -247,26 +245,31 @@ def rescale_blocks(
     """
     if not isinstance(image, da.Array):
         raise InvalidTypeError(f"image must be a dask array, got {type(image).__name__}")
+    dask_array: Any = da  # which has no types
+    array: Any = image
     axis = keywords.get("channel_axis")
-    if axis is not None:
-        image = image.rechunk({axis % image.ndim: -1})
-    channels = None if axis is None else image.shape[axis]
-    rest: Any = {name: value for name, value in keywords.items() if name != "channel_axis"}
-    overlap = depth(scale, dtype=image.dtype, channels=channels, bank=bank, **rest)
-    rows_and_cols = spatial_axes(image.ndim, axis)
-    image = image.rechunk({
-        along: da.overlap.ensure_minimum_chunksize(overlap, image.chunks[along])
+    rows_and_cols = spatial_axes(array.ndim, axis)
+    options: dict[str, Any] = dict(keywords)
+    plan = _plan(array.shape, array.dtype, scale, bank, options)
+    options.pop("channel_axis", None)
+    channels = None if axis is None else array.shape[axis]
+    overlap = depth(scale, dtype=array.dtype, channels=channels, bank=bank, **options)
+    lengths = {
+        along: dask_array.overlap.ensure_minimum_chunksize(overlap, array.chunks[along])
         for along in rows_and_cols
-        if image.shape[along] > overlap
-    })  # fmt: skip
-    depths = {along: overlap if along in rows_and_cols else 0 for along in range(image.ndim)}
+        if array.shape[along] > overlap
+    }
+    if axis is not None:
+        lengths[axis % array.ndim] = -1
+    array = array.rechunk(lengths)
+    depths = {along: overlap if along in rows_and_cols else 0 for along in range(array.ndim)}
     chunks = tuple(
-        tuple(length * scale for length in lengths) if along in rows_and_cols else lengths
-        for along, lengths in enumerate(image.chunks)
+        tuple(length * scale for length in some) if along in rows_and_cols else some
+        for along, some in enumerate(array.chunks)
     )
-    result: da.Array = da.map_overlap(
-        resample_block, image, depth=depths, boundary="none", trim=False, chunks=chunks,
-        dtype=image.dtype, meta=np.empty((0,) * image.ndim, image.dtype), scale=scale,
-        overlap=overlap, bank=bank, **keywords,
+    meta = np.empty((0,) * array.ndim, plan.result_dtype)
+    result: da.Array = dask_array.map_overlap(
+        resample_block, array, depth=depths, boundary="none", trim=False, chunks=chunks,
+        dtype=plan.result_dtype, meta=meta, scale=scale, overlap=overlap, bank=bank, **keywords,
     )  # fmt: skip
     return result

@@ -90,8 +90,6 @@ _DTYPES = tuple(np.dtype(name) for name in ("u1", "u2", "i2", "f4", "f8"))
 _SCALAR = 4
 # Fixed-point maps: 5 bits of fraction an axis.
 _FRACTION_BITS = 5
-# Fixed-point positions of INTER_NEAREST_EXACT.
-_PLACE_BITS = 16
 
 
 def resize(
@@ -475,14 +473,13 @@ def _with_fractions(x: Image, y: Image, fractions: Image) -> tuple[Image, Image]
 
 
 def _copied(image: Image, rows: int, cols: int, *, centred: bool) -> Image:
-    """Copy the nearest pixels by OpenCV's arithmetic: of centres, or of upper left corners."""
+    """Copy the pixels nearest to the centres, or those that upper left corners lie in."""
     taken = []
     for size, new in zip(image.shape, (rows, cols), strict=False):
         place = np.arange(new, dtype=np.int64)
         if centred:
-            step = ((size << _PLACE_BITS) + new // 2) // new
-            index = (place * step + step // 2 - size % 2) >> _PLACE_BITS
-        else:
+            index = (2 * place + 1) * size // (2 * new)
+        else:  # rounded as there
             index = np.floor(place * (1 / (new / size))).astype(np.int64)
         taken.append(np.minimum(index, size - 1))
     return image[np.ix_(*taken)]

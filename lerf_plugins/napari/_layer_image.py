@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 
-__all__ = ["LayerImage", "Placement", "is_preview"]
+__all__ = ["PREVIEW", "RECORD", "LayerImage", "Placement", "at_plane", "is_preview"]
 
 Matrix = npt.NDArray[np.float64]
 
@@ -196,7 +196,7 @@ class LayerImage:
 
     # -- where it lies ----------------------------------------------------------------------
 
-    def linear(self) -> Matrix:
+    def _linear(self) -> Matrix:
         """Return the linear part of data to physical coordinates: without ``affine``."""
         from napari.utils.transforms import Affine
 
@@ -207,7 +207,7 @@ class LayerImage:
         """Return the matrix of data to world coordinates, (ndim + 1, ndim + 1)."""
         size = self.ndim
         matrix = np.eye(size + 1)
-        matrix[:size, :size] = self.linear()
+        matrix[:size, :size] = self._linear()
         matrix[:size, size] = self.state["translate"]
         return np.asarray(np.asarray(self.state["affine"], np.float64) @ matrix)
 
@@ -239,8 +239,47 @@ class LayerImage:
         scale = np.array(self.state["scale"], np.float64)
         scale[-2:] *= placement.step
         translate = np.array(self.state["translate"], np.float64)
-        translate += self.linear()[:, -2:] @ np.asarray(placement.origin)
+        translate += self._linear()[:, -2:] @ np.asarray(placement.origin)
         return {"scale": scale.tolist(), "translate": translate.tolist()}
+
+    def spatial_state(self, image: LayerImage, placement: Placement) -> dict[str, Any]:
+        """Return where planes of another image lie whose rows and columns are placed in this one's.
+
+        Parameters
+        ----------
+        image : LayerImage
+            Its axes before rows and columns stay as they are.
+        placement : Placement
+            Of the result's pixels among those of this image.
+        """
+        if image.ndim == self.ndim and self._same_planes(image):
+            own = {key: self.state[key] for key in ("rotate", "shear", "affine", "units")}
+            return own | self.placed(placement)
+        matrix = image.to_world()
+        image.plane_to_world()  # raises if its planes are none of the world
+        plane = self.plane_to_world() @ placement.matrix
+        swapped = plane[[1, 0, 2]][:, [1, 0, 2]]
+        size = image.ndim
+        matrix[size - 2 : size, size - 2 : size] = swapped[:2, :2]
+        matrix[size - 2 : size, size] = swapped[:2, 2]
+        units = (*image.state["units"][: size - 2], *self.state["units"][-2:])
+        return {
+            "scale": [1.0] * size,
+            "translate": [0.0] * size,
+            "rotate": np.eye(size).tolist(),
+            "shear": [0.0] * (size * (size - 1) // 2),
+            "affine": matrix,
+            "units": units,
+        }
+
+    def _same_planes(self, image: LayerImage) -> bool:
+        """Whether the axes before rows and columns lie where those of another image do."""
+        size = self.ndim - 2
+        own, other = self.to_world(), image.to_world()
+        return all(
+            np.array_equal(own[part], other[part])
+            for part in ((slice(size), slice(size)), (slice(size), -1))
+        )
 
     def result_state(
         self, placement: Placement, record: Mapping[str, Any], *, name: str, multiscale: bool
@@ -272,6 +311,17 @@ class LayerImage:
             "metadata": metadata | {RECORD: known | dict(record)},
         }
         return state
+
+
+def at_plane(state: dict[str, Any], planes: tuple[int, ...]) -> dict[str, Any]:
+    """Move a layer's state along its first axes, to where the planes of these indices lie."""
+    from napari.utils.transforms import Affine
+
+    own = {name: state[name] for name in ("scale", "rotate", "shear")}
+    translate = np.array(state["translate"], np.float64)
+    linear = np.asarray(Affine(ndim=len(translate), **own).linear_matrix)
+    translate += linear[:, : len(planes)] @ np.asarray(planes, np.float64)
+    return state | {"translate": translate.tolist()}
 
 
 def _plain(level: Any) -> Any:

@@ -66,13 +66,11 @@ class LayerWidget(QWidget):
         return ()
 
     def _lay_out(self, *controls: Any) -> None:
-        form = QFormLayout(self)
+        form = self._form = QFormLayout(self)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for control in (self.layer, *controls):
-            if isinstance(control, CheckBox):
+            if isinstance(control, (CheckBox, PushButton)):
                 form.addRow("", control.native)
-            elif isinstance(control, QWidget):
-                form.addRow(control)
             else:
                 # With its letter: a form makes labels their fields' buddies.
                 form.addRow(control.label, control.native)
@@ -89,6 +87,14 @@ class LayerWidget(QWidget):
         form.addRow(self.status)
         self.setMinimumWidth(300)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+
+    def _show(self, visible: bool, *controls: Any) -> None:
+        """Show or hide rows of the form."""
+        for control in controls:
+            control.native.setVisible(visible)
+            label = self._form.labelForField(control.native)
+            if label is not None:
+                label.setVisible(visible)
 
     # -- work ---------------------------------------------------------------------------
 
@@ -160,6 +166,10 @@ class ResamplingWidget(LayerWidget):
         """
         raise NotImplementedError
 
+    def frame(self) -> Any:
+        """Return the layer that the result is laid on; None: the chosen one."""
+        return None
+
     def result_name(self, operation: Operation) -> str:
         """Return a name for the result."""
         raise NotImplementedError
@@ -179,7 +189,7 @@ class ResamplingWidget(LayerWidget):
             self.tell(str(error))
             return
         if self.preview_box.value:
-            self.preview.show(source, operation)
+            self.preview.show(source, operation, self.frame())
         else:
             self.preview.clear()
             rows, cols = operation.out_shape
@@ -225,7 +235,7 @@ class ResamplingWidget(LayerWidget):
 
         data, record = made
         lazy = isinstance(data, list)
-        state = self.result_state(operation, record, name=name, multiscale=lazy)
+        state = operation.result_state(operation.placement, record, name=name, multiscale=lazy)
         if lazy:
             compute_tiles_in_background()
         self.preview_box.value = False
@@ -237,14 +247,6 @@ class ResamplingWidget(LayerWidget):
         if source in layers:
             source.visible = False
         self.tell(f"Added '{layer.name}'")
-
-    def result_state(
-        self, operation: Operation, record: dict[str, Any], *, name: str, multiscale: bool
-    ) -> dict[str, Any]:
-        """Return the state of the result's layer."""
-        return operation.image.result_state(
-            operation.placement, record, name=name, multiscale=multiscale
-        )
 
     def _closing(self) -> Callable[[], None]:
         """See `LayerWidget`."""

@@ -59,8 +59,23 @@ class Operation:
 
     @property
     def placement(self) -> Placement:
-        """Where the result's pixels lie among the source's."""
+        """Where the result's pixels lie among those of the `frame`."""
         raise NotImplementedError
+
+    @property
+    def frame(self) -> LayerImage:
+        """The image whose place in the world the result's is told by."""
+        return self.image
+
+    def result_state(
+        self, placement: Placement, record: Mapping[str, Any], *, name: str, multiscale: bool
+    ) -> dict[str, Any]:
+        """Return the state of a layer whose pixels lie somewhere in the `frame`."""
+        image, frame = self.image, self.frame
+        state = image.result_state(placement, record, name=name, multiscale=multiscale)
+        if frame is not image:
+            state |= frame.spatial_state(image, placement)
+        return state
 
     def record(self) -> dict[str, Any]:
         """Return what the result's metadata say of how it was made; loads the bank."""
@@ -74,7 +89,7 @@ class Operation:
         }
 
     def level_placement(self, out_shape: Shape) -> Placement:
-        """Where the pixels of a level of the result lie among the source's."""
+        """Where the pixels of a level of the result lie among those of the `frame`."""
         return self.placement.then(Placement.of_resize(self.out_shape, out_shape))
 
     def level_plan(self, out_shape: Shape, levels: LayerImage | None = None) -> LevelPlan:
@@ -146,11 +161,17 @@ class Warping(Operation):
     matrix : ndarray, (3, 3)
         *Inverse*: from the result's (x, y) to the source's, pixel centres at integers.
     where : Placement
-        Where the result's pixels lie, on the source's grid of pixels.
+        Where the result's pixels lie, on the frame's grid of pixels.
+    target : LayerImage, optional
+        The frame, where it is another image.
+    verb : str
+        What the record calls it.
     """
 
     matrix: Matrix = field(default_factory=lambda: np.eye(3))
     where: Placement = field(default_factory=Placement)
+    target: LayerImage | None = None
+    verb: str = "warp"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "matrix", as_homography(self.matrix))
@@ -162,9 +183,16 @@ class Warping(Operation):
         """See `Operation`."""
         return self.where
 
+    @property
+    def frame(self) -> LayerImage:
+        """See `Operation`."""
+        return self.target or self.image
+
     def record(self) -> dict[str, Any]:
         """See `Operation`."""
-        made = {"operation": "warp", "inverse_matrix": self.matrix.tolist()}
+        made: dict[str, Any] = {"operation": self.verb, "inverse_matrix": self.matrix.tolist()}
+        if self.target is not None and self.target.name != self.image.name:
+            made["onto"] = self.target.name
         return made | super().record()
 
     def lazy_level(self, level: Any, number: int, out_shape: Shape, chunks: Any) -> Any:

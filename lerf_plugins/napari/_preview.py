@@ -18,11 +18,11 @@ import numpy.typing as npt
 from lerf_core.errors import LerfError
 from lerf_core.geometry import transform_points
 from lerf_plugins.napari._computing import compute_block
-from lerf_plugins.napari._layer_image import PREVIEW, LayerImage, Placement
+from lerf_plugins.napari._layer_image import PREVIEW, LayerImage, Placement, at_plane
 from lerf_plugins.napari._operations import Operation, Shape
 from lerf_plugins.napari._view import View, view_of
 
-__all__ = ["Preview", "Seen", "preview_block"]
+__all__ = ["Preview", "Seen", "WarpPreview", "preview_block"]
 
 #: A preview reads no more source pixels than this: from larger windows it takes every third.
 MOST_SOURCE = 1 << 23
@@ -41,7 +41,7 @@ class Seen:
     pixels : ndarray
         With all axes of the layer; one plane.
     placement : Placement
-        Where its pixels lie among the source's.
+        Where its pixels lie among the frame's.
     level_shape : (int, int)
         Rows and columns of the level that it is a block of.
     """
@@ -65,8 +65,7 @@ def preview_block(operation: Operation, view: View) -> Seen | None:
     """
     from lerf_core._windows import Block
 
-    image = operation.image
-    to_world = image.plane_to_world()
+    to_world = operation.frame.plane_to_world()
     seen = transform_points(np.linalg.inv(to_world), view.corners)
     shape = _level_shape(operation, view, abs(np.linalg.det(to_world[:2, :2])))
     while True:
@@ -147,9 +146,17 @@ class Preview:
         """Whether a block is being computed."""
         return self._worker is not None
 
-    def show(self, source: Any, operation: Operation) -> None:
-        """Show what an operation makes of a layer, as soon as it is computed."""
-        view = view_of(self._viewer, source)
+    def show(self, source: Any, operation: Operation, frame: Any = None) -> None:
+        """Show what an operation makes of a layer, as soon as it is computed.
+
+        Parameters
+        ----------
+        source : napari.layers.Layer
+        operation : Operation
+        frame : napari.layers.Layer, optional
+            The operation's frame, where it is another layer.
+        """
+        view = view_of(self._viewer, source, frame)
         if view is None:
             self.clear()
             self._tell("No preview: it shows in 2-D, of the last two axes in their order")
@@ -204,16 +211,14 @@ class Preview:
 
     def _display(self, seen: Seen, operation: Operation, view: View) -> None:
         image = operation.image
-        state = image.result_state(
+        state = operation.result_state(
             seen.placement, {}, name=f"Preview of {image.name}", multiscale=False
         )
-        translate = np.asarray(state["translate"])
-        planes = len(view.planes)
-        translate += image.linear()[:, :planes] @ np.asarray(view.planes, np.float64)
-        state["translate"] = translate.tolist()
-        state["metadata"] = {PREVIEW: True}
+        state = at_plane(state, view.planes) | {"metadata": {PREVIEW: True}}
         if self._fits(seen):
-            self._layer.scale, self._layer.translate = state["scale"], state["translate"]
+            for name in ("scale", "rotate", "shear", "translate", "affine"):
+                if not np.array_equal(getattr(self._layer, name), state[name]):
+                    setattr(self._layer, name, state[name])
             self._layer.data = seen.pixels
         else:
             self._replace(seen, state, image.kind)
