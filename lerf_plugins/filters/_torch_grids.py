@@ -45,7 +45,7 @@ from lerf_core.taps import (
     STRETCH_TOLERANCE,
     AxisTaps,
 )
-from training.operations import StageReads, limits, quantise, read_tables, stage_values
+from training.operations import StageReads, limits, quantise, read_tables, rounded, stage_values
 
 __all__ = [
     "Grid",
@@ -114,7 +114,7 @@ class Levels(NamedTuple):
             planes, known = _filled(planes, low, high, bank)
         units = (1 << DEEP_CELL_BITS) // bank.interval
         grey = (planes.double() - low) * (LEVELS / (high - low))
-        exact = quantise(grey * units, high=float(LEVELS * units)) / units
+        exact = rounded(grey.clamp(0, LEVELS) * units) / units
         return cls(grey.float(), exact.float(), (grey - exact).float(), units, known)
 
 
@@ -386,8 +386,9 @@ class Points:
         """See `Taps.each`."""
         down, across = (int(count.max()) for count in self.count)
         for ty in range(down):
-            row, dy = self._axis(0, ty, ends[0])
             for tx in range(across):
+                # Gradients are found tap by tap: each has a graph of its own.
+                row, dy = self._axis(0, ty, ends[0])
                 col, dx = self._axis(1, tx, ends[1])
                 near = (dy.abs() <= REACH_LIMIT.item()) & (dx.abs() <= REACH_LIMIT.item())
                 counts = near & (ty < self.count[0]) & (tx < self.count[1])

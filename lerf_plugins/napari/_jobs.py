@@ -82,10 +82,13 @@ class Job:
             self._worker.quit()
 
     def _step(self, step: Step) -> None:
+        if self._worker is None:
+            return
+        self._changed(step)
         if self._bar is not None:
+            # Handles waiting events, the end of the work among them: the last thing to do.
             self._bar.total = step.total
             self._bar.update(step.done - self._bar.n)
-        self._changed(step)
 
     def _returned(self, result: Any, done: Callable[[Any], None]) -> None:
         if isinstance(result, _Failed):

@@ -11,6 +11,7 @@ from lerf_plugins.napari._controls import BORDERS, TRANSPARENT, SamplingOptions,
 from lerf_plugins.napari._layer_image import LayerImage
 from lerf_plugins.napari._layer_widget import ResamplingWidget
 from lerf_plugins.napari._operations import Operation
+from lerf_plugins.napari._preview import WarpPreview
 
 if TYPE_CHECKING:
     import napari
@@ -27,6 +28,8 @@ class BakeWidget(ResamplingWidget):
     ----------
     viewer : napari.viewer.Viewer
     """
+
+    _preview_kind = WarpPreview
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
