@@ -1,10 +1,10 @@
 """Run scikit-image's own tests of resize, rescale and warp against lerf's.
 
 The tests come with scikit-image's sources, as tests/skimage/transform/test_warps.py (before 0.26
-skimage/transform/tests/test_warps.py); take those of the installed release:
+skimage/transform/tests/test_warps.py). Unpack those of the installed release, from
+https://pypi.org/project/scikit-image/#files:
 
-    pip download --no-deps --no-binary :all: scikit-image==0.26.0
-    python benchmarks/scikit_image_tests.py scikit_image-0.26.0/ [--bank NAME] [--json FILE]
+    python benchmarks/scikit_image_tests.py FOLDER_OR_FILE [--bank NAME] [--json FILE]
 
 While they run, the three functions of `lerf_plugins.filters.skimage` stand in the place of
 scikit-image's, for its rotate, swirl and warp_polar too. A test is "not ours" if it called none
@@ -16,7 +16,9 @@ from __future__ import annotations
 import argparse
 import functools
 import json
-import sys
+import os
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -94,12 +96,13 @@ def run(path: Path, functions: dict[str, Callable[..., Any]]) -> Recorder:
     """Run the tests with functions in the place of scikit-image's."""
     recorder = Recorder()
     counted = {name: recorder.count(function) for name, function in functions.items()}
-    # Neither this project's settings nor theirs: their test names the functions when imported.
-    sys.modules.pop(path.stem, None)
-    options = ["-q", "--no-header", "--no-summary", "--noconftest", "-p", "no:cacheprovider"]
-    settings = ["-c", "/dev/null", "--rootdir", str(path.parent), "--import-mode", "importlib"]
-    with in_place(counted):
-        pytest.main([*options, *settings, "--tb=line", str(path)], plugins=[recorder])
+    options = ["-q", "--no-header", "--no-summary", "--tb=line", "-p", "no:cacheprovider"]
+    with in_place(counted), tempfile.TemporaryDirectory() as folder:
+        # A module of its own, to import anew: tests take the functions when they are imported.
+        # Neither this project's settings nor theirs.
+        copy = Path(shutil.copy(path, Path(folder) / f"test_{Path(folder).name}.py"))
+        settings = ["-c", os.devnull, "--rootdir", folder, "--import-mode", "importlib"]
+        pytest.main([*options, *settings, str(copy)], plugins=[recorder])
     if not recorder.ended:
         raise SystemExit(f"no tests ran in {path}")
     return recorder

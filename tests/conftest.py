@@ -90,6 +90,13 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def display() -> None:
+    """Skip the test where no napari window can be opened."""
+    if VIEWER_PROBLEM is not None:
+        pytest.skip(VIEWER_PROBLEM)
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say how many tests did not run for want of data, or of a display."""
     skipped = terminalreporter.stats.get("skipped", [])

@@ -14,11 +14,14 @@ columns of one image or of several, one after the other.
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import math
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -54,6 +57,7 @@ __all__ = [
     "Sources",
     "coverage",
     "fold",
+    "fused_kernels",
     "read_sources",
     "stage_tables",
     "stretch_of",
@@ -177,8 +181,96 @@ def read_sources(levels: Levels, bank: LutBank, tables: Sequence[Tensor]) -> Sou
 def _stage(
     plane: Tensor, bank: LutBank, number: int, tables: Sequence[Tensor], units: int
 ) -> Tensor:
-    total = read_tables(plane, tables[number].float(), _reads(bank, number), twin=True)
-    return stage_values(total, bank.stages[number], units=units)
+    """Values of a stage, (planes, rows, cols, values)."""
+    spec, kernels = bank.stages[number], fused_kernels(plane.device)
+    if kernels is None:
+        total = read_tables(plane, tables[number].float(), _reads(bank, number), twin=True)
+        return stage_values(total, spec, units=units)
+    layout = _layout(bank, number, plane.device)
+    numbers = (len(spec.values), bank.interval, units)
+    turned = layout.turned(tables[number])
+    if torch.is_grad_enabled() and plane.requires_grad:
+        total = _FusedReads.apply(plane, turned, layout.offsets, kernels, numbers)
+        return stage_values(total, spec, units=units)
+    values: Tensor = kernels.read(plane, turned, layout.offsets, layout.numbers, *numbers)
+    return values.movedim(1, -1)
+
+
+def fused_kernels(device: torch.device) -> Any:
+    """Return the module of kernels for a device, or None where there are none."""
+    return _triton_kernels() if device.type == "cuda" else None
+
+
+@cache
+def _triton_kernels() -> Any:
+    if importlib.util.find_spec("triton") is None:
+        return None
+    return importlib.import_module("lerf_plugins.filters._torch_kernels")
+
+
+class _FusedReads(torch.autograd.Function):
+    """Sums of a stage's reads, (planes, rows, cols, values)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        plane: Tensor,
+        tables: Tensor,
+        offsets: Tensor,
+        kernels: Any,
+        numbers: tuple[int, int, int],
+    ) -> Tensor:
+        ctx.save_for_backward(plane, tables, offsets)
+        ctx.kernels, ctx.numbers = kernels, numbers
+        total: Tensor = kernels.read(plane, tables, offsets, None, *numbers)
+        return total.movedim(1, -1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        grad = grads[0].movedim(-1, 1)
+        return ctx.kernels.read_slopes(*ctx.saved_tensors, grad, *ctx.numbers[1:]), *[None] * 4
+
+
+class _Layout(NamedTuple):
+    """How the kernels read a stage; see `_torch_kernels.read`.
+
+    Attributes
+    ----------
+    offsets, numbers : Tensor
+        As there.
+    table : Tensor of int64, (reads,)
+        The table of each read.
+    columns : Tensor of int64, (reads, 1, values)
+        Which of its columns is each value...
+    signs : Tensor of int8, (reads, 1, values)
+        ... and its sign.
+    """
+
+    offsets: Tensor
+    numbers: Tensor
+    table: Tensor
+    columns: Tensor
+    signs: Tensor
+
+    def turned(self, tables: Tensor) -> Tensor:
+        """Return a table for every read, of int8."""
+        chosen = tables[self.table]
+        turned = chosen.gather(2, self.columns.expand_as(chosen)) * self.signs
+        slots = self.numbers.shape[1]
+        return functional.pad(turned, (0, slots - turned.shape[2])).flatten(0, 1)
+
+
+@lru_cache(maxsize=32)
+def _layout(bank: LutBank, number: int, device: torch.device) -> _Layout:
+    reads, spec = _reads(bank, number), bank.stages[number]
+    offsets = torch.tensor(reads.offsets, dtype=torch.int32).flatten(0, 1)
+    turns = torch.tensor(reads.turns).flatten(0, 1)[:, None]
+    table = torch.arange(len(reads.offsets)).repeat_interleave(len(reads.offsets[0]))
+    values = len(spec.values)
+    numbers = torch.ones((3, 1 << (values - 1).bit_length()), dtype=torch.float64)
+    numbers[:, :values] = torch.tensor([spec.divisor, spec.bias, spec.lowest])
+    parts = (offsets, numbers, table, turns[..., 0], turns[..., 1].to(torch.int8))
+    return _Layout(*(part.contiguous().to(device) for part in parts))
 
 
 # Of constants, kept because every call asks for them.
@@ -240,6 +332,9 @@ class Taps(Protocol):
     def each(self, *ends: Tensor) -> Iterator[Tap]:
         """Yield the taps, one after the other, for these `ends`."""
 
+    def mean(self, kernels: Any, values: Tensor, *, linear: bool) -> tuple[Tensor, Tensor]:
+        """Return the weighted mean and the sum of the weights, by kernels."""
+
 
 class Grid:
     """Taps of a resize.
@@ -293,6 +388,23 @@ class Grid:
                 None if part is None else torch.from_numpy(part.copy()).to(self.device).view(place)
                 for part in (*pair, *masks)
             )
+
+    def mean(self, kernels: Any, values: Tensor, *, linear: bool) -> tuple[Tensor, Tensor]:
+        """See `Taps.mean`."""
+        mean: tuple[Tensor, Tensor] = kernels.grid_mean(
+            values, self._arrays, self.shape, self.cval, linear=linear
+        )
+        return mean
+
+    @cached_property
+    def _arrays(self) -> list[tuple[Tensor, Tensor]]:
+        return [
+            (
+                torch.from_numpy(np.ascontiguousarray(taps.index.T, np.int32)).to(self.device),
+                torch.from_numpy(np.ascontiguousarray(taps.offset.T)).to(self.device),
+            )
+            for taps in self.axes
+        ]
 
     def held(self, bounds: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor] | None:
         """Limits of every output pixel, of those of cells; None where the support is stretched."""
@@ -399,10 +511,15 @@ class Points:
         offset = ((end - index) * (1.0 / self.stretches[axis])).float()
         return index.clamp(0, self.shape[axis] - 1), offset
 
-    def held(self, bounds: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor] | None:
-        """Limits of every point, of those of cells, (planes, cells); where nothing is stretched."""
-        if any(int(count.max()) > 2 for count in self.count):
-            return None
+    def mean(self, kernels: Any, values: Tensor, *, linear: bool) -> tuple[Tensor, Tensor]:
+        """See `Taps.mean`."""
+        mean: tuple[Tensor, Tensor] = kernels.points_mean(
+            values, self.ends, self.stretches, self.start, self.shape, linear=linear
+        )
+        return mean
+
+    def held(self, bounds: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Limits of every point, of those of cells, (planes, cells); none where it is stretched."""
         rows, cols = self.shape
         image = torch.div(self.start, rows * cols, rounding_mode="floor")
         row, col = (
@@ -411,7 +528,8 @@ class Points:
         )
         cell = (image * (rows + 1) + row) * (cols + 1) + col
         low, high = (bound.index_select(-1, cell) for bound in bounds)
-        return low, high
+        loose = torch.maximum(*self.count) > 2
+        return low.masked_fill(loose, -math.inf), high.masked_fill(loose, math.inf)
 
 
 def stretch_of(span: Tensor, size: int) -> Tensor:
@@ -553,6 +671,31 @@ def _trusted(known: Tensor, tap: Tap) -> Tensor:
     return known.gather(1, flat).view(len(known), *tap.index.shape)
 
 
+def _mean_and_weights(
+    values: Tensor, known: Tensor | None, weighting: str, taps: Taps, ends: Sequence[Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Weighted mean, the sum of the weights that count, and their share of all."""
+    base = first = None
+    for tap in taps.each(*ends):
+        value, weight, exponent = _opinion(values, weighting, tap, taps.cval, first)
+        trusted = weight if known is None else weight * _trusted(known, tap)
+        if base is None:
+            base, first = value, exponent
+            sums = [torch.zeros_like(value) for _ in range(2 if known is None else 4)]
+        parts = (weight,) if known is None else (trusted, weight)
+        for number, part in enumerate(parts):
+            sums[2 * number] += part
+            sums[2 * number + 1] += part * (value - base)
+    total, change = sums[:2]
+    trust = total.new_ones(())
+    if known is not None:  # where nothing counts, all does
+        trust = total / sums[2]
+        use = total > 0
+        total, change = (torch.where(use, *pair) for pair in zip(sums[:2], sums[2:], strict=True))
+    mean = base + change / total
+    return mean, total, trust
+
+
 class _Mean(torch.autograd.Function):
     """The mean as differences to the first tap, and the share of the weight that counts."""
 
@@ -560,26 +703,12 @@ class _Mean(torch.autograd.Function):
     def forward(
         ctx: Any, values: Tensor, known: Tensor | None, weighting: str, taps: Taps, *ends: Tensor
     ) -> tuple[Tensor, Tensor]:
-        base = first = None
-        for tap in taps.each(*ends):
-            value, weight, exponent = _opinion(values, weighting, tap, taps.cval, first)
-            trusted = weight if known is None else weight * _trusted(known, tap)
-            if base is None:
-                base, first = value, exponent
-                sums = [torch.zeros_like(value) for _ in range(2 if known is None else 4)]
-            parts = (weight,) if known is None else (trusted, weight)
-            for number, part in enumerate(parts):
-                sums[2 * number] += part
-                sums[2 * number + 1] += part * (value - base)
-        total, change = sums[:2]
-        trust = total.new_ones(())
-        if known is not None:  # where nothing counts, all does
-            trust = total / sums[2]
-            use = total > 0
-            total, change = (
-                torch.where(use, *pair) for pair in zip(sums[:2], sums[2:], strict=True)
-            )
-        mean = base + change / total
+        kernels = fused_kernels(values.device)
+        if kernels is not None and known is None:
+            mean, total = taps.mean(kernels, values, linear=weighting == "linear")
+            trust = total.new_ones(())
+        else:
+            mean, total, trust = _mean_and_weights(values, known, weighting, taps, ends)
         ctx.save_for_backward(values, known, mean, total, trust, *ends)
         ctx.weighting, ctx.taps = weighting, taps
         ctx.mark_non_differentiable(trust)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 import lerf_core
 from lerf_core._options import Options
-from lerf_core._samplers import GridSampler
+from lerf_core._samplers import GridSampler, Pixel
 from lerf_core._validation import (
     check_choice,
     check_number,
@@ -29,7 +29,7 @@ from lerf_core._validation import (
     check_scale,
     check_value_range,
 )
-from lerf_core._windows import Window
+from lerf_core._windows import Window, Windows
 from lerf_core.bank import LEVELS, LutBank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.geometry import Homography, invert
@@ -42,6 +42,7 @@ from lerf_plugins.filters._torch_grids import (
     Sources,
     coverage,
     fold,
+    fused_kernels,
     read_sources,
     stage_tables,
     stretch_of,
@@ -78,6 +79,8 @@ PADDINGS = {
 _CHUNK = 1 << 24
 # The same on the CPU, where caches are small.
 _CACHED = 1 << 20
+# A launch of a kernel takes no more.
+_MOST_PLANES = 65535
 # Pixels by which an image is extended for warps that reflect.
 _MARGIN = 32
 _DTYPES = {
@@ -242,34 +245,43 @@ def resized(
 
 
 def _resize(images: Tensor, plan: Plan, settings: Settings, bank: LutBank) -> Tensor:
-    sampler = GridSampler(
-        plan.source_shape, plan.out_shape, plan.scale or (1.0, 1.0),
-        settings.options(bank), plan.pixel,
-    )  # fmt: skip
-    tables = settings.tables(bank, images.device)
-    extended = sampler.windows.shape
     cval = None
     if settings.mode == "constant":
-        cval = float(
-            Levels.of(
-                torch.tensor([[[settings.cval]]], dtype=torch.float64),
-                _range_of(images, settings),
-                bank,
-            ).grey
-        )
-    taps = Grid(sampler.rows, sampler.cols, extended, cval, images.device)
+        low, high = _range_of(images, settings)
+        cval = (settings.cval - low) * (LEVELS / (high - low))
+    known = (plan.source_shape, plan.out_shape, plan.scale or (1.0, 1.0), plan.pixel)
+    taps, windows = _grid(*known, settings.mode, settings.anti_aliasing, cval, bank, images.device)
+    tables = settings.tables(bank, images.device)
 
     def work(planes: Tensor) -> Tensor:
-        sources = _sources(planes, settings, bank, tables, sampler.windows)
-        values, bounds, known = sources
+        values, bounds, known = _sources(planes, settings, bank, tables, windows)
         held = None if bounds is None else taps.held(bounds)
         flat_known = None if known is None else known.flatten(1)
         mean = weighed(values.flatten(2), flat_known, held, bank.kind.weighting, taps)
         return _from_grey(mean, planes.dtype, settings.value_range)
 
-    planes = images.flatten(0, 1)
-    most = max(math.prod(extended), math.prod(plan.out_shape))
-    return _in_chunks(planes, most, work).view(*images.shape[:2], *plan.out_shape)
+    most = max(math.prod(windows.shape), math.prod(plan.out_shape))
+    result = _in_chunks(images.flatten(0, 1), most, work)
+    return result.view(*images.shape[:2], *plan.out_shape)
+
+
+@lru_cache(maxsize=16)
+def _grid(
+    shape: tuple[int, int],
+    out_shape: tuple[int, int],
+    scale: tuple[float, float],
+    pixel: Pixel,
+    mode: str,
+    anti_aliasing: bool | None,
+    cval: float | None,
+    bank: LutBank,
+    device: torch.device,
+) -> tuple[Grid, Windows]:
+    """Taps of a resize, and the windows of the image that they are taken in."""
+    options = Settings(bank, mode, 0.0, anti_aliasing, None).options(bank)
+    sampler = GridSampler(shape, out_shape, scale, options, pixel)
+    windows = sampler.windows
+    return Grid(sampler.rows, sampler.cols, windows.shape, cval, device), windows
 
 
 def _range_of(images: Tensor, settings: Settings) -> tuple[float, float]:
@@ -307,7 +319,8 @@ def _from_grey(grey: Tensor, dtype: torch.dtype, value_range: Range) -> Tensor:
 
 def _at_a_time(images: Tensor, most: int) -> int:
     """How many parts of `most` pixels each are worked on together."""
-    return max(1, (_CACHED if images.device.type == "cpu" else _CHUNK) // most)
+    chunk = _CACHED if images.device.type == "cpu" else _CHUNK
+    return min(max(1, chunk // most), _MOST_PLANES)
 
 
 def _in_chunks(planes: Tensor, most: int, work: Callable[[Tensor], Tensor]) -> Tensor:
@@ -526,7 +539,9 @@ def _sampled(
         row.flatten(), col.flatten(), [one.flatten() for one in stretches],
         start.expand_as(row).flatten(), shape,
     )  # fmt: skip
-    groups, results = points.groups(), []
+    fused = known is None and fused_kernels(images.device) is not None
+    alone = fused and not _wants_gradient(values, row, col)
+    groups, results = [None] if alone else points.groups(), []
     for chosen in groups:
         taps = points if chosen is None else points.taken(chosen)
         held = None if flat_bounds is None else taps.held(flat_bounds)

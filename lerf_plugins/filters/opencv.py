@@ -119,8 +119,8 @@ def resize(
     fx, fy : float
         Factors of width and height, where there is no `dsize`.
     interpolation : int
-        ``INTER_NEAREST`` or ``INTER_NEAREST_EXACT`` copy pixels, as in OpenCV; any other
-        means lerf's resampler.
+        ``INTER_NEAREST`` or ``INTER_NEAREST_EXACT`` copy pixels, those that OpenCV copies (of
+        two equally near ones the latter may take the other); any other means lerf's resampler.
     bank : LutBank, str, path or None
         The tables, as for `lerf_core.resize`.
     anti_aliasing : bool or None

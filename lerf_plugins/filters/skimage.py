@@ -87,7 +87,8 @@ def resize(
         planes are resized one by one.
     output_shape : sequence of numbers
         Of the result: one length an axis, rounded; or without the last axis, which is then
-        kept. More lengths than the image has axes append axes.
+        kept. More lengths than the image has axes append axes: a grey image to (rows, cols, 3)
+        becomes three equal channels.
     order : int or None
         0: the nearest pixel. None or 1 to 5: lerf's resampler, whichever it is (None is 0 for
         bool). It resizes one or two axes; the nearest pixel is found along any number.
@@ -399,8 +400,8 @@ def _as_float(array: Image, *, preserve_range: bool) -> Image:
     """Return float32 or float64 by scikit-image's rules; the image itself where it is that."""
     if array.dtype == np.float16:
         return array.astype(np.float32)
-    if array.dtype in {np.dtype(np.float32), np.dtype(np.float64)}:
-        return array
+    if array.dtype.char in "fd":
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
     if preserve_range or array.dtype.kind == "f":
         return array.astype(np.float64)
     return np.asarray(img_as_float(array))
@@ -462,7 +463,8 @@ def _resized(
     bank = options.bank
     if bank is None and blurred and all(map(operator.le, sizes, array.shape)):
         bank = SHRINKING_BANK
-    axes = _axis_pair(array.shape, sizes, channel_axis)
+    ready = _repeated(ready, sizes)
+    axes = _axis_pair(ready.shape, sizes, channel_axis)
     out = _resize_pair(
         ready, axes, sizes, mode=mode, cval=cval, bank=bank, method="lerf",
         anti_aliasing=smooth and not blurred,
@@ -526,6 +528,15 @@ def _nearest(array: Image, sizes: tuple[int, ...]) -> Image:
         out = _resize_pair(out, (other, last), sizes, method="nearest")
     turned = np.flip(out, tuple(_changed_axes(array.shape, sizes)))
     return turned.copy()
+
+
+def _repeated(array: Image, sizes: tuple[int, ...]) -> Image:
+    """Repeat what lies along axes of length 1 while more than two change: grey to colours."""
+    changed = _changed_axes(array.shape, sizes)
+    while len(changed) > 2 and array.shape[changed[-1]] == 1:
+        axis = changed.pop()
+        array = np.repeat(array, sizes[axis], axis=axis)
+    return array
 
 
 def _changed_axes(shape: tuple[int, ...], sizes: tuple[int, ...]) -> list[int]:
@@ -693,8 +704,6 @@ def _moves_pixels(where: Image) -> bool:
         turn = np.abs(whole[:2, :2])
         single = bool((turn.sum(axis=0) == 1).all() and (turn.sum(axis=1) == 1).all())
         return near and single and whole[2].tolist() == [0, 0, 1]
-    if min(where.shape[1:]) < 2:
-        return False
     with np.errstate(invalid="ignore"):
         near = bool(np.all(np.abs(where - np.rint(where)) < POSITION_EPS))
         # Steps of one pixel along one axis: neither shrinking nor stretching.

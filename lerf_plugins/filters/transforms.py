@@ -254,6 +254,10 @@ class Transform(ABC):
                 self._mask(place, _fitting("masks", mask, place.source_shape, is_mask=True))
                 for mask in masks
             )
+        if not hasattr(masks, "shape"):
+            raise InvalidTypeError(
+                f"masks must be a sequence of masks or an array, got {type(masks).__name__}"
+            )
         if len(masks) == 0:
             shape = (0, *place.output_shape, *masks.shape[3:])
             return masks.reshape(0).reshape(shape)

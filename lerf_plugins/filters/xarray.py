@@ -323,14 +323,14 @@ def _assembled(
     # New variables: those that nothing else changes are the input's own.
     for name, variable in list(result.variables.items()):
         attrs = attributes(variable.attrs)
-        if attrs != variable.attrs:
-            one = xr.Variable(variable.dims, variable.data, attrs, variable.encoding)
-            result = result.assign_coords({name: one}) if name in result.coords else (
-                result.assign({name: one})
-            )  # fmt: skip
-    result = result[[name for name in dataset.data_vars if name in result.data_vars]]
-    result.attrs = attributes(dataset.attrs)
-    return result
+        if set(attrs) != set(variable.attrs) or any(
+            attrs[key] is not value for key, value in variable.attrs.items()
+        ):
+            one = {name: xr.Variable(variable.dims, variable.data, attrs, variable.encoding)}
+            result = result.assign_coords(one) if name in result.coords else result.assign(one)
+    order = [name for name in dataset.data_vars if name in result.data_vars]
+    variables = {name: result.variables[name] for name in order}
+    return xr.Dataset(variables, coords=result.coords, attrs=attributes(dataset.attrs))
 
 
 def _without_place(attrs: Mapping[Any, Any]) -> dict[Any, Any]:

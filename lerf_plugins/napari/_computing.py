@@ -79,7 +79,7 @@ def compute_block(
     ndarray
         What the part of the whole result is, bit for bit.
     """
-    plan, number = level_plan
+    plan = level_plan.plan
     region = [*planes, slice(block.top, block.bottom), slice(block.left, block.right)]
     if levels.channel_axis is not None:
         region.append(slice(0, plan.result_shape[-1]))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox, ProgressBar, PushButton
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from lerf_core.errors import LerfError
@@ -57,9 +57,18 @@ class LayerWidget(QWidget):
         self.job = Job(self._progressed)
         self.run_button.changed.connect(self.run)
         self.cancel_button.changed.connect(self.cancel)
-        # Qt calls it when nothing of the widget is left: not as its method.
-        close_down = self._closing()
-        self.destroyed.connect(lambda: close_down())
+        # Called when nothing of the widget is left: no method of its own.
+        self.destroyed.connect(self._closing())
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
+        """Stop when the dock is closed: napari takes the widget out of it, and keeps it."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.stop()
+
+    def stop(self) -> None:
+        """Stop what runs; leave nothing behind that is no result."""
+        self.job.cancel()
 
     def _kinds(self) -> tuple[type, ...]:
         """Kinds of layers to choose from; none: images and labels."""
@@ -69,7 +78,7 @@ class LayerWidget(QWidget):
         form = self._form = QFormLayout(self)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for control in (self.layer, *controls):
-            if isinstance(control, (CheckBox, PushButton)):
+            if isinstance(control, (CheckBox, PushButton)) or not control.label:
                 form.addRow("", control.native)
             else:
                 # With its letter: a form makes labels their fields' buddies.
@@ -110,7 +119,7 @@ class LayerWidget(QWidget):
         """Return what stops the widget's work and leaves the viewer as it was."""
         job, layer = self.job, self.layer
 
-        def close() -> None:
+        def close(*_: Any) -> None:
             job.cancel()
             layer.disconnect()
 
@@ -204,6 +213,11 @@ class ResamplingWidget(LayerWidget):
             # The user took it away.
             self.preview_box.value = False
 
+    def stop(self) -> None:
+        """See `LayerWidget`."""
+        super().stop()
+        self.preview_box.value = False
+
     # -- result ---------------------------------------------------------------------------
 
     @in_words
@@ -254,7 +268,7 @@ class ResamplingWidget(LayerWidget):
         heard = [(event, self._moved) for event in self._movements()]
         heard.append((layers.events.removed, self._removed))
 
-        def close() -> None:
+        def close(*_: Any) -> None:
             stop()
             for event, handler in heard:
                 event.disconnect(handler)

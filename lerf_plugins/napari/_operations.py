@@ -241,6 +241,4 @@ class Warping(Operation):
 
         keywords = {"mode": "constant"} | dict(self.keywords)
         matrix = self._level_matrix(number, out_shape, image)
-        return plan_warp(
-            tuple(level.shape), image.dtype, matrix, out_shape, self.bank, **keywords
-        )
+        return plan_warp(tuple(level.shape), image.dtype, matrix, out_shape, self.bank, **keywords)

@@ -44,9 +44,7 @@ class BakeWidget(ResamplingWidget):
             "Side of the result's pixels, in world units, as near as whole pixels fit the extents.",
         )
         self.sampling = SamplingOptions(_BAKE_BORDERS)
-        self._lay_out(
-            self.keep, self.pixel, self.preview_box, *self.sampling.controls, self.result
-        )
+        self._lay_out(self.keep, self.pixel, self.preview_box, *self.sampling.controls, self.result)
         self.keep.changed.connect(self._keep)
         self.pixel.changed.connect(self.refresh)
         self.sampling.connect(self.refresh)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from magicgui.widgets import FloatSlider, SpinBox
+from magicgui.widgets import FloatSlider, FloatSpinBox, SpinBox
 
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.taps import rescaled_shape
@@ -38,9 +39,14 @@ class ResizeWidget(ResamplingWidget):
         self._setting = False
         self.scale = labelled(
             "&Scale",
-            FloatSlider(value=2, min=0.05, max=8, step=0.05),
-            "Pixels of the result to one of the layer, along rows and columns.\n"
-            "For other factors write a size.",
+            FloatSpinBox(value=2, min=0.001, max=1000, step=0.1),
+            "Pixels of the result to one of the layer, along rows and columns.",
+        )
+        self.scale.native.setDecimals(4)
+        self.slider = labelled(
+            "",
+            FloatSlider(value=1, min=-3, max=3, step=0.01, readout=False),
+            "The scale, from 1/8 to 8.",
         )
         self.cols = labelled(
             "&Width", SpinBox(value=1, min=1, max=_MOST), "Columns of the result, in pixels."
@@ -57,11 +63,12 @@ class ResizeWidget(ResamplingWidget):
         )
         self.sampling = SamplingOptions()
         self._lay_out(
-            self.scale, self.cols, self.rows, self.proportions, self.preview_box,
+            self.scale, self.slider, self.cols, self.rows, self.proportions, self.preview_box,
             *self.sampling.controls, self.fast, self.result,
         )  # fmt: skip
         self.layer.changed.connect(self._by_scale)
         self.scale.changed.connect(self._by_scale)
+        self.slider.changed.connect(self._by_slider)
         self.cols.changed.connect(self._by_width)
         self.rows.changed.connect(self._by_height)
         self.sampling.connect(self.refresh)
@@ -86,6 +93,7 @@ class ResizeWidget(ResamplingWidget):
         if self._setting or shape is None:
             return
         with self._quietly():
+            self._move_slider()
             self.rows.value, self.cols.value = rescaled_shape(shape, self.scale.value)
         self.refresh()
 
@@ -109,9 +117,17 @@ class ResizeWidget(ResamplingWidget):
             self._follow(self.rows.value / shape[0])
         self.refresh()
 
+    def _by_slider(self) -> None:
+        if not self._setting:
+            self.scale.value = round(2**self.slider.value, 3)
+
     def _follow(self, scale: float) -> None:
-        """Let the slider follow a size, as far as it goes."""
+        """Let the scale follow a size, as far as it goes."""
         self.scale.value = min(max(scale, self.scale.min), self.scale.max)
+        self._move_slider()
+
+    def _move_slider(self) -> None:
+        self.slider.value = min(max(math.log2(self.scale.value), -3), 3)
 
     def operation(self, image: LayerImage) -> Operation:
         """See `ResamplingWidget`."""
@@ -126,4 +142,3 @@ class ResizeWidget(ResamplingWidget):
         """See `ResamplingWidget`."""
         rows, cols = operation.out_shape
         return f"{operation.image.name} {cols}x{rows}"
-

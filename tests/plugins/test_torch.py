@@ -286,8 +286,10 @@ def test_image_gradients_are_differences(device, bank, size):
 @pytest.mark.parametrize("bank", BANKS)
 def test_grid_gradients_are_differences(device, bank, padding_mode):
     image = photo().to(device)
-    theta = TURN[:1].to(device)
-    grid = functional.affine_grid(theta, (1, 3, 20, 20), align_corners=False).requires_grad_()
+    # Away from where another pixel becomes the nearest: results may step there. Some lie outside.
+    rng = np.random.default_rng(2)
+    pixels = rng.integers(-2, 25, (1, 20, 20, 2)) + rng.uniform(0.1, 0.9, (1, 20, 20, 2))
+    grid = torch.from_numpy((2 * pixels + 1) / 24 - 1).to(device).requires_grad_()
     weight = projection((1, 3, 20, 20), device)
 
     def loss(grid):
@@ -298,8 +300,7 @@ def test_grid_gradients_are_differences(device, bank, padding_mode):
     loss(grid).backward()
     direction = grid.grad.sign()
     expected = slope(loss, grid.detach(), direction, 1e-4)
-    # Where another pixel becomes the nearest, results may step.
-    assert float((grid.grad * direction).sum()) == pytest.approx(expected, rel=0.05)
+    assert float((grid.grad * direction).sum()) == pytest.approx(expected, rel=0.02)
 
 
 def test_matrix_gradients_are_differences(device):

@@ -1,7 +1,10 @@
 """Transforms: images, masks, keypoints and boxes go the same way."""
 
 import copy
+import doctest
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from PIL import Image
 
 import lerf_core
 from lerf_core.errors import BankNotFoundError, InvalidArgumentError, InvalidTypeError
+from lerf_plugins.filters import _placements, transforms
 from lerf_plugins.filters.transforms import Affine, Perspective, Rescale, Resize, Transform, Warp
 
 SHAPE = (61, 90)
@@ -70,9 +74,8 @@ def test_boxes_follow_the_mask(transform):
     sample = transform(mask=mask, bboxes=np.array([[31.0, 22.0, 55.0, 36.0]]))
     rows, cols = np.nonzero(sample["mask"])
     found = [cols.min(), rows.min(), cols.max() + 1, rows.max() + 1]
-    # A pixel belongs to the mask by its centre; what a corner has below that is not seen.
-    tilted = transform._own[0] in ("rotate", "matrix", "scale") and len(transform._own) > 2
-    assert np.allclose(found, sample["bboxes"][0], atol=1.5 if tilted else 1.0)
+    # A pixel belongs to the mask by its centre: of a sharp corner the last pixel may not.
+    assert np.allclose(found, sample["bboxes"][0], atol=1.5)
 
 
 def test_a_box_of_everything_stays_so_in_resizes():
@@ -105,15 +108,9 @@ def test_images_are_what_lerf_makes_of_them():
     assert np.array_equal(
         Resize(122, 180, fast=True)(image), lerf_core.rescale(image, 2, channel_axis=-1, fast=True)
     )
-    inverse = np.linalg.inv(TILT)
-    assert np.array_equal(
-        Warp(inverse, inverse=True, fill=9)(image),
-        lerf_core.warp(image, TILT_INVERSE_OF(inverse), channel_axis=-1, cval=9),
-    )
-
-
-def TILT_INVERSE_OF(inverse):  # noqa: N802
-    return lerf_core.geometry.invert(lerf_core.geometry.invert(inverse))
+    inverse = lerf_core.geometry.invert(TILT)
+    expected = lerf_core.warp(image, inverse, channel_axis=-1, cval=9)
+    assert np.array_equal(Warp(TILT, fill=9)(image), expected)
 
 
 def test_nothing_is_done_by_what_does_nothing():
@@ -404,6 +401,8 @@ def test_bad_samples():
         resize(keypoints=[(1, 2)])
     with pytest.raises(InvalidArgumentError, match="61 rows and 90 columns"):
         resize(image=image, mask=image.T)
+    with pytest.raises(InvalidTypeError, match="Image"):
+        resize(image=image, masks=Image.new("L", (90, 61)))
     with pytest.raises(InvalidTypeError, match="list"):
         resize([[1, 2], [3, 4]])
     with pytest.raises(InvalidTypeError, match="int"):
@@ -418,3 +417,19 @@ def test_bad_samples():
         resize(image, mask=image)
     with pytest.raises(TypeError, match="abstract"):
         Transform()
+
+
+# -- the modules --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", [transforms, _placements])
+def test_examples_run(module):
+    assert doctest.testmod(module).failed == 0
+
+
+def test_no_host_is_imported():
+    code = (
+        "import sys, lerf_plugins.filters.transforms; "
+        "sys.exit(bool({'torch', 'PIL', 'albumentations', 'xarray', 'dask'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
