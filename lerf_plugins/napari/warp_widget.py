@@ -90,7 +90,7 @@ class WarpWidget(ResamplingWidget):
             "A 3x3 or 2x3 matrix: text, JSON or .npy.",
         )
         self.inverse = ticked(
-            "In&verse", "The matrix maps the result's pixels to the layer's, as OpenCV's "
+            "Inver&se", "The matrix maps the result's pixels to the layer's, as OpenCV's "
             "WARP_INVERSE_MAP and scikit-image have it.",
         )  # fmt: skip
         self.fixed = labelled(
@@ -104,7 +104,7 @@ class WarpWidget(ResamplingWidget):
             "Points on the layer that is warped, in order.",
         )
         self.fixed_points = labelled(
-            "Fi&xed points",
+            "Fixe&d points",
             LayerChooser(viewer, (Points,)),
             "The same places on the fixed layer, in the same order.",
         )
