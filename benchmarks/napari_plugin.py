@@ -160,7 +160,7 @@ class Benchmark:
         self.note("Run x1.5, and show the result", found)
         result = viewer.layers[1]
         apart = result._extent_augmented.world - viewer.layers[0]._extent_augmented.world
-        print(f"\nextents of the result and of its source differ by {np.abs(apart).max():.1e} pixel\n")
+        print(f"\nextents of result and source differ by {np.abs(apart).max():.1e} pixel\n")
         pixels = result.data
         self.fresh()
         with window.measured() as found:
@@ -195,7 +195,7 @@ class Benchmark:
         self.note("lazy source: Run x2 (100,000 x 100,000, lazy)", found)
         self.look("lazy result", viewer.layers[1])
         apart = viewer.layers[1]._extent_augmented.world - source._extent_augmented.world
-        print(f"\nextents of the result and of its source differ by {np.abs(apart).max():.1e} pixel\n")
+        print(f"\nextents of result and source differ by {np.abs(apart).max():.1e} pixel\n")
         self.fresh()
         viewer.open_sample("lerf", "pyramid")
         self.warp(viewer.layers[0])
@@ -224,7 +224,7 @@ class Benchmark:
         self.note("lazy source: first preview of a warp", found)
         shapes = widget.shapes.value
         with window.measured() as found:
-            for step in range(30):
+            for _ in range(30):
                 corners = shapes.data[0].copy()
                 corners[0] += (200, 150)
                 shapes._data_view.edit(0, corners)

@@ -1,11 +1,11 @@
 """Time the filters for torch beside torch's own bicubic, in turn, on a device.
 
     python benchmarks/torch_filters.py [--device cuda] [--sides 512 1024] [--banks lerf-p lerf-g]
-        [--runs 15] [--seconds 2]
+        [--runs 15] [--seconds 1] [--plain]
 
-RGB of float32. Prints a table: medians, the ratio of them, and on a graphics card the peak memory that
-a call takes beside its input. Without gradients first, then forward and backward by the image. Needs
-numpy, numba, safetensors, dask and torch.
+RGB of float32. Prints a table: medians, their ratio, and on a graphics card the peak memory that a
+call takes beside its input. Without gradients first, then forward and backward by the image.
+Needs numpy, numba, safetensors, dask and torch.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lerf_plugins.filters import _torch_grids, _torch_images
 from lerf_plugins.filters.torch import GridSample, Interpolate
 
 # Forward: the right side leans back, a little turned.
@@ -136,8 +137,12 @@ def main() -> None:
     parser.add_argument("--banks", nargs="+", default=["lerf-p", "lerf-g"])
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=1.0, help="at most, for a line")
+    parser.add_argument("--plain", action="store_true", help="without Triton's kernels")
     arguments = parser.parse_args()
     device = arguments.device
+    if arguments.plain:
+        for module in (_torch_grids, _torch_images):
+            module.fused_kernels = lambda _: None
     named = torch.cuda.get_device_name() if device.startswith("cuda") else platform.processor()
     print(f"{named}, torch {torch.__version__}, {torch.get_num_threads()} threads")
     for bank in arguments.banks:

@@ -117,17 +117,21 @@ class StageReads:
 # -- table reads --------------------------------------------------------------------
 
 
-def read_tables(plane: Tensor, tables: Tensor, reads: StageReads, *, twin: bool = False) -> Tensor:
+def read_tables(
+    plane: Tensor, tables: Tensor, reads: StageReads, *, units: int = 1, twin: bool = False
+) -> Tensor:
     """Sum of a stage's interpolated table reads for every pixel.
 
     Parameters
     ----------
     plane : Tensor, (batch, rows, cols)
-        Grey levels in 0..255. The kernel takes whole levels; the twin takes any.
+        Grey levels in 0..255. The kernel takes whole units; the twin takes any.
     tables : Tensor, (tables, nodes**4, values)
         Entries, in the order of `reads`.
     reads : StageReads
         Which pixels index which table.
+    units : int, optional
+        Units a grey level, a power of two.
     twin : bool, optional
         Use the plain torch twin on the CPU as well.
 
@@ -140,50 +144,55 @@ def read_tables(plane: Tensor, tables: Tensor, reads: StageReads, *, twin: bool 
         dtype = torch.result_type(plane, tables)
         total: Tensor = _ReadTablesTwin.apply(plane.to(dtype), tables.to(dtype), reads)
         return total
-    return _ReadTables.apply(plane, tables, reads)
+    return _ReadTables.apply(plane, tables, reads, units)
 
 
 class _ReadTables(torch.autograd.Function):
     """The numba kernels as one operation."""
 
     @staticmethod
-    def forward(ctx: Any, plane: Tensor, tables: Tensor, reads: StageReads) -> Tensor:
+    def forward(ctx: Any, plane: Tensor, tables: Tensor, reads: StageReads, units: int) -> Tensor:
         from training._numba.reads import read_kernels
 
-        kernel, _ = read_kernels(tables.shape[2], reads.interval.bit_length() - 1)
-        padded = np.pad(
-            plane.detach().numpy().astype(np.uint8), ((0, 0), *[(reads.pad, reads.pad)] * 2), "edge"
-        )
+        cell = reads.interval * units
+        kernel, _ = read_kernels(tables.shape[2], cell.bit_length() - 1)
+        levels = plane.detach().numpy()
+        # Of whole levels bytes, which are compiled for training already.
+        whole = levels.astype(np.uint8) if units == 1 else (levels * units).astype(np.uint32)
+        padded = np.pad(whole, ((0, 0), *[(reads.pad, reads.pad)] * 2), "edge")
         out = np.zeros((*plane.shape, tables.shape[2]), np.float32)
         entries = np.ascontiguousarray(tables.detach().numpy())
         kernel(
             padded, entries, reads.padded_offsets, reads.strides, reads.columns, reads.signs, out
         )
-        out *= np.float32(1 / reads.interval)
-        ctx.reads, ctx.padded, ctx.entries = reads, padded, entries
+        out *= np.float32(1 / cell)
+        ctx.reads, ctx.units, ctx.padded, ctx.entries = reads, units, padded, entries
         return torch.from_numpy(out)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
         from training._numba.reads import read_kernels
 
         reads, padded, entries = ctx.reads, ctx.padded, ctx.entries
-        count = len(entries)
-        _, kernel = read_kernels(entries.shape[2], reads.interval.bit_length() - 1)
+        count, cell = len(entries), reads.interval * ctx.units
+        _, kernel = read_kernels(entries.shape[2], cell.bit_length() - 1)
         # Enough tasks for small machines where tables are few; a fixed number, so that
         # sums do not depend on the machine.
         parts = 2 if count < 6 else 1
         table_grad = np.zeros((parts, *entries.shape), np.float32)
         by_plane = ctx.needs_input_grad[0]
         plane_grad = np.zeros((count if by_plane else 0, *padded.shape), np.float32)
-        grad = grads[0].numpy() * np.float32(1 / reads.interval)
+        grad = np.ascontiguousarray(grads[0].numpy()) * np.float32(1 / cell)
         kernel(
             padded, entries, reads.padded_offsets, reads.strides, reads.columns, reads.signs,
             grad, table_grad, plane_grad,
         )  # fmt: skip
         by_tables = torch.from_numpy(table_grad.sum(0) if parts > 1 else table_grad[0])
-        folded = _fold(torch.from_numpy(plane_grad.sum(0)), reads.pad) if by_plane else None
-        return folded, by_tables, None
+        folded = None
+        if by_plane:  # a level is so many units
+            total = plane_grad.sum(0) * np.float32(ctx.units)
+            folded = _fold(torch.from_numpy(total), reads.pad)
+        return folded, by_tables, None, None
 
 
 def _fold(grad: Tensor, pad: int) -> Tensor:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from functools import cache, cached_property, lru_cache
 from typing import Any, NamedTuple, Protocol
@@ -184,7 +185,10 @@ def _stage(
     """Values of a stage, (planes, rows, cols, values)."""
     spec, kernels = bank.stages[number], fused_kernels(plane.device)
     if kernels is None:
-        total = read_tables(plane, tables[number].float(), _reads(bank, number), twin=True)
+        # Without gradients lerf_core's engine does the CPU's work: nothing to compile for that.
+        twin = not (torch.is_grad_enabled() and plane.requires_grad)
+        entries = tables[number].float()
+        total = read_tables(plane, entries, _reads(bank, number), units=units, twin=twin)
         return stage_values(total, spec, units=units)
     layout = _layout(bank, number, plane.device)
     numbers = (len(spec.values), bank.interval, units)
@@ -203,12 +207,24 @@ def fused_kernels(device: torch.device) -> Any:
 
 @cache
 def _triton_kernels() -> Any:
+    """Import and try the kernels: Triton may be missing, or what it compiles by."""
     if importlib.util.find_spec("triton") is None:
         return None
-    return importlib.import_module("lerf_plugins.filters._torch_kernels")
+    try:
+        kernels = importlib.import_module("lerf_plugins.filters._torch_kernels")
+        one = torch.zeros((1, 1, 1), device="cuda")
+        tables = torch.zeros((5**4, 1), dtype=torch.int8, device="cuda")
+        offsets = torch.zeros((1, 4, 2), dtype=torch.int32, device="cuda")
+        kernels.read(one, tables, offsets, None, 1, 64, 1)
+    except Exception as error:  # noqa: BLE001 - whatever a compiler raises
+        warnings.warn(
+            f"Triton does not work here, torch's own operations are slower: {error!r}", stacklevel=2
+        )
+        return None
+    return kernels
 
 
-class _FusedReads(torch.autograd.Function):
+class _FusedReads(torch.autograd.Function):  # type: ignore[misc]
     """Sums of a stage's reads, (planes, rows, cols, values)."""
 
     @staticmethod
@@ -433,7 +449,7 @@ class Grid:
 
 def _either(one: Tensor | None, other: Tensor | None) -> Tensor:
     if one is None or other is None:
-        return one if other is None else other  # type: ignore[return-value]
+        return one if other is None else other
     return one | other
 
 
@@ -600,7 +616,7 @@ def weighed(
     return result
 
 
-class _Exp2(torch.autograd.Function):
+class _Exp2(torch.autograd.Function):  # type: ignore[misc]
     """``2**(steps / 2**23)``; see `lerf_core.reference.exp2_steps`."""
 
     @staticmethod
@@ -696,7 +712,7 @@ def _mean_and_weights(
     return mean, total, trust
 
 
-class _Mean(torch.autograd.Function):
+class _Mean(torch.autograd.Function):  # type: ignore[misc]
     """The mean as differences to the first tap, and the share of the weight that counts."""
 
     @staticmethod

@@ -254,16 +254,18 @@ def _opinion(source, at, pixels, dy, dx, mask, VALUES: tl.constexpr, LINEAR: tl.
 def _weight(first, second, LINEAR: tl.constexpr):
     """Weight of a neighbour; of a Gaussian's relative to the first, by their exponents."""
     if LINEAR:
-        return second
-    whole = (first - second).to(tl.int32)
-    below = whole & _BELOW
-    mantissa = (below | _ONE).to(tl.float32, bitcast=True)
-    power = mantissa * _C4 + _C3
-    power = power * mantissa + _C2
-    power = power * mantissa + _C1
-    power = power * mantissa + _C0
-    scaled = power.to(tl.int32, bitcast=True) + (whole - below)
-    return _FIRST * scaled.to(tl.float32, bitcast=True)
+        result = second
+    else:
+        whole = (first - second).to(tl.int32)
+        below = whole & _BELOW
+        mantissa = (below | _ONE).to(tl.float32, bitcast=True)
+        power = mantissa * _C4 + _C3
+        power = power * mantissa + _C2
+        power = power * mantissa + _C1
+        power = power * mantissa + _C0
+        scaled = power.to(tl.int32, bitcast=True) + (whole - below)
+        result = _FIRST * scaled.to(tl.float32, bitcast=True)
+    return result
 
 
 @triton.jit

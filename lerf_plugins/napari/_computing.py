@@ -15,19 +15,17 @@ from lerf_plugins.napari._operations import LevelPlan, Operation, Shape
 
 if TYPE_CHECKING:
     from lerf_core._windows import Block
+    from lerf_core.tiled.source_cache import ChunkCache
 
-__all__ = ["Step", "as_dask", "compute_block", "in_memory", "lazily", "pyramid_shapes"]
+__all__ = ["Step", "compute_block", "in_levels", "in_memory", "lazily", "pyramid_shapes"]
 
 #: Sides of a tile of a result in memory: small enough for a smooth bar and a quick cancel.
 TILE = 1024
-#: Chunks of a lazy result: what is read when a corner of it shows.
-CHUNK = 512
-#: Lazy results have fewer chunks than this a level: graphs of more take long to make.
-MOST_CHUNKS = 20_000
+#: A plane of more pixels is shown by the levels of a pyramid: to show one array of as many
+#: takes the window a tenth of a second, and more.
+MOST_PIXELS = 1 << 23
 #: Levels are added until both sides are no longer than this.
 SMALLEST = 1024
-#: Source pixels that are read at once.
-WINDOW_LIMIT = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -38,29 +36,12 @@ class Step:
     total: int
 
 
-def as_dask(level: Any) -> Any:
-    """Return a level as a dask array, of its own chunks where it has some."""
-    import dask.array as da
-
-    if isinstance(level, da.Array):
-        return level
-    chunks = getattr(level, "chunks", None) or "auto"
-    return da.from_array(level, chunks=chunks)
-
-
-class _Slices:
-    """An array whose slices are NumPy arrays, whatever it is made of."""
-
-    def __init__(self, array: Any) -> None:
-        self._array = array
-        self.shape: tuple[int, ...] = tuple(array.shape)
-
-    def __getitem__(self, index: Any) -> npt.NDArray[Any]:
-        return np.asarray(self._array[index])
-
-
 def compute_block(
-    levels: LayerImage, level_plan: LevelPlan, block: Block, planes: Sequence[slice]
+    levels: LayerImage,
+    level_plan: LevelPlan,
+    block: Block,
+    planes: Sequence[slice],
+    cache: ChunkCache | None = None,
 ) -> npt.NDArray[Any]:
     """Compute a block of a level of the result, of some planes.
 
@@ -73,6 +54,8 @@ def compute_block(
         Of the result's rows and columns.
     planes : sequence of slice
         One for each axis before rows and columns.
+    cache : ChunkCache, optional
+        Keeps chunks of lazy levels for the next block.
 
     Returns
     -------
@@ -83,13 +66,21 @@ def compute_block(
     region = [*planes, slice(block.top, block.bottom), slice(block.left, block.right)]
     if levels.channel_axis is not None:
         region.append(slice(0, plan.result_shape[-1]))
-    return _work(levels, level_plan).compute(tuple(region))
+    return np.asarray(_work(levels, level_plan, cache).compute(tuple(region)))
 
 
-def _work(levels: LayerImage, level_plan: LevelPlan) -> Any:
+def _work(levels: LayerImage, level_plan: LevelPlan, cache: ChunkCache | None = None) -> Any:
     from lerf_core.tiled.running import Work
+    from lerf_core.tiled.source_cache import ChunkCache
+    from lerf_plugins.napari._lazy import CACHE_BYTES, WINDOW_LIMIT, ChunkReader
 
-    source: Any = _Slices(levels.levels[level_plan.source_level])
+    level = levels.levels[level_plan.source_level]
+    if isinstance(level, np.ndarray):
+        source: Any = level
+    else:
+        # dask arrays are told by their names, which say what is computed.
+        key = getattr(level, "name", id(level))
+        source = ChunkReader(level, cache or ChunkCache(CACHE_BYTES), key)
     return Work(level_plan.plan, source, None, WINDOW_LIMIT)
 
 
@@ -130,6 +121,40 @@ def in_memory(operation: Operation) -> Generator[Step, None, npt.NDArray[Any]]:
     return out
 
 
+def in_levels(operation: Operation) -> Generator[Step, None, list[npt.NDArray[Any]]]:
+    """Compute a whole result and the levels of a pyramid of it: means of two by two pixels.
+
+    Yields
+    ------
+    Step
+        After each tile and level.
+
+    Returns
+    -------
+    list of ndarray
+        Largest first.
+    """
+    from lerf_core.tiled.pyramid import halve
+
+    image = operation.image
+    pixels = yield from in_memory(operation)
+    levels = [pixels]
+    axes = (image.ndim - 2, image.ndim - 1)
+    shapes = pyramid_shapes(operation.out_shape)
+    for done in range(1, len(shapes)):
+        yield Step(done, len(shapes))
+        levels.append(
+            halve(
+                levels[-1],
+                axes,
+                channel_axis=image.channel_axis,
+                has_alpha=image.is_rgb and levels[-1].shape[-1] == 4,
+                is_labels=image.is_copied,
+            )
+        )
+    return levels
+
+
 # -- lazily ------------------------------------------------------------------------------
 
 
@@ -143,37 +168,45 @@ def pyramid_shapes(shape: Shape) -> list[Shape]:
 
 
 def lazily(operation: Operation) -> Generator[Step, None, list[Any]]:
-    """Make the levels of a lazy result: dask arrays, of which nothing is computed yet.
+    """Make the levels of a lazy result: dask arrays, of which little is computed yet.
+
+    Of a single plane the smallest level is: napari's thumbnails are made of it, within the
+    window's own thread.
 
     Yields
     ------
     Step
-        After each level.
+        After each level, and each row of tiles of the smallest.
 
     Returns
     -------
     list of dask.array.Array
         Largest first.
     """
-    image = operation.image
+    from lerf_core.tiled.source_cache import ChunkCache
+    from lerf_plugins.napari._lazy import CACHE_BYTES, ChunkReader, lazy_array
+
     shapes = pyramid_shapes(operation.out_shape)
-    sources: dict[int, Any] = {}
+    cache = ChunkCache(CACHE_BYTES)
     levels = []
     yield Step(0, len(shapes))
     for done, shape in enumerate(shapes, 1):
-        number = operation.level_plan(shape).source_level
-        if number not in sources:
-            level = as_dask(image.levels[number])
-            # Planes are looked at one by one.
-            single = dict.fromkeys(range(image.ndim - 2), 1)
-            sources[number] = level.rechunk(single) if single else level
-        levels.append(operation.lazy_level(sources[number], number, shape, _chunks(shape)))
+        plan, number = operation.level_plan(shape)
+        source = ChunkReader(operation.image.levels[number], cache, number)
+        levels.append(lazy_array(plan, source))
         yield Step(done, len(shapes))
+    if operation.image.ndim == 2:
+        levels[-1] = yield from _kept(levels[-1])
     return levels
 
 
-def _chunks(shape: Shape) -> tuple[int, int]:
-    side = CHUNK
-    while math.prod(-(-size // side) for size in shape) > MOST_CHUNKS:
-        side *= 2
-    return min(side, shape[0]), min(side, shape[1])
+def _kept(level: Any) -> Generator[Step, None, Any]:
+    """Compute a level, chunk by chunk; return it as a dask array of what is in memory."""
+    import dask.array as da
+
+    out = np.empty(level.shape, level.dtype)
+    regions = da.core.slices_from_chunks(level.chunks)
+    for done, region in enumerate(regions, 1):
+        out[region] = level[region].compute()
+        yield Step(done, len(regions))
+    return da.from_array(out, chunks=level.chunks)  # type: ignore[no-untyped-call]

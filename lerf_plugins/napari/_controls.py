@@ -11,14 +11,28 @@ from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox
 from lerf_core.errors import InvalidArgumentError
 from lerf_plugins.napari._layer_image import LayerImage
 
-__all__ = ["BORDERS", "TRANSPARENT", "LayerChooser", "SamplingOptions", "labelled", "ticked"]
+__all__ = [
+    "ARRAY",
+    "BORDERS",
+    "DEFAULT",
+    "LAZY",
+    "PYRAMID",
+    "RESULTS",
+    "TRANSPARENT",
+    "VALUES",
+    "LayerChooser",
+    "SamplingOptions",
+    "labelled",
+    "ticked",
+]
 
 #: The bank that is chosen by what is done: see `lerf_core.resize`.
 DEFAULT = "default"
 TRANSPARENT = "transparent"
 BORDERS = ("edge", "reflect", "symmetric", "wrap", "constant")
 VALUES = ("auto", "dtype", "contrast limits")
-RESULTS = ("auto", "in memory", "lazy")
+ARRAY, PYRAMID, LAZY = "one array", "pyramid", "lazy"
+RESULTS = ("auto", ARRAY, PYRAMID, LAZY)
 
 
 def labelled(text: str, widget: Any, tooltip: str) -> Any:

@@ -343,7 +343,7 @@ def _opaque(level: Any) -> Any:
         return np.concatenate([level, alpha], axis=-1)
     import dask.array as da
 
-    from lerf_plugins.napari._computing import as_dask
+    from lerf_plugins.napari._lazy import as_dask
 
     level = as_dask(level)
     alpha = da.full((*level.shape[:-1], 1), full, dtype=level.dtype, chunks=(*level.chunks[:-1], 1))

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from magicgui.widgets import CheckBox, ComboBox, ProgressBar, PushButton
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from lerf_core.errors import LerfError
-from lerf_plugins.napari._computing import Step, in_memory, lazily
-from lerf_plugins.napari._controls import RESULTS, LayerChooser, labelled, ticked
+from lerf_plugins.napari._computing import MOST_PIXELS, Step, in_levels, in_memory, lazily
+from lerf_plugins.napari._controls import (
+    ARRAY,
+    LAZY,
+    PYRAMID,
+    RESULTS,
+    LayerChooser,
+    labelled,
+    ticked,
+)
 from lerf_plugins.napari._jobs import Job, in_words
 from lerf_plugins.napari._layer_image import LayerImage
 from lerf_plugins.napari._operations import Operation
@@ -152,8 +162,10 @@ class ResamplingWidget(LayerWidget):
         self.result = labelled(
             "R&esult",
             ComboBox(choices=list(RESULTS)),
-            "in memory: computed now. lazy: a pyramid whose tiles are computed when they show.\n"
-            "auto: lazy if the layer is, or if the result would take half of the free memory.",
+            "one array, pyramid: computed now, in memory; large pyramids show without delay.\n"
+            "lazy: a pyramid whose tiles are computed when they show.\n"
+            "auto: lazy if the layer is or the result would take half of the free memory;\n"
+            "else a pyramid from 8 million pixels on.",
         )
         self.preview_box.changed.connect(self.refresh)
         self.layer.changed.connect(self.refresh)
@@ -225,22 +237,24 @@ class ResamplingWidget(LayerWidget):
         """Make the result in the background, and add it above its layer."""
         source = self.layer.value
         operation = self.operation(LayerImage.of(source))
-        lazy = self._is_lazy(operation)
-        work = _work(operation, lazy=lazy)
+        work = _work(operation, self._kind_of(operation))
         name = self.result_name(operation)
         self.job.start(work, name, lambda made: self._add(source, operation, made, name))
 
-    def _is_lazy(self, operation: Operation) -> bool:
+    def _kind_of(self, operation: Operation) -> str:
+        """Return what the result is to be: one of those to choose from, but auto."""
         if self.result.value != "auto":
-            return bool(self.result.value == "lazy")
+            return str(self.result.value)
         from lerf_core.memory import available_memory
 
         image = operation.image
         rows, cols = operation.out_shape
-        size = image.levels[0].size / max(1, image.shape[0] * image.shape[1])
-        needed = rows * cols * size * image.dtype.itemsize
+        planes = math.prod(image.levels[0].shape) // max(1, math.prod(image.shape))
+        needed = rows * cols * planes * image.dtype.itemsize
         available = available_memory()
-        return image.is_lazy or (available is not None and needed > _SHARE * available)
+        if image.is_lazy or (available is not None and needed > _SHARE * available):
+            return LAZY
+        return PYRAMID if rows * cols > MOST_PIXELS else ARRAY
 
     def _add(
         self, source: Any, operation: Operation, made: tuple[Any, dict[str, Any]], name: str
@@ -248,9 +262,9 @@ class ResamplingWidget(LayerWidget):
         from napari.layers import Layer
 
         data, record = made
-        lazy = isinstance(data, list)
-        state = operation.result_state(operation.placement, record, name=name, multiscale=lazy)
-        if lazy:
+        levels = isinstance(data, list)
+        state = operation.result_state(operation.placement, record, name=name, multiscale=levels)
+        if levels and not isinstance(data[0], np.ndarray):
             compute_tiles_in_background()
         self.preview_box.value = False
         self.preview.clear()
@@ -277,9 +291,11 @@ class ResamplingWidget(LayerWidget):
         return close
 
 
-def _work(operation: Operation, *, lazy: bool) -> Callable[[], Generator[Step, None, Any]]:
+def _work(operation: Operation, kind: str) -> Callable[[], Generator[Step, None, Any]]:
+    make = {ARRAY: in_memory, PYRAMID: in_levels, LAZY: lazily}[kind]
+
     def work() -> Generator[Step, None, Any]:
-        pixels = yield from (lazily(operation) if lazy else in_memory(operation))
+        pixels = yield from make(operation)
         return pixels, operation.record()
 
     return work
@@ -295,5 +311,5 @@ def compute_tiles_in_background() -> None:
         experimental.async_ = True
         show_info(
             "Lazy tiles are computed in the background now: napari's 'Render Layers "
-            "Asynchronously' was switched on (Preferences, Experimental)."
+            "Asynchronously' was switched on, and stays so (Preferences, Experimental)."
         )

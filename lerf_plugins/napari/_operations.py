@@ -105,16 +105,15 @@ class Operation:
         image = levels or self.image
         number = self._source_level(out_shape, image)
         level = image.levels[number]
-        return LevelPlan(self._plan(level, number, out_shape, image), number)
-
-    def lazy_level(self, level: Any, number: int, out_shape: Shape, chunks: Any) -> Any:
-        """Return a level of the result as a dask array, made of a dask array's level."""
-        raise NotImplementedError
+        return LevelPlan(self._plan(tuple(level.shape), number, out_shape, image), number)
 
     def _source_level(self, out_shape: Shape, image: LayerImage) -> int:
         raise NotImplementedError
 
-    def _plan(self, level: Any, number: int, out_shape: Shape, image: LayerImage) -> Plan:
+    def _plan(
+        self, shape: tuple[int, ...], number: int, out_shape: Shape, image: LayerImage
+    ) -> Plan:
+        """Plan a level of the result for a level of the image, of a shape and number."""
         raise NotImplementedError
 
 
@@ -131,12 +130,6 @@ class Resizing(Operation):
         scale = [out / size for out, size in zip(self.out_shape, self.image.shape, strict=True)]
         return {"operation": "resize", "scale": scale} | super().record()
 
-    def lazy_level(self, level: Any, number: int, out_shape: Shape, chunks: Any) -> Any:
-        """See `Operation`."""
-        from lerf_core import chunked
-
-        return chunked.resize(level, out_shape, bank=self.bank, chunks=chunks, **self.keywords)
-
     def _source_level(self, out_shape: Shape, image: LayerImage) -> int:
         best = 0
         for number in range(1, len(image.levels)):
@@ -145,11 +138,18 @@ class Resizing(Operation):
                 best = number
         return best
 
-    def _plan(self, level: Any, number: int, out_shape: Shape, image: LayerImage) -> Plan:
+    def _plan(
+        self,
+        shape: tuple[int, ...],
+        number: int,  # noqa: ARG002 - all levels share an outline
+        out_shape: Shape,
+        image: LayerImage,
+    ) -> Plan:
+        """See `Operation`."""
         from lerf_core.plans import plan_resize
 
         keywords = {"mode": "edge"} | dict(self.keywords)
-        return plan_resize(tuple(level.shape), image.dtype, out_shape, self.bank, **keywords)
+        return plan_resize(shape, image.dtype, out_shape, self.bank, **keywords)
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,15 +195,6 @@ class Warping(Operation):
             made["onto"] = self.target.name
         return made | super().record()
 
-    def lazy_level(self, level: Any, number: int, out_shape: Shape, chunks: Any) -> Any:
-        """See `Operation`."""
-        from lerf_core import chunked
-
-        matrix = self._level_matrix(number, out_shape, self.image)
-        return chunked.warp(
-            level, matrix, output_shape=out_shape, bank=self.bank, chunks=chunks, **self.keywords
-        )
-
     def _level_matrix(self, number: int, out_shape: Shape, image: LayerImage) -> Matrix:
         to_first = Placement.of_resize(self.out_shape, out_shape).matrix
         to_level = np.linalg.inv(image.level_placement(number).matrix)
@@ -236,9 +227,12 @@ class Warping(Operation):
             area = abs(np.linalg.det(matrix)) / np.abs(w[seen]) ** 3
         return float(np.sqrt(area.min()))
 
-    def _plan(self, level: Any, number: int, out_shape: Shape, image: LayerImage) -> Plan:
+    def _plan(
+        self, shape: tuple[int, ...], number: int, out_shape: Shape, image: LayerImage
+    ) -> Plan:
+        """See `Operation`."""
         from lerf_core.plans import plan_warp
 
         keywords = {"mode": "constant"} | dict(self.keywords)
         matrix = self._level_matrix(number, out_shape, image)
-        return plan_warp(tuple(level.shape), image.dtype, matrix, out_shape, self.bank, **keywords)
+        return plan_warp(shape, image.dtype, matrix, out_shape, self.bank, **keywords)

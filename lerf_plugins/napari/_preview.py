@@ -17,8 +17,10 @@ import numpy.typing as npt
 
 from lerf_core.errors import LerfError
 from lerf_core.geometry import transform_points
+from lerf_core.tiled.source_cache import ChunkCache
 from lerf_plugins.napari._computing import compute_block
 from lerf_plugins.napari._layer_image import PREVIEW, LayerImage, Placement, at_plane
+from lerf_plugins.napari._lazy import CACHE_BYTES
 from lerf_plugins.napari._operations import Operation, Shape
 from lerf_plugins.napari._view import View, view_of
 
@@ -51,13 +53,15 @@ class Seen:
     level_shape: Shape
 
 
-def preview_block(operation: Operation, view: View) -> Seen | None:
+def preview_block(operation: Operation, view: View, cache: ChunkCache | None = None) -> Seen | None:
     """Compute the part of a result that a view shows; None: it shows nothing of it.
 
     Parameters
     ----------
     operation : Operation
     view : View
+    cache : ChunkCache, optional
+        Keeps chunks of lazy images from one preview to the next.
 
     Returns
     -------
@@ -83,7 +87,7 @@ def preview_block(operation: Operation, view: View) -> Seen | None:
     block = Block(*(int(side) for side in block))
     levels = _affordable(operation, shape, block)
     planes = [slice(n, n + 1) for n in view.planes]
-    pixels = compute_block(levels, operation.level_plan(shape, levels), block, planes)
+    pixels = compute_block(levels, operation.level_plan(shape, levels), block, planes, cache)
     return Seen(pixels, placement.part(block.top, block.left), shape)
 
 
@@ -135,6 +139,7 @@ class Preview:
         self._worker: Any = None
         self._waiting: tuple[Operation, View] | None = None
         self._generation = 0
+        self._cache = ChunkCache(CACHE_BYTES)
 
     @property
     def layer(self) -> Any:
@@ -171,6 +176,7 @@ class Preview:
         """Take the preview away, and what was hidden for it back."""
         self._generation += 1
         self._waiting = None
+        self._cache.clear()
         if self._layer is not None and self._layer in self._viewer.layers:
             self._viewer.layers.remove(self._layer)
         self._layer = None
@@ -187,7 +193,7 @@ class Preview:
 
         (operation, view), self._waiting = self._waiting, None
         generation = self._generation
-        worker = create_worker(_attempt, operation, view, _start_thread=False)
+        worker = create_worker(_attempt, operation, view, self._cache, _start_thread=False)
         worker.returned.connect(lambda found: self._arrived(found, operation, view, generation))
         worker.finished.connect(self._finished)
         self._worker = worker
@@ -264,9 +270,9 @@ class WarpPreview(Preview):
     _hides_source = True
 
 
-def _attempt(operation: Operation, view: View) -> Seen | str | None:
+def _attempt(operation: Operation, view: View, cache: ChunkCache) -> Seen | str | None:
     """Compute a block, or say in words why there is none."""
     try:
-        return preview_block(operation, view)
+        return preview_block(operation, view, cache)
     except (LerfError, OSError, MemoryError) as error:
         return f"No preview: {error}"

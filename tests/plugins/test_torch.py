@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 
 import lerf_core
 from lerf_core.errors import BankError, InvalidArgumentError, InvalidTypeError
+from lerf_plugins.filters import _torch_grids as grids_module
 from lerf_plugins.filters import _torch_images as images_module
 from lerf_plugins.filters import torch as filters
 from lerf_plugins.filters.torch import (
@@ -25,10 +26,11 @@ from lerf_plugins.filters.torch import (
 
 functional = torch.nn.functional
 
-CUDA = pytest.param(
-    "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
-)
-DEVICES = ("cpu", CUDA)
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
+CUDA = pytest.param("cuda", marks=needs_cuda)
+# The same without kernels of its own.
+PLAIN = pytest.param("plain cuda", marks=needs_cuda)
+DEVICES = ("cpu", CUDA, PLAIN)
 BANKS = ("lerf-p", "lerf-g", "lerf-l")
 # Turned, and shrunk by two and a half along one axis.
 TURN = torch.tensor([[[0.8, -0.5, 0.1], [0.6, 0.7, 0.2]], [[2.5, 0.3, 0.0], [0.1, 0.9, 0.4]]])
@@ -43,7 +45,10 @@ def device(request, monkeypatch):
     """Where torch's operations work; on the CPU, instead of the engine."""
     if request.param == "cpu":
         monkeypatch.setattr(images_module, "_by_engine", lambda *_: False)
-    return request.param
+    if request.param.startswith("plain"):
+        for module in (grids_module, images_module):
+            monkeypatch.setattr(module, "fused_kernels", lambda _: None)
+    return request.param.removeprefix("plain ")
 
 
 def noise(shape=(2, 3, 9, 13), dtype=torch.float32, seed=0):
@@ -321,7 +326,13 @@ def test_matrix_gradients_are_differences(device):
         assert found == pytest.approx(expected, rel=0.1, abs=0.02 * float(matrix.grad.abs().max()))
 
 
-@pytest.mark.parametrize("device", [CUDA])
+@needs_cuda
+def test_there_are_kernels_where_triton_is():
+    pytest.importorskip("triton")
+    assert grids_module.fused_kernels(torch.device("cuda")) is not None
+
+
+@pytest.mark.parametrize("device", [CUDA, PLAIN], indirect=True)
 @pytest.mark.parametrize("bank", BANKS)
 def test_gradients_are_the_same_on_cuda(bank, device):
     found = []

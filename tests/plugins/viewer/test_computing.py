@@ -1,5 +1,7 @@
 """Results in memory, lazily and in part: all are what lerf_core gives."""
 
+import pickle
+
 import dask
 import dask.array as da
 import numpy as np
@@ -8,7 +10,9 @@ from napari.layers import Image, Labels
 
 import lerf_core
 from lerf_core.errors import ImageTooLargeError
-from lerf_plugins.napari import _computing, _preview
+from lerf_core.plans import plan_resize
+from lerf_core.tiled.source_cache import ChunkCache
+from lerf_plugins.napari import _computing, _lazy, _preview
 from lerf_plugins.napari._layer_image import LayerImage
 from lerf_plugins.napari._maps import warped
 from lerf_plugins.napari._operations import Resizing, Warping
@@ -60,7 +64,7 @@ def test_too_large_is_told_before_anything_is_allocated(photo):
 
 def test_lazily(photo, exhaust, monkeypatch):
     monkeypatch.setattr(_computing, "SMALLEST", 64)
-    monkeypatch.setattr(_computing, "CHUNK", 40)
+    monkeypatch.setattr(_lazy, "CHUNK", 40)
     operation = resizing(Image(da.from_array(photo, chunks=(17, 29, 3)), rgb=True), (150, 200))
     _, levels = exhaust(_computing.lazily(operation))
     assert [level.shape for level in levels] == [(150, 200, 3), (75, 100, 3), (38, 50, 3)]
@@ -103,7 +107,7 @@ def test_lazy_levels_come_from_the_source_s(exhaust, monkeypatch):
 
 
 def test_a_lazy_warp_equals_the_warp(photo, exhaust, monkeypatch):
-    monkeypatch.setattr(_computing, "CHUNK", 32)
+    monkeypatch.setattr(_lazy, "CHUNK", 32)
     matrix = np.array([[0.8, 0.2, 3], [-0.1, 0.9, 5], [0.001, 0, 1]])
     keywords = {"channel_axis": 2, "mode": "constant", "cval": 7.0}
     image = LayerImage.of(Image(da.from_array(photo, chunks=(20, 20, 3)), rgb=True))
@@ -113,11 +117,77 @@ def test_a_lazy_warp_equals_the_warp(photo, exhaust, monkeypatch):
     np.testing.assert_array_equal(levels[0].compute(), expected)
 
 
-def test_large_lazy_results_have_few_chunks():
-    assert _computing._chunks((50_000, 50_000)) == (512, 512)
-    rows, cols = _computing._chunks((1_000_000, 1_000_000))
-    assert (1_000_000 / rows) * (1_000_000 / cols) < 1.1 * _computing.MOST_CHUNKS
-    assert _computing._chunks((5, 7)) == (5, 7)
+@pytest.mark.parametrize(
+    "index",
+    [
+        np.s_[3:20, 5:40],
+        np.s_[7],
+        np.s_[..., 1],
+        np.s_[10:3:-2, -5:],
+        np.s_[9::-3, 4],
+        np.s_[5:5],
+        np.s_[2:30:7, 80::-9, 0:2],
+    ],
+)
+def test_any_part_of_a_lazy_level(photo, index):
+    image = LayerImage.of(Image(da.from_array(photo, chunks=(20, 30, 2)), rgb=True))
+    plan, _ = Resizing(image, (90, 100), None, {"channel_axis": 2}).level_plan((90, 100))
+    reader = _lazy.ChunkReader(image.levels[0], ChunkCache(10**6))
+    whole = lerf_core.resize(photo, (90, 100), channel_axis=-1)
+    np.testing.assert_array_equal(_lazy.LazyLevel(plan, reader)[index], whole[index])
+    np.testing.assert_array_equal(_lazy.lazy_array(plan, reader)[index].compute(), whole[index])
+
+
+def test_a_lazy_level_travels(photo):
+    image = LayerImage.of(Image(da.from_array(photo, chunks=(20, 30, 3)), rgb=True))
+    plan, _ = Resizing(image, (90, 100), None, {"channel_axis": 2}).level_plan((90, 100))
+    reader = _lazy.ChunkReader(image.levels[0], ChunkCache(10**6))
+    there = pickle.loads(pickle.dumps(_lazy.LazyLevel(plan, reader)))
+    np.testing.assert_array_equal(there[4:9], _lazy.LazyLevel(plan, reader)[4:9])
+
+
+class Stored:
+    """An array as zarr's: with chunks, and counted reads."""
+
+    chunks = (16, 16)
+    shape, dtype, ndim = (100, 90), np.dtype(np.uint8), 2
+
+    def __init__(self):
+        self.reads = []
+        self.pixels = np.random.default_rng(1).integers(0, 255, self.shape, np.uint8)
+
+    def __getitem__(self, region):
+        self.reads.append(region)
+        return self.pixels[region]
+
+
+def test_a_stored_array_is_read_by_its_chunks_once(exhaust):
+    stored = Stored()
+    image = LayerImage((stored,), Image(np.zeros((4, 4))).as_layer_data_tuple()[1], "image")
+    _, levels = exhaust(_computing.lazily(Resizing(image, (200, 180))))
+    # The smallest level alone, for thumbnails: here it is the only one.
+    assert len(levels) == 1
+    stored.reads.clear()
+    plan, number = Resizing(image, (200, 180)).level_plan((200, 180))
+    reader = _lazy.ChunkReader(stored, ChunkCache(10**6), number)
+    levels = [_lazy.lazy_array(plan, reader)]
+    assert not stored.reads
+    first = levels[0][:20, :20].compute()
+    np.testing.assert_array_equal(first, lerf_core.resize(stored.pixels, (200, 180))[:20, :20])
+    many = len(stored.reads)
+    assert all((part.stop - part.start) <= 16 for region in stored.reads for part in region)
+    levels[0][:20, :20].compute()
+    assert len(stored.reads) == many
+
+
+def test_the_graph_of_a_large_result_is_small():
+    level = da.zeros((2**20, 2**20), dtype=np.uint8, chunks=4096)
+    plan = plan_resize(level.shape, level.dtype, (2**21, 2**21), None, mode="edge")
+    whole = _lazy.lazy_array(plan, _lazy.ChunkReader(level, ChunkCache(10**6)))
+    assert whole.shape == (2**21, 2**21)
+    part = whole[2**20 : 2**20 + 100, :100]
+    assert len(part.dask.cull(part.__dask_keys__()).to_dict()) < 10
+    assert part.compute(scheduler="sync").shape == (100, 100)
 
 
 @pytest.mark.parametrize("zoom", [1.9, 2, 7])

@@ -161,7 +161,7 @@ def test_preview_follows_the_plane(viewer, until):
     assert (layer.data == 50).all()
     assert layer.translate[0] == 3
     viewer.dims.set_current_step(0, 3)
-    until(lambda: (layer.data == 150).all())
+    until(lambda: layer.data[0, 0, 0] == 150)
     assert layer.translate[0] == 9
 
 
@@ -238,6 +238,29 @@ def test_a_multiscale_layer_in_memory(viewer, until, photo):
     assert isinstance(viewer.layers[1].data[0], da.Array)
 
 
+def test_a_large_result_is_a_pyramid(viewer, until, monkeypatch, photo):
+    from lerf_plugins.napari import _computing, _layer_widget
+
+    monkeypatch.setattr(_layer_widget, "MOST_PIXELS", 10_000)
+    monkeypatch.setattr(_computing, "SMALLEST", 50)
+    viewer.add_image(photo, rgb=True)
+    widget = docked(viewer, "Resize")
+    widget.run()
+    finish(widget, until)
+    result = viewer.layers[1]
+    assert [level.shape for level in result.data] == [(120, 166, 3), (60, 83, 3), (30, 42, 3)]
+    np.testing.assert_array_equal(
+        result.data[0], lerf_core.resize(photo, (120, 166), channel_axis=-1)
+    )
+    mean = np.asarray(result.data[0][:2, :2], float).mean(axis=(0, 1))
+    assert np.abs(result.data[1][0, 0] - mean).max() <= 0.5
+    widget.layer.value = viewer.layers[0]
+    widget.result.value = "one array"
+    widget.run()
+    finish(widget, until)
+    assert not viewer.layers[1].multiscale
+
+
 def test_cancel(viewer, until, monkeypatch):
     from lerf_plugins.napari import _computing
 
@@ -262,7 +285,7 @@ def test_errors_are_words(viewer, until, told):
     viewer.add_image(np.zeros((500, 500), np.uint8), contrast_limits=(0, 255))
     widget = docked(viewer, "Resize")
     widget.proportions.value = False
-    widget.result.value = "in memory"
+    widget.result.value = "one array"
     widget.cols.value = widget.rows.value = 2**22
     widget.run()
     finish(widget, until)
