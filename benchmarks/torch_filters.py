@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lerf_plugins.filters import _torch_grids, _torch_images
+from lerf_plugins.filters import _torch_grids, _torch_images, _torch_reads
 from lerf_plugins.filters.torch import GridSample, Interpolate
 
 # Forward: the right side leans back, a little turned.
@@ -141,7 +141,7 @@ def main() -> None:
     arguments = parser.parse_args()
     device = arguments.device
     if arguments.plain:
-        for module in (_torch_grids, _torch_images):
+        for module in (_torch_reads, _torch_grids, _torch_images):
             module.fused_kernels = lambda _: None
     named = torch.cuda.get_device_name() if device.startswith("cuda") else platform.processor()
     print(f"{named}, torch {torch.__version__}, {torch.get_num_threads()} threads")

@@ -35,18 +35,13 @@ from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.geometry import Homography, invert
 from lerf_core.loading import load_bank
 from lerf_core.plans import DEFAULTS, Plan, plan_resize
-from lerf_plugins.filters._torch_grids import (
-    Grid,
+from lerf_plugins.filters._torch_grids import Grid, Points, coverage, fold, stretch_of, weighed
+from lerf_plugins.filters._torch_reads import (
     Levels,
-    Points,
     Sources,
-    coverage,
-    fold,
     fused_kernels,
     read_sources,
     stage_tables,
-    stretch_of,
-    weighed,
 )
 
 __all__ = [
@@ -154,6 +149,7 @@ def _tables_on(bank: LutBank, device: torch.device) -> tuple[Tensor, ...]:
 
 
 def checked(images: Tensor) -> Tensor:
+    """Return images that can be resampled, or raise."""
     if not isinstance(images, torch.Tensor):
         raise InvalidTypeError(f"input must be a tensor, got {type(images).__name__}")
     if images.dtype not in _DTYPES:
@@ -167,6 +163,7 @@ def checked(images: Tensor) -> Tensor:
 
 
 def check_one(size: Size, scale_factor: Factor) -> None:
+    """Raise unless one of the two is given."""
     if (size is None) == (scale_factor is None):
         raise InvalidArgumentError(
             f"give either size or scale_factor, got {size!r} and {scale_factor!r}"
@@ -222,6 +219,7 @@ def _as_array(images: Tensor) -> Any:
 def resized(
     images: Tensor, shape: tuple[int, int], settings: Settings, *, align_corners: bool
 ) -> Tensor:
+    """Resize checked images to a shape."""
     if images.numel() == 0:
         return images.new_empty((*images.shape[:2], *shape))
     if align_corners and settings.mode == "constant":
@@ -387,6 +385,7 @@ def _aligned(images: Tensor, shape: tuple[int, int]) -> _Positions:
 def sampled_by_grid(
     images: Tensor, grid: Tensor, settings: Settings, padding_mode: str, *, align_corners: bool
 ) -> Tensor:
+    """Sample checked images at a grid, (N, rows, cols, 2)."""
     check_choice("padding_mode", padding_mode, tuple(PADDINGS))
     if not isinstance(grid, torch.Tensor) or not grid.is_floating_point():
         got = getattr(grid, "dtype", type(grid).__name__)
@@ -417,6 +416,7 @@ def warped_by_matrices(
     settings: Settings,
     padding_mode: str,
 ) -> Tensor:
+    """Warp checked images by forward matrices, (N, 3, 3)."""
     check_choice("padding_mode", padding_mode, tuple(PADDINGS))
     if not isinstance(matrix, torch.Tensor) or matrix.shape != (len(images), 3, 3):
         shape = tuple(getattr(matrix, "shape", ()))
@@ -444,12 +444,13 @@ def _located(images: Tensor, matrix: Tensor, shape: tuple[int, int]) -> _Positio
     y, x = (torch.arange(side, dtype=torch.float64, device=images.device) for side in shape)
     m = m[:, :, :, None, None]
     lines = [(m[:, n, 0] * x + m[:, n, 1] * y[:, None]) + m[:, n, 2] for n in range(3)]
-    depth = torch.where(lines[2] > 0, lines[2], math.nan)
+    beyond = ~(lines[2] > 0)
+    depth = lines[2].masked_fill(beyond, 1.0)
     ends, spans = [], []
     for number in (1, 0):
         end = lines[number] / depth
         along = [(m[:, number, k] - end * m[:, 2, k]) / depth for k in range(2)]
-        ends.append(end)
+        ends.append(end.masked_fill(beyond, math.nan))
         spans.append((along[0] * along[0] + along[1] * along[1]).sqrt().detach())
     return _Positions(ends[0], ends[1], (spans[0], spans[1]), inverse.__getitem__)
 

@@ -1,6 +1,6 @@
 # mypy: allow-untyped-defs, allow-incomplete-defs, allow-untyped-calls, allow-untyped-decorators
 # ruff: noqa: N803 - constants of kernels are written as constants
-"""What `_torch_grids` does by hundreds of operations, as one Triton kernel each: for CUDA.
+"""Table reads and the weighted mean as one Triton kernel each, in place of hundreds of operations.
 
 Triton comes with torch's builds for CUDA; where it is missing, torch's operations do the work. The
 arithmetic is the same, operation by operation: products and sums are not fused.
@@ -316,7 +316,7 @@ def grid_mean(
     Parameters
     ----------
     values : Tensor of float32, (planes, values, pixels)
-        See `_torch_grids.Sources`.
+        See `_torch_reads.Sources`.
     axes : pairs of Tensor, (taps, size)
         Indices (int32) and offsets (float32) of rows, then of columns.
     shape : (int, int)

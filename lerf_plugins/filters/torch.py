@@ -32,7 +32,6 @@ from lerf_core._validation import check_choice
 from lerf_core.bank import LutBank
 from lerf_core.errors import BankError
 from lerf_core.loading import load_bank
-from lerf_plugins.filters._torch_grids import stage_tables
 from lerf_plugins.filters._torch_images import (
     PADDINGS,
     Bank,
@@ -47,6 +46,7 @@ from lerf_plugins.filters._torch_images import (
     target_size,
     warped_by_matrices,
 )
+from lerf_plugins.filters._torch_reads import stage_tables
 
 __all__ = ["GridSample", "Interpolate", "grid_sample", "interpolate", "warp_perspective"]
 

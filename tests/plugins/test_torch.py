@@ -15,6 +15,7 @@ import lerf_core
 from lerf_core.errors import BankError, InvalidArgumentError, InvalidTypeError
 from lerf_plugins.filters import _torch_grids as grids_module
 from lerf_plugins.filters import _torch_images as images_module
+from lerf_plugins.filters import _torch_reads as reads_module
 from lerf_plugins.filters import torch as filters
 from lerf_plugins.filters.torch import (
     GridSample,
@@ -46,7 +47,7 @@ def device(request, monkeypatch):
     if request.param == "cpu":
         monkeypatch.setattr(images_module, "_by_engine", lambda *_: False)
     if request.param.startswith("plain"):
-        for module in (grids_module, images_module):
+        for module in (reads_module, grids_module, images_module):
             monkeypatch.setattr(module, "fused_kernels", lambda _: None)
     return request.param.removeprefix("plain ")
 
@@ -329,7 +330,18 @@ def test_matrix_gradients_are_differences(device):
 @needs_cuda
 def test_there_are_kernels_where_triton_is():
     pytest.importorskip("triton")
-    assert grids_module.fused_kernels(torch.device("cuda")) is not None
+    assert reads_module.fused_kernels(torch.device("cuda")) is not None
+
+
+def test_what_lies_beyond_the_horizon_spoils_no_gradient(device):
+    matrix = torch.tensor([[[0.9, 0.2, 1.0], [0.1, 1.2, -2.0], [0.08, 0.05, 1.0]]])
+    image = photo().to(device).requires_grad_()
+    matrix = matrix.to(device).requires_grad_()
+    moved = warp_perspective(image, matrix, (40, 40))
+    assert bool((moved == 0).any())
+    moved.square().sum().backward()
+    assert bool(matrix.grad.isfinite().all() and image.grad.isfinite().all())
+    assert float(matrix.grad.abs().sum()) > 0
 
 
 @pytest.mark.parametrize("device", [CUDA, PLAIN], indirect=True)
