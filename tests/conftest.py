@@ -51,7 +51,7 @@ if VIEWER_PROBLEM is None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import napari.utils.theme
-        import napari.viewer
+        import napari.viewer  # noqa: F401
         import npe2  # noqa: F401
     pytest_plugins = ["pytestqt.plugin", "napari.utils._testsupport"]
 

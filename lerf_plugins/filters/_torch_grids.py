@@ -1,8 +1,8 @@
 """The weighted mean on torch tensors, on any device, with gradients.
 
-The arithmetic is `lerf_core.reference`'s, operation by operation, so that results equal it. Planes that share their taps are
-worked on together. Gradients of the weighted mean are found tap by tap, from what the
-forward pass found anew: what it takes does not grow with the number of taps.
+The arithmetic is `lerf_core.reference`'s, operation by operation, so that results equal it. Planes
+that share their taps are worked on together. Gradients of the mean are found tap by tap, from
+what the forward pass found anew: what it takes does not grow with the number of taps.
 
 Convention
 ----------

@@ -71,7 +71,7 @@ AxisRanges = Range | Mapping[str, Range]
 _BORDERS = {0: "constant", 1: "edge", 2: "symmetric", 3: "wrap", 4: "reflect"}
 
 
-class _Placed(DualTransform):  # type: ignore[misc]
+class _Placed(DualTransform):
     """Base of the transforms: applies to every target what `place` says."""
 
     _targets = ALL_TARGETS

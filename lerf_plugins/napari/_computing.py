@@ -209,4 +209,4 @@ def _kept(level: Any) -> Generator[Step, None, Any]:
     for done, region in enumerate(regions, 1):
         out[region] = level[region].compute()
         yield Step(done, len(regions))
-    return da.from_array(out, chunks=level.chunks)  # type: ignore[no-untyped-call]
+    return da.from_array(out, chunks=level.chunks)

@@ -124,7 +124,8 @@ class LayerImage:
     @property
     def dtype(self) -> np.dtype[Any]:
         """The pixels' dtype."""
-        return np.dtype(self.levels[0].dtype)
+        dtype: np.dtype[Any] = np.dtype(self.levels[0].dtype)
+        return dtype
 
     @property
     def is_rgb(self) -> bool:

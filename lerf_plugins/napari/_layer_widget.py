@@ -279,7 +279,7 @@ class ResamplingWidget(LayerWidget):
     def _closing(self) -> Callable[[], None]:
         """See `LayerWidget`."""
         stop, preview, layers = super()._closing(), self.preview, self.viewer.layers
-        heard = [(event, self._moved) for event in self._movements()]
+        heard: list[tuple[Any, Any]] = [(event, self._moved) for event in self._movements()]
         heard.append((layers.events.removed, self._removed))
 
         def close(*_: Any) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import uuid
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def as_dask(level: Any) -> Any:
 
     if isinstance(level, da.Array):
         return level
-    return da.from_array(level, chunks=getattr(level, "chunks", None) or "auto")  # type: ignore[no-untyped-call]
+    return da.from_array(level, chunks=getattr(level, "chunks", None) or "auto")
 
 
 class ChunkReader:
@@ -73,7 +74,7 @@ class ChunkReader:
             for bounds, part in zip(self._bounds, region, strict=True)
         ]
         for place in itertools.product(*ranges):
-            chunk = self._cache.get((self._key, place), lambda place=place: self._read(place))
+            chunk = self._cache.get((self._key, place), partial(self._read, place))
             source, target = [], []
             for bounds, number, part in zip(self._bounds, place, region, strict=True):
                 first, last = int(bounds[number]), int(bounds[number + 1])
@@ -104,12 +105,13 @@ def _reader(array: Any, limit: int, key: Any) -> ChunkReader:
 def _chunk_lengths(array: Any) -> Sequence[Sequence[int]]:
     import dask.array as da
 
-    if isinstance(array, da.Array):
-        return array.chunks  # type: ignore[no-any-return]
     chunks = getattr(array, "chunks", None)
     if chunks is None or len(chunks) != len(array.shape):
         chunks = "auto"
-    return da.core.normalize_chunks(chunks, array.shape, dtype=array.dtype)  # type: ignore[no-untyped-call, no-any-return]
+    lengths: Sequence[Sequence[int]] = da.core.normalize_chunks(
+        chunks, array.shape, dtype=array.dtype
+    )
+    return lengths
 
 
 class LazyLevel:
@@ -133,9 +135,10 @@ class LazyLevel:
 
         region, rest = self._region(index)
         if any(part.start >= part.stop for part in region):
-            return np.empty([max(0, part.stop - part.start) for part in region], self.dtype)[rest]
+            lengths = [max(0, part.stop - part.start) for part in region]
+            return np.asarray(np.empty(lengths, self.dtype)[rest])
         source: Any = self._source
-        return Work(self._plan, source, None, WINDOW_LIMIT).compute(region)[rest]
+        return np.asarray(Work(self._plan, source, None, WINDOW_LIMIT).compute(region)[rest])
 
     def _region(self, index: Any) -> tuple[Region, tuple[Any, ...]]:
         """Return the pixels that an index touches, with all channels; and the index in them."""
@@ -150,7 +153,8 @@ class LazyLevel:
         for axis, (item, size) in enumerate(zip(items, self.shape, strict=True)):
             if not isinstance(item, slice):
                 place = range(size)[item]
-                part, inner = slice(place, place + 1), 0
+                part = slice(place, place + 1)
+                inner: Any = 0
             else:
                 start, stop, step = item.indices(size)
                 reach = range(start, stop, step)
@@ -188,7 +192,7 @@ def lazy_array(plan: Plan, source: ChunkReader) -> Any:
         chunks[axis] = min(size, CHUNK)
     if plan.options.channel_axis is not None:
         chunks[plan.options.channel_axis] = -1
-    return da.from_array(  # type: ignore[no-untyped-call]
+    return da.from_array(
         LazyLevel(plan, source),
         chunks=tuple(chunks),
         name=f"lerf-{uuid.uuid4().hex}",

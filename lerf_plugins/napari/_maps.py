@@ -218,7 +218,7 @@ def baked(image: LayerImage, *, pixel: float | None, sampling: Sampling) -> Warp
     cols, rows = (max(1, round(length / pixel)) for length in high - low)
     step = (high - low) / (cols, rows)
     origin = low + step / 2
-    world = LayerImage(image.levels, image.state | _upright(image), image.kind)
+    world = LayerImage(image.levels, dict(image.state) | _upright(image), image.kind)
     where = Placement((origin[1], origin[0]), (step[1], step[0]))
     matrix = np.linalg.inv(to_world) @ where.matrix
     return Warping(

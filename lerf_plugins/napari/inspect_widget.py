@@ -260,8 +260,9 @@ def _slopes(maps: ParameterMaps, part: tuple[slice, slice]) -> Vectors:
 
 
 def _centres(shape: tuple[int, ...], part: tuple[slice, slice]) -> Vectors:
-    places = np.stack(np.mgrid[: shape[0], : shape[1]], axis=-1)[part]
-    return places.reshape(-1, 2).astype(np.float32)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    places = np.stack([y[part], x[part]], axis=-1)
+    return np.asarray(places.reshape(-1, 2), np.float32)
 
 
 def ellipse_vectors(outlines: npt.NDArray[np.float32], part: tuple[slice, slice]) -> Vectors:

@@ -118,7 +118,7 @@ def pyramid() -> list[LayerTuple]:
     """
     import dask.array as da
 
-    levels = []
+    levels: list[Any] = []
     side, factor = LARGE, 1
     while not levels or max(levels[-1].shape) > _CHUNK:
         chunks = da.core.normalize_chunks(_CHUNK, (side, side))
@@ -154,7 +154,7 @@ def _tissue(block_info: Any = None, *, factor: int) -> npt.NDArray[np.uint8]:
     cell = (chance < dense) * np.clip((radius - distance) / factor + 0.5, 0, 1)
     ring = 0.5 + 0.5 * np.clip((distance - radius + 5) / 4, 0, 1)
     value = 225 - 45 * dense - cell * (70 + 70 * shade) * ring
-    return np.clip(np.rint(value), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(value), 0, 255), np.uint8)
 
 
 # Every cell lies in a square of its own.

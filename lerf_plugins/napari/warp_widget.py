@@ -272,7 +272,8 @@ class _Followed:
     """The layer whose changes are heard."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
-        self._changed, self._layer = changed, None
+        self._changed = changed
+        self._layer: Any = None
 
     def follow(self, layer: Any) -> None:
         """Hear of this layer, and of no other."""
