@@ -5,7 +5,7 @@
 
 RGB of float32. Prints a table: medians, their ratio, and on a graphics card the peak memory that a
 call takes beside its input. Without gradients first, then forward and backward by the image.
-Needs numpy, numba, safetensors, dask and torch.
+On a graphics card it needs torch, numpy and safetensors alone; on the CPU numba as well.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def main() -> None:
     if arguments.plain:
         for module in (_torch_reads, _torch_grids, _torch_images):
             module.fused_kernels = lambda _: None
-    named = torch.cuda.get_device_name() if device.startswith("cuda") else platform.processor()
+    named = torch.cuda.get_device_name() if device.startswith("cuda") else platform.machine()
     print(f"{named}, torch {torch.__version__}, {torch.get_num_threads()} threads")
     for bank in arguments.banks:
         print(f"\n{bank}, RGB of float32; ms, and MiB of peak memory\n")

@@ -32,6 +32,7 @@ __all__ = [
     "fit_output",
     "homography_from_points",
     "invert",
+    "moves_pixels",
     "rotation",
     "shear",
     "transform_points",
@@ -40,6 +41,8 @@ __all__ = [
 Matrix = npt.NDArray[np.float64]
 # Farther than this, positions are mistakes.
 _FAR = 2.0**40
+# Entries this close to whole numbers are, but for rounding: eps of float32, as for positions.
+_NEARLY_WHOLE = float(np.finfo(np.float32).eps)
 #: (2, rows, cols): source row and col of each output pixel; NaN where there is none.
 Positions = npt.NDArray[np.float64]
 
@@ -108,6 +111,32 @@ def _is_singular(matrix: Matrix) -> bool:
 def invert(matrix: npt.ArrayLike) -> Matrix:
     """Return the inverse of a homography: forward to inverse and back."""
     return np.asarray(np.linalg.inv(as_homography(matrix)), dtype=np.float64)
+
+
+def moves_pixels(matrix: npt.ArrayLike) -> bool:
+    """Tell whether a matrix leads from pixels to pixels, one by one.
+
+    So do the identity, whole shifts, quarter turns and mirrors: copying pixels is all that such
+    a warp needs, and loses nothing.
+
+    Parameters
+    ----------
+    matrix : array_like, (3, 3) or (2, 3)
+
+    Examples
+    --------
+    >>> moves_pixels([[0, 1, 5], [-1, 0, 7]]), moves_pixels([[1, 0, 0.5], [0, 1, 0]])
+    (True, False)
+    """
+    array = as_homography(matrix)
+    if not array[2, 2]:
+        return False
+    affine = array / array[2, 2]
+    whole = np.rint(affine)
+    turn = np.abs(whole[:2, :2])
+    single = bool((turn.sum(axis=0) == 1).all() and (turn.sum(axis=1) == 1).all())
+    near = bool(np.all(np.abs(affine - whole) < _NEARLY_WHOLE))
+    return near and single and whole[2].tolist() == [0, 0, 1]
 
 
 def transform_points(matrix: npt.ArrayLike, points: npt.ArrayLike) -> npt.NDArray[np.float64]:

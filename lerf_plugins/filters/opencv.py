@@ -24,8 +24,7 @@ import numpy.typing as npt
 
 import lerf_core
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.geometry import as_homography, invert
-from lerf_core.taps import POSITION_EPS
+from lerf_core.geometry import as_homography, invert, moves_pixels
 
 __all__ = [
     "BORDER_CONSTANT",
@@ -499,21 +498,9 @@ def _by_matrix(
     kind = _interpolation(flags, "flags", WARP_INVERSE_MAP | _WITHOUT_EFFECT)
     shape = _checked_size(dsize) or (image.shape[0], image.shape[1])
     inverse = as_homography(matrix) if flags & WARP_INVERSE_MAP else invert(matrix)
-    if _moves_pixels(inverse):
+    if moves_pixels(inverse):
         kind = INTER_NEAREST
     return _warped(image, inverse, shape, dst, kind, border_mode, border_value, options)
-
-
-def _moves_pixels(inverse: npt.NDArray[np.float64]) -> bool:
-    """Whether a matrix leads from pixels to pixels, one by one."""
-    if not inverse[2, 2]:
-        return False
-    affine = inverse / inverse[2, 2]
-    whole = np.rint(affine)
-    turn = np.abs(whole[:2, :2])
-    single = bool((turn.sum(axis=0) == 1).all() and (turn.sum(axis=1) == 1).all())
-    near = bool(np.all(np.abs(affine - whole) < POSITION_EPS))
-    return near and single and whole[2].tolist() == [0, 0, 1]
 
 
 def _warped(

@@ -33,9 +33,8 @@ from PIL import Image
 
 import lerf_core
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.geometry import as_homography
+from lerf_core.geometry import as_homography, moves_pixels
 from lerf_core.loading import SHRINKING_BANK
-from lerf_core.taps import POSITION_EPS
 
 __all__ = ["contain", "fit", "resize", "transform"]
 
@@ -317,7 +316,7 @@ def transform(
         return _mesh(image, (width, height), data, resample, fillcolor, options)
     where = _as_map(method, data, width, height)
     is_matrix = where.ndim == 2
-    if _copies(image, resample) or (is_matrix and _moves_pixels(where)):
+    if _copies(image, resample) or (is_matrix and moves_pixels(where)):
         return image.transform(
             (width, height), method, data, Image.Resampling.NEAREST, fillcolor=fillcolor
         )
@@ -428,18 +427,6 @@ def _between(corners: npt.NDArray[np.float64], width: int, height: int) -> npt.N
     lower = corners[1] * (1 - right) + corners[2] * right
     points = upper * (1 - down) + lower * down - 0.5
     return np.ascontiguousarray(np.moveaxis(points[..., ::-1], -1, 0))
-
-
-def _moves_pixels(matrix: npt.NDArray[np.float64]) -> bool:
-    """Whether a matrix leads from pixels to pixels, one by one."""
-    if not matrix[2, 2]:
-        return False
-    affine = matrix / matrix[2, 2]
-    whole = np.rint(affine)
-    turn = np.abs(whole[:2, :2])
-    single = bool((turn.sum(axis=0) == 1).all() and (turn.sum(axis=1) == 1).all())
-    near = bool(np.all(np.abs(affine - whole) < POSITION_EPS))
-    return near and single and whole[2].tolist() == [0, 0, 1]
 
 
 def _mesh(

@@ -29,6 +29,7 @@ from skimage.util import img_as_float
 
 import lerf_core
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+from lerf_core.geometry import moves_pixels
 from lerf_core.loading import SHRINKING_BANK
 from lerf_core.taps import POSITION_EPS
 
@@ -698,12 +699,7 @@ def _warped(
 def _moves_pixels(where: Image) -> bool:
     """Whether a map leads from pixels to pixels, one by one."""
     if where.ndim == 2:
-        affine = where / where[2, 2] if where[2, 2] else where
-        whole = np.rint(affine)
-        near = bool(np.all(np.abs(affine - whole) < POSITION_EPS))
-        turn = np.abs(whole[:2, :2])
-        single = bool((turn.sum(axis=0) == 1).all() and (turn.sum(axis=1) == 1).all())
-        return near and single and whole[2].tolist() == [0, 0, 1]
+        return moves_pixels(where)
     with np.errstate(invalid="ignore"):
         near = bool(np.all(np.abs(where - np.rint(where)) < POSITION_EPS))
         # Steps of one pixel along one axis: neither shrinking nor stretching.

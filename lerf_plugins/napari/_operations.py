@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.errors import InvalidArgumentError
-from lerf_core.geometry import as_homography
+from lerf_core.geometry import as_homography, moves_pixels
 from lerf_plugins.napari._layer_image import LayerImage, Placement
 
 if TYPE_CHECKING:
@@ -235,4 +235,7 @@ class Warping(Operation):
 
         keywords = {"mode": "constant"} | dict(self.keywords)
         matrix = self._level_matrix(number, out_shape, image)
+        if moves_pixels(matrix):
+            # Nothing lies between pixels: they stay as they are.
+            keywords["method"] = "nearest"
         return plan_warp(shape, image.dtype, matrix, out_shape, self.bank, **keywords)
