@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 
-__all__ = ["Held", "held", "map_rows", "take_rows"]
+__all__ = ["Held", "box_format_of", "held", "map_rows", "take_rows", "wrapped_boxes"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -102,9 +102,52 @@ def _tensor_like(value: Any) -> Callable[[Array], Any]:
     torch = sys.modules["torch"]
 
     def restore(array: Array) -> Any:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(value.device)
+        tensor = torch.from_numpy(np.ascontiguousarray(array)).to(value.device)
+        return _wrapped(tensor, value)
 
     return restore
+
+
+# -- torchvision's tv_tensors --------------------------------------------------------------
+
+# Formats of its bounding boxes, by our names.
+_BOX_FORMATS = {"XYXY": "xyxy", "XYWH": "xywh", "CXCYWH": "cxcywh"}
+
+
+def _wrapped(tensor: Any, like: Any, **changes: Any) -> Any:
+    """Return a tensor as the tv_tensor that another is; as it is, if that is none."""
+    tv_tensors = sys.modules.get("torchvision.tv_tensors")
+    if tv_tensors is None or not isinstance(like, tv_tensors.TVTensor):
+        return tensor
+    return tv_tensors.wrap(tensor, like=like, **changes)
+
+
+def _is_boxes(value: Any) -> bool:
+    tv_tensors = sys.modules.get("torchvision.tv_tensors")
+    return tv_tensors is not None and isinstance(value, tv_tensors.BoundingBoxes)
+
+
+def box_format_of(value: Any) -> str | None:
+    """Return the format that boxes tell of themselves; None: they tell none.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If they are turned ones.
+    """
+    if not _is_boxes(value):
+        return None
+    name = str(value.format.value)
+    if name not in _BOX_FORMATS:
+        raise InvalidArgumentError(f"boxes must be one of {sorted(_BOX_FORMATS)}, got {name}")
+    return _BOX_FORMATS[name]
+
+
+def wrapped_boxes(boxes: Any, like: Any, shape: tuple[int, int]) -> Any:
+    """Return boxes as torchvision's, if they came so; `shape` is the (rows, cols) they lie in."""
+    if not _is_boxes(like):
+        return boxes
+    return _wrapped(boxes.as_subclass(sys.modules["torch"].Tensor), like, canvas_size=shape)
 
 
 # -- Pillow -----------------------------------------------------------------------------
@@ -164,7 +207,8 @@ def map_rows(name: str, value: Any, count: int, function: Callable[[Floats], Flo
     ndarray, torch.Tensor or list of tuple
     """
     if _is_tensor(value):
-        result = _tensor_like(value)(_mapped(name, _tensor_array(name, value), count, function))
+        plain = value.as_subclass(sys.modules["torch"].Tensor)
+        result = _tensor_like(plain)(_mapped(name, _tensor_array(name, value), count, function))
         return result.to(value.dtype if value.is_floating_point() else result.float().dtype)
     if isinstance(value, np.ndarray):
         return _mapped(name, value, count, function)

@@ -42,7 +42,14 @@ from lerf_core.bank import LutBank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.loading import load_bank
 from lerf_core.taps import rescaled_shape
-from lerf_plugins.filters._containers import Held, held, map_rows, take_rows
+from lerf_plugins.filters._containers import (
+    Held,
+    box_format_of,
+    held,
+    map_rows,
+    take_rows,
+    wrapped_boxes,
+)
 from lerf_plugins.filters._placements import (
     BOX_FORMATS,
     Placement,
@@ -110,7 +117,7 @@ class Transform(ABC):
         otherwise; four channels are colours with alpha unless ``alpha="separate"``.
     box_format : str
         "pascal_voc" or "xyxy", "coco" or "xywh", "cxcywh": pixels. "albumentations", "yolo":
-        shares of width and height.
+        shares of width and height. torchvision's bounding boxes tell theirs.
     min_area, min_visibility : float, optional
         Boxes are dropped of which less than so many square pixels, or less than this share,
         lies in the result, and all that lie wholly outside. Without either none is dropped,
@@ -270,21 +277,24 @@ class Transform(ABC):
         options = self._options
         limits = (options["min_area"], options["min_visibility"])
         keep = np.ones(0, dtype=bool)
+        given = result[name]
+        form = box_format_of(given) or options["box_format"]
 
         def move(boxes: Floats) -> Floats:
             nonlocal keep
-            corners = to_corners(boxes, options["box_format"], place.source_shape)
+            corners = to_corners(boxes, form, place.source_shape)
             moved, share = clipped(place.boxes(corners), place.output_shape)
             area = _areas(moved)
             keep = (area > 0) & (area >= (limits[0] or 0)) & (share >= (limits[1] or 0))
-            return to_format(moved, options["box_format"], place.output_shape)
+            return to_format(moved, form, place.output_shape)
 
-        result[name] = map_rows(name, result[name], 4, move)
+        result[name] = wrapped_boxes(map_rows(name, given, 4, move), given, place.output_shape)
         if limits == (None, None) or keep.all():
             return
         for field in (name, *options["label_fields"]):
             if result.get(field) is not None:
                 result[field] = take_rows(field, result[field], keep)
+        result[name] = wrapped_boxes(result[name], given, place.output_shape)
 
 
 def clipped(boxes: Floats, shape: tuple[int, int]) -> tuple[Floats, Floats]:
