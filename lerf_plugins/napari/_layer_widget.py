@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from magicgui.widgets import CheckBox, ComboBox, ProgressBar, PushButton
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from lerf_core.errors import LerfError
@@ -71,10 +71,17 @@ class LayerWidget(QWidget):
         self.destroyed.connect(self._closing())
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
-        """Stop when the dock is closed: napari takes the widget out of it, and keeps it."""
+        """Stop when the dock is closed: napari takes the widget out of it, and forgets it."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.stop()
+            # Now, in the window's thread: Python's garbage collector may run in any, and Qt dies
+            # of widgets that are deleted in another.
+            QTimer.singleShot(0, self._delete_if_alone)
+
+    def _delete_if_alone(self) -> None:
+        if self.parent() is None and not self.isVisible():
+            self.deleteLater()
 
     def stop(self) -> None:
         """Stop what runs; leave nothing behind that is no result."""

@@ -144,7 +144,7 @@ class InspectWidget(LayerWidget):
 
         for data, state, kind in layers:
             self.viewer.add_layer(Layer.create(data, state, kind))
-        self.tell(f"Added {', '.join(state['name'] for _, state, _ in layers)}")
+        self.tell(f"Added {len(layers)} layers")
 
 
 class _Wanted:

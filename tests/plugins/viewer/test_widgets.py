@@ -312,15 +312,17 @@ def test_a_layer_that_goes_while_work_runs(viewer, until, photo):
     assert len(viewer.layers) == 1
 
 
-def test_a_closed_widget_leaves_nothing(viewer, until, photo, qtbot):
+def test_a_closed_widget_leaves_nothing(viewer, until, photo):
     source = viewer.add_image(photo, rgb=True)
     dock, widget = viewer.window.add_plugin_dock_widget("lerf", "Warp")
     widget.way.value = "numbers"
     widget.preview_box.value = True
     preview_of(widget, until)
     assert not source.visible
+    deleted = []
+    widget.destroyed.connect(lambda *_: deleted.append(True))
     dock.destroyOnClose()
-    qtbot.wait(100)
+    until(lambda: deleted)
     assert list(viewer.layers) == [source]
     assert source.visible
     viewer.scene.camera.zoom *= 2

@@ -1,0 +1,158 @@
+"""Make the screenshots of the napari plugin, docs/images/napari-*.webp.
+
+    xvfb-run -a -s "-screen 0 1400x1000x24" python docs/make_screenshots.py
+
+Needs napari and a Qt binding: pip install -e '.[test]'.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import imageio.v3 as iio
+import napari
+import numpy as np
+from PIL import Image
+from qtpy.QtWidgets import QApplication
+
+DOCS = Path(__file__).resolve().parent
+PHOTOS = DOCS.parent / "examples" / "photos"
+SIZE = (1180, 760)
+
+
+class Stage:
+    """A viewer that is filled, photographed and emptied."""
+
+    def __init__(self) -> None:
+        self.viewer = napari.Viewer()
+        self.viewer.window.resize(*SIZE)
+        self.wait(0.5)
+
+    def wait(self, seconds: float, done: Callable[[], bool] = lambda: False) -> None:
+        """Run the event loop for a while, or until something is so."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not done():
+            QApplication.processEvents()
+            time.sleep(0.005)
+
+    def dock(self, name: str) -> Any:
+        """Open a widget of the plugin."""
+        widget = self.viewer.window.add_plugin_dock_widget("lerf", name)[1]
+        self.wait(0.3)
+        return widget
+
+    def preview(self, widget: Any) -> None:
+        """Show a preview and wait for it."""
+        widget.preview_box.value = True
+        self.wait(60, lambda: widget.preview.layer is not None)
+        self.wait(1)
+        self.wait(60, lambda: not widget.preview.is_busy)
+
+    def run(self, widget: Any) -> None:
+        """Run a widget to its end."""
+        widget.run()
+        self.wait(120, lambda: not widget.job.is_running)
+
+    def shoot(self, name: str) -> None:
+        """Save a picture of the window; empty the viewer."""
+        self.wait(1)
+        pixels = self.viewer.screenshot(canvas_only=False, flash=False)
+        path = DOCS / "images" / f"napari-{name}.webp"
+        Image.fromarray(pixels[..., :3]).save(path, quality=84, method=6)
+        self.viewer.window.remove_dock_widget("all")
+        self.viewer.layers.clear()
+        self.wait(0.3)
+
+
+def resize(stage: Stage) -> None:
+    """A live preview above its layer."""
+    photo = iio.imread(PHOTOS / "chelsea.png")
+    small = photo[::2, ::2]
+    viewer = stage.viewer
+    viewer.add_image(small, name="chelsea", rgb=True)
+    widget = stage.dock("Resize")
+    widget.scale.value = 4
+    viewer.scene.camera.zoom, viewer.scene.camera.center = 9, (0, 50, 88)
+    stage.preview(widget)
+    stage.shoot("resize")
+
+
+def warp(stage: Stage) -> None:
+    """Corners that are being dragged."""
+    viewer = stage.viewer
+    viewer.add_image(iio.imread(PHOTOS / "coffee.jpg"), name="coffee", rgb=True)
+    widget = stage.dock("Warp")
+    widget.add_corners.changed.emit(True)
+    corners = widget.shapes.value.data[0].copy()
+    corners += [(70, 90), (-40, -30), (30, -70), (-60, 40)]
+    widget.shapes.value.data = [corners]
+    widget.shapes.value.selected_data = {0}
+    widget.sampling.border.value = "transparent"
+    viewer.scene.camera.zoom *= 0.72
+    stage.preview(widget)
+    stage.shoot("warp")
+
+
+def bake(stage: Stage) -> None:
+    """A turned and sheared stack, with the result of baking it."""
+    viewer = stage.viewer
+    viewer.open_sample("lerf", "cells")
+    viewer.layers.remove("cell labels")
+    layer = viewer.layers["cells"]
+    layer.rotate = _turned(25)
+    layer.shear = [0, 0, 0, 0, 0, 0.2]
+    viewer.dims.set_current_step(1, 2)
+    viewer.reset_view()
+    widget = stage.dock("Bake transform")
+    stage.run(widget)
+    viewer.scene.camera.zoom *= 0.9
+    stage.shoot("bake")
+
+
+def _turned(degrees: float) -> Any:
+    turn = np.eye(4)
+    c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    turn[2:, 2:] = [[c, -s], [s, c]]
+    return turn
+
+
+def inspect(stage: Stage) -> None:
+    """Ellipses on the pixels, and the maps in the list."""
+    viewer = stage.viewer
+    photo = iio.imread(PHOTOS / "chelsea.png")
+    viewer.add_image(photo, name="chelsea", rgb=True)
+    widget = stage.dock("Inspect")
+    viewer.scene.camera.zoom, viewer.scene.camera.center = 15, (0, 92, 330)
+    stage.wait(0.5)
+    stage.run(widget)
+    for layer in viewer.layers[1:-1]:
+        layer.visible = False
+    stage.shoot("inspect")
+
+
+def pyramid(stage: Stage) -> None:
+    """A lazy pyramid, resized."""
+    viewer = stage.viewer
+    viewer.open_sample("lerf", "pyramid")
+    widget = stage.dock("Resize")
+    stage.run(widget)
+    stage.wait(30, lambda: viewer.layers[1].loaded)
+    viewer.scene.camera.zoom, viewer.scene.camera.center = 2.5, (0, 21_600, 31_300)
+    stage.wait(1)
+    stage.wait(30, lambda: viewer.layers[1].loaded)
+    stage.shoot("pyramid")
+
+
+def main() -> None:
+    """Make all screenshots."""
+    stage = Stage()
+    for scene in (resize, warp, bake, inspect, pyramid):
+        scene(stage)
+    stage.viewer.close()
+
+
+if __name__ == "__main__":
+    main()
