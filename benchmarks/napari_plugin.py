@@ -30,7 +30,7 @@ class Window:
 
     def __init__(self) -> None:
         import napari
-        from qtpy.QtCore import Qt, QTimer
+        from qtpy.QtCore import QEventLoop, Qt, QTimer
         from qtpy.QtWidgets import QApplication
 
         self.viewer = napari.Viewer()
@@ -40,6 +40,11 @@ class Window:
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._beat)
         self._timer.start(BEAT_MS)
+        # Kept: timers that Python deletes in another thread are the end of a Qt program.
+        self._loop, self._poll = QEventLoop(), QTimer()
+        self._poll.timeout.connect(self._look)
+        self._done: Callable[[], bool] = lambda: True
+        self._end = 0.0
         self.wait(lambda: False, 1)
 
     def _beat(self) -> None:
@@ -49,16 +54,16 @@ class Window:
 
     def wait(self, done: Callable[[], bool], limit: float = 300) -> float:
         """Run the event loop until something is so; return how long it took, in seconds."""
-        from qtpy.QtCore import QEventLoop, QTimer
-
         start = time.perf_counter()
-        loop, poll = QEventLoop(), QTimer()
-        poll.timeout.connect(
-            lambda: loop.quit() if done() or time.perf_counter() - start > limit else None
-        )
-        poll.start(2)
-        loop.exec()
+        self._done, self._end = done, start + limit
+        self._poll.start(2)
+        self._loop.exec()
+        self._poll.stop()
         return time.perf_counter() - start
+
+    def _look(self) -> None:
+        if self._done() or time.perf_counter() > self._end:
+            self._loop.quit()
 
     @contextmanager
     def measured(self) -> Iterator[dict[str, float]]:
@@ -118,6 +123,10 @@ class Benchmark:
         """Whether a preview shows and none is computed."""
         return lambda: widget.preview.layer is not None and not widget.preview.is_busy
 
+    def idle(self, widget: Any) -> bool:
+        """Whether no work runs, and no preview shows."""
+        return not widget.job.is_running and widget.preview.layer is None
+
     def in_memory(self) -> None:
         """An RGB image in memory: previews and a result."""
         window, viewer = self.window, self.viewer
@@ -127,6 +136,12 @@ class Benchmark:
         with window.measured() as found:
             viewer.add_image(image, rgb=True, name="image")
         self.note(f"napari alone: add {self.side} x {self.side} RGB", found)
+        with window.measured() as found:
+            viewer.add_image(image[:100, :100], rgb=True, name="small")
+        self.note("napari alone: add 100 x 100 RGB", found)
+        with window.measured() as found:
+            viewer.layers.remove("small")
+        self.note("napari alone: remove it", found)
         with window.measured() as found:
             widget = self.dock("Resize")
         self.note("open the Resize widget", found)
@@ -156,7 +171,7 @@ class Benchmark:
         widget.scale.value = 1.5
         with window.measured() as found:
             widget.run()
-            found["seconds"] = window.wait(lambda: not widget.job.is_running)
+            found["seconds"] = window.wait(lambda: len(viewer.layers) == 2 and self.idle(widget))
         self.note("Run x1.5, and show the result", found)
         result = viewer.layers[1]
         apart = result._extent_augmented.world - viewer.layers[0]._extent_augmented.world
@@ -191,7 +206,7 @@ class Benchmark:
         self.note("lazy source: preview, zoomed in", found)
         with window.measured() as found:
             widget.run()
-            found["seconds"] = window.wait(lambda: not widget.job.is_running)
+            found["seconds"] = window.wait(lambda: len(viewer.layers) == 2 and self.idle(widget))
         self.note("lazy source: Run x2 (100,000 x 100,000, lazy)", found)
         self.look("lazy result", viewer.layers[1])
         apart = viewer.layers[1]._extent_augmented.world - source._extent_augmented.world
@@ -234,7 +249,7 @@ class Benchmark:
         self.note("lazy source: drag a corner in 30 steps", found)
         with window.measured() as found:
             widget.run()
-            found["seconds"] = window.wait(lambda: not widget.job.is_running)
+            found["seconds"] = window.wait(lambda: len(viewer.layers) == 3 and self.idle(widget))
         self.note("lazy source: Run the warp (lazy)", found)
         self.look("lazy warp", viewer.layers[viewer.layers.index(source) + 1])
 

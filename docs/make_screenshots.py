@@ -55,6 +55,7 @@ class Stage:
         """Run a widget to its end."""
         widget.run()
         self.wait(120, lambda: not widget.job.is_running)
+        self.wait(0.2)
 
     def shoot(self, name: str) -> None:
         """Save a picture of the window; empty the viewer."""

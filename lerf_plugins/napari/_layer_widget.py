@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -266,22 +267,35 @@ class ResamplingWidget(LayerWidget):
     def _add(
         self, source: Any, operation: Operation, made: tuple[Any, dict[str, Any]], name: str
     ) -> None:
-        from napari.layers import Layer
-
         data, record = made
         levels = isinstance(data, list)
         state = operation.result_state(operation.placement, record, name=name, multiscale=levels)
-        if levels and not isinstance(data[0], np.ndarray):
-            compute_tiles_in_background()
+        if self.preview.become(data, state):
+            self.preview_box.value = False
+            self._added(source, name)
+            return
         self.preview_box.value = False
         self.preview.clear()
-        layer = Layer.create(data, state, operation.image.kind)
+        # napari takes a tenth of a second and more to remove a layer, and as long to add one: the
+        # window lives in between.
+        insert = partial(in_words(self._insert), source, data, state, operation.image.kind)
+        QTimer.singleShot(0, insert)
+
+    def _insert(self, source: Any, data: Any, state: dict[str, Any], kind: str) -> None:
+        from napari.layers import Layer
+
+        if isinstance(data, list) and not isinstance(data[0], np.ndarray):
+            compute_tiles_in_background()
+        layer = Layer.create(data, state, kind)
         layers = self.viewer.layers
         place = layers.index(source) + 1 if source in layers else len(layers)
         layers.insert(place, layer)
-        if source in layers:
+        self._added(source, layer.name)
+
+    def _added(self, source: Any, name: str) -> None:
+        if source in self.viewer.layers:
             source.visible = False
-        self.tell(f"Added '{layer.name}'")
+        self.tell(f"Added '{name}'")
 
     def _closing(self) -> Callable[[], None]:
         """See `LayerWidget`."""

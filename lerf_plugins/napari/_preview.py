@@ -184,6 +184,31 @@ class Preview:
             self._source.visible = True
         self._source, self._hidden = None, False
 
+    def become(self, pixels: Any, state: dict[str, Any]) -> bool:
+        """Make the preview's layer the result's, if it can be: nothing is added or removed then.
+
+        Parameters
+        ----------
+        pixels : ndarray or list
+        state : dict
+            Of the result's layer.
+
+        Returns
+        -------
+        bool
+            False: it cannot, and nothing is changed.
+        """
+        if not isinstance(pixels, np.ndarray) or not self._fits(pixels):
+            return False
+        layer, self._layer = self._layer, None
+        self.clear()
+        _place(layer, state)
+        layer.data = pixels
+        layer.metadata = state["metadata"]
+        layer.name = state["name"]
+        layer.events.name()  # lists of layers leave previews out: this is none any more
+        return True
+
     # -- one at a time ------------------------------------------------------------------
 
     def _next(self) -> None:
@@ -221,10 +246,8 @@ class Preview:
             seen.placement, {}, name=f"Preview of {image.name}", multiscale=False
         )
         state = at_plane(state, view.planes) | {"metadata": {PREVIEW: True}}
-        if self._fits(seen):
-            for name in ("scale", "rotate", "shear", "translate", "affine"):
-                if not np.array_equal(getattr(self._layer, name), state[name]):
-                    setattr(self._layer, name, state[name])
+        if self._fits(seen.pixels):
+            _place(self._layer, state)
             self._layer.data = seen.pixels
         else:
             self._replace(seen, state, image.kind)
@@ -232,14 +255,14 @@ class Preview:
         rows, cols = operation.out_shape
         self._tell(f"Result: {cols} x {rows} pixels. Preview: {at}")
 
-    def _fits(self, seen: Seen) -> bool:
+    def _fits(self, pixels: npt.NDArray[Any]) -> bool:
         layer = self._layer
         if layer is None or layer not in self._viewer.layers:
             return False
         return bool(
-            layer.data.dtype == seen.pixels.dtype
-            and layer.data.ndim == seen.pixels.ndim
-            and layer.data.shape[layer.ndim :] == seen.pixels.shape[layer.ndim :]
+            layer.data.dtype == pixels.dtype
+            and layer.data.ndim == pixels.ndim
+            and layer.data.shape[layer.ndim :] == pixels.shape[layer.ndim :]
         )
 
     def _replace(self, seen: Seen, state: dict[str, Any], kind: str) -> None:
@@ -262,6 +285,13 @@ class Preview:
         return False if self._hides_source else state["blending"] in _COVERING
 
     _hides_source = False
+
+
+def _place(layer: Any, state: dict[str, Any]) -> None:
+    """Put a layer where a state says."""
+    for name in ("scale", "rotate", "shear", "translate", "affine"):
+        if not np.array_equal(getattr(layer, name), state[name]):
+            setattr(layer, name, state[name])
 
 
 class WarpPreview(Preview):

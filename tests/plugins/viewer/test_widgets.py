@@ -42,7 +42,12 @@ def registered(request):
 
 
 def finish(widget, until):
+    """Wait until work has ended, and its result is in the list."""
+    from qtpy.QtWidgets import QApplication
+
     until(lambda: not widget.job.is_running)
+    for _ in range(3):
+        QApplication.processEvents()
 
 
 def preview_of(widget, until):
@@ -121,6 +126,32 @@ def test_live_preview(viewer, until, photo):
     widget.preview_box.value = False
     assert list(viewer.layers) == [source]
     assert source.visible
+
+
+def test_a_preview_becomes_the_result(viewer, until, photo, transform):
+    source = viewer.add_image(photo, name="photo", rgb=True, **transform(1, 2))
+    widget = docked(viewer, "Resize")
+    widget.scale.value = 2
+    viewer.scene.camera.zoom *= 3
+    widget.preview_box.value = True
+    layer = preview_of(widget, until)
+    widget.run()
+    finish(widget, until)
+    assert list(viewer.layers) == [source, layer]
+    assert layer.name == "photo 166x120"
+    assert layer.metadata["lerf"]["operation"] == "resize"
+    np.testing.assert_array_equal(layer.data, lerf_core.resize(photo, (120, 166), channel_axis=-1))
+    np.testing.assert_allclose(
+        layer._extent_augmented.world, source._extent_augmented.world, atol=1e-9
+    )
+    assert not widget.preview_box.value
+    assert widget.preview.layer is None
+    assert layer in widget.layer.choices
+    # And the next one is a layer of its own.
+    widget.preview_box.value = True
+    assert preview_of(widget, until) is not layer
+    widget.preview_box.value = False
+    assert list(viewer.layers) == [source, layer]
 
 
 def test_of_many_requests_the_last_shows(viewer, until, photo):
