@@ -362,7 +362,7 @@ def weighed(
     return result
 
 
-class _Exp2(torch.autograd.Function):  # type: ignore[misc]
+class _Exp2(torch.autograd.Function):
     """``2**(steps / 2**23)``; see `lerf_core.reference.exp2_steps`."""
 
     @staticmethod
@@ -458,7 +458,7 @@ def _mean_and_weights(
     return mean, total, trust
 
 
-class _Mean(torch.autograd.Function):  # type: ignore[misc]
+class _Mean(torch.autograd.Function):
     """The mean as differences to the first tap, and the share of the weight that counts."""
 
     @staticmethod

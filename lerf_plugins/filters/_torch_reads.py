@@ -180,7 +180,7 @@ def _triton_kernels() -> Any:
     return kernels
 
 
-class _FusedReads(torch.autograd.Function):  # type: ignore[misc]
+class _FusedReads(torch.autograd.Function):
     """Sums of a stage's reads, (planes, rows, cols, values)."""
 
     @staticmethod

@@ -243,7 +243,7 @@ def warp_perspective(
 # -- modules --------------------------------------------------------------------------
 
 
-class _Filter(nn.Module):  # type: ignore[misc]
+class _Filter(nn.Module):
     """A bank's tables as buffers, and the settings that go with them."""
 
     def __init__(self, settings: Settings) -> None:
