@@ -218,6 +218,7 @@ class ResamplingWidget(LayerWidget):
             self.tell(str(error))
             return
         if self.preview_box.value:
+            self._tell_of_first_run()
             self.preview.show(source, operation, self.frame())
         else:
             self.preview.clear()
@@ -247,7 +248,15 @@ class ResamplingWidget(LayerWidget):
         operation = self.operation(LayerImage.of(source))
         work = _work(operation, self._kind_of(operation))
         name = self.result_name(operation)
+        self.tell(f"Computing '{name}'")
+        self._tell_of_first_run()
         self.job.start(work, name, lambda made: self._add(source, operation, made, name))
+
+    def _tell_of_first_run(self) -> None:
+        from lerf_core import first_run_message
+
+        if message := first_run_message():
+            self.tell(message)
 
     def _kind_of(self, operation: Operation) -> str:
         """Return what the result is to be: one of those to choose from, but auto."""

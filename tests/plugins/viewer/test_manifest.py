@@ -17,6 +17,12 @@ def test_it_is_valid():
 
     found = manifest()
     assert found.name == "lerf"
+    validate("lerf", imports=False)
+
+
+def test_what_it_names_can_be_loaded(display):
+    from npe2.cli import validate
+
     validate("lerf", imports=True)
 
 
