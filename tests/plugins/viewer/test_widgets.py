@@ -1,6 +1,8 @@
 """The widgets, in a real viewer."""
 
 import json
+import re
+from pathlib import Path
 
 import dask.array as da
 import numpy as np
@@ -629,6 +631,19 @@ def test_samples_open(viewer):
         viewer.layers.clear()
         viewer.open_sample("lerf", name)
         assert viewer.layers
+
+
+def test_the_example_of_the_docs(viewer, until, monkeypatch):
+    import napari
+
+    page = (Path(__file__).resolve().parents[3] / "docs" / "napari.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    monkeypatch.setattr(napari, "Viewer", lambda: viewer)
+    monkeypatch.setattr(napari, "run", lambda: None)
+    names = {}
+    exec(compile(code, "docs/napari.md", "exec"), names)
+    finish(names["widget"], until)
+    assert viewer.layers[1].data.shape == (768, 1152, 3)
 
 
 def test_keyboard(viewer, photo):
