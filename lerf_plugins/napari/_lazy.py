@@ -8,6 +8,7 @@ keep Python's garbage collector busy, and the window waits for it.
 from __future__ import annotations
 
 import itertools
+import math
 import uuid
 from dataclasses import replace
 from functools import partial
@@ -29,6 +30,8 @@ Region = tuple[slice, ...]
 
 #: Chunks of a lazy result: what is computed when a corner of it shows.
 CHUNK = 512
+#: dask goes through all chunks of an array to slice it: of larger results chunks are larger.
+MOST_CHUNKS = 300_000
 #: Bytes of source chunks that a result keeps for its next chunks.
 CACHE_BYTES = 1 << 28
 #: Source pixels that are read at once.
@@ -171,7 +174,7 @@ class LazyLevel:
 
 
 def lazy_array(plan: Plan, source: ChunkReader) -> Any:
-    """Return a plan's result as a dask array of chunks of 512 rows and columns.
+    """Return a plan's result as a dask array of chunks of 512 rows and columns, or more.
 
     Parameters
     ----------
@@ -188,8 +191,11 @@ def lazy_array(plan: Plan, source: ChunkReader) -> Any:
     # Chunks run side by side, each on a thread of its own.
     plan = replace(plan, options=replace(plan.options, threads=1))
     chunks = [1] * len(plan.shape)
+    side = CHUNK
+    while math.prod(-(-size // side) for size in plan.out_shape) > MOST_CHUNKS:
+        side *= 2
     for axis, size in zip(plan.axes, plan.out_shape, strict=True):
-        chunks[axis] = min(size, CHUNK)
+        chunks[axis] = min(size, side)
     if plan.options.channel_axis is not None:
         chunks[plan.options.channel_axis] = -1
     return da.from_array(

@@ -181,10 +181,11 @@ def test_a_stored_array_is_read_by_its_chunks_once(exhaust):
 
 
 def test_the_graph_of_a_large_result_is_small():
-    level = da.zeros((2**20, 2**20), dtype=np.uint8, chunks=4096)
+    level = da.zeros((2**20, 2**20), dtype=np.uint8, chunks=16384)
     plan = plan_resize(level.shape, level.dtype, (2**21, 2**21), None, mode="edge")
     whole = _lazy.lazy_array(plan, _lazy.ChunkReader(level, ChunkCache(10**6)))
     assert whole.shape == (2**21, 2**21)
+    assert whole.chunksize == (4096, 4096)
     part = whole[2**20 : 2**20 + 100, :100]
     assert len(part.dask.cull(part.__dask_keys__()).to_dict()) < 10
     assert part.compute(scheduler="sync").shape == (100, 100)
