@@ -11,6 +11,7 @@ Times of the first row include loading and, on a machine's first run, compiling 
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import threading
 import time
@@ -261,6 +262,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("memory", "lazy"), help="some of the cases")
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     options = parser.parse_args()
+    faulthandler.enable()
     print("| case | s | longest block, ms | memory, MiB |\n|---|---|---|---|")
     benchmark = Benchmark(options.side)
     if options.only != "lazy":
