@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+from lerf_core.taps import POSITION_EPS
 
 __all__ = [
     "BoundedMap",
@@ -41,8 +42,6 @@ __all__ = [
 Matrix = npt.NDArray[np.float64]
 # Farther than this, positions are mistakes.
 _FAR = 2.0**40
-# Entries this close to whole numbers are, but for rounding: eps of float32, as for positions.
-_NEARLY_WHOLE = float(np.finfo(np.float32).eps)
 #: (2, rows, cols): source row and col of each output pixel; NaN where there is none.
 Positions = npt.NDArray[np.float64]
 
@@ -135,7 +134,7 @@ def moves_pixels(matrix: npt.ArrayLike) -> bool:
     whole = np.rint(affine)
     turn = np.abs(whole[:2, :2])
     single = bool((turn.sum(axis=0) == 1).all() and (turn.sum(axis=1) == 1).all())
-    near = bool(np.all(np.abs(affine - whole) < _NEARLY_WHOLE))
+    near = bool(np.all(np.abs(affine - whole) < POSITION_EPS))
     return near and single and whole[2].tolist() == [0, 0, 1]
 
 

@@ -11,21 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_plugins.napari._layer_image import LayerImage
-from lerf_plugins.napari._operations import LevelPlan, Operation, Shape
+from lerf_plugins.napari._operations import LevelPlan, Operation
 
 if TYPE_CHECKING:
     from lerf_core._windows import Block
     from lerf_core.tiled.source_cache import ChunkCache
 
-__all__ = ["Step", "compute_block", "in_levels", "in_memory", "lazily", "pyramid_shapes"]
+__all__ = ["Step", "compute_block", "in_levels", "in_memory", "lazily"]
 
 #: Sides of a tile of a result in memory: small enough for a smooth bar and a quick cancel.
 TILE = 1024
 #: A plane of more pixels is shown by the levels of a pyramid: to show one array of as many
 #: takes the window a tenth of a second, and more.
 MOST_PIXELS = 1 << 23
-#: Levels are added until both sides are no longer than this.
-SMALLEST = 1024
 
 
 @dataclass(frozen=True)
@@ -134,15 +132,15 @@ def in_levels(operation: Operation) -> Generator[Step, None, list[npt.NDArray[An
     list of ndarray
         Largest first.
     """
-    from lerf_core.tiled.pyramid import halve
+    from lerf_core.tiled.pyramid import halve, level_shapes
 
     image = operation.image
     pixels = yield from in_memory(operation)
     levels = [pixels]
     axes = (image.ndim - 2, image.ndim - 1)
-    shapes = pyramid_shapes(operation.out_shape)
-    for done in range(1, len(shapes)):
-        yield Step(done, len(shapes))
+    count = len(level_shapes(operation.out_shape, (0, 1), None))
+    for done in range(1, count):
+        yield Step(done, count)
         levels.append(
             halve(
                 levels[-1],
@@ -158,15 +156,6 @@ def in_levels(operation: Operation) -> Generator[Step, None, list[npt.NDArray[An
 # -- lazily ------------------------------------------------------------------------------
 
 
-def pyramid_shapes(shape: Shape) -> list[Shape]:
-    """Return the rows and columns of a pyramid's levels, each half of the one before."""
-    shapes = [shape]
-    while max(shapes[-1]) > SMALLEST:
-        rows, cols = shapes[-1]
-        shapes.append((-(-rows // 2), -(-cols // 2)))
-    return shapes
-
-
 def lazily(operation: Operation) -> Generator[Step, None, list[Any]]:
     """Make the levels of a lazy result: dask arrays, of which little is computed yet.
 
@@ -176,17 +165,18 @@ def lazily(operation: Operation) -> Generator[Step, None, list[Any]]:
     Yields
     ------
     Step
-        After each level, and each row of tiles of the smallest.
+        After each level, and each chunk of the smallest.
 
     Returns
     -------
     list of dask.array.Array
         Largest first.
     """
+    from lerf_core.tiled.pyramid import level_shapes
     from lerf_core.tiled.source_cache import ChunkCache
     from lerf_plugins.napari._lazy import CACHE_BYTES, ChunkReader, lazy_array
 
-    shapes = pyramid_shapes(operation.out_shape)
+    shapes = [(rows, cols) for rows, cols in level_shapes(operation.out_shape, (0, 1), None)]
     cache = ChunkCache(CACHE_BYTES)
     levels = []
     yield Step(0, len(shapes))

@@ -48,10 +48,12 @@ class Job:
     ----------
     changed : callable
         Told of each change: ``changed(step)``, with None when nothing runs any more.
+    tell : callable
+        Takes words on why work has failed, beside the notification.
     """
 
-    def __init__(self, changed: Callable[[Step | None], None]) -> None:
-        self._changed = changed
+    def __init__(self, changed: Callable[[Step | None], None], tell: Callable[[str], None]) -> None:
+        self._changed, self._tell = changed, tell
         self._worker: Any = None
         self._bar: Any = None
 
@@ -92,6 +94,7 @@ class Job:
 
     def _returned(self, result: Any, done: Callable[[Any], None]) -> None:
         if isinstance(result, _Failed):
+            self._tell(result.words)
             _show_error(result.words)
         elif result is not None:
             in_words(done)(result)

@@ -65,7 +65,7 @@ class LayerWidget(QWidget):
         )
         self.bar = ProgressBar(value=0, min=0, max=1)
         self.status = QLabel("")
-        self.job = Job(self._progressed)
+        self.job = Job(self._progressed, self.tell)
         self.run_button.changed.connect(self.run)
         self.cancel_button.changed.connect(self.cancel)
         # Called when nothing of the widget is left: no method of its own.
@@ -131,7 +131,9 @@ class LayerWidget(QWidget):
 
     def cancel(self) -> None:
         """Stop what runs."""
-        self.job.cancel()
+        if self.job.is_running:
+            self.job.cancel()
+            self.tell("Cancelled")
 
     def _closing(self) -> Callable[[], None]:
         """Return what stops the widget's work and leaves the viewer as it was."""
@@ -218,7 +220,8 @@ class ResamplingWidget(LayerWidget):
             self.tell(str(error))
             return
         if self.preview_box.value:
-            self._tell_of_first_run()
+            if self.preview.layer is None:
+                self._tell_of_first_run()
             self.preview.show(source, operation, self.frame())
         else:
             self.preview.clear()
@@ -279,7 +282,7 @@ class ResamplingWidget(LayerWidget):
         data, record = made
         levels = isinstance(data, list)
         state = operation.result_state(operation.placement, record, name=name, multiscale=levels)
-        if self.preview.become(data, state):
+        if self.preview.become(source, data, state):
             self.preview_box.value = False
             self._added(source, name)
             return

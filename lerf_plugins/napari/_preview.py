@@ -32,6 +32,8 @@ MOST_SOURCE = 1 << 23
 MOST_PIXELS = 1 << 22
 # Blending modes in which a preview above the source hides it.
 _COVERING = {"translucent", "translucent_no_depth", "opaque"}
+# What a user may have changed of a layer while its preview showed.
+_LOOKS = ("colormap", "contrast_limits", "gamma", "opacity", "blending", "axis_labels")
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,11 +186,13 @@ class Preview:
             self._source.visible = True
         self._source, self._hidden = None, False
 
-    def become(self, pixels: Any, state: dict[str, Any]) -> bool:
+    def become(self, source: Any, pixels: Any, state: dict[str, Any]) -> bool:
         """Make the preview's layer the result's, if it can be: nothing is added or removed then.
 
         Parameters
         ----------
+        source : napari.layers.Layer
+            That the result was made of: another's preview stays a preview.
         pixels : ndarray or list
         state : dict
             Of the result's layer.
@@ -198,11 +202,16 @@ class Preview:
         bool
             False: it cannot, and nothing is changed.
         """
-        if not isinstance(pixels, np.ndarray) or not self._fits(pixels):
+        if source is not self._source or not isinstance(pixels, np.ndarray):
+            return False
+        if not self._fits(pixels):
             return False
         layer, self._layer = self._layer, None
         self.clear()
         _place(layer, state)
+        for look in _LOOKS:
+            if hasattr(source, look):
+                setattr(layer, look, getattr(source, look))
         layer.data = pixels
         layer.metadata = state["metadata"]
         layer.name = state["name"]
@@ -289,6 +298,7 @@ class Preview:
 
 def _place(layer: Any, state: dict[str, Any]) -> None:
     """Put a layer where a state says."""
+    layer.units = state["units"]
     for name in ("scale", "rotate", "shear", "translate", "affine"):
         if not np.array_equal(getattr(layer, name), state[name]):
             setattr(layer, name, state[name])

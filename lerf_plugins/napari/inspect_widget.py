@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -147,11 +147,13 @@ class InspectWidget(LayerWidget):
         self.tell(f"Added {len(layers)} layers")
 
 
-class _Wanted:
+class _Wanted(NamedTuple):
     """What is to be shown."""
 
-    def __init__(self, maps: bool, ellipses: bool, slopes: bool, most: int) -> None:
-        self.maps, self.ellipses, self.slopes, self.most = maps, ellipses, slopes, most
+    maps: bool
+    ellipses: bool
+    slopes: bool
+    most: int
 
 
 def _maps_of(

@@ -11,6 +11,7 @@ from napari.layers import Image, Labels
 import lerf_core
 from lerf_core.errors import ImageTooLargeError
 from lerf_core.plans import plan_resize
+from lerf_core.tiled import pyramid
 from lerf_core.tiled.source_cache import ChunkCache
 from lerf_plugins.napari import _computing, _lazy, _preview
 from lerf_plugins.napari._layer_image import LayerImage
@@ -63,7 +64,7 @@ def test_too_large_is_told_before_anything_is_allocated(photo):
 
 
 def test_lazily(photo, exhaust, monkeypatch):
-    monkeypatch.setattr(_computing, "SMALLEST", 64)
+    monkeypatch.setattr(pyramid, "SMALLEST", 64)
     monkeypatch.setattr(_lazy, "CHUNK", 40)
     operation = resizing(Image(da.from_array(photo, chunks=(17, 29, 3)), rgb=True), (150, 200))
     _, levels = exhaust(_computing.lazily(operation))
@@ -76,7 +77,7 @@ def test_lazily(photo, exhaust, monkeypatch):
 
 def test_lazy_levels_come_from_the_source_s(exhaust, monkeypatch):
     """Each level reads the coarsest level of the source that holds its detail."""
-    monkeypatch.setattr(_computing, "SMALLEST", 32)
+    monkeypatch.setattr(pyramid, "SMALLEST", 32)
     read = set()
 
     def chunk(block_info=None, *, number):

@@ -156,6 +156,39 @@ def test_a_preview_becomes_the_result(viewer, until, photo, transform):
     assert list(viewer.layers) == [source, layer]
 
 
+def test_a_preview_of_another_layer_is_no_result(viewer, until, photo):
+    first = viewer.add_image(photo, name="first", rgb=True)
+    second = viewer.add_image(photo[::-1].copy(), name="second", rgb=True, translate=(100, 0))
+    widget = docked(viewer, "Resize")
+    widget.layer.value = first
+    widget.run()
+    # Meanwhile the user goes on to another layer.
+    widget.layer.value = second
+    widget.preview_box.value = True
+    finish(widget, until)
+    until(lambda: "first 166x120" in viewer.layers)
+    result = viewer.layers["first 166x120"]
+    np.testing.assert_array_equal(result.data, lerf_core.resize(photo, (120, 166), channel_axis=-1))
+    np.testing.assert_allclose(
+        result._extent_augmented.world, first._extent_augmented.world, atol=1e-9
+    )
+    assert second.visible
+
+
+def test_a_result_looks_as_its_source_does_now(viewer, until, photo):
+    source = viewer.add_image(photo[..., 0], contrast_limits=(0, 255))
+    widget = docked(viewer, "Resize")
+    widget.preview_box.value = True
+    preview_of(widget, until)
+    source.colormap, source.contrast_limits, source.gamma = "magma", (20, 200), 0.5
+    widget.run()
+    finish(widget, until)
+    result = viewer.layers[1]
+    assert result.colormap.name == "magma"
+    assert list(result.contrast_limits) == [20, 200]
+    assert result.gamma == 0.5
+
+
 def test_of_many_requests_the_last_shows(viewer, until, photo):
     viewer.add_image(photo, rgb=True)
     widget = docked(viewer, "Resize")
@@ -272,10 +305,11 @@ def test_a_multiscale_layer_in_memory(viewer, until, photo):
 
 
 def test_a_large_result_is_a_pyramid(viewer, until, monkeypatch, photo):
-    from lerf_plugins.napari import _computing, _layer_widget
+    from lerf_core.tiled import pyramid
+    from lerf_plugins.napari import _layer_widget
 
     monkeypatch.setattr(_layer_widget, "MOST_PIXELS", 10_000)
-    monkeypatch.setattr(_computing, "SMALLEST", 50)
+    monkeypatch.setattr(pyramid, "SMALLEST", 50)
     viewer.add_image(photo, rgb=True)
     widget = docked(viewer, "Resize")
     widget.run()
@@ -305,6 +339,7 @@ def test_cancel(viewer, until, monkeypatch):
     widget.cancel()
     finish(widget, until)
     assert len(viewer.layers) == 1
+    assert widget.status.text() == "Cancelled"
     assert widget.run_button.enabled
     assert not widget.cancel_button.enabled
     # And again.
@@ -323,6 +358,7 @@ def test_errors_are_words(viewer, until, told):
     widget.run()
     finish(widget, until)
     assert any("GiB of memory" in one for one in told)
+    assert "GiB of memory" in widget.status.text()
     assert len(viewer.layers) == 1
 
 
