@@ -19,10 +19,10 @@ from imageio.v3 import imread
 from PIL import Image
 
 import lerf_core
-from lerf_core._engines import get_engine
-from lerf_core._records import empty_records, parts
+from lerf_core.backends.contract import get_engine
+from lerf_core.backends.packed import empty_records, parts
 from lerf_core.bank import LutBank
-from lerf_core.taps import axis_taps
+from lerf_core.sampling.taps import axis_taps
 
 PHOTO = Path(__file__).resolve().parents[1] / "examples" / "photos" / "coffee.jpg"
 

@@ -21,8 +21,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lerf_plugins.filters import _torch_grids, _torch_images, _torch_reads
+from lerf_core.backends.torch import grids as _torch_grids
+from lerf_core.backends.torch import image_reads as _torch_reads
 from lerf_plugins.filters.torch import GridSample, Interpolate
+from lerf_plugins.filters.torch import images as _torch_images
 
 # Forward: the right side leans back, a little turned.
 HOMOGRAPHY = ((0.9, 0.12, 0.02), (-0.1, 0.95, 0.03), (0.12, 0.05, 1.0))

@@ -24,10 +24,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
 from imageio.v3 import imread, imwrite
-
-from training.models import TableModel, starting_bank
-from training.patches import PatchOptions, PatchSource
-from training.photographs import scan
+from lerf_training.data.patches import PatchOptions, PatchSource
+from lerf_training.data.photographs import scan
+from lerf_training.models.tables import TableModel, starting_bank
 
 PHOTO = Path(__file__).resolve().parents[1] / "examples" / "photos" / "coffee.jpg"
 

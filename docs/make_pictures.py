@@ -16,8 +16,9 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 import lerf_core
-from lerf_cli.inspection import Crop, arrow_panel, ellipse_panel
-from lerf_core import geometry, inspection, reference
+from lerf_cli.figures.inspection import Crop, arrow_panel, ellipse_panel
+from lerf_core import geometry, inspection
+from lerf_core.backends.reference import method as reference
 from lerf_core.bank import LEVELS, PLANE, PLANE_BIAS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -21,13 +21,21 @@ class Entry:
 
 
 COMMANDS = {
-    "resize": Entry("lerf_cli.resize", "resize", "Resize images to a scale or a size."),
-    "warp": Entry("lerf_cli.warp", "warp", "Warp images by a matrix, corners, angle or field."),
-    "models": Entry("lerf_cli.models", "models", "List, inspect, import and export banks."),
-    "train": Entry("lerf_cli.train", "train", "Train a bank on photographs."),
-    "finetune": Entry("lerf_cli.finetune", "finetune", "Train a bank's tables further."),
-    "transfer": Entry("lerf_cli.transfer", "transfer", "Turn trained networks into tables."),
-    "evaluate": Entry("lerf_cli.evaluate", "evaluate", "Measure quality on benchmark folders."),
+    "resize": Entry("lerf_cli.commands.resize", "resize", "Resize images to a scale or a size."),
+    "warp": Entry(
+        "lerf_cli.commands.warp", "warp", "Warp images by a matrix, corners, angle or field."
+    ),
+    "models": Entry(
+        "lerf_cli.commands.models", "models", "List, inspect, import and export banks."
+    ),
+    "train": Entry("lerf_cli.commands.train", "train", "Train a bank on photographs."),
+    "finetune": Entry("lerf_cli.commands.finetune", "finetune", "Train a bank's tables further."),
+    "transfer": Entry(
+        "lerf_cli.commands.transfer", "transfer", "Turn trained networks into tables."
+    ),
+    "evaluate": Entry(
+        "lerf_cli.commands.evaluate", "evaluate", "Measure quality on benchmark folders."
+    ),
 }
 
 

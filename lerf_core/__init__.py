@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lerf_core import chunked, errors, geometry, inspection, metrics
-    from lerf_core._startup import first_run_message
-    from lerf_core.bank import LutBank, analytic_bank
+    from lerf_core.backends.first_run import first_run_message
+    from lerf_core.bank.loading import DEFAULT_BANK, available_banks, load_bank, user_bank_folder
+    from lerf_core.bank.model import LutBank, analytic_bank
     from lerf_core.geometry import Displacement, homography_from_points
     from lerf_core.inspection import parameter_maps
-    from lerf_core.loading import DEFAULT_BANK, available_banks, load_bank, user_bank_folder
     from lerf_core.resampling import rescale, resize, warp
-    from lerf_core.taps import rescaled_shape
+    from lerf_core.sampling.taps import rescaled_shape
 
 __all__ = [
     "DEFAULT_BANK",
@@ -44,19 +44,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "DEFAULT_BANK": "loading",
+    "DEFAULT_BANK": "bank.loading",
     "Displacement": "geometry",
     "LutBank": "bank",
     "analytic_bank": "bank",
-    "available_banks": "loading",
-    "first_run_message": "_startup",
+    "available_banks": "bank.loading",
+    "first_run_message": "backends.first_run",
     "homography_from_points": "geometry",
-    "load_bank": "loading",
+    "load_bank": "bank.loading",
     "parameter_maps": "inspection",
     "rescale": "resampling",
-    "rescaled_shape": "taps",
+    "rescaled_shape": "sampling.taps",
     "resize": "resampling",
-    "user_bank_folder": "loading",
+    "user_bank_folder": "bank.loading",
     "warp": "resampling",
 }
 

@@ -1,6 +1,6 @@
 """What a bank says of an image: the parameter maps, the ellipses and the slopes they mean.
 
-`lerf_core.table_inspection`, whose names are here too, looks at the tables. Arrays alone;
+`lerf_core.bank.inspection`, whose names are here too, looks at the tables. Arrays alone;
 ``lerf models inspect`` draws them.
 
 Convention
@@ -23,19 +23,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core._apply import prepare_channels
-from lerf_core._engines import get_engine
-from lerf_core._options import Options, spatial_axes
-from lerf_core._parallel import thread_count
-from lerf_core._planes import Border
-from lerf_core._records import parts
-from lerf_core._validation import check_image, check_value_range
-from lerf_core._values import ValueScale
-from lerf_core.bank import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT, SLOPES, Kind, LutBank
-from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.loading import load_bank
-from lerf_core.memory import check_memory
-from lerf_core.table_inspection import (
+from lerf_core.backends.contract import get_engine
+from lerf_core.backends.packed import parts
+from lerf_core.bank.inspection import (
     SLICES,
     TableStatistics,
     edge_response,
@@ -44,6 +34,24 @@ from lerf_core.table_inspection import (
     table_slice,
     table_statistics,
 )
+from lerf_core.bank.loading import load_bank
+from lerf_core.bank.model import (
+    LEVELS,
+    PLANE_BIAS,
+    RESIDUAL_UNIT,
+    SLOPE_UNIT,
+    SLOPES,
+    Kind,
+    LutBank,
+)
+from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+from lerf_core.execution.compute import prepare_channels
+from lerf_core.execution.memory import check_memory
+from lerf_core.execution.threads import thread_count
+from lerf_core.options import Options, spatial_axes
+from lerf_core.pixels.channels import Border
+from lerf_core.pixels.values import ValueScale
+from lerf_core.validation import check_image, check_value_range
 
 __all__ = [
     "COEFFICIENTS",

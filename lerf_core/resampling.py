@@ -3,7 +3,7 @@
 Convention
 ----------
 Images are indexed (row, col). Pixel centres lie at integers, and resizing keeps the
-centres of source and result together (`lerf_core.taps`). Matrices act on (x, y) = (col,
+centres of source and result together (`lerf_core.sampling.taps`). Matrices act on (x, y) = (col,
 row); coordinate arrays are (row, col) (`lerf_core.geometry`).
 """
 
@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core._samplers import Image
-from lerf_core._validation import check_image
-from lerf_core.bank import LutBank
-from lerf_core.geometry import Displacement
-from lerf_core.memory import check_memory
-from lerf_core.plans import Plan, plan_rescale, plan_resize, plan_warp
+from lerf_core.bank.model import LutBank
+from lerf_core.execution.memory import check_memory
+from lerf_core.execution.plan import Plan, plan_rescale, plan_resize, plan_warp
+from lerf_core.execution.samplers import Image
+from lerf_core.geometry.maps import Displacement
+from lerf_core.validation import check_image
 
 Bank = LutBank | str | None
 

@@ -1,5 +1,6 @@
 """Fixtures and settings shared by every test."""
 
+import ast
 import importlib.util
 import os
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from lerf_core.bank import KINDS, PLANE, PLANE_BIAS, LutBank, Stage
-from lerf_core.patterns import PATTERNS
+from lerf_core.bank.patterns import PATTERNS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -56,19 +57,42 @@ if VIEWER_PROBLEM is None:
     pytest_plugins = ["pytestqt.plugin", "napari.utils._testsupport"]
 
 
-def drop_stale_kernels() -> None:
-    """Delete cached kernels that are older than the sources of their constants.
+def _imports_of(path: Path) -> set[Path]:
+    """Return the project's files that a module imports where it is loaded, and those that they do."""
+    roots = {"lerf_core": ROOT / "lerf_core", "lerf_training": ROOT / "training" / "lerf_training"}
+    found: set[Path] = set()
+    waiting = [path]
+    while waiting:
+        for node in ast.parse(waiting.pop().read_text(encoding="utf-8")).body:
+            if not isinstance(node, ast.ImportFrom) or node.module is None:
+                continue
+            package, *names = node.module.split(".")
+            if package not in roots:
+                continue
+            module = roots[package].joinpath(*names)
+            for file in (module.with_suffix(".py"), module / "__init__.py"):
+                if file.is_file() and file not in found:
+                    found.add(file)
+                    waiting.append(file)
+    return found
 
-    numba looks at a kernel's own file alone, and constants come from other modules.
+
+def drop_stale_kernels() -> None:
+    """Delete cached kernels that are older than a module they take a constant or a helper from.
+
+    numba looks at a kernel's own file alone.
     """
-    core = list((ROOT / "lerf_core").rglob("*.py"))
-    # What the kernels of training take from elsewhere.
-    constants = [ROOT / "lerf_core" / name for name in ("taps.py", "bank.py")]
-    for package, sources in (("lerf_core", core), ("training", constants)):
-        newest = max(path.stat().st_mtime for path in sources)
-        for path in (ROOT / package / "_numba" / "__pycache__").glob("*.nbi"):
-            if path.stat().st_mtime < newest:
-                path.unlink(missing_ok=True)
+    folders = [
+        ROOT / "lerf_core" / "backends" / "numba",
+        ROOT / "training" / "lerf_training" / "operations" / "numba",
+        ROOT / "training" / "lerf_training" / "data",
+    ]
+    for folder in folders:
+        for source in folder.glob("*.py"):
+            newest = max((file.stat().st_mtime for file in _imports_of(source)), default=0.0)
+            for kernel in (folder / "__pycache__").glob(f"{source.stem}.*.nbi"):
+                if kernel.stat().st_mtime < newest:
+                    kernel.unlink(missing_ok=True)
 
 
 drop_stale_kernels()

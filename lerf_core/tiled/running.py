@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from lerf_core._samplers import Image
-from lerf_core._windows import Block, Window
 from lerf_core.errors import TiledFileError
-from lerf_core.plans import Piece, Plan
+from lerf_core.execution.plan import Piece, Plan
+from lerf_core.execution.samplers import Image
+from lerf_core.sampling.windows import Block, Window
 
 if TYPE_CHECKING:
-    from lerf_core.tiled.sources import Source
-    from lerf_core.tiled.targets import Target
+    from lerf_core.io.sources import Source
+    from lerf_core.io.targets import Target
 
 __all__ = ["Progress", "Work", "block_shape", "run"]
 

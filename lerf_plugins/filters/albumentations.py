@@ -37,11 +37,11 @@ from albumentations.core.transforms_interface import DualTransform
 from albumentations.core.type_definitions import ALL_TARGETS
 
 from lerf_core import geometry
-from lerf_core._validation import check_choice, check_count
 from lerf_core.bank import LutBank
+from lerf_core.bank.loading import load_bank
 from lerf_core.errors import InvalidArgumentError
-from lerf_core.loading import load_bank
-from lerf_plugins.filters._placements import (
+from lerf_core.validation import check_choice, check_count
+from lerf_plugins.filters.augment.placements import (
     Placement,
     affine,
     axis_ranges,

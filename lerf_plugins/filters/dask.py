@@ -24,13 +24,14 @@ import dask.array as da
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core._options import spatial_axes
-from lerf_core._validation import check_count
-from lerf_core._windows import Block, Window
 from lerf_core.bank import LutBank
-from lerf_core.chunked import Keywords, rescale, resize, warp
+from lerf_core.chunked import rescale, resize, warp
+from lerf_core.chunked.functions import Keywords
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.plans import Plan, plan_rescale
+from lerf_core.execution.plan import Plan, plan_rescale
+from lerf_core.options import spatial_axes
+from lerf_core.sampling.windows import Block, Window
+from lerf_core.validation import check_count
 
 __all__ = ["depth", "resample_block", "rescale", "rescale_blocks", "resize", "warp"]
 

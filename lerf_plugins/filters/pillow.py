@@ -32,9 +32,9 @@ import numpy.typing as npt
 from PIL import Image
 
 import lerf_core
+from lerf_core.bank.loading import SHRINKING_BANK
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.geometry import as_homography, moves_pixels
-from lerf_core.loading import SHRINKING_BANK
 
 __all__ = ["contain", "fit", "resize", "transform"]
 

@@ -28,10 +28,10 @@ from skimage.transform import PiecewiseAffineTransform, ProjectiveTransform
 from skimage.util import img_as_float
 
 import lerf_core
+from lerf_core.bank.loading import SHRINKING_BANK
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.geometry import moves_pixels
-from lerf_core.loading import SHRINKING_BANK
-from lerf_core.taps import POSITION_EPS
+from lerf_core.sampling.taps import POSITION_EPS
 
 __all__ = ["rescale", "resize", "warp"]
 

@@ -37,12 +37,12 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core import geometry
-from lerf_core._validation import BORDER_MODES, check_choice, check_count, check_number
 from lerf_core.bank import LutBank
+from lerf_core.bank.loading import load_bank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.loading import load_bank
-from lerf_core.taps import rescaled_shape
-from lerf_plugins.filters._containers import (
+from lerf_core.sampling.taps import rescaled_shape
+from lerf_core.validation import BORDER_MODES, check_choice, check_count, check_number
+from lerf_plugins.filters.augment.containers import (
     Held,
     box_format_of,
     held,
@@ -50,7 +50,7 @@ from lerf_plugins.filters._containers import (
     take_rows,
     wrapped_boxes,
 )
-from lerf_plugins.filters._placements import (
+from lerf_plugins.filters.augment.placements import (
     BOX_FORMATS,
     Placement,
     affine,

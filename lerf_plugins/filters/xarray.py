@@ -45,11 +45,11 @@ import xarray as xr
 
 import lerf_core
 from lerf_core import chunked
-from lerf_core._validation import check_output_shape, check_scale
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.geometry import Displacement
-from lerf_core.taps import rescaled_shape
-from lerf_plugins.filters._coordinates import interpolated, moved_transform
+from lerf_core.sampling.taps import rescaled_shape
+from lerf_core.validation import check_output_shape, check_scale
+from lerf_plugins.filters.coordinates import interpolated, moved_transform
 
 __all__ = ["rescale", "resize", "warp"]
 

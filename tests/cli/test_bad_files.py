@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lerf_cli.errors import FileError
-from lerf_cli.reading import read_header, read_picture
+from lerf_core.io.errors import FileError
+from lerf_core.io.reading import read_header, read_picture
 
 
 def chunk(name: bytes, data: bytes) -> bytes:

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from lerf_training.evaluation.evaluation import Comparison, Score
 
-from lerf_cli.evaluation_pictures import find_detail, side_by_side
-from training.evaluation import Comparison, Score
+from lerf_cli.figures.evaluation import find_detail, side_by_side
 
 
 def compared(high, results, *, case="x2", mask=None):

@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image
 
 import lerf_core
-from lerf_cli.reading import read_picture
+from lerf_core.io.reading import read_picture
 
 MODES = {
     "L": ["png", "tif", "jpg", "bmp", "webp", "gif", "ppm", "tga", "jp2"],

@@ -17,7 +17,7 @@ import zarr
 from PIL import Image
 
 import lerf_core
-from lerf_cli import cluster, large
+from lerf_cli.batch import cluster, large
 
 TURN = ("--rotate", "15")
 

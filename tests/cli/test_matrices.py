@@ -13,8 +13,8 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lerf_cli.errors import FileError
-from lerf_cli.matrices import read_field, read_matrix, read_points
+from lerf_cli.options.matrices import read_field, read_matrix, read_points
+from lerf_core.io.errors import FileError
 
 MATRIX = np.array([[1.5, 0.25, -3], [0, 2, 1e-3], [1e-5, 0, 1]])
 NUMBERS = st.floats(-1e6, 1e6)
@@ -170,7 +170,7 @@ def test_bad_fields(tmp_path):
 
 
 def test_fields_in_npy_are_not_loaded_as_a_whole(tmp_path):
-    from lerf_cli.matrices import read_field
+    from lerf_cli.options.matrices import read_field
 
     steps = np.random.default_rng(0).random((20, 30, 2)).astype(np.float32)
     np.save(tmp_path / "field.npy", steps)

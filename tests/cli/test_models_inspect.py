@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image
 
 import lerf_core
-from lerf_cli import inspection, sheets
+from lerf_cli.figures import inspection, sheets
 from lerf_core.bank import PLANE
 from lerf_core.inspection import Slopes
 
@@ -221,7 +221,7 @@ def test_failures_are_one_line(run, tmp_path, photo, linear):
 
 def test_help_is_light():
     code = (
-        "import sys; from lerf_cli.models import models; import lerf_cli.models_inspect; "
+        "import sys; from lerf_cli.commands.models import models; import lerf_cli.commands.models_inspect; "
         "models(['inspect', '--help'], standalone_mode=False); "
         "sys.exit(bool({'numpy', 'numba', 'PIL', 'lerf_core'} & set(sys.modules)))"
     )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lerf_cli.sizes import Scale, Size, parse_scale, parse_size
+from lerf_cli.options.sizes import Scale, Size, parse_scale, parse_size
 
 SIDES = st.integers(1, 10**6)
 FACTORS = st.floats(1e-3, 1e3)

@@ -17,7 +17,7 @@ from lerf_core.bank import KINDS
 
 pytest.importorskip("torch")
 
-from training.checkpoints import is_checkpoint, read_checkpoint
+from lerf_training.loop.checkpoints import is_checkpoint, read_checkpoint
 
 TINY = ("--batch", 2, "--patch", 20, "--points", 64, "--threads", 1)
 
@@ -155,7 +155,7 @@ def test_an_interrupted_process_goes_on_where_it_stopped(run, tmp_path, photos, 
 
 
 def test_a_resumed_training_makes_the_bank(run, tmp_path, photos, bank, checkpoint, monkeypatch):
-    from training.trainer import Trainer
+    from lerf_training.loop.trainer import Trainer
 
     command = ("train", photos, "-o", bank, "--kind", "lerf-l", "--steps", 6, *TINY)
     train = Trainer._train

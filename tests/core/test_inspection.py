@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import lerf_core
-from lerf_core import inspection, reference
+from lerf_core import inspection
+from lerf_core.backends.reference import method as reference
 from lerf_core.bank import (
     KINDS,
     PLANE,
@@ -21,7 +22,7 @@ from lerf_core.bank import (
 )
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.inspection import ellipses, parameter_maps, slopes
-from lerf_core.taps import axis_taps
+from lerf_core.sampling.taps import axis_taps
 
 SHAPE = (13, 17)
 

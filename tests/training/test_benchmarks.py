@@ -2,16 +2,15 @@
 
 import numpy as np
 import pytest
-from PIL import Image
-
-from training.benchmarks import (
+from lerf_training.data.benchmarks import (
     find_scale_pairs,
     find_warp_pairs,
     format_scale,
     read_matrix,
     read_rgb,
 )
-from training.errors import DatasetError, MissingExtraError
+from lerf_training.errors import DatasetError, MissingExtraError
+from PIL import Image
 
 
 def save(path, array):

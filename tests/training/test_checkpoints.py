@@ -5,9 +5,8 @@ import pickle
 
 import numpy as np
 import pytest
-
-from lerf_core.bank import analytic_bank
-from training.checkpoints import (
+from lerf_training.errors import CheckpointError
+from lerf_training.loop.checkpoints import (
     CHECKPOINT_KEY,
     Checkpoint,
     bank_of_checkpoint,
@@ -15,7 +14,8 @@ from training.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
-from training.errors import CheckpointError
+
+from lerf_core.bank import analytic_bank
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lerf_training.data.benchmarks import find_scale_pairs, read_rgb
+from lerf_training.data.degradation import crop_to_scale, degrade, low_shape
 from PIL import Image
 
 import lerf_core
 from lerf_core.errors import InvalidArgumentError
-from lerf_core.taps import axis_positions
-from training.benchmarks import find_scale_pairs, read_rgb
-from training.degradation import crop_to_scale, degrade, low_shape
+from lerf_core.sampling.taps import axis_positions
 
 SCALES = [(2.0, 2.0), (1.5, 1.5), (3.0, 1.25), (1.7, 2.3), (1.0, 4.0)]
 

@@ -5,16 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
-
-from lerf_core import rescaled_shape
-from lerf_core.errors import BankError, InvalidArgumentError
-from lerf_core.metrics import luma, psnr, ssim
-from lerf_core.taps import axis_positions
-from training.benchmarks import ScalePair
-from training.degradation import degrade
-from training.errors import DatasetError, MissingExtraError
-from training.evaluation import (
+from lerf_training.data.benchmarks import ScalePair
+from lerf_training.data.degradation import degrade
+from lerf_training.errors import DatasetError, MissingExtraError
+from lerf_training.evaluation.evaluation import (
     Score,
     degradations,
     evaluate_scale,
@@ -26,13 +20,19 @@ from training.evaluation import (
     shave_of,
     warp_mask,
 )
-from training.methods import (
+from lerf_training.evaluation.methods import (
     BASELINES,
     Method,
     bank_method,
     baseline_method,
     installed_baselines,
 )
+from PIL import Image
+
+from lerf_core import rescaled_shape
+from lerf_core.errors import BankError, InvalidArgumentError
+from lerf_core.metrics import luma, psnr, ssim
+from lerf_core.sampling.taps import axis_positions
 
 
 @pytest.fixture
@@ -260,7 +260,9 @@ def test_baseline_warps_are_forward_with_centres_at_integers(name, photo):
 def test_baseline_errors(monkeypatch):
     with pytest.raises(InvalidArgumentError, match="no baseline 'magic'"):
         baseline_method("magic")
-    monkeypatch.setattr("training.methods._is_installed", lambda module: module == "PIL")
+    monkeypatch.setattr(
+        "lerf_training.evaluation.methods._is_installed", lambda module: module == "PIL"
+    )
     assert installed_baselines() == ("pillow-bilinear", "pillow-bicubic", "pillow-lanczos")
     with pytest.raises(MissingExtraError, match=r"needs OpenCV: pip install 'lerf\[evaluate\]'"):
         baseline_method("opencv-cubic")
@@ -281,7 +283,9 @@ def test_a_checkpoint_is_a_bank(tmp_path, monkeypatch, random_bank):
     save_file = pytest.importorskip("safetensors.numpy").save_file
     path = tmp_path / "step.safetensors"
     save_file({"x": np.zeros(1, np.float32)}, path, metadata={"lerf-checkpoint": "{}"})
-    monkeypatch.setattr("training.checkpoints.bank_of_checkpoint", lambda path: random_bank)
+    monkeypatch.setattr(
+        "lerf_training.loop.checkpoints.bank_of_checkpoint", lambda path: random_bank
+    )
     method = bank_method(str(path))
     assert method.name == random_bank.name
     assert method.description == f"lerf-g checkpoint {path}"

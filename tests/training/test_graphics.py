@@ -1,8 +1,7 @@
 """Drawn planes."""
 
 import numpy as np
-
-from training.graphics import draw_graphics
+from lerf_training.data.graphics import draw_graphics
 
 
 def test_planes_are_of_the_size_asked_for_and_decided_by_the_generator():

@@ -6,11 +6,12 @@ import pytest
 # ruff: noqa: E402 - torch may be missing, and with it what follows
 torch = pytest.importorskip("torch")
 
-from lerf_core import reference
+from lerf_training.models.tables import TableModel, starting_bank
+
+from lerf_core.backends.reference import method as reference
 from lerf_core.bank import KINDS
 from lerf_core.errors import InvalidArgumentError
-from lerf_core.taps import axis_taps, point_taps
-from training.models import TableModel, starting_bank
+from lerf_core.sampling.taps import axis_taps, point_taps
 
 
 def reference_stages(bank, plane):

@@ -6,11 +6,12 @@ import pytest
 # ruff: noqa: E402 - torch may be missing, and with it what follows
 torch = pytest.importorskip("torch")
 
-from lerf_core import reference
+from lerf_training.models.networks import EntryNetwork, NetworkModel
+from lerf_training.models.tables import TableModel, starting_bank
+
+from lerf_core.backends.reference import method as reference
 from lerf_core.bank import KINDS, PATTERNS, PLANE_BIAS, LutBank, Stage, two_stages
 from lerf_core.errors import InvalidArgumentError
-from training.models import TableModel, starting_bank
-from training.networks import EntryNetwork, NetworkModel
 
 KIND_NAMES = sorted(KINDS)
 

@@ -10,10 +10,8 @@ import pytest
 # ruff: noqa: E402 - torch may be missing, and with it what follows
 torch = pytest.importorskip("torch")
 
-from lerf_core import reference
-from lerf_core.bank import KINDS, PLANE_BIAS
-from training._numba import reads as reads_module
-from training.operations import (
+from lerf_training.operations.numba import reads as reads_module
+from lerf_training.operations.operations import (
     StageReads,
     limited,
     quantise,
@@ -22,6 +20,9 @@ from training.operations import (
     spread,
     weighted_mean,
 )
+
+from lerf_core.backends.reference import method as reference
+from lerf_core.bank import KINDS, PLANE_BIAS
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
 
@@ -206,9 +207,9 @@ def test_read_kernels_are_found_in_the_cache_by_the_next_process(random_bank):
     read_tables(levels((1, 4, 4)), tables, reads)
     script = """
 import numpy as np, torch
-from training.operations import StageReads, read_tables
-from training.models import starting_bank
-from training._numba.reads import read_kernels
+from lerf_training.operations.operations import StageReads, read_tables
+from lerf_training.models.tables import starting_bank
+from lerf_training.operations.numba.reads import read_kernels
 reads = StageReads.of(starting_bank("lerf-g", interval=16), 0)
 read_tables(torch.zeros(1, 4, 4), torch.zeros(3, 17**4, 1), reads)
 print(sum(read_kernels(1, 4)[0].stats.cache_hits.values()))

@@ -5,14 +5,14 @@ import time
 
 import numpy as np
 import pytest
+from lerf_training.data import patches
+from lerf_training.data.degrade_kernels import sample_homography
+from lerf_training.data.patches import PatchOptions, PatchSource, degrade
+from lerf_training.data.photographs import scan
+from lerf_training.errors import DatasetError
 from PIL import Image
 
 from lerf_core.errors import InvalidArgumentError
-from training import patches
-from training._numba.degrade import sample_homography
-from training.errors import DatasetError
-from training.patches import PatchOptions, PatchSource, degrade
-from training.photographs import scan
 
 TINY = PatchOptions(batch=2, size=20, points=64, graphics=0.3)
 

@@ -5,11 +5,10 @@ import shutil
 import numpy as np
 import pytest
 import tifffile
+from lerf_training.data import photographs
+from lerf_training.data.photographs import Photograph, read_photograph, scan, split
+from lerf_training.errors import DatasetError
 from PIL import Image
-
-from training import photographs
-from training.errors import DatasetError
-from training.photographs import Photograph, read_photograph, scan, split
 
 
 @pytest.fixture

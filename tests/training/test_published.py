@@ -1,10 +1,9 @@
 """The published figures through this project's own evaluation, to the printed digit."""
 
 import pytest
-
-from training.benchmarks import find_scale_pairs, find_warp_pairs
-from training.evaluation import evaluate_scale, evaluate_warp, means
-from training.methods import bank_method, baseline_method, installed_baselines
+from lerf_training.data.benchmarks import find_scale_pairs, find_warp_pairs
+from lerf_training.evaluation.evaluation import evaluate_scale, evaluate_warp, means
+from lerf_training.evaluation.methods import bank_method, baseline_method, installed_baselines
 
 
 def sr_figures(folder, method):

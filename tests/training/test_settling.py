@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from training.settling import settle  # noqa: E402
+from lerf_training.models.settling import settle  # noqa: E402
 
 
 def grid(*shape, seed=0):

@@ -12,23 +12,24 @@ import pytest
 # ruff: noqa: E402 - torch may be missing, and with it what follows
 torch = pytest.importorskip("torch")
 
-from lerf_core import load_bank
-from lerf_core.bank import KINDS
-from lerf_core.errors import InvalidArgumentError
-from training import trainer as trainer_module
-from training.checkpoints import (
+from lerf_training.data.patches import PatchOptions
+from lerf_training.data.photographs import scan, split
+from lerf_training.errors import CheckpointError, DatasetError
+from lerf_training.loop import trainer as trainer_module
+from lerf_training.loop.checkpoints import (
     bank_of_checkpoint,
     is_checkpoint,
     read_checkpoint,
     write_checkpoint,
 )
-from training.errors import CheckpointError, DatasetError
-from training.models import starting_bank
-from training.options import TrainingOptions
-from training.patches import PatchOptions
-from training.photographs import scan, split
-from training.trainer import Trainer
-from training.validation import Validation
+from lerf_training.loop.options import TrainingOptions
+from lerf_training.loop.trainer import Trainer
+from lerf_training.loop.validation import Validation
+from lerf_training.models.tables import starting_bank
+
+from lerf_core import load_bank
+from lerf_core.bank import KINDS
+from lerf_core.errors import InvalidArgumentError
 
 PATCHES = PatchOptions(batch=2, size=20, points=64)
 

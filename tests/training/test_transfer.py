@@ -8,13 +8,14 @@ import pytest
 # ruff: noqa: E402 - torch may be missing, and with it what follows
 torch = pytest.importorskip("torch")
 
-from lerf_core import reference
+from lerf_training.models.networks import NetworkModel
+from lerf_training.models.tables import TableModel, starting_bank
+from lerf_training.models.transfer import measure, sample, transfer
+from lerf_training.operations.operations import stage_values
+
+from lerf_core.backends.reference import method as reference
 from lerf_core.bank import KINDS
 from lerf_core.errors import BankError, InvalidArgumentError
-from training.models import TableModel, starting_bank
-from training.networks import NetworkModel
-from training.operations import stage_values
-from training.transfer import measure, sample, transfer
 
 
 @pytest.fixture(scope="module", params=sorted(KINDS))

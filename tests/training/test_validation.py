@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from lerf_training.data.photographs import scan
+from lerf_training.loop.validation import SCALES, Validation
 from PIL import Image
 
 import lerf_core
 from lerf_core.metrics import luma, psnr
-from training.photographs import scan
-from training.validation import SCALES, Validation
 
 
 def test_figures_are_those_of_the_resized_middle(make_photographs, random_bank):

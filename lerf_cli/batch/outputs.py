@@ -1,0 +1,306 @@
+"""Which files go in, where each comes out, and the conflicts found before anything is written."""
+
+from __future__ import annotations
+
+import os
+import stat
+import string
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from lerf_core.io.errors import FileError, one_line
+from lerf_core.io.formats import Format, by_path, looks_like_image
+
+PIPE = "-"
+FIELDS = ("stem", "name", "ext", "parent", "width", "height", "bank")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One input.
+
+    Attributes
+    ----------
+    path : Path or None
+        None is standard input.
+    folder : Path
+        Folder below the given input folder, mirrored in the output.
+    error : str or None
+        Why it cannot be read, where that is known already.
+    """
+
+    path: Path | None
+    folder: Path = Path()
+    error: str | None = None
+
+    @property
+    def label(self) -> str:
+        """Name in messages."""
+        return "<stdin>" if self.path is None else str(self.path)
+
+    @property
+    def name(self) -> str:
+        """File name."""
+        return "stdin" if self.path is None else self.path.name
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input and its output; ``output`` None is standard output."""
+
+    entry: Entry
+    output: Path | None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """The meaning of ``--output``: ``kind`` is pipe, pattern, folder or file."""
+
+    kind: str
+    text: str
+
+    @property
+    def path(self) -> Path:
+        """The folder or the file."""
+        return Path(self.text)
+
+
+def interpret_target(text: str, inputs: Iterable[str]) -> Target:
+    """Tell what ``--output`` means for these inputs.
+
+    Parameters
+    ----------
+    text : str
+        ``-`` is standard output; a text with braces a pattern; an existing folder, a text that ends
+        with a slash, several inputs or an input folder make it a folder; else it is a file.
+    inputs : iterable of str
+
+    Raises
+    ------
+    click.UsageError
+        If inputs and output do not go together, or a pattern has unknown fields.
+    """
+    given = list(inputs)
+    if text == PIPE:
+        if len(given) != 1 or is_folder(given[0]):
+            raise click.UsageError("'-o -' takes exactly one input file")
+        return Target("pipe", text)
+    if "{" in text or "}" in text:
+        _check_pattern(text)
+        return Target("pattern", text)
+    several = len(given) > 1 or any(
+        name != PIPE and is_folder(name) and not is_store(name) for name in given
+    )
+    slash = text.endswith(("/", os.sep))
+    folder = is_folder(text) and not is_store(text)
+    if folder or slash or several:
+        if not folder and (os.path.lexists(text.rstrip("/" + os.sep)) or not text):
+            raise click.UsageError(f"-o {text} is no folder, and several outputs need one")
+        if not slash and not folder and by_path(Path(text)) is not None:
+            # Far more often a slip than a folder that is to be called picture.png.
+            raise click.UsageError(
+                f"-o {text} names one file, and there are several inputs: give a folder, "
+                "ending with /, or a pattern such as '{stem}_new.{ext}'"
+            )
+        return Target("folder", text)
+    return Target("file", text)
+
+
+def is_folder(path: str | Path) -> bool:
+    """Tell a folder; what cannot be looked at is none, and fails when it is opened."""
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where it may not look
+
+
+def is_store(path: str | Path) -> bool:
+    """Tell a folder that is a Zarr: one image."""
+    folder = Path(path)
+    return any((folder / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
+
+
+def is_stream(path: Path) -> bool:
+    """Tell a named pipe or a device: it is read once, and written in place."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _check_pattern(text: str) -> None:
+    listing = ", ".join("{" + field + "}" for field in FIELDS)
+    try:
+        parts = list(string.Formatter().parse(text))
+    except ValueError as error:
+        raise click.UsageError(f"-o {text}: {error}; fields are {listing}") from None
+    for _, field, style, conversion in parts:
+        if field is not None and (field not in FIELDS or style or conversion):
+            raise click.UsageError(f"-o {text}: no such field {{{field}}}; fields are {listing}")
+
+
+def pattern_fields(target: Target) -> set[str]:
+    """Return the fields that a pattern uses; none for other targets."""
+    if target.kind != "pattern":
+        return set()
+    return {field for _, field, _, _ in string.Formatter().parse(target.text) if field}
+
+
+def discover(inputs: Iterable[str], target: Target, *, recursive: bool) -> list[Entry]:
+    """Expand folders, and sort.
+
+    Parameters
+    ----------
+    inputs : iterable of str
+        Files, folders and ``-``. A file given twice counts once. A missing file stays in the list:
+        it fails on its own.
+    target : Target
+        An output folder inside an input folder is not searched.
+    recursive : bool
+        Whether folders within folders are searched.
+    """
+    entries: dict[str, Entry] = {}
+    for text in inputs:
+        if text == PIPE:
+            entries[""] = Entry(None)
+        elif is_folder(text) and not is_store(text):
+            for entry in _images_below(Path(text), target, recursive=recursive):
+                entries.setdefault(_key(entry.path or Path()), entry)
+        else:
+            entries.setdefault(_key(Path(text)), Entry(Path(text)))
+    return sorted(entries.values(), key=lambda entry: (entry.path is not None, str(entry.path)))
+
+
+def _images_below(folder: Path, target: Target, *, recursive: bool) -> Iterator[Entry]:
+    own = _key(target.path) if target.kind == "folder" else None
+    if own == _key(folder):
+        own = None
+    troubles: list[OSError] = []
+    for here, folders, names in os.walk(folder, onerror=troubles.append):
+        if recursive:
+            folders[:] = [
+                name
+                for name in folders
+                if not name.startswith(".") and _key(Path(here, name)) != own
+            ]
+        else:
+            folders.clear()
+        for name in names:
+            path = Path(here, name)
+            hidden = name.startswith(".")
+            if looks_like_image(path) and not (hidden or is_stream(path) or is_folder(path)):
+                yield Entry(path, path.parent.relative_to(folder))
+    # A folder that may not be read fails on its own, like a file.
+    for trouble in troubles:
+        yield Entry(Path(os.fsdecode(trouble.filename)), error=one_line(trouble))
+
+
+def _key(path: Path) -> str:
+    # Path.resolve raises on links that go round in a circle.
+    return os.path.normcase(os.path.realpath(path))
+
+
+def plan(
+    entries: Iterable[Entry],
+    target: Target,
+    wanted: Format | None,
+    fields: Callable[[Entry], dict[str, str]],
+) -> list[Job]:
+    """Give each input its output.
+
+    Parameters
+    ----------
+    entries : iterable of Entry
+    target : Target
+    wanted : Format or None
+        Value of ``--format``.
+    fields : callable
+        Returns width, height and bank of an entry, for patterns; a FileError becomes the job's.
+    """
+    jobs = []
+    for entry in entries:
+        if entry.error is not None:
+            jobs.append(Job(entry, None, entry.error))
+            continue
+        try:
+            jobs.append(Job(entry, _output_of(entry, target, wanted, fields)))
+        except FileError as error:
+            jobs.append(Job(entry, None, str(error)))
+    return jobs
+
+
+def _output_of(
+    entry: Entry,
+    target: Target,
+    wanted: Format | None,
+    fields: Callable[[Entry], dict[str, str]],
+) -> Path | None:
+    if target.kind == "pipe":
+        return None
+    if target.kind == "file":
+        return target.path
+    name = Path(entry.name)
+    extension = name.suffix[1:]
+    if wanted is not None and by_path(name) is not wanted:
+        extension = wanted.extension
+    if target.kind == "folder":
+        if not extension:
+            raise FileError("its name has no extension: name the output's format with --format")
+        return target.path / entry.folder / f"{name.stem}.{extension}"
+    values = {
+        "stem": name.stem,
+        "name": name.name,
+        "ext": extension,
+        "parent": str(entry.path.parent) if entry.path is not None else ".",
+    }
+    if pattern_fields(target) & {"width", "height", "bank"}:
+        values |= fields(entry)
+    output = Path(string.Formatter().vformat(target.text, (), values))
+    if not output.suffix and wanted is None:
+        raise FileError(f"{output} has no extension: add .{{ext}} to the pattern, or --format")
+    return output
+
+
+def check_conflicts(jobs: Iterable[Job]) -> None:
+    """Refuse plans in which an output would replace another output, or an input.
+
+    Raises
+    ------
+    click.UsageError
+        Naming the files; nothing has been written then.
+    """
+    listed = list(jobs)
+    inputs: dict[str | tuple[int, int], Path] = {}
+    for job in listed:
+        if job.entry.path is not None:
+            inputs[_key(job.entry.path)] = job.entry.path
+            if (identity := _identity(job.entry.path)) is not None:
+                inputs[identity] = job.entry.path
+    taken: dict[str, Entry] = {}
+    for job in listed:
+        if job.output is None:
+            continue
+        key = _key(job.output)
+        identity = _identity(job.output)
+        victim = inputs.get(key) or (inputs.get(identity) if identity is not None else None)
+        if victim is not None:
+            raise click.UsageError(
+                f"{job.entry.label} would be written over the input {victim}: "
+                "choose another output; nothing was written"
+            )
+        other = taken.setdefault(key, job.entry)
+        if other is not job.entry:
+            raise click.UsageError(
+                f"{other.label} and {job.entry.label} would both be written to {job.output}: "
+                "use a pattern such as '{stem}_{ext}.png', or other names; nothing was written"
+            )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino)

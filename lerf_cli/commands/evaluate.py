@@ -1,0 +1,319 @@
+"""``lerf evaluate``: benchmark figures of banks and of fixed kernels, with their protocol."""
+
+from __future__ import annotations
+
+import errno
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lerf_core.errors import LerfError
+from lerf_core.io.errors import one_line
+
+if TYPE_CHECKING:
+    from lerf_training.evaluation.evaluation import Score
+    from lerf_training.evaluation.methods import Method
+
+    from lerf_cli.figures.evaluation import PictureFolders
+    from lerf_cli.figures.evaluation_report import Report
+
+__all__ = ["evaluate"]
+
+Scale = tuple[float, float]
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_BORDERS = ("edge", "constant", "reflect", "symmetric", "wrap")
+_SCALE = re.compile(r"(\d+(?:\.\d+)?)(?:x(\d+(?:\.\d+)?))?")
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
+_NEW_FOLDER = click.Path(file_okay=False, writable=True, path_type=Path)
+
+
+def _parse_scales(
+    ctx: click.Context, param: click.Parameter, values: Sequence[str]
+) -> list[Scale] | None:
+    """``2``, ``2,3,4`` or ``1.5x2`` (width x height), given once or often; None if not given."""
+    del ctx, param
+    scales: list[Scale] = []
+    for item in ",".join(values).split(",") if values else ():
+        found = _SCALE.fullmatch(item.strip())
+        if found is None or not float(found[1]) or not float(found[2] or 1):
+            raise click.BadParameter(f"{item!r} is no scale; write 2, 1.5, 1.5x2 or 2,3,4")
+        scales.append((float(found[2] or found[1]), float(found[1])))
+    return scales or None
+
+
+def _shared_options(command: Command) -> Command:
+    """Options that both evaluations take."""
+    options = [
+        click.argument("folders", metavar="FOLDER...", nargs=-1, required=True, type=_FOLDER),
+        click.option(
+            "--bank",
+            "banks",
+            multiple=True,
+            metavar="NAME|FILE|FOLDER",
+            help="Bank to evaluate, or a checkpoint of 'lerf train'; may be repeated. The "
+            "default bank if neither this nor --baseline is given.",
+        ),
+        click.option(
+            "--baseline",
+            "baselines",
+            multiple=True,
+            metavar="NAME",
+            help="Fixed kernel to compare with: pillow-bilinear, pillow-bicubic, "
+            "pillow-lanczos, opencv-cubic, opencv-lanczos4, scikit-image-bicubic, or 'all' "
+            "that are installed; may be repeated.",
+        ),
+        click.option("--threads", type=click.IntRange(min=1), help="Threads of the engine."),
+        click.option("--json", "json_file", type=_FILE, help="Write protocol and all figures."),
+        click.option("--csv", "csv_file", type=_FILE, help="Write the figure of every image."),
+        click.option(
+            "--save-images",
+            type=_NEW_FOLDER,
+            metavar="FOLDER",
+            help="Write each result as FOLDER/SET/CASE/METHOD/NAME.png.",
+        ),
+        click.option(
+            "--side-by-side",
+            type=_NEW_FOLDER,
+            metavar="FOLDER",
+            help="Write FOLDER/SET/CASE/NAME.png: a detail where the methods differ most, by "
+            "each of them.",
+        ),
+        click.option("--overwrite", is_flag=True, help="Replace the files that are written."),
+        click.option("-q", "--quiet", is_flag=True, help="No progress bar."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+class _Group(click.Group):
+    """Typed errors end a command with one line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the chosen command."""
+        try:
+            return super().invoke(ctx)
+        except LerfError as error:
+            raise click.ClickException(str(error)) from error
+        except OSError as error:
+            # A reader that has had enough, as in `lerf evaluate ... | head`, is click's business.
+            if error.errno == errno.EPIPE:
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{place}{one_line(error)}") from error
+
+
+@click.group(cls=_Group)
+def evaluate() -> None:
+    """Measure banks and fixed kernels on benchmark images."""
+
+
+@evaluate.command()
+@_shared_options
+@click.option(
+    "--scale",
+    "scales",
+    multiple=True,
+    metavar="SCALE",
+    callback=_parse_scales,
+    help="Scales to evaluate, as 2, 2,3,4, 1.5 or 2x1.5 (width x height); may be repeated. "
+    "All that the set has files of by default; 2, 3 and 4 where it has none.",
+)
+@click.option(
+    "--make-inputs",
+    is_flag=True,
+    help="Make the low-resolution inputs even where the set has files of them.",
+)
+@click.option(
+    "--border",
+    type=click.Choice(_BORDERS),
+    default="edge",
+    show_default=True,
+    help="Border of the image for banks; 'constant' is what published figures use.",
+)
+def sr(
+    folders: Sequence[Path],
+    scales: list[Scale] | None,
+    make_inputs: bool,
+    border: str,
+    **options: Any,
+) -> None:
+    """PSNR and SSIM over Y of enlargements.
+
+    FOLDER is a set of high-resolution images: a folder of them, or one with HR inside.
+    Low-resolution inputs are made from them by bicubic with anti-aliasing, unless the set
+    has files of them, in one of two layouts: HR beside LR_bicubic/rrLR_X2.00_2.00, or
+    image_SRF_2/img_001_SRF_2_HR.png and _LR.png. FOLDER may also be a folder of sets.
+    """
+    outputs = _Outputs.of(options)
+    from lerf_training.data.benchmarks import find_scale_pairs, format_scale
+    from lerf_training.evaluation.evaluation import degradations, evaluate_scale, scale_protocol
+    from lerf_training.evaluation.methods import bank_method
+
+    from lerf_cli.figures.evaluation_report import Report
+
+    pairs = [
+        pair
+        for folder in folders
+        for pair in find_scale_pairs(folder, scales, make_inputs=make_inputs)
+    ]
+    images = [(pair.dataset, format_scale(pair.scale), pair.name) for pair in pairs]
+    _refuse_twins(images)
+    methods = _methods(
+        options, lambda bank: bank_method(bank, border=border, threads=options["threads"])
+    )
+    inputs = [path for pair in pairs for path in (pair.high, pair.low)]
+    pictures = outputs.pictures(images, methods, inputs, "PSNR-Y  SSIM-Y")
+    scores = evaluate_scale(pairs, methods, observe=pictures.write if pictures else None)
+    done = _collect(scores, len(pairs) * len(methods), options["quiet"])
+    protocol = scale_protocol(border, made_inputs=any(pair.low is None for pair in pairs))
+    outputs.write(Report(protocol, degradations(pairs), methods, done))
+
+
+@evaluate.command()
+@_shared_options
+@click.option(
+    "--anti-aliasing/--no-anti-aliasing",
+    default=None,
+    help="Stretch the banks' support where a warp shrinks; published figures do not. "
+    "The library's default if not given.",
+)
+def warp(folders: Sequence[Path], anti_aliasing: bool | None, **options: Any) -> None:
+    """Masked PSNR over RGB of homography warps.
+
+    FOLDER is a set, or a folder of sets: HR beside folders (isc, osc) of sources and
+    matrices (.pth, read with the train extra).
+    """
+    outputs = _Outputs.of(options)
+    from lerf_training.data.benchmarks import find_warp_pairs
+    from lerf_training.evaluation.evaluation import evaluate_warp, warp_protocol
+    from lerf_training.evaluation.methods import bank_method
+
+    from lerf_cli.figures.evaluation_report import Report
+
+    pairs = [pair for folder in folders for pair in find_warp_pairs(folder)]
+    images = [(pair.dataset, pair.part, pair.name) for pair in pairs]
+    _refuse_twins(images)
+    methods = _methods(
+        options,
+        lambda bank: bank_method(bank, anti_aliasing=anti_aliasing, threads=options["threads"]),
+    )
+    usable = [method for method in methods if method.warp is not None]
+    for method in methods:
+        if method.warp is None:
+            click.echo(f"note: {method.name} does not warp and is left out", err=True)
+    inputs = [path for pair in pairs for path in (pair.high, pair.source)]
+    pictures = outputs.pictures(images, usable, inputs, "mPSNR")
+    scores = evaluate_warp(pairs, usable, observe=pictures.write if pictures else None)
+    done = _collect(scores, len(pairs) * len(usable), options["quiet"])
+    outputs.write(Report(warp_protocol(anti_aliasing), {}, usable, done))
+
+
+# --- parse, call, write --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """What is to be written, checked before the work."""
+
+    json: Path | None
+    csv: Path | None
+    save_images: Path | None
+    side_by_side: Path | None
+    overwrite: bool
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> _Outputs:
+        """Refuse before the work what could not be written after it."""
+        for path in filter(None, (options["json_file"], options["csv_file"])):
+            if not path.absolute().parent.is_dir():
+                raise click.UsageError(f"{path.parent} is not a folder")
+            if path.exists() and not options["overwrite"]:
+                raise click.UsageError(f"{path} exists; give --overwrite to replace it")
+        return cls(
+            options["json_file"],
+            options["csv_file"],
+            options["save_images"],
+            options["side_by_side"],
+            options["overwrite"],
+        )
+
+    def pictures(
+        self,
+        images: Sequence[tuple[str, str, str]],
+        methods: Sequence[Method],
+        inputs: Iterable[Path | None],
+        figure: str,
+    ) -> PictureFolders | None:
+        """Writer of pictures; None where none are wanted. Refuses what exists already."""
+        if not (self.save_images or self.side_by_side):
+            return None
+        from lerf_cli.figures.evaluation import PictureFolders
+
+        pictures = PictureFolders(self.save_images, self.side_by_side, figure, self.overwrite)
+        pictures.check(images, [method.name for method in methods], filter(None, inputs))
+        return pictures
+
+    def write(self, report: Report) -> None:
+        report.print()
+        if self.json:
+            report.write_json(self.json)
+        if self.csv:
+            report.write_csv(self.csv)
+
+
+def _methods(options: dict[str, Any], make: Callable[[str], Method]) -> list[Method]:
+    """Baselines, then banks, each of its own name."""
+    from lerf_training.evaluation.methods import BASELINES, baseline_method, installed_baselines
+
+    from lerf_core import DEFAULT_BANK
+
+    installed = installed_baselines()
+    if "all" in options["baselines"] and (missing := set(BASELINES) - set(installed)):
+        left_out = ", ".join(sorted(missing))
+        click.echo(f"note: not installed and left out: {left_out}", err=True)
+    names = [
+        name
+        for asked in options["baselines"]
+        for name in (installed if asked == "all" else (asked,))
+    ]
+    if any(name.startswith("scikit-image") for name in names):
+        _admit_scipy()
+    chosen = [baseline_method(name) for name in dict.fromkeys(names)]
+    asked_banks = list(dict.fromkeys(options["banks"])) or ([] if chosen else [DEFAULT_BANK])
+    made = [make(bank) for bank in asked_banks]
+    taken = [method.name for method in (*chosen, *made)]
+    for bank, method in zip(asked_banks, made, strict=True):
+        # A shipped bank and a file may share a name: tell them apart as they were asked for.
+        twin = taken.count(method.name) > 1
+        chosen.append(replace(method, name=bank) if twin else method)
+    return chosen
+
+
+def _admit_scipy() -> None:
+    """Undo what the entry point does for a quick start: scikit-image needs all of SciPy."""
+    if sys.modules.get("scipy.linalg", sys) is None:
+        del sys.modules["scipy.linalg"]
+
+
+def _refuse_twins(images: Iterable[tuple[str, str, str]]) -> None:
+    """Two images of one name would be averaged as one set without a word."""
+    seen: set[tuple[str, str, str]] = set()
+    for image in images:
+        if image in seen:
+            raise click.UsageError(f"{' '.join(image)} is given twice")
+        seen.add(image)
+
+
+def _collect(scores: Iterable[Score], total: int, quiet: bool) -> list[Score]:
+    from tqdm import tqdm
+
+    # None: tqdm is silent by itself where stderr is no terminal.
+    return list(tqdm(scores, total=total, unit="image", disable=True if quiet else None))

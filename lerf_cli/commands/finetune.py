@@ -1,0 +1,57 @@
+"""The command ``lerf finetune``: any bank trained further, as tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lerf_cli.options.training import (
+    Scanned,
+    needs_torch,
+    options_from,
+    run_training,
+    schedule_options,
+)
+
+if TYPE_CHECKING:
+    from lerf_training.loop.trainer import Trainer
+
+__all__ = ["finetune"]
+
+_MINUTES = 10.0
+
+
+@click.command()
+@click.argument("bank", metavar="BANK")
+@click.argument(
+    "folders", metavar="FOLDER...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@schedule_options(rate=0.1, minutes=_MINUTES)
+@click.pass_context
+def finetune(ctx: click.Context, /, bank: str, folders: tuple[Path, ...], **values: Any) -> None:
+    """Train the tables of a BANK further on photographs.
+
+    BANK is the name of a bank, a file, a folder of published tables, or a checkpoint of a
+    training, whose networks are transferred to tables first. A fine-tuning that was
+    interrupted goes on with `lerf train --resume`.
+
+    \b
+    Examples:
+      lerf finetune lerf-g my-scans/ -o scans.safetensors
+      lerf finetune nets.checkpoint.safetensors photos/ -o tuned.safetensors --minutes 20
+    """
+    needs_torch("lerf finetune")
+
+    def make(scanned: Scanned) -> Trainer:
+        from lerf_training.loop.checkpoints import bank_of_checkpoint, is_checkpoint
+        from lerf_training.loop.trainer import Trainer
+
+        import lerf_core
+
+        options = options_from(values, _MINUTES)
+        start = bank_of_checkpoint(bank) if is_checkpoint(bank) else lerf_core.load_bank(bank)
+        return Trainer(start, folders, options, device=values["device"], scanned=scanned)
+
+    run_training(ctx, make, values, None)

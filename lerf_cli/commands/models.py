@@ -1,0 +1,190 @@
+"""The command ``lerf models``: the banks that ship, and the user's own."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lerf_cli.commands.models_inspect import inspect_bank
+from lerf_core.io.errors import one_line
+
+if TYPE_CHECKING:
+    from lerf_core import LutBank
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+@click.group(invoke_without_command=True, short_help="List, inspect, import and export banks.")
+@click.pass_context
+def models(ctx: click.Context) -> None:
+    """List, inspect, import and export banks of tables.
+
+    Without a subcommand, list. Banks ship with the program or lie in the user's folder, which
+    $LERF_BANKS moves; a bank there shadows a shipped one of the same name.
+
+    \b
+    Examples:
+      lerf models
+      lerf models info analytic
+      lerf models inspect lerf-g photo.jpg -o maps.png
+      lerf models import published/lerf-g --name lerf-g
+      lerf models export lerf-g tables/
+    """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_banks)
+
+
+def load(name: str | None) -> LutBank:
+    """Load a bank.
+
+    Raises
+    ------
+    click.ClickException
+        If there is no such bank, or it is damaged.
+    """
+    import lerf_core
+
+    try:
+        return lerf_core.load_bank(name)
+    except (lerf_core.errors.LerfError, OSError) as error:
+        raise click.ClickException(f"{name}: {one_line(error)}") from None
+
+
+def _source(path: Path) -> str:
+    import lerf_core
+
+    return "user" if path.parent == lerf_core.user_bank_folder() else "shipped"
+
+
+@models.command("list", short_help="List the banks.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with full paths.")
+@click.pass_context
+def list_banks(ctx: click.Context, as_json: bool = False) -> None:
+    """List the banks that --bank knows by name; * marks the default.
+
+    \b
+    Example:
+      lerf models list --json
+    """
+    import lerf_core
+    from lerf_core import DEFAULT_BANK
+
+    rows: list[dict[str, Any]] = []
+    damaged = False
+    for name, path in sorted(lerf_core.available_banks().items()):
+        try:
+            bank = lerf_core.load_bank(path)
+        except (lerf_core.errors.LerfError, OSError) as error:
+            # One damaged file must not hide the others.
+            damaged = True
+            click.echo(f"lerf: {path}: {one_line(error)}", err=True)
+            continue
+        rows.append(
+            {
+                "name": name,
+                "kind": bank.kind.name,
+                "bytes": bank.nbytes,
+                "source": _source(path),
+                "default": name == DEFAULT_BANK,
+                "path": str(path),
+            }
+        )
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+    else:
+        width = max([len("name"), *(len(row["name"]) for row in rows)])
+        click.echo(f"  {'name':<{width}}  {'kind':<8}  {'size':>8}  source")
+        for row in rows:
+            mark = "*" if row["default"] else " "
+            size = f"{row['bytes'] / 1e6:.1f} MB"
+            click.echo(
+                f"{mark} {row['name']:<{width}}  {row['kind']:<8}  {size:>8}  {row['source']}"
+            )
+        click.echo(f"user folder: {lerf_core.user_bank_folder()}")
+    ctx.exit(1 if damaged else 0)
+
+
+@models.command(short_help="Describe a bank.")
+@click.argument("name", metavar="NAME|FILE|FOLDER")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def info(name: str, as_json: bool) -> None:
+    """Describe a bank: kind, patterns, sampling interval, training, checksum.
+
+    \b
+    Examples:
+      lerf models info analytic
+      lerf models info published/lerf-g --json
+    """
+    description = load(name).describe()
+    if as_json:
+        click.echo(json.dumps(description, indent=2, default=str))
+        return
+    width = max(map(len, description))
+    for key, value in description.items():
+        click.echo(f"{key:<{width}}  {value}")
+
+
+@models.command("import", short_help="Copy a bank into the user's folder.")
+@click.argument("source", metavar="FILE|FOLDER", type=click.Path(exists=True, path_type=Path))
+@click.option("--name", help="Name to know it by.  [default: the file's or folder's]")
+@click.option("--overwrite", is_flag=True, help="Replace a user's bank of that name.")
+def import_bank(source: Path, name: str | None, overwrite: bool) -> None:
+    """Copy a bank file, or a folder of published tables, into the user's folder.
+
+    The tables are checked first, and kept as one .safetensors file.
+
+    \b
+    Example:
+      lerf models import published/lerf-g --name lerf-g
+    """
+    import lerf_core
+
+    name = name or (source.resolve().name if source.is_dir() else source.stem)
+    if _NAME.fullmatch(name) is None:
+        raise click.BadParameter(
+            f"{name!r} is not a bank's name: letters, digits, _ and -, at most 64",
+            param_hint="--name",
+        )
+    # A path, so that a bank known by that name is not taken instead.
+    bank = replace(load(str(source.resolve())), name=name)
+    folder = lerf_core.user_bank_folder()
+    target = folder / f"{name}.safetensors"
+    if target.exists() and not overwrite:
+        raise click.UsageError(f"{target} exists: give --overwrite or another --name")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        bank.save(target)
+    except OSError as error:
+        raise click.ClickException(f"{target}: {one_line(error)}") from None
+    click.echo(f"{name}: {bank.kind.name}, {bank.nbytes / 1e6:.1f} MB -> {target}")
+
+
+@models.command("export", short_help="Write a bank in the published layout.")
+@click.argument("name", metavar="NAME|FILE")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--overwrite", is_flag=True, help="Write into a folder that holds tables.")
+def export_bank(name: str, folder: Path, overwrite: bool) -> None:
+    """Write a bank as LUTft_*.npy files, the published layout; nothing is lost.
+
+    \b
+    Example:
+      lerf models export analytic tables/
+    """
+    import lerf_core
+
+    if not overwrite and folder.is_dir() and any(folder.glob("LUTft_*.npy")):
+        raise click.UsageError(f"{folder} holds tables already: give --overwrite")
+    bank = load(name)
+    try:
+        written = bank.export_folder(folder)
+    except (lerf_core.errors.LerfError, OSError) as error:
+        raise click.ClickException(f"{folder}: {one_line(error)}") from None
+    click.echo(f"{bank.name}: {len(written)} files -> {folder}")
+
+
+models.add_command(inspect_bank)

@@ -1,0 +1,1 @@
+"""Options and how their texts are read."""

@@ -1,0 +1,51 @@
+"""Stages whose tables need no reading: all that they say is known beforehand.
+
+The analytic bank, which shrinks images where no bank is named, is made of such stages.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.backends.reference import method as reference
+from lerf_core.bank.model import LutBank
+
+__all__ = ["constant_values", "is_identity"]
+
+
+def is_identity(bank: LutBank, number: int) -> bool:
+    """Whether a stage gives each pixel its own level, at every level.
+
+    So it is where tables grow evenly along the axis of the pixel itself, and the steps of all
+    reads together make up the divisor: interpolation is exact for linear tables.
+    """
+    stage = bank.stages[number]
+    if len(stage.values) > 1 or stage.bias != (0,):
+        return False
+    node = np.arange(bank.nodes)
+    total = 0
+    for read in bank.reads(number):
+        table = bank.tables[read.table][..., 0]
+        along = np.moveaxis(table, read.offsets.index((0, 0)), -1)
+        step = int(along[0, 0, 0, 1]) - int(along[0, 0, 0, 0])
+        if not np.array_equal(along, np.broadcast_to(step * node, along.shape)):
+            return False
+        total += step
+    return total == bank.interval * stage.divisor[0]
+
+
+def constant_values(bank: LutBank, number: int, cell_bits: int) -> npt.NDArray[np.int64] | None:
+    """Return the values that a stage gives everywhere, or None where they vary.
+
+    Returns
+    -------
+    ndarray of int64, (values,), or None
+        In the units that `reference.stage` has with these `cell_bits`.
+    """
+    for read in bank.reads(number):
+        table = bank.tables[read.table]
+        if not (table == table[0, 0, 0, 0]).all():
+            return None
+    anywhere = np.zeros((1, 1), np.int64)
+    return reference.stage(anywhere, bank, number, cell_bits)[:, 0, 0]

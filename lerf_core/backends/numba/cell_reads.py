@@ -1,0 +1,210 @@
+"""Table reads in numba: a stage over a band of rows, by dot products.
+
+Bit-equal to `reference.stage`. Sets of four pixels are taken row by row: the weights of the
+corners of their cells (`vectors.corner_weights`), the places of the cells' rows in the table
+(`vectors.cell_rows`), and the products of both, added to the sums of the pixels that read the
+set (`vectors.add_sets`). These lie in the row of the set's first pixel and a few rows around:
+a ring of rows of sums is enough, and a row of pixels is finished when no set can add to it
+any more. Columns are taken in segments, so that all of this stays in the cache.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numba.extending import overload
+
+from lerf_core.backends.numba.arithmetic import holds_bytes
+from lerf_core.backends.numba.compiling import HELPER, KERNEL
+from lerf_core.backends.numba.vectors import (
+    BLOCK,
+    CORNERS,
+    add_sets,
+    cell_rows,
+    corner_weights,
+    deep_corner_weights,
+    finish_values,
+)
+
+__all__ = ["WIDTH", "cell_stage_rows", "pad_bytes", "pad_units"]
+
+#: Columns of sets that are handled at once: a multiple of `BLOCK`.
+WIDTH = 256
+
+
+@njit(**HELPER)
+def _edges(row, pad, cols):
+    """Repeat the ends of a row's `cols` pixels in the middle; the rest to the right is 0."""
+    row[:pad] = row[pad]
+    row[pad + cols : 2 * pad + cols] = row[pad + cols - 1]
+    row[2 * pad + cols :] = 0
+
+
+@njit(**KERNEL)
+def pad_bytes(plane, first, row_pad, col_pad, padded):
+    """Copy rows from first - row_pad on, edges repeated, as `cell_stage_rows` takes them."""
+    height, width = plane.shape
+    for y in range(padded.shape[0]):
+        source = plane[min(max(first - row_pad + y, 0), height - 1)]
+        inner = padded[y, col_pad:]
+        for x in range(width):
+            inner[x] = source[x]
+        _edges(padded[y], col_pad, width)
+
+
+@njit(**KERNEL)
+def pad_units(plane, first, row_pad, col_pad, cell_bits, fractions, cells):
+    """As `pad_bytes`, of deep coordinates' fractions and cells."""
+    height, width = plane.shape
+    mask, shift = np.int32((1 << cell_bits) - 1), np.int32(cell_bits)
+    for y in range(cells.shape[0]):
+        source = plane[min(max(first - row_pad + y, 0), height - 1)]
+        below, above = fractions[y, col_pad:], cells[y, col_pad:]
+        for x in range(width):
+            below[x] = np.uint16(source[x] & mask)
+            above[x] = np.uint8(source[x] >> shift)
+        _edges(fractions[y], col_pad, width)
+        _edges(cells[y], col_pad, width)
+
+
+def _write(sums, numbers, lanes, features, remainder, y, start, n, out):
+    """Make pixels ``start ... start + n`` of row y of their sums."""
+
+
+@overload(_write)
+def _compile_write(sums, numbers, lanes, features, remainder, y, start, n, out):
+    if out.ndim == 2:
+
+        def plane(sums, numbers, lanes, features, remainder, y, start, n, out):
+            target = out[y, start : start + n]
+            finish_values(sums.ctypes.data, *numbers, target.ctypes.data, n, lanes, out)
+
+        return plane
+
+    deep = out.dtype.name == "float32"
+
+    def records(sums, numbers, lanes, features, remainder, y, start, n, out):
+        row, source = out[y, start : start + n], features[y, start : start + n]
+        if len(lanes) == 1:
+            values = np.empty(n, out.dtype)
+            finish_values(sums.ctypes.data, *numbers, values.ctypes.data, n, lanes, out)
+            for x in range(n):
+                row[x, 1] = values[x]
+        else:
+            finish_values(sums.ctypes.data, *numbers, row.ctypes.data, n, lanes, out)
+        if deep:
+            rest, to_level = remainder[y, start : start + n], numbers[4]
+            if rest.size > 0:
+                for x in range(n):
+                    row[x, 0] = np.float32(source[x]) * to_level + rest[x]
+            else:
+                for x in range(n):
+                    row[x, 0] = np.float32(source[x]) * to_level
+        else:
+            for x in range(n):
+                row[x, 0] = source[x]
+
+    return records
+
+
+@njit(**HELPER)
+def _find_pixels(start, stride, size, pixels, at):
+    """Find the addresses of a set's pixels of `size` bytes, given that of its first one."""
+    for k in range(4):
+        at[k] = start + pixels[k, 0] * stride + pixels[k, 1] * size
+
+
+@njit(**KERNEL)
+def cell_stage_rows(
+    plane, cells, row_pad, col_pad, bits, cell_bits, table, pixels, reads, targets, rows, lanes,
+    deep, numbers, features, remainder, top, bottom, out,
+):  # fmt: skip
+    """Read the tables for rows top..bottom-1 and finish the values.
+
+    Parameters
+    ----------
+    plane : ndarray of uint8 or uint16, (rows + 2 * row_pad, at least cols + 2 * col_pad + WIDTH)
+        Coordinates in bytes, or deep coordinates' fractions; padded by the reach of the reads
+        above and below, by three times as much at the sides, and with `WIDTH` columns of any
+        content to the right.
+    cells : ndarray of uint8, as `plane`
+        Coordinates in bytes, or deep coordinates' cells.
+    bits, cell_bits : int
+        Bits of the fraction in `cells` (0 for deep coordinates), and of a cell's number along
+        an axis.
+    table, pixels, reads, targets, rows, lanes
+        See `cells.CellStage`.
+    deep : tuple
+        Of length 1 for deep coordinates, else 0.
+    numbers : (offset, divisor, lowest, limit, to_level)
+        See `vectors.finish_values`; in float32 for bytes, else in float64.
+    features : ndarray of uint8 or int32, (rows, cols)
+        Goes into the first slots of records, as the values do; not padded.
+    remainder : ndarray of float32, (rows, cols or 0)
+        Is added to the feature in records of float32; no columns for none.
+    out : ndarray, (rows, cols) of uint8 or int32, or records of uint8, int32 or float32
+        Receives rows top..bottom-1.
+    """
+    first_row, last_row = targets[:, :, 0].min(), targets[:, :, 0].max()
+    first_col, last_col = targets[:, :, 1].min(), targets[:, :, 1].max()
+    span = last_col - first_col
+    depth = last_row - first_row + 1
+    cols = out.shape[1]
+    segment = WIDTH - span
+    n_lanes = len(lanes)
+    halves = 2 if n_lanes == 1 else 1  # see `vectors.add_sets`
+    sums_size = (WIDTH + span + 4) * n_lanes
+    # Rows of the ring, and one for what belongs to no row here.
+    sums = np.zeros((depth + 1, halves, sums_size), np.int32)
+    weights = np.empty(WIDTH * CORNERS * plane.itemsize, np.uint8)
+    places = np.empty(WIDTH, np.uint32)
+    source, stride, size = plane.ctypes.data, plane.strides[0], np.int64(plane.itemsize)
+    cell_source, cell_stride = cells.ctypes.data, cells.strides[0]
+    to, at = np.empty(4, np.int64), np.empty(4, np.int64)
+    for start in range(0, cols, segment):
+        n = min(segment, cols - start)
+        count = n + span
+        whole = (count + (BLOCK - 1)) // BLOCK * BLOCK
+        for y in range(top - last_row, bottom - first_row):
+            for s in range(reads.size):
+                # Asked for here: an array that nothing refers to any more is freed.
+                w, r, t = weights.ctypes.data, places.ctypes.data, table.ctypes.data
+                wanted = False
+                for k in range(reads[s]):
+                    row = y + targets[s, k, 0]
+                    inside = top <= row < bottom
+                    wanted |= inside
+                    line = sums[row % depth if inside else depth, k % halves]
+                    to[k] = line.ctypes.data + (targets[s, k, 1] - first_col) * n_lanes * 4
+                if not wanted:
+                    continue
+                col = start - last_col + col_pad
+                here = source + (y + row_pad) * stride + col * size
+                _find_pixels(here, stride, size, pixels[s], at)
+                if holds_bytes(plane):
+                    corner_weights(at[0], at[1], at[2], at[3], (1 << bits) - 1, w, whole)
+                else:
+                    deep_corner_weights(at[0], at[1], at[2], at[3], w, whole)
+                here = cell_source + (y + row_pad) * cell_stride + col
+                _find_pixels(here, cell_stride, np.int64(1), pixels[s], at)
+                cell_rows(
+                    at[0], at[1], at[2], at[3],
+                    bits, cell_bits, rows[s, 1], rows[s, 0], r, whole,
+                )  # fmt: skip
+                if reads[s] == 4:
+                    four = (to[0], to[1], to[2], to[3])
+                    add_sets(t, w, r, four, count, (0, 0, 0, 0), lanes, deep)
+                else:
+                    add_sets(t, w, r, (to[0], to[1]), count, (0, 0), lanes, deep)
+            done = y + first_row
+            if top <= done < bottom:
+                line = sums[done % depth]
+                first = span * n_lanes
+                found = line[0, first : first + n * n_lanes]
+                if halves == 2:
+                    other = line[1, first : first + n * n_lanes]
+                    for x in range(found.size):
+                        found[x] += other[x]
+                _write(found, numbers, lanes, features, remainder, done, start, n, out)
+                for half in range(halves):
+                    line[half, :] = 0

@@ -1,0 +1,1 @@
+"""From options to a plan, and from a plan to the result's pixels."""

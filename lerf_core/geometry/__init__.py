@@ -1,0 +1,49 @@
+"""Matrices, fields and functions between the pixels of two images.
+
+Convention
+----------
+Points and matrices are in (x, y) = (col, row) order; x grows to the right, y downwards;
+the centre of the first pixel is (0, 0). A *forward* matrix maps source to output, an
+*inverse* one output to source: ``warp`` takes the inverse, as scikit-image does. Arrays
+of coordinates are in (row, col) order, as arrays are indexed.
+"""
+
+from lerf_core.geometry.homography import (
+    as_homography,
+    corners,
+    fit_output,
+    homography_from_points,
+    invert,
+    moves_pixels,
+    rotation,
+    shear,
+    transform_points,
+)
+from lerf_core.geometry.maps import (
+    BoundedMap,
+    Displacement,
+    Homography,
+    InverseMap,
+    SampledMap,
+    as_inverse_map,
+    field_map,
+)
+
+__all__ = [
+    "BoundedMap",
+    "Displacement",
+    "Homography",
+    "InverseMap",
+    "SampledMap",
+    "as_homography",
+    "as_inverse_map",
+    "corners",
+    "field_map",
+    "fit_output",
+    "homography_from_points",
+    "invert",
+    "moves_pixels",
+    "rotation",
+    "shear",
+    "transform_points",
+]

@@ -1,0 +1,1 @@
+"""Image files: a format is one module with its reader and its writer."""

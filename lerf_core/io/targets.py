@@ -1,0 +1,363 @@
+"""Write a large image of any kind, block by block."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lerf_core.errors import InvalidArgumentError, TiledFileError
+from lerf_core.io.journal import Journal
+from lerf_core.io.locations import PixelSize, is_url, local_path
+from lerf_core.tiled.pyramid import halve, level_shapes
+
+__all__ = [
+    "Encoder",
+    "Region",
+    "StoredTiles",
+    "Target",
+    "TargetSpec",
+    "disk_bytes_needed",
+    "open_target",
+]
+
+Region = tuple[slice, ...]
+Pixels = NDArray[Any]
+
+_FORMATS = ("TIFF", "OME-TIFF", "OME-Zarr", "Zarr", "NPY")
+_COMPRESSIONS = {
+    "TIFF": ("none", "deflate", "zstd", "lzw"),
+    "OME-TIFF": ("none", "deflate", "zstd", "lzw"),
+    "OME-Zarr": ("none", "zstd", "lz4", "gzip"),
+    "Zarr": ("none", "zstd", "lz4", "gzip"),
+    "NPY": ("none",),
+}
+
+
+@dataclass(frozen=True)
+class TargetSpec:
+    """What is to be written.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    dtype : numpy.dtype
+    axes : str
+        A letter an axis: T, C, Z, Y, X, and S for the samples of a pixel, last or before Y.
+    format : str
+        "TIFF", "OME-TIFF", "OME-Zarr", "Zarr" (an array alone) or "NPY".
+    tile : (int, int)
+        Rows and columns of a tile or chunk.
+    compression : str
+        "none"; for TIFF "deflate", "zstd", "lzw"; for Zarr "zstd", "lz4", "gzip".
+    compression_level : int or None
+    levels : int or None
+        Of the pyramid; None: until both sides are no longer than 1024.
+    has_alpha, is_premultiplied : bool
+        Whether the last sample is an opacity, and colours are multiplied by it.
+    is_labels : bool
+        Whether the pyramid copies pixels.
+    pixel_size : PixelSize or None
+    translation : (float, float) or None
+        Place of the first pixel's centre as (row, col), in the unit of the pixel size.
+    resolution_dpi : (float, float) or None
+        As (x, y).
+    icc : bytes or None
+    info : dict
+        What a source of the same format says of itself; see `lerf_core.io.sources`.
+    job : str
+        What is made, from which source: resumed work must be the same.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    axes: str
+    format: str
+    tile: tuple[int, int] = (512, 512)
+    compression: str = "none"
+    compression_level: int | None = None
+    levels: int | None = None
+    has_alpha: bool = False
+    is_premultiplied: bool = False
+    is_labels: bool = False
+    pixel_size: PixelSize | None = None
+    translation: tuple[float, float] | None = None
+    resolution_dpi: tuple[float, float] | None = None
+    icc: bytes | None = None
+    info: dict[str, Any] = field(default_factory=dict)
+    job: str = ""
+
+    def __post_init__(self) -> None:
+        if self.format not in _FORMATS:
+            raise InvalidArgumentError(f"format must be one of {_FORMATS}, got {self.format!r}")
+        if len(self.axes) != len(self.shape) or not {"Y", "X"} <= set(self.axes):
+            raise InvalidArgumentError(f"axes {self.axes!r} do not go with shape {self.shape}")
+        if len(set(self.axes)) != len(self.axes):
+            raise InvalidArgumentError(f"axes {self.axes!r} hold a letter twice")
+        if 0 in self.shape or self.dtype.kind not in "buif":
+            raise InvalidArgumentError(f"cannot write {self.dtype} pixels of shape {self.shape}")
+        known = _COMPRESSIONS[self.format]
+        if self.compression not in known:
+            raise InvalidArgumentError(
+                f"compression of {self.format} must be one of {', '.join(known)}, "
+                f"got {self.compression!r}"
+            )
+        multiple = 16 if "TIFF" in self.format else 1
+        for side in self.tile:
+            if not (1 <= side <= 1 << 16) or side % multiple:
+                raise InvalidArgumentError(
+                    f"sides of a tile are 1 to 65536 pixels"
+                    f"{', multiples of 16 in TIFF' if multiple > 1 else ''}, got {self.tile}"
+                )
+        if self.levels is not None and self.levels < 1:
+            raise InvalidArgumentError(f"levels must be positive, got {self.levels}")
+
+    @property
+    def plane_axes(self) -> tuple[int, int]:
+        """The axes of rows and columns."""
+        return self.axes.index("Y"), self.axes.index("X")
+
+    @property
+    def channel_axis(self) -> int | None:
+        """The axis of samples."""
+        found = self.axes.find("S")
+        return found if found >= 0 else None
+
+    @cached_property
+    def level_shapes(self) -> list[tuple[int, ...]]:
+        """The shape of each level."""
+        single = self.format in ("Zarr", "NPY")
+        return level_shapes(self.shape, self.plane_axes, 1 if single else self.levels)
+
+    @property
+    def block_multiple(self) -> tuple[int, int]:
+        """Rows and columns that blocks are multiples of.
+
+        Of two by two tiles, where there is a pyramid, so that most of it needs no second look.
+        """
+        factor = 2 if len(self.level_shapes) > 1 else 1
+        return self.tile[0] * factor, self.tile[1] * factor
+
+    def halved(self, pixels: Pixels) -> Pixels:
+        """Return pixels of the next level."""
+        return halve(
+            pixels, self.plane_axes, channel_axis=self.channel_axis,
+            has_alpha=self.has_alpha and not self.is_premultiplied, is_labels=self.is_labels,
+        )  # fmt: skip
+
+    def halved_region(self, region: Region) -> Region:
+        """Return where these lie in the next level."""
+        return tuple(
+            slice(part.start // 2, -(-part.stop // 2)) if axis in self.plane_axes else part
+            for axis, part in enumerate(region)
+        )
+
+    def levels_of(self, region: Region, pixels: Pixels) -> Iterator[tuple[int, Region, Pixels]]:
+        """Yield a region at level 0, and at all levels whose tiles it covers whole."""
+        level = 0
+        while True:
+            yield level, region, pixels
+            level += 1
+            if level == len(self.level_shapes) or not self._covers_tiles(level, region):
+                return
+            region, pixels = self.halved_region(region), self.halved(pixels)
+
+    def _covers_tiles(self, level: int, below: Region) -> bool:
+        """Whether a region of the level below makes whole tiles of a level."""
+        shape = self.level_shapes[level - 1]
+        return all(
+            below[axis].start % (2 * side) == 0
+            and (below[axis].stop % (2 * side) == 0 or below[axis].stop == shape[axis])
+            for axis, side in zip(self.plane_axes, self.tile, strict=True)
+        )
+
+    def region_below(self, level: int, tile: tuple[int, ...]) -> Region:
+        """Return the region of the level below that a level's tile is made of."""
+        below = []
+        for axis, number in enumerate(tile):
+            size = self.level_shapes[level - 1][axis]
+            if axis in self.plane_axes:
+                side = 2 * self.tile[self.plane_axes.index(axis)]
+                below.append(slice(number * side, min((number + 1) * side, size)))
+            elif axis == self.channel_axis:
+                below.append(slice(0, size))
+            else:
+                below.append(slice(number, number + 1))
+        return tuple(below)
+
+    def tiles(self, region: Region) -> Iterator[tuple[int, ...]]:
+        """Yield the places of the tiles that a region of a level covers, whole but for borders.
+
+        Along rows and columns a tile's number, along the samples 0, and the index elsewhere.
+        """
+        ranges = []
+        for axis, part in enumerate(region):
+            if axis in self.plane_axes:
+                side = self.tile[self.plane_axes.index(axis)]
+                ranges.append(range(part.start // side, -(-part.stop // side)))
+            elif axis == self.channel_axis:
+                ranges.append(range(1))
+            else:
+                ranges.append(range(part.start, part.stop))
+        yield from itertools.product(*ranges)
+
+    def head(self) -> dict[str, Any]:
+        """Return what a journal says of the work, as JSON."""
+        facts = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "job"}
+        digest = hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()[:32]
+        return {"lerf": 1, "job": self.job, "target": digest}
+
+
+class Encoder(Protocol):
+    """Turns a region's pixels into what is recorded; can be pickled, and works anywhere."""
+
+    def encode(self, region: Region, pixels: Pixels) -> Any:
+        """Encode, or store, a region; regions are whole multiples of the target's, but at ends."""
+
+
+class Target(Protocol):
+    """A result in the making; nothing under its name looks finished before `commit`.
+
+    Attributes
+    ----------
+    block_multiple : (int, int)
+        Rows and columns that regions are whole multiples of, and begin at.
+    """
+
+    block_multiple: tuple[int, int]
+
+    @property
+    def encoder(self) -> Encoder:
+        """What turns pixels into parcels, anywhere."""
+
+    @property
+    def finished_count(self) -> int:
+        """Parcels that were recorded."""
+
+    def is_finished(self, region: Region) -> bool:
+        """Whether a region has been recorded, now or before an interruption."""
+
+    def record(self, parcel: Any) -> None:
+        """Keep what the encoder made of a region."""
+
+    def commit(self) -> None:
+        """Make what is left of the pyramid, and give the result its name."""
+
+    def abandon(self, *, keep: bool) -> None:
+        """Close without a result; keep what can be resumed, or remove it."""
+
+
+class StoredTiles:
+    """What targets share whose encoders store tiles: a journal of (level, tile) lists.
+
+    Parameters
+    ----------
+    spec : TargetSpec
+    journal : Journal
+    """
+
+    def __init__(self, spec: TargetSpec, journal: Journal) -> None:
+        self._spec, self._journal = spec, journal
+        self.block_multiple = spec.block_multiple
+        entries = journal.entries()
+        self._done = {tuple(tile) for entry in entries for tile in entry}
+        self.finished_count = len(entries)
+
+    def is_finished(self, region: Region) -> bool:
+        """See `Target`."""
+        return all((0, *tile) in self._done for tile in self._spec.tiles(region))
+
+    def record(self, parcel: list[list[int]]) -> None:
+        """See `Target`."""
+        self._journal.add(parcel)
+        self._done.update(tuple(tile) for tile in parcel)
+        self.finished_count += 1
+
+
+def open_target(
+    path: str, spec: TargetSpec, *, resume: bool = False, overwrite: bool = False
+) -> Target:
+    """Begin to write an image, or go on with it.
+
+    Parameters
+    ----------
+    path : str
+        A file, or for Zarr a folder or an fsspec URL.
+    spec : TargetSpec
+    resume : bool, optional
+        Keep what an interrupted run of the same work has finished.
+    overwrite : bool, optional
+        Replace a result that exists; a local one stays until the new one is complete.
+
+    Raises
+    ------
+    TiledFileError
+        If the result exists, cannot be written, or another work was interrupted.
+    """
+    from lerf_core.io.npy_target import NpyTarget
+    from lerf_core.io.tiff_target import TiffTarget
+    from lerf_core.io.zarr_target import ZarrTarget
+
+    path = local_path(path)
+    remote = is_url(path)
+    if remote and "Zarr" not in spec.format:
+        raise TiledFileError(f"{path}: only Zarr is written to remote storage")
+    if not remote:
+        _check_free(Path(path), overwrite=overwrite)
+    try:
+        if "Zarr" in spec.format:
+            return ZarrTarget(path, spec, resume=resume, overwrite=overwrite, remote=remote)
+        kind = NpyTarget if spec.format == "NPY" else TiffTarget
+        return kind(Path(path), spec, resume=resume)
+    except TiledFileError:
+        raise
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def _check_free(path: Path, *, overwrite: bool) -> None:
+    if os.path.lexists(path) and not overwrite:
+        raise TiledFileError(f"{path} exists: give overwrite to replace it")
+    if not path.parent.is_dir():
+        raise TiledFileError(f"cannot write {path}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise TiledFileError(f"cannot write {path}: no permission to write in {path.parent}")
+
+
+def unwritable(path: object, error: OSError) -> TiledFileError:
+    """Say that something cannot be written, and that what is finished is not lost."""
+    reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    return TiledFileError(
+        f"cannot write {path}: {reason} (finished chunks are kept: go on with --resume)"
+    )
+
+
+def disk_bytes_needed(spec: TargetSpec) -> int:
+    """Return the bytes that all levels take uncompressed, tiles at the edges in full."""
+    total = 0
+    for shape in spec.level_shapes:
+        whole = list(shape)
+        if spec.format != "NPY":
+            for axis, side in zip(spec.plane_axes, spec.tile, strict=True):
+                # Chunks of a Zarr are no larger than its arrays.
+                step = min(side, shape[axis]) if "Zarr" in spec.format else side
+                whole[axis] = -(-shape[axis] // step) * step
+        total += math.prod(whole)
+    return total * spec.dtype.itemsize
+
+
+def partial_paths(path: Path) -> tuple[Path, Path]:
+    """Return where a local result is made, and its journal."""
+    return (
+        path.with_name(f".{path.name}.partial"),
+        path.with_name(f".{path.name}.partial.journal"),
+    )

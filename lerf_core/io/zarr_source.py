@@ -1,0 +1,281 @@
+"""Zarr 2 and 3, and OME-Zarr pyramids in them, read by chunks; of sharded arrays by inner ones."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lerf_core.errors import TiledFileError
+from lerf_core.io.source import Source, plain_dtype
+from lerf_core.io.source_file import one_line, readable_bytes
+from lerf_core.io.zarr_source_axes import Multiscale, array_axes, read_multiscale
+
+if TYPE_CHECKING:
+    import zarr
+    from zarr.abc.store import ByteRequest, Store
+
+__all__ = ["ZarrSource"]
+
+_DOCUMENTS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
+_EMPTY = np.iinfo(np.uint64).max
+# Chunks that are waited for at once where they come from afar.
+_REMOTE_READS = 8
+
+
+class ZarrSource(Source):
+    """An array of Zarr, or a level of an OME-Zarr image.
+
+    Parameters
+    ----------
+    path : str
+        A folder or an fsspec URL.
+    options : dict
+        Of :func:`lerf_core.io.sources.open_source`.
+
+    Raises
+    ------
+    TiledFileError
+    """
+
+    def __init__(self, path: str, options: dict[str, Any]) -> None:
+        super().__init__(path, options)
+        self.level, self.series = options["level"], options["series"]
+        self._missing_is_error = options["missing"] == "error"
+        if "://" in path:
+            self._reads_at_once = _REMOTE_READS
+        try:
+            import zarr
+        except ImportError as error:
+            raise TiledFileError(
+                f"{path}: reading Zarr needs the package zarr: pip install 'lerf[large]'"
+            ) from error
+        try:
+            self._store = _open_store(path)
+            self._open(zarr.open(store=self._store, mode="r"))
+        except TiledFileError:
+            raise
+        except ImportError as error:
+            raise TiledFileError(f"{path}: {one_line(error)}") from error
+        except FileNotFoundError as error:
+            raise TiledFileError(f"{path}: no Zarr there: {one_line(error)}") from error
+        except Exception as error:
+            raise TiledFileError(f"{path}: damaged Zarr: {one_line(error)}") from error
+
+    def _open(self, node: Any) -> None:
+        import zarr
+
+        group, multiscale = None, None
+        attributes: dict[str, Any] = dict(node.attrs)
+        if isinstance(node, zarr.Group):
+            group, attributes, number = self._image_group(node)
+            multiscale = read_multiscale(self.path, attributes, number)
+        if multiscale is not None and group is not None:
+            self.format = "OME-Zarr"
+            arrays = [self._array(group, name) for name in multiscale.paths]
+            self._choose(len(arrays))
+            self._array_read = arrays[self.level]
+        else:
+            self.format = "Zarr"
+            if self.series:
+                raise TiledFileError(f"{self.path}: series {self.series} asked, 1 there")
+            arrays = [self._only_array(group) if group is not None else node]
+            self._choose(1)
+            self._array_read = arrays[0]
+        self.level_shapes = tuple(tuple(array.shape) for array in arrays)
+        self._set_pixels()
+        self._set_words(attributes, multiscale)
+        nodes = {"", self._array_read.path, group.path if group is not None else ""}
+        self.fingerprint = (
+            f"{self._digest(nodes)} series {self.series} level {self.level} {self.shape}"
+        )
+
+    def _image_group(self, group: zarr.Group) -> tuple[zarr.Group, dict[str, Any], int]:
+        """Return the group of the chosen image, its attributes and the image's number in it."""
+        import zarr
+
+        attributes: dict[str, Any] = dict(group.attrs)
+        said = attributes.get("ome", attributes)
+        for word, kind in (("plate", "a plate of wells"), ("well", "a well of a plate")):
+            if word in said:
+                raise TiledFileError(f"{self.path}: {kind}: name an image in it")
+        if "bioformats2raw.layout" not in said:
+            return group, attributes, self.series
+        # A folder of numbered images.
+        image = group.get(str(self.series))
+        if not isinstance(image, zarr.Group):
+            raise TiledFileError(f"{self.path}: series {self.series} asked, and it is not there")
+        return image, dict(image.attrs), 0
+
+    def _array(self, group: zarr.Group, name: str) -> Any:
+        import zarr
+
+        found = group.get(name)
+        if not isinstance(found, zarr.Array):
+            raise TiledFileError(f"{self.path}: damaged: no array {name!r}, which its levels name")
+        return found
+
+    def _only_array(self, group: zarr.Group) -> Any:
+        arrays = dict(group.arrays())
+        if len(arrays) == 1:
+            return next(iter(arrays.values()))
+        names = f" ({', '.join(sorted(arrays)[:5])})" if arrays else ""
+        raise TiledFileError(
+            f"{self.path}: a group of {len(arrays)} arrays{names} that says nothing of an image: "
+            "name one of its arrays"
+        )
+
+    def _choose(self, levels: int) -> None:
+        if not 0 <= self.level < levels:
+            raise TiledFileError(f"{self.path}: level {self.level} asked, {levels} there")
+
+    def _set_pixels(self) -> None:
+        array = self._array_read
+        self.dtype = plain_dtype(self.path, np.dtype(array.dtype), "an array")
+        self.shape = tuple(int(length) for length in array.shape)
+        if len(self.shape) < 2 or 0 in self.shape:
+            raise TiledFileError(f"{self.path}: an array of shape {self.shape} is no image")
+        self.chunks = tuple(
+            min(int(length), extent)
+            for length, extent in zip(array.chunks, self.shape, strict=True)
+        )
+        allowed, needed = self._options["max_decoded_bytes"], self.bytes_per_read
+        if allowed is not None and needed > allowed:
+            raise TiledFileError(
+                f"{self.path}: one chunk of {self.chunks} takes {readable_bytes(needed)} in "
+                f"memory, {readable_bytes(allowed)} allowed"
+            )
+        if needed > self._cache.limit:
+            note = (
+                f"each read decodes a chunk of {readable_bytes(needed)}, more than the cache of "
+                f"{readable_bytes(self._cache.limit)} keeps"
+            )
+            self.notes += (note,)
+
+    def _set_words(self, attributes: dict[str, Any], multiscale: Multiscale | None) -> None:
+        array = self._array_read
+        metadata = array.metadata
+        self.info = {
+            "zarr_format": metadata.zarr_format,
+            "shards": array.shards,
+            "compressors": [_codec(codec) for codec in array.compressors],
+            "fill_value": getattr(metadata.fill_value, "item", lambda: metadata.fill_value)(),
+            "array_path": array.path,
+            "attributes": attributes,
+        }
+        if multiscale is None:
+            names = getattr(metadata, "dimension_names", None)
+            self.axes, notes = array_axes(
+                self.shape, names or dict(array.attrs).get("_ARRAY_DIMENSIONS")
+            )
+            self.notes += notes
+            return
+        if len(multiscale.axes) != self.ndim:
+            raise TiledFileError(
+                f"{self.path}: damaged: axes {multiscale.axes} for an array of shape {self.shape}"
+            )
+        self.axes = multiscale.axes
+        self.pixel_size, self.translation = multiscale.placed(self.level)
+        self.notes += multiscale.notes
+        self.info |= multiscale.info(self.level)
+
+    def _read_chunk(self, place: tuple[int, ...]) -> NDArray[Any]:
+        region = tuple(
+            slice(number * length, min((number + 1) * length, extent))
+            for number, length, extent in zip(place, self.chunks, self.shape, strict=True)
+        )
+        try:
+            if self._missing_is_error and not self._exists(place):
+                raise TiledFileError(f"{self.path}: {self._chunk_name(place)} is missing")
+            pixels = np.asarray(self._array_read.get_basic_selection(region))
+        except TiledFileError:
+            raise
+        except Exception as error:
+            raise TiledFileError(
+                f"{self.path}: {self._chunk_name(place)} is damaged: {one_line(error)}"
+            ) from error
+        return pixels.astype(self.dtype, copy=False)
+
+    def _outer(self, place: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the place of the stored object, a chunk or shard, that holds a chunk."""
+        shards = self._array_read.shards
+        if shards is None:
+            return place
+        return tuple(
+            number * length // shard
+            for number, length, shard in zip(place, self._array_read.chunks, shards, strict=True)
+        )
+
+    def _key(self, place: tuple[int, ...]) -> str:
+        key = self._array_read.metadata.encode_chunk_key(self._outer(place))
+        return f"{self._array_read.path}/{key}".lstrip("/")
+
+    def _chunk_name(self, place: tuple[int, ...]) -> str:
+        inner = "" if self._array_read.shards is None else " of a shard"
+        return f"chunk {place}{inner} at {self._key(place)}"
+
+    def _exists(self, place: tuple[int, ...]) -> bool:
+        from zarr.core.sync import sync
+
+        if not sync(self._store.exists(self._key(place))):
+            return False
+        shards = self._array_read.shards
+        return shards is None or self._in_shard(place, shards)
+
+    def _in_shard(self, place: tuple[int, ...], shards: tuple[int, ...]) -> bool:
+        """Look a chunk up in its shard's index, where that is kept in the usual way."""
+        from zarr.abc.store import RangeByteRequest, SuffixByteRequest
+
+        codec = self._array_read.metadata.codecs[0]
+        names = [part.to_dict()["name"] for part in codec.index_codecs]
+        if names not in (["bytes"], ["bytes", "crc32c"]):
+            return True
+        counts = tuple(
+            shard // length for shard, length in zip(shards, self._array_read.chunks, strict=True)
+        )
+        inside = tuple(number % count for number, count in zip(place, counts, strict=True))
+        size = 16 * int(np.prod(counts))
+        length = size + (4 if len(names) > 1 else 0)
+        at_end = codec.index_location.value == "end"
+        request: ByteRequest = SuffixByteRequest(length) if at_end else RangeByteRequest(0, length)
+        order = "<" if codec.index_codecs[0].endian.value == "little" else ">"
+        data = _read_key(self._store, self._key(place), request) or b""
+        if len(data) < size:
+            return True  # damaged: the decoder says how
+        entries = np.frombuffer(data[:size], order + "u8").reshape(*counts, 2)
+        return not bool((entries[inside] == _EMPTY).all())
+
+    def _digest(self, nodes: set[str]) -> str:
+        digest = hashlib.sha256()
+        for node in sorted(nodes):
+            for document in _DOCUMENTS:
+                key = f"{node}/{document}".lstrip("/")
+                data = _read_key(self._store, key, None)
+                if data is not None:
+                    digest.update(key.encode() + b"\0" + data)
+        return digest.hexdigest()
+
+
+def _open_store(path: str) -> Store:
+    from zarr.storage import FsspecStore, LocalStore
+
+    if "://" in path:
+        return FsspecStore.from_url(path, read_only=True)
+    return LocalStore(path, read_only=True)
+
+
+def _read_key(store: Store, key: str, request: ByteRequest | None) -> bytes | None:
+    from zarr.buffer import default_buffer_prototype
+    from zarr.core.sync import sync
+
+    found = sync(store.get(key, default_buffer_prototype(), request))
+    return None if found is None else found.to_bytes()
+
+
+def _codec(codec: Any) -> Any:
+    """Return a codec as its metadata names it."""
+    if hasattr(codec, "to_dict"):
+        return codec.to_dict()
+    return codec.get_config()

@@ -1,0 +1,335 @@
+"""OME-Zarr with a multiscale pyramid, and plain Zarr arrays; chunks are stored where they are made.
+
+The format is Zarr 3 and OME-Zarr 0.5 (https://ngff.openmicroscopy.org/0.5/).
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lerf_core.errors import TiledFileError
+from lerf_core.io.journal import FileJournal, Journal, RemoteJournal
+from lerf_core.io.targets import (
+    Pixels,
+    Region,
+    StoredTiles,
+    TargetSpec,
+    partial_paths,
+    unwritable,
+)
+
+__all__ = ["ZarrTarget"]
+
+# OME-Zarr has time first, then channels, then space.
+_ORDER = "TCZYX"
+_TYPES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
+_EFFORT = {"zstd": 1, "gzip": 4, "lz4": 1}
+# Beside the arrays of a remote result that is not finished.
+_JOURNAL = "lerf-journal.jsonl"
+# Tiles of upper levels that are made side by side.
+_AHEAD = 4
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How an image's axes lie in the store.
+
+    Attributes
+    ----------
+    axes : str
+        Of the stored array; samples are a channel.
+    order : tuple of int
+        The image's axis at each of them.
+    """
+
+    axes: str
+    order: tuple[int, ...]
+
+    @classmethod
+    def of(cls, spec: TargetSpec) -> Layout:
+        """Return the layout of a spec."""
+        if spec.format == "Zarr":
+            return cls(spec.axes, tuple(range(len(spec.axes))))
+        if "S" in spec.axes and "C" in spec.axes:
+            raise TiledFileError(
+                "channels that each have colour samples do not go into OME-Zarr: choose .ome.tif"
+            )
+        named = spec.axes.replace("S", "C")
+        if set(named) - set(_ORDER):
+            raise TiledFileError(f"axes {spec.axes} do not go into OME-Zarr: it has {_ORDER}")
+        order = sorted(range(len(named)), key=lambda axis: _ORDER.index(named[axis]))
+        return cls("".join(named[axis] for axis in order), tuple(order))
+
+    def shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return a shape of the image's axes as it is stored."""
+        return tuple(shape[axis] for axis in self.order)
+
+
+@dataclass(frozen=True)
+class ZarrEncoder:
+    """Stores the chunks of a region, and of the levels above."""
+
+    url: str
+    spec: TargetSpec
+    layout: Layout
+    key: str
+
+    def encode(self, region: Region, pixels: Pixels) -> list[list[int]]:
+        """See `lerf_core.io.targets.Encoder`; returns the tiles that are stored."""
+        stored = []
+        for level, part, smaller in self.spec.levels_of(region, pixels):
+            self.store(level, part, smaller)
+            stored += [[level, *tile] for tile in self.spec.tiles(part)]
+        return stored
+
+    def store(self, level: int, region: Region, pixels: Pixels) -> None:
+        """Store a region of a level."""
+        array = _array(self.url, _level_name(self.spec, level), self.key)
+        order = self.layout.order
+        array[tuple(region[axis] for axis in order)] = pixels.transpose(order)
+
+    def load(self, level: int, region: Region) -> Pixels:
+        """Read a region back, axes as the image's."""
+        array = _array(self.url, _level_name(self.spec, level), self.key)
+        stored = array[tuple(region[axis] for axis in self.layout.order)]
+        return np.asarray(stored).transpose(np.argsort(self.layout.order))
+
+
+def _level_name(spec: TargetSpec, level: int) -> str:
+    return "" if spec.format == "Zarr" else str(level)
+
+
+@lru_cache(maxsize=16)
+def _array(url: str, name: str, key: str) -> Any:  # noqa: ARG001
+    """Open an array for writing; one a process and work, which all of its threads share.
+
+    Workers live longer than a work, and another may make the same place anew: hence the key.
+    """
+    zarr = _zarr()
+    array = zarr.open_array(_store(url), path=name, mode="r+")
+    # All chunks exist: one that is missing tells of damage.
+    return array.with_config({"write_empty_chunks": True})
+
+
+def _zarr() -> Any:
+    try:
+        import zarr
+    except ModuleNotFoundError as error:
+        raise TiledFileError("Zarr needs the package zarr: pip install 'lerf[large]'") from error
+    return zarr
+
+
+def _store(url: str) -> Any:
+    zarr = _zarr()
+    if "://" in url:
+        return zarr.storage.FsspecStore.from_url(url)
+    return zarr.storage.LocalStore(url)
+
+
+class ZarrTarget(StoredTiles):
+    """See `lerf_core.io.targets.Target`.
+
+    A local store is made beside its place and moved there in the end; a remote one is made
+    in place, and the metadata that make it an image are written last.
+    """
+
+    def __init__(
+        self, path: str, spec: TargetSpec, *, resume: bool, overwrite: bool, remote: bool
+    ) -> None:
+        self._spec, self._path, self._remote = spec, path.rstrip("/"), remote
+        self._layout = Layout.of(spec)
+        kept: Journal
+        if remote:
+            self._url = self._path
+            resume = self._prepare_remote(resume=resume, overwrite=overwrite)
+        else:
+            partial, journal = partial_paths(Path(self._path))
+            self._url = str(partial)
+            resume = resume and partial.exists() and journal.exists()
+            kept = FileJournal(journal, spec.head(), resume=resume)
+            resume = bool(kept.entries())  # else the store may be of other work
+            if not resume and partial.exists():
+                shutil.rmtree(partial)
+        if not resume:
+            self._create()
+        if remote:  # after the store was emptied
+            kept = RemoteJournal(f"{self._path}/{_JOURNAL}", spec.head(), resume=resume)
+        super().__init__(spec, kept)
+        self.encoder = ZarrEncoder(self._url, spec, self._layout, secrets.token_hex(8))
+
+    def _prepare_remote(self, *, resume: bool, overwrite: bool) -> bool:
+        """Look at what lies at a URL; return whether it can be gone on with."""
+        import fsspec
+
+        try:
+            system, where = fsspec.core.url_to_fs(self._path)
+            begun = system.exists(f"{where}/{_JOURNAL}")
+            if resume and begun:
+                return True
+            # Whatever lies there, an unfinished result of ours alone may go unasked.
+            if system.exists(where):
+                if not (begun or overwrite):
+                    raise TiledFileError(f"{self._path} exists: give overwrite to replace it")
+                system.rm(where, recursive=True)
+        except TiledFileError:
+            raise
+        # Each storage has errors of its own.
+        except Exception as error:
+            text = " ".join(str(error).split()) or type(error).__name__
+            raise TiledFileError(f"cannot write {self._path}: {text}") from error
+        return False
+
+    def _create(self) -> None:
+        zarr = _zarr()
+        store = _store(self._url)
+        spec, layout = self._spec, self._layout
+        if spec.format != "Zarr":
+            zarr.create_group(store, zarr_format=3, overwrite=True)
+        rows, cols = spec.plane_axes
+        for level, shape in enumerate(spec.level_shapes):
+            chunks = [1] * len(shape)
+            chunks[rows], chunks[cols] = (
+                min(side, shape[axis]) for side, axis in zip(spec.tile, (rows, cols), strict=True)
+            )
+            if spec.channel_axis is not None:
+                chunks[spec.channel_axis] = shape[spec.channel_axis]
+            zarr.create_array(
+                store,
+                name=_level_name(spec, level) or None,
+                shape=layout.shape(shape),
+                chunks=layout.shape(tuple(chunks)),
+                dtype=spec.dtype,
+                compressors=_compressors(spec),
+                fill_value=spec.dtype.type(0),
+                dimension_names=[letter.lower() for letter in layout.axes],
+                zarr_format=3,
+                overwrite=True,
+            )
+
+    def commit(self) -> None:
+        """See `Target`."""
+        try:
+            for level in range(1, len(self._spec.level_shapes)):
+                self._make_level(level)
+            if self._spec.format != "Zarr":
+                group = _zarr().open_group(_store(self._url), mode="r+")
+                group.attrs.update(_metadata(self._spec, self._layout))
+            if self._remote:
+                self._journal.remove()
+                return
+            _replace(Path(self._url), Path(self._path))
+        except OSError as error:
+            if isinstance(error, TiledFileError):
+                raise
+            raise unwritable(self._path, error) from error
+        self._journal.remove()
+
+    def abandon(self, *, keep: bool) -> None:
+        """See `Target`."""
+        if keep and self.finished_count:
+            self._journal.close()
+            return
+        self._journal.remove()
+        if not self._remote:
+            shutil.rmtree(self._url, ignore_errors=True)
+            return
+        import fsspec
+
+        system, where = fsspec.core.url_to_fs(self._path)
+        if system.exists(where):
+            system.rm(where, recursive=True)
+
+    def _make_level(self, level: int) -> None:
+        """Make the tiles of a level that are not there, each from the four below it."""
+        spec = self._spec
+        whole = tuple(slice(0, size) for size in spec.level_shapes[level])
+        todo = [tile for tile in spec.tiles(whole) if (level, *tile) not in self._done]
+
+        def make(tile: tuple[int, ...]) -> None:
+            region = spec.region_below(level, tile)
+            pixels = self.encoder.load(level - 1, region)
+            self.encoder.store(level, spec.halved_region(region), spec.halved(pixels))
+
+        with ThreadPoolExecutor(_AHEAD) as pool:
+            for _ in pool.map(make, todo):
+                pass
+
+
+def _replace(partial: Path, path: Path) -> None:
+    """Move a store to its place; what was there goes when the new one stands."""
+    if not path.exists():
+        partial.rename(path)
+        return
+    before = path.with_name(f".{path.name}.replaced")
+    if before.exists():
+        shutil.rmtree(before)
+    path.rename(before)
+    partial.rename(path)
+    if before.is_dir():
+        shutil.rmtree(before)
+    else:
+        before.unlink()
+
+
+def _compressors(spec: TargetSpec) -> Any:
+    from zarr import codecs
+
+    level = spec.compression_level
+    if level is None:
+        level = _EFFORT.get(spec.compression, 1)
+    if spec.compression == "none":
+        return None
+    if spec.compression == "zstd":
+        return codecs.ZstdCodec(level=level)
+    if spec.compression == "gzip":
+        return codecs.GzipCodec(level=level)
+    return codecs.BloscCodec(cname="lz4", clevel=level, shuffle="shuffle")
+
+
+def _metadata(spec: TargetSpec, layout: Layout) -> dict[str, Any]:
+    """Return the attributes that make a group an OME-Zarr image."""
+    size = spec.pixel_size
+    axes = []
+    for letter in layout.axes:
+        axis: dict[str, Any] = {"name": letter.lower(), "type": _TYPES[letter]}
+        if letter in "YX" and size is not None and size.unit:
+            axis["unit"] = size.unit
+        axes.append(axis)
+    row, col = (1.0, 1.0) if size is None else (size.row, size.col)
+    down, across = spec.translation or (0.0, 0.0)
+    datasets = []
+    for level in range(len(spec.level_shapes)):
+        # The first pixel's centre moves by half of what its pixels are larger (NGFF: centres).
+        factor = 2.0**level
+        step = {"Y": row * factor, "X": col * factor}
+        start = {"Y": down + (factor - 1) / 2 * row, "X": across + (factor - 1) / 2 * col}
+        datasets.append(
+            {
+                "path": str(level),
+                "coordinateTransformations": [
+                    {"type": "scale", "scale": [step.get(letter, 1.0) for letter in layout.axes]},
+                    {
+                        "type": "translation",
+                        "translation": [start.get(letter, 0.0) for letter in layout.axes],
+                    },
+                ],
+            }
+        )
+    method = "nearest" if spec.is_labels or spec.dtype == np.bool_ else "mean of 2x2 pixels"
+    ome: dict[str, Any] = {
+        "version": "0.5",
+        "multiscales": [{"name": "image", "axes": axes, "datasets": datasets, "type": method}],
+    }
+    omero = spec.info.get("omero")
+    channels = spec.shape[layout.order[layout.axes.index("C")]] if "C" in layout.axes else 1
+    if isinstance(omero, dict) and len(omero.get("channels", ())) == channels:
+        ome["omero"] = omero
+    return {"ome": ome}

@@ -1,0 +1,1 @@
+"""Pixel values: value ranges, alpha, missing values."""

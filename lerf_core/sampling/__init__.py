@@ -1,0 +1,1 @@
+"""Where samples are taken: taps, borders, windows."""

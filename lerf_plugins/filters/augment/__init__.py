@@ -1,0 +1,1 @@
+"""What transforms for data sets share."""

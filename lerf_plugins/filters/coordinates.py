@@ -1,0 +1,146 @@
+"""Coordinates of a grid whose pixels are resampled: values at the new pixels' centres.
+
+Convention
+----------
+Positions are in old pixels, centres at integers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.sampling.taps import axis_positions, nearest_index
+
+__all__ = ["at_positions", "interpolated", "moved_transform"]
+
+Array = Any  # of NumPy or of dask
+Floats = npt.NDArray[np.float64]
+
+
+def interpolated(values: Array, changes: dict[int, tuple[int, float]]) -> Array | None:
+    """Return coordinates of resized axes.
+
+    Floats, dates and time differences, and integers of one dimension, are interpolated linearly;
+    integers and booleans of more are taken from the nearest pixel.
+
+    Parameters
+    ----------
+    values : ndarray or dask.array.Array
+    changes : dict
+        New length and factor of each axis that changes.
+
+    Returns
+    -------
+    array or None
+        None: there is no rule for them.
+    """
+    kind = values.dtype.kind
+    is_label = kind in "biu" and values.ndim > 1
+    if not is_label and kind not in "iufMm":
+        return None
+    for axis, (out_size, scale) in changes.items():
+        size = values.shape[axis]
+        positions = axis_positions(size, out_size, scale)
+        if is_label:
+            values = _take(values, np.clip(nearest_index(positions), 0, size - 1), axis)
+        elif size == 1:
+            if out_size > 1:
+                return None
+        else:
+            values = at_positions(values, positions, axis)
+    return values
+
+
+def at_positions(values: Array, positions: Floats, axis: int) -> Array:
+    """Interpolate linearly along an axis, and go on beyond its ends; integers become floats.
+
+    Examples
+    --------
+    >>> at_positions(np.array([10.0, 20.0, 40.0]), np.array([-0.5, 0.5, 2.5]), 0).tolist()
+    [5.0, 15.0, 50.0]
+    """
+    size = values.shape[axis]
+    if values.dtype.kind in "Mm":
+        values = _finer(values)
+    index = np.clip(np.floor(positions), 0, size - 2).astype(np.int64)
+    shape = [1] * values.ndim
+    shape[axis] = len(positions)
+    part = (positions - index).reshape(shape)
+    if values.dtype.kind in "Mm":
+        left, right = (_take(values, places, axis) for places in (index, index + 1))
+        return _between_dates(left, right, part)
+    dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
+    values = values.astype(np.float64)
+    if isinstance(values, np.ndarray) and values.ndim == 1 and _is_straight(values, dtype):
+        step = (values[-1] - values[0]) / (size - 1)
+        return (values[0] + positions * step).astype(dtype)
+    left, right = (_take(values, places, axis) for places in (index, index + 1))
+    return (left + part * (right - left)).astype(dtype)
+
+
+def _take(values: Array, index: npt.NDArray[np.int64], axis: int) -> Array:
+    place: list[Any] = [slice(None)] * values.ndim
+    place[axis] = index
+    return values[tuple(place)]
+
+
+def _is_straight(values: Floats, dtype: np.dtype[Any]) -> bool:
+    """Whether coordinates are evenly spaced, but for the rounding of their dtype."""
+    line = np.linspace(values[0], values[-1], len(values))
+    rounding = 4 * float(np.finfo(dtype).eps) * np.abs(values).max()
+    return bool(np.abs(values - line).max() <= rounding)
+
+
+def _finer(values: Array) -> Array:
+    """Return dates in nanoseconds where they can be so told: half a second is some."""
+    if not isinstance(values, np.ndarray):
+        return values
+    fine = values.astype(f"{values.dtype.kind}8[ns]")
+    return fine if np.array_equal(fine.astype(values.dtype), values, equal_nan=True) else values
+
+
+def _between_dates(left: Array, right: Array, part: Floats) -> Array:
+    step = right - left
+    with np.errstate(invalid="ignore"):  # of NaT, which the last term brings back
+        moved = np.rint(part * step.astype(np.int64)).astype(np.int64)
+    return left + moved.astype(step.dtype) + (step - step)
+
+
+def moved_transform(
+    numbers: tuple[float, ...],
+    shape: tuple[int, int],
+    out_shape: tuple[int, int],
+    scale: tuple[float, float],
+) -> tuple[float, ...]:
+    """Return the affine transform of a resized raster.
+
+    Parameters
+    ----------
+    numbers : tuple of 6 floats
+        (a, b, c, d, e, f): x = a * col + b * row + c, y = d * col + e * row + f of the pixels'
+        outline, as in rasterio.
+    shape, out_shape : (int, int)
+        Rows and columns.
+    scale : (float, float)
+        Of rows and columns.
+
+    Examples
+    --------
+    >>> moved_transform((10.0, 0.0, 500.0, 0.0, -10.0, 80.0), (4, 4), (8, 8), (2.0, 2.0))
+    (5.0, 0.0, 500.0, 0.0, -5.0, 80.0)
+    """
+    a, b, c, d, e, f = numbers
+    (row, col), (down, across) = (
+        [
+            (old - new / factor) / 2
+            for old, new, factor in zip(shape, out_shape, scale, strict=True)
+        ],
+        [1 / factor for factor in scale],
+    )
+    return (
+        a * across, b * down, c + a * col + b * row,
+        d * across, e * down, f + d * col + e * row,
+    )  # fmt: skip

@@ -1,0 +1,406 @@
+"""lerf beside torch.nn.functional: interpolate, grid_sample, warp_perspective, and modules.
+
+Tensors stay on their device. On the CPU, where no gradient is wanted, lerf_core's compiled engine
+does the work; everywhere else torch operations do the same arithmetic, and results are equal: of
+uint8 to the last bit, of floats to 1e-5 of the value range.
+
+Convention
+----------
+Images are (N, C, H, W). Every channel is treated on its own: none is alpha. Pixel centres are
+torch's: in pixels, the centre of the first is 0 and resizing keeps the image's outline in place
+(``align_corners=False``) or the centres of its corner pixels (``align_corners=True``). Grids hold
+(x, y) positions in the source, normalised so that -1 and 1 are the image's outline, or those
+centres. Matrices act on (x, y) in pixels.
+
+Gradients
+---------
+Results are differentiable by images of floats, and by grids and matrices. Roundings inside the
+method (of levels to the tables' units, of features, of parameters) are passed straight through;
+tables are piecewise linear, and where a pixel lies on a border between two pieces the
+gradient is that of one; what is clipped passes the gradients that lead back into the range. The
+stretch of supports and the limits of planes count as constants. Images of uint8 have no gradient.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from lerf_core.backends.torch.image_reads import stage_tables
+from lerf_core.bank import LutBank
+from lerf_core.bank.loading import load_bank
+from lerf_core.errors import BankError
+from lerf_core.validation import check_choice
+from lerf_plugins.filters.torch.images import (
+    PADDINGS,
+    Bank,
+    Factor,
+    Range,
+    Settings,
+    Size,
+    check_one,
+    checked,
+    resized,
+    sampled_by_grid,
+    target_size,
+    warped_by_matrices,
+)
+
+__all__ = ["GridSample", "Interpolate", "grid_sample", "interpolate", "warp_perspective"]
+
+
+# -- functions ------------------------------------------------------------------------
+
+
+def interpolate(
+    input: Tensor,  # noqa: A002 - torch's name
+    size: Size = None,
+    scale_factor: Factor = None,
+    *,
+    bank: Bank = None,
+    mode: str = "edge",
+    cval: float = 0.0,
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    anti_aliasing: bool | None = None,
+    value_range: Range = None,
+) -> Tensor:
+    """Resize images, as `torch.nn.functional.interpolate` does.
+
+    Parameters
+    ----------
+    input : Tensor, (N, C, H, W)
+        uint8, or float16, bfloat16, float32 or float64, on any device.
+    size : int or (int, int), optional
+        Rows and columns of the result.
+    scale_factor : float or (float, float), optional
+        Factors of rows and columns: the result has ``floor(size * factor)``. Give this or `size`.
+    bank : LutBank, str, path or None
+        See `lerf_core.resize`: None is the default bank, and the analytic one where an image
+        grows along no axis and is anti-aliased.
+    mode : {"edge", "constant", "symmetric", "reflect", "wrap"}
+        What lies beyond the border, by the names of `numpy.pad`. It is not the kernel, as
+        torch's is; there is one kernel.
+    cval : float
+        Value beyond the border for "constant", finite.
+    align_corners : bool, optional
+        False, or None: pixels are squares, and the image's outline stays in place. True: the
+        centres of the corner pixels stay; not with "constant".
+    recompute_scale_factor : bool, optional
+        None or True: pixels lie where the sizes of source and result put them. False keeps
+        `scale_factor` itself, which is refused where the two differ.
+    anti_aliasing : bool, optional
+        Stretch the support where an axis shrinks. None: yes.
+    value_range : (float, float), optional
+        Values at the tables' darkest and brightest level. None: (0, 255) for uint8, (0, 1) for
+        floats. Values outside it are kept, not clipped.
+
+    Returns
+    -------
+    Tensor, (N, C, *size)
+        Of the input's dtype and device. float64 is computed to float32 precision, and so are the
+        16-bit floats.
+
+    Raises
+    ------
+    InvalidArgumentError, InvalidTypeError
+        If an argument cannot be used.
+    BankError, BankNotFoundError
+        If the bank cannot be loaded.
+
+    Notes
+    -----
+    Output pixel o of an axis lies at ``(o + 0.5) * size / new_size - 0.5`` in the source, or at
+    ``o * (size - 1) / (new_size - 1)`` with `align_corners`. An axis that keeps its length is not
+    resampled, except beside one that does not with `align_corners`. Pixels that are not
+    finite do not count, and NaN comes out where they would have more than half of the weight.
+
+    Examples
+    --------
+    >>> import torch
+    >>> image = torch.rand(2, 3, 20, 30, requires_grad=True)
+    >>> twice = interpolate(image, scale_factor=2)
+    >>> twice.shape
+    torch.Size([2, 3, 40, 60])
+    >>> twice.mean().backward()
+    >>> image.grad.shape
+    torch.Size([2, 3, 20, 30])
+    """
+    shape = target_size(checked(input), size, scale_factor, recompute_scale_factor)
+    settings = Settings(bank, mode, cval, anti_aliasing, value_range)
+    return resized(input, shape, settings, align_corners=bool(align_corners))
+
+
+def grid_sample(
+    input: Tensor,  # noqa: A002 - torch's name
+    grid: Tensor,
+    *,
+    padding_mode: str = "zeros",
+    align_corners: bool = False,
+    bank: Bank = None,
+    anti_aliasing: bool | None = None,
+    value_range: Range = None,
+) -> Tensor:
+    """Sample images where a grid says, as `torch.nn.functional.grid_sample` does.
+
+    Parameters
+    ----------
+    input : Tensor, (N, C, H, W)
+        As for `interpolate`.
+    grid : Tensor, (N, rows, cols, 2)
+        For each output pixel the (x, y) position in the source that it shows, as
+        `torch.nn.functional.affine_grid` makes it; floats.
+    padding_mode : {"zeros", "border", "reflection"}
+        What lies beyond the border. "zeros" fades out over one output pixel, centred on the
+        outline: with a grid that does not shrink, as torch's bilinear does. "reflection" is about
+        the outline, or with `align_corners` about the centres of the outermost pixels.
+    align_corners : bool
+        Whether -1 and 1 are the centres of the corner pixels or the image's outline.
+    bank : LutBank, str, path or None
+        None: the default bank.
+    anti_aliasing : bool, optional
+        Stretch the support where an output pixel spans more than a source pixel, by differences
+        of the grid. None: yes, other than in torch.
+    value_range : (float, float), optional
+        As for `interpolate`.
+
+    Returns
+    -------
+    Tensor, (N, C, rows, cols)
+        Of the input's dtype. Differentiable by `input` and by `grid`.
+
+    Raises
+    ------
+    InvalidArgumentError, InvalidTypeError
+        If an argument cannot be used.
+
+    Notes
+    -----
+    Positions that are not finite show nothing with "zeros"; else NaN counts as -1, as torch has
+    it, and infinity as the border on its side.
+
+    Examples
+    --------
+    >>> import torch
+    >>> turn = torch.tensor([[[0.8, -0.6, 0], [0.6, 0.8, 0]]])
+    >>> grid = torch.nn.functional.affine_grid(turn, (1, 3, 32, 32), align_corners=False)
+    >>> grid_sample(torch.rand(1, 3, 32, 32), grid, padding_mode="border").shape
+    torch.Size([1, 3, 32, 32])
+    """
+    settings = Settings(bank, "edge", 0.0, anti_aliasing, value_range)
+    return sampled_by_grid(
+        checked(input), grid, settings, padding_mode, align_corners=align_corners
+    )
+
+
+def warp_perspective(
+    input: Tensor,  # noqa: A002 - as its neighbours
+    matrix: Tensor,
+    dsize: tuple[int, int],
+    *,
+    padding_mode: str = "zeros",
+    bank: Bank = None,
+    anti_aliasing: bool | None = None,
+    value_range: Range = None,
+) -> Tensor:
+    """Warp images by homographies, with the matrices of `kornia.geometry.warp_perspective`.
+
+    Parameters
+    ----------
+    input : Tensor, (N, C, H, W)
+        As for `interpolate`.
+    matrix : Tensor, (N, 3, 3)
+        *Forward*: maps (x, y, 1) in pixels of the source to the output, centres at integers.
+    dsize : (int, int)
+        Rows and columns of the result.
+    padding_mode, bank, anti_aliasing, value_range
+        As for `grid_sample`; "reflection" is about the outline.
+
+    Returns
+    -------
+    Tensor, (N, C, *dsize)
+        Differentiable by `input` and by `matrix`. What lies beyond the horizon is 0.
+
+    Raises
+    ------
+    InvalidArgumentError, InvalidTypeError
+        If an argument cannot be used; singular matrices, for one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> shift = torch.tensor([[[1.0, 0, 4], [0, 1, 0], [0, 0, 1]]])
+    >>> moved = warp_perspective(torch.ones(1, 1, 8, 8), shift, (8, 8))
+    >>> [round(float(value), 3) for value in moved[0, 0, 3, 2:6]]
+    [0.0, 0.0, 1.0, 1.0]
+    """
+    settings = Settings(bank, "edge", 0.0, anti_aliasing, value_range)
+    return warped_by_matrices(checked(input), matrix, dsize, settings, padding_mode)
+
+
+# -- modules --------------------------------------------------------------------------
+
+
+class _Filter(nn.Module):
+    """A bank's tables as buffers, and the settings that go with them."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.bank = load_bank(settings.bank)
+        for number, tables in enumerate(stage_tables(self.bank)):
+            self.register_buffer(f"stage{number + 1}", tables)
+        self.register_load_state_dict_post_hook(_read_back)
+
+    @property
+    def _with_tables(self) -> Settings:
+        """The settings, with the tables where the module is."""
+        tables = tuple(self.get_buffer(f"stage{n + 1}") for n in range(len(self.bank.stages)))
+        named = None if self.settings.bank is None else self.bank
+        return self.settings.of(bank=named, own=(self.bank, tables))
+
+    def get_extra_state(self) -> str:
+        """What the tables mean, as JSON: a part of the state."""
+        return _meaning(self.bank)
+
+    def set_extra_state(self, state: str) -> None:
+        """Refuse tables that mean something else.
+
+        Raises
+        ------
+        BankError
+            If the state is that of a bank of other structure.
+        """
+        if state != _meaning(self.bank):
+            raise BankError(f"the state is of a bank of another structure: {state!r}")
+
+
+def _meaning(bank: LutBank) -> str:
+    parts = (bank.kind.name, bank.interval, sorted(bank.patterns.items()), bank.stages)
+    return " ".join(map(repr, parts))
+
+
+def _read_back(module: Any, _: Any) -> None:
+    """Make the bank anew of tables that were loaded."""
+    bank, tables = module.bank, {}
+    for number in range(len(bank.stages)):
+        entries = module.get_buffer(f"stage{number + 1}").cpu().numpy()
+        keys = dict.fromkeys(read.table for read in bank.reads(number))
+        for key, table in zip(keys, entries, strict=True):
+            tables[key] = table.reshape(bank.tables[key].shape)
+    if all(np.array_equal(bank.tables[key], table) for key, table in tables.items()):
+        return
+    parts = (bank.kind, bank.interval, bank.patterns, bank.stages, tables)
+    module.bank = LutBank(bank.name, *parts)
+
+
+class Interpolate(_Filter):
+    """`interpolate` as a module, beside `torch.nn.Upsample`.
+
+    Parameters
+    ----------
+    size, scale_factor
+        As for `interpolate`, and so are the options.
+
+    Attributes
+    ----------
+    bank : LutBank
+        Its tables are buffers, int8: they move with the module and are part of its state.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an argument cannot be used.
+
+    Examples
+    --------
+    >>> import torch
+    >>> enlarge = Interpolate(scale_factor=2, bank="lerf-g")
+    >>> enlarge
+    Interpolate(scale_factor=2, bank='lerf-g', mode='edge')
+    >>> enlarge(torch.rand(1, 3, 8, 9)).shape
+    torch.Size([1, 3, 16, 18])
+    """
+
+    def __init__(
+        self,
+        size: Size = None,
+        scale_factor: Factor = None,
+        *,
+        bank: Bank = None,
+        mode: str = "edge",
+        cval: float = 0.0,
+        align_corners: bool | None = None,
+        recompute_scale_factor: bool | None = None,
+        anti_aliasing: bool | None = None,
+        value_range: Range = None,
+    ) -> None:
+        super().__init__(Settings(bank, mode, cval, anti_aliasing, value_range))
+        self.size, self.scale_factor = size, scale_factor
+        self.align_corners = bool(align_corners)
+        self.recompute_scale_factor = recompute_scale_factor
+        check_one(size, scale_factor)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        """Resize images, (N, C, H, W)."""
+        shape = target_size(
+            checked(input), self.size, self.scale_factor, self.recompute_scale_factor
+        )
+        return resized(input, shape, self._with_tables, align_corners=self.align_corners)
+
+    def extra_repr(self) -> str:
+        """What the representation says."""
+        target = f"size={self.size}" if self.size else f"scale_factor={self.scale_factor}"
+        aligned = ", align_corners=True" if self.align_corners else ""
+        return f"{target}, bank={self.bank.name!r}, mode={self.settings.mode!r}{aligned}"
+
+
+class GridSample(_Filter):
+    """`grid_sample` as a module.
+
+    Parameters
+    ----------
+    padding_mode, align_corners, bank, anti_aliasing, value_range
+        As for `grid_sample`.
+
+    Attributes
+    ----------
+    bank : LutBank
+        As for `Interpolate`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> sample = GridSample(padding_mode="border")
+    >>> sample(torch.rand(1, 3, 8, 8), torch.zeros(1, 4, 5, 2)).shape
+    torch.Size([1, 3, 4, 5])
+    """
+
+    def __init__(
+        self,
+        *,
+        padding_mode: str = "zeros",
+        align_corners: bool = False,
+        bank: Bank = None,
+        anti_aliasing: bool | None = None,
+        value_range: Range = None,
+    ) -> None:
+        super().__init__(Settings(bank, "edge", 0.0, anti_aliasing, value_range))
+        check_choice("padding_mode", padding_mode, tuple(PADDINGS))
+        self.padding_mode, self.align_corners = padding_mode, align_corners
+
+    def forward(self, input: Tensor, grid: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        """Sample images, (N, C, H, W), at a grid, (N, rows, cols, 2)."""
+        return sampled_by_grid(
+            checked(input), grid, self._with_tables, self.padding_mode,
+            align_corners=self.align_corners,
+        )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        """What the representation says."""
+        return (
+            f"padding_mode={self.padding_mode!r}, align_corners={self.align_corners}, "
+            f"bank={self.bank.name!r}"
+        )

@@ -1,0 +1,1 @@
+"""From an operation to pixels, in the background or lazily."""

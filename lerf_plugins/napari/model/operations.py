@@ -1,0 +1,241 @@
+"""What is to be done to a layer's image, at full size or at any coarser level.
+
+The levels of a result share its outline, as those of its source do. Each is resampled from
+the coarsest level of the source that has all the detail it can show, so that a view from
+afar reads little of a large image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.errors import InvalidArgumentError
+from lerf_core.geometry import as_homography, moves_pixels
+from lerf_plugins.napari.model.layer_image import LayerImage, Placement
+
+if TYPE_CHECKING:
+    from lerf_core.execution.plan import Plan
+
+__all__ = ["LevelPlan", "Operation", "Resizing", "Warping"]
+
+Shape = tuple[int, int]
+Matrix = npt.NDArray[np.float64]
+
+# A level may have so many times fewer pixels than the result shows: finer ones take four times the
+# work for little that can be seen.
+_ALMOST = 1.1
+
+
+class LevelPlan(NamedTuple):
+    """A level of a result: its plan, and the level of the source that it is made of."""
+
+    plan: Plan
+    source_level: int
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """A resampling of a layer's planes.
+
+    Attributes
+    ----------
+    image : LayerImage
+    out_shape : (int, int)
+        Rows and columns of the result.
+    bank : str or None
+    keywords : mapping
+        Those of `lerf_core.resize` that differ from what they are by default.
+    """
+
+    image: LayerImage
+    out_shape: Shape
+    bank: str | None = None
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def placement(self) -> Placement:
+        """Where the result's pixels lie among those of the `frame`."""
+        raise NotImplementedError
+
+    @property
+    def frame(self) -> LayerImage:
+        """The image whose place in the world the result's is told by."""
+        return self.image
+
+    def result_state(
+        self, placement: Placement, record: Mapping[str, Any], *, name: str, multiscale: bool
+    ) -> dict[str, Any]:
+        """Return the state of a layer whose pixels lie somewhere in the `frame`."""
+        image, frame = self.image, self.frame
+        state = image.result_state(placement, record, name=name, multiscale=multiscale)
+        if frame is not image:
+            state |= frame.spatial_state(image, placement)
+        return state
+
+    def record(self) -> dict[str, Any]:
+        """Return what the result's metadata say of how it was made; loads the bank."""
+        bank = self.level_plan(self.out_shape).plan.options.bank
+        options = {key: value for key, value in self.keywords.items() if key != "channel_axis"}
+        return {
+            "source_shape": self.image.shape,
+            "shape": self.out_shape,
+            "bank": bank.name,
+            **options,
+        }
+
+    def level_placement(self, out_shape: Shape) -> Placement:
+        """Where the pixels of a level of the result lie among those of the `frame`."""
+        return self.placement.then(Placement.of_resize(self.out_shape, out_shape))
+
+    def level_plan(self, out_shape: Shape, levels: LayerImage | None = None) -> LevelPlan:
+        """Plan a level of the result.
+
+        Parameters
+        ----------
+        out_shape : (int, int)
+            Rows and columns of the level.
+        levels : LayerImage, optional
+            The image with other levels than the layer's own.
+        """
+        image = levels or self.image
+        number = self._source_level(out_shape, image)
+        level = image.levels[number]
+        return LevelPlan(self._plan(tuple(level.shape), number, out_shape, image), number)
+
+    def _source_level(self, out_shape: Shape, image: LayerImage) -> int:
+        raise NotImplementedError
+
+    def _plan(
+        self, shape: tuple[int, ...], number: int, out_shape: Shape, image: LayerImage
+    ) -> Plan:
+        """Plan a level of the result for a level of the image, of a shape and number."""
+        raise NotImplementedError
+
+
+class Resizing(Operation):
+    """Another number of rows and columns within the same outline."""
+
+    @property
+    def placement(self) -> Placement:
+        """See `Operation`."""
+        return Placement.of_resize(self.image.shape, self.out_shape)
+
+    def record(self) -> dict[str, Any]:
+        """See `Operation`."""
+        scale = [out / size for out, size in zip(self.out_shape, self.image.shape, strict=True)]
+        return {"operation": "resize", "scale": scale} | super().record()
+
+    def _source_level(self, out_shape: Shape, image: LayerImage) -> int:
+        best = 0
+        for number in range(1, len(image.levels)):
+            shape = image.level_shape(number)
+            if all(size >= out for size, out in zip(shape, out_shape, strict=True)):
+                best = number
+        return best
+
+    def _plan(
+        self,
+        shape: tuple[int, ...],
+        number: int,  # noqa: ARG002 - all levels share an outline
+        out_shape: Shape,
+        image: LayerImage,
+    ) -> Plan:
+        """See `Operation`."""
+        from lerf_core.execution.plan import plan_resize
+
+        keywords = {"mode": "edge"} | dict(self.keywords)
+        return plan_resize(shape, image.dtype, out_shape, self.bank, **keywords)
+
+
+@dataclass(frozen=True, eq=False)
+class Warping(Operation):
+    """A homography of every plane.
+
+    Attributes
+    ----------
+    matrix : ndarray, (3, 3)
+        *Inverse*: from the result's (x, y) to the source's, pixel centres at integers.
+    where : Placement
+        Where the result's pixels lie, on the frame's grid of pixels.
+    target : LayerImage, optional
+        The frame, where it is another image.
+    verb : str
+        What the record calls it.
+    """
+
+    matrix: Matrix = field(default_factory=lambda: np.eye(3))
+    where: Placement = field(default_factory=Placement)
+    target: LayerImage | None = None
+    verb: str = "warp"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "matrix", as_homography(self.matrix))
+        if min(self.out_shape) < 1:
+            raise InvalidArgumentError(f"the result would be empty: {self.out_shape}")
+
+    @property
+    def placement(self) -> Placement:
+        """See `Operation`."""
+        return self.where
+
+    @property
+    def frame(self) -> LayerImage:
+        """See `Operation`."""
+        return self.target or self.image
+
+    def record(self) -> dict[str, Any]:
+        """See `Operation`."""
+        made: dict[str, Any] = {"operation": self.verb, "inverse_matrix": self.matrix.tolist()}
+        if self.target is not None and self.target.name != self.image.name:
+            made["onto"] = self.target.name
+        return made | super().record()
+
+    def _level_matrix(self, number: int, out_shape: Shape, image: LayerImage) -> Matrix:
+        to_first = Placement.of_resize(self.out_shape, out_shape).matrix
+        to_level = np.linalg.inv(image.level_placement(number).matrix)
+        return np.asarray(to_level @ self.matrix @ to_first)
+
+    def _source_level(self, out_shape: Shape, image: LayerImage) -> int:
+        if len(image.levels) == 1:
+            return 0
+        span = self._least_span(out_shape)
+        best = 0
+        for number in range(1, len(image.levels)):
+            if max(image.level_placement(number).step) <= span * _ALMOST:
+                best = number
+        return best
+
+    def _least_span(self, out_shape: Shape) -> float:
+        """Return the fewest source pixels that one output pixel spans, where the image shows."""
+        step = Placement.of_resize(self.out_shape, out_shape).matrix
+        matrix = self.matrix @ step
+        y, x = np.meshgrid(*(np.linspace(0, size - 1, 9) for size in out_shape))
+        u, v, w = matrix @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            u, v = u / w, v / w
+        rows, cols = self.image.shape
+        seen = (u > -1) & (u < cols) & (v > -1) & (v < rows)
+        if not seen.any():
+            return 1.0
+        # Area of the image of a pixel: the determinant of the homography's derivative.
+        with np.errstate(divide="ignore"):
+            area = abs(np.linalg.det(matrix)) / np.abs(w[seen]) ** 3
+        return float(np.sqrt(area.min()))
+
+    def _plan(
+        self, shape: tuple[int, ...], number: int, out_shape: Shape, image: LayerImage
+    ) -> Plan:
+        """See `Operation`."""
+        from lerf_core.execution.plan import plan_warp
+
+        keywords = {"mode": "constant"} | dict(self.keywords)
+        matrix = self._level_matrix(number, out_shape, image)
+        if moves_pixels(matrix):
+            # Nothing lies between pixels: they stay as they are.
+            keywords["method"] = "nearest"
+        return plan_warp(shape, image.dtype, matrix, out_shape, self.bank, **keywords)

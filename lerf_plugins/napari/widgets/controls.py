@@ -1,0 +1,185 @@
+"""Controls that the widgets share: of how pixels are resampled, and of what becomes of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox
+
+from lerf_core.errors import InvalidArgumentError
+from lerf_plugins.napari.model.layer_image import LayerImage
+
+__all__ = [
+    "ARRAY",
+    "BORDERS",
+    "DEFAULT",
+    "LAZY",
+    "PYRAMID",
+    "RESULTS",
+    "TRANSPARENT",
+    "VALUES",
+    "LayerChooser",
+    "SamplingOptions",
+    "labelled",
+    "ticked",
+]
+
+#: The bank that is chosen by what is done: see `lerf_core.resize`.
+DEFAULT = "default"
+TRANSPARENT = "transparent"
+BORDERS = ("edge", "reflect", "symmetric", "wrap", "constant")
+VALUES = ("auto", "dtype", "contrast limits")
+ARRAY, PYRAMID, LAZY = "one array", "pyramid", "lazy"
+RESULTS = ("auto", ARRAY, PYRAMID, LAZY)
+
+
+def labelled(text: str, widget: Any, tooltip: str) -> Any:
+    """Give a control its label, with the letter for Alt after "&", and its tooltip."""
+    widget.label, widget.tooltip = text, tooltip
+    return widget
+
+
+def ticked(text: str, tooltip: str, *, value: bool = False) -> CheckBox:
+    """Return a box to tick; its text is its label."""
+    return CheckBox(value=value, text=text, tooltip=tooltip)
+
+
+class LayerChooser(ComboBox):
+    """Chooses one of the viewer's layers of some kinds; previews are none of them.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    kinds : tuple of type
+        Of layers.
+    """
+
+    def __init__(self, viewer: Any, kinds: tuple[type, ...], **options: Any) -> None:
+        self._viewer, self._kinds = viewer, kinds
+        super().__init__(choices=self._layers, nullable=True, **options)
+        events = viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered, events.renamed):
+            event.connect(self._refresh)
+        active = viewer.layers.selection.active
+        if active in self._layers():
+            self.value = active
+        elif self._layers():
+            self.value = self._layers()[-1]
+
+    def _layers(self, _: Any = None) -> list[Any]:
+        from lerf_plugins.napari.model.layer_image import is_preview
+
+        return [
+            layer
+            for layer in self._viewer.layers
+            if isinstance(layer, self._kinds) and not is_preview(layer)
+        ]
+
+    def _refresh(self, event: Any = None) -> None:
+        self.reset_choices()
+        # Whoever opens a first image means that one.
+        if self.value is None and event is not None and event.type == "inserted":
+            layers = self._layers()
+            if len(layers) == 1:
+                self.value = layers[0]
+
+    def disconnect(self) -> None:
+        """Hear of the viewer's layers no more."""
+        events = self._viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered, events.renamed):
+            event.disconnect(self._refresh)
+
+
+class SamplingOptions:
+    """Controls of how pixels are resampled.
+
+    Parameters
+    ----------
+    borders : tuple of str
+        Those to choose from; the first is chosen.
+    """
+
+    def __init__(self, borders: tuple[str, ...] = BORDERS) -> None:
+        from lerf_core.bank.loading import available_banks
+
+        self.bank = labelled(
+            "&Bank",
+            ComboBox(choices=[DEFAULT, *available_banks()]),
+            "The look-up tables. default: lerf-p, and for shrinking alone the analytic ones.\n"
+            "`lerf models import` and `lerf train` add your own.",
+        )
+        self.border = labelled(
+            "B&order",
+            ComboBox(choices=list(borders)),
+            "What lies beyond the image's border.",
+        )
+        self.fill = labelled(
+            "F&ill value",
+            FloatSpinBox(value=0, min=-1e12, max=1e12, step=1),
+            "Value of what lies beyond a constant border, in the image's own values.",
+        )
+        self.values = labelled(
+            "&Values",
+            ComboBox(choices=list(VALUES)),
+            "Which values stand for the tables' darkest and brightest level.\n"
+            "auto: the dtype's for 8 bits and colours, the contrast limits for all else.\n"
+            "Values outside are kept, not clipped.",
+        )
+        self.anti_aliasing = ticked(
+            "&Anti-aliasing",
+            "Widen each function where the image shrinks, so that nothing shimmers.",
+            value=True,
+        )
+        self.border.changed.connect(self._show_fill)
+        self._show_fill()
+
+    @property
+    def controls(self) -> list[Any]:
+        """The controls, in order."""
+        return [self.bank, self.border, self.fill, self.values, self.anti_aliasing]
+
+    def connect(self, changed: Callable[[], None]) -> None:
+        """Call a function whenever one of them changes."""
+        for control in self.controls:
+            control.changed.connect(changed)
+
+    def _show_fill(self) -> None:
+        self.fill.enabled = self.border.value == "constant"
+
+    @property
+    def bank_name(self) -> str | None:
+        """The bank that is asked for."""
+        name = self.bank.value
+        return None if name == DEFAULT else str(name)
+
+    def prepared(self, image: LayerImage) -> tuple[LayerImage, dict[str, Any]]:
+        """Return the image as it is resampled, and the keywords for `lerf_core.resize`.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the border does not go with the image.
+        """
+        keywords: dict[str, Any] = {"anti_aliasing": bool(self.anti_aliasing.value)}
+        mode, cval = str(self.border.value), float(self.fill.value)
+        if mode == TRANSPARENT:
+            mode, cval = "constant", 0.0
+            if image.is_rgb:
+                image = image.with_opacity()
+            elif image.dtype.kind == "f":
+                cval = math.nan
+            elif not image.is_copied:
+                raise InvalidArgumentError(
+                    f"a transparent border needs colours or floats, and '{image.name}' holds "
+                    f"{image.dtype}: choose a constant border"
+                )
+        keywords |= {"mode": mode, "channel_axis": image.channel_axis}
+        if mode == "constant":
+            keywords["cval"] = cval
+        if image.is_copied:
+            return image, keywords | {"method": "nearest"}
+        value_range = image.value_range(str(self.values.value))
+        # Intensities, whatever the dtype: labels are layers of their own.
+        return image, keywords | {"method": "lerf", "value_range": value_range}

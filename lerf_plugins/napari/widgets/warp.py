@@ -1,0 +1,289 @@
+"""The Warp widget: corners, matrices and point pairs, with a live preview."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from magicgui.widgets import ComboBox, FileEdit, FloatSpinBox, LineEdit, PushButton
+
+from lerf_core.errors import InvalidArgumentError, LerfError
+from lerf_core.geometry import invert
+from lerf_core.geometry.estimation import MODELS, matrix_from_points, residuals
+from lerf_core.geometry.matrix_files import load_matrix
+from lerf_plugins.napari.compute.jobs import in_words
+from lerf_plugins.napari.model import maps as _maps
+from lerf_plugins.napari.model.layer_image import LayerImage
+from lerf_plugins.napari.model.operations import Operation, Warping
+from lerf_plugins.napari.widgets.controls import (
+    BORDERS,
+    TRANSPARENT,
+    LayerChooser,
+    SamplingOptions,
+    labelled,
+    ticked,
+)
+from lerf_plugins.napari.widgets.layer_widget import ResamplingWidget
+from lerf_plugins.napari.widgets.preview import WarpPreview
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import napari
+
+__all__ = ["WarpWidget"]
+
+PULL, STRAIGHTEN, NUMBERS, FILE, PAIRS = WAYS = (
+    "corners: pull them",
+    "corners: straighten",
+    "numbers",
+    "matrix file",
+    "point pairs",
+)
+FITS = ("all of it", "the layer's outline")
+_WARP_BORDERS = ("constant", TRANSPARENT, *(name for name in BORDERS if name != "constant"))
+
+
+class WarpWidget(ResamplingWidget):
+    """Warps a layer by its corners, by a matrix, or onto another layer by point pairs.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+
+    _preview_kind = WarpPreview
+
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+        from napari.layers import Image, Labels, Points, Shapes
+
+        super().__init__(viewer)
+        self._quad: Any = None
+        self.way = labelled(
+            "B&y",
+            ComboBox(choices=list(WAYS)),
+            "pull: the layer's corners go where the shape's are.\n"
+            "straighten: what the shape marks becomes a rectangle.\n"
+            "point pairs: the layer is laid onto another one.",
+        )
+        self.shapes = labelled(
+            "Corner&s",
+            LayerChooser(viewer, (Shapes,)),
+            "A shapes layer with a polygon of four corners:\n"
+            "top left, top right, bottom right, bottom left.",
+        )
+        self.add_corners = PushButton(
+            text="A&dd corners",
+            tooltip="Add a shapes layer with the layer's outline, and drag its corners.",
+        )
+        self.numbers = labelled(
+            "&Numbers",
+            LineEdit(value="1 0 0, 0 1 0, 0 0 1"),
+            "9 or 6 numbers of a matrix from the layer's (x, y) to the result's, in pixels;\n"
+            "or 8: where the corners of the layer's outline go, x,y each,\n"
+            "top left, top right, bottom right, bottom left.",
+        )
+        self.file = labelled(
+            "&File",
+            FileEdit(mode="r", filter="Matrices (*.txt *.csv *.json *.npy);;All (*)"),
+            "A 3x3 or 2x3 matrix: text, JSON or .npy.",
+        )
+        self.inverse = ticked(
+            "Inver&se", "The matrix maps the result's pixels to the layer's, as OpenCV's "
+            "WARP_INVERSE_MAP and scikit-image have it.",
+        )  # fmt: skip
+        self.fixed = labelled(
+            "On&to",
+            LayerChooser(viewer, (Image, Labels)),
+            "The fixed layer: the result has its pixels.",
+        )
+        self.moving_points = labelled(
+            "&Moving points",
+            LayerChooser(viewer, (Points,)),
+            "Points on the layer that is warped, in order.",
+        )
+        self.fixed_points = labelled(
+            "Fixe&d points",
+            LayerChooser(viewer, (Points,)),
+            "The same places on the fixed layer, in the same order.",
+        )
+        self.model = labelled(
+            "&Kind of map",
+            ComboBox(choices=list(MODELS), value="affine"),
+            "translation: 1 pair; similarity (shift, turn, scale): 2; affine: 3; homography: 4.\n"
+            "More pairs: least squares.",
+        )
+        self.fit = labelled("Sho&w", ComboBox(choices=list(FITS)), "What the result is to hold.")
+        self.density = labelled(
+            "Pixels per pi&xel",
+            FloatSpinBox(value=1, min=0.01, max=100, step=0.1),
+            "Pixels of the result to one of the layer, along rows and columns.",
+        )
+        self.sampling = SamplingOptions(_WARP_BORDERS)
+        self._lay_out(
+            self.way, self.shapes, self.add_corners, self.numbers, self.file, self.inverse,
+            self.fixed, self.moving_points, self.fixed_points, self.model, self.fit, self.density,
+            self.preview_box, *self.sampling.controls, self.result,
+        )  # fmt: skip
+        self.way.changed.connect(self._show_way)
+        self.add_corners.changed.connect(self._add_corners)
+        self.shapes.changed.connect(self._follow_shapes)
+        for control in (
+            self.numbers, self.file, self.inverse, self.fixed, self.moving_points,
+            self.fixed_points, self.model, self.fit, self.density,
+        ):  # fmt: skip
+            control.changed.connect(self.refresh)
+        self.sampling.connect(self.refresh)
+        self._followed = _Followed(self._dragged)
+        self._follow_shapes()
+        self._show_way()
+
+    def _closing(self) -> Callable[[], None]:
+        stop = super()._closing()
+
+        def close(*_: Any) -> None:
+            stop()
+            self._followed.leave()
+            for chooser in (self.shapes, self.fixed, self.moving_points, self.fixed_points):
+                chooser.disconnect()
+
+        return close
+
+    # -- which controls show ----------------------------------------------------------------
+
+    def _show_way(self) -> None:
+        way = self.way.value
+        by_corners = way in {PULL, STRAIGHTEN}
+        self._show(by_corners, self.shapes, self.add_corners)
+        self._show(way == NUMBERS, self.numbers)
+        self._show(way == FILE, self.file)
+        self._show(way in {NUMBERS, FILE}, self.inverse)
+        self._show(way == PAIRS, self.fixed, self.moving_points, self.fixed_points, self.model)
+        self._show(way in {PULL, NUMBERS, FILE}, self.fit)
+        self.refresh()
+
+    # -- corners ----------------------------------------------------------------------------
+
+    @in_words
+    def _add_corners(self) -> None:
+        image = LayerImage.of(self.layer.value)
+        matrix = image.plane_to_world()[[1, 0, 2]][:, [1, 0, 2]]
+        shapes = self.viewer.add_shapes(
+            [_maps.outline(image.shape)[:, ::-1]],
+            shape_type="polygon",
+            name=f"Corners of {image.name}",
+            edge_color="yellow",
+            face_color=[0, 0, 0, 0],
+            edge_width=max(image.shape) / 200,
+            affine=matrix,
+            units=image.state["units"][-2:],
+        )
+        shapes.mode = "direct"
+        self.shapes.value = shapes
+
+    def _follow_shapes(self) -> None:
+        """Hear of the corners while they are dragged."""
+        self._followed.follow(self.shapes.value)
+        self.refresh()
+
+    def _dragged(self) -> None:
+        if not self.preview_box.value or self.way.value not in {PULL, STRAIGHTEN}:
+            return
+        try:
+            quad = _maps.quad_of(LayerImage.of(self.layer.value), self.shapes.value)
+        except LerfError:
+            quad = None
+        # Shapes tell of many things that are no move.
+        if quad is None or self._quad is None or not np.array_equal(quad, self._quad):
+            self._quad = quad
+            self.refresh()
+
+    # -- the warp -----------------------------------------------------------------------------
+
+    def frame(self) -> Any:
+        """See `ResamplingWidget`."""
+        return self.fixed.value if self.way.value == PAIRS else None
+
+    def operation(self, image: LayerImage) -> Operation:
+        """See `ResamplingWidget`."""
+        source = image
+        image, keywords = self.sampling.prepared(image)
+        sampling = {"bank": self.sampling.bank_name, "keywords": keywords}
+        density, way = float(self.density.value), self.way.value
+        if way == PAIRS:
+            return self._registered(image, density, sampling)
+        if way == STRAIGHTEN:
+            quad = _maps.quad_of(source, self.shapes.value)
+            return _maps.straightened(image, quad, density=density, sampling=sampling)
+        fit = self.fit.value == FITS[0]
+        forward = self._forward(source)
+        return _maps.warped(image, forward, density=density, fit=fit, sampling=sampling)
+
+    def _forward(self, image: LayerImage) -> Any:
+        way = self.way.value
+        if way == PULL:
+            from lerf_core.geometry import homography_from_points
+
+            quad = _maps.quad_of(image, self.shapes.value)
+            return homography_from_points(_maps.outline(image.shape), quad)
+        if way == NUMBERS:
+            matrix = _maps.read_forward(str(self.numbers.value), image)
+        else:
+            path = Path(self.file.value)
+            if not path.is_file():
+                raise InvalidArgumentError("choose a matrix file")
+            try:
+                matrix = load_matrix(path)
+            except OSError as error:
+                raise InvalidArgumentError(f"{path}: {error.strerror or error}") from error
+        return invert(matrix) if self.inverse.value else matrix
+
+    def _registered(self, image: LayerImage, density: float, sampling: Any) -> Warping:
+        fixed = self.fixed.value
+        moving_points, fixed_points = self.moving_points.value, self.fixed_points.value
+        if fixed is None or fixed is self.layer.value:
+            raise InvalidArgumentError("choose another layer to lay this one onto")
+        if moving_points is None or fixed_points is None or moving_points is fixed_points:
+            raise InvalidArgumentError("choose two points layers: one on each layer")
+        onto = LayerImage.of(fixed)
+        source = _maps.points_on(image, moving_points.data, moving_points)
+        target = _maps.points_on(onto, fixed_points.data, fixed_points)
+        forward = matrix_from_points(source, target, str(self.model.value))
+        misses = residuals(forward, source, target)
+        self._note = f"Points miss by {np.sqrt((misses**2).mean()):.3g} pixels (RMS)"
+        return _maps.registered(image, onto, forward, density=density, sampling=sampling)
+
+    _note = ""
+
+    def tell(self, words: str) -> None:
+        """See `LayerWidget`."""
+        note = self._note if words.startswith("Result") and self.way.value == PAIRS else ""
+        super().tell(f"{words}. {note}" if note else words)
+
+    def result_name(self, operation: Operation) -> str:
+        """See `ResamplingWidget`."""
+        if self.way.value == PAIRS:
+            return f"{operation.image.name} on {self.fixed.value.name}"
+        return f"{operation.image.name} warped"
+
+
+class _Followed:
+    """The layer whose changes are heard."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._layer: Any = None
+
+    def follow(self, layer: Any) -> None:
+        """Hear of this layer, and of no other."""
+        self.leave()
+        self._layer = layer
+        if layer is not None:
+            layer.events.set_data.connect(self._changed)
+
+    def leave(self) -> None:
+        """Hear of none."""
+        if self._layer is not None:
+            self._layer.events.set_data.disconnect(self._changed)
+        self._layer = None

@@ -1,0 +1,268 @@
+"""What is computed, counted: memory, passes over the image, instructions of the kernels."""
+
+import inspect
+import platform
+import re
+import tracemalloc
+from functools import cache
+
+import numpy as np
+import pytest
+from llvmlite import binding
+from numba import config, njit, typeof
+
+from lerf_core import resize, warp
+from lerf_core.backends.numba import backend as engine
+from lerf_core.backends.numba.compiling import KERNEL
+from lerf_core.geometry import invert, rotation
+
+NAMES = (
+    "cell_stage_rows",
+    "stage_rows",
+    "limit_rows",
+    "grid2_rows",
+    "grid_rows",
+    "points2_rows",
+    "points_rows",
+)
+KERNELS = {name: getattr(engine, name) for name in NAMES}
+
+
+def noise(*shape, dtype=np.uint8):
+    return np.random.default_rng(0).integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+
+
+def twice(image, **options):
+    rows, cols = image.shape[:2]
+    axis = -1 if image.ndim == 3 else None
+    return resize(image, (2 * rows, 2 * cols), channel_axis=axis, **options)
+
+
+# -- memory ---------------------------------------------------------------------------
+
+# Bytes beyond the image and the result that a thread may have at once, by bank: 20 and 30 for
+# each of the 2**19 source pixels that a task reads tables for.
+MOST_BYTES = {"lerf-g": 20 << 19, "lerf-p": 30 << 19}
+
+
+def bytes_beyond_the_result(function, image, **options):
+    # A corner first: tables are packed, and kernels compiled, once a process.
+    function(image[:64, :64], **options)
+    tracemalloc.start()
+    try:
+        result = function(image, **options)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    return most - result.nbytes
+
+
+@pytest.mark.parametrize("bank", MOST_BYTES)
+def test_memory_does_not_grow_with_the_height_of_an_image(bank):
+    image = noise(1536, 1536, 3)
+    tall, half = (
+        bytes_beyond_the_result(twice, part, bank=bank, threads=1) for part in (image, image[:768])
+    )
+    assert tall <= MOST_BYTES[bank]
+    assert tall <= 1.05 * half
+
+
+@pytest.mark.parametrize("bank", MOST_BYTES)
+def test_each_thread_may_have_as_much_memory_and_no_more(bank):
+    image = noise(2560, 1536, 3)
+    assert bytes_beyond_the_result(twice, image, bank=bank, threads=2) <= 2 * MOST_BYTES[bank]
+
+
+@pytest.mark.parametrize(("bank", "of_a_pixel"), [("lerf-g", 4), ("lerf-p", 8 + 2)])
+def test_a_warp_keeps_an_image_s_records_and_limits_twice_at_most(bank, of_a_pixel):
+    matrix = [[0.99, 0.1, -20], [-0.1, 0.99, 20], [1e-5, 0, 1]]
+    image = noise(1024, 512, 3)
+    large, small = (
+        bytes_beyond_the_result(
+            warp, part, inverse_map=matrix, channel_axis=-1, bank=bank, threads=1
+        )
+        for part in (image, image[:512])
+    )
+    assert large - small <= 1.02 * 2 * of_a_pixel * image[512:].size
+
+
+# -- passes ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Arguments by their names, of each call of a kernel, by the kernel's name."""
+    made = {name: [] for name in KERNELS}
+
+    def counted(name, kernel):
+        signature = inspect.signature(kernel.py_func)
+
+        def call(*arguments):
+            made[name].append(signature.bind(*arguments).arguments)
+            kernel(*arguments)
+
+        return call
+
+    for name, kernel in KERNELS.items():
+        monkeypatch.setattr(engine, name, counted(name, kernel))
+    return made
+
+
+def used(calls):
+    return {name for name, made in calls.items() if made}
+
+
+def rows_read(calls):
+    """Rows by stage, of all channels: the tables' two stages, and the limits."""
+    tables = [(one["out"].ndim, one["bottom"] - one["top"]) for one in calls["cell_stage_rows"]]
+    return {
+        "features": sum(rows for ndim, rows in tables if ndim == 2),
+        "records": sum(rows for ndim, rows in tables if ndim == 3),
+        "limits": sum(one["last"] - one["first"] for one in calls["limit_rows"]),
+    }
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("bank", "dtype"),
+    [
+        ("lerf-l", np.uint8),
+        ("lerf-g", np.uint8),
+        ("lerf-p", np.uint8),
+        ("lerf-p", np.uint16),
+    ],
+)
+def test_enlarging_reads_each_row_once_a_stage_but_at_seams(calls, bank, dtype, threads):
+    image = noise(2000, 512, 3, dtype=dtype)
+    big = twice(image, bank=bank, threads=threads)
+    read = rows_read(calls)
+    limits = ["limits"] if bank == "lerf-p" else []
+    assert [stage for stage, rows in read.items() if rows] == ["features", "records", *limits]
+    for rows in filter(None, read.values()):
+        assert 3 * 2000 <= rows <= 1.025 * 3 * 2000
+    assert sum(one["out"].size for one in calls["grid2_rows"]) == big.size
+    assert used(calls) <= {"cell_stage_rows", "limit_rows", "grid2_rows"}
+
+
+def test_columns_are_prepared_once_for_all_bands_and_channels(calls):
+    twice(noise(1200, 1024, 3), bank="lerf-p", threads=1)
+    columns = [(id(one["col_index"]), id(one["col_cell"])) for one in calls["grid2_rows"]]
+    assert len(columns) > 3
+    assert len(set(columns)) == 1
+
+
+def test_a_fast_resize_reads_the_tables_for_one_channel(calls):
+    big = twice(noise(2000, 512, 3), bank="lerf-p", threads=1, fast=True)
+    for rows in rows_read(calls).values():
+        assert 2000 <= rows <= 1.025 * 2000
+    assert sum(one["out"].size for one in calls["grid2_rows"]) == big.size // 3
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_homography_reads_each_row_once_a_stage_for_all_bands(calls, threads):
+    matrix = [[0.5, 0.1, 2], [-0.1, 0.6, 40], [1e-5, 0, 1]]
+    image = noise(300, 512, 3)
+    warped = warp(
+        image, matrix, output_shape=(700, 900), channel_axis=-1, bank="lerf-p", threads=threads
+    )
+    assert rows_read(calls) == {"features": 900, "records": 900, "limits": 3 * (300 + 1)}
+    assert used(calls) == {"cell_stage_rows", "limit_rows", "points2_rows"}
+    bands = [one["out"].shape for one in calls["points2_rows"]]
+    assert len(bands) > 1
+    # All channels at once: positions, indices and offsets are the same.
+    assert {channels for channels, _, _ in bands} == {3}
+    assert sum(rows for _, rows, _ in bands) == len(warped)
+
+
+@pytest.mark.parametrize("angle", [0, 30, 90])
+def test_a_warp_computes_the_pixels_that_the_image_covers(calls, angle):
+    rows, cols = 250, 400
+    there = np.array([[1, 0, 300], [0, 1, 200], [0, 0, 1]]) @ rotation(angle, (rows, cols))
+    warp(noise(rows, cols), invert(there), output_shape=(900, 1000), bank="lerf-g")
+    computed = sum(int(np.ptp(one["shown"], axis=1).sum()) for one in calls["points2_rows"])
+    assert rows * cols <= computed <= rows * cols + 2 * (rows + cols)
+    assert used(calls) == {"cell_stage_rows", "points2_rows"}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_shrinking_without_a_bank_reads_no_tables(calls, threads):
+    image = noise(601, 500, 3)
+    small = resize(image, (301, 199), channel_axis=-1, threads=threads)
+    assert used(calls) == {"grid_rows"}
+    assert sum(one["out"].size for one in calls["grid_rows"]) == small.size
+
+
+def test_an_image_that_keeps_its_shape_is_not_computed(calls):
+    resize(noise(30, 40), (30, 40))
+    assert used(calls) == set()
+
+
+# -- instructions ---------------------------------------------------------------------
+
+HOST = {name for name, there in binding.get_host_cpu_features().items() if there}
+
+on_this_processor = pytest.mark.skipif(
+    platform.machine() not in {"x86_64", "AMD64"}
+    or config.CPU_NAME is not None
+    or config.CPU_FEATURES is not None,
+    reason="counts what an x86-64 processor is given, as numba finds it",
+)
+
+
+@cache
+def compiled(name, signature):
+    """A kernel's machine code; kernels that numba has cached do not tell."""
+    kernel = njit(**KERNEL | {"cache": False})(KERNELS[name].py_func)
+    kernel.compile(signature)
+    (code,) = kernel.inspect_asm().values()
+    return code
+
+
+def machine_code(name, call):
+    return compiled(name, tuple(typeof(value) for value in call.values()))
+
+
+def count(code, instructions, registers="."):
+    return len(re.findall(rf"^\s+v?(?:{instructions})\s.*%{registers}", code, re.MULTILINE))
+
+
+def widest(code, instructions):
+    """How many there are of those that have the most to do at once, of vectors of one length."""
+    return max(count(code, instructions, f"{length}mm\\d+$") for length in "xyz")
+
+
+@on_this_processor
+@pytest.mark.parametrize("bank", ["lerf-g", "lerf-p"])
+def test_table_reads_are_products_of_vectors_of_bytes(calls, bank):
+    twice(noise(20, 20), bank=bank, threads=1)
+    features, records = (machine_code("cell_stage_rows", one) for one in calls["cell_stage_rows"])
+    for code in (features, records):
+        if "avx2" in HOST:
+            assert count(code, "pmaddubsw|pdpbusd", "[yz]mm")
+            assert not count(code, "pmaddubsw|pdpbusd", "xmm\\d+$")
+            assert count(code, "pminub", "[yz]mm")
+        assert count(code, "divps")
+    assert not count(records, "divs[sd]")
+
+
+@on_this_processor
+@pytest.mark.parametrize(
+    ("bank", "name", "loops", "left_over"),
+    [
+        # Of columns that all lie alike and of others; of levels also within limits.
+        ("lerf-l", "grid2_rows", 2, 2),
+        ("lerf-g", "grid2_rows", 4, 4),
+        ("lerf-p", "grid2_rows", 2, 2),
+        # Gaussians and tents.
+        ("lerf-p", "points2_rows", 2, 4),
+    ],
+)
+def test_every_mean_of_four_is_divided_by_vectors(calls, bank, name, loops, left_over):
+    if name == "grid2_rows":
+        twice(noise(20, 20), bank=bank, threads=1)
+    else:
+        warp(noise(20, 20), [[0.5, 0, 1], [0, 0.5, 1], [0, 0, 1]], bank=bank, threads=1)
+    (one,) = calls[name]
+    code = machine_code(name, one)
+    assert widest(code, "divps") >= loops
+    assert count(code, "divs[sd]") <= left_over

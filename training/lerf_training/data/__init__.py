@@ -1,0 +1,1 @@
+"""Photographs, patches, benchmarks and degradations."""

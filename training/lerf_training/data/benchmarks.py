@@ -1,0 +1,393 @@
+"""Benchmark sets on disk: which files belong together, and how they are read.
+
+Four layouts are known, by the names of their folders:
+
+==========  ====================================================================
+layout      files of a set
+==========  ====================================================================
+rr          ``HR/NAME.png``, ``LR_bicubic/rrLR_X2.00_3.50/NAME.png`` (row, column
+            scale)
+srf         ``image_SRF_2/img_001_SRF_2_HR.png`` and ``..._LR.png``, HR cropped
+            for each scale
+warp        ``HR/NAME.png``; for each part (``isc``: in scale, ``osc``: out of
+            scale) ``PART/NAME.png``, the source, and ``PART/NAME.pth``, the matrix
+plain       images, or ``HR/NAME.png`` alone: high-resolution images, whose
+            low-resolution inputs are made (`lerf_training.data.degradation`)
+==========  ====================================================================
+
+Convention
+----------
+Scales are (row, column). A warp's matrix is forward: it takes a source's (x, y, 1),
+pixel centres at integers, to the output's, which is as large as HR.
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_training.errors import DatasetError, MissingExtraError
+
+__all__ = [
+    "ScalePair",
+    "WarpPair",
+    "find_scale_pairs",
+    "find_warp_pairs",
+    "format_scale",
+    "read_matrix",
+    "read_rgb",
+]
+
+Image = npt.NDArray[np.uint8]
+Matrix = npt.NDArray[np.float64]
+Scale = tuple[float, float]
+
+_RR_FOLDER = re.compile(r"rrLR_X(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)")
+_SRF_FOLDER = re.compile(r"image_SRF_(\d+(?:\.\d+)?)")
+_SRF_FILE = re.compile(r"(?P<stem>.+)_LR")
+_MADE_SCALES: tuple[Scale, ...] = ((2.0, 2.0), (3.0, 3.0), (4.0, 4.0))
+_IMAGE_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"})
+
+
+@dataclass(frozen=True)
+class ScalePair:
+    """One image of a super-resolution benchmark at one scale.
+
+    Attributes
+    ----------
+    dataset, name : str
+    scale : (row, column)
+    high : Path
+        The high-resolution image.
+    low : Path or None
+        The low-resolution input; None, it is made from `high`.
+    """
+
+    dataset: str
+    name: str
+    scale: Scale
+    high: Path
+    low: Path | None
+
+    @property
+    def degradation(self) -> str:
+        """Where the input comes from: ``'files'`` or ``'bicubic'``."""
+        return "bicubic" if self.low is None else "files"
+
+
+@dataclass(frozen=True)
+class WarpPair:
+    """One image of a warping benchmark: source, forward matrix, what it should become."""
+
+    dataset: str
+    part: str
+    name: str
+    high: Path
+    source: Path
+    matrix: Path
+
+
+def format_scale(scale: Scale) -> str:
+    """Scale as people write it, width first.
+
+    Examples
+    --------
+    >>> format_scale((2.0, 2.0)), format_scale((2.0, 1.5))
+    ('x2', 'x1.5x2')
+    """
+    row, col = scale
+    return f"x{row:g}" if row == col else f"x{col:g}x{row:g}"
+
+
+def find_scale_pairs(
+    folder: str | Path, scales: Iterable[Scale] | None = None, *, make_inputs: bool = False
+) -> list[ScalePair]:
+    """Pairs of a super-resolution set, or of every set in a folder of sets.
+
+    Parameters
+    ----------
+    folder : path
+        A set in the rr, the srf or the plain layout, or a folder of such sets.
+    scales : iterable of (row, column), optional
+        Only these. By default all that a set has files of; 2, 3 and 4 where it has none.
+    make_inputs : bool, optional
+        Make the low-resolution inputs even where the set has files of them.
+
+    Returns
+    -------
+    list of ScalePair
+        Ordered by set, scale and name. `low` is None where the set has no file.
+
+    Raises
+    ------
+    DatasetError
+        If nothing is found, or a file has no partner.
+
+    Examples
+    --------
+    >>> pairs = find_scale_pairs("photos", [(1.5, 1.5)])  # doctest: +SKIP
+    """
+    sets = _sets_in(Path(folder), _scale_set_of, _plain_set_of, "HR, image_SRF_*, or images")
+    chosen = None if scales is None else list(scales)
+    return [pair for found in sets for pair in found.at_scales(chosen, make_inputs=make_inputs)]
+
+
+def find_warp_pairs(folder: str | Path) -> list[WarpPair]:
+    """Pairs of a warping set, or of every set in a folder of sets.
+
+    Parameters
+    ----------
+    folder : path
+        A set in the warp layout, or a folder of such sets.
+
+    Returns
+    -------
+    list of WarpPair
+        Ordered by set, part and name.
+
+    Raises
+    ------
+    DatasetError
+        If nothing is found, or a source has no HR image or no matrix.
+    """
+    layout = "HR and folders of images with .pth matrices"
+    sets = _sets_in(Path(folder), _warp_pairs_of, _warp_pairs_of, layout)
+    return [pair for pairs in sets for pair in pairs]
+
+
+def read_rgb(path: Path) -> Image:
+    """8-bit RGB of an image file, upright; grey is repeated, alpha left out.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    ndarray of uint8, shape (rows, cols, 3)
+
+    Raises
+    ------
+    DatasetError
+        If the file cannot be read or holds more than 8 bits a sample.
+    """
+    from PIL import Image as PillowImage
+    from PIL import ImageOps
+
+    try:
+        with PillowImage.open(path) as opened:
+            image = ImageOps.exif_transpose(opened)
+            if image.mode not in {"1", "L", "LA", "P", "RGB", "RGBA"}:
+                raise DatasetError(f"{path}: benchmarks are 8-bit grey or RGB, not {image.mode}")
+            return np.array(image.convert("RGB"))
+    except DatasetError:
+        raise
+    # Pillow's decoders have errors of every kind for files that are cut, damaged or too large.
+    except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
+        raise DatasetError(f"{path}: {error}") from error
+
+
+def read_matrix(path: Path) -> Matrix:
+    """3x3 matrix of a ``.pth`` file, read without running anything it may hold.
+
+    Parameters
+    ----------
+    path : Path
+        A file saved by torch, of one 3x3 tensor.
+
+    Returns
+    -------
+    ndarray of float64, shape (3, 3)
+
+    Raises
+    ------
+    MissingExtraError
+        If torch is not installed.
+    DatasetError
+        If the file holds anything else.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingExtraError(f"reading {path.name}", "torch", "train") from error
+
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    # torch raises whatever its unpickler meets: any of it means a bad file.
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DatasetError(f"{path}: not a saved 3x3 tensor ({reason})") from error
+    matrix = np.asarray(loaded, dtype=np.float64) if torch.is_tensor(loaded) else None
+    if matrix is None or matrix.shape != (3, 3) or not np.isfinite(matrix).all():
+        shape = "no tensor" if matrix is None else f"a tensor of shape {matrix.shape}"
+        raise DatasetError(f"{path}: expected a finite 3x3 tensor, got {shape}")
+    return matrix
+
+
+# --- the layouts ---------------------------------------------------------------------------------
+
+Found = TypeVar("Found")
+
+
+def _sets_in(
+    folder: Path,
+    set_of: Callable[[Path], Found | None],
+    plain_set_of: Callable[[Path], Found | None],
+    layout: str,
+) -> list[Found]:
+    """The set at `folder`, or each set among its children; plain images count last."""
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is not a folder")
+    children = sorted(child for child in folder.iterdir() if _is_visible_folder(child))
+    # A stray picture beside sets, or a stray folder beside pictures, changes nothing.
+    for recognise in (set_of, plain_set_of):
+        if own := recognise(folder):
+            return [own]
+        if sets := [found for child in children if (found := recognise(child))]:
+            return sets
+    raise DatasetError(f"{folder} holds no benchmark set (looked for {layout})")
+
+
+def _is_visible_folder(path: Path) -> bool:
+    return path.is_dir() and not path.name.startswith(".")
+
+
+@dataclass(frozen=True)
+class _ScaleSet:
+    """High-resolution images of a set, and the pairs that it has files of."""
+
+    dataset: str
+    high: dict[str, Path]
+    own: list[ScalePair]
+
+    def at_scales(self, scales: Sequence[Scale] | None, *, make_inputs: bool) -> list[ScalePair]:
+        pairs: list[ScalePair] = []
+        have = list(dict.fromkeys(pair.scale for pair in self.own))
+        for scale in (have or _MADE_SCALES) if scales is None else scales:
+            if scale in have and not make_inputs:
+                pairs += [pair for pair in self.own if pair.scale == scale]
+            else:
+                pairs += [
+                    ScalePair(self.dataset, name, scale, high, None)
+                    for name, high in self.high.items()
+                ]
+        return pairs
+
+
+def _scale_set_of(folder: Path) -> _ScaleSet | None:
+    """Set with folders of its own for what is what."""
+    name, high_folder = _set_name(folder), folder / "HR"
+    if own := _rr_pairs(folder):
+        return _ScaleSet(name, _by_name(_images(high_folder)), own)
+    if own := _srf_pairs(folder):
+        # The smaller the scale, the less its high-resolution images were cropped.
+        least: dict[str, Path] = {}
+        for pair in own:
+            least.setdefault(pair.name, pair.high)
+        return _ScaleSet(name, least, own)
+    high = _by_name(_images(high_folder)) if high_folder.is_dir() else {}
+    return _ScaleSet(name, high, []) if high else None
+
+
+def _plain_set_of(folder: Path) -> _ScaleSet | None:
+    """Set of images that lie in the folder itself."""
+    if _SRF_FOLDER.fullmatch(folder.name) or _RR_FOLDER.fullmatch(folder.name):
+        raise DatasetError(f"{folder} is one scale of a set: give the folder of the set")
+    images = _images(folder)
+    return _ScaleSet(_set_name(folder), _by_name(images), []) if images else None
+
+
+def _by_name(images: Sequence[Path]) -> dict[str, Path]:
+    """Images by their names, with the suffix where two differ in it alone."""
+    stems = [image.stem for image in images]
+    return {image.name if stems.count(image.stem) > 1 else image.stem: image for image in images}
+
+
+def _set_name(folder: Path) -> str:
+    """With the folder around it: a Set5 lies in more than one benchmark."""
+    return "/".join(folder.resolve().parts[-2:])
+
+
+def _rr_pairs(folder: Path) -> list[ScalePair]:
+    pairs: list[ScalePair] = []
+    for low_folder, found in _numbered_folders(folder / "LR_bicubic", _RR_FOLDER):
+        scale = (float(found[1]), float(found[2]))
+        for low in _images(low_folder):
+            high = _partner(low, folder / "HR")
+            pairs.append(ScalePair(_set_name(folder), low.stem, scale, high, low))
+    return pairs
+
+
+def _srf_pairs(folder: Path) -> list[ScalePair]:
+    pairs: list[ScalePair] = []
+    for scale_folder, found in _numbered_folders(folder, _SRF_FOLDER):
+        scale = (float(found[1]), float(found[1]))
+        for low in _images(scale_folder):
+            named = _SRF_FILE.fullmatch(low.stem)
+            if named is None:
+                continue
+            high = low.with_name(f"{named['stem']}_HR{low.suffix}")
+            if not high.is_file():
+                raise DatasetError(f"{low} has no {high.name} beside it")
+            name = named["stem"].removesuffix(f"_SRF_{found[1]}")
+            pairs.append(ScalePair(_set_name(folder), name, scale, high, low))
+    return pairs
+
+
+def _warp_pairs_of(folder: Path) -> list[WarpPair]:
+    high_folder = folder / "HR"
+    if not high_folder.is_dir():
+        return []
+    parts = sorted(part for part in folder.iterdir() if part.is_dir() and part != high_folder)
+    pairs: list[WarpPair] = []
+    for part in parts:
+        matrices = sorted(part.glob("*.pth"))
+        for matrix in matrices:
+            source, high = _partner(matrix, part), _partner(matrix, high_folder)
+            pairs.append(WarpPair(_set_name(folder), part.name, matrix.stem, high, source, matrix))
+        orphans = {image.stem for image in _images(part)} - {matrix.stem for matrix in matrices}
+        if matrices and orphans:
+            raise DatasetError(f"{part}: no .pth matrix for {', '.join(sorted(orphans))}")
+    return pairs
+
+
+def _numbered_folders(
+    folder: Path, pattern: re.Pattern[str]
+) -> Sequence[tuple[Path, re.Match[str]]]:
+    """Children whose name fits `pattern`, in the order of their numbers."""
+    if not folder.is_dir():
+        return []
+    found = [
+        (child, match)
+        for child in folder.iterdir()
+        if child.is_dir() and (match := pattern.fullmatch(child.name))
+    ]
+    return sorted(found, key=lambda item: [float(number) for number in item[1].groups()])
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in _IMAGE_SUFFIXES and not path.name.startswith(".")
+    )
+
+
+def _partner(path: Path, folder: Path) -> Path:
+    """The image in `folder` that is called like `path`, whatever its format."""
+    found = sorted(
+        candidate
+        for candidate in folder.glob(f"{glob.escape(path.stem)}.*")
+        if candidate.suffix.lower() in _IMAGE_SUFFIXES
+    )
+    if not found:
+        raise DatasetError(f"{path} has no image of its name in {folder}")
+    return found[0]

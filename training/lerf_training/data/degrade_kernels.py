@@ -1,0 +1,174 @@
+"""What a sample is made of, in numba: points on a patch, and patches under a homography.
+
+All of it runs beside the training without Python's lock and on one thread.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from lerf_core.sampling.taps import POSITION_EPS
+
+__all__ = ["draw_homography_points", "draw_scale_points", "sample_homography"]
+
+# Taps a low-resolution pixel may take along each axis.
+_MOST_TAPS = 120
+_BEYOND_ONE = np.nextafter(np.float32(1), np.float32(2))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _mixed(state):
+    """Next state and 64 random bits (splitmix64)."""
+    state += np.uint64(0x9E3779B97F4A7C15)
+    z = state
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return state, z ^ (z >> np.uint64(31))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _below(bits, limit):
+    """A number in 0..limit - 1 from 32 random bits."""
+    return np.int64(((bits & np.uint64(0xFFFFFFFF)) * np.uint64(limit)) >> np.uint64(32))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _neighbour(position):
+    """First of the two neighbours and the offset from it, as `lerf_core.sampling.taps` has them."""
+    first = np.ceil(position - 1.0 - POSITION_EPS)
+    distance = position - first
+    offset = np.float32(distance)
+    if offset == np.float32(1) and distance > 1.0:
+        offset = _BEYOND_ONE
+    return np.int32(first), offset
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def draw_scale_points(plane, start, scales, least, count, seed, first, offset, target):
+    """Draw pixels least..least + count - 1 of a plane; where they lie in the patch.
+
+    start: where the patch begins in the plane, in pixels from its corner; scales: pixels of
+    the plane a pixel of the patch; all (row, col).
+    """
+    state = np.uint64(seed)
+    for i in range(target.shape[0]):
+        state, bits = _mixed(state)
+        row = least[0] + _below(bits, count[0])
+        col = least[1] + _below(bits >> np.uint64(32), count[1])
+        first[i, 0], offset[i, 0] = _neighbour((row + 0.5 - start[0]) / scales[0] - 0.5)
+        first[i, 1], offset[i, 1] = _neighbour((col + 0.5 - start[1]) / scales[1] - 0.5)
+        target[i] = plane[row, col]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def draw_homography_points(plane, inverse, least, count, margin, size, seed, first, offset, target):
+    """As `draw_scale_points`, for pixels that `inverse` takes into the patch.
+
+    inverse: plane (x, y, 1) to patch. Returns False where too few pixels lie in it.
+    """
+    state = np.uint64(seed)
+    high = size - 1.0 - margin
+    found = 0
+    for _ in range(8 * target.shape[0]):
+        state, bits = _mixed(state)
+        row = least[0] + _below(bits, count[0])
+        col = least[1] + _below(bits >> np.uint64(32), count[1])
+        z = inverse[2, 0] * col + inverse[2, 1] * row + inverse[2, 2]
+        if z <= 0.0:
+            continue
+        x = (inverse[0, 0] * col + inverse[0, 1] * row + inverse[0, 2]) / z
+        y = (inverse[1, 0] * col + inverse[1, 1] * row + inverse[1, 2]) / z
+        if x < margin or y < margin or x > high or y > high:
+            continue
+        first[found, 0], offset[found, 0] = _neighbour(y)
+        first[found, 1], offset[found, 1] = _neighbour(x)
+        target[found] = plane[row, col]
+        found += 1
+        if found == target.shape[0]:
+            return True
+    return False
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _cubic(distance):
+    """Keys' cubic convolution kernel, a = -0.5, within two pixels."""
+    d = abs(distance)
+    near = (1.5 * d - 2.5) * d * d + 1.0
+    far = ((-0.5 * d + 2.5) * d - 4.0) * d + 2.0
+    return near if d < 1.0 else far
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _within(start, step, low, high):
+    """Part of low..high where |start + step * t| < 2."""
+    if abs(step) < 1e-9:
+        return (low, high) if abs(start) < 2.0 else (1.0, 0.0)
+    one = (-2.0 - start) / step
+    two = (2.0 - start) / step
+    return max(low, min(one, two)), min(high, max(one, two))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def sample_homography(plane, matrix, out):
+    """Sample `plane` where `matrix` takes each pixel of `out`, as wide as the pixel is there.
+
+    The kernel is the cubic one laid over the parallelogram that the map makes of a pixel of
+    `out` (never narrower than a pixel of `plane`): for a plain scaling this is the
+    separable anti-aliased bicubic. matrix: (3, 3) float64, `out` (x, y, 1) to `plane`.
+
+    Returns False, with `out` unfinished, where a footprint leaves the plane or is too wide.
+    """
+    rows, cols = plane.shape
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            px = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2]
+            py = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2]
+            pz = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2]
+            if pz <= 1e-6:
+                return False
+            cx = px / pz
+            cy = py / pz
+            # The map's derivative here, and its inverse: offsets in `plane` to pixels of `out`.
+            ax = (matrix[0, 0] - matrix[2, 0] * cx) / pz
+            bx = (matrix[0, 1] - matrix[2, 1] * cx) / pz
+            ay = (matrix[1, 0] - matrix[2, 0] * cy) / pz
+            by = (matrix[1, 1] - matrix[2, 1] * cy) / pz
+            size_x = np.sqrt(ax * ax + ay * ay)
+            size_y = np.sqrt(bx * bx + by * by)
+            if size_x < 1.0:
+                ax /= size_x
+                ay /= size_x
+            if size_y < 1.0:
+                bx /= size_y
+                by /= size_y
+            determinant = ax * by - bx * ay
+            if abs(determinant) < 0.2:
+                return False
+            reach_x = 2.0 * (abs(ax) + abs(bx))
+            reach_y = 2.0 * (abs(ay) + abs(by))
+            left = np.ceil(cx - reach_x)
+            right = np.floor(cx + reach_x)
+            top = int(np.ceil(cy - reach_y))
+            bottom = int(np.floor(cy + reach_y))
+            if left < 0 or top < 0 or right >= cols or bottom >= rows:
+                return False
+            if right - left > _MOST_TAPS or bottom - top > _MOST_TAPS:
+                return False
+            du = by / determinant
+            dv = -ay / determinant
+            total = 0.0
+            mean = 0.0
+            for row in range(top, bottom + 1):
+                dy = row - cy
+                u = -bx * dy / determinant - du * cx
+                v = ax * dy / determinant - dv * cx
+                low, high = _within(u, du, left, right)
+                low, high = _within(v, dv, low, high)
+                line = plane[row]
+                for col in range(int(np.ceil(low)), int(np.floor(high)) + 1):
+                    weight = _cubic(u + du * col) * _cubic(v + dv * col)
+                    total += weight
+                    mean += weight * line[col]
+            out[y, x] = np.uint8(min(max(np.rint(mean / total), 0.0), 255.0))
+    return True

@@ -1,0 +1,180 @@
+"""Checkpoints: all that a training needs to go on, in one ``.safetensors`` file.
+
+Tensors are the model's state (``model/...``) and the optimiser's moments
+(``exp_avg/...``, ``exp_avg_sq/...``); everything else is one JSON text in the file's
+metadata. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.bank import LutBank
+from lerf_core.bank.loading import bank_from_parts
+from lerf_core.errors import BankError
+from lerf_core.io.whole_files import write_whole
+from lerf_training.errors import CheckpointError
+
+__all__ = [
+    "CHECKPOINT_KEY",
+    "Checkpoint",
+    "bank_of_checkpoint",
+    "is_checkpoint",
+    "read_checkpoint",
+    "write_checkpoint",
+]
+
+CHECKPOINT_KEY = "lerf-checkpoint"
+_VERSION = 1
+_PARTS = {
+    "progress": ("step", "steps", "seconds", "psnr", "history"),
+    "data": ("fingerprint", "folders"),
+}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a training.
+
+    Attributes
+    ----------
+    method : {'tables', 'network'}
+        What is trained.
+    start : LutBank
+        The bank that the training started from; it gives the structure.
+    options : dict
+        `lerf_training.loop.options.TrainingOptions` as JSON.
+    progress : dict
+        Step, schedule, history of the validation, seconds spent.
+    data : dict
+        Folders, fingerprint and counts of the photographs.
+    tensors : dict of str to ndarray
+        Model and optimiser.
+    """
+
+    method: str
+    start: LutBank
+    options: dict[str, Any]
+    progress: dict[str, Any]
+    data: dict[str, Any]
+    tensors: Mapping[str, npt.NDArray[np.float32]]
+
+    def group(self, prefix: str) -> dict[str, npt.NDArray[np.float32]]:
+        """Tensors whose names start with ``prefix/``, without it."""
+        cut = len(prefix) + 1
+        return {
+            key[cut:]: value for key, value in self.tensors.items() if key.startswith(prefix + "/")
+        }
+
+
+def write_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, whole or not at all."""
+    from safetensors.numpy import save
+
+    path = Path(path)
+    text = json.dumps(
+        {
+            "version": _VERSION,
+            "method": checkpoint.method,
+            "start": json.dumps(checkpoint.start.metadata),
+            "options": checkpoint.options,
+            "progress": checkpoint.progress,
+            "data": checkpoint.data,
+        }
+    )
+    arrays = {
+        **checkpoint.tensors,
+        **{f"start/{key}": table for key, table in checkpoint.start.tables.items()},
+    }
+    tensors = {key: np.ascontiguousarray(value) for key, value in arrays.items()}
+    data = save(tensors, metadata={CHECKPOINT_KEY: text})
+    write_whole(path, data)
+
+
+def is_checkpoint(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a checkpoint; only its header is read."""
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        return False
+    try:
+        with safe_open(path, framework="np") as file:
+            return CHECKPOINT_KEY in (file.metadata() or {})
+    except (SafetensorError, OSError, ValueError):
+        return False
+
+
+def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is none, is damaged, or comes from a version that is not known.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            text = (file.metadata() or {}).get(CHECKPOINT_KEY)
+            if text is None:
+                raise CheckpointError(f"{path} is not a checkpoint of a training")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, TypeError, ValueError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{path} is not a checkpoint: {error}") from error
+    try:
+        data = json.loads(text)
+        start = {
+            key.removeprefix("start/"): tensors.pop(key)
+            for key in list(tensors)
+            if key.startswith("start/")
+        }
+        if data["version"] != _VERSION:
+            raise CheckpointError(
+                f"{path}: version {data['version']!r} is unknown; this program reads {_VERSION}"
+            )
+        missing = [
+            f"{part}.{key}" for part in _PARTS for key in _PARTS[part] if key not in data[part]
+        ]
+        if missing:
+            raise CheckpointError(f"{path}: the description lacks {', '.join(missing)}")
+        return Checkpoint(
+            method=str(data["method"]),
+            start=bank_from_parts(str(path), data["start"], start),
+            options=dict(data["options"]),
+            progress=dict(data["progress"]),
+            data=dict(data["data"]),
+            tensors=tensors,
+        )
+    except BankError as error:  # it names the file
+        raise CheckpointError(str(error)) from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{path}: description cannot be read ({error!r})") from error
+
+
+def bank_of_checkpoint(path: str | os.PathLike[str]) -> LutBank:
+    """The bank that a training would save if it ended at this checkpoint.
+
+    Networks are transferred to tables for it.
+
+    Raises
+    ------
+    CheckpointError
+        If the checkpoint is damaged.
+    """
+    from lerf_training.loop.trainer import record_of, restored_model
+
+    checkpoint = read_checkpoint(path)
+    return restored_model(checkpoint).bank(Path(path).name.split(".")[0], record_of(checkpoint))

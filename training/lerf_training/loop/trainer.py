@@ -1,0 +1,456 @@
+"""The training loop: tables or networks, with validation, checkpoints and an exact resume.
+
+A step is a function of the state, the seed and the step's number, so on one machine and
+version of the libraries a training that was stopped and resumed on the CPU ends at the
+same bits as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lerf_core.bank import LutBank
+from lerf_core.errors import InvalidArgumentError
+from lerf_training.data.patches import Batch, PatchSource
+from lerf_training.data.photographs import Folder, Photograph, fingerprint, scan, split
+from lerf_training.errors import CheckpointError, TrainingError
+from lerf_training.loop.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
+from lerf_training.loop.options import TrainingOptions
+from lerf_training.loop.validation import Validation
+from lerf_training.models.networks import NetworkModel
+from lerf_training.models.tables import TableModel
+
+__all__ = ["Progress", "Trainer", "record_of", "restored_model"]
+
+Model = TableModel | NetworkModel
+# Steps over which the rate rises; the speed of the later ones tells how many fit a time limit.
+WARM_UP = 60
+_SETTLED = 20
+# Visits are counted at one step in so many.
+_VISIT_STEPS = 8
+_PEAK = 20 * math.log10(255)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a training reports after a step.
+
+    Attributes
+    ----------
+    step, steps : int
+        Steps done, and in all; `steps` is None until a time limit has been turned into
+        a number.
+    psnr : float
+        Running PSNR in dB of the training samples.
+    scores : mapping or None
+        Of a validation, if this step had one.
+    """
+
+    step: int
+    steps: int | None
+    psnr: float
+    scores: Mapping[str, float] | None
+
+
+class Trainer:
+    """A training: `Trainer(...)` or `Trainer.resume`, then `run`, then `bank`.
+
+    Parameters
+    ----------
+    start : LutBank
+        Structure; for tables also the entries to start from.
+    folders : sequence of path
+        Photographs.
+    options : TrainingOptions
+        How to train.
+    device : str, optional
+        Of torch, as ``'cpu'`` or ``'cuda'``.
+    scanned : callable, optional
+        Called with the files looked at and their number, while the folders are scanned.
+
+    Raises
+    ------
+    DatasetError
+        If the folders hold nothing to train on.
+    """
+
+    def __init__(
+        self,
+        start: LutBank,
+        folders: Sequence[str | Path],
+        options: TrainingOptions,
+        *,
+        device: str = "cpu",
+        scanned: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.options = options
+        self.folders = [str(Path(folder).resolve()) for folder in folders]
+        self.device = torch.device(device)
+        self.found: Folder = scan(folders, options.patches.least, scanned)
+        self.train, self.held_out = self._split(self.found.photographs)
+        self.start = start
+        self.model: Model = new_model(start, options).to(self.device)
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=options.rate, fused=True)
+        self.average = self._copy() if options.average else None
+        self.validation = Validation(self.held_out)
+        self.source = PatchSource(self.train, options.patches, options.seed, memory=options.memory)
+        self.step = 0
+        self.steps = options.steps
+        self.seconds = 0.0
+        self.psnr = math.nan
+        self.history: list[dict[str, float]] = []
+        self.interrupted = False
+
+    def _split(
+        self, photographs: Sequence[Photograph]
+    ) -> tuple[tuple[Photograph, ...], tuple[Photograph, ...]]:
+        share = self.options.held_out
+        if not share or len(photographs) < 2:
+            return tuple(photographs), ()
+        count = min(40, max(1, round(share * len(photographs))), len(photographs) - 1)
+        return split(photographs, count)
+
+    def _copy(self) -> list[Tensor]:
+        return [parameter.detach().clone() for parameter in self.model.parameters()]
+
+    # -- the loop -------------------------------------------------------------------
+
+    def run(self, report: Callable[[Progress], None], checkpoint: Path | None = None) -> bool:
+        """Train until the end, or until the first interrupt.
+
+        Parameters
+        ----------
+        report : callable
+            Called after each step.
+        checkpoint : Path, optional
+            Written at each validation, at the end and when interrupted.
+
+        Returns
+        -------
+        bool
+            Whether the end was reached.
+        """
+        self.interrupted = False
+        with ExitStack() as stack:
+            stack.enter_context(self._interruptible())
+            started = time.perf_counter() - self.seconds
+            # Speed is that of this process: a resumed one starts slowly too.
+            begun, warm = self.step, 0.0
+            batches = stack.enter_context(closing(self.source.batches(self.step, self._last())))
+            for batch in batches:
+                self._train(batch)
+                self.step += 1
+                self.seconds = time.perf_counter() - started
+                if self.step == begun + _SETTLED:
+                    warm = self.seconds
+                if self.steps is None and self.step == begun + WARM_UP:
+                    self._set_steps((self.seconds - warm) / (WARM_UP - _SETTLED))
+                done = self.step == self.steps
+                scores = None
+                if done or self.step % self.options.validate_every == 0:
+                    scores = self.validate()
+                    started = time.perf_counter() - self.seconds
+                report(Progress(self.step, self.steps, self.psnr, scores))
+                stop = done or self.interrupted  # asked once: a signal may come at any time
+                if checkpoint and (scores is not None or stop):
+                    self.save(checkpoint)
+                if stop:
+                    break
+        return self.step == self.steps
+
+    def _last(self) -> int:
+        return self.steps if self.steps is not None else 1 << 40
+
+    def _set_steps(self, seconds_a_step: float) -> None:
+        """Turn the time limit into steps; from here on the schedule is fixed."""
+        minutes = self.options.minutes
+        if minutes is None:
+            raise InvalidArgumentError("a training without steps needs minutes")
+        left = 60 * minutes - self.seconds
+        self.steps = self.step + max(1, int(left / seconds_a_step))
+
+    def _rise(self) -> int:
+        """Steps over which the rate rises."""
+        return WARM_UP if self.steps is None else min(WARM_UP, 1 + self.steps // 4)
+
+    def _fall(self) -> float:
+        """From 1 at the end of the rise towards 0 at the end, along half a cosine."""
+        if self.steps is None:
+            return 1.0
+        part = max(0, self.step - self._rise()) / max(1, self.steps - self._rise())
+        return (1 + math.cos(math.pi * part)) / 2
+
+    def _train(self, batch: Batch) -> None:
+        low, first, offset, target = (
+            torch.from_numpy(array).to(self.device)
+            for array in (batch.low, batch.first, batch.offset, batch.target)
+        )
+        for group in self.optimizer.param_groups:
+            rise = min(1.0, (self.step + 1) / self._rise())
+            group["lr"] = self.options.rate * rise * self._fall()
+        error = ((self.model(low.float(), first, offset) - target) ** 2).mean(1)
+        balance = self.options.balance
+        loss = error.mean() if math.isinf(balance) else torch.log(balance + error).mean()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.step % _VISIT_STEPS == 0:
+            self.model.count_visits(_VISIT_STEPS)
+        if self.options.spread:
+            self.model.spread_gradients(self.options.spread * self._fall())
+        self.optimizer.step()
+        self.model.clip_entries()
+        if self.average is not None:
+            # A short average at first, so that the start is forgotten.
+            decay = min(self.options.average, (1 + self.step) / (10 + self.step))
+            with torch.no_grad():
+                torch._foreach_lerp_(self.average, list(self.model.parameters()), 1 - decay)
+        if not math.isfinite(float(loss.detach())):
+            raise TrainingError(
+                f"the loss is {float(loss.detach())} at step {self.step + 1}: the training has "
+                f"diverged; try a rate below {self.options.rate}"
+            )
+        value = _PEAK - 10 * float(torch.log10(error.detach().clamp(min=1e-3)).mean())
+        self.psnr = value if math.isnan(self.psnr) else 0.99 * self.psnr + 0.01 * value
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """The first SIGINT or SIGTERM ends the loop after its step; the second is the default's."""
+
+        def handle(_number: int, _frame: FrameType | None) -> None:
+            if self.interrupted:
+                raise KeyboardInterrupt
+            self.interrupted = True
+
+        try:
+            previous = {one: signal.signal(one, handle) for one in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not the main thread: whoever runs us has the signals
+            yield
+            return
+        try:
+            yield
+        finally:
+            for one, handler in previous.items():
+                signal.signal(one, handler)
+
+    # -- results --------------------------------------------------------------------
+
+    def bank(self, name: str) -> LutBank:
+        """The bank as trained so far, with the record of its training."""
+        return self._saved_model().bank(name, self.record())
+
+    def validate(self) -> dict[str, float]:
+        """Score the bank as it would be saved; kept in the history."""
+        scores = self.validation(self._saved_model().bank("validated", {}))
+        entry = {"step": self.step, "seconds": round(self.seconds, 1), "train": self.psnr}
+        self.history.append({**entry, **scores})
+        return scores
+
+    def _saved_model(self) -> Model:
+        if self.average is None:
+            return self.model
+        averaged: Model = new_model(self.start, self.options).to(self.device)
+        averaged.load_state_dict(self.model.state_dict())  # buffers are not averaged
+        with torch.no_grad():
+            for parameter, value in zip(averaged.parameters(), self.average, strict=True):
+                parameter.copy_(value)
+        return averaged
+
+    def record(self) -> dict[str, Any]:
+        """How the bank came to be; JSON types."""
+        return record_of(self.checkpoint(tensors=False))
+
+    def _data(self) -> dict[str, Any]:
+        return {
+            "fingerprint": self.found.fingerprint,
+            "images": len(self.train),
+            "held out": len(self.held_out),
+            "held out fingerprint": fingerprint(self.held_out),
+            "skipped": len(self.found.skipped),
+        }
+
+    # -- checkpoints ----------------------------------------------------------------
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint."""
+        write_checkpoint(path, self.checkpoint())
+
+    def checkpoint(self, *, tensors: bool = True) -> Checkpoint:
+        """The state of the training; without its tensors for the record alone."""
+        progress = {
+            "step": self.step,
+            "steps": self.steps,
+            "seconds": self.seconds,
+            "psnr": None if math.isnan(self.psnr) else self.psnr,
+            "history": self.history,
+        }
+        state = self._tensors() if tensors else {}
+        return Checkpoint(
+            method=self.options.method,
+            start=self.start,
+            options=self.options.as_json(),
+            progress=progress,
+            data={**self._data(), "folders": self.folders},
+            tensors={key: value.detach().cpu().numpy() for key, value in state.items()},
+        )
+
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors = {f"model/{key}": value for key, value in self.model.state_dict().items()}
+        for number, parameter in enumerate(self.model.parameters()):
+            state = self.optimizer.state.get(parameter, {})
+            for key in ("exp_avg", "exp_avg_sq"):
+                if key in state:
+                    tensors[f"{key}/{number}"] = state[key]
+        for number, value in enumerate(self.average or ()):
+            tensors[f"average/{number}"] = value
+        return tensors
+
+    @classmethod
+    def resume(
+        cls,
+        path: str | Path,
+        folders: Sequence[str | Path] = (),
+        *,
+        device: str = "cpu",
+        scanned: Callable[[int, int], None] | None = None,
+    ) -> Trainer:
+        """Continue the training of a checkpoint.
+
+        Parameters
+        ----------
+        path : path
+            Of the checkpoint.
+        folders : sequence of path, optional
+            Where the photographs are now; where they were by default.
+        device, scanned : optional
+            As of the class.
+
+        Raises
+        ------
+        CheckpointError
+            If the checkpoint does not fit, or the photographs are not the same.
+        """
+        checkpoint = read_checkpoint(path)
+        options = _options_of(checkpoint)
+        trainer = cls(
+            checkpoint.start,
+            folders or checkpoint.data["folders"],
+            options,
+            device=device,
+            scanned=scanned,
+        )
+        if trainer.found.fingerprint != checkpoint.data["fingerprint"]:
+            raise CheckpointError(
+                f"{path} was trained on other photographs: their fingerprint is "
+                f"{checkpoint.data['fingerprint']}, that of {', '.join(trainer.folders)} is "
+                f"{trainer.found.fingerprint}"
+            )
+        trainer._restore(checkpoint, str(path))
+        return trainer
+
+    def _restore(self, checkpoint: Checkpoint, where: str) -> None:
+        progress = checkpoint.progress
+        _load_state(self.model, checkpoint, where)
+        parameters = list(self.model.parameters())
+        moments = {key: checkpoint.group(key) for key in ("exp_avg", "exp_avg_sq", "average")}
+        step = torch.tensor(float(progress["step"]))
+        for number, parameter in enumerate(parameters):
+            name = str(number)
+            if progress["step"]:
+                state = {
+                    key: _like(parameter, moments[key].get(name), where)
+                    for key in ("exp_avg", "exp_avg_sq")
+                }
+                self.optimizer.state[parameter] = {
+                    "step": step.clone().to(parameter.device),
+                    **state,
+                }
+            if self.average is not None:
+                self.average[number] = _like(parameter, moments["average"].get(name), where)
+        self.step, self.steps = int(progress["step"]), progress["steps"]
+        self.seconds = float(progress["seconds"])
+        self.psnr = math.nan if progress["psnr"] is None else float(progress["psnr"])
+        self.history = list(progress["history"])
+
+
+def record_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What a bank says of its training; JSON types, no paths."""
+    progress = checkpoint.progress
+    scores = progress["history"][-1] if progress["history"] else {}
+    return {
+        "method": checkpoint.method,
+        "start": checkpoint.start.name,
+        "steps": progress["step"],
+        "minutes": round(progress["seconds"] / 60, 1),
+        "options": {**checkpoint.options, "steps": progress["steps"], "minutes": None},
+        "data": {key: value for key, value in checkpoint.data.items() if key != "folders"},
+        "validation": {
+            key: round(value, 3)
+            for key, value in scores.items()
+            if key == "mean" or key.startswith("x")
+        },
+        "versions": {
+            **{name: metadata.version(name) for name in ("lerf", "numpy", "numba")},
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def new_model(start: LutBank, options: TrainingOptions) -> Model:
+    """A model in its starting state."""
+    if options.method == "network":
+        return NetworkModel(start, width=options.width, seed=options.seed)
+    return TableModel(start)
+
+
+def restored_model(checkpoint: Checkpoint) -> Model:
+    """The model that a checkpoint holds, averaged where it was.
+
+    Raises
+    ------
+    CheckpointError
+        If tensors are missing or do not fit.
+    """
+    model = new_model(checkpoint.start, _options_of(checkpoint))
+    _load_state(model, checkpoint, "the checkpoint")
+    average = checkpoint.group("average")
+    with torch.no_grad():
+        for number, parameter in enumerate(model.parameters() if average else ()):
+            parameter.copy_(_like(parameter, average.get(str(number)), "the checkpoint"))
+    return model
+
+
+def _options_of(checkpoint: Checkpoint) -> TrainingOptions:
+    try:
+        return TrainingOptions.from_json(checkpoint.options)
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"options of the checkpoint cannot be read: {error}") from error
+
+
+def _load_state(model: Model, checkpoint: Checkpoint, where: str) -> None:
+    tensors = {key: torch.from_numpy(value) for key, value in checkpoint.group("model").items()}
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{where} does not fit its description: {reason}") from error
+
+
+def _like(parameter: Tensor, value: np.ndarray[Any, Any] | None, where: str) -> Tensor:
+    if value is None or value.shape != tuple(parameter.shape):
+        raise CheckpointError(f"{where} does not fit its description: a tensor is missing")
+    return torch.from_numpy(value).to(parameter.device)

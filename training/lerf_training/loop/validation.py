@@ -1,0 +1,76 @@
+"""Validation while training: the bank as it would be saved, on photographs held out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+import numpy.typing as npt
+
+import lerf_core
+from lerf_core.bank import LutBank
+from lerf_core.metrics import luma, psnr
+from lerf_training.data.patches import degrade
+from lerf_training.data.photographs import Photograph, read_photograph
+
+__all__ = ["SCALES", "Validation"]
+
+Image = npt.NDArray[np.uint8]
+
+#: Scales that are validated: whole ones, and one between.
+SCALES = (2.0, 2.5, 3.0, 4.0)
+# Crops of a multiple of this many pixels suit every scale.
+_MULTIPLE = 60
+# dB of an image that comes out without an error.
+_PERFECT = 99.0
+
+
+@dataclass(frozen=True)
+class _Case:
+    scale: float
+    high: Image
+    low: Image
+
+
+class Validation:
+    """Mean PSNR-Y of a bank on the middle parts of photographs.
+
+    Parameters
+    ----------
+    photographs : sequence of Photograph
+        Held out from training.
+    crop : int
+        Rows and columns of the part, at most.
+    """
+
+    def __init__(self, photographs: Sequence[Photograph], crop: int = 300) -> None:
+        self._cases: list[_Case] = []
+        for photograph in photographs:
+            image = read_photograph(photograph.path)
+            rows, cols = (min(size, crop) // _MULTIPLE * _MULTIPLE for size in image.shape[:2])
+            if not rows or not cols:
+                continue
+            top, left = (image.shape[0] - rows) // 2, (image.shape[1] - cols) // 2
+            high = np.ascontiguousarray(image[top : top + rows, left : left + cols])
+            for scale in SCALES:
+                shape = round(rows / scale), round(cols / scale)
+                planes = [degrade(high[..., c], (0, 0, cols, rows), shape) for c in range(3)]
+                self._cases.append(_Case(scale, high, np.stack(planes, axis=-1)))
+
+    def __len__(self) -> int:
+        """Number of images that are scored at each scale."""
+        return len(self._cases) // len(SCALES)
+
+    def __call__(self, bank: LutBank) -> dict[str, float]:
+        """Mean PSNR-Y in dB at each scale (``'x2'``) and over all (``'mean'``)."""
+        figures: dict[float, list[float]] = {scale: [] for scale in SCALES}
+        for case in self._cases:
+            shape = case.high.shape[:2]
+            result = lerf_core.resize(case.low, shape, bank=bank, channel_axis=-1)
+            figure = psnr(luma(case.high), luma(result), shave=math.floor(case.scale))
+            figures[case.scale].append(min(figure, _PERFECT))
+        means = {f"x{scale:g}": fmean(values) for scale, values in figures.items() if values}
+        return {**means, "mean": fmean(means.values())} if means else {}

@@ -1,0 +1,384 @@
+"""From networks to tables: sampling at the nodes, rounding to 8 bits, and what both cost.
+
+A table holds its network's entries at the nodes alone. Two things are lost: between nodes
+the table interpolates, and its entries are whole numbers. Networks that are trained with
+rounded entries know the second to some degree, and never the first; direct training from the
+transferred bank on (`lerf_training.models.tables.TableModel`) makes up for both.
+
+References
+----------
+.. [1] Jo and Kim, "Practical Single-Image Super-Resolution Using Look-Up Table", CVPR 2021.
+.. [2] Li et al., "MuLUT: Cooperating Multiple Look-Up Tables for Efficient Image
+   Super-Resolution", ECCV 2022: tables trained on after the transfer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from lerf_core.bank import ENTRY_BIAS, LutBank
+from lerf_core.errors import InvalidArgumentError
+from lerf_training.models.networks import NetworkModel
+from lerf_training.operations.operations import read_tables, stage_values
+
+__all__ = [
+    "Deviation",
+    "TableRounding",
+    "TransferCost",
+    "TransferReport",
+    "ValueCost",
+    "measure",
+    "sample",
+    "transfer",
+]
+
+_BATCH = 1 << 16
+
+
+@dataclass(frozen=True)
+class TableRounding:
+    """What rounding a table to 8 bits changes, in entries.
+
+    Attributes
+    ----------
+    rms, max : float
+        Root mean square and largest of the changes.
+    saturated : float
+        Share of the entries at -127 or 127, in 0..1.
+    """
+
+    rms: float
+    max: float
+    saturated: float
+
+
+@dataclass(frozen=True)
+class TransferReport:
+    """What became of the networks' entries.
+
+    Attributes
+    ----------
+    tables : mapping of str to TableRounding
+        By the tables' names.
+    """
+
+    tables: Mapping[str, TableRounding]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report in JSON types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """Differences of two planes: root mean square and largest, in grey levels or steps of 1/255."""
+
+    rms: float
+    max: float
+
+
+@dataclass(frozen=True)
+class ValueCost:
+    """What the transfer changes of one value.
+
+    Attributes
+    ----------
+    interpolation : Deviation
+        Between the networks, unrounded, and their entries at the nodes, unrounded as well, with
+        interpolation between; of the same input.
+    rounding : Deviation
+        Between these and the bank's 8-bit entries, of the same input.
+    total : Deviation
+        Between the networks as they were trained and the bank, whole numbers both, each stage
+        fed by its own predecessor.
+    """
+
+    interpolation: Deviation
+    rounding: Deviation
+    total: Deviation
+
+
+@dataclass(frozen=True)
+class TransferCost:
+    """How far a transferred bank lies from its networks on sample planes.
+
+    Attributes
+    ----------
+    values : mapping of str to ValueCost
+        By stage and value: ``stage1.feature`` in grey levels, ``stage2.rho`` and so on in steps
+        of 1/255.
+    """
+
+    values: Mapping[str, ValueCost]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The costs in JSON types."""
+        return asdict(self)
+
+
+# -- sampling -----------------------------------------------------------------------
+
+
+def transfer(
+    model: NetworkModel,
+    name: str,
+    training: Mapping[str, Any],
+    *,
+    batch: int = _BATCH,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[LutBank, TransferReport]:
+    """Evaluate networks at the nodes of their tables and round to 8 bits.
+
+    Parameters
+    ----------
+    model : NetworkModel
+        The networks; left as they are.
+    name : str
+        Of the bank.
+    training : mapping
+        The bank's record of how it came to be; any JSON.
+    batch : int, optional
+        Nodes evaluated at once.
+    progress : callable, optional
+        Called with the nodes done and the nodes of all tables after each batch.
+
+    Returns
+    -------
+    bank : LutBank
+        Equal to the networks wherever all pixels lie on nodes (but for entries so close to a
+        half that the float arithmetic decides how they round).
+    report : TransferReport
+        What rounding changed.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the batch is not positive.
+    BankError
+        If the training record is not JSON.
+
+    Examples
+    --------
+    >>> from lerf_training.models.tables import starting_bank
+    >>> bank, report = transfer(NetworkModel(starting_bank("lerf-l"), width=8), "mine", {})
+    >>> bank, len(report.tables)
+    (<LutBank 'mine': lerf-l, 0.8 MB>, 9)
+    """
+    template = model.template
+    tables, rounding = {}, {}
+    entries_of = sample(model, batch=batch, progress=progress)
+    for keys, stage_entries in zip(model.keys, entries_of, strict=True):
+        for key, entries in zip(keys, stage_entries, strict=True):
+            whole = torch.round(entries)
+            change = _Differences.of(whole - entries).deviation
+            saturated = (whole.abs() == ENTRY_BIAS).double().mean().item()
+            rounding[key] = TableRounding(change.rms, change.max, saturated)
+            shape = (template.nodes,) * 4 + (-1,)
+            tables[key] = whole.to(torch.int8).cpu().numpy().reshape(shape)
+    bank = LutBank(
+        name,
+        template.kind,
+        template.interval,
+        template.patterns,
+        template.stages,
+        tables,
+        training,
+    )
+    return bank, TransferReport(rounding)
+
+
+def sample(
+    model: NetworkModel,
+    *,
+    batch: int = _BATCH,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Tensor]:
+    """Entries of networks at the nodes, unrounded.
+
+    Parameters
+    ----------
+    model, batch, progress
+        As of `transfer`.
+
+    Returns
+    -------
+    list of Tensor, (tables, nodes**4, values)
+        One for each stage, in the networks' dtype and on their device; what
+        `lerf_training.operations.operations.read_tables` takes. The last nodes, level 256, lie beyond every
+        image; networks are evaluated there as they are.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the batch is not positive.
+    """
+    if batch < 1:
+        raise InvalidArgumentError(f"at least 1 node is evaluated at once, got {batch}")
+    like = next(model.parameters())
+    grid = _node_levels(model.template.interval)
+    total, done, stages = len(grid) * sum(map(len, model.keys)), 0, []
+    with torch.no_grad():
+        for networks in model.networks:
+            tables = []
+            for network in networks:
+                parts = []
+                for levels in grid.split(batch):
+                    parts.append(network(levels.to(like), whole=False))
+                    done += len(levels)
+                    if progress is not None:
+                        progress(done, total)
+                tables.append(torch.cat(parts))
+            stages.append(torch.stack(tables))
+    return stages
+
+
+def _node_levels(interval: int) -> Tensor:
+    """Grey levels of all nodes, (nodes**4, 4), the last axis fastest."""
+    axis = torch.arange(0, 256 + 1, interval)
+    return torch.cartesian_prod(axis, axis, axis, axis)
+
+
+# -- what it costs ------------------------------------------------------------------
+
+
+def measure(
+    model: NetworkModel, bank: LutBank, planes: npt.NDArray[np.uint8], *, batch: int = _BATCH
+) -> TransferCost:
+    """How far a transferred bank lies from its networks.
+
+    Parameters
+    ----------
+    model : NetworkModel
+        The networks.
+    bank : LutBank
+        What `transfer` made of them.
+    planes : ndarray of uint8, (batch, rows, cols)
+        Samples, held-out images say.
+    batch : int, optional
+        Nodes evaluated at once.
+
+    Returns
+    -------
+    TransferCost
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the planes are none, or the bank is not of the networks' structure.
+
+    Examples
+    --------
+    >>> from lerf_training.models.tables import starting_bank
+    >>> model = NetworkModel(starting_bank("lerf-l"), width=8)
+    >>> photograph = np.tile(np.arange(16, dtype=np.uint8), (1, 16, 1))
+    >>> measure(model, model.bank("mine", {}), photograph).values["stage1.feature"].total.max
+    0.0
+    """
+    if planes.dtype != np.uint8 or planes.ndim != 3 or planes.size == 0:
+        raise InvalidArgumentError(
+            f"expected planes of uint8 (batch, rows, cols), got {planes.dtype} {planes.shape}"
+        )
+    _check_structure(model.template, bank)
+    like = next(model.parameters())
+    sampled = sample(model, batch=batch)
+    tables = _float_tables(model, bank, like)
+    costs = [[_Cost() for _ in stage.values] for stage in bank.stages]
+    with torch.no_grad():
+        for plane in planes:
+            _add_plane(model, sampled, tables, torch.from_numpy(plane[None]).to(like), costs)
+    return TransferCost(
+        {
+            f"stage{number}.{value}": cost.result
+            for number, (stage, stage_costs) in enumerate(zip(bank.stages, costs, strict=True), 1)
+            for value, cost in zip(stage.values, stage_costs, strict=True)
+        }
+    )
+
+
+def _check_structure(template: LutBank, bank: LutBank) -> None:
+    for attribute in ("kind", "interval", "patterns", "stages"):
+        expected, got = getattr(template, attribute), getattr(bank, attribute)
+        if expected != got:
+            raise InvalidArgumentError(
+                f"bank {bank.name!r} is not of these networks: its {attribute} is {got}, "
+                f"not {expected}"
+            )
+
+
+def _float_tables(model: NetworkModel, bank: LutBank, like: Tensor) -> list[Tensor]:
+    """The bank's tables as `sample` gives the networks'."""
+    return [
+        torch.from_numpy(
+            np.stack([bank.tables[key].reshape(bank.nodes**4, -1) for key in keys])
+        ).to(like)
+        for keys in model.keys
+    ]
+
+
+def _add_plane(
+    model: NetworkModel,
+    sampled: list[Tensor],
+    tables: list[Tensor],
+    plane: Tensor,
+    costs: list[list[_Cost]],
+) -> None:
+    """Add one plane's differences, stage by stage."""
+    bank_plane = plane
+    for number, spec in enumerate(model.template.stages):
+        reads = model.reads[number]
+        network = stage_values(model.read(number, plane, whole=False), spec, whole=False)
+        interpolated = stage_values(read_tables(plane, sampled[number], reads), spec, whole=False)
+        eight_bit = stage_values(read_tables(plane, tables[number], reads), spec, whole=False)
+        trained = stage_values(model.read(number, plane), spec)
+        transferred = stage_values(read_tables(bank_plane, tables[number], reads), spec)
+        for index, cost in enumerate(costs[number]):
+            cost.interpolation.add((interpolated - network)[..., index])
+            cost.rounding.add((eight_bit - interpolated)[..., index])
+            cost.total.add((transferred - trained)[..., index])
+        plane, bank_plane = trained[..., 0], transferred[..., 0]
+
+
+@dataclass
+class _Differences:
+    """Running sums of differences."""
+
+    count: int = 0
+    squares: float = 0.0
+    largest: float = 0.0
+
+    @classmethod
+    def of(cls, differences: Tensor) -> _Differences:
+        one = cls()
+        one.add(differences)
+        return one
+
+    def add(self, differences: Tensor) -> None:
+        self.count += differences.numel()
+        self.squares += differences.double().square().sum().item()
+        self.largest = max(self.largest, differences.abs().max().item())
+
+    @property
+    def deviation(self) -> Deviation:
+        return Deviation((self.squares / self.count) ** 0.5, self.largest)
+
+
+@dataclass
+class _Cost:
+    """A `ValueCost` in the making."""
+
+    interpolation: _Differences = field(default_factory=_Differences)
+    rounding: _Differences = field(default_factory=_Differences)
+    total: _Differences = field(default_factory=_Differences)
+
+    @property
+    def result(self) -> ValueCost:
+        return ValueCost(
+            self.interpolation.deviation, self.rounding.deviation, self.total.deviation
+        )
