@@ -1,5 +1,12 @@
 """Banks of look-up tables: the model, its file, and what its tables say."""
 
+from lerf_core.bank.loading import (
+    DEFAULT_BANK,
+    SHRINKING_BANK,
+    available_banks,
+    load_bank,
+    user_bank_folder,
+)
 from lerf_core.bank.model import (
     ENTRY_BIAS,
     FORMAT,
@@ -23,17 +30,22 @@ from lerf_core.bank.model import (
     turned,
     two_stages,
 )
+from lerf_core.bank.patterns import PATTERNS, QUARTER_TURNS, rotate
 
 __all__ = [
+    "DEFAULT_BANK",
     "ENTRY_BIAS",
     "FORMAT",
     "FORMAT_VERSION",
     "KINDS",
     "LEVELS",
     "METADATA_KEY",
+    "PATTERNS",
     "PLANE",
     "PLANE_BIAS",
+    "QUARTER_TURNS",
     "RESIDUAL_UNIT",
+    "SHRINKING_BANK",
     "SLOPES",
     "SLOPE_UNIT",
     "Kind",
@@ -42,8 +54,12 @@ __all__ = [
     "Stage",
     "Table",
     "analytic_bank",
+    "available_banks",
+    "load_bank",
     "published_files",
+    "rotate",
     "table_name",
     "turned",
     "two_stages",
+    "user_bank_folder",
 ]
