@@ -4,15 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq -c constraints.txt
 DEPS := pyproject.toml constraints.txt
+# A process a core; each takes test files whole.
+PARALLEL := -n auto --dist loadfile
 # The viewer's tests need a display; where there is none, xvfb's, if it is installed.
 DISPLAY_RUN = $(if $(DISPLAY),,$(if $(shell command -v xvfb-run),xvfb-run -a))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format wheel clean
+.PHONY: help venv demo test test-fast lint format wheel clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 # --- the environment: a stamp for each set of packages -----------------------------------------
 
@@ -45,7 +47,10 @@ demo: $(VENV)/.base-installed ## install lerf (without torch) and resample real 
 	@bash examples/demo.sh "$(BIN)" demo
 
 test: $(VENV)/.test-installed ## run the tests; ARGS="-k name" picks some
-	@$(DISPLAY_RUN) $(BIN)/python -m pytest $(ARGS)
+	@$(DISPLAY_RUN) $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+test-fast: $(VENV)/.test-installed ## the tests that take no more than a moment once kernels are compiled
+	@$(DISPLAY_RUN) $(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(ARGS)
 
 lint: $(VENV)/.lint-installed ## format check, lint, types, import contracts
 	@$(BIN)/ruff format --check .

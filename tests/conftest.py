@@ -1,6 +1,5 @@
 """Fixtures and settings shared by every test."""
 
-import ast
 import importlib.util
 import os
 import sys
@@ -11,6 +10,7 @@ from typing import Any
 import hypothesis
 import numpy as np
 import pytest
+from support.kernel_cache import drop_stale_kernels, share_between_processes
 
 from lerf_core.bank import KINDS, PLANE, PLANE_BIAS, LutBank, Stage
 from lerf_core.bank.patterns import PATTERNS
@@ -57,45 +57,10 @@ if VIEWER_PROBLEM is None:
     pytest_plugins = ["pytestqt.plugin", "napari.utils._testsupport"]
 
 
-def _imports_of(path: Path) -> set[Path]:
-    """Return the project's files that a module imports where it is loaded, and those that they do."""
-    roots = {"lerf_core": ROOT / "lerf_core", "lerf_training": ROOT / "training" / "lerf_training"}
-    found: set[Path] = set()
-    waiting = [path]
-    while waiting:
-        for node in ast.parse(waiting.pop().read_text(encoding="utf-8")).body:
-            if not isinstance(node, ast.ImportFrom) or node.module is None:
-                continue
-            package, *names = node.module.split(".")
-            if package not in roots:
-                continue
-            module = roots[package].joinpath(*names)
-            for file in (module.with_suffix(".py"), module / "__init__.py"):
-                if file.is_file() and file not in found:
-                    found.add(file)
-                    waiting.append(file)
-    return found
-
-
-def drop_stale_kernels() -> None:
-    """Delete cached kernels that are older than a module they take a constant or a helper from.
-
-    numba looks at a kernel's own file alone.
-    """
-    folders = [
-        ROOT / "lerf_core" / "backends" / "numba",
-        ROOT / "training" / "lerf_training" / "operations" / "numba",
-        ROOT / "training" / "lerf_training" / "data",
-    ]
-    for folder in folders:
-        for source in folder.glob("*.py"):
-            newest = max((file.stat().st_mtime for file in _imports_of(source)), default=0.0)
-            for kernel in (folder / "__pycache__").glob(f"{source.stem}.*.nbi"):
-                if kernel.stat().st_mtime < newest:
-                    kernel.unlink(missing_ok=True)
-
-
-drop_stale_kernels()
+# Once, before workers start.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    drop_stale_kernels()
+share_between_processes()
 
 
 def find_shared_data() -> Path | None:
