@@ -5,12 +5,13 @@ from __future__ import annotations
 __all__ = [
     "BankError",
     "BankNotFoundError",
+    "FileError",
     "ImageTooLargeError",
     "InvalidArgumentError",
     "InvalidTypeError",
     "LerfError",
     "MatrixFileError",
-    "TiledFileError",
+    "one_line",
 ]
 
 
@@ -45,5 +46,26 @@ class MatrixFileError(LerfError, ValueError):
     """A file or text holds no matrix."""
 
 
-class TiledFileError(LerfError, OSError):
-    """A large image file cannot be read or written tile by tile."""
+class FileError(LerfError, OSError):
+    """A file cannot be read, processed or written as asked."""
+
+
+def one_line(error: BaseException | str, limit: int = 300) -> str:
+    """Return what an error says on a single line.
+
+    Parameters
+    ----------
+    error : BaseException or str
+        Of an error of the system its reason alone; one without text gives its class name.
+    limit : int, optional
+        Longest text returned, in characters.
+
+    Returns
+    -------
+    str
+    """
+    if isinstance(error, OSError) and error.errno is not None and error.strerror:
+        text = error.strerror
+    else:
+        text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= limit else text[: limit - 3] + "..."

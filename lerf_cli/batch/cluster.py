@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lerf_cli.options.tiling import LargeSettings
-from lerf_core.io.errors import FileError, one_line
+from lerf_core.errors import FileError, one_line
 
 __all__ = ["connected"]
 

@@ -17,14 +17,14 @@ import lerf_core
 from lerf_cli.batch.cluster import connected
 from lerf_cli.batch.large_pixels import PlannedOperation, Preparation
 from lerf_cli.options.tiling import LargeSettings, tiled_format
-from lerf_core.io.errors import FileError, one_line
+from lerf_core.errors import FileError, one_line
 from lerf_core.io.locations import is_url, local_path
 from lerf_core.io.writing import Encoding
 
 if TYPE_CHECKING:
     from lerf_core.execution.plan import Plan
-    from lerf_core.io.sources import Source
-    from lerf_core.io.targets import Target, TargetSpec
+    from lerf_core.io.tiled_reader import TiledReader
+    from lerf_core.io.tiled_writer import TiledWriter, WriterSpec
 
 __all__ = ["is_tiff", "is_tiled_output", "is_url", "passes_memory", "preview", "transform"]
 
@@ -148,17 +148,17 @@ def passes_memory(
             if most_pixels is not None and pixels > most_pixels:
                 return True
             return limit is not None and whole_memory(work.plan, source.nbytes) > limit
-    except (FileError, lerf_core.errors.LerfError):
+    except lerf_core.errors.LerfError:
         return False  # whatever it is, the usual way tells it
 
 
 def is_tiff(path: Path) -> bool:
     """Tell a TIFF by its first bytes."""
-    from lerf_core.io import tiff
+    from lerf_core.io.tiff import pages
 
     try:
         with path.open("rb") as file:
-            return tiff.is_tiff(file.read(4))
+            return pages.is_tiff(file.read(4))
     except OSError:
         return False
 
@@ -174,10 +174,10 @@ def _many(path: Path) -> bool:
     return header.shape[0] * header.shape[1] * header.frames > _SMALL
 
 
-def _source(path: str, settings: LargeSettings, cache: int, most: int | None) -> Source:
-    from lerf_core.io.sources import open_source
+def _source(path: str, settings: LargeSettings, cache: int, most: int | None) -> TiledReader:
+    from lerf_core.io.reading import open_reader
 
-    return open_source(
+    return open_reader(
         path if is_url(path) else os.path.abspath(path),  # noqa: PTH100
         level=settings.level,
         cache_bytes=cache,
@@ -215,9 +215,10 @@ def whole_memory(plan: Plan, source_bytes: int) -> int:
 
 
 def _opened(
-    path: str, spec: TargetSpec, settings: LargeSettings, *, overwrite: bool, tell: Tell
-) -> Target:
-    from lerf_core.io.targets import disk_bytes_needed, open_target
+    path: str, spec: WriterSpec, settings: LargeSettings, *, overwrite: bool, tell: Tell
+) -> TiledWriter:
+    from lerf_core.io.tiled_writer import disk_bytes_needed
+    from lerf_core.io.writing import open_writer
 
     path = local_path(path)
     if not is_url(path):
@@ -237,12 +238,12 @@ def _opened(
             raise FileError(text)
         if needed > free:
             tell(text)
-    return open_target(path, spec, resume=settings.resume, overwrite=overwrite)
+    return open_writer(path, spec, resume=settings.resume, overwrite=overwrite)
 
 
 def _run(
     work: Preparation,
-    target: Target,
+    target: TiledWriter,
     budget: int,
     settings: LargeSettings,
     *,

@@ -11,15 +11,15 @@ import numpy as np
 
 from lerf_cli.options.sampling import Sampling
 from lerf_cli.options.tiling import LargeSettings, tiled_format
-from lerf_core.io.errors import FileError
+from lerf_core.errors import FileError
 from lerf_core.io.formats import CMYK, GREY, GREY_ALPHA, MULTI, RGB, RGBA, WITH_ALPHA
-from lerf_core.io.picture import Picture, converted, flattened
+from lerf_core.io.image import DecodedImage, converted, flattened
 from lerf_core.io.writing import Encoding
 
 if TYPE_CHECKING:
     from lerf_core.execution.plan import Plan
-    from lerf_core.io.sources import Source
-    from lerf_core.io.targets import TargetSpec
+    from lerf_core.io.tiled_reader import TiledReader
+    from lerf_core.io.tiled_writer import WriterSpec
 
 __all__ = ["PlannedOperation", "Preparation"]
 
@@ -47,7 +47,7 @@ class Preparation:
 
     def __init__(
         self,
-        source: Source,
+        source: TiledReader,
         operation: PlannedOperation,
         encoding: Encoding,
         settings: LargeSettings,
@@ -92,9 +92,9 @@ class Preparation:
             shape[self.channel_axis] = frame.shape[2]
         return tuple(shape)
 
-    def spec(self, path: str) -> TargetSpec:
+    def spec(self, path: str) -> WriterSpec:
         """Return what the target is to hold."""
-        from lerf_core.io.targets import TargetSpec
+        from lerf_core.io.tiled_writer import WriterSpec
 
         source, plan = self.source, self.plan
         form = tiled_format(path)
@@ -115,7 +115,7 @@ class Preparation:
         if form == "TIFF" and (source.format == "OME-TIFF" or set(axes) - set("YXS")):
             form = "OME-TIFF"
         info = {} if self.encoding.strip else dict(source.info)
-        return TargetSpec(
+        return WriterSpec(
             shape=tuple(shape),
             dtype=self.result.dtype,
             axes=axes.replace("Q", "Z") if form != "Zarr" else axes,
@@ -190,7 +190,7 @@ class Preparation:
         return json.dumps(facts, sort_keys=True)
 
 
-def _layout(source: Source) -> str:
+def _layout(source: TiledReader) -> str:
     axis = source.channel_axis
     samples = 1 if axis is None else source.shape[axis]
     if str(source.info.get("photometric", "")).lower() in {"separated", "cmyk", "5"}:
@@ -198,16 +198,16 @@ def _layout(source: Source) -> str:
     return _LAYOUTS.get((samples, source.has_alpha), MULTI)
 
 
-def _template(source: Source, layout: str) -> Picture:
+def _template(source: TiledReader, layout: str) -> DecodedImage:
     """Return a picture of one pixel like the source's."""
     axis = source.channel_axis
     shape = (1, 1) if axis is None else (1, 1, source.shape[axis])
-    return Picture(
+    return DecodedImage(
         [np.zeros(shape, source.dtype)], layout, "TIFF", premultiplied=source.is_premultiplied
     )
 
 
-def _finite_range(source: Source, layout: str) -> tuple[float, float]:
+def _finite_range(source: TiledReader, layout: str) -> tuple[float, float]:
     """Return the least and greatest finite colour value, from all tiles."""
     low, high = np.inf, -np.inf
     steps = [max(1, length) for length in source.chunks]
@@ -229,7 +229,7 @@ class _Change:
     """From pixels as they are read to those that are resampled: depth, and alpha added."""
 
     sampling: Sampling
-    template: Picture
+    template: DecodedImage
     channel_axis: int | None
 
     def __call__(self, pixels: Any) -> Any:
@@ -244,10 +244,10 @@ class _Finish:
     """From resampled pixels to those that are written: background, and depth."""
 
     encoding: Encoding
-    template: Picture
+    template: DecodedImage
     channel_axis: int | None
 
-    def picture(self, picture: Picture) -> Picture:
+    def picture(self, picture: DecodedImage) -> DecodedImage:
         """Return a picture as it is written."""
         if self.encoding.background is not None:
             picture = flattened(picture, self.encoding.background)

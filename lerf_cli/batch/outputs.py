@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from lerf_core.io.errors import FileError, one_line
+from lerf_core.errors import FileError, one_line
 from lerf_core.io.formats import Format, by_path, looks_like_image
 
 PIPE = "-"

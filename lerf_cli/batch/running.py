@@ -34,18 +34,19 @@ from lerf_cli.batch.outputs import (
     plan,
 )
 from lerf_cli.options.tiling import LargeSettings
-from lerf_core.io.errors import FileError, one_line
+from lerf_core.errors import FileError, one_line
 from lerf_core.io.formats import Format, by_name, by_path, check_sides
-from lerf_core.io.picture import Picture
+from lerf_core.io.image import DecodedImage
 from lerf_core.io.reading import (
     DEFAULT_MAX_PIXELS,
+    FileOrBytes,
     Header,
-    Source,
     check_pixels,
     read_header,
-    read_picture,
+    read_image,
 )
-from lerf_core.io.writing import Encoding, atomic_file, check_writable, encode, encode_to_bytes
+from lerf_core.io.whole_files import atomic_file
+from lerf_core.io.writing import Encoding, check_writable, encode, encode_to_bytes
 
 if TYPE_CHECKING:
     from lerf_cli.options.sampling import Sampling
@@ -73,13 +74,13 @@ class Operation(Protocol):
     def output_shape(self, shape: tuple[int, int]) -> tuple[int, int]:
         """Return the (rows, columns) that an image of ``shape`` becomes."""
 
-    def prepare(self, picture: Picture) -> Picture:
+    def prepare(self, picture: DecodedImage) -> DecodedImage:
         """Return the picture with the channels that the result will have."""
 
-    def apply(self, picture: Picture) -> Picture:
+    def apply(self, picture: DecodedImage) -> DecodedImage:
         """Return the resampled picture."""
 
-    def value_range(self, picture: Picture) -> tuple[float, float] | None:
+    def value_range(self, picture: DecodedImage) -> tuple[float, float] | None:
         """Return the value range to convert by."""
 
 
@@ -259,7 +260,7 @@ class _Sources:
     def __init__(self) -> None:
         self._kept: dict[Entry, bytes] = {}
 
-    def of(self, entry: Entry) -> Source:
+    def of(self, entry: Entry) -> FileOrBytes:
         """Return a path, or the whole data of what is no plain file."""
         path = entry.path
         if path is not None and not is_stream(path):
@@ -342,7 +343,7 @@ def _guarded(job: Job, work: Callable[[], None], reporter: _Reporter, tally: Tal
         work()
         tally.done += 1
         return
-    except (FileError, lerf_core.errors.LerfError) as error:
+    except lerf_core.errors.LerfError as error:
         text = one_line(error)
     except MemoryError:
         text = "not enough memory"
@@ -375,7 +376,7 @@ def _is_skipped(job: Job, settings: Settings, reporter: _Reporter) -> bool:
     return False
 
 
-def _goes_by_tiles(job: Job, source: Source, operation: Operation, settings: Settings) -> bool:
+def _goes_by_tiles(job: Job, source: FileOrBytes, operation: Operation, settings: Settings) -> bool:
     """Tell whether a job is done tile by tile: asked for, by its formats, or by its size."""
     asked = settings.large.is_asked
     if job.output is None or is_stream(job.output) or isinstance(source, bytes):
@@ -452,7 +453,7 @@ def _change(job: Job, before: tuple[int, int], after: tuple[int, int], target: F
     return f"{job.entry.label} {sizes[0]} -> {output} {sizes[1]} {target.name}"
 
 
-def _preview(job: Job, source: Source, operation: Operation, settings: Settings) -> None:
+def _preview(job: Job, source: FileOrBytes, operation: Operation, settings: Settings) -> None:
     """Tell what would be done, from the file's header alone."""
     header = read_header(source, settings.max_pixels)
     target = _format_for(job, settings, header.format)
@@ -463,10 +464,10 @@ def _preview(job: Job, source: Source, operation: Operation, settings: Settings)
 
 
 def _transform(
-    job: Job, source: Source, operation: Operation, settings: Settings, reporter: _Reporter
+    job: Job, source: FileOrBytes, operation: Operation, settings: Settings, reporter: _Reporter
 ) -> None:
     started = time.perf_counter()
-    picture = read_picture(source, settings.max_pixels, labels=operation.labels)
+    picture = read_image(source, settings.max_pixels, labels=operation.labels)
     target = _format_for(job, settings, picture.format)
     before = picture.shape
     # All that can be refused is refused before the work.
@@ -487,8 +488,8 @@ def _transform(
 
 
 def _write(
-    job: Job, result: Picture, target: Format, encoding: Encoding, settings: Settings
-) -> Picture:
+    job: Job, result: DecodedImage, target: Format, encoding: Encoding, settings: Settings
+) -> DecodedImage:
     if job.output is None:
         data, written = encode_to_bytes(result, target, encoding)
         stream = sys.stdout.buffer
@@ -503,7 +504,7 @@ def _write(
             return written
         with atomic_file(job.output, overwrite=settings.overwrite) as file:
             return encode(file, result, target, encoding)
-    except BrokenPipeError:
+    except (BrokenPipeError, FileError):
         raise
     except OSError as error:
         raise FileError(f"cannot write {job.output}: {one_line(error)}") from error

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lerf_core.errors import LerfError
-from lerf_core.io.errors import one_line
+from lerf_core.errors import LerfError, one_line
 
 if TYPE_CHECKING:
     from lerf_training.evaluation.evaluation import Score

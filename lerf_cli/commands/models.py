@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lerf_cli.commands.models_inspect import inspect_bank
-from lerf_core.io.errors import one_line
+from lerf_core.errors import one_line
 
 if TYPE_CHECKING:
     from lerf_core import LutBank

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lerf_cli.options.resampling import RangeType
-from lerf_core.io.errors import FileError, one_line
+from lerf_core.errors import FileError, one_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -218,7 +218,7 @@ def _check_free(paths: list[Path], image: str | None, *, overwrite: bool) -> Non
 
 
 def _write(path: Path, fill: Callable[[Any], None], options: dict[str, Any]) -> None:
-    from lerf_core.io.writing import atomic_file
+    from lerf_core.io.whole_files import atomic_file
 
     try:
         with atomic_file(path, overwrite=options["overwrite"]) as file:
@@ -294,10 +294,10 @@ def _of_image(bank: LutBank, image: str, options: dict[str, Any]) -> Results:
     from lerf_cli.figures import inspection, sheets
     from lerf_core.bank import PLANE
     from lerf_core.inspection import ellipses, parameter_maps, slopes
-    from lerf_core.io.reading import read_picture
+    from lerf_core.io.reading import read_image
 
     source = sys.stdin.buffer.read() if image == _PIPE else Path(image)
-    pixels, keywords, what = _plane(read_picture(source, options["max_pixels"]), options)
+    pixels, keywords, what = _plane(read_image(source, options["max_pixels"]), options)
     message = lerf_core.first_run_message()
     if message:
         click.echo(message, err=True)
@@ -356,7 +356,7 @@ def _plane(picture: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any], 
     import numpy as np
 
     from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA
-    from lerf_core.io.picture import finite_range, unmultiplied
+    from lerf_core.io.image import finite_range, unmultiplied
 
     if picture.layout not in {GREY, GREY_ALPHA, RGB, RGBA}:
         raise FileError(f"maps are drawn of grey or RGB images, and this is {picture.layout}")

@@ -21,7 +21,7 @@ from lerf_cli.options.sizes import Scale, ScaleType, Size, SizeType
 if TYPE_CHECKING:
     from lerf_cli.options.sampling import Sampling
     from lerf_core.execution.plan import Plan
-    from lerf_core.io.picture import Picture
+    from lerf_core.io.image import DecodedImage
 
 
 class ResizeOperation:
@@ -48,7 +48,7 @@ class ResizeOperation:
             raise ValueError("neither scale nor size")
         return self._scale.rows, self._scale.cols
 
-    def prepare(self, picture: Picture) -> Picture:
+    def prepare(self, picture: DecodedImage) -> DecodedImage:
         """Return the picture at the depth to be resampled in."""
         from lerf_core.io.formats import RGB
 
@@ -67,11 +67,11 @@ class ResizeOperation:
         rows, cols = [size for at, size in enumerate(shape) if at != axis][-2:]
         return plan_resize(shape, dtype, self._size.shape_for((rows, cols)), bank, **keywords)
 
-    def value_range(self, picture: Picture) -> tuple[float, float] | None:
+    def value_range(self, picture: DecodedImage) -> tuple[float, float] | None:
         """Return the value range to convert by."""
         return self.sampling.range_of(picture)
 
-    def apply(self, picture: Picture) -> Picture:
+    def apply(self, picture: DecodedImage) -> DecodedImage:
         """Return the resized picture."""
         import lerf_core
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lerf_cli.options.training import check_output, needs_torch
-from lerf_core.io.errors import one_line
+from lerf_core.errors import one_line
 
 if TYPE_CHECKING:
     import numpy as np

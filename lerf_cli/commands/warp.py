@@ -20,12 +20,11 @@ from lerf_cli.options.resampling import (
     settings_from,
 )
 from lerf_cli.options.sizes import Size, SizeType
-from lerf_core.io.errors import FileError
 
 if TYPE_CHECKING:
     from lerf_cli.options.sampling import Sampling
     from lerf_core.execution.plan import Plan
-    from lerf_core.io.picture import Picture
+    from lerf_core.io.image import DecodedImage
 
 Shape = tuple[int, int]
 
@@ -90,7 +89,7 @@ class WarpOperation:
         """Return the (rows, columns) that an image of ``shape`` becomes."""
         return self._geometry.plan(shape, self._size, fit=self._fit)[1]
 
-    def prepare(self, picture: Picture) -> Picture:
+    def prepare(self, picture: DecodedImage) -> DecodedImage:
         """Return the picture as it is resampled."""
         return self.sampling.prepared(picture)
 
@@ -103,11 +102,11 @@ class WarpOperation:
         inverse, out_shape = self._geometry.plan((rows, cols), self._size, fit=self._fit)
         return plan_warp(shape, dtype, inverse, out_shape, bank, **keywords)
 
-    def value_range(self, picture: Picture) -> tuple[float, float] | None:
+    def value_range(self, picture: DecodedImage) -> tuple[float, float] | None:
         """Return the value range to convert by."""
         return self.sampling.range_of(picture)
 
-    def apply(self, picture: Picture) -> Picture:
+    def apply(self, picture: DecodedImage) -> DecodedImage:
         """Return the warped picture."""
         import lerf_core
 
@@ -250,7 +249,7 @@ def warp(ctx: click.Context, /, size: Size | None, fit: bool, **options: Any) ->
     settings = settings_from(options)
     try:
         geometry = _geometry_from(options)
-    except (FileError, LerfError) as error:
+    except LerfError as error:
         way = next(name for name in _WAYS if options[name] is not None)
         raise click.BadParameter(str(error), param_hint=f"'--{way}'") from None
     operation = WarpOperation(sampling_from(options), geometry, size, fit=fit)

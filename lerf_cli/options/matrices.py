@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lerf_core.errors import MatrixFileError
+from lerf_core.errors import FileError, MatrixFileError, one_line
 from lerf_core.geometry.matrix_files import as_matrix, load_matrix, numbers_in
-from lerf_core.io.errors import FileError, one_line
 
 Matrix = NDArray[np.float64]
 
@@ -56,6 +55,8 @@ def read_matrix(text: str) -> Matrix:
         return load_matrix(path)
     except MatrixFileError as error:
         raise FileError(one_line(error)) from None
+    except FileError:
+        raise
     except OSError as error:
         raise FileError(f"{text}: {one_line(error)}") from error
 
@@ -138,6 +139,8 @@ def read_field(path: Path, order: str) -> NDArray[Any]:
     try:
         is_tiff = path.suffix.lower() in {".tif", ".tiff"}
         field = _load_tiff(path) if is_tiff else _load_npy(path)
+    except FileError:
+        raise
     except OSError as error:
         raise FileError(f"{path}: {one_line(error)}") from error
     if field.dtype.kind not in "iuf":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lerf_core.io.errors import FileError, one_line
+from lerf_core.errors import FileError, one_line
 
 if TYPE_CHECKING:
     from lerf_cli.batch.running import Settings

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from lerf_core.io.errors import FileError
+from lerf_core.errors import FileError
 from lerf_core.io.formats import GREY, GREY_ALPHA, PALETTE, RGB, RGBA
-from lerf_core.io.picture import Picture, converted, finite_range, opaque_value, with_alpha
+from lerf_core.io.image import DecodedImage, converted, finite_range, opaque_value, with_alpha
 
 _COLOURS = frozenset({GREY, GREY_ALPHA, RGB, RGBA})
 
@@ -56,13 +56,13 @@ class Sampling:
     depth: str | None
     fast: bool = False
 
-    def range_of(self, picture: Picture) -> tuple[float, float] | None:
+    def range_of(self, picture: DecodedImage) -> tuple[float, float] | None:
         """Return the value range for a picture, None for its dtype's own."""
         if isinstance(self.value_range, str):
             return finite_range(picture)
         return self.value_range
 
-    def prepared(self, picture: Picture) -> Picture:
+    def prepared(self, picture: DecodedImage) -> DecodedImage:
         """Return the picture with alpha where a transparent border needs it, deep enough.
 
         A deeper depth that is wanted is taken on before resampling.
@@ -87,7 +87,7 @@ class Sampling:
             return converted(picture, self.depth or "")
         return picture
 
-    def keywords(self, picture: Picture) -> dict[str, Any]:
+    def keywords(self, picture: DecodedImage) -> dict[str, Any]:
         """Return the resampler's keywords for a picture.
 
         Raises
@@ -123,7 +123,7 @@ class Sampling:
         }
 
     @staticmethod
-    def _outside(value: float, picture: Picture) -> float:
+    def _outside(value: float, picture: DecodedImage) -> float:
         if picture.dtype.kind in "ub" and not 0 <= value <= opaque_value(picture.dtype):
             raise FileError(f"--cval {value:g} does not fit {picture.dtype} pixels")
         return value

@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from lerf_cli.options.resampling import NumbersType
-from lerf_core.io.errors import one_line
+from lerf_core.errors import one_line
 
 if TYPE_CHECKING:
     from lerf_training.loop.options import TrainingOptions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from lerf_core.io.errors import FileError
+from lerf_core.errors import FileError
 
 # Layouts: channels and their meaning. MULTI is any number of independent channels.
 GREY, GREY_ALPHA, RGB, RGBA, CMYK, PALETTE, MULTI = "L", "LA", "RGB", "RGBA", "CMYK", "P", "MULTI"

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from lerf_core.errors import TiledFileError
+from lerf_core.errors import FileError
 
 __all__ = ["FileJournal", "Journal", "RemoteJournal"]
 
@@ -44,7 +44,7 @@ def _read(text: str, head: dict[str, Any], name: str) -> list[Any]:
     if not lines:
         return []
     if lines[0] != head:
-        raise TiledFileError(
+        raise FileError(
             f"{name} belongs to other work (another input, operation or output): "
             "start anew without --resume, or finish that first"
         )
@@ -72,7 +72,7 @@ class FileJournal:
 
     Raises
     ------
-    TiledFileError
+    FileError
         If it is of other work.
     """
 

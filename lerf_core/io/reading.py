@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import io
 import logging
+import operator
+import os
 import re
 import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from lerf_core.io import exif, png16, tiff
-from lerf_core.io.errors import FileError, one_line
+from lerf_core.errors import FileError, InvalidArgumentError, InvalidTypeError, one_line
+from lerf_core.io import exif, png
 from lerf_core.io.formats import CMYK, GREY, GREY_ALPHA, LOSSLESS, PALETTE, RGB, RGBA
-from lerf_core.io.picture import TURNED, Metadata, Picture, Pixels, upright
+from lerf_core.io.image import TURNED, DecodedImage, Metadata, Pixels, upright
+from lerf_core.io.locations import local_path
+from lerf_core.io.tiff import pages
+from lerf_core.io.tiled_reader import TiledReader
 
-Source = Path | bytes
+_FILE_SUFFIXES = frozenset({".tif", ".tiff", ".npy", ".png", ".jpg", ".jpeg", ".webp"})
+_ZARR_DOCUMENTS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
+FileOrBytes = Path | bytes
 # Pillow refuses images of more than twice MAX_IMAGE_PIXELS.
 DEFAULT_MAX_PIXELS = 178_956_970
 _ANIMATED = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
@@ -97,11 +104,11 @@ def _told_in_one_line(max_pixels: int) -> Iterator[None]:
         raise FileError(f"damaged or unsupported: {one_line(error)}") from error
 
 
-def _opened(source: Source) -> BinaryIO:
+def _opened(source: FileOrBytes) -> BinaryIO:
     return io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
 
 
-def read_header(source: Source, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:
+def read_header(source: FileOrBytes, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:
     """Read format, size and number of frames, without decoding pixels.
 
     Parameters
@@ -116,8 +123,8 @@ def read_header(source: Source, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:
     """
     with _told_in_one_line(max_pixels), _opened(source) as file:
         head = _head(file)
-        if tiff.is_tiff(head):
-            shape, frames = tiff.read_header(file)
+        if pages.is_tiff(head):
+            shape, frames = pages.read_header(file)
             header = Header("TIFF", shape, frames)
         else:
             try:
@@ -130,9 +137,9 @@ def read_header(source: Source, max_pixels: int = DEFAULT_MAX_PIXELS) -> Header:
         return header
 
 
-def read_picture(
-    source: Source, max_pixels: int = DEFAULT_MAX_PIXELS, *, labels: bool = False
-) -> Picture:
+def read_image(
+    source: FileOrBytes, max_pixels: int = DEFAULT_MAX_PIXELS, *, labels: bool = False
+) -> DecodedImage:
     """Read a file's frames, upright, and its metadata.
 
     Parameters
@@ -145,7 +152,7 @@ def read_picture(
 
     Returns
     -------
-    Picture
+    DecodedImage
 
     Raises
     ------
@@ -154,11 +161,11 @@ def read_picture(
     """
     with _told_in_one_line(max_pixels), _opened(source) as file:
         head = _head(file)
-        if tiff.is_tiff(head):
-            picture, turn = tiff.read(
+        if pages.is_tiff(head):
+            picture, turn = pages.read(
                 file, lambda pixels: check_pixels(pixels, max_pixels, "claims"), labels=labels
             )
-        elif png16.bit_depth(head) == 16:
+        elif png.bit_depth(head) == 16:
             picture, turn = _read_png16(file, max_pixels)
         else:
             try:
@@ -176,7 +183,7 @@ def _head(file: BinaryIO) -> bytes:
     return head
 
 
-def _upright(picture: Picture, turn: int) -> Picture:
+def _upright(picture: DecodedImage, turn: int) -> DecodedImage:
     if turn == 1:
         return picture
     metadata = picture.metadata
@@ -225,7 +232,7 @@ def _metadata_of(image: Image.Image, file: BinaryIO) -> Metadata:
     chunks: list[tuple[bytes, bytes]] = []
     if image.format == "PNG":
         file.seek(0)
-        chunks = png16.colour_chunks(file)
+        chunks = png.colour_chunks(file)
     comment = info.get("comment")
     loop = info.get("loop")
     return Metadata(
@@ -242,13 +249,13 @@ def _metadata_of(image: Image.Image, file: BinaryIO) -> Metadata:
     )
 
 
-def _read_png16(file: BinaryIO, max_pixels: int) -> tuple[Picture, int]:
+def _read_png16(file: BinaryIO, max_pixels: int) -> tuple[DecodedImage, int]:
     with Image.open(file) as header:
         check_pixels(header.width * header.height, max_pixels, "claims")
         frames = getattr(header, "n_frames", 1)
         key = header.info.get("transparency")
     file.seek(0)
-    pixels, image = png16.decode(file)
+    pixels, image = png.decode(file)
     notes: tuple[str, ...] = ()
     if frames > 1:
         notes = (f"only the first of {frames} frames of a 16-bit animation is used",)
@@ -258,11 +265,11 @@ def _read_png16(file: BinaryIO, max_pixels: int) -> tuple[Picture, int]:
         seen = (colours != np.asarray(key, np.uint16)).any(axis=2, keepdims=True)
         pixels = np.concatenate([colours, seen.astype(np.uint16) * 0xFFFF], axis=2)
     layout = {2: GREY_ALPHA, 3: RGB, 4: RGBA}[pixels.shape[2]] if pixels.ndim == 3 else GREY
-    picture = Picture([pixels], layout, "PNG", _metadata_of(image, file), notes)
+    picture = DecodedImage([pixels], layout, "PNG", _metadata_of(image, file), notes)
     return picture, _orientation(image)
 
 
-def _read_pillow(file: BinaryIO, max_pixels: int, *, labels: bool) -> tuple[Picture, int]:
+def _read_pillow(file: BinaryIO, max_pixels: int, *, labels: bool) -> tuple[DecodedImage, int]:
     image = Image.open(file)
     count = _check_header(image, max_pixels)
     turn, form = _orientation(image), _format_of(image)
@@ -273,7 +280,7 @@ def _read_pillow(file: BinaryIO, max_pixels: int, *, labels: bool) -> tuple[Pict
         extra = getattr(image, "n_frames", 1)
         if extra > 1:
             notes += (f"only the first of {extra} images in the file is used",)
-        picture = Picture([pixels], layout, form, notes=notes, palette=palette)
+        picture = DecodedImage([pixels], layout, form, notes=notes, palette=palette)
     metadata = replace(_metadata_of(image, file), durations=picture.metadata.durations)
     lossless = form in LOSSLESS or (form == "WEBP" and _lossless_webp(file))
     details = {
@@ -284,7 +291,7 @@ def _read_pillow(file: BinaryIO, max_pixels: int, *, labels: bool) -> tuple[Pict
     return done, turn
 
 
-def _read_frames(image: Image.Image, count: int) -> Picture:
+def _read_frames(image: Image.Image, count: int) -> DecodedImage:
     """Read an animation as whole RGB or RGBA frames, whatever each one stores."""
     frames: list[Pixels] = []
     durations: list[float] = []
@@ -304,7 +311,7 @@ def _read_frames(image: Image.Image, count: int) -> Picture:
     if all((frame[..., 3] == 255).all() for frame in frames):
         frames = [np.ascontiguousarray(frame[..., :3]) for frame in frames]
         layout = RGB
-    return Picture(frames, layout, "", Metadata(durations=tuple(durations)), notes)
+    return DecodedImage(frames, layout, "", Metadata(durations=tuple(durations)), notes)
 
 
 _DIRECT = {"L": GREY, "LA": GREY_ALPHA, "RGB": RGB, "RGBA": RGBA, "CMYK": CMYK, "F": GREY}
@@ -360,7 +367,7 @@ def _lossless_webp(file: BinaryIO) -> bool:
     return b"VP8L" in kinds and b"VP8 " not in kinds
 
 
-def _read_by_imageio(source: Source, max_pixels: int) -> Picture:
+def _read_by_imageio(source: FileOrBytes, max_pixels: int) -> DecodedImage:
     """Read what Pillow does not know and imageio may (DICOM, for one), by the file's suffix."""
     from imageio.config import known_extensions
 
@@ -381,7 +388,138 @@ def _read_by_imageio(source: Source, max_pixels: int) -> Picture:
     if layout is None or pixels.ndim not in {2, 3}:
         raise FileError(f"holds an array of shape {pixels.shape}, which is not one image")
     check_pixels(pixels.shape[0] * pixels.shape[1], max_pixels, "holds")
-    return Picture([pixels], layout, suffix[1:].upper())
+    return DecodedImage([pixels], layout, suffix[1:].upper())
+
+
+def open_reader(
+    path: str | os.PathLike[str],
+    *,
+    level: int = 0,
+    series: int = 0,
+    cache_bytes: int = 64 << 20,
+    missing: str = "fill",
+    max_decoded_bytes: int | None = None,
+) -> TiledReader:
+    """Open an image for reading by regions.
+
+    TIFF and BigTIFF (with OME-TIFF and ImageJ's stacks) are read by tiles or strips, Zarr and
+    OME-Zarr by chunks, uncompressed TIFF and .npy by the rows asked for. PNG, JPEG, WebP and the
+    other formats of Pillow are decoded as a whole, at the first read.
+
+    Parameters
+    ----------
+    path : str or path
+        A file, a folder of Zarr, or the address of a Zarr such as "s3://bucket/image.zarr" (an
+        fsspec URL, whose own package must be installed).
+    level : int, optional
+        Of a pyramid: 0 is the full image.
+    series : int, optional
+        Which image of a file with several.
+    cache_bytes : int, optional
+        Bound of the decoded chunks that are kept, shared by all threads.
+    missing : {"fill", "error"}, optional
+        What to do where a tile or chunk was never written: give the file's fill value, or raise.
+    max_decoded_bytes : int or None, optional
+        Most memory that one decoding may take: of a whole image where the format has no tiles,
+        else of one chunk. None for no bound.
+
+    Returns
+    -------
+    TiledReader
+
+    Raises
+    ------
+    FileError
+        If the file is missing, damaged, of an unknown kind, without that level or series, or too
+        large to be decoded.
+    InvalidArgumentError, InvalidTypeError
+        If an option cannot be used.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> import numpy as np
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "ramp.npy"
+    >>> np.save(path, np.arange(12).reshape(3, 4))
+    >>> with open_reader(path) as source:
+    ...     source[1:, ::1].tolist()
+    [[4, 5, 6, 7], [8, 9, 10, 11]]
+    """
+    if missing not in {"fill", "error"}:
+        raise InvalidArgumentError(f'missing must be "fill" or "error", got {missing!r}')
+    options = {
+        "level": _count(level, "level"),
+        "series": _count(series, "series"),
+        "cache_bytes": _count(cache_bytes, "cache_bytes"),
+        "missing": missing,
+        "max_decoded_bytes": (
+            None if max_decoded_bytes is None else _count(max_decoded_bytes, "max_decoded_bytes")
+        ),
+    }
+    name = _as_text(path)
+    kind = _kind(name)
+    if kind == "zarr":
+        from lerf_core.io.zarr.reader import ZarrReader
+
+        return ZarrReader(name, options)
+    if kind == "tiff":
+        from lerf_core.io.tiff.reader import TiffReader
+
+        return TiffReader(name, options)
+    if options["level"] or options["series"]:
+        raise FileError(
+            f"{name}: level {level}, series {series} asked, and the format has one image"
+        )
+    if kind == "npy":
+        from lerf_core.io.npy import NpyReader
+
+        return NpyReader(name, options)
+    from lerf_core.io.decoded_reader import DecodedReader
+
+    return DecodedReader(name, options)
+
+
+def _as_text(path: str | os.PathLike[str]) -> str:
+    try:
+        name = os.fspath(path)
+    except TypeError:
+        name = None
+    if not isinstance(name, str):
+        raise InvalidTypeError(f"a path is text or a path object, got {type(path).__name__}")
+    return local_path(name)  # a folder of this machine needs no fsspec
+
+
+def _count(value: int, name: str) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = -1
+    if isinstance(value, bool) or number < 0:
+        raise InvalidArgumentError(f"{name} must be an integer of at least 0, got {value!r}")
+    return number
+
+
+def _kind(name: str) -> str:
+    """Return how a path is read: "zarr", "tiff", "npy" or "raster"."""
+    if "://" in name:
+        if PurePosixPath(name.partition("?")[0]).suffix.lower() in _FILE_SUFFIXES:
+            raise FileError(f"{name}: addresses are read for Zarr alone: download it first")
+        return "zarr"
+    path = Path(name)
+    if path.is_dir():
+        if any((path / document).is_file() for document in _ZARR_DOCUMENTS):
+            return "zarr"
+        raise FileError(f"{name}: a folder that is no Zarr: zarr.json, .zarray and .zgroup miss")
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+    except OSError as error:
+        raise FileError(f"{name}: {one_line(error.strerror or error)}") from error
+    if not head:
+        raise FileError(f"{name}: an empty file")
+    if pages.is_tiff(head):
+        return "tiff"
+    return "npy" if head[:6] == np.lib.format.MAGIC_PREFIX else "raster"
 
 
 # A damaged file must fail, never come out half grey.

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import struct
-import tempfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,11 +13,14 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from lerf_core.io import exif, png16, tiff
-from lerf_core.io.errors import FileError, one_line
+from lerf_core.errors import FileError, one_line
+from lerf_core.io import exif, png
 from lerf_core.io.formats import PALETTE, RGBA, Format, check_holds
-from lerf_core.io.picture import Metadata, Picture, Pixels, converted, flattened, unmultiplied
+from lerf_core.io.image import DecodedImage, Metadata, Pixels, converted, flattened, unmultiplied
+from lerf_core.io.locations import is_url, local_path
 from lerf_core.io.reading import quiet_decoders
+from lerf_core.io.tiff import pages
+from lerf_core.io.tiled_writer import TiledWriter, WriterSpec, unwritable
 
 DEFAULT_QUALITY = 95
 # Half the time of zlib's default 6, for files 4% longer.
@@ -58,7 +57,7 @@ class Encoding:
     value_range: tuple[float, float] | None = None
 
 
-def check_writable(picture: Picture, target: Format, encoding: Encoding) -> None:
+def check_writable(picture: DecodedImage, target: Format, encoding: Encoding) -> None:
     """Refuse, before any work, what the target format could not hold in the end.
 
     Raises
@@ -74,20 +73,22 @@ def check_writable(picture: Picture, target: Format, encoding: Encoding) -> None
     check_holds(target, layout, depth, len(picture.frames), uneven=picture.uneven)
 
 
-def encode(file: BinaryIO, picture: Picture, target: Format, encoding: Encoding) -> Picture:
+def encode(
+    file: BinaryIO, picture: DecodedImage, target: Format, encoding: Encoding
+) -> DecodedImage:
     """Write a picture to an open file.
 
     Parameters
     ----------
     file : binary file
         Readable and seekable.
-    picture : Picture
+    picture : DecodedImage
     target : Format
     encoding : Encoding
 
     Returns
     -------
-    Picture
+    DecodedImage
         What was written, with notes on whatever the format could not keep.
 
     Raises
@@ -109,22 +110,22 @@ def encode(file: BinaryIO, picture: Picture, target: Format, encoding: Encoding)
     try:
         with quiet_decoders(2**62):
             if target.name == "TIFF":
-                tiff.write(file, picture, metadata)
+                pages.write(file, picture, metadata)
             elif target.name == "PNG" and picture.dtype == np.uint16:
                 chunks = _png_chunks(metadata)
-                png16.encode(file, picture.frames[0], chunks, _PNG_EFFORT)
+                png.encode(file, picture.frames[0], chunks, _PNG_EFFORT)
             else:
                 _save_by_pillow(file, picture, target, metadata, encoding)
     # The last two are what Pillow's AVIF and older encoders raise.
     except (OSError, ValueError, MemoryError, OverflowError, RuntimeError, SystemError) as error:
-        if isinstance(error, OSError) and error.errno:
+        if isinstance(error, FileError) or (isinstance(error, OSError) and error.errno):
             raise
         raise FileError(f"cannot be written as {target.name}: {one_line(error)}") from error
     return picture
 
 
 def _fitting_metadata(
-    picture: Picture, target: Format, encoding: Encoding
+    picture: DecodedImage, target: Format, encoding: Encoding
 ) -> tuple[Metadata, list[str]]:
     """Return the metadata in the state in which it goes into the file, and what was left out."""
     metadata = picture.metadata.stripped() if encoding.strip else picture.metadata
@@ -186,7 +187,7 @@ def _png_chunks(metadata: Metadata) -> list[tuple[bytes, bytes]]:
 
 
 def _save_by_pillow(
-    file: BinaryIO, picture: Picture, target: Format, metadata: Metadata, encoding: Encoding
+    file: BinaryIO, picture: DecodedImage, target: Format, metadata: Metadata, encoding: Encoding
 ) -> None:
     images = [_to_pillow(frame, picture, target) for frame in picture.frames]
     keywords = _metadata_keywords(metadata, target) | _quality_keywords(picture, target, encoding)
@@ -225,7 +226,7 @@ def _metadata_keywords(metadata: Metadata, target: Format) -> dict[str, Any]:
     return keywords
 
 
-def _quality_keywords(picture: Picture, target: Format, encoding: Encoding) -> dict[str, Any]:
+def _quality_keywords(picture: DecodedImage, target: Format, encoding: Encoding) -> dict[str, Any]:
     quality = encoding.quality or DEFAULT_QUALITY
     if target.name == "JPEG":
         progressive = bool(picture.details.get("progressive"))
@@ -236,7 +237,7 @@ def _quality_keywords(picture: Picture, target: Format, encoding: Encoding) -> d
     return {"quality": quality} if target.name in {"WEBP", "AVIF"} else {}
 
 
-def _to_pillow(frame: Pixels, picture: Picture, target: Format) -> Image.Image:
+def _to_pillow(frame: Pixels, picture: DecodedImage, target: Format) -> Image.Image:
     if target.name == "GIF" and picture.has_alpha:
         # GIF knows clear and opaque only.
         frame = frame.copy()
@@ -254,70 +255,60 @@ def _to_pillow(frame: Pixels, picture: Picture, target: Format) -> Image.Image:
     return image
 
 
-@contextmanager
-def atomic_file(target: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
-    """Open a temporary file that becomes ``target`` when the ``with`` ends without an error.
-
-    Parameters
-    ----------
-    target : Path
-        Its folder is made where it is missing.
-    overwrite : bool
-        Whether an existing file may be replaced.
-
-    Raises
-    ------
-    FileExistsError
-        If ``target`` has come into being meanwhile and may not be replaced.
-    """
-    # A link keeps pointing where it points: its file is what is replaced.
-    target = Path(os.path.realpath(target))
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
-    # A short name: with the target's own within it, it could be too long.
-    handle, name = tempfile.mkstemp(prefix=".lerf-", suffix=".part", dir=target.parent)
-    temporary = Path(name)
-    os.close(handle)
-    try:
-        # Opened by name: tifffile asks a file for it.
-        with temporary.open("w+b") as file:
-            yield file
-        _give_usual_rights(temporary, target)
-        if overwrite:
-            temporary.replace(target)
-        else:
-            _place_new(temporary, target)
-    finally:
-        # Also after Ctrl-C; gone already where it became the target.
-        temporary.unlink(missing_ok=True)
-
-
-def _give_usual_rights(temporary: Path, target: Path) -> None:
-    """Set the rights that a plainly opened file would have: mkstemp gives the owner's only."""
-    if target.exists():
-        temporary.chmod(target.stat().st_mode & 0o7777)
-        return
-    mask = os.umask(0)
-    os.umask(mask)
-    temporary.chmod(0o666 & ~mask)
-
-
-def _place_new(temporary: Path, target: Path) -> None:
-    try:
-        os.link(temporary, target)
-    except FileExistsError:
-        raise
-    except OSError:
-        # A file system without links: a check just before has to do.
-        if target.exists():
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
-        temporary.replace(target)
-
-
-def encode_to_bytes(picture: Picture, target: Format, encoding: Encoding) -> tuple[bytes, Picture]:
+def encode_to_bytes(
+    picture: DecodedImage, target: Format, encoding: Encoding
+) -> tuple[bytes, DecodedImage]:
     """Return a whole encoded file, for a pipe, and the picture as written."""
     buffer = io.BytesIO()
     written = encode(buffer, picture, target, encoding)
     return buffer.getvalue(), written
+
+
+def open_writer(
+    path: str, spec: WriterSpec, *, resume: bool = False, overwrite: bool = False
+) -> TiledWriter:
+    """Begin to write an image, or go on with it.
+
+    Parameters
+    ----------
+    path : str
+        A file, or for Zarr a folder or an fsspec URL.
+    spec : WriterSpec
+    resume : bool, optional
+        Keep what an interrupted run of the same work has finished.
+    overwrite : bool, optional
+        Replace a result that exists; a local one stays until the new one is complete.
+
+    Raises
+    ------
+    FileError
+        If the result exists, cannot be written, or another work was interrupted.
+    """
+    from lerf_core.io.npy import NpyWriter
+    from lerf_core.io.tiff.writer import TiffWriter
+    from lerf_core.io.zarr.writer import ZarrWriter
+
+    path = local_path(path)
+    remote = is_url(path)
+    if remote and "Zarr" not in spec.format:
+        raise FileError(f"{path}: only Zarr is written to remote storage")
+    if not remote:
+        _check_free(Path(path), overwrite=overwrite)
+    try:
+        if "Zarr" in spec.format:
+            return ZarrWriter(path, spec, resume=resume, overwrite=overwrite, remote=remote)
+        kind = NpyWriter if spec.format == "NPY" else TiffWriter
+        return kind(Path(path), spec, resume=resume)
+    except FileError:
+        raise
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def _check_free(path: Path, *, overwrite: bool) -> None:
+    if os.path.lexists(path) and not overwrite:
+        raise FileError(f"{path} exists: give overwrite to replace it")
+    if not path.parent.is_dir():
+        raise FileError(f"cannot write {path}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise FileError(f"cannot write {path}: no permission to write in {path.parent}")

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from lerf_core.errors import TiledFileError
+from lerf_core.errors import FileError
 from lerf_core.execution.plan import Piece, Plan
 from lerf_core.execution.samplers import Image
 from lerf_core.sampling.windows import Block, Window
 
 if TYPE_CHECKING:
-    from lerf_core.io.sources import Source
-    from lerf_core.io.targets import Target
+    from lerf_core.io.tiled_reader import TiledReader
+    from lerf_core.io.tiled_writer import TiledWriter
 
 __all__ = ["Progress", "Work", "block_shape", "run"]
 
@@ -53,11 +53,11 @@ class Work:
     ----------
     plan : Plan
         Of one thread.
-    source : Source
+    source : TiledReader
     encoder : object
         The target's.
     window_limit : int
-        Source pixels that are read at once.
+        TiledReader pixels that are read at once.
     change : callable or None
         Applied to what is read: the image as it is resampled, of the plan's dtype.
     finish : callable or None
@@ -65,7 +65,7 @@ class Work:
     """
 
     plan: Plan
-    source: Source
+    source: TiledReader
     encoder: Any
     window_limit: int
     change: Callable[[Image], Image] | None = None
@@ -293,12 +293,12 @@ def _result(future: Any) -> Any:
     try:
         return future.result()
     except KilledWorker as error:
-        raise TiledFileError(
+        raise FileError(
             "workers died again and again over one chunk (too little memory?): "
             f"{' '.join(str(error).split())[:200]}"
         ) from error
     except CancelledError as error:
-        raise TiledFileError("the cluster's scheduler is gone, and the work with it") from error
+        raise FileError("the cluster's scheduler is gone, and the work with it") from error
 
 
 def _block(work: Work, region: Region) -> Any:
@@ -307,7 +307,7 @@ def _block(work: Work, region: Region) -> Any:
 
 def run(
     work: Work,
-    target: Target,
+    target: TiledWriter,
     shape: tuple[int, int],
     *,
     threads: int = 1,
@@ -320,7 +320,7 @@ def run(
     Parameters
     ----------
     work : Work
-    target : Target
+    target : TiledWriter
         Receives the results; neither committed nor abandoned here.
     shape : (int, int)
         Of the blocks, see `block_shape`.
@@ -335,7 +335,7 @@ def run(
 
     Raises
     ------
-    TiledFileError
+    FileError
         If the source cannot be read or the target written; what is finished stays recorded.
     """
     tell = progress or _silent
@@ -352,9 +352,9 @@ def run(
             target.record(parcel)
             tell(_pixels(work.plan, region), fresh=True)
     except OSError as error:
-        if isinstance(error, TiledFileError):
+        if isinstance(error, FileError):
             raise
-        raise TiledFileError(f"{error.strerror or error}") from error
+        raise FileError(f"{error.strerror or error}") from error
     finally:
         results.close()
 

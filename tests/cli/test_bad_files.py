@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lerf_core.io.errors import FileError
-from lerf_core.io.reading import read_header, read_picture
+from lerf_core.errors import FileError
+from lerf_core.io.reading import read_header, read_image
 
 
 def chunk(name: bytes, data: bytes) -> bytes:
@@ -147,6 +147,6 @@ def test_every_frame_counts(tmp_path):
     path = tmp_path / "in.gif"
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=50)
     assert read_header(path, 25_000).frames == 10
-    for reader in (read_header, read_picture):
+    for reader in (read_header, read_image):
         with pytest.raises(FileError, match="claims 25,000 pixels"):
             reader(path, 24_999)

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import lerf_core
-from lerf_core.io.writing import atomic_file
+from lerf_core.io.whole_files import atomic_file
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import tifffile
 from PIL import Image
 
 import lerf_core
-from lerf_core.io.reading import read_picture
+from lerf_core.io.reading import read_image
 
 MODES = {
     "L": ["png", "tif", "jpg", "bmp", "webp", "gif", "ppm", "tga", "jp2"],
@@ -100,7 +100,7 @@ def test_compressed_tiff(tmp_path, rgb, compression):
     Image.fromarray(rgb).save(path, compression=compression)
     with Image.open(path) as image:
         expected = np.asarray(image)
-    np.testing.assert_array_equal(read_picture(path).frames[0], expected)
+    np.testing.assert_array_equal(read_image(path).frames[0], expected)
 
 
 def test_lzw_tiff_of_16_bits_keeps_them(tmp_path, rng):
@@ -109,7 +109,7 @@ def test_lzw_tiff_of_16_bits_keeps_them(tmp_path, rng):
     image = rng.integers(0, 65536, (9, 12, 3)).astype(np.uint16)
     path = tmp_path / "in.tif"
     cv2.imwrite(str(path), image[..., ::-1], [cv2.IMWRITE_TIFF_COMPRESSION, 5])
-    np.testing.assert_array_equal(read_picture(path).frames[0], image)
+    np.testing.assert_array_equal(read_image(path).frames[0], image)
 
 
 def test_tiff_pages_are_all_kept(run, tmp_path, rng):
@@ -145,7 +145,7 @@ def test_animations_keep_frames_times_and_loop(run, tmp_path, rng, suffix):
         source, save_all=True, append_images=frames[1:], duration=times, loop=3, **options
     )
     run("resize", source, "-o", out, "--scale", 2)
-    picture = read_picture(out)
+    picture = read_image(out)
     assert [frame.shape[:2] for frame in picture.frames] == [(16, 18)] * 4
     assert picture.metadata.durations == tuple(map(float, times))
     assert picture.metadata.loop == 3
@@ -199,7 +199,7 @@ def test_palette_transparency_becomes_alpha(run, tmp_path, rgb, transparent):
 
 def test_inverted_grey_tiff(tmp_path, rgb):
     tifffile.imwrite(tmp_path / "in.tif", rgb[..., 0], photometric="miniswhite")
-    np.testing.assert_array_equal(read_picture(tmp_path / "in.tif").frames[0], 255 - rgb[..., 0])
+    np.testing.assert_array_equal(read_image(tmp_path / "in.tif").frames[0], 255 - rgb[..., 0])
 
 
 def test_many_channels_stay_independent(run, tmp_path, rng):
@@ -249,7 +249,7 @@ def test_what_a_format_cannot_hold_is_refused(run, tmp_path, rgb, mode, suffix, 
 def test_depth_converts(run, tmp_path, rgb, mode, depth, dtype):
     source, out = tmp_path / "in.tif", tmp_path / "out.tif"
     image_in(mode, rgb).save(source)
-    before = read_picture(source).frames[0].astype(float)
+    before = read_image(source).frames[0].astype(float)
     run("resize", source, "-o", out, "--scale", 1, "--depth", depth)
     after = tifffile.imread(out)
     assert after.dtype == dtype
@@ -266,7 +266,7 @@ def test_deepening_comes_before_resampling(run, tmp_path):
     ramp = np.repeat(np.arange(0, 16, dtype=np.uint8)[None], 4, axis=0)
     Image.fromarray(ramp).save(tmp_path / "in.png")
     run("resize", tmp_path / "in.png", "-o", tmp_path / "out.png", "--scale", 4, "--depth", 16)
-    result = read_picture(tmp_path / "out.png").frames[0]
+    result = read_image(tmp_path / "out.png").frames[0]
     assert result.dtype == np.uint16
     assert len(np.unique(result)) > 20
 
@@ -275,7 +275,7 @@ def test_a_16_bit_ramp_keeps_its_levels(run, tmp_path):
     ramp = np.tile(np.linspace(0, 65535, 400).astype(np.uint16), (3, 1))
     Image.fromarray(ramp).save(tmp_path / "in.png")
     run("resize", tmp_path / "in.png", "-o", tmp_path / "out.png", "--scale", "2x1")
-    assert len(np.unique(read_picture(tmp_path / "out.png").frames[0])) > 600
+    assert len(np.unique(read_image(tmp_path / "out.png").frames[0])) > 600
 
 
 @pytest.mark.parametrize("given_range", ["auto", "-2,5"])
@@ -299,7 +299,7 @@ def test_range_serves_the_resampler_and_the_conversion(run, tmp_path, rng, given
         "--depth",
         8,
     )
-    eight = read_picture(tmp_path / "b.png").frames[0]
+    eight = read_image(tmp_path / "b.png").frames[0]
     np.testing.assert_allclose(eight, np.clip((expected + 2) / 7 * 255, 0, 255), atol=0.51)
 
 
@@ -332,7 +332,7 @@ def test_alpha_leaves_no_fringes_unless_separate(run, tmp_path):
     image[inside] = (200, 100, 50, 255)
     Image.fromarray(image).save(tmp_path / "in.png")
     run("resize", tmp_path / "in.png", "-o", tmp_path / "a.png", "--scale", 2.5)
-    result = read_picture(tmp_path / "a.png").frames[0]
+    result = read_image(tmp_path / "a.png").frames[0]
     seen = result[..., 3] > 0
     assert np.abs(result[seen][:, :3].astype(int) - (200, 100, 50)).max() <= 1
     run(
@@ -345,7 +345,7 @@ def test_alpha_leaves_no_fringes_unless_separate(run, tmp_path):
         "--alpha",
         "separate",
     )
-    colours = read_picture(tmp_path / "b.png").frames[0][..., :3]
+    colours = read_image(tmp_path / "b.png").frames[0][..., :3]
     expected = lerf_core.rescale(image[..., :3], 2.5, channel_axis=2)
     np.testing.assert_array_equal(colours, expected)
 
@@ -501,9 +501,9 @@ def test_thin_tiff_pages_keep_both_axes(run, tmp_path, shape, compression):
     tifffile.imwrite(
         tmp_path / "in.tif", image, photometric=photometric, compression=compression, metadata=None
     )
-    np.testing.assert_array_equal(read_picture(tmp_path / "in.tif").frames[0], image)
+    np.testing.assert_array_equal(read_image(tmp_path / "in.tif").frames[0], image)
     run("resize", tmp_path / "in.tif", "-o", tmp_path / "out.tif", "--scale", 2)
-    assert read_picture(tmp_path / "out.tif").shape == (2 * shape[0], 2 * shape[1])
+    assert read_image(tmp_path / "out.tif").shape == (2 * shape[0], 2 * shape[1])
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "gif", "webp"])

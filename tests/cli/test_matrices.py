@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lerf_cli.options.matrices import read_field, read_matrix, read_points
-from lerf_core.io.errors import FileError
+from lerf_core.errors import FileError
 
 MATRIX = np.array([[1.5, 0.25, -3], [0, 2, 1e-3], [1e-5, 0, 1]])
 NUMBERS = st.floats(-1e6, 1e6)

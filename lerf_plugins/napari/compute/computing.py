@@ -14,7 +14,7 @@ from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.operations import LevelPlan, Operation
 
 if TYPE_CHECKING:
-    from lerf_core.io.source_cache import ChunkCache
+    from lerf_core.io.chunk_cache import ChunkCache
     from lerf_core.sampling.windows import Block
 
 __all__ = ["Step", "compute_block", "in_levels", "in_memory", "lazily"]
@@ -68,7 +68,7 @@ def compute_block(
 
 
 def _work(levels: LayerImage, level_plan: LevelPlan, cache: ChunkCache | None = None) -> Any:
-    from lerf_core.io.source_cache import ChunkCache
+    from lerf_core.io.chunk_cache import ChunkCache
     from lerf_core.tiled.running import Work
     from lerf_plugins.napari.compute.lazy import CACHE_BYTES, WINDOW_LIMIT, ChunkReader
 
@@ -172,7 +172,7 @@ def lazily(operation: Operation) -> Generator[Step, None, list[Any]]:
     list of dask.array.Array
         Largest first.
     """
-    from lerf_core.io.source_cache import ChunkCache
+    from lerf_core.io.chunk_cache import ChunkCache
     from lerf_core.tiled.pyramid import level_shapes
     from lerf_plugins.napari.compute.lazy import CACHE_BYTES, ChunkReader, lazy_array
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.io.source_cache import ChunkCache
+from lerf_core.io.chunk_cache import ChunkCache
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from lerf_core.errors import LerfError
 from lerf_core.geometry import transform_points
-from lerf_core.io.source_cache import ChunkCache
+from lerf_core.io.chunk_cache import ChunkCache
 from lerf_plugins.napari.compute.computing import compute_block
 from lerf_plugins.napari.compute.lazy import CACHE_BYTES
 from lerf_plugins.napari.model.layer_image import PREVIEW, LayerImage, Placement, at_plane

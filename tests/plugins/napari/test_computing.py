@@ -11,7 +11,7 @@ from napari.layers import Image, Labels
 import lerf_core
 from lerf_core.errors import ImageTooLargeError
 from lerf_core.execution.plan import plan_resize
-from lerf_core.io.source_cache import ChunkCache
+from lerf_core.io.chunk_cache import ChunkCache
 from lerf_core.tiled import pyramid
 from lerf_plugins.napari.compute import computing as _computing
 from lerf_plugins.napari.compute import lazy as _lazy

@@ -11,15 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lerf_core.errors import TiledFileError
+from lerf_core.errors import FileError, one_line
 
-__all__ = ["PixelFile", "one_line", "readable_bytes"]
-
-
-def one_line(error: BaseException | str, length: int = 160) -> str:
-    """Return what an error of another library says, on one line of bounded length."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= length else text[: length - 3] + "..."
+__all__ = ["PixelFile", "file_fingerprint", "readable_bytes"]
 
 
 def readable_bytes(count: int) -> str:
@@ -50,7 +44,7 @@ class PixelFile:
         try:
             self._handle: int | None = os.open(path, flags)
         except OSError as error:
-            raise TiledFileError(f"{path}: {one_line(error.strerror or error)}") from error
+            raise FileError(f"{path}: {one_line(error.strerror or error)}") from error
         self.size = os.fstat(self._handle).st_size
         self._lock = threading.Lock()
 
@@ -59,7 +53,7 @@ class PixelFile:
 
         Raises
         ------
-        TiledFileError
+        FileError
             If the file ends before, or cannot be read.
         """
         parts = []
@@ -67,9 +61,9 @@ class PixelFile:
             try:
                 part = self._read_some(offset, count)
             except OSError as error:
-                raise TiledFileError(f"{self.path}: {one_line(error)}") from error
+                raise FileError(f"{self.path}: {one_line(error)}") from error
             if not part:
-                raise TiledFileError(f"{self.path}: ends at byte {offset}, where pixels should be")
+                raise FileError(f"{self.path}: ends at byte {offset}, where pixels should be")
             parts.append(part)
             offset += len(part)
             count -= len(part)
@@ -101,14 +95,14 @@ class PixelFile:
         last = sum((part.stop - 1) * stride for part, stride in zip(region, strides, strict=True))
         begin, end = offset + first, offset + last + dtype.itemsize
         if end > os.fstat(self._opened()).st_size:
-            raise TiledFileError(f"{self.path}: ends before byte {end}, where pixels should be")
+            raise FileError(f"{self.path}: ends before byte {end}, where pixels should be")
         aligned = begin - begin % mmap.ALLOCATIONGRANULARITY
         try:
             mapping = mmap.mmap(
                 self._opened(), end - aligned, access=mmap.ACCESS_READ, offset=aligned
             )
         except (OSError, ValueError) as error:
-            raise TiledFileError(f"{self.path}: cannot be mapped: {one_line(error)}") from error
+            raise FileError(f"{self.path}: cannot be mapped: {one_line(error)}") from error
         with mapping:
             window = np.ndarray(out.shape, dtype, mapping, begin - aligned, tuple(strides))
             out[...] = window
@@ -127,7 +121,7 @@ class PixelFile:
 
     def _opened(self) -> int:
         if self._handle is None:
-            raise TiledFileError(f"{self.path}: read after it was closed")
+            raise FileError(f"{self.path}: read after it was closed")
         return self._handle
 
 

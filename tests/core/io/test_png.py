@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lerf_core.io import png16
-from lerf_core.io.errors import FileError
-from lerf_core.io.reading import read_picture
+from lerf_core.errors import FileError
+from lerf_core.io import png as png16
+from lerf_core.io.reading import read_image
 
 TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 ADAM7 = [
@@ -75,7 +75,7 @@ def squeezed(samples: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_every_filter_and_interlacing_keep_all_16_bits(rng, channels, interlaced):
     samples = rng.integers(0, 65536, (11, 9, channels)).astype(np.uint16)
-    picture = read_picture(png(samples, interlaced=interlaced))
+    picture = read_image(png(samples, interlaced=interlaced))
     assert picture.dtype == np.uint16
     np.testing.assert_array_equal(picture.frames[0], squeezed(samples))
 
@@ -104,7 +104,7 @@ def test_another_reader_agrees(rng, channels):
 def test_one_colour_for_transparency_becomes_alpha(rng):
     samples = rng.integers(0, 9, (5, 6, 3)).astype(np.uint16)
     samples[2, 3] = (1, 2, 300)
-    picture = read_picture(png(samples, extra=chunk(b"tRNS", struct.pack(">3H", 1, 2, 300))))
+    picture = read_image(png(samples, extra=chunk(b"tRNS", struct.pack(">3H", 1, 2, 300))))
     assert picture.layout == "RGBA"
     alpha = picture.frames[0][..., 3]
     assert alpha[2, 3] == 0
@@ -121,4 +121,4 @@ def test_filtering_pays(rng):
 def test_a_cut_file_is_refused(rng):
     data = png(rng.integers(0, 65536, (30, 30, 3)).astype(np.uint16))
     with pytest.raises(FileError, match="damaged"):
-        read_picture(data[: len(data) // 2])
+        read_image(data[: len(data) // 2])

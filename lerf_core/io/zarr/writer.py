@@ -15,18 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from lerf_core.errors import TiledFileError
+from lerf_core.errors import FileError
 from lerf_core.io.journal import FileJournal, Journal, RemoteJournal
-from lerf_core.io.targets import (
+from lerf_core.io.tiled_writer import (
     Pixels,
     Region,
     StoredTiles,
-    TargetSpec,
+    WriterSpec,
     partial_paths,
     unwritable,
 )
 
-__all__ = ["ZarrTarget"]
+__all__ = ["ZarrWriter"]
 
 # OME-Zarr has time first, then channels, then space.
 _ORDER = "TCZYX"
@@ -54,17 +54,17 @@ class Layout:
     order: tuple[int, ...]
 
     @classmethod
-    def of(cls, spec: TargetSpec) -> Layout:
+    def of(cls, spec: WriterSpec) -> Layout:
         """Return the layout of a spec."""
         if spec.format == "Zarr":
             return cls(spec.axes, tuple(range(len(spec.axes))))
         if "S" in spec.axes and "C" in spec.axes:
-            raise TiledFileError(
+            raise FileError(
                 "channels that each have colour samples do not go into OME-Zarr: choose .ome.tif"
             )
         named = spec.axes.replace("S", "C")
         if set(named) - set(_ORDER):
-            raise TiledFileError(f"axes {spec.axes} do not go into OME-Zarr: it has {_ORDER}")
+            raise FileError(f"axes {spec.axes} do not go into OME-Zarr: it has {_ORDER}")
         order = sorted(range(len(named)), key=lambda axis: _ORDER.index(named[axis]))
         return cls("".join(named[axis] for axis in order), tuple(order))
 
@@ -78,12 +78,12 @@ class ZarrEncoder:
     """Stores the chunks of a region, and of the levels above."""
 
     url: str
-    spec: TargetSpec
+    spec: WriterSpec
     layout: Layout
     key: str
 
     def encode(self, region: Region, pixels: Pixels) -> list[list[int]]:
-        """See `lerf_core.io.targets.Encoder`; returns the tiles that are stored."""
+        """See `lerf_core.io.tiled_writer.Encoder`; returns the tiles that are stored."""
         stored = []
         for level, part, smaller in self.spec.levels_of(region, pixels):
             self.store(level, part, smaller)
@@ -103,7 +103,7 @@ class ZarrEncoder:
         return np.asarray(stored).transpose(np.argsort(self.layout.order))
 
 
-def _level_name(spec: TargetSpec, level: int) -> str:
+def _level_name(spec: WriterSpec, level: int) -> str:
     return "" if spec.format == "Zarr" else str(level)
 
 
@@ -123,7 +123,7 @@ def _zarr() -> Any:
     try:
         import zarr
     except ModuleNotFoundError as error:
-        raise TiledFileError("Zarr needs the package zarr: pip install 'lerf[large]'") from error
+        raise FileError("Zarr needs the package zarr: pip install 'lerf[large]'") from error
     return zarr
 
 
@@ -134,15 +134,15 @@ def _store(url: str) -> Any:
     return zarr.storage.LocalStore(url)
 
 
-class ZarrTarget(StoredTiles):
-    """See `lerf_core.io.targets.Target`.
+class ZarrWriter(StoredTiles):
+    """See `lerf_core.io.tiled_writer.TiledWriter`.
 
     A local store is made beside its place and moved there in the end; a remote one is made
     in place, and the metadata that make it an image are written last.
     """
 
     def __init__(
-        self, path: str, spec: TargetSpec, *, resume: bool, overwrite: bool, remote: bool
+        self, path: str, spec: WriterSpec, *, resume: bool, overwrite: bool, remote: bool
     ) -> None:
         self._spec, self._path, self._remote = spec, path.rstrip("/"), remote
         self._layout = Layout.of(spec)
@@ -177,14 +177,14 @@ class ZarrTarget(StoredTiles):
             # Whatever lies there, an unfinished result of ours alone may go unasked.
             if system.exists(where):
                 if not (begun or overwrite):
-                    raise TiledFileError(f"{self._path} exists: give overwrite to replace it")
+                    raise FileError(f"{self._path} exists: give overwrite to replace it")
                 system.rm(where, recursive=True)
-        except TiledFileError:
+        except FileError:
             raise
         # Each storage has errors of its own.
         except Exception as error:
             text = " ".join(str(error).split()) or type(error).__name__
-            raise TiledFileError(f"cannot write {self._path}: {text}") from error
+            raise FileError(f"cannot write {self._path}: {text}") from error
         return False
 
     def _create(self) -> None:
@@ -215,7 +215,7 @@ class ZarrTarget(StoredTiles):
             )
 
     def commit(self) -> None:
-        """See `Target`."""
+        """See `TiledWriter`."""
         try:
             for level in range(1, len(self._spec.level_shapes)):
                 self._make_level(level)
@@ -227,13 +227,13 @@ class ZarrTarget(StoredTiles):
                 return
             _replace(Path(self._url), Path(self._path))
         except OSError as error:
-            if isinstance(error, TiledFileError):
+            if isinstance(error, FileError):
                 raise
             raise unwritable(self._path, error) from error
         self._journal.remove()
 
     def abandon(self, *, keep: bool) -> None:
-        """See `Target`."""
+        """See `TiledWriter`."""
         if keep and self.finished_count:
             self._journal.close()
             return
@@ -279,7 +279,7 @@ def _replace(partial: Path, path: Path) -> None:
         before.unlink()
 
 
-def _compressors(spec: TargetSpec) -> Any:
+def _compressors(spec: WriterSpec) -> Any:
     from zarr import codecs
 
     level = spec.compression_level
@@ -294,7 +294,7 @@ def _compressors(spec: TargetSpec) -> Any:
     return codecs.BloscCodec(cname="lz4", clevel=level, shuffle="shuffle")
 
 
-def _metadata(spec: TargetSpec, layout: Layout) -> dict[str, Any]:
+def _metadata(spec: WriterSpec, layout: Layout) -> dict[str, Any]:
     """Return the attributes that make a group an OME-Zarr image."""
     size = spec.pixel_size
     axes = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -15,19 +14,20 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lerf_core.errors import InvalidArgumentError, TiledFileError
+from lerf_core.errors import FileError, InvalidArgumentError
 from lerf_core.io.journal import Journal
-from lerf_core.io.locations import PixelSize, is_url, local_path
+from lerf_core.io.locations import PixelSize
 from lerf_core.tiled.pyramid import halve, level_shapes
 
 __all__ = [
     "Encoder",
     "Region",
     "StoredTiles",
-    "Target",
-    "TargetSpec",
+    "TiledWriter",
+    "WriterSpec",
     "disk_bytes_needed",
-    "open_target",
+    "partial_paths",
+    "unwritable",
 ]
 
 Region = tuple[slice, ...]
@@ -44,7 +44,7 @@ _COMPRESSIONS = {
 
 
 @dataclass(frozen=True)
-class TargetSpec:
+class WriterSpec:
     """What is to be written.
 
     Attributes
@@ -73,7 +73,7 @@ class TargetSpec:
         As (x, y).
     icc : bytes or None
     info : dict
-        What a source of the same format says of itself; see `lerf_core.io.sources`.
+        What a source of the same format says of itself; see `lerf_core.io.reading`.
     job : str
         What is made, from which source: resumed work must be the same.
     """
@@ -224,7 +224,7 @@ class Encoder(Protocol):
         """Encode, or store, a region; regions are whole multiples of the target's, but at ends."""
 
 
-class Target(Protocol):
+class TiledWriter(Protocol):
     """A result in the making; nothing under its name looks finished before `commit`.
 
     Attributes
@@ -261,11 +261,11 @@ class StoredTiles:
 
     Parameters
     ----------
-    spec : TargetSpec
+    spec : WriterSpec
     journal : Journal
     """
 
-    def __init__(self, spec: TargetSpec, journal: Journal) -> None:
+    def __init__(self, spec: WriterSpec, journal: Journal) -> None:
         self._spec, self._journal = spec, journal
         self.block_multiple = spec.block_multiple
         entries = journal.entries()
@@ -273,75 +273,25 @@ class StoredTiles:
         self.finished_count = len(entries)
 
     def is_finished(self, region: Region) -> bool:
-        """See `Target`."""
+        """See `TiledWriter`."""
         return all((0, *tile) in self._done for tile in self._spec.tiles(region))
 
     def record(self, parcel: list[list[int]]) -> None:
-        """See `Target`."""
+        """See `TiledWriter`."""
         self._journal.add(parcel)
         self._done.update(tuple(tile) for tile in parcel)
         self.finished_count += 1
 
 
-def open_target(
-    path: str, spec: TargetSpec, *, resume: bool = False, overwrite: bool = False
-) -> Target:
-    """Begin to write an image, or go on with it.
-
-    Parameters
-    ----------
-    path : str
-        A file, or for Zarr a folder or an fsspec URL.
-    spec : TargetSpec
-    resume : bool, optional
-        Keep what an interrupted run of the same work has finished.
-    overwrite : bool, optional
-        Replace a result that exists; a local one stays until the new one is complete.
-
-    Raises
-    ------
-    TiledFileError
-        If the result exists, cannot be written, or another work was interrupted.
-    """
-    from lerf_core.io.npy_target import NpyTarget
-    from lerf_core.io.tiff_target import TiffTarget
-    from lerf_core.io.zarr_target import ZarrTarget
-
-    path = local_path(path)
-    remote = is_url(path)
-    if remote and "Zarr" not in spec.format:
-        raise TiledFileError(f"{path}: only Zarr is written to remote storage")
-    if not remote:
-        _check_free(Path(path), overwrite=overwrite)
-    try:
-        if "Zarr" in spec.format:
-            return ZarrTarget(path, spec, resume=resume, overwrite=overwrite, remote=remote)
-        kind = NpyTarget if spec.format == "NPY" else TiffTarget
-        return kind(Path(path), spec, resume=resume)
-    except TiledFileError:
-        raise
-    except OSError as error:
-        raise unwritable(path, error) from error
-
-
-def _check_free(path: Path, *, overwrite: bool) -> None:
-    if os.path.lexists(path) and not overwrite:
-        raise TiledFileError(f"{path} exists: give overwrite to replace it")
-    if not path.parent.is_dir():
-        raise TiledFileError(f"cannot write {path}: there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise TiledFileError(f"cannot write {path}: no permission to write in {path.parent}")
-
-
-def unwritable(path: object, error: OSError) -> TiledFileError:
+def unwritable(path: object, error: OSError) -> FileError:
     """Say that something cannot be written, and that what is finished is not lost."""
     reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
-    return TiledFileError(
+    return FileError(
         f"cannot write {path}: {reason} (finished chunks are kept: go on with --resume)"
     )
 
 
-def disk_bytes_needed(spec: TargetSpec) -> int:
+def disk_bytes_needed(spec: WriterSpec) -> int:
     """Return the bytes that all levels take uncompressed, tiles at the edges in full."""
     total = 0
     for shape in spec.level_shapes:

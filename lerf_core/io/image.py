@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lerf_core.io.errors import FileError
+from lerf_core.errors import FileError
 from lerf_core.io.formats import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, WITH_ALPHA
 
 Pixels = NDArray[Any]
@@ -53,7 +53,7 @@ class Metadata:
 
 
 @dataclass(frozen=True)
-class Picture:
+class DecodedImage:
     """Frames of one file, upright.
 
     Attributes
@@ -108,11 +108,11 @@ class Picture:
         """Whether frames differ in size."""
         return len({frame.shape for frame in self.frames}) > 1
 
-    def mapped(self, function: Callable[[Pixels], Pixels], **changes: Any) -> Picture:
+    def mapped(self, function: Callable[[Pixels], Pixels], **changes: Any) -> DecodedImage:
         """Return the picture with a function applied to each frame."""
         return replace(self, frames=[function(frame) for frame in self.frames], **changes)
 
-    def noted(self, *notes: str) -> Picture:
+    def noted(self, *notes: str) -> DecodedImage:
         """Return the picture with notes added."""
         return replace(self, notes=self.notes + notes)
 
@@ -150,7 +150,7 @@ def opaque_value(dtype: np.dtype[Any]) -> float:
     return int(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
 
 
-def with_alpha(picture: Picture) -> Picture:
+def with_alpha(picture: DecodedImage) -> DecodedImage:
     """Return the picture with an opaque alpha channel, added where there is none.
 
     Raises
@@ -179,13 +179,13 @@ DEPTHS: dict[str, np.dtype[Any]] = {
 
 
 def converted(
-    picture: Picture, depth: str, value_range: tuple[float, float] | None = None
-) -> Picture:
+    picture: DecodedImage, depth: str, value_range: tuple[float, float] | None = None
+) -> DecodedImage:
     """Return the picture at another depth, values mapped linearly.
 
     Parameters
     ----------
-    picture : Picture
+    picture : DecodedImage
     depth : str
         ``8``, ``16`` or ``float`` (float32, 0 to 1).
     value_range : (lo, hi), optional
@@ -232,12 +232,12 @@ def converted(
     return result.noted(f"{share:.2g}% of the values lie outside {lo:g}..{hi:g}: clipped (--range)")
 
 
-def flattened(picture: Picture, colour: Sequence[int]) -> Picture:
+def flattened(picture: DecodedImage, colour: Sequence[int]) -> DecodedImage:
     """Return the picture without alpha, laid over a colour.
 
     Parameters
     ----------
-    picture : Picture
+    picture : DecodedImage
         Returned as it is where it has no alpha.
     colour : (red, green, blue)
         8-bit values. A colour that is not grey turns a grey picture into RGB.
@@ -269,7 +269,7 @@ def flattened(picture: Picture, colour: Sequence[int]) -> Picture:
     ).noted(*notes)
 
 
-def unmultiplied(picture: Picture) -> Picture:
+def unmultiplied(picture: DecodedImage) -> DecodedImage:
     """Return the picture with colours that are not multiplied by alpha."""
     if not picture.premultiplied:
         return picture
@@ -287,7 +287,7 @@ def unmultiplied(picture: Picture) -> Picture:
     return picture.mapped(divide, premultiplied=False)
 
 
-def finite_range(picture: Picture) -> tuple[float, float]:
+def finite_range(picture: DecodedImage) -> tuple[float, float]:
     """Return the least and greatest finite colour value over all frames.
 
     Raises

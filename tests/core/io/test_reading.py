@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from lerf_core.errors import InvalidArgumentError, InvalidTypeError, TiledFileError
-from lerf_core.io.source_cache import ChunkCache
-from lerf_core.io.sources import SourceIndexError, is_tiled_format, memory_needed, open_source
+from lerf_core.errors import FileError, InvalidArgumentError, InvalidTypeError
+from lerf_core.io.chunk_cache import ChunkCache
+from lerf_core.io.reading import open_reader
+from lerf_core.io.tiled_reader import RegionIndexError
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (40, 50, 3), np.uint8)
@@ -40,7 +41,7 @@ def test_any_window_of_an_npy(tmp_path_factory, order, data):
     if data.draw(st.booleans()):
         place = data.draw(st.integers(0, len(index)))
         index = (*index[:place], ..., *index[place:])
-    with open_source(path) as source:
+    with open_reader(path) as source:
         assert source.dtype == np.uint16
         found = source[index]
     assert np.shape(found) == PIXELS[index].shape
@@ -48,7 +49,7 @@ def test_any_window_of_an_npy(tmp_path_factory, order, data):
 
 
 def test_npy(npy, tmp_path):
-    with open_source(str(npy)) as source:
+    with open_reader(str(npy)) as source:
         assert (source.format, source.axes, source.channel_axis) == ("NPY", "QYX", None)
         assert (source.ndim, source.size, source.nbytes, len(source)) == (3, 6000, 12000, 3)
         assert source.chunks == (1, 40, 50)
@@ -57,7 +58,7 @@ def test_npy(npy, tmp_path):
             np.testing.assert_array_equal(again[...], PIXELS)
         assert [plane.shape for plane in source] == [(40, 50)] * 3
     np.save(npy, RGB)
-    with open_source(npy) as source:
+    with open_reader(npy) as source:
         assert (source.axes, source.channel_axis) == ("YXS", 2)
 
 
@@ -73,24 +74,24 @@ def test_npy(npy, tmp_path):
 )
 def test_arrays_that_are_refused(tmp_path, array, message):
     np.save(tmp_path / "a.npy", array)
-    with pytest.raises(TiledFileError, match=message):
-        open_source(tmp_path / "a.npy")
+    with pytest.raises(FileError, match=message):
+        open_reader(tmp_path / "a.npy")
 
 
 def test_object_arrays_are_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.array([[1, None]], object), allow_pickle=True)
-    with pytest.raises(TiledFileError, match="object"):
-        open_source(tmp_path / "a.npy")
+    with pytest.raises(FileError, match="object"):
+        open_reader(tmp_path / "a.npy")
 
 
 def test_damaged_npy(npy):
     data = npy.read_bytes()
     npy.write_bytes(data[:-10])
-    with pytest.raises(TiledFileError, match=r"damaged: its values lie at .* ends at"):
-        open_source(npy)
+    with pytest.raises(FileError, match=r"damaged: its values lie at .* ends at"):
+        open_reader(npy)
     npy.write_bytes(data[:40])
-    with pytest.raises(TiledFileError, match=r"damaged \.npy file"):
-        open_source(npy)
+    with pytest.raises(FileError, match=r"damaged \.npy file"):
+        open_reader(npy)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_damaged_npy(npy):
     ],
 )
 def test_indices_that_are_refused(npy, index, message):
-    with open_source(npy) as source, pytest.raises(SourceIndexError, match=message) as raised:
+    with open_reader(npy) as source, pytest.raises(RegionIndexError, match=message) as raised:
         source[index]
     assert isinstance(raised.value, IndexError)
 
@@ -127,8 +128,7 @@ def test_indices_that_are_refused(npy, index, message):
 def test_rasters(tmp_path, name, pixels, axes):
     path = tmp_path / name
     Image.fromarray(pixels).save(path, lossless=True, dpi=(200, 100), icc_profile=b"profile")
-    assert not is_tiled_format(path)
-    with open_source(path) as source:
+    with open_reader(path) as source:
         assert source.decoded_chunks == 0
         assert (source.axes, source.shape, source.dtype) == (axes, pixels.shape, pixels.dtype)
         np.testing.assert_array_equal(source[...], pixels)
@@ -147,7 +147,7 @@ def test_jpeg_that_lies_on_its_side(tmp_path):
     exif[274] = 6
     Image.fromarray(RGB).save(path, exif=exif)
     upright = np.rot90(np.asarray(Image.open(path)), -1)
-    with open_source(path) as source:
+    with open_reader(path) as source:
         assert source.shape == (50, 40, 3)
         np.testing.assert_array_equal(source[...], upright)
 
@@ -155,16 +155,16 @@ def test_jpeg_that_lies_on_its_side(tmp_path):
 def test_palettes_masks_and_frames(tmp_path):
     first = Image.fromarray(RGB).quantize(16)
     first.save(tmp_path / "a.png")
-    with open_source(tmp_path / "a.png") as source:
+    with open_reader(tmp_path / "a.png") as source:
         np.testing.assert_array_equal(source[...], np.asarray(first.convert("RGB")))
         assert source.notes == ("palette expanded to RGB",)
     Image.fromarray(RGB[..., 0] > 99).save(tmp_path / "b.png")
-    with open_source(tmp_path / "b.png") as source:
+    with open_reader(tmp_path / "b.png") as source:
         np.testing.assert_array_equal(source[...], (RGB[..., 0] > 99) * np.uint8(255))
     Image.fromarray(RGB).save(
         tmp_path / "c.gif", save_all=True, append_images=[Image.fromarray(RGB[::-1].copy())]
     )
-    with open_source(tmp_path / "c.gif") as source:
+    with open_reader(tmp_path / "c.gif") as source:
         assert "the first of 2 frames read" in source.notes
         assert source[...].shape == RGB.shape
 
@@ -189,7 +189,7 @@ def test_png_of_16_bit_colours(tmp_path, samples, orientation):
         5: pixels.swapaxes(0, 1), 6: np.rot90(pixels, -1), 7: np.rot90(pixels, 2).swapaxes(0, 1),
         8: np.rot90(pixels),
     }  # fmt: skip
-    with open_source(path) as source:
+    with open_reader(path) as source:
         assert source.has_alpha == (samples in {2, 4})
         np.testing.assert_array_equal(source[...], turned[orientation])
 
@@ -197,13 +197,14 @@ def test_png_of_16_bit_colours(tmp_path, samples, orientation):
 def test_rasters_that_are_too_large(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     Image.fromarray(RGB).save(path)
-    needed = memory_needed(path)
+    with open_reader(path) as reader:
+        needed = reader.bytes_per_read
     assert 40 * 50 * 3 < needed < 40 * 50 * 12
-    with pytest.raises(TiledFileError, match=r"takes \d+\.\d kB of memory, 5\.0 kB allowed"):
-        open_source(path, max_decoded_bytes=5000)
+    with pytest.raises(FileError, match=r"takes \d+\.\d kB of memory, 5\.0 kB allowed"):
+        open_reader(path, max_decoded_bytes=5000)
     # Pillow's own limit does not apply, and stays as it was.
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    with open_source(path, max_decoded_bytes=needed) as source:
+    with open_reader(path, max_decoded_bytes=needed) as source:
         np.testing.assert_array_equal(source[...], RGB)
     assert Image.MAX_IMAGE_PIXELS == 10
 
@@ -212,7 +213,7 @@ def test_rasters_that_are_too_large(tmp_path, monkeypatch):
 def test_opening_a_raster_decodes_nothing(tmp_path, monkeypatch, name):
     Image.fromarray(RGB).save(tmp_path / name)
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: pytest.fail("decoded"))
-    with open_source(tmp_path / name) as source:
+    with open_reader(tmp_path / name) as source:
         assert source.shape == RGB.shape
 
 
@@ -221,29 +222,25 @@ def test_damaged_rasters(tmp_path):
     Image.fromarray(RGB).save(path)
     path.write_bytes(path.read_bytes()[:-3000])
     with (
-        open_source(path, max_decoded_bytes=10**6) as source,
-        pytest.raises(TiledFileError, match=r"a\.png: "),
+        open_reader(path, max_decoded_bytes=10**6) as source,
+        pytest.raises(FileError, match=r"a\.png: "),
     ):
         source[0]
     path.write_bytes(b"nonsense")
-    with pytest.raises(TiledFileError, match="no image of a known format"):
-        open_source(path)
+    with pytest.raises(FileError, match="no image of a known format"):
+        open_reader(path)
 
 
 def test_paths_that_cannot_be_read(tmp_path, npy):
-    with pytest.raises(TiledFileError, match=r"missing\.tif: No such file"):
-        open_source(tmp_path / "missing.tif")
-    with pytest.raises(TiledFileError, match="a folder that is no Zarr"):
-        open_source(tmp_path)
+    with pytest.raises(FileError, match=r"missing\.tif: No such file"):
+        open_reader(tmp_path / "missing.tif")
+    with pytest.raises(FileError, match="a folder that is no Zarr"):
+        open_reader(tmp_path)
     (tmp_path / "empty.tif").touch()
-    with pytest.raises(TiledFileError, match="an empty file"):
-        open_source(tmp_path / "empty.tif")
-    with pytest.raises(TiledFileError, match="level 1, series 0 asked"):
-        open_source(npy, level=1)
-    assert not is_tiled_format(tmp_path / "missing.tif")
-    assert not is_tiled_format(tmp_path)
-    assert is_tiled_format(npy)
-    assert memory_needed(npy) == 4000
+    with pytest.raises(FileError, match="an empty file"):
+        open_reader(tmp_path / "empty.tif")
+    with pytest.raises(FileError, match="level 1, series 0 asked"):
+        open_reader(npy, level=1)
 
 
 @pytest.mark.parametrize(
@@ -259,14 +256,14 @@ def test_paths_that_cannot_be_read(tmp_path, npy):
 )
 def test_options_that_are_refused(npy, options):
     with pytest.raises(InvalidArgumentError, match=next(iter(options))):
-        open_source(npy, **options)
+        open_reader(npy, **options)
 
 
 def test_paths_of_another_type():
     with pytest.raises(InvalidTypeError, match="got int"):
-        open_source(3)
+        open_reader(3)
     with pytest.raises(InvalidTypeError, match="got bytes"):
-        open_source(b"a.tif")
+        open_reader(b"a.tif")
 
 
 def test_an_error_reaches_all_who_wait_and_is_not_kept():
@@ -307,7 +304,7 @@ def test_a_view_counts_as_what_it_keeps_in_memory():
 
 def test_importing_is_light():
     code = (
-        "import sys, lerf_core.io.sources; "
+        "import sys, lerf_core.io.reading; "
         "print([m for m in ('zarr', 'tifffile', 'imagecodecs', 'fsspec') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

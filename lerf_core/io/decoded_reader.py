@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from lerf_core.errors import TiledFileError
-from lerf_core.io.source import Region, Source
-from lerf_core.io.source_file import file_fingerprint, one_line, readable_bytes
+from lerf_core.errors import FileError, one_line
+from lerf_core.io.pixel_file import file_fingerprint, readable_bytes
+from lerf_core.io.tiled_reader import Region, TiledReader
 
-__all__ = ["RasterSource", "raster_memory"]
+__all__ = ["DecodedReader"]
 
 _ORIENTATION = 274
 _TURNED = frozenset({5, 6, 7, 8})
@@ -75,18 +75,18 @@ class _Header:
         return held + 2 * array
 
 
-class RasterSource(Source):
+class DecodedReader(TiledReader):
     """An image that is decoded as a whole, at the first read.
 
     Parameters
     ----------
     path : str
     options : dict
-        Of :func:`lerf_core.io.sources.open_source`.
+        Of :func:`lerf_core.io.reading.open_reader`.
 
     Raises
     ------
-    TiledFileError
+    FileError
         Also where decoding takes more than ``max_decoded_bytes``.
     """
 
@@ -95,7 +95,7 @@ class RasterSource(Source):
         self._header = header = _read_header(path)
         allowed = options["max_decoded_bytes"]
         if allowed is not None and header.memory > allowed:
-            raise TiledFileError(
+            raise FileError(
                 f"{path}: {header.format} is decoded as a whole and that takes "
                 f"{readable_bytes(header.memory)} of memory, {readable_bytes(allowed)} allowed: "
                 "convert it to a tiled TIFF or a Zarr first"
@@ -121,6 +121,11 @@ class RasterSource(Source):
         self._decoding = threading.Lock()
 
     @property
+    def bytes_per_read(self) -> int:
+        """Bytes that decoding the image takes at its worst moment."""
+        return self._header.memory
+
+    @property
     def decoded_chunks(self) -> int:
         """1 once the image is decoded."""
         return int(self._pixels is not None)
@@ -138,11 +143,6 @@ class RasterSource(Source):
         return pixels[region].copy()
 
 
-def raster_memory(path: str) -> int:
-    """Return the bytes that decoding an image takes at its worst moment, from its header alone."""
-    return _read_header(path).memory
-
-
 @contextmanager
 def _opened(path: str) -> Iterator[Image.Image]:
     """Open an image; that it is large is known and checked elsewhere."""
@@ -156,13 +156,13 @@ def _opened(path: str) -> Iterator[Image.Image]:
         with image:
             yield image
     except UnidentifiedImageError as error:
-        raise TiledFileError(f"{path}: no image of a known format") from error
-    except TiledFileError:
+        raise FileError(f"{path}: no image of a known format") from error
+    except FileError:
         raise
     except OSError as error:
-        raise TiledFileError(f"{path}: {one_line(error.strerror or error)}") from error
+        raise FileError(f"{path}: {one_line(error.strerror or error)}") from error
     except Exception as error:
-        raise TiledFileError(f"{path}: damaged: {one_line(error)}") from error
+        raise FileError(f"{path}: damaged: {one_line(error)}") from error
 
 
 def _read_header(path: str) -> _Header:
@@ -172,9 +172,9 @@ def _read_header(path: str) -> _Header:
         if mode == "P" and "transparency" in image.info:
             target = "RGBA"
         if target not in _SAMPLES and target not in _DTYPES and target != "L":
-            raise TiledFileError(f"{path}: pixels of mode {mode} are not supported")
+            raise FileError(f"{path}: pixels of mode {mode} are not supported")
         if min(image.size) < 1:
-            raise TiledFileError(f"{path}: declares an image without pixels: {image.size}")
+            raise FileError(f"{path}: declares an image without pixels: {image.size}")
         dpi = image.info.get("dpi")
         return _Header(
             format=image.format or "image",
@@ -225,7 +225,7 @@ def _decode(path: str, header: _Header) -> NDArray[Any]:
         _decode_deep(path) if header.deep_samples else _by_pillow(path, header), header
     )
     if pixels.shape != header.shape:
-        raise TiledFileError(f"{path}: damaged: {pixels.shape} decoded of {header.shape}")
+        raise FileError(f"{path}: damaged: {pixels.shape} decoded of {header.shape}")
     return pixels.astype(header.dtype, copy=False)
 
 
@@ -248,11 +248,11 @@ def _decode_deep(path: str) -> NDArray[Any]:
     try:
         import imagecodecs
     except ImportError as error:
-        raise TiledFileError(
+        raise FileError(
             f"{path}: 16-bit colours of a PNG need the package imagecodecs: "
             "pip install 'lerf[large]'"
         ) from error
     try:
         return np.asarray(imagecodecs.png_decode(Path(path).read_bytes()))
     except Exception as error:
-        raise TiledFileError(f"{path}: damaged: {one_line(error)}") from error
+        raise FileError(f"{path}: damaged: {one_line(error)}") from error

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lerf_core.errors import TiledFileError
-from lerf_core.io.source import Source, plain_dtype
-from lerf_core.io.source_file import one_line, readable_bytes
-from lerf_core.io.zarr_source_axes import Multiscale, array_axes, read_multiscale
+from lerf_core.errors import FileError, one_line
+from lerf_core.io.pixel_file import readable_bytes
+from lerf_core.io.tiled_reader import TiledReader, plain_dtype
+from lerf_core.io.zarr.axes import Multiscale, array_axes, read_multiscale
 
 if TYPE_CHECKING:
     import zarr
     from zarr.abc.store import ByteRequest, Store
 
-__all__ = ["ZarrSource"]
+__all__ = ["ZarrReader"]
 
 _DOCUMENTS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 _EMPTY = np.iinfo(np.uint64).max
@@ -25,7 +25,7 @@ _EMPTY = np.iinfo(np.uint64).max
 _REMOTE_READS = 8
 
 
-class ZarrSource(Source):
+class ZarrReader(TiledReader):
     """An array of Zarr, or a level of an OME-Zarr image.
 
     Parameters
@@ -33,11 +33,11 @@ class ZarrSource(Source):
     path : str
         A folder or an fsspec URL.
     options : dict
-        Of :func:`lerf_core.io.sources.open_source`.
+        Of :func:`lerf_core.io.reading.open_reader`.
 
     Raises
     ------
-    TiledFileError
+    FileError
     """
 
     def __init__(self, path: str, options: dict[str, Any]) -> None:
@@ -49,20 +49,20 @@ class ZarrSource(Source):
         try:
             import zarr
         except ImportError as error:
-            raise TiledFileError(
+            raise FileError(
                 f"{path}: reading Zarr needs the package zarr: pip install 'lerf[large]'"
             ) from error
         try:
             self._store = _open_store(path)
             self._open(zarr.open(store=self._store, mode="r"))
-        except TiledFileError:
+        except FileError:
             raise
         except ImportError as error:
-            raise TiledFileError(f"{path}: {one_line(error)}") from error
+            raise FileError(f"{path}: {one_line(error)}") from error
         except FileNotFoundError as error:
-            raise TiledFileError(f"{path}: no Zarr there: {one_line(error)}") from error
+            raise FileError(f"{path}: no Zarr there: {one_line(error)}") from error
         except Exception as error:
-            raise TiledFileError(f"{path}: damaged Zarr: {one_line(error)}") from error
+            raise FileError(f"{path}: damaged Zarr: {one_line(error)}") from error
 
     def _open(self, node: Any) -> None:
         import zarr
@@ -80,7 +80,7 @@ class ZarrSource(Source):
         else:
             self.format = "Zarr"
             if self.series:
-                raise TiledFileError(f"{self.path}: series {self.series} asked, 1 there")
+                raise FileError(f"{self.path}: series {self.series} asked, 1 there")
             arrays = [self._only_array(group) if group is not None else node]
             self._choose(1)
             self._array_read = arrays[0]
@@ -100,13 +100,13 @@ class ZarrSource(Source):
         said = attributes.get("ome", attributes)
         for word, kind in (("plate", "a plate of wells"), ("well", "a well of a plate")):
             if word in said:
-                raise TiledFileError(f"{self.path}: {kind}: name an image in it")
+                raise FileError(f"{self.path}: {kind}: name an image in it")
         if "bioformats2raw.layout" not in said:
             return group, attributes, self.series
         # A folder of numbered images.
         image = group.get(str(self.series))
         if not isinstance(image, zarr.Group):
-            raise TiledFileError(f"{self.path}: series {self.series} asked, and it is not there")
+            raise FileError(f"{self.path}: series {self.series} asked, and it is not there")
         return image, dict(image.attrs), 0
 
     def _array(self, group: zarr.Group, name: str) -> Any:
@@ -114,7 +114,7 @@ class ZarrSource(Source):
 
         found = group.get(name)
         if not isinstance(found, zarr.Array):
-            raise TiledFileError(f"{self.path}: damaged: no array {name!r}, which its levels name")
+            raise FileError(f"{self.path}: damaged: no array {name!r}, which its levels name")
         return found
 
     def _only_array(self, group: zarr.Group) -> Any:
@@ -122,28 +122,28 @@ class ZarrSource(Source):
         if len(arrays) == 1:
             return next(iter(arrays.values()))
         names = f" ({', '.join(sorted(arrays)[:5])})" if arrays else ""
-        raise TiledFileError(
+        raise FileError(
             f"{self.path}: a group of {len(arrays)} arrays{names} that says nothing of an image: "
             "name one of its arrays"
         )
 
     def _choose(self, levels: int) -> None:
         if not 0 <= self.level < levels:
-            raise TiledFileError(f"{self.path}: level {self.level} asked, {levels} there")
+            raise FileError(f"{self.path}: level {self.level} asked, {levels} there")
 
     def _set_pixels(self) -> None:
         array = self._array_read
         self.dtype = plain_dtype(self.path, np.dtype(array.dtype), "an array")
         self.shape = tuple(int(length) for length in array.shape)
         if len(self.shape) < 2 or 0 in self.shape:
-            raise TiledFileError(f"{self.path}: an array of shape {self.shape} is no image")
+            raise FileError(f"{self.path}: an array of shape {self.shape} is no image")
         self.chunks = tuple(
             min(int(length), extent)
             for length, extent in zip(array.chunks, self.shape, strict=True)
         )
         allowed, needed = self._options["max_decoded_bytes"], self.bytes_per_read
         if allowed is not None and needed > allowed:
-            raise TiledFileError(
+            raise FileError(
                 f"{self.path}: one chunk of {self.chunks} takes {readable_bytes(needed)} in "
                 f"memory, {readable_bytes(allowed)} allowed"
             )
@@ -173,7 +173,7 @@ class ZarrSource(Source):
             self.notes += notes
             return
         if len(multiscale.axes) != self.ndim:
-            raise TiledFileError(
+            raise FileError(
                 f"{self.path}: damaged: axes {multiscale.axes} for an array of shape {self.shape}"
             )
         self.axes = multiscale.axes
@@ -188,12 +188,12 @@ class ZarrSource(Source):
         )
         try:
             if self._missing_is_error and not self._exists(place):
-                raise TiledFileError(f"{self.path}: {self._chunk_name(place)} is missing")
+                raise FileError(f"{self.path}: {self._chunk_name(place)} is missing")
             pixels = np.asarray(self._array_read.get_basic_selection(region))
-        except TiledFileError:
+        except FileError:
             raise
         except Exception as error:
-            raise TiledFileError(
+            raise FileError(
                 f"{self.path}: {self._chunk_name(place)} is damaged: {one_line(error)}"
             ) from error
         return pixels.astype(self.dtype, copy=False)

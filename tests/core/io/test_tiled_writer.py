@@ -13,9 +13,10 @@ import pytest
 import tifffile
 import zarr
 
-from lerf_core.errors import InvalidArgumentError, TiledFileError
+from lerf_core.errors import FileError, InvalidArgumentError
 from lerf_core.io.locations import PixelSize
-from lerf_core.io.targets import TargetSpec, disk_bytes_needed, open_target
+from lerf_core.io.tiled_writer import WriterSpec, disk_bytes_needed
+from lerf_core.io.writing import open_writer
 from lerf_core.tiled.pyramid import halve, level_shapes
 
 TILES = (32, 48)
@@ -38,7 +39,7 @@ def spec_of(image, axes, form, **more):
     more = {"tile": TILES, "levels": 4} | more
     if form in ("NPY", "Zarr"):
         more["levels"] = 1
-    return TargetSpec(image.shape, image.dtype, axes, form, **more)
+    return WriterSpec(image.shape, image.dtype, axes, form, **more)
 
 
 def regions_of(spec, target):
@@ -55,7 +56,7 @@ def regions_of(spec, target):
 
 
 def write(path, image, spec, count=None, *, resume=False, overwrite=False, commit=True):
-    target = open_target(str(path), spec, resume=resume, overwrite=overwrite)
+    target = open_writer(str(path), spec, resume=resume, overwrite=overwrite)
     every = [region for region in regions_of(spec, target) if not target.is_finished(region)]
     random.Random(0).shuffle(every)
     encoder = pickle.loads(pickle.dumps(target.encoder))
@@ -156,8 +157,8 @@ def test_blocks_in_any_order_make_the_image_and_its_pyramid(
     compression = {"NPY": "none"}.get(form, "zstd" if "Zarr" in form else "deflate")
     spec = spec_of(image, axes, form, compression=compression, **more)
     if form == "OME-TIFF" and dtype == "float16":
-        with pytest.raises(TiledFileError, match="holds no float16"):
-            open_target(str(path), spec)
+        with pytest.raises(FileError, match="holds no float16"):
+            open_writer(str(path), spec)
         return
     write(path, image, spec)
     assert names(tmp_path) == [path.name]
@@ -214,9 +215,7 @@ def test_deflate_needs_no_further_package(tmp_path, monkeypatch):
     image = pixels_of((140, 130))
     monkeypatch.setitem(sys.modules, "imagecodecs", None)
     write(tmp_path / "a.tif", image, spec_of(image, "YX", "TIFF", compression="deflate"))
-    with pytest.raises(
-        TiledFileError, match=r"zstd needs imagecodecs: pip install 'lerf\[large\]'"
-    ):
+    with pytest.raises(FileError, match=r"zstd needs imagecodecs: pip install 'lerf\[large\]'"):
         write(tmp_path / "b.tif", image, spec_of(image, "YX", "TIFF", compression="zstd"))
     monkeypatch.undo()
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "a.tif"), image)
@@ -331,7 +330,7 @@ def test_interrupted_work_goes_on(tmp_path, form, name):
     assert not path.exists()
     assert all(entry.startswith(".") for entry in names(tmp_path))
     wrong = np.zeros_like(image)  # what is finished must not be made again
-    again = open_target(str(path), spec, resume=True)
+    again = open_writer(str(path), spec, resume=True)
     assert again.finished_count == 5
     left = [region for region in every if not again.is_finished(region)]
     assert len(left) == len(every) - 5
@@ -364,8 +363,8 @@ def test_torn_journals_and_other_work(tmp_path, form, name):
     lines = journal.read_text().split("\n")
     journal.write_text("\n".join(lines[:5]) + "\n" + lines[5][:7])
     other = spec_of(image, "YXS", form, job="two")
-    with pytest.raises(TiledFileError, match="belongs to other work"):
-        open_target(str(path), other, resume=True)
+    with pytest.raises(FileError, match="belongs to other work"):
+        open_writer(str(path), other, resume=True)
     write(path, image, spec, resume=True)
     assert_reads_as(path, form, image)
     # Without resume, what is left of other work does not matter.
@@ -380,7 +379,7 @@ def test_a_partial_tiff_that_lost_its_end(tmp_path):
     killed(write(tmp_path / "a.tif", image, spec, 6, commit=False)[0])
     partial = tmp_path / ".a.tif.partial"
     os.truncate(partial, partial.stat().st_size - 2000)
-    again = open_target(str(tmp_path / "a.tif"), spec, resume=True)
+    again = open_writer(str(tmp_path / "a.tif"), spec, resume=True)
     assert again.finished_count < 6
     again.abandon(keep=True)
     write(tmp_path / "a.tif", image, spec, resume=True)
@@ -396,7 +395,7 @@ def test_what_was_lost_stays_lost(tmp_path):
     partial = tmp_path / ".a.tif.partial"
     size = partial.stat().st_size
     os.truncate(partial, size - 20_000)
-    again = open_target(str(path), spec, resume=True)
+    again = open_writer(str(path), spec, resume=True)
     left = [region for region in regions_of(spec, again) if not again.is_finished(region)]
     for region in left[:3]:
         again.record(again.encoder.encode(region, image[region]))
@@ -445,8 +444,8 @@ def test_a_full_disk_does_not_take_the_journal(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_text", full)
-        with pytest.raises(TiledFileError, match="No space left"):
-            open_target(str(tmp_path / "a.tif"), spec, resume=True)
+        with pytest.raises(FileError, match="No space left"):
+            open_writer(str(tmp_path / "a.tif"), spec, resume=True)
     assert journal.read_text() == before
     write(tmp_path / "a.tif", image, spec, resume=True)
     assert_reads_as(tmp_path / "a.tif", "TIFF", image)
@@ -461,7 +460,7 @@ def test_workers_that_live_longer_than_the_work(tmp_path):
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         for tile in [(32, 32), (48, 64)]:
             spec = spec_of(image, "YX", "OME-Zarr", tile=tile, levels=1)
-            target = open_target(str(tmp_path / "a.zarr"), spec, overwrite=True)
+            target = open_writer(str(tmp_path / "a.zarr"), spec, overwrite=True)
             for region in regions_of(spec, target):
                 target.record(pool.submit(target.encoder.encode, region, image[region]).result())
             target.commit()
@@ -489,8 +488,8 @@ def test_results_are_replaced_only_when_told(tmp_path, form, name):
     image = pixels_of((100, 110, 3))
     spec = spec_of(image, "YXS", form)
     write(tmp_path / name, image, spec)
-    with pytest.raises(TiledFileError, match="exists"):
-        open_target(str(tmp_path / name), spec)
+    with pytest.raises(FileError, match="exists"):
+        open_writer(str(tmp_path / name), spec)
     target, _ = write(tmp_path / name, 255 - image, spec, 1, overwrite=True, commit=False)
     assert_reads_as(tmp_path / name, form, image)
     target.abandon(keep=False)
@@ -514,22 +513,22 @@ def test_remote_zarr(tmp_path):
     assert not system.exists(f"{where}/lerf-journal.jsonl")
     group = zarr.open_group(zarr.storage.FsspecStore.from_url(url), mode="r")
     np.testing.assert_array_equal(np.moveaxis(group["0"][...], 0, -1), image)
-    with pytest.raises(TiledFileError, match="exists"):
-        open_target(url, spec)
+    with pytest.raises(FileError, match="exists"):
+        open_writer(url, spec)
     write(url, image, spec, overwrite=True)
     # Whatever else lies there is not ours to delete.
     system.pipe_file(f"{where}-notes/notes.txt", b"mine")
-    with pytest.raises(TiledFileError, match="exists"):
-        open_target(f"{url}-notes", spec)
+    with pytest.raises(FileError, match="exists"):
+        open_writer(f"{url}-notes", spec)
     assert system.cat_file(f"{where}-notes/notes.txt") == b"mine"
-    gone = open_target(f"{url}-gone", spec)
+    gone = open_writer(f"{url}-gone", spec)
     gone.abandon(keep=True)
-    open_target(f"{url}-gone", spec).abandon(keep=False)
+    open_writer(f"{url}-gone", spec).abandon(keep=False)
     assert not system.exists(f"{where}-gone")
     write(f"file://{tmp_path}/local.zarr", image, spec)
     assert names(tmp_path) == ["local.zarr"]
-    with pytest.raises(TiledFileError, match="only Zarr"):
-        open_target("memory://bucket/a.tif", spec_of(image, "YXS", "TIFF"))
+    with pytest.raises(FileError, match="only Zarr"):
+        open_writer("memory://bucket/a.tif", spec_of(image, "YXS", "TIFF"))
 
 
 # -- what is refused ------------------------------------------------------------
@@ -553,7 +552,7 @@ def test_full_disks_tell(tmp_path, monkeypatch):
     killed(target)
     monkeypatch.setattr(target, "_file", Full())
     parcel = target.encoder.encode(every[1], image[every[1]])
-    with pytest.raises(TiledFileError, match=r"No space left.*go on with --resume"):
+    with pytest.raises(FileError, match=r"No space left.*go on with --resume"):
         target.record(parcel)
 
 
@@ -576,15 +575,15 @@ def test_nonsense_is_refused(form, change, message):
 
 def test_folders_that_cannot_be_written(tmp_path):
     spec = spec_of(pixels_of((40, 40)), "YX", "TIFF")
-    with pytest.raises(TiledFileError, match="no folder"):
-        open_target(str(tmp_path / "none" / "a.tif"), spec)
+    with pytest.raises(FileError, match="no folder"):
+        open_writer(str(tmp_path / "none" / "a.tif"), spec)
     locked = tmp_path / "locked"
     locked.mkdir()
     locked.chmod(0o500)
     if os.access(locked, os.W_OK):
         pytest.skip("nothing is locked to the super-user")
-    with pytest.raises(TiledFileError, match="no permission"):
-        open_target(str(locked / "a.tif"), spec)
+    with pytest.raises(FileError, match="no permission"):
+        open_writer(str(locked / "a.tif"), spec)
 
 
 def test_axes_that_a_format_has_no_place_for(tmp_path):
@@ -594,5 +593,5 @@ def test_axes_that_a_format_has_no_place_for(tmp_path):
         ("a.zarr", (2, 40, 40, 3), "CYXS", "OME-Zarr", "OME-Zarr"),
     ]:
         spec = spec_of(pixels_of(shape), axes, form)
-        with pytest.raises(TiledFileError, match=message):
-            open_target(str(tmp_path / name), spec)
+        with pytest.raises(FileError, match=message):
+            open_writer(str(tmp_path / name), spec)

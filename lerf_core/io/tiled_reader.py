@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import operator
-from collections.abc import Callable
 from functools import partial
 from types import EllipsisType, TracebackType
 from typing import Any, Self
@@ -13,22 +12,22 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lerf_core.errors import LerfError, TiledFileError
+from lerf_core.errors import FileError, LerfError
 from lerf_core.execution.threads import run_all
+from lerf_core.io.chunk_cache import ChunkCache
 from lerf_core.io.locations import PixelSize
-from lerf_core.io.source_cache import ChunkCache
 
-__all__ = ["Region", "Source", "SourceIndexError"]
+__all__ = ["Region", "RegionIndexError", "TiledReader"]
 
 Region = tuple[slice, ...]
 Index = int | slice | EllipsisType | tuple[int | slice | EllipsisType, ...]
 
 
-class SourceIndexError(LerfError, IndexError):
+class RegionIndexError(LerfError, IndexError):
     """An index lies outside the image, or is not made of integers and slices of step 1."""
 
 
-class Source:
+class TiledReader:
     """An image in a file, read by regions: ``source[0, 512:1024, :256]`` is an array.
 
     Indices are integers and slices of step 1, results are numpy's own for them, and belong to
@@ -143,7 +142,7 @@ class Source:
 
     def __getitem__(self, index: Index) -> Any:
         if self._closed:
-            raise TiledFileError(f"{self.path}: read after it was closed")
+            raise FileError(f"{self.path}: read after it was closed")
         region, dropped = as_region(index, self.shape)
         lengths = tuple(part.stop - part.start for part in region)
         if 0 in lengths:
@@ -167,7 +166,7 @@ class Source:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _opened_again, (self.path, self._options)
+        return type(self), (self.path, self._options)
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
         return type(self).__name__, self.path, self.fingerprint, tuple(self._options.items())
@@ -205,7 +204,7 @@ class Source:
                 source.append(slice(start - number * length, stop - number * length))
                 target.append(slice(start - part.start, stop - part.start))
             if any(part.stop > have for part, have in zip(source, chunk.shape, strict=True)):
-                raise TiledFileError(
+                raise FileError(
                     f"{self.path}: {self._chunk_name(place)} is damaged: "
                     f"it holds {chunk.shape} of {chunks}"
                 )
@@ -226,15 +225,15 @@ def as_region(index: Index, shape: tuple[int, ...]) -> tuple[Region, tuple[int |
 
     Raises
     ------
-    SourceIndexError
+    RegionIndexError
     """
     items = list(index) if isinstance(index, tuple) else [index]
     dots = [number for number, item in enumerate(items) if item is Ellipsis]
     if len(dots) > 1:
-        raise SourceIndexError("an index can hold one ellipsis (...), got several")
+        raise RegionIndexError("an index can hold one ellipsis (...), got several")
     missing = len(shape) - (len(items) - len(dots))
     if missing < 0:
-        raise SourceIndexError(f"too many indices: {len(items) - len(dots)} for {len(shape)} axes")
+        raise RegionIndexError(f"too many indices: {len(items) - len(dots)} for {len(shape)} axes")
     place = dots[0] if dots else len(items)
     items[place : place + len(dots)] = [slice(None)] * missing
     region, dropped = [], []
@@ -249,16 +248,16 @@ def _as_slice(item: Any, length: int, axis: int) -> tuple[slice, int | slice]:
     if isinstance(item, slice):
         start, stop, step = item.indices(length)
         if step != 1:
-            raise SourceIndexError(f"slices must have step 1, got step {step} on axis {axis}")
+            raise RegionIndexError(f"slices must have step 1, got step {step} on axis {axis}")
         return slice(start, max(start, stop)), slice(None)
     try:
         number = None if isinstance(item, bool | np.bool_) else operator.index(item)
     except TypeError:
         number = None
     if number is None:
-        raise SourceIndexError(f"an index is an integer or a slice, got {item!r} on axis {axis}")
+        raise RegionIndexError(f"an index is an integer or a slice, got {item!r} on axis {axis}")
     if not -length <= number < length:
-        raise SourceIndexError(f"index {number} is outside axis {axis} of length {length}")
+        raise RegionIndexError(f"index {number} is outside axis {axis} of length {length}")
     number %= length
     return slice(number, number + 1), 0
 
@@ -268,11 +267,11 @@ def plain_dtype(path: str, dtype: np.dtype[Any] | None, kind: str) -> np.dtype[A
 
     Raises
     ------
-    TiledFileError
+    FileError
         If it is none of booleans, integers and real numbers.
     """
     if dtype is None or dtype.kind not in "biuf":
-        raise TiledFileError(f"{path}: {kind} of {dtype} values is not supported: real numbers are")
+        raise FileError(f"{path}: {kind} of {dtype} values is not supported: real numbers are")
     return dtype.newbyteorder("=")
 
 
@@ -289,10 +288,3 @@ def band_of_rows(shape: tuple[int, ...], axes: str, itemsize: int) -> tuple[int,
     behind = math.prod(shape[rows + 1 :]) * itemsize
     height = min(shape[rows], max(1, (1 << 20) // behind))
     return (*(1 for _ in shape[:rows]), height, *shape[rows + 1 :])
-
-
-def _opened_again(path: str, options: dict[str, Any]) -> Source:
-    from lerf_core.io.sources import open_source
-
-    opener: Callable[..., Source] = open_source
-    return opener(path, **options)

@@ -22,11 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from lerf_core.errors import TiledFileError
+from lerf_core.errors import FileError
 from lerf_core.io.journal import FileJournal
-from lerf_core.io.targets import Pixels, Region, TargetSpec, partial_paths, unwritable
+from lerf_core.io.tiled_writer import Pixels, Region, WriterSpec, partial_paths, unwritable
 
-__all__ = ["TiffTarget"]
+__all__ = ["TiffWriter"]
 
 _OFFSETS, _COUNTS = 324, 325
 _CODES = {"none": 1, "deflate": 8, "zstd": 50000, "lzw": 5}
@@ -54,10 +54,10 @@ Tile = tuple[int, int, int, bytes]
 class TiffEncoder:
     """Compresses the tiles of a region, and of the levels above."""
 
-    spec: TargetSpec
+    spec: WriterSpec
 
     def encode(self, region: Region, pixels: Pixels) -> list[Tile]:
-        """See `lerf_core.io.targets.Encoder`."""
+        """See `lerf_core.io.tiled_writer.Encoder`."""
         return [
             tile
             for level, part, smaller in self.spec.levels_of(region, pixels)
@@ -127,7 +127,7 @@ def _mark(start: bytes, end: bytes) -> int:
     return zlib.crc32(end, zlib.crc32(start))
 
 
-def _compress(tile: Pixels, spec: TargetSpec) -> bytes:
+def _compress(tile: Pixels, spec: WriterSpec) -> bytes:
     level = spec.compression_level
     if level is None:
         level = _EFFORT.get(spec.compression)
@@ -143,7 +143,7 @@ def _compress(tile: Pixels, spec: TargetSpec) -> bytes:
     return bytes(codecs.zlib_encode(tile.tobytes(), level=level))
 
 
-def _decompress(data: bytes, spec: TargetSpec, size: int) -> bytes:
+def _decompress(data: bytes, spec: WriterSpec, size: int) -> bytes:
     if spec.compression == "none":
         return data
     codecs = _codecs(spec.compression)
@@ -161,23 +161,23 @@ def _codecs(compression: str) -> Any:
 
     Raises
     ------
-    TiledFileError
+    FileError
     """
     try:
         import imagecodecs
     except ModuleNotFoundError as error:
         if compression == "deflate":
             return None
-        raise TiledFileError(
+        raise FileError(
             f"TIFF with {compression} needs imagecodecs: pip install 'lerf[large]'"
         ) from error
     return imagecodecs
 
 
-class TiffTarget:
-    """See `lerf_core.io.targets.Target`."""
+class TiffWriter:
+    """See `lerf_core.io.tiled_writer.TiledWriter`."""
 
-    def __init__(self, path: Path, spec: TargetSpec, *, resume: bool) -> None:
+    def __init__(self, path: Path, spec: WriterSpec, *, resume: bool) -> None:
         _check_fits(spec)
         self._path, self._spec = path, spec
         self.encoder = TiffEncoder(spec)
@@ -225,14 +225,14 @@ class TiffTarget:
         self.finished_count += 1
 
     def is_finished(self, region: Region) -> bool:
-        """See `Target`."""
+        """See `TiledWriter`."""
         return all(
             (0, *self.encoder.number(0, place, 0)) in self._places
             for place in self._spec.tiles(region)
         )
 
     def record(self, parcel: list[Tile]) -> None:
-        """See `Target`."""
+        """See `TiledWriter`."""
         entry = self._append(parcel)
         self._journal.add(entry)
         self._note(entry)
@@ -255,7 +255,7 @@ class TiffTarget:
         return entry
 
     def commit(self) -> None:
-        """See `Target`."""
+        """See `TiledWriter`."""
         try:
             for level in range(1, len(self._spec.level_shapes)):
                 self._make_level(level)
@@ -266,13 +266,13 @@ class TiffTarget:
                 os.fsync(file.fileno())
             self._partial.replace(self._path)
         except OSError as error:
-            if isinstance(error, TiledFileError):
+            if isinstance(error, FileError):
                 raise
             raise unwritable(self._path, error) from error
         self._journal.remove()
 
     def abandon(self, *, keep: bool) -> None:
-        """See `Target`."""
+        """See `TiledWriter`."""
         self._file.close()
         if keep and self.finished_count:
             self._journal.close()
@@ -366,7 +366,7 @@ def _directories(file: Any) -> Iterator[Any]:
         yield page.aspage()
 
 
-def _check_fits(spec: TargetSpec) -> None:
+def _check_fits(spec: WriterSpec) -> None:
     if spec.compression in ("zstd", "lzw"):
         _codecs(spec.compression)
     axis = spec.channel_axis
@@ -377,16 +377,16 @@ def _check_fits(spec: TargetSpec) -> None:
         else [*order, rows, cols, axis] if axis > cols else [*order, axis, rows, cols]
     )  # fmt: skip
     if wanted != list(range(len(spec.shape))):
-        raise TiledFileError(f"axes {spec.axes} do not go into TIFF: YX, YXS or SYX come last")
+        raise FileError(f"axes {spec.axes} do not go into TIFF: YX, YXS or SYX come last")
     if spec.dtype == np.bool_ and axis is not None:
-        raise TiledFileError("booleans with several samples do not go into TIFF")
+        raise FileError("booleans with several samples do not go into TIFF")
     if spec.format == "OME-TIFF" and spec.dtype.name not in _OME_TYPES:
-        raise TiledFileError(f"OME-TIFF holds no {spec.dtype}: name the output .tif or .zarr")
+        raise FileError(f"OME-TIFF holds no {spec.dtype}: name the output .tif or .zarr")
     if spec.format == "TIFF" and order:
-        raise TiledFileError(f"axes {spec.axes} go into OME-TIFF: name the output .ome.tif")
+        raise FileError(f"axes {spec.axes} go into OME-TIFF: name the output .ome.tif")
 
 
-def _write_structure(path: Path, spec: TargetSpec) -> None:
+def _write_structure(path: Path, spec: WriterSpec) -> None:
     """Write a TIFF whose tiles are all empty."""
     import tifffile
 
@@ -407,7 +407,7 @@ def _write_structure(path: Path, spec: TargetSpec) -> None:
             )
 
 
-def _tile_count(spec: TargetSpec, level: int) -> int:
+def _tile_count(spec: WriterSpec, level: int) -> int:
     shape = spec.level_shapes[level]
     rows, cols = spec.plane_axes
     count = -(-shape[rows] // spec.tile[0]) * -(-shape[cols] // spec.tile[1])
@@ -418,7 +418,7 @@ def _tile_count(spec: TargetSpec, level: int) -> int:
     return count
 
 
-def _kind(spec: TargetSpec) -> dict[str, Any]:
+def _kind(spec: WriterSpec) -> dict[str, Any]:
     """Return what a directory says of the samples."""
     axis = spec.channel_axis
     samples = 1 if axis is None else spec.shape[axis]
@@ -444,7 +444,7 @@ def _kind(spec: TargetSpec) -> dict[str, Any]:
     return kind
 
 
-def _words(spec: TargetSpec, *, ome: bool) -> dict[str, Any]:
+def _words(spec: WriterSpec, *, ome: bool) -> dict[str, Any]:
     """Return what the first directory says of the image."""
     info = spec.info
     words: dict[str, Any] = {"software": str(info.get("software") or "").encode() or False}

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lerf_core.errors import TiledFileError
-from lerf_core.io.source import Region, Source, band_of_rows, plain_dtype
-from lerf_core.io.source_file import PixelFile, file_fingerprint, one_line, readable_bytes
-from lerf_core.io.tiff_source_tags import (
+from lerf_core.errors import FileError, one_line
+from lerf_core.io.pixel_file import PixelFile, file_fingerprint, readable_bytes
+from lerf_core.io.tiff.tags import (
     JPEG,
     PALETTE,
     alpha,
@@ -24,11 +23,12 @@ from lerf_core.io.tiff_source_tags import (
     physical_size,
     resolution,
 )
+from lerf_core.io.tiled_reader import Region, TiledReader, band_of_rows, plain_dtype
 
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["TiffSource", "is_tiff"]
+__all__ = ["TiffReader", "is_tiff"]
 
 _MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _ORIENTATION, _YCBCR = 274, 6
@@ -51,18 +51,18 @@ class _Page:
     tables: bytes | None
 
 
-class TiffSource(Source):
+class TiffReader(TiledReader):
     """A series of pages of a TIFF, at one pyramid level.
 
     Parameters
     ----------
     path : str
     options : dict
-        Of :func:`lerf_core.io.sources.open_source`.
+        Of :func:`lerf_core.io.reading.open_reader`.
 
     Raises
     ------
-    TiledFileError
+    FileError
     """
 
     def __init__(self, path: str, options: dict[str, Any]) -> None:
@@ -82,12 +82,12 @@ class TiffSource(Source):
         try:
             with tifffile.TiffFile(self.path) as handle:
                 self._read_structure(handle)
-        except TiledFileError:
+        except FileError:
             raise
         except OSError as error:
-            raise TiledFileError(f"{self.path}: {one_line(error.strerror or error)}") from error
+            raise FileError(f"{self.path}: {one_line(error.strerror or error)}") from error
         except Exception as error:
-            raise TiledFileError(f"{self.path}: damaged TIFF: {one_line(error)}") from error
+            raise FileError(f"{self.path}: damaged TIFF: {one_line(error)}") from error
         self.fingerprint = file_fingerprint(
             self.path, f"series {self.series}", f"level {self.level}"
         )
@@ -95,12 +95,12 @@ class TiffSource(Source):
     def _read_structure(self, handle: tifffile.TiffFile) -> None:
         every = handle.series
         if not every:
-            raise TiledFileError(f"{self.path}: holds no image, or its end is missing")
+            raise FileError(f"{self.path}: holds no image, or its end is missing")
         if not 0 <= self.series < len(every):
-            raise TiledFileError(f"{self.path}: series {self.series} asked, {len(every)} there")
+            raise FileError(f"{self.path}: series {self.series} asked, {len(every)} there")
         base = every[self.series]
         if not 0 <= self.level < len(base.levels):
-            raise TiledFileError(f"{self.path}: level {self.level} asked, {len(base.levels)} there")
+            raise FileError(f"{self.path}: level {self.level} asked, {len(base.levels)} there")
         chosen = base.levels[self.level]
         self._check_kind(chosen)
         self._stored_dtype = plain_dtype(self.path, chosen.keyframe.dtype, "TIFF")
@@ -112,20 +112,20 @@ class TiffSource(Source):
     def _check_kind(self, series: tifffile.TiffPageSeries) -> None:
         page = series.keyframe
         if 0 in series.shape or page.imagewidth < 1 or page.imagelength < 1:
-            raise TiledFileError(f"{self.path}: declares an image without pixels: {series.shape}")
+            raise FileError(f"{self.path}: declares an image without pixels: {series.shape}")
         if "Y" not in series.axes or "X" not in series.axes or series.transform is not None:
-            raise TiledFileError(
+            raise FileError(
                 f"{self.path}: a series of shape {series.shape} with axes {series.axes} is not "
                 "supported: images of rows and columns are"
             )
         turn = page.tags.get(_ORIENTATION)
         if turn is not None and turn.value in range(2, 9):
-            raise TiledFileError(
+            raise FileError(
                 f"{self.path}: EXIF orientation {turn.value} is not supported in images read by "
                 "tiles: turn it upright first"
             )
         if page.is_subsampled and int(page.compression) not in JPEG:
-            raise TiledFileError(f"{self.path}: subsampled YCbCr without JPEG is not supported")
+            raise FileError(f"{self.path}: subsampled YCbCr without JPEG is not supported")
         self._check_codecs(page)
 
     def _check_codecs(self, page: tifffile.TiffPage) -> None:
@@ -139,7 +139,7 @@ class TiffSource(Source):
         except KeyError as error:
             reason = one_line(error.args[0])
             hint = ": pip install 'lerf[large]'" if "imagecodecs" in reason else ""
-            raise TiledFileError(f"{self.path}: compression {reason}{hint}") from error
+            raise FileError(f"{self.path}: compression {reason}{hint}") from error
 
     def _set_layout(self, series: tifffile.TiffPageSeries) -> None:
         """Match the axes of a page, as tifffile keeps them, with the last axes of the series."""
@@ -160,7 +160,7 @@ class TiffSource(Source):
         inner = tuple(length for length, keep in zip(full, kept, strict=True) if keep)
         lead = len(series.shape) - len(inner)
         if lead < 0 or series.shape[lead:] != inner:
-            raise TiledFileError(
+            raise FileError(
                 f"{self.path}: pages of shape {page.shape} do not make up a series of shape "
                 f"{series.shape}"
             )
@@ -193,7 +193,7 @@ class TiffSource(Source):
             return []
         planes = math.prod(self._lead)
         if len(series) != planes or series.is_truncated:
-            raise TiledFileError(
+            raise FileError(
                 f"{self.path}: {len(series)} pages in the file, {planes} in its description"
             )
         self._decode = page.decode
@@ -214,7 +214,7 @@ class TiffSource(Source):
     def _check_block(self, file: PixelFile, offset: int, values: int, what: str) -> None:
         end = offset + values * self._stored_dtype.itemsize
         if end > file.size:
-            raise TiledFileError(
+            raise FileError(
                 f"{file.path}: damaged: {what} lie at bytes {offset} to {end}, and the file ends "
                 f"at {file.size}"
             )
@@ -226,12 +226,12 @@ class TiffSource(Source):
         wanted = math.prod(self._grid)
         if self._plain:
             if not len(offsets):
-                raise TiledFileError(f"{file.path}: damaged: page {number} has no pixels")
+                raise FileError(f"{file.path}: damaged: page {number} has no pixels")
             self._check_block(
                 file, int(offsets[0]), math.prod(self._inner), f"the pixels of page {number}"
             )
         elif min(len(offsets), len(counts)) < wanted:
-            raise TiledFileError(
+            raise FileError(
                 f"{file.path}: damaged: page {number} has {len(offsets)} tiles of {wanted}"
             )
         else:
@@ -239,7 +239,7 @@ class TiffSource(Source):
             beyond = np.flatnonzero((offsets + counts > file.size) & (counts > 0))
             if len(beyond):
                 first = int(beyond[0])
-                raise TiledFileError(
+                raise FileError(
                     f"{file.path}: damaged: {self._segment_name(number, first)} lies at bytes "
                     f"{offsets[first]} to {offsets[first] + counts[first]}, and the file ends at "
                     f"{file.size}"
@@ -259,7 +259,7 @@ class TiffSource(Source):
             self.notes += ("1-bit expanded to 8-bit grey",)
         elif int(page.photometric) == PALETTE and "S" not in self.axes:
             if page.colormap is None:
-                raise TiledFileError(f"{self.path}: damaged: a palette image without its palette")
+                raise FileError(f"{self.path}: damaged: a palette image without its palette")
             self._palette = _colours(page.colormap)
             self.dtype = np.dtype(np.uint8)
             self.shape, self.chunks = (*self.shape, 3), (*self.chunks, 3)
@@ -275,7 +275,7 @@ class TiffSource(Source):
         needed = math.prod(self._stored_chunks) * self._stored_dtype.itemsize
         allowed = self._options["max_decoded_bytes"]
         if allowed is not None and needed > allowed:
-            raise TiledFileError(
+            raise FileError(
                 f"{self.path}: one compressed piece of {self._stored_chunks} takes "
                 f"{readable_bytes(needed)} in memory, {readable_bytes(allowed)} allowed: write it "
                 "by tiles first"
@@ -371,7 +371,7 @@ class TiffSource(Source):
             pixels = self._decode(data, segment, **options)[0]
             pixels = np.asarray(pixels)[None][self._squeeze]
         except Exception as error:
-            raise TiledFileError(
+            raise FileError(
                 f"{page.file.path}: {self._segment_name(number, segment)} is damaged: "
                 f"{one_line(error)}"
             ) from error
@@ -382,7 +382,7 @@ class TiffSource(Source):
 
     def _filled(self, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
         if self._missing_is_error:
-            raise TiledFileError(f"{self.path}: {name} is missing")
+            raise FileError(f"{self.path}: {name} is missing")
         return np.full(shape, getattr(self, "_nodata", 0), self._stored_dtype)
 
     def _chunk_name(self, place: tuple[int, ...]) -> str:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lerf_core.errors import TiledFileError
+from lerf_core.errors import FileError
 from lerf_core.io.locations import PixelSize
-from lerf_core.io.source import guessed_axes
+from lerf_core.io.tiled_reader import guessed_axes
 
 __all__ = ["Multiscale", "array_axes", "read_multiscale"]
 
@@ -30,7 +30,7 @@ class Multiscale:
     Attributes
     ----------
     axes : str
-        Letters, as in :class:`lerf_core.io.source.Source`.
+        Letters, as in :class:`lerf_core.io.tiled_reader.TiledReader`.
     axis_words : list of dict
         As the file has them: name, type, unit.
     paths : tuple of str
@@ -98,7 +98,7 @@ def read_multiscale(path: str, attributes: dict[str, Any], number: int) -> Multi
 
     Raises
     ------
-    TiledFileError
+    FileError
         If the description is damaged, or has fewer images.
     """
     # Version 0.5 moved all under one name.
@@ -108,10 +108,10 @@ def read_multiscale(path: str, attributes: dict[str, Any], number: int) -> Multi
         return None
     try:
         if not 0 <= number < len(every):
-            raise TiledFileError(f"{path}: series {number} asked, {len(every)} there")
+            raise FileError(f"{path}: series {number} asked, {len(every)} there")
         return _parsed(path, block, every[number])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise TiledFileError(f"{path}: damaged OME-Zarr description: {error!r:.120}") from error
+        raise FileError(f"{path}: damaged OME-Zarr description: {error!r:.120}") from error
 
 
 def _parsed(path: str, block: dict[str, Any], entry: dict[str, Any]) -> Multiscale:
@@ -122,7 +122,7 @@ def _parsed(path: str, block: dict[str, Any], entry: dict[str, Any]) -> Multisca
     axes = _letters([str(word["name"]) for word in words])
     if axes.count("Y") != 1 or axes.count("X") != 1:
         names = [word["name"] for word in words]
-        raise TiledFileError(f"{path}: axes {names} are not supported: one y and one x are")
+        raise FileError(f"{path}: axes {names} are not supported: one y and one x are")
     outer = _transforms(entry.get("coordinateTransformations"), len(axes))
     notes: tuple[str, ...] = ()
     scales: list[list[float] | None] = []
@@ -139,7 +139,7 @@ def _parsed(path: str, block: dict[str, Any], entry: dict[str, Any]) -> Multisca
         translations.append(translation)
     paths = tuple(str(dataset["path"]) for dataset in entry["datasets"])
     if not paths:
-        raise TiledFileError(f"{path}: damaged OME-Zarr description: it names no array")
+        raise FileError(f"{path}: damaged OME-Zarr description: it names no array")
     return Multiscale(
         axes=axes,
         axis_words=words,

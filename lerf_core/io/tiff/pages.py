@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
+from lerf_core.errors import FileError, one_line
 from lerf_core.io import exif
-from lerf_core.io.errors import FileError, one_line
 from lerf_core.io.formats import CMYK, GREY, GREY_ALPHA, MULTI, PALETTE, RGB, RGBA
-from lerf_core.io.picture import TURNED, Metadata, Picture, Pixels, opaque_value
+from lerf_core.io.image import TURNED, DecodedImage, Metadata, Pixels, opaque_value
 
 if TYPE_CHECKING:
     import tifffile
@@ -54,7 +54,7 @@ def read_header(file: BinaryIO) -> tuple[tuple[int, int], int]:
 
 def read(
     file: BinaryIO, check: Callable[[int], None], *, labels: bool = False
-) -> tuple[Picture, int]:
+) -> tuple[DecodedImage, int]:
     """Read all pages of a TIFF.
 
     Parameters
@@ -67,7 +67,7 @@ def read(
 
     Returns
     -------
-    picture : Picture
+    picture : DecodedImage
     orientation : int
         To be applied by the caller.
     """
@@ -109,7 +109,7 @@ def read(
             "photometric": int(first.photometric),
             "extrasamples": tuple(int(value) for value in first.extrasamples),
         }
-        picture = Picture(
+        picture = DecodedImage(
             frames,
             layout,
             "TIFF",
@@ -268,7 +268,7 @@ def _colours(page: Any) -> Pixels:
 
 
 def _metadata(file: BinaryIO, page: Any) -> tuple[Metadata, tuple[str, ...]]:
-    from lerf_core.io.tiff_source_tags import resolution
+    from lerf_core.io.tiff.tags import resolution
 
     icc, xmp = (page.tags.get(code) for code in (_ICC, _XMP))
     notes: tuple[str, ...] = ()
@@ -318,7 +318,7 @@ def _exif_block(file: BinaryIO, page: Any) -> bytes | None:
 
 
 def write(
-    file: BinaryIO, picture: Picture, metadata: Metadata, *, software: str | None = None
+    file: BinaryIO, picture: DecodedImage, metadata: Metadata, *, software: str | None = None
 ) -> None:
     """Write all frames of a picture as pages of a TIFF.
 
@@ -326,7 +326,7 @@ def write(
     ----------
     file : binary file
         Readable too: the EXIF directory is linked after the pages are written.
-    picture : Picture
+    picture : DecodedImage
     metadata : Metadata
     software : str, optional
         Name for the Software tag, where the EXIF block has none.
@@ -368,7 +368,7 @@ def write(
         _link_directories(file, block, links)
 
 
-def _layout_keywords(picture: Picture) -> dict[str, Any]:
+def _layout_keywords(picture: DecodedImage) -> dict[str, Any]:
     keywords: dict[str, Any] = {}
     alpha = "assocalpha" if picture.premultiplied else "unassalpha"
     if picture.layout == PALETTE and picture.palette is not None:

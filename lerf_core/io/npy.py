@@ -1,0 +1,168 @@
+"""Arrays of numpy's own format (.npy): read by the rows asked for, written where regions lie."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lerf_core.errors import FileError, one_line
+from lerf_core.io.journal import FileJournal
+from lerf_core.io.pixel_file import PixelFile, file_fingerprint
+from lerf_core.io.tiled_reader import Region, TiledReader, band_of_rows, guessed_axes, plain_dtype
+from lerf_core.io.tiled_writer import Pixels, StoredTiles, WriterSpec, partial_paths, unwritable
+
+__all__ = ["NpyReader", "NpyWriter", "is_npy"]
+
+
+def is_npy(head: bytes) -> bool:
+    """Tell a .npy file by its first bytes."""
+    return head[:6] == np.lib.format.MAGIC_PREFIX
+
+
+class NpyReader(TiledReader):
+    """An array in a .npy file.
+
+    Parameters
+    ----------
+    path : str
+    options : dict
+        Of :func:`lerf_core.io.reading.open_reader`.
+
+    Raises
+    ------
+    FileError
+    """
+
+    format = "NPY"
+
+    def __init__(self, path: str, options: dict[str, Any]) -> None:
+        super().__init__(path, options)
+        self.shape, self._by_columns, self._stored_dtype, self._offset = _read_header(path)
+        self.dtype = plain_dtype(path, self._stored_dtype, "an array")
+        if len(self.shape) < 2 or 0 in self.shape:
+            raise FileError(f"{path}: an array of shape {self.shape} is no image")
+        self.axes = guessed_axes(self.shape)
+        if "S" in self.axes:
+            self.notes += (f"last axis of length {self.shape[-1]} taken for colours",)
+        self.chunks = band_of_rows(self.shape, self.axes, self.dtype.itemsize)
+        self.level_shapes = (self.shape,)
+        self.fingerprint = file_fingerprint(path)
+        self.info = {"fortran_order": self._by_columns}
+        self._file = PixelFile(path)
+        end = self._offset + math.prod(self.shape) * self.dtype.itemsize
+        if end > self._file.size:
+            self._file.close()
+            raise FileError(
+                f"{path}: damaged: its values lie at bytes {self._offset} to {end}, and the file "
+                f"ends at {self._file.size}"
+            )
+
+    def close(self) -> None:
+        """Close the file; again is no error."""
+        super().close()
+        self._file.close()
+
+    def _read_region(self, region: Region) -> NDArray[Any]:
+        out = np.empty([part.stop - part.start for part in region], self.dtype)
+        # An array kept by columns is its transpose kept by rows.
+        turn = slice(None, None, -1) if self._by_columns else slice(None)
+        target = out.T if self._by_columns else out
+        self._file.read_array(
+            self._offset, self.shape[turn], self._stored_dtype, region[turn], target
+        )
+        return out
+
+
+def _read_header(path: str) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    try:
+        with Path(path).open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            # Version 3 differs from 2 in the names of fields alone, and images have none.
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            shape, by_columns, dtype = read(file)
+            return tuple(shape), bool(by_columns), dtype, file.tell()
+    except OSError as error:
+        raise FileError(f"{path}: {one_line(error.strerror or error)}") from error
+    except (ValueError, SyntaxError, TypeError) as error:
+        raise FileError(f"{path}: damaged .npy file: {one_line(error)}") from error
+
+
+@dataclass(frozen=True)
+class NpyEncoder:
+    """Writes regions into the partial file."""
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    start: int
+    spec: WriterSpec
+
+    def encode(self, region: Region, pixels: Pixels) -> list[list[int]]:
+        """Write a region; return where it lies."""
+        # Without a memory map: its pages would count as the program's memory.
+        whole = np.ascontiguousarray(pixels, self.dtype)
+        # What follows the last axis along which the region is a part only is one run of bytes.
+        split = max(
+            (axis for axis, part in enumerate(region) if part != slice(0, self.shape[axis])),
+            default=0,
+        )
+        steps = np.cumprod([1, *self.shape[::-1]])[:-1][::-1]
+        with open(self.path, "r+b", buffering=0) as file:  # noqa: PTH123
+            for index in np.ndindex(whole.shape[:split]):
+                places = [part.start + i for part, i in zip(region, index, strict=False)]
+                places += [part.start for part in region[split:]]
+                offset = int(np.dot(places, steps)) * self.dtype.itemsize
+                file.seek(self.start + offset)
+                data = memoryview(np.atleast_1d(whole[index]).data).cast("B")
+                while data:
+                    data = data[file.write(data) :]
+        return [[0, *tile] for tile in self.spec.tiles(region)]
+
+
+class NpyWriter(StoredTiles):
+    """See `lerf_core.io.tiled_writer.TiledWriter`."""
+
+    def __init__(self, path: Path, spec: WriterSpec, *, resume: bool) -> None:
+        self._path = path
+        self._partial, journal = partial_paths(path)
+        resume = resume and self._partial.exists()
+        super().__init__(spec, FileJournal(journal, spec.head(), resume=resume))
+        resume = self.finished_count > 0  # a partial without a journal may be anything
+        header = {
+            "descr": np.lib.format.dtype_to_descr(spec.dtype),
+            "fortran_order": False,
+            "shape": spec.shape,
+        }
+        with self._partial.open("r+b" if resume else "wb") as file:
+            np.lib.format.write_array_header_2_0(file, header)
+            start = file.tell()
+            file.truncate(start + int(np.prod(spec.shape, dtype=object)) * spec.dtype.itemsize)
+        self.encoder = NpyEncoder(str(self._partial), spec.shape, spec.dtype, start, spec)
+
+    def commit(self) -> None:
+        """See `TiledWriter`."""
+        try:
+            with self._partial.open("r+b") as file:
+                os.fsync(file.fileno())
+            self._partial.replace(self._path)
+        except OSError as error:
+            raise unwritable(self._path, error) from error
+        self._journal.remove()
+
+    def abandon(self, *, keep: bool) -> None:
+        """See `TiledWriter`."""
+        if keep and self.finished_count:
+            self._journal.close()
+            return
+        self._journal.remove()
+        self._partial.unlink(missing_ok=True)

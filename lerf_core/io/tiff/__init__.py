@@ -1,0 +1,1 @@
+"""TIFF and BigTIFF: whole, and by tiles."""
