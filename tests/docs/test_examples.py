@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -116,3 +117,20 @@ def test_command_lines_run(page, folder):
             continue
         count += 1
     assert count >= 1, f"{page.name} has no command line of lerf"
+
+
+SCRIPTS = sorted((ROOT / "examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_scripts_run(script, tmp_path, monkeypatch):
+    """Each script writes pictures into the folder that it is given."""
+    monkeypatch.setattr(sys, "argv", [str(script), str(tmp_path)])
+    runpy.run_path(str(script), run_name="__main__")
+    assert any(path.suffix == ".png" for path in tmp_path.iterdir())
+
+
+def test_scripts_are_listed():
+    listed = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    assert all(f"`{script.name}`" in listed for script in SCRIPTS)
+    assert SCRIPTS
