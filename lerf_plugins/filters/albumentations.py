@@ -28,8 +28,8 @@ Examples
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -37,20 +37,29 @@ from albumentations.core.transforms_interface import DualTransform
 from albumentations.core.type_definitions import ALL_TARGETS
 
 from lerf_core import geometry
-from lerf_core.bank import LutBank
-from lerf_core.bank.loading import load_bank
 from lerf_core.errors import InvalidArgumentError
-from lerf_core.validation import check_choice, check_count
+from lerf_core.validation import check_count
+from lerf_plugins.filters.arguments import OPENCV_BORDERS, Bank
+from lerf_plugins.filters.augment.arguments import (
+    AxisRanges,
+    Fill,
+    Range,
+    axis_ranges,
+    border_options,
+    check_sampling,
+    inward_range,
+    number_range,
+    optional_shape,
+    scale_ranges,
+)
+from lerf_plugins.filters.augment.boxes import outline_sides
 from lerf_plugins.filters.augment.placements import (
     Placement,
     affine,
-    axis_ranges,
-    number_range,
     perspective,
     perspective_moves,
     resizing,
 )
-from lerf_plugins.filters.transforms import border_options
 
 __all__ = [
     "Affine",
@@ -63,23 +72,36 @@ __all__ = [
 ]
 
 Array = npt.NDArray[Any]
-Fill = float | Sequence[float]
-Range = float | tuple[float, float]
-AxisRanges = Range | Mapping[str, Range]
 
-# OpenCV's border flags, as which Albumentations takes them.
-_BORDERS = {0: "constant", 1: "edge", 2: "symmetric", 3: "wrap", 4: "reflect"}
+
+class SamplingKeywords(TypedDict, total=False):
+    """How pixels are resampled; see `lerf_core.resize`."""
+
+    bank: Bank
+    alpha: str
+    value_range: tuple[float, float] | None
+    threads: int | None
+
+
+class ResizeKeywords(SamplingKeywords, total=False):
+    """The same of a resize."""
+
+    fast: bool
 
 
 class _Placed(DualTransform):
-    """Base of the transforms: applies to every target what `place` says."""
+    """Base of the transforms: applies to every target what `place` says.
+
+    The host reads its parameters for serialisation, together with those of its subclasses.
+    """
 
     _targets = ALL_TARGETS
     _is_resize = False
 
     def __init__(
         self,
-        bank: LutBank | str | None = None,
+        *,
+        bank: Bank = None,
         alpha: str = "auto",
         value_range: tuple[float, float] | None = None,
         threads: int | None = 1,
@@ -88,8 +110,7 @@ class _Placed(DualTransform):
         if not 0 <= p <= 1:
             raise InvalidArgumentError(f"p must lie in 0..1, got {p!r}")
         super().__init__(p=p)
-        check_choice("alpha", alpha, ("auto", "premultiply", "separate"))
-        load_bank(bank)
+        check_sampling(bank, alpha)
         self.bank, self.alpha, self.value_range, self.threads = bank, alpha, value_range, threads
         self._image_options: dict[str, Any] = {}
         self._mask_options: dict[str, Any] = {}
@@ -105,24 +126,24 @@ class _Placed(DualTransform):
     ) -> dict[str, Any]:
         """Draw the matrix, source to output in pixels, and the result's rows and columns."""
         rows, cols = params["shape"][:2]
-        place = self.place((int(rows), int(cols)))
-        return {"matrix": place.forward, "output_shape": place.output_shape}
+        placement = self.place((int(rows), int(cols)))
+        return {"matrix": placement.forward, "output_shape": placement.output_shape}
 
-    def _place(self, params: Mapping[str, Any]) -> Placement:
+    def _placement(self, params: Mapping[str, Any]) -> Placement:
         rows, cols = params["shape"][:2]
         shape = tuple(params["output_shape"])
         return Placement(np.asarray(params["matrix"]), (rows, cols), shape, self._is_resize)
 
     def apply(self, img: Array, *args: Any, **params: Any) -> Array:  # noqa: ARG002
         """Resample an image, (rows, cols) or (rows, cols, channels)."""
-        return self._place(params).pixels(
+        return self._placement(params).pixels(
             img, channel_axis=_channels(img), bank=self.bank, alpha=self.alpha,
             value_range=self.value_range, threads=self.threads, **self._image_options,
         )  # fmt: skip
 
     def apply_to_mask(self, mask: Array, *args: Any, **params: Any) -> Array:  # noqa: ARG002
         """Move a mask by nearest neighbour."""
-        return self._place(params).labels(
+        return self._placement(params).labels(
             mask, channel_axis=_channels(mask), threads=self.threads, **self._mask_options
         )
 
@@ -130,24 +151,21 @@ class _Placed(DualTransform):
         """Bound the moved corners of boxes, shares of width and height; the host clips them."""
         if len(bboxes) == 0:
             return bboxes
-        place = self._place(params)
-        sides = [
-            np.array([cols, rows, cols, rows], dtype=np.float64)
-            for rows, cols in (place.source_shape, place.output_shape)
-        ]
+        placement = self._placement(params)
+        moved = placement.boxes(bboxes[:, :4] * outline_sides(placement.source_shape))
         result = np.array(bboxes, copy=True)
-        result[:, :4] = place.boxes(bboxes[:, :4] * sides[0]) / sides[1]
+        result[:, :4] = moved / outline_sides(placement.output_shape)
         return result
 
     def apply_to_keypoints(self, keypoints: Array, *args: Any, **params: Any) -> Array:  # noqa: ARG002
         """Move keypoints (x, y, z, angle, scale, ...); angles turn, scales grow by the zoom."""
         if len(keypoints) == 0:
             return keypoints
-        place = self._place(params)
+        placement = self._placement(params)
         points = np.asarray(keypoints[:, :2], dtype=np.float64)
         result = np.array(keypoints, copy=True)
-        result[:, :2] = place.points(points)
-        turn, zoom = place.turn_and_zoom(points)
+        result[:, :2] = placement.points(points)
+        turn, zoom = placement.turn_and_zoom(points)
         result[:, 3] = np.mod(keypoints[:, 3] + turn, 2 * np.pi)
         result[:, 4] = keypoints[:, 4] * zoom
         return result
@@ -157,21 +175,27 @@ def _channels(array: Array) -> int | None:
     return None if array.ndim == 2 else -1
 
 
+def _border_name(border_mode: int | str) -> str:
+    """Return lerf's name of a border, which may be one of OpenCV's flags."""
+    if not isinstance(border_mode, int):
+        return border_mode
+    if border_mode not in OPENCV_BORDERS:
+        raise InvalidArgumentError(
+            f"border_mode must be an OpenCV flag of {sorted(OPENCV_BORDERS)} or a name, "
+            f"got {border_mode!r}"
+        )
+    return OPENCV_BORDERS[border_mode]
+
+
 class _Resized(_Placed):
     """Base of the resizes."""
 
     _is_resize = True
 
     def __init__(
-        self,
-        fast: bool = False,
-        bank: LutBank | str | None = None,
-        alpha: str = "auto",
-        value_range: tuple[float, float] | None = None,
-        threads: int | None = 1,
-        p: float = 1.0,
+        self, *, fast: bool = False, p: float = 1.0, **sampling: Unpack[SamplingKeywords]
     ) -> None:
-        super().__init__(bank, alpha, value_range, threads, p)
+        super().__init__(p=p, **sampling)
         self.fast = fast
         self._image_options = {"fast": fast}
 
@@ -196,18 +220,9 @@ class Resize(_Resized):
     """
 
     def __init__(
-        self,
-        height: int,
-        width: int,
-        *,
-        fast: bool = False,
-        bank: LutBank | str | None = None,
-        alpha: str = "auto",
-        value_range: tuple[float, float] | None = None,
-        threads: int | None = 1,
-        p: float = 1.0,
+        self, height: int, width: int, *, p: float = 1.0, **options: Unpack[ResizeKeywords]
     ) -> None:
-        super().__init__(fast, bank, alpha, value_range, threads, p)
+        super().__init__(p=p, **options)
         self.height, self.width = check_count("height", height), check_count("width", width)
 
     def place(self, shape: tuple[int, int]) -> Placement:
@@ -236,23 +251,13 @@ class RandomScale(_Resized):
     """
 
     def __init__(
-        self,
-        scale_limit: Range = (-0.1, 0.1),
-        *,
-        fast: bool = False,
-        bank: LutBank | str | None = None,
-        alpha: str = "auto",
-        value_range: tuple[float, float] | None = None,
-        threads: int | None = 1,
-        p: float = 0.5,
+        self, scale_limit: Range = (-0.1, 0.1), *, p: float = 0.5, **options: Unpack[ResizeKeywords]
     ) -> None:
-        super().__init__(fast, bank, alpha, value_range, threads, p)
-        limit = (
-            (-abs(scale_limit), abs(scale_limit))
-            if isinstance(scale_limit, (int, float))
-            else scale_limit
-        )
-        self.scale_limit = number_range("scale_limit", limit)
+        super().__init__(p=p, **options)
+        limits = scale_limit
+        if isinstance(scale_limit, (int, float)):
+            limits = (-abs(scale_limit), abs(scale_limit))
+        self.scale_limit = number_range("scale_limit", limits)
         if not self.scale_limit[0] > -1:
             raise InvalidArgumentError(f"scale_limit must lie above -1, got {scale_limit!r}")
 
@@ -282,17 +287,9 @@ class LongestMaxSize(_Resized):
     """
 
     def __init__(
-        self,
-        max_size: int = 1024,
-        *,
-        fast: bool = False,
-        bank: LutBank | str | None = None,
-        alpha: str = "auto",
-        value_range: tuple[float, float] | None = None,
-        threads: int | None = 1,
-        p: float = 1.0,
+        self, max_size: int = 1024, *, p: float = 1.0, **options: Unpack[ResizeKeywords]
     ) -> None:
-        super().__init__(fast, bank, alpha, value_range, threads, p)
+        super().__init__(p=p, **options)
         self.max_size = check_count("max_size", max_size)
 
     def _side(self, shape: tuple[int, int]) -> int:
@@ -376,13 +373,10 @@ class Affine(_Placed):
         border_mode: int | str = 0,
         fill: Fill = 0.0,
         fill_mask: Fill = 0.0,
-        bank: LutBank | str | None = None,
-        alpha: str = "auto",
-        value_range: tuple[float, float] | None = None,
-        threads: int | None = 1,
         p: float = 0.5,
+        **sampling: Unpack[SamplingKeywords],
     ) -> None:
-        super().__init__(bank, alpha, value_range, threads, p)
+        super().__init__(p=p, **sampling)
         if translate_percent is not None and translate_px is not None:
             raise InvalidArgumentError(
                 "give translate_percent or translate_px, "
@@ -391,15 +385,15 @@ class Affine(_Placed):
         self.scale, self.rotate, self.shear = scale, rotate, shear
         self.translate_percent, self.translate_px = translate_percent, translate_px
         self.fit_output, self.keep_ratio = fit_output, keep_ratio
-        self._scale = axis_ranges("scale", scale, 1.0)
-        if not min(low for low, _ in self._scale.values()) > 0:
-            raise InvalidArgumentError(f"scale must be positive, got {scale!r}")
+        self._scale = scale_ranges(scale)
         self._rotate = number_range("rotate", rotate)
         self._shear = axis_ranges("shear", shear, 0.0)
         self._share = axis_ranges("translate_percent", translate_percent or 0.0, 0.0)
         self._pixels = axis_ranges("translate_px", translate_px or 0.0, 0.0)
         self.border_mode, self.fill, self.fill_mask = border_mode, fill, fill_mask
-        self._image_options, self._mask_options = _border(border_mode, fill, fill_mask)
+        self._image_options, self._mask_options = border_options(
+            _border_name(border_mode), fill, fill_mask
+        )
 
     def place(self, shape: tuple[int, int]) -> Placement:
         """See the base class."""
@@ -420,18 +414,6 @@ class Affine(_Placed):
         ends = [(int(low), int(high)) for low, high in (self._pixels["x"], self._pixels["y"])]
         across, down = (self.py_random.randint(*pair) for pair in ends)
         return across, down
-
-
-def _border(
-    border_mode: int | str, fill: Fill, fill_mask: Fill
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    mode = _BORDERS.get(border_mode) if isinstance(border_mode, int) else border_mode
-    if mode is None:
-        raise InvalidArgumentError(
-            f"border_mode must be an OpenCV flag of {sorted(_BORDERS)} or a name, "
-            f"got {border_mode!r}"
-        )
-    return border_options(mode, fill, fill_mask)
 
 
 class Perspective(_Placed):
@@ -458,20 +440,12 @@ class Perspective(_Placed):
     """
 
     def __init__(
-        self,
-        scale: Range = (0.05, 0.1),
-        *,
-        bank: LutBank | str | None = None,
-        alpha: str = "auto",
-        value_range: tuple[float, float] | None = None,
-        threads: int | None = 1,
-        p: float = 0.5,
+        self, scale: Range = (0.05, 0.1), *, p: float = 0.5, **sampling: Unpack[SamplingKeywords]
     ) -> None:
-        super().__init__(bank, alpha, value_range, threads, p)
-        self.scale = number_range("scale", (0, scale) if isinstance(scale, (int, float)) else scale)
-        if not self.scale[0] >= 0:
-            raise InvalidArgumentError(f"scale must not be negative, got {scale!r}")
-        self._image_options, self._mask_options = _border("edge", 0.0, 0.0)
+        super().__init__(p=p, **sampling)
+        limits = (0, scale) if isinstance(scale, (int, float)) else scale
+        self.scale = inward_range(limits, scale)
+        self._image_options, self._mask_options = border_options("edge", 0.0, 0.0)
 
     def place(self, shape: tuple[int, int]) -> Placement:
         """See the base class."""
@@ -511,20 +485,16 @@ class Warp(_Placed):
         border_mode: int | str = 0,
         fill: Fill = 0.0,
         fill_mask: Fill = 0.0,
-        bank: LutBank | str | None = None,
-        alpha: str = "auto",
-        value_range: tuple[float, float] | None = None,
-        threads: int | None = 1,
         p: float = 1.0,
+        **sampling: Unpack[SamplingKeywords],
     ) -> None:
-        super().__init__(bank, alpha, value_range, threads, p)
+        super().__init__(p=p, **sampling)
         self.matrix = geometry.as_homography(matrix).tolist()
-        self.output_shape = None
-        if output_shape is not None:
-            rows, cols = output_shape
-            self.output_shape = check_count("rows", rows), check_count("cols", cols)
+        self.output_shape = optional_shape(output_shape)
         self.border_mode, self.fill, self.fill_mask = border_mode, fill, fill_mask
-        self._image_options, self._mask_options = _border(border_mode, fill, fill_mask)
+        self._image_options, self._mask_options = border_options(
+            _border_name(border_mode), fill, fill_mask
+        )
 
     def place(self, shape: tuple[int, int]) -> Placement:
         """See the base class."""

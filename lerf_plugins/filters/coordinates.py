@@ -64,27 +64,28 @@ def at_positions(values: Array, positions: Floats, axis: int) -> Array:
     """
     size = values.shape[axis]
     if values.dtype.kind in "Mm":
-        values = _finer(values)
+        values = _in_nanoseconds(values)
     index = np.clip(np.floor(positions), 0, size - 2).astype(np.int64)
     shape = [1] * values.ndim
     shape[axis] = len(positions)
-    part = (positions - index).reshape(shape)
+    fraction = (positions - index).reshape(shape)
     if values.dtype.kind in "Mm":
-        left, right = (_take(values, places, axis) for places in (index, index + 1))
-        return _between_dates(left, right, part)
+        left, right = _take(values, index, axis), _take(values, index + 1, axis)
+        return _between_dates(left, right, fraction)
     dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
     values = values.astype(np.float64)
     if isinstance(values, np.ndarray) and values.ndim == 1 and _is_straight(values, dtype):
         step = (values[-1] - values[0]) / (size - 1)
         return (values[0] + positions * step).astype(dtype)
-    left, right = (_take(values, places, axis) for places in (index, index + 1))
-    return (left + part * (right - left)).astype(dtype)
+    left, right = _take(values, index, axis), _take(values, index + 1, axis)
+    return (left + fraction * (right - left)).astype(dtype)
 
 
 def _take(values: Array, index: npt.NDArray[np.int64], axis: int) -> Array:
-    place: list[Any] = [slice(None)] * values.ndim
-    place[axis] = index
-    return values[tuple(place)]
+    """Return the values at indices along an axis."""
+    selection: list[Any] = [slice(None)] * values.ndim
+    selection[axis] = index
+    return values[tuple(selection)]
 
 
 def _is_straight(values: Floats, dtype: np.dtype[Any]) -> bool:
@@ -94,18 +95,19 @@ def _is_straight(values: Floats, dtype: np.dtype[Any]) -> bool:
     return bool(np.abs(values - line).max() <= rounding)
 
 
-def _finer(values: Array) -> Array:
-    """Return dates in nanoseconds where they can be so told: half a second is some."""
+def _in_nanoseconds(values: Array) -> Array:
+    """Return dates in nanoseconds, which hold half a second, where these hold the dates."""
     if not isinstance(values, np.ndarray):
         return values
     fine = values.astype(f"{values.dtype.kind}8[ns]")
     return fine if np.array_equal(fine.astype(values.dtype), values, equal_nan=True) else values
 
 
-def _between_dates(left: Array, right: Array, part: Floats) -> Array:
+def _between_dates(left: Array, right: Array, fraction: Floats) -> Array:
+    """Return the dates at a fraction of the way from left to right, rounded; NaT stays NaT."""
     step = right - left
     with np.errstate(invalid="ignore"):  # of NaT, which the last term brings back
-        moved = np.rint(part * step.astype(np.int64)).astype(np.int64)
+        moved = np.rint(fraction * step.astype(np.int64)).astype(np.int64)
     return left + moved.astype(step.dtype) + (step - step)
 
 
@@ -133,12 +135,9 @@ def moved_transform(
     (5.0, 0.0, 500.0, 0.0, -5.0, 80.0)
     """
     a, b, c, d, e, f = numbers
-    (row, col), (down, across) = (
-        [
-            (old - new / factor) / 2
-            for old, new, factor in zip(shape, out_shape, scale, strict=True)
-        ],
-        [1 / factor for factor in scale],
+    down, across = (1 / factor for factor in scale)
+    row, col = (
+        (old - new / factor) / 2 for old, new, factor in zip(shape, out_shape, scale, strict=True)
     )
     return (
         a * across, b * down, c + a * col + b * row,

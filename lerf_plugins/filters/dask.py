@@ -18,13 +18,12 @@ source and result coincide.
 
 from __future__ import annotations
 
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import dask.array as da
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank import LutBank
 from lerf_core.chunked import rescale, resize, warp
 from lerf_core.chunked.functions import Keywords
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
@@ -32,11 +31,11 @@ from lerf_core.execution.plan import Plan, plan_rescale
 from lerf_core.options import spatial_axes
 from lerf_core.sampling.windows import Block, Window
 from lerf_core.validation import check_count
+from lerf_plugins.filters.arguments import Bank
 
 __all__ = ["depth", "resample_block", "rescale", "rescale_blocks", "resize", "warp"]
 
 Image = npt.NDArray[Any]
-Bank = LutBank | str | None
 Indices = npt.NDArray[np.int64]
 
 # An image that is larger than whatever a pixel in its middle depends on.
@@ -150,65 +149,72 @@ def resample_block(
     info = block_info[0]
     if channel_axis is not None and info["num-chunks"][channel_axis] > 1:
         raise InvalidArgumentError(f"channel_axis {channel_axis} must lie in one chunk: rechunk it")
-    places = [_place(info, axis, overlap) for axis in axes]
+    extents = [_BlockExtent.of(info, axis, overlap) for axis in axes]
     shape = list(block.shape)
-    for axis, place in zip(axes, places, strict=True):
-        shape[axis] = place.size
+    for axis, extent in zip(axes, extents, strict=True):
+        shape[axis] = extent.size
     plan = _plan(tuple(shape), block.dtype, scale, bank, options)
-    ends = [end * scale for place in places for end in (place.first, place.stop)]
+    ends = [end * scale for extent in extents for end in (extent.first, extent.stop)]
     (piece,) = plan.pieces(Block(*ends))
     if piece.windows is None:
         raise InvalidArgumentError(f"the block is empty: {ends}")
-    for axis, place, window in zip(axes, places, piece.windows, strict=True):
-        block = np.take(block, place.within(window, plan.options.mode), axis=axis)
+    for axis, extent, window in zip(axes, extents, piece.windows, strict=True):
+        index = extent.indices(window, plan.options.mode, overlap)
+        block = np.take(block, index, axis=axis)
     return plan.compute_piece(piece, block)
 
 
-class _Place:
-    """Where a block lies along an axis of the image.
+class _BlockExtent(NamedTuple):
+    """Where a block of ``map_overlap`` lies along an axis of the image.
 
     Attributes
     ----------
     size : int
         Pixels of the image's axis.
+    low, high : int
+        The pixels that the block holds, shared ones included.
     first, stop : int
         The block's own pixels.
     """
 
-    def __init__(self, info: Any, axis: int, overlap: int) -> None:
-        # dask speaks of the array in which what is shared is there twice.
-        blocks, number = info["num-chunks"][axis], info["chunk-location"][axis]
-        low, high = info["array-location"][axis]
-        self.size = info["shape"][axis] - 2 * overlap * (blocks - 1)
-        self.low = low - 2 * overlap * number
-        self.high = self.low + high - low
-        self.first = self.low + (overlap if number > 0 else 0)
-        self.stop = self.high - (overlap if number < blocks - 1 else 0)
-        self.overlap = overlap
+    size: int
+    low: int
+    high: int
+    first: int
+    stop: int
 
-    def within(self, window: Window, mode: str) -> Indices:
-        """Where in the block the pixels of a window are."""
+    @classmethod
+    def of(cls, info: Any, axis: int, overlap: int) -> _BlockExtent:
+        """Read it from dask's block info, which counts what blocks share in both of them."""
+        blocks, number = info["num-chunks"][axis], info["chunk-location"][axis]
+        start, end = info["array-location"][axis]
+        size = info["shape"][axis] - 2 * overlap * (blocks - 1)
+        low = start - 2 * overlap * number
+        high = low + end - start
+        first = low + (overlap if number > 0 else 0)
+        stop = high - (overlap if number < blocks - 1 else 0)
+        if not 0 <= first < stop <= size:
+            raise InvalidArgumentError(
+                "overlap must be the depth given to map_overlap, with boundary='none', got "
+                f"{overlap}"
+            )
+        return cls(size, low, high, first, stop)
+
+    def indices(self, window: Window, mode: str, overlap: int) -> Indices:
+        """Return where in the block the pixels of a window are, beyond a border of a mode too."""
         index: Indices = window.sources(mode) - self.low
         if index.min() < 0 or index.max() >= self.high - self.low:
             raise InvalidArgumentError(
-                f"an overlap of {self.overlap} pixels is too small for mode {mode!r}: "
+                f"an overlap of {overlap} pixels is too small for mode {mode!r}: "
                 f"see `depth`; mode 'wrap' needs `rescale`"
             )
         return index
 
 
-def _place(info: Any, axis: int, overlap: int) -> _Place:
-    place = _Place(info, axis, overlap)
-    if not 0 <= place.first < place.stop <= place.size:
-        raise InvalidArgumentError(
-            f"overlap must be the depth given to map_overlap, with boundary='none', got {overlap}"
-        )
-    return place
-
-
 def _plan(
     shape: tuple[int, ...], dtype: np.dtype[Any], scale: int, bank: Bank, options: dict[str, Any]
 ) -> Plan:
+    """Plan a rescale by a whole factor, with border "edge" unless `options` name one."""
     try:
         factor = check_count("scale", scale)
     except InvalidTypeError as error:
@@ -265,8 +271,8 @@ def rescale_blocks(
     array = array.rechunk(lengths)
     depths = {along: overlap if along in rows_and_cols else 0 for along in range(array.ndim)}
     chunks = tuple(
-        tuple(length * scale for length in some) if along in rows_and_cols else some
-        for along, some in enumerate(array.chunks)
+        tuple(length * scale for length in axis_chunks) if along in rows_and_cols else axis_chunks
+        for along, axis_chunks in enumerate(array.chunks)
     )
     meta = np.empty((0,) * array.ndim, plan.result_dtype)
     result: da.Array = dask_array.map_overlap(

@@ -57,7 +57,13 @@ Dims = tuple[Hashable, Hashable]
 #: A DataArray or a Dataset: out comes what went in.
 Holder = TypeVar("Holder")
 
-_KNOWN = (("y", "x"), ("lat", "lon"), ("latitude", "longitude"), ("row", "col"), ("rows", "cols"))
+_USUAL_DIMS = (
+    ("y", "x"),
+    ("lat", "lon"),
+    ("latitude", "longitude"),
+    ("row", "col"),
+    ("rows", "cols"),
+)
 _NODATA = ("_FillValue", "missing_value", "nodata")
 # What a variable's encoding says of its old shape.
 _OF_SHAPE = ("chunksizes", "preferred_chunks", "chunks", "original_shape", "contiguous", "shards")
@@ -145,7 +151,7 @@ def rescale(
     array : xarray.DataArray or xarray.Dataset
         As for `resize`, and so are all other parameters.
     scale : float, {dimension: float} or (rows, cols)
-        Factor of the number of pixels: ``ceil(size * scale)`` an axis. A dimension that is not
+        Factor of the number of pixels: ``ceil(size * scale)`` per axis. A dimension that is not
         named keeps its length.
 
     Returns
@@ -162,10 +168,10 @@ def rescale(
     dataset = _as_dataset(array)
     dims = _dims_of(array, dims, scale, channel_dim)
     shape = (dataset.sizes[dims[0]], dataset.sizes[dims[1]])
-    named = (
-        scale if isinstance(scale, Mapping) else (scale, scale) if np.ndim(scale) == 0 else scale
-    )
-    factors = check_scale(_pair("scale", named, dims, (1.0, 1.0)))
+    given: Any = scale
+    if not isinstance(scale, Mapping) and np.ndim(scale) == 0:
+        given = (scale, scale)
+    factors = check_scale(_pair("scale", given, dims, (1.0, 1.0)))
     grid = _Grid(dims, shape, rescaled_shape(shape, factors), factors)
     values = _Values("rescale", factors, dims, channel_dim, value_range, nodata, keywords)
     result: Holder = _like(array, _resized(dataset, values, grid))
@@ -229,7 +235,8 @@ def warp(
         for name, variable in dataset.data_vars.items()
         if set(dims) <= set(variable.dims)
     }
-    result: Holder = _like(array, _assembled(dataset, dims, new, coords or {}, _without_place))
+    dataset = _assembled(dataset, dims, new, coords or {}, _without_location)
+    result: Holder = _like(array, dataset)
     return result
 
 
@@ -248,13 +255,16 @@ class _Grid:
     @property
     def changes(self) -> dict[Hashable, tuple[int, float]]:
         """New length and factor of each dimension that is resampled."""
-        every = zip(self.dims, self.shape, self.out_shape, self.scale, strict=True)
-        return {dim: (new, by) for dim, old, new, by in every if (new, by) != (old, 1)}
+        sides = zip(self.dims, self.shape, self.out_shape, self.scale, strict=True)
+        return {dim: (new, factor) for dim, old, new, factor in sides if (new, factor) != (old, 1)}
 
     def coordinate(self, variable: Any) -> Any | None:
         """Return a coordinate of the new pixels; None: there is no rule for it."""
-        axes = {variable.dims.index(dim): how for dim, how in self.changes.items()
-                if dim in variable.dims}  # fmt: skip
+        axes = {
+            variable.dims.index(dim): change
+            for dim, change in self.changes.items()
+            if dim in variable.dims
+        }
         if not axes:
             return variable
         data = interpolated(variable.data if _is_lazy(variable.data) else variable.values, axes)
@@ -295,8 +305,10 @@ def _numbers(value: Any, count: int = 6) -> tuple[float, ...] | None:
 
 def _resized(dataset: Any, values: _Values, grid: _Grid) -> Any:
     """Return a Dataset with all that lies on the grid resized."""
-    bounds = {one.attrs.get("bounds", one.encoding.get("bounds")) for one in
-              (dataset.variables[name] for name in dataset.coords)}  # fmt: skip
+    coordinates = [dataset.variables[name] for name in dataset.coords]
+    bounds = {
+        variable.attrs.get("bounds", variable.encoding.get("bounds")) for variable in coordinates
+    }
     new: dict[Hashable, Any] = {}
     for name, variable in dataset.variables.items():
         if not set(grid.dims) & set(variable.dims):
@@ -305,9 +317,9 @@ def _resized(dataset: Any, values: _Values, grid: _Grid) -> Any:
             new[name] = values.resampled(name, variable)
         elif name not in bounds or not set(grid.changes) & set(variable.dims):
             new[name] = grid.coordinate(variable)
-    kept = {name: one for name, one in new.items() if one is not None}
-    coords = {name: kept.pop(name) for name in list(kept) if name in dataset.coords}
-    return _assembled(dataset, grid.dims, kept, coords, grid.attributes)
+    data = {name: variable for name, variable in new.items() if variable is not None}
+    coords = {name: data.pop(name) for name in list(data) if name in dataset.coords}
+    return _assembled(dataset, grid.dims, data, coords, grid.attributes)
 
 
 def _assembled(
@@ -318,7 +330,9 @@ def _assembled(
     attributes: Callable[[Mapping[Any, Any]], dict[Any, Any]],
 ) -> Any:
     """Return a Dataset with new data and coordinates for all that had one of the dimensions."""
-    touched = [name for name, one in dataset.variables.items() if set(dims) & set(one.dims)]
+    touched = [
+        name for name, variable in dataset.variables.items() if set(dims) & set(variable.dims)
+    ]
     result = dataset.drop_vars(touched).assign(data).assign_coords(coords)
     # New variables: those that nothing else changes are the input's own.
     for name, variable in list(result.variables.items()):
@@ -326,14 +340,15 @@ def _assembled(
         if set(attrs) != set(variable.attrs) or any(
             attrs[key] is not value for key, value in variable.attrs.items()
         ):
-            one = {name: xr.Variable(variable.dims, variable.data, attrs, variable.encoding)}
-            result = result.assign_coords(one) if name in result.coords else result.assign(one)
+            new = {name: xr.Variable(variable.dims, variable.data, attrs, variable.encoding)}
+            result = result.assign_coords(new) if name in result.coords else result.assign(new)
     order = [name for name in dataset.data_vars if name in result.data_vars]
     variables = {name: result.variables[name] for name in order}
     return xr.Dataset(variables, coords=result.coords, attrs=attributes(dataset.attrs))
 
 
-def _without_place(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
+def _without_location(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return attributes without those that say where pixels lie."""
     return {k: v for k, v in attrs.items() if k not in ("GeoTransform", "transform", "res")}
 
 
@@ -360,41 +375,45 @@ class _Values:
         data = variable.transpose(*order).data
         axis = -1 if channels else None
         # With an axis before them, three columns are not taken for colours.
-        lone = axis is None and data.ndim == 3
+        has_new_axis = axis is None and data.ndim == 3
         try:
-            result = self._called(data[None] if lone else data, axis, variable.attrs)
+            result = self._called(data[None] if has_new_axis else data, axis, variable.attrs)
         except InvalidTypeError as error:
-            what = "" if name == _LONE else f"variable {name!r}: "
-            raise InvalidTypeError(f"{what}{error}") from error
+            subject = "" if name == _LONE else f"variable {name!r}: "
+            raise InvalidTypeError(f"{subject}{error}") from error
         encoding = {k: v for k, v in variable.encoding.items() if k not in _OF_SHAPE}
-        made = xr.Variable(order, result[0] if lone else result, variable.attrs, encoding)
-        return made.transpose(*variable.dims)
+        result = result[0] if has_new_axis else result
+        return xr.Variable(order, result, variable.attrs, encoding).transpose(*variable.dims)
 
     def _called(self, data: Any, channel_axis: int | None, attrs: Mapping[Any, Any]) -> Any:
+        """Call the function for an array whose rows and columns are the last axes but channels."""
         nodata = _missing(attrs, data.dtype) if self.nodata is None else self.nodata
         options: dict[str, Any] = {**self.keywords, "channel_axis": channel_axis, "nodata": nodata}
         options["value_range"] = self._range(data, nodata)
         if self.function == "warp" and "cval" not in options:
             channels = 1 if channel_axis is None else data.shape[channel_axis]
-            options["cval"] = _beyond(data.dtype, channels, nodata, options.get("alpha", "auto"))
+            options["cval"] = _border_value(
+                data.dtype, channels, nodata, options.get("alpha", "auto")
+            )
         if _is_lazy(data):
             return getattr(chunked, self.function)(data, self.argument, **options)
         options = {name: value for name, value in options.items() if name not in _LAZY}
         return getattr(lerf_core, self.function)(np.asarray(data), self.argument, **options)
 
     def _range(self, data: Any, nodata: float | None) -> tuple[float, float] | None:
+        """Return the value range of an array; "auto" computes one of dask."""
         if not isinstance(self.value_range, str):
             return self.value_range
         if self.value_range != "auto":
             raise InvalidArgumentError(
                 f"value_range must be (low, high), 'auto' or None, got {self.value_range!r}"
             )
-        known = np.isfinite(data) if nodata is None else np.isfinite(data) & (data != nodata)
-        where: Any = da.where if _is_lazy(data) else np.where
-        ends = where(known, data, np.inf).min(), where(known, data, -np.inf).max()
+        is_valid = np.isfinite(data) if nodata is None else np.isfinite(data) & (data != nodata)
+        select: Any = da.where if _is_lazy(data) else np.where
+        ends = select(is_valid, data, np.inf).min(), select(is_valid, data, -np.inf).max()
         compute: Any = da.compute  # which has no types
         low, high = (float(end) for end in (compute(*ends) if _is_lazy(data) else ends))
-        # Nothing known, or all the same: any range will do.
+        # Nothing valid, or all the same: any range will do.
         return (low, high) if low < high else (low, low + 1) if low == high else None
 
 
@@ -403,7 +422,7 @@ def _is_lazy(data: Any) -> bool:
 
 
 def _missing(attrs: Mapping[Any, Any], dtype: np.dtype[Any]) -> float | None:
-    """The missing value that attributes name, if the dtype can hold it; NaN is missing anyway."""
+    """Return the missing value of attributes if the dtype can hold it; NaN is missing anyway."""
     for name in _NODATA:
         value = np.asarray(attrs.get(name))
         if value.size == 1 and value.dtype.kind in "iuf":
@@ -418,8 +437,8 @@ def _holds(dtype: np.dtype[Any], number: float) -> bool:
     return info is not None and info.min <= number <= info.max and float(number).is_integer()
 
 
-def _beyond(dtype: np.dtype[Any], channels: int, nodata: float | None, alpha: str) -> float:
-    """What lies beyond the border of a warp."""
+def _border_value(dtype: np.dtype[Any], channels: int, nodata: float | None, alpha: str) -> float:
+    """Return what lies beyond a warp's border: transparency, the missing value, NaN, or else 0."""
     transparent = channels in (2, 4) and alpha != "separate"
     if transparent or alpha == "premultiply":
         return 0.0
@@ -432,6 +451,7 @@ def _beyond(dtype: np.dtype[Any], channels: int, nodata: float | None, alpha: st
 
 
 def _as_dataset(array: Any) -> Any:
+    """Return a Dataset; a DataArray becomes one of a single variable."""
     if isinstance(array, xr.Dataset):
         return array
     if not isinstance(array, xr.DataArray):
@@ -466,7 +486,8 @@ def _dims_of(array: Any, dims: Any, named: Any, channel_dim: Hashable | None) ->
 
 
 def _guessed(array: Any, present: list[Any], names: list[Any], channel_dim: Any) -> Any:
-    for pair in _KNOWN:
+    """Return the rows and columns of an array whose sizes or scales name some dimensions."""
+    for pair in _USUAL_DIMS:
         if set(pair) <= set(present) and set(names) <= set(pair):
             return pair
     if len(names) == 2:
@@ -478,7 +499,7 @@ def _guessed(array: Any, present: list[Any], names: list[Any], channel_dim: Any)
 
 
 def _pair(name: str, value: Any, dims: Dims, default: Sequence[Any]) -> tuple[Any, ...]:
-    """Return what is said of rows and of columns."""
+    """Return the values of rows and columns; `default` is for those that are not named."""
     if isinstance(value, Mapping):
         if not value or not set(value) <= set(dims):
             raise InvalidArgumentError(f"{name} must name some of {dims}, got {dict(value)!r}")

@@ -9,7 +9,7 @@ image spans 0..width and 0..height, so that pixel centre c lies at c + 0.5.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,36 +18,12 @@ import numpy.typing as npt
 
 import lerf_core
 from lerf_core import geometry
-from lerf_core.errors import InvalidArgumentError
-from lerf_core.validation import check_choice
 
-__all__ = [
-    "BOX_FORMATS",
-    "MOST_INWARD",
-    "Placement",
-    "affine",
-    "axis_ranges",
-    "number_range",
-    "perspective",
-    "perspective_moves",
-    "resizing",
-    "to_corners",
-    "to_format",
-]
+__all__ = ["MOST_INWARD", "Placement", "affine", "perspective", "perspective_moves", "resizing"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 
-#: Box formats: the order of the four numbers, and whether they are shares of width and height.
-BOX_FORMATS = {
-    "pascal_voc": ("xyxy", False),
-    "xyxy": ("xyxy", False),
-    "albumentations": ("xyxy", True),
-    "coco": ("xywh", False),
-    "xywh": ("xywh", False),
-    "yolo": ("cxcywh", True),
-    "cxcywh": ("cxcywh", False),
-}
 #: Corners move inward by at most this share of a side: from a third on, the four can be on no
 #: convex quadrilateral.
 MOST_INWARD = 0.32
@@ -167,15 +143,15 @@ class Placement:
 
 
 def _in_front(polygon: Floats, depth: Floats) -> Floats:
-    """Clip a polygon where its depth falls below the least."""
+    """Clip a polygon, (N, 2), where its corners' depths, (N,), fall below the least that counts."""
     corners: list[Floats] = []
     value = depth - _LEAST_DEPTH
     following = zip(np.roll(polygon, -1, axis=0), np.roll(value, -1), strict=True)
-    for here, a, (there, b) in zip(polygon, value, following, strict=True):
+    for corner, a, (next_corner, b) in zip(polygon, value, following, strict=True):
         if a >= 0:
-            corners.append(here)
+            corners.append(corner)
         if (a >= 0) != (b >= 0):
-            corners.append(here + (there - here) * (a / (a - b)))
+            corners.append(corner + (next_corner - corner) * (a / (a - b)))
     return np.array(corners).reshape(-1, 2)
 
 
@@ -244,8 +220,8 @@ def perspective(shape: tuple[int, int], moves: Floats) -> Placement:
     """
     side = np.array([shape[1], shape[0]], dtype=np.float64)
     outline = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
-    seen = outline + np.clip(moves, 0, MOST_INWARD) * np.where(outline > 0, -1.0, 1.0)
-    forward = geometry.homography_from_points(seen * side - 0.5, outline * side - 0.5)
+    quadrilateral = outline + np.clip(moves, 0, MOST_INWARD) * np.where(outline > 0, -1.0, 1.0)
+    forward = geometry.homography_from_points(quadrilateral * side - 0.5, outline * side - 0.5)
     return Placement(forward, shape, shape)
 
 
@@ -253,72 +229,3 @@ def perspective_moves(rng: np.random.Generator, scale: float) -> Floats:
     """Draw the moves of `perspective`: sizes of normal numbers with standard deviation `scale`."""
     moves: Floats = np.clip(np.abs(rng.normal(0.0, scale, (4, 2))), 0, MOST_INWARD)
     return moves
-
-
-# -- boxes ------------------------------------------------------------------------------
-
-
-def to_corners(boxes: Floats, box_format: str, shape: tuple[int, int]) -> Floats:
-    """Return boxes as (left, top, right, bottom) in pixels, (N, 4).
-
-    Examples
-    --------
-    >>> to_corners(np.array([[0.5, 0.5, 1.0, 0.5]]), "yolo", (10, 20)).tolist()
-    [[0.0, 2.5, 20.0, 7.5]]
-    """
-    order, is_share = _box_format(box_format)
-    first, second = boxes[:, :2], boxes[:, 2:]
-    if order == "xywh":
-        second = first + second
-    elif order == "cxcywh":
-        first, second = first - second / 2, first + second / 2
-    corners = np.concatenate([first, second], axis=1)
-    return corners * _sides(shape) if is_share else corners
-
-
-def to_format(corners: Floats, box_format: str, shape: tuple[int, int]) -> Floats:
-    """Return boxes in a format from (left, top, right, bottom) in pixels; as `to_corners`."""
-    order, is_share = _box_format(box_format)
-    if is_share:
-        corners = corners / _sides(shape)
-    first, second = corners[:, :2], corners[:, 2:]
-    if order == "xyxy":
-        return corners
-    if order == "cxcywh":
-        return np.concatenate([(first + second) / 2, second - first], axis=1)
-    return np.concatenate([first, second - first], axis=1)
-
-
-def _box_format(box_format: str) -> tuple[str, bool]:
-    check_choice("box_format", box_format, tuple(BOX_FORMATS))
-    return BOX_FORMATS[box_format]
-
-
-def _sides(shape: tuple[int, int]) -> Floats:
-    return np.array([shape[1], shape[0], shape[1], shape[0]], dtype=np.float64)
-
-
-# -- ranges to draw from ----------------------------------------------------------------
-
-
-def axis_ranges(name: str, value: Any, default: float) -> dict[str, tuple[float, float]]:
-    """Return the ranges of x and y from a number, a range, or {"x": ..., "y": ...} of those."""
-    if not isinstance(value, Mapping):
-        return {"x": number_range(name, value), "y": number_range(name, value)}
-    if not value or set(value) - {"x", "y"}:
-        raise InvalidArgumentError(f"{name} takes the keys x and y, got {value!r}")
-    return {axis: number_range(name, value.get(axis, default)) for axis in ("x", "y")}
-
-
-def number_range(name: str, value: Any) -> tuple[float, float]:
-    """Return (low, high) from a number, which stands for itself alone, or a pair."""
-    try:
-        ends = np.array(value, dtype=np.float64)
-        low, high = (float(end) for end in np.broadcast_to(ends, (2,)))
-    except (TypeError, ValueError) as error:
-        raise InvalidArgumentError(
-            f"{name} must be a number or (low, high), got {value!r}"
-        ) from error
-    if not (np.isfinite([low, high]).all() and low <= high):
-        raise InvalidArgumentError(f"{name} must be finite, low before high, got {value!r}")
-    return low, high

@@ -1,0 +1,130 @@
+"""What hosts' arguments are to `lerf_core`: sizes, borders, channels, banks, value ranges."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.bank import LutBank
+from lerf_core.bank.loading import SHRINKING_BANK
+from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+
+__all__ = [
+    "OPENCV_BORDERS",
+    "SCIPY_BORDERS",
+    "Bank",
+    "Pixels",
+    "as_index",
+    "bank_for_factors",
+    "channel_keywords",
+    "check_sides",
+    "extremes",
+    "measured_range",
+]
+
+Bank = LutBank | str | None
+Pixels = npt.NDArray[Any]
+
+#: lerf's border modes (`numpy.pad`'s names) by OpenCV's flags, which Albumentations takes as well.
+OPENCV_BORDERS = {0: "constant", 1: "edge", 2: "symmetric", 3: "wrap", 4: "reflect"}
+#: scipy.ndimage's names of lerf's border modes.
+SCIPY_BORDERS = {
+    "constant": "grid-constant",
+    "edge": "nearest",
+    "reflect": "mirror",
+    "symmetric": "reflect",
+    "wrap": "grid-wrap",
+}
+
+
+def as_index(name: str, value: Any, expected: str = "an integer") -> int:
+    """Return a whole number of any integer type.
+
+    Raises
+    ------
+    InvalidTypeError
+        If it is none; the message calls it `name`, and says what was `expected`.
+    """
+    try:
+        return operator.index(value)
+    except TypeError as error:
+        raise InvalidTypeError(f"{name} must be {expected}, got {value!r}") from error
+
+
+def check_sides(name: str, size: Any, least: int = 1) -> tuple[int, int]:
+    """Return a size (width, height) as integers of at least `least` pixels.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is no pair of integers, or one of them is smaller; the message calls it `name`.
+    """
+    try:
+        width, height = (operator.index(side) for side in size)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgumentError(
+            f"{name} must be (width, height) in whole pixels, got {size!r}"
+        ) from error
+    if min(width, height) < least:
+        raise InvalidArgumentError(f"{name} must be positive, got {size!r}")
+    return width, height
+
+
+def channel_keywords(pixels: Pixels, alpha: str = "separate") -> dict[str, Any]:
+    """Return `lerf_core`'s keywords for an image (rows, cols) or (rows, cols, channels)."""
+    return {"channel_axis": -1, "alpha": alpha} if pixels.ndim == 3 else {}
+
+
+def bank_for_factors(bank: Bank, factors: Sequence[float], *, smooth: bool) -> Bank:
+    """Return the bank to resample with, by the rule of `lerf_core.resize`.
+
+    Parameters
+    ----------
+    bank : LutBank, str, path or None
+        The one that was asked for. None: the analytic one where an anti-aliased image grows along
+        no axis, as trained tables know enlarging alone; else the default one.
+    factors : sequence of float
+        Output pixels per source pixel, along each axis.
+    smooth : bool
+        Whether shrinking is anti-aliased, by lerf or before it.
+    """
+    return SHRINKING_BANK if bank is None and smooth and max(factors) <= 1 else bank
+
+
+def extremes(pixels: Pixels, counted: npt.NDArray[np.bool_]) -> tuple[float, float] | None:
+    """Return the least and the greatest of the values that count; None: none does.
+
+    Parameters
+    ----------
+    pixels : ndarray of real numbers
+    counted : ndarray of bool
+        Of the same shape.
+    """
+    values = pixels if counted.all() else pixels[counted]
+    return (float(values.min()), float(values.max())) if values.size else None
+
+
+def measured_range(pixels: Pixels, *, is_unit_scaled: bool) -> tuple[float, float] | None:
+    """Return the value range of an image whose dtype does not tell it.
+
+    Parameters
+    ----------
+    pixels : ndarray of integers or floats
+    is_unit_scaled : bool
+        Whether values that all lie in 0..1 are shares of a full scale.
+
+    Returns
+    -------
+    (float, float) or None
+        The least and the greatest finite value; of a constant image a range that begins there.
+        None, which is 0..1 to `lerf_core`: no value is finite, or all are shares.
+    """
+    ends = extremes(pixels, np.isfinite(pixels))
+    if ends is None or (is_unit_scaled and ends[0] >= 0 and ends[1] <= 1):
+        return None
+    low, high = ends
+    return (low, high) if low < high else (low, low + max(1.0, abs(low)))
