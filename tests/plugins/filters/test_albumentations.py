@@ -1,6 +1,5 @@
 """Transforms inside `albumentations.Compose`."""
 
-import doctest
 import json
 import os
 
@@ -195,7 +194,3 @@ def test_unknown_arguments_and_banks():
         ours.Resize(3, 4, interpolation=1)
     with pytest.raises(BankNotFoundError):
         ours.Resize(3, 4, bank="no-such-bank")
-
-
-def test_examples_run():
-    assert doctest.testmod(ours).failed == 0

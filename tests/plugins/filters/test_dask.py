@@ -1,7 +1,5 @@
 """map_overlap with lerf's depth gives what the whole image gives."""
 
-import doctest
-
 import dask.array as da
 import numpy as np
 import pytest
@@ -130,7 +128,3 @@ def test_bad_arguments():
             filters.resample_block, image, overlap=7, channel_axis=-1,
             **wrong | {"depth": (7, 7, 0)},
         ).compute(scheduler="sync")  # fmt: skip
-
-
-def test_examples_run():
-    assert doctest.testmod(filters).failed == 0

@@ -1,7 +1,5 @@
 """DataArrays and Datasets: values as lerf_core makes them, coordinates at the new pixels."""
 
-import doctest
-
 import dask.array as da
 import numpy as np
 import pytest
@@ -11,8 +9,6 @@ xr = pytest.importorskip("xarray")
 import lerf_core  # noqa: E402
 from lerf_core import chunked  # noqa: E402
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError  # noqa: E402
-from lerf_plugins.filters import coordinates as _coordinates  # noqa: E402
-from lerf_plugins.filters import xarray as filters  # noqa: E402
 from lerf_plugins.filters.xarray import rescale, resize, warp  # noqa: E402
 
 SHAPE = (30, 40)
@@ -399,8 +395,3 @@ def test_bad_arguments():
     text = xr.Dataset({"a": grid, "words": (("y", "x"), np.full(SHAPE, "w"))})
     with pytest.raises(InvalidTypeError, match="'words'"):
         rescale(text, 2)
-
-
-@pytest.mark.parametrize("module", [filters, _coordinates])
-def test_examples_run(module):
-    assert doctest.testmod(module).failed == 0
