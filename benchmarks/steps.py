@@ -19,8 +19,8 @@ from imageio.v3 import imread
 from PIL import Image
 
 import lerf_core
-from lerf_core.backends.contract import get_engine
-from lerf_core.backends.packed import empty_records, parts
+from lerf_core.backends import get_backend
+from lerf_core.backends.packed import empty_packed, unpack
 from lerf_core.bank import LutBank
 from lerf_core.sampling.taps import axis_taps
 
@@ -52,23 +52,23 @@ def measure(plane: np.ndarray, bank: LutBank, runs: int) -> dict[str, float]:
     dict
         Of the stages and limits a pixel of the source, of the mean a pixel of the result.
     """
-    engine = get_engine("numba")
+    engine = get_backend("numba")
     cell_bits = bank.interval.bit_length() - 1
     tasks: dict[str, Callable[[], object]] = {}
     source = plane
     for number in range(len(bank.stages)):
-        tasks[f"stage {number + 1}"] = lambda number=number, source=source: engine.stage(
+        tasks[f"stage {number + 1}"] = lambda number=number, source=source: engine.read_stage(
             source, bank, number, cell_bits, 1
         )
-        values = engine.stage(source, bank, number, cell_bits, 1)
+        values = engine.read_stage(source, bank, number, cell_bits, 1)
         source = values[0] if number + 1 < len(bank.stages) else source
-    records = empty_records(*plane.shape, len(values), np.uint8)
-    feature, parameters = parts(records)
+    records = empty_packed(*plane.shape, len(values), np.uint8)
+    feature, parameters = unpack(records)
     feature[:], parameters[:] = source, values
     limits = None
-    if bank.kind.has_planes:
-        limits = engine.limits(plane, 1)
-        tasks["limits"] = lambda: engine.limits(plane, 1)
+    if bank.kind.has_local_planes:
+        limits = engine.overshoot_bounds(plane, 1)
+        tasks["limits"] = lambda: engine.overshoot_bounds(plane, 1)
     pixels = dict.fromkeys(tasks, plane.size)
     for factor in (1.5, 2, 3, 4):
         rows, cols = (
@@ -77,7 +77,7 @@ def measure(plane: np.ndarray, bank: LutBank, runs: int) -> dict[str, float]:
         )
 
         def mean(rows=rows, cols=cols):
-            return engine.grid(
+            return engine.mean_on_grid(
                 records, bank.kind.weighting, rows, cols,
                 confidence=None, cval=None, cval_confidence=1.0, limits=limits, to_uint8=True,
             )  # fmt: skip

@@ -18,8 +18,9 @@ from PIL import Image, ImageDraw, ImageFont
 import lerf_core
 from lerf_cli.figures.inspection import Crop, arrow_panel, ellipse_panel
 from lerf_core import geometry, inspection
-from lerf_core.backends.reference import method as reference
-from lerf_core.bank import LEVELS, PLANE, PLANE_BIAS
+from lerf_core.backends import reference
+from lerf_core.bank import LOCAL_PLANE
+from lerf_core.constants import LEVELS, LOCAL_PLANE_BIAS
 
 ROOT = Path(__file__).resolve().parents[1]
 PHOTOS = ROOT / "examples" / "photos"
@@ -183,14 +184,14 @@ def parameter_maps(bank: lerf_core.LutBank) -> Image.Image:
     """Show what the tables say of each pixel: the parameters of its function, and its plane."""
     grey = np.asarray(Image.fromarray(crop(photo("chelsea.png"), 100, 40, 280, 220)).convert("L"))
     cell_bits = bank.interval.bit_length() - 1
-    feature = reference.stage(grey, bank, 0, cell_bits)[0].astype(np.uint8)
-    maps = reference.stage(feature, bank, 1, cell_bits).astype(np.uint8)
+    feature = reference.read_stage(grey, bank, 0, cell_bits)[0].astype(np.uint8)
+    maps = reference.read_stage(feature, bank, 1, cell_bits).astype(np.uint8)
     labels = {"rho": "rho: 0 black, 1 white", "sigma_row": "sigma, rows",
               "sigma_col": "sigma, columns", "slope_row": "slope, rows: rising white",
               "slope_col": "slope, columns", "residual": "residual: brighter white"}  # fmt: skip
     panels = [("image (grey)", grey)]
     for name, plane in zip(bank.kind.values, maps, strict=True):
-        panels.append((labels[name], contrasted(plane) if name in PLANE else plane))
+        panels.append((labels[name], contrasted(plane) if name in LOCAL_PLANE else plane))
     shown = [(label, np.dstack([plane] * 3)) for label, plane in panels]
     across = 2 if len(shown) <= 4 else 4
     return sheet([shown[at : at + across] for at in range(0, len(shown), across)])
@@ -198,7 +199,7 @@ def parameter_maps(bank: lerf_core.LutBank) -> Image.Image:
 
 def contrasted(plane: Pixels, factor: int = 3) -> Pixels:
     """Spread what is signed about the middle, where nearly all of it lies."""
-    spread = (plane.astype(np.int32) - PLANE_BIAS) * factor + PLANE_BIAS
+    spread = (plane.astype(np.int32) - LOCAL_PLANE_BIAS) * factor + LOCAL_PLANE_BIAS
     return np.clip(spread, 0, LEVELS).astype(np.uint8)
 
 
@@ -227,7 +228,7 @@ def inspected() -> dict[str, Image.Image]:
         bank, ending = lerf_core.load_bank(name), f"-{name}" if number else ""
         pictures[f"parameters{ending}"] = parameter_maps(bank)
         pictures[f"functions{ending}"] = functions(name)
-        if bank.kind.has_planes:
+        if bank.kind.has_local_planes:
             pictures[f"slopes{ending}"] = slopes(name)
     return pictures
 

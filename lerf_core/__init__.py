@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lerf_core.geometry import Displacement, homography_from_points
     from lerf_core.inspection import parameter_maps
     from lerf_core.resampling import rescale, resize, warp
-    from lerf_core.sampling.taps import rescaled_shape
+    from lerf_core.sampling.shapes import rescaled_shape
 
 __all__ = [
     "DEFAULT_BANK",
@@ -54,7 +54,7 @@ _HOMES = {
     "load_bank": "bank.loading",
     "parameter_maps": "inspection",
     "rescale": "resampling",
-    "rescaled_shape": "sampling.taps",
+    "rescaled_shape": "sampling.shapes",
     "resize": "resampling",
     "user_bank_folder": "bank.loading",
     "warp": "resampling",

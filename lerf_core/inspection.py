@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.backends.contract import get_engine
-from lerf_core.backends.packed import parts
+from lerf_core.backends import get_backend
+from lerf_core.backends.packed import unpack
 from lerf_core.bank.inspection import (
     SLICES,
     TableStatistics,
@@ -35,15 +35,8 @@ from lerf_core.bank.inspection import (
     table_statistics,
 )
 from lerf_core.bank.loading import load_bank
-from lerf_core.bank.model import (
-    LEVELS,
-    PLANE_BIAS,
-    RESIDUAL_UNIT,
-    SLOPE_UNIT,
-    SLOPES,
-    Kind,
-    LutBank,
-)
+from lerf_core.bank.model import SLOPES, Kind, LutBank
+from lerf_core.constants import LEVELS, LOCAL_PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.execution.compute import prepare_channels
 from lerf_core.execution.memory import check_memory
@@ -97,7 +90,7 @@ class Coefficient:
     unit: str
 
 
-_SLOPE = (LEVELS * SLOPE_UNIT, -PLANE_BIAS * SLOPE_UNIT)
+_SLOPE = (LEVELS * SLOPE_UNIT, -LOCAL_PLANE_BIAS * SLOPE_UNIT)
 
 #: The coefficients of equation 5 of [1]_, of LeRF-L's tent and of LeRF-P's local planes, by the
 #: parameters' names.
@@ -112,7 +105,9 @@ COEFFICIENTS: dict[str, Coefficient] = {
     "alpha": Coefficient(2.0, -1.0, "a", "1/pixel"),
     "slope_row": Coefficient(*_SLOPE, "g_row", "level/pixel"),
     "slope_col": Coefficient(*_SLOPE, "g_col", "level/pixel"),
-    "residual": Coefficient(LEVELS * RESIDUAL_UNIT, -PLANE_BIAS * RESIDUAL_UNIT, "e", "level"),
+    "residual": Coefficient(
+        LEVELS * RESIDUAL_UNIT, -LOCAL_PLANE_BIAS * RESIDUAL_UNIT, "e", "level"
+    ),
 }
 
 
@@ -246,7 +241,7 @@ def parameter_maps(
         raise InvalidTypeError(f"{native} pixels are labels, which have no parameters{hint}")
     scale = ValueScale(native, *check_value_range(value_range, native))
     names = options.bank.kind.values
-    planes = 3 + 2 * len(names) + 2 * options.bank.kind.has_planes  # with their limits
+    planes = 3 + 2 * len(names) + 2 * options.bank.kind.has_local_planes  # with their limits
     check_memory(4 * array.size * planes, f"maps of an image of {array.shape}")
     grey = scale.to_grey(array).astype(np.float32)
     stack = np.empty((1 + len(names), *array.shape), np.float32)
@@ -268,14 +263,14 @@ def _fill_maps(array: npt.NDArray[Any], stack: Map, scale: ValueScale, options: 
     channels, *leading = source.shape[:-2]
     opacity = options.alpha_channel(channels)
     cvals = options.cvals(channels, scale.dtype)
-    engine, threads = get_engine(options.engine), thread_count(options.threads)
+    engine, threads = get_backend(options.engine), thread_count(options.threads)
     for index in np.ndindex(*leading):
         planes = [source[(channel, *index)].astype(scale.dtype) for channel in range(channels)]
         prepared = prepare_channels(planes, scale, options, cvals, opacity, Border("edge"), engine)
         for number, channel in enumerate(prepared):
             place = target[(slice(None), number, *index)]
             whole = channel.read(0, len(channel.plane), threads)
-            place[0], place[1:] = parts(whole.records)
+            place[0], place[1:] = unpack(whole.records)
             if channel.confidence is not None:
                 place[:, channel.confidence == 0] = np.nan
 

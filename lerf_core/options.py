@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lerf_core.backends.contract import ENGINES
+from lerf_core.backends import BACKENDS
 from lerf_core.bank.model import LutBank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.execution.threads import thread_count
@@ -44,7 +44,7 @@ class Options:
         check_choice("mode", self.mode, BORDER_MODES)
         check_choice("alpha", self.alpha, _ALPHA)
         check_choice("method", self.method, _METHODS)
-        check_choice("engine", self.engine, ENGINES)
+        check_choice("engine", self.engine, BACKENDS)
         thread_count(self.threads)
         if self.anti_aliasing is not None and not isinstance(self.anti_aliasing, (bool, np.bool_)):
             raise InvalidArgumentError(

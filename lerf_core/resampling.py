@@ -319,7 +319,7 @@ def whole_bytes(plan: Plan) -> int:
         bytes_alone = dtype == np.uint8 and options.value_range is None
         size = 1 if bytes_alone and not options.linear_light else 4
         kind = options.bank.kind
-        values = 2 + len(kind.values) + 2 * kind.has_planes
+        values = 2 + len(kind.values) + 2 * kind.has_local_planes
         work = source * plan.pixel.channels * size * values
     result = math.prod(plan.out_shape) * planes * itemsize
     return result + work + 64 * sum(plan.out_shape)

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from support.kernel_cache import drop_stale_kernels, share_between_processes
 
-from lerf_core.bank import KINDS, PLANE, PLANE_BIAS, LutBank, Stage
+from lerf_core.bank import KINDS, LOCAL_PLANE, LutBank, Stage
 from lerf_core.bank.patterns import PATTERNS
+from lerf_core.constants import LOCAL_PLANE_BIAS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -113,7 +114,7 @@ def _make_random_bank(
         Stage(names, ((0, 1, 2, 3),), ("feature",), divisor=len(names), bias=0)
         for _ in range(prefilters)
     ]
-    bias = tuple(PLANE_BIAS if value in PLANE else 127 for value in values)
+    bias = tuple(LOCAL_PLANE_BIAS if value in LOCAL_PLANE else 127 for value in values)
     stages.append(Stage(names, ((0, 2), (1, 3)), values, divisor=4 * len(names), bias=bias))
     tables = {}
     for number, stage in enumerate(stages, 1):

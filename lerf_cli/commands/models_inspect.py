@@ -259,7 +259,7 @@ def _of_tables(bank: LutBank, start: LutBank | None) -> Results:
     }
     for number in range(len(bank.stages)):
         arrays[f"stage{number + 1}.response"] = point_response(bank, number)
-    if bank.kind.has_planes:
+    if bank.kind.has_local_planes:
         last = len(bank.stages)
         arrays[f"stage{last}.edge_response"] = edge_response(bank, last - 1)
 
@@ -292,7 +292,7 @@ def _file_name(text: str) -> str:
 def _of_image(bank: LutBank, image: str, options: dict[str, Any]) -> Results:
     import lerf_core
     from lerf_cli.figures import inspection, sheets
-    from lerf_core.bank import PLANE
+    from lerf_core.bank import LOCAL_PLANE
     from lerf_core.inspection import ellipses, parameter_maps, slopes
     from lerf_core.io.reading import read_image
 
@@ -305,13 +305,13 @@ def _of_image(bank: LutBank, image: str, options: dict[str, Any]) -> Results:
     if pixels.ndim == 3:  # the colour, weighted by alpha
         maps = maps[..., 0]
     found = ellipses(maps) if bank.kind.weighting == "gaussian" else None
-    lean = slopes(maps) if bank.kind.has_planes else None
+    lean = slopes(maps) if bank.kind.has_local_planes else None
     crop = _crop(options["crop"], maps.grey)
     arrays = {"image": maps.grey, "feature": maps.feature, **maps.parameters}
     if found is not None:
         arrays |= {"major": found.major, "minor": found.minor, "angle": found.angle}
     if lean is not None:  # in levels, as they are drawn
-        arrays |= {name: maps.coefficient(name) for name in PLANE}
+        arrays |= {name: maps.coefficient(name) for name in LOCAL_PLANE}
         arrays["slope_magnitude"] = lean.magnitude
     statistics = {name: _figures(values) for name, values in arrays.items() if name != "angle"}
     rows, cols = maps.grey.shape

@@ -35,7 +35,7 @@ from lerf_cli.figures.sheets import (
     text,
 )
 from lerf_core import LutBank
-from lerf_core.bank import ENTRY_BIAS, LEVELS, PLANE, SLOPES, Stage
+from lerf_core.bank import LOCAL_PLANE, SLOPES, Stage
 from lerf_core.bank.inspection import (
     SLICES,
     TableStatistics,
@@ -43,6 +43,7 @@ from lerf_core.bank.inspection import (
     point_response,
     table_slice,
 )
+from lerf_core.constants import ENTRY_BIAS, LEVELS
 from lerf_core.inspection import COEFFICIENTS, Ellipses, ParameterMaps, Slopes
 
 Map = NDArray[np.float32]
@@ -136,7 +137,7 @@ def drawn_maps(maps: ParameterMaps) -> dict[str, tuple[str, Map, Scale]]:
         if name == "rho":
             signed = maps.coefficient(name)
             found[name] = (_TITLES[name], signed, symmetric(signed, 0.1))
-        elif name in PLANE:
+        elif name in LOCAL_PLANE:
             alike = [maps.coefficient(one) for one in (SLOPES if name in SLOPES else (name,))]
             scale = symmetric(np.stack(alike), 1.0, _SHARE)
             found[name] = (_TITLES[name], maps.coefficient(name), scale)
@@ -430,7 +431,7 @@ def _shown(
         return change, symmetric(change, 1.0), f"{name} - level"
     if name == "rho":
         return 2 * values - 1, Scale("diverging", -1, 1), "r"
-    if name in PLANE:
+    if name in LOCAL_PLANE:
         meaning = COEFFICIENTS[name]
         signed = values * np.float32(meaning.factor) + np.float32(meaning.offset)
         reach, unit = meaning.factor + meaning.offset, meaning.unit.replace("level", "levels")

@@ -1,52 +1,83 @@
-"""The two engines behind one interface: the reference and its compiled twin."""
+"""What a backend does: the steps of the method, as `lerf_core.execution` calls them.
+
+A new backend is a class with the methods of `Backend` and a line in `_CLASSES`. Its results must
+equal those of `reference.backend.ReferenceBackend` bit for bit; `tests/core/backends` holds it to
+that for every bank kind, dtype and border mode.
+
+Conventions
+-----------
+- A plane is a 2-D array, (rows, cols), of one channel. ``rows`` of a stage is a pair (first, last)
+  of source rows, last excluded.
+- *Units*: coordinates of the tables, integers of ``2**-grey_bits`` grey levels. A cell of the
+  tables spans ``2**cell_bits`` of them. uint8 images are their own units.
+- *Grey levels*: the tables' own scale, 0..255.
+- *Packed parameters*: features and parameters side by side; see `lerf_core.backends.packed`.
+- *Validity*: a source pixel's factor of its weight, 0..1. With it a mean also has a valid share:
+  the part of the weight that is valid.
+- Nothing that is passed in is changed, but for the arrays named `out` and `plane` of the methods
+  that write.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
+from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.backends.packed import joined, parts
-from lerf_core.backends.reference import method as reference
-from lerf_core.backends.reference.colours import CubicTaps, add_differences, luma_of
-from lerf_core.backends.reference.coordinates import Place, place
-from lerf_core.bank.model import LEVELS, LutBank
+from lerf_core.bank.model import LutBank
 from lerf_core.geometry.maps import InverseMap
 from lerf_core.pixels.values import ValueScale
-from lerf_core.sampling.taps import AxisTaps, point_taps
+from lerf_core.sampling.coordinates import SourceCoordinates
+from lerf_core.sampling.cubic import CubicTaps
+from lerf_core.sampling.taps import AxisTaps
 
-__all__ = ["ENGINES", "Engine", "get_engine"]
-
-ENGINES = ("numba", "reference")
+__all__ = ["BACKENDS", "Backend", "get_backend"]
 
 Plane = npt.NDArray[Any]
 FloatPlane = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.float64]
 Rows = tuple[int, int]
 
+# Module and class of each backend, loaded when it is first asked for.
+_CLASSES = {
+    "numba": ("lerf_core.backends.numba.backend", "NumbaBackend"),
+    "reference": ("lerf_core.backends.reference.backend", "ReferenceBackend"),
+}
+#: Names of backends: what the public keyword ``engine=`` takes.
+BACKENDS = tuple(_CLASSES)
 
-class Engine(Protocol):
-    """What `resampling` needs; the functions of `reference` say what each does.
 
-    `grid` and `points` return the mean, rounded to uint8 where asked, and with
-    confidences the trusted share of the weights, else None.
-    """
+class Backend(Protocol):
+    """The steps of the method."""
+
+    # -- values and grey levels --------------------------------------------------------
 
     def to_units(
         self, scale: ValueScale, plane: Plane, grey_bits: int
     ) -> tuple[npt.NDArray[np.int32], FloatPlane]:
-        """See `ValueScale.to_units`."""
+        """Turn values of an image into units of ``2**-grey_bits`` grey levels.
+
+        Returns
+        -------
+        units : ndarray of int32, (rows, cols)
+            Of 0..255 grey levels.
+        remainder : ndarray of float32, (rows, cols)
+            What units cannot say, in grey levels: rounding, and values out of range.
+        """
 
     def to_grey(self, scale: ValueScale, plane: Plane) -> FloatPlane:
-        """See `ValueScale.to_grey`; in float32."""
+        """Turn values of an image into grey levels, unclipped, float32."""
 
     def from_grey(self, scale: ValueScale, grey: FloatPlane) -> Plane:
-        """See `ValueScale.from_grey`."""
+        """Turn grey levels into values of the image's dtype; integers rounded and clipped."""
 
-    def stage(
+    # -- table reads -------------------------------------------------------------------
+
+    def read_stage(
         self,
         plane: Plane,
         bank: LutBank,
@@ -55,12 +86,29 @@ class Engine(Protocol):
         threads: int,
         rows: Rows | None = None,
     ) -> Plane:
-        """Table reads: coordinates to features or parameters, in the plane's dtype.
+        """Read the tables of a stage: units in, features or parameters out.
 
-        Of all rows, or of rows first..last-1.
+        Parameters
+        ----------
+        plane : ndarray of uint8 or int32, (rows, cols)
+            Units.
+        number : int
+            Stage, counted from 0.
+        cell_bits : int
+            log2 of the units that a cell spans: log2 of the bank's interval for bytes,
+            `DEEP_CELL_BITS` for deep images.
+        threads : int
+            How many to use; results do not depend on it.
+        rows : (int, int), optional
+            Which rows to read for; None: all.
+
+        Returns
+        -------
+        ndarray, (values, rows, cols)
+            In units, of the plane's dtype.
         """
 
-    def records(
+    def read_packed(
         self,
         plane: Plane,
         bank: LutBank,
@@ -70,31 +118,80 @@ class Engine(Protocol):
         remainder: FloatPlane | None,
         dtype: npt.DTypeLike,
     ) -> Plane:
-        """Table reads of the last stage: records (`_records`) of rows first..last-1.
+        """Read the tables of the last stage: units in, packed parameters out.
 
-        Of bytes, or in grey levels as float32; there the remainder, (rows, cols), is added to
-        the feature if given.
+        Parameters
+        ----------
+        plane, bank, cell_bits, threads, rows
+            As `read_stage` has them; the plane is the feature.
+        remainder : ndarray of float32, (rows, cols), or None
+            Of these rows; is added to the feature in packed parameters of float32.
+        dtype : dtype
+            uint8, for units of bytes; or float32: grey levels.
+
+        Returns
+        -------
+        ndarray of `dtype`, (rows, cols, slots)
         """
 
-    def limits(self, plane: Plane, threads: int) -> Plane:
-        """How low and how high results may be; for uint8 rounded and within 0..255."""
+    # -- the weighted mean -------------------------------------------------------------
 
-    def grid(
+    def overshoot_bounds(self, plane: Plane, threads: int) -> Plane:
+        """Bound how low and how high results of local planes may be.
+
+        Parameters
+        ----------
+        plane : ndarray of uint8 or float32, (rows, cols)
+            The source image in grey levels.
+
+        Returns
+        -------
+        ndarray of the plane's dtype, (2, rows + 1, cols + 1)
+            The least and the largest grey level between four source pixels; of bytes rounded
+            and within 0..255.
+        """
+
+    def mean_on_grid(
         self,
-        records: Plane,
+        packed: Plane,
         weighting: str,
         rows: AxisTaps,
         cols: AxisTaps,
         *,
-        confidence: FloatPlane | None,
+        validity: FloatPlane | None,
         cval: float | None,
-        cval_confidence: float,
-        limits: Plane | None,
+        cval_validity: float,
+        bounds: Plane | None,
         to_uint8: bool,
     ) -> tuple[Plane, FloatPlane | None]:
-        """Weighted mean on a grid."""
+        """Take the weighted mean of each output pixel's neighbours on a grid.
 
-    def place(
+        Parameters
+        ----------
+        packed : ndarray of uint8 or float32, (rows, cols, slots)
+            Packed parameters of the source in grey levels.
+        weighting : {"gaussian", "linear"}
+            Of the bank's kind.
+        rows, cols : AxisTaps
+            Taps of output rows and columns.
+        validity : ndarray of float32, (rows, cols), or None
+            None: 1 everywhere.
+        cval, cval_validity : float or None, float
+            Grey level and validity beyond the border; None: those of the nearest pixel.
+        bounds : ndarray, (2, rows + 1, cols + 1), or None
+            Overshoot bounds in grey levels; a row (column) less for an axis of one tap.
+        to_uint8 : bool
+            Whether the mean is rounded to bytes.
+
+        Returns
+        -------
+        mean : ndarray of uint8 or float32, (output rows, output cols)
+            In grey levels.
+        valid_share : ndarray of float32, (output rows, output cols), or None
+            Share of the weight that is valid; None without validity.
+        """
+
+    def source_coordinates(
         self,
         mapping: InverseMap,
         top: int,
@@ -104,181 +201,104 @@ class Engine(Protocol):
         mode: str,
         *,
         smooth: bool,
-    ) -> Place:
-        """Where output rows lie in the source; see `_places.place`."""
+    ) -> SourceCoordinates:
+        """Find where output rows top..bottom-1 of a warp lie in the source.
 
-    def points(
+        Parameters
+        ----------
+        shape, out_shape : (int, int)
+            Rows and columns of source and output.
+        mode : str
+            The border mode.
+        smooth : bool
+            Whether the support is stretched where the map shrinks.
+        """
+
+    def mean_at_points(
         self,
-        records: Plane,
+        packed: Plane,
         weighting: str,
         row: Positions,
         col: Positions,
-        stretches: tuple[Positions, Positions] | None,
+        filter_scales: tuple[Positions, Positions] | None,
         *,
-        confidence: FloatPlane | None,
-        limits: Plane | None,
+        validity: FloatPlane | None,
+        bounds: Plane | None,
         to_uint8: bool,
-        shown: npt.NDArray[np.int64] | None = None,
+        visible_columns: npt.NDArray[np.int64] | None = None,
     ) -> tuple[Plane, FloatPlane | None]:
-        """Weighted mean at scattered positions, of channels that share a confidence.
+        """Take the weighted mean at scattered positions, for channels that share a validity.
 
-        Records and limits are stacked, and so are the results. Outside the columns `shown`
-        (see `_places.Place`) results may be anything.
+        Taps beyond the border are the nearest pixel's.
+
+        Parameters
+        ----------
+        packed : ndarray of uint8 or float32, (channels, rows, cols, slots)
+            Packed parameters of the source in grey levels.
+        weighting : {"gaussian", "linear"}
+            Of the bank's kind.
+        row, col : ndarray of float64, (output rows, output cols)
+            Finite positions in source pixels.
+        filter_scales : (ndarray, ndarray) of float64, (output rows, output cols), or None
+            Along source rows and columns, at least 1; None: 1.
+        validity : ndarray of float32, (rows, cols), or None
+            None: 1 everywhere.
+        bounds : ndarray, (channels, 2, rows + 1, cols + 1), or None
+            Overshoot bounds in grey levels; they hold where the filter scales are 1.
+        to_uint8 : bool
+            Whether the mean is rounded to bytes.
+        visible_columns : ndarray of int64, (output rows, 2), optional
+            First and one past the last column of each row that are wanted; results in others
+            may be anything.
+
+        Returns
+        -------
+        mean : ndarray of uint8 or float32, (channels, output rows, output cols)
+            In grey levels.
+        valid_share : ndarray of float32, (channels, output rows, output cols), or None
+            Share of the weight that is valid; None without validity.
         """
 
-    def luma_of(self, colours: list[Plane]) -> Plane:
-        """See `_colours.luma_of`."""
+    # -- colours -----------------------------------------------------------------------
 
-    def add_differences(
+    def luma(self, colours: Sequence[Plane]) -> Plane:
+        """Return the luma of red, green and blue, (rows, cols): uint8 of uint8, else float32."""
+
+    def add_colour_differences(
         self,
-        colours: list[Plane],
+        colours: Sequence[Plane],
         luma: Plane,
         resized: FloatPlane,
         rows: CubicTaps,
         cols: CubicTaps,
         out: Plane,
     ) -> None:
-        """See `_colours.add_differences`."""
+        """Write a result's colours: its luma, plus the source's resized differences from luma.
 
-    def fill_around(self, plane: Plane, shown: npt.NDArray[np.int64], value: Any) -> None:
-        """Set the columns of each row that are not `shown`; see `_places.Place`."""
+        Parameters
+        ----------
+        colours, luma : three ndarrays, and one, of uint8 or float32, (rows, cols)
+            Of the source, in grey levels.
+        resized : ndarray of float32, (output rows, output cols)
+            The result's luma.
+        rows, cols : CubicTaps
+            Of the result's rows and columns.
+        out : ndarray, (output rows, output cols, 3)
+            Receives the result in the source's dtype.
+        """
 
-    def store(self, planes: Iterable[Plane], out: Plane) -> None:
+    # -- writing -----------------------------------------------------------------------
+
+    def fill_around(self, plane: Plane, visible_columns: npt.NDArray[np.int64], value: Any) -> None:
+        """Set all of a plane but the visible columns of each row, (rows, 2): first and last + 1."""
+
+    def store_channels(self, planes: Iterable[Plane], out: Plane) -> None:
         """Write channels, (rows, cols) each, into an array, (channels, rows, cols)."""
 
 
-class _ReferenceEngine:
-    luma_of = staticmethod(luma_of)
-    add_differences = staticmethod(add_differences)
-
-    def to_units(
-        self, scale: ValueScale, plane: Plane, grey_bits: int
-    ) -> tuple[npt.NDArray[np.int32], FloatPlane]:
-        return scale.to_units(plane, grey_bits)
-
-    def to_grey(self, scale: ValueScale, plane: Plane) -> FloatPlane:
-        return scale.to_grey(plane).astype(np.float32)
-
-    def from_grey(self, scale: ValueScale, grey: FloatPlane) -> Plane:
-        return scale.from_grey(grey)
-
-    def stage(
-        self,
-        plane: Plane,
-        bank: LutBank,
-        number: int,
-        cell_bits: int,
-        threads: int,  # noqa: ARG002
-        rows: Rows | None = None,
-    ) -> Plane:
-        first, last = rows or (0, len(plane))
-        top, bottom = max(0, first - bank.reach), min(len(plane), last + bank.reach)
-        values = reference.stage(plane[top:bottom], bank, number, cell_bits)
-        return values[:, first - top : last - top].astype(plane.dtype)
-
-    def records(
-        self,
-        plane: Plane,
-        bank: LutBank,
-        cell_bits: int,
-        threads: int,
-        rows: Rows,
-        remainder: FloatPlane | None,
-        dtype: npt.DTypeLike,
-    ) -> Plane:
-        values = self.stage(plane, bank, len(bank.stages) - 1, cell_bits, threads, rows)
-        return joined(plane[slice(*rows)], values, cell_bits, bank, remainder, dtype)
-
-    def limits(self, plane: Plane, threads: int) -> Plane:  # noqa: ARG002
-        limits = reference.limits(plane)
-        if plane.dtype == np.uint8:
-            return np.clip(np.rint(limits), 0, LEVELS).astype(np.uint8)
-        return limits
-
-    def grid(
-        self,
-        records: Plane,
-        weighting: str,
-        rows: AxisTaps,
-        cols: AxisTaps,
-        *,
-        to_uint8: bool,
-        **border: Any,
-    ) -> tuple[Plane, FloatPlane | None]:
-        result = reference.resample_grid(*parts(records), weighting, rows, cols, **border)
-        return _finish(result, border["confidence"], to_uint8=to_uint8)
-
-    def place(self, *arguments: Any, smooth: bool) -> Place:
-        return place(*arguments, smooth=smooth)
-
-    def points(
-        self,
-        records: Plane,
-        weighting: str,
-        row: Positions,
-        col: Positions,
-        stretches: tuple[Positions, Positions] | None,
-        *,
-        confidence: FloatPlane | None,
-        limits: Plane | None,
-        to_uint8: bool,
-        shown: Any = None,  # noqa: ARG002
-    ) -> tuple[Plane, FloatPlane | None]:
-        taps = point_taps(row, col, *(stretches or (None, None)))
-        means, trusts = zip(
-            *(
-                reference.resample_points(
-                    *parts(one), weighting, taps,
-                    confidence=confidence, limits=None if limits is None else limits[number],
-                )
-                for number, one in enumerate(records)
-            ),
-            strict=True,
-        )  # fmt: skip
-        return _finish((np.stack(means), np.stack(trusts)), confidence, to_uint8=to_uint8)
-
-    def fill_around(self, plane: Plane, shown: npt.NDArray[np.int64], value: Any) -> None:
-        column = np.arange(plane.shape[1])
-        plane[(column < shown[:, :1]) | (column >= shown[:, 1:])] = value
-
-    def store(self, planes: Iterable[Plane], out: Plane) -> None:
-        for plane, part in zip(planes, out, strict=True):
-            part[...] = plane
-
-
-def _finish(
-    result: tuple[FloatPlane, FloatPlane], confidence: FloatPlane | None, *, to_uint8: bool
-) -> tuple[Plane, FloatPlane | None]:
-    mean: Plane = result[0]
-    if to_uint8:
-        mean = np.clip(np.rint(mean), 0, LEVELS).astype(np.uint8)
-    return mean, None if confidence is None else result[1]
-
-
 @cache
-def get_engine(name: str) -> Engine:
-    """Return an engine by name; numba is loaded when it is first wanted."""
-    if name == "reference":
-        return _ReferenceEngine()
-    try:
-        from lerf_core.backends.numba.backend import CompiledEngine
-    except RuntimeError as error:
-        if "locator" not in str(error):
-            raise
-        _keep_kernels_for_this_process()
-        from lerf_core.backends.numba.backend import CompiledEngine
-    return CompiledEngine()
-
-
-def _keep_kernels_for_this_process() -> None:
-    """Let numba cache where it can, when neither the package nor the user's cache is writable."""
-    import atexit
-    import shutil
-    import tempfile
-
-    from numba import config
-
-    # Not a shared folder: cached kernels are code that whoever could write there would run.
-    folder = tempfile.mkdtemp(prefix="lerf-kernels-")
-    config.CACHE_DIR = folder  # type: ignore[attr-defined]
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+def get_backend(name: str) -> Backend:
+    """Return a backend by its name, one of `BACKENDS`; it is loaded when it is first wanted."""
+    module, class_name = _CLASSES[name]
+    backend: Backend = getattr(import_module(module), class_name)()
+    return backend

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.backends.reference import method as reference
+from lerf_core.backends.reference.table_reads import read_stage
 from lerf_core.bank.model import LutBank
 
 __all__ = ["constant_values", "is_identity"]
@@ -41,11 +41,11 @@ def constant_values(bank: LutBank, number: int, cell_bits: int) -> npt.NDArray[n
     Returns
     -------
     ndarray of int64, (values,), or None
-        In the units that `reference.stage` has with these `cell_bits`.
+        In the units that `read_stage` has with these `cell_bits`.
     """
     for read in bank.reads(number):
         table = bank.tables[read.table]
         if not (table == table[0, 0, 0, 0]).all():
             return None
     anywhere = np.zeros((1, 1), np.int64)
-    return reference.stage(anywhere, bank, number, cell_bits)[:, 0, 0]
+    return read_stage(anywhere, bank, number, cell_bits)[:, 0, 0]

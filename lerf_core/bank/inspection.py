@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank.model import ENTRY_BIAS, LEVELS, LutBank, analytic_bank, table_name, turned
+from lerf_core.bank.model import LutBank, analytic_bank, table_name, turned
 from lerf_core.bank.patterns import Offset
+from lerf_core.constants import ENTRY_BIAS, LEVELS
 from lerf_core.errors import InvalidArgumentError
 
 __all__ = [

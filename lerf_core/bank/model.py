@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.bank.patterns import PATTERNS, QUARTER_TURNS, Offsets, rotate
+from lerf_core.constants import ENTRY_BIAS, LEVELS, LOCAL_PLANE_BIAS
 from lerf_core.errors import (
     BankError,
     InvalidArgumentError,
@@ -28,17 +29,12 @@ from lerf_core.errors import (
 from lerf_core.io.whole_files import write_whole
 
 __all__ = [
-    "ENTRY_BIAS",
     "FORMAT",
     "FORMAT_VERSION",
     "KINDS",
-    "LEVELS",
+    "LOCAL_PLANE",
     "METADATA_KEY",
-    "PLANE",
-    "PLANE_BIAS",
-    "RESIDUAL_UNIT",
     "SLOPES",
-    "SLOPE_UNIT",
     "Kind",
     "LutBank",
     "Read",
@@ -51,10 +47,6 @@ __all__ = [
     "two_stages",
 ]
 
-#: Grey levels of the tables' own scale: coordinates and parameters lie in 0..255.
-LEVELS = 255
-#: Entries are signed bytes in -127..127; entry + 127 is never negative.
-ENTRY_BIAS = 127
 FORMAT = "lerf-bank"
 FORMAT_VERSION = 1
 METADATA_KEY = "lerf"
@@ -62,16 +54,10 @@ METADATA_KEY = "lerf"
 SLOPES = ("slope_row", "slope_col")
 #: What makes a pixel a local plane, in the order of every kind that has it: the slope, and
 #: what the level at the pixel differs from the feature.
-PLANE = (*SLOPES, "residual")
-#: A slope is ``(value - PLANE_BIAS) * SLOPE_UNIT`` grey levels a pixel, -63.5..63.5, a
-#: residual ``(value - PLANE_BIAS) * RESIDUAL_UNIT`` grey levels, -31.75..31.75; values lie in
-#: 1..255. The bias is even, so that rounding half to even treats both signs alike.
-PLANE_BIAS = 128
-SLOPE_UNIT = 0.5
-RESIDUAL_UNIT = 0.25
+LOCAL_PLANE = (*SLOPES, "residual")
 _MAX_REACH = 8
 _MAX_DIVISOR = 1 << 16
-# The compiled engine sums the reads of a deep image in 32 bits.
+# Compiled reads sum up a deep image's entries in 32 bits.
 _MAX_READS = 256
 _PUBLISHED_PATTERN_LETTERS = {"s": "s", "c": "c", "x": "t"}
 
@@ -88,7 +74,7 @@ class Kind:
         ``"lerf-g"``, ``"lerf-l"`` or ``"lerf-p"``.
     values : tuple of str
         The parameters a read of the last stage gives, in table order: those of the
-        weighting, then `PLANE` where each pixel is a local plane.
+        weighting, then `LOCAL_PLANE` where each pixel is a local plane.
     weighting : str
         ``"gaussian"``: the steered Gaussian of the paper's equation 5;
         ``"linear"``: the amplified linear (tent) function of the extension.
@@ -99,9 +85,9 @@ class Kind:
     weighting: str
 
     @property
-    def has_planes(self) -> bool:
+    def has_local_planes(self) -> bool:
         """Whether a pixel is a local plane (kernel regression of order 1) or a level."""
-        return self.values[-len(PLANE) :] == PLANE
+        return self.values[-len(LOCAL_PLANE) :] == LOCAL_PLANE
 
 
 _STEERED = ("rho", "sigma_row", "sigma_col")
@@ -109,7 +95,7 @@ _STEERED = ("rho", "sigma_row", "sigma_col")
 KINDS: dict[str, Kind] = {
     "lerf-g": Kind("lerf-g", _STEERED, "gaussian"),
     "lerf-l": Kind("lerf-l", ("alpha",), "linear"),
-    "lerf-p": Kind("lerf-p", (*_STEERED, *PLANE), "gaussian"),
+    "lerf-p": Kind("lerf-p", (*_STEERED, *LOCAL_PLANE), "gaussian"),
 }
 
 
@@ -130,7 +116,7 @@ class Stage:
         as an int.
     bias : tuple of int
         ... and raised by this, then rounded (half to even) and clipped to 0..255 (those of
-        `PLANE` to 1..255). May be given as an int as well.
+        `LOCAL_PLANE` to 1..255). May be given as an int as well.
     """
 
     patterns: tuple[str, ...]
@@ -159,7 +145,7 @@ class Stage:
     @property
     def lowest(self) -> tuple[int, ...]:
         """For each value the least that the stage can give."""
-        return tuple(1 if value in PLANE else 0 for value in self.values)
+        return tuple(1 if value in LOCAL_PLANE else 0 for value in self.values)
 
     @property
     def reads(self) -> int:
@@ -211,7 +197,9 @@ def two_stages(kind: Kind, patterns: tuple[str, ...]) -> tuple[Stage, ...]:
     # Directional ensemble: opposite directions share a table, crossed ones do not.
     directional = ((0, 2), (1, 3))
     count = len(patterns)
-    biases = tuple(PLANE_BIAS if value in PLANE else ENTRY_BIAS for value in kind.values)
+    biases = tuple(
+        LOCAL_PLANE_BIAS if value in LOCAL_PLANE else ENTRY_BIAS for value in kind.values
+    )
     return (
         Stage(patterns, together, ("feature",), divisor=count, bias=0),
         Stage(patterns, directional, kind.values, divisor=4 * count, bias=biases),
@@ -490,8 +478,10 @@ def _check_numbers(number: int, stage: Stage) -> None:
             f"divisor and bias of stage {number} are out of range: {stage.divisor}, {stage.bias}"
         )
     for value, bias in zip(stage.values, stage.bias, strict=True):
-        if value in PLANE and bias != PLANE_BIAS:
-            raise BankError(f"{value} of stage {number} must have bias {PLANE_BIAS}, got {bias}")
+        if value in LOCAL_PLANE and bias != LOCAL_PLANE_BIAS:
+            raise BankError(
+                f"{value} of stage {number} must have bias {LOCAL_PLANE_BIAS}, got {bias}"
+            )
 
 
 def _expected_tables(bank: LutBank) -> dict[str, tuple[int, ...]]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lerf_core.backends.contract import Engine, get_engine
-from lerf_core.bank.model import LEVELS
+from lerf_core.backends import Backend, get_backend
+from lerf_core.constants import LEVELS
 from lerf_core.execution.samplers import Channels, GridSampler, Image, Pixel, Sampler, Writer
 from lerf_core.execution.threads import bands, run_all, thread_count
 from lerf_core.options import Options
@@ -116,7 +116,7 @@ class _Work:
         self.border = Border(
             "edge" if sampler.blends and options.mode == "constant" else options.mode
         )
-        self.engine = get_engine(options.engine)
+        self.engine = get_backend(options.engine)
 
     def writer(self, planes: Image, *, is_cut: bool) -> Writer:
         """Prepare a plane's channels, (channels, rows, cols); return what computes its bands."""
@@ -156,7 +156,7 @@ class _Work:
         """Prepare the luma."""
         scale, engine = self.scale, self.engine
         grey = planes if scale.is_bytes else [engine.to_grey(scale, plane) for plane in planes]
-        source = engine.luma_of(grey)
+        source = engine.luma(grey)
         levels = ValueScale(source.dtype, 0, LEVELS)
         luma = prepare_channel(source, levels, self.options.bank, self.border, engine)
         return sampler.fast(planes, luma, scale, engine)
@@ -169,7 +169,7 @@ def prepare_channels(
     cvals: list[float],
     alpha: int | None,
     border: Border,
-    engine: Engine,
+    engine: Backend,
     span: tuple[float, float] | None = None,
 ) -> list[Channel]:
     """Prepare every channel of a plane; `span` is `alpha_span`'s, if alpha is to be kept to it."""

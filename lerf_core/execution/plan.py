@@ -18,7 +18,7 @@ from lerf_core.execution.compute import apply, as_result, check_for, result_dtyp
 from lerf_core.execution.samplers import GridSampler, Image, Pixel, Sampler, WarpSampler
 from lerf_core.geometry.maps import Displacement, InverseMap, as_inverse_map
 from lerf_core.options import Options, spatial_axes, target_shape
-from lerf_core.sampling.taps import rescaled_shape
+from lerf_core.sampling.shapes import rescaled_shape
 from lerf_core.sampling.windows import Block, Window, Windows
 from lerf_core.validation import check_scale
 

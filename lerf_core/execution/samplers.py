@@ -14,14 +14,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.backends.contract import Engine
-from lerf_core.backends.reference.colours import CubicTaps, cubic_taps
-from lerf_core.backends.reference.coordinates import Place, place
-from lerf_core.backends.reference.method import over_one_tap
+from lerf_core.backends import Backend
+from lerf_core.backends.reference.coordinates import source_coordinates
+from lerf_core.backends.reference.overshoot import bounds_along_kept_axes
 from lerf_core.geometry.maps import InverseMap
 from lerf_core.options import Options
 from lerf_core.pixels.channels import Channel, Cover, Samples
 from lerf_core.pixels.values import ValueScale
+from lerf_core.sampling.coordinates import SourceCoordinates
+from lerf_core.sampling.cubic import CubicTaps, cubic_taps
 from lerf_core.sampling.taps import (
     AxisTaps,
     axis_positions,
@@ -119,7 +120,7 @@ class GridSampler:
     def lerf(
         self,
         channels: list[Channel],
-        engine: Engine,
+        engine: Backend,
         cover: Cover,  # noqa: ARG002
         threads: int,  # noqa: ARG002
     ) -> Writer:
@@ -130,11 +131,11 @@ class GridSampler:
                 mean = self._mean_of(channel, engine, top, bottom)
                 return channel.finish(*mean(top, bottom, to_uint8=channel.to_uint8))
 
-            engine.store(map(result, channels), out)
+            engine.store_channels(map(result, channels), out)
 
         return write
 
-    def fast(self, colours: Channels, luma: Channel, scale: ValueScale, engine: Engine) -> Writer:
+    def fast(self, colours: Channels, luma: Channel, scale: ValueScale, engine: Backend) -> Writer:
         """Return a function that computes a band of rows: the luma by tables, colours added.
 
         Parameters
@@ -163,11 +164,13 @@ class GridSampler:
                 source = [colour[part] for colour in colours]
                 target = image[start - top : stop - top]
                 if scale.is_bytes:
-                    engine.add_differences(source, luma.plane[part], resized, taps, cols, target)
+                    engine.add_colour_differences(
+                        source, luma.plane[part], resized, taps, cols, target
+                    )
                     continue
                 source = [engine.to_grey(scale, colour) for colour in source]
                 grey = np.empty(target.shape, np.float32)
-                engine.add_differences(source, luma.plane[part], resized, taps, cols, grey)
+                engine.add_colour_differences(source, luma.plane[part], resized, taps, cols, grey)
                 values = engine.from_grey(scale, grey.reshape(stop - start, -1))
                 target[...] = values.reshape(target.shape)
 
@@ -187,7 +190,7 @@ class GridSampler:
         return write
 
     def _mean_of(
-        self, channel: Channel, engine: Engine, top: int, bottom: int
+        self, channel: Channel, engine: Backend, top: int, bottom: int
     ) -> Callable[..., tuple[Image, Image | None]]:
         """Read a channel's tables for a band; return what computes rows of the weighted mean."""
         index = self.rows.index[top:bottom]
@@ -195,13 +198,13 @@ class GridSampler:
         part = channel.read(int(first), int(last) + 1, 1)
         limits = part.limits
         if limits is not None:
-            limits = over_one_tap(limits, self.rows, self.cols)
+            limits = bounds_along_kept_axes(limits, self.rows, self.cols)
 
         def mean(start: int, stop: int, *, to_uint8: bool) -> tuple[Image, Image | None]:
             here = AxisTaps(self.rows.index[start:stop] - first, self.rows.offset[start:stop])
-            return engine.grid(
+            return engine.mean_on_grid(
                 part.records, part.weighting, here, self.cols,
-                confidence=part.confidence, limits=limits, to_uint8=to_uint8, **channel.border,
+                validity=part.confidence, bounds=limits, to_uint8=to_uint8, **channel.border,
             )  # fmt: skip
 
         return mean
@@ -345,7 +348,7 @@ class WarpSampler:
         """Rows of the result that a task computes."""
         return max(1, _BAND_POINTS // self.block.shape[1])
 
-    def lerf(self, channels: list[Channel], engine: Engine, cover: Cover, threads: int) -> Writer:
+    def lerf(self, channels: list[Channel], engine: Backend, cover: Cover, threads: int) -> Writer:
         """Return a function that computes a band of the block's rows."""
         # A row of the result may lie anywhere in what is seen: all of that is read at once.
         samples = [channel.read(0, len(channel.plane), threads) for channel in channels]
@@ -365,22 +368,23 @@ class WarpSampler:
         nothing: list[Any] = []
 
         def write(top: int, bottom: int, out: Image) -> None:
-            where = engine.place(
+            where = engine.source_coordinates(
                 self.mapping, top, bottom, self.shape, self.block.shape, self.mode,
                 smooth=self.smooth,
             )  # fmt: skip
             row, col = self._in_windows(where.row, where.col)
             values = []
             for some, confidence, records, limits in stacks:
-                means, trusts = engine.points(
-                    records, weighting, row, col, where.stretches, confidence=confidence,
-                    limits=limits, to_uint8=some[0].to_uint8, shown=where.shown,
+                means, trusts = engine.mean_at_points(
+                    records, weighting, row, col, where.filter_scales, validity=confidence,
+                    bounds=limits, to_uint8=some[0].to_uint8,
+                    visible_columns=where.visible_columns,
                 )  # fmt: skip
                 for number, channel in enumerate(some):
                     trust = None if trusts is None else trusts[number]
                     values.append(channel.finish(means[number], trust))
             _fade(values, where, cover, nothing, engine)
-            engine.store(values, out)
+            engine.store_channels(values, out)
 
         return write
 
@@ -394,15 +398,17 @@ class WarpSampler:
         bottom_right = [size - 1 for size in planes[0].shape]
 
         def write(top: int, bottom: int, out: Image) -> None:
-            where = place(
+            where = source_coordinates(
                 self.mapping, top, bottom, self.shape, self.block.shape, self.mode, smooth=False
             )
             row, col = nearest_index(where.row), nearest_index(where.col)
             inside_row = np.clip(row, 0, self.shape[0] - 1)
             inside_col = np.clip(col, 0, self.shape[1] - 1)
             column = np.arange(row.shape[1])
-            outside = (column < where.shown[:, :1]) | (column >= where.shown[:, 1:])
-            outside.reshape(-1)[where.outside] = True
+            outside = (column < where.visible_columns[:, :1]) | (
+                column >= where.visible_columns[:, 1:]
+            )
+            outside.reshape(-1)[where.uncovered] = True
             if self.mode == "constant":  # a pixel shows where its centre lies on the image
                 outside |= (row != inside_row) | (col != inside_col)
             # Pixels that show nothing may lie outside the windows.
@@ -421,7 +427,7 @@ class WarpSampler:
 
 
 def _alike(pairs: list[tuple[Channel, Samples]]) -> list[list[tuple[Channel, Samples]]]:
-    """Split channels, in order, into runs that share what `Engine.points` shares."""
+    """Split channels, in order, into runs that share what `Backend.mean_at_points` shares."""
     runs: list[list[tuple[Channel, Samples]]] = []
     for channel, one in pairs:
         if runs:
@@ -441,21 +447,25 @@ def _stacked_limits(pairs: list[tuple[Channel, Samples]]) -> Image | None:
     return np.stack(limits) if limits else None
 
 
-def _fade(values: Channels, where: Place, cover: Cover, nothing: list[Any], engine: Engine) -> None:
+def _fade(
+    values: Channels, where: SourceCoordinates, cover: Cover, nothing: list[Any], engine: Backend
+) -> None:
     """Blend pixels that the image covers in part or not at all, in place.
 
     `nothing` keeps what shows where nothing of the image does: the same in every band.
     """
-    if where.partly.size:
-        seen = cover.apply([value.reshape(-1)[where.partly] for value in values], where.share)
+    if where.partially_covered.size:
+        seen = cover.apply(
+            [value.reshape(-1)[where.partially_covered] for value in values], where.coverage
+        )
         for value, blended in zip(values, seen, strict=True):
-            value.reshape(-1)[where.partly] = blended
+            value.reshape(-1)[where.partially_covered] = blended
     if not nothing:
         some = [np.zeros(1, value.dtype) for value in values]
         nothing[:] = [value[0] for value in cover.apply(some, np.zeros(1))]
     for value, around in zip(values, nothing, strict=True):
-        engine.fill_around(value, where.shown, around)
-        value.reshape(-1)[where.outside] = around
+        engine.fill_around(value, where.visible_columns, around)
+        value.reshape(-1)[where.uncovered] = around
 
 
 Sampler = GridSampler | WarpSampler

@@ -13,8 +13,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from lerf_core.constants import POSITION_EPS
 from lerf_core.errors import InvalidArgumentError
-from lerf_core.sampling.taps import POSITION_EPS
 
 __all__ = [
     "as_homography",

@@ -13,11 +13,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.backends.contract import Engine
-from lerf_core.backends.packed import parts
-from lerf_core.backends.reference.method import WEIGHT_VALUES
-from lerf_core.bank.model import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, LutBank
-from lerf_core.pixels.values import DEEP_CELL_BITS, ValueScale, decode_srgb, srgb_slope
+from lerf_core.backends import Backend
+from lerf_core.backends.packed import unpack
+from lerf_core.bank.model import LutBank
+from lerf_core.constants import (
+    DEEP_CELL_BITS,
+    LEVELS,
+    LOCAL_PLANE_BIAS,
+    RESIDUAL_UNIT,
+    WEIGHT_VALUES,
+)
+from lerf_core.pixels.values import ValueScale, decode_srgb, srgb_slope
 
 __all__ = [
     "FILL_STEPS",
@@ -72,13 +78,13 @@ class Samples(NamedTuple):
     Attributes
     ----------
     records : ndarray, (rows, cols, slots)
-        Features and parameters (`_records`) in grey levels: bytes, or float32.
+        Features and parameters (`lerf_core.backends.packed`) in grey levels: bytes, or float32.
     weighting : str
-        As `reference.resample_grid` takes it.
+        As `Backend.mean_on_grid` takes it.
     confidence : ndarray of float32 or None
         Factor of each pixel's weight.
     limits : ndarray or None
-        How low and how high results may be; see `reference.limits`.
+        How low and how high results may be; see `Backend.overshoot_bounds`.
     """
 
     records: Plane
@@ -102,7 +108,7 @@ class Channel:
     scale : ValueScale
         Back to the image's values.
     border : dict
-        ``cval`` (in grey levels) and ``cval_confidence``, for `Engine.grid`.
+        ``cval`` (in grey levels) and ``cval_validity``, for `Backend.mean_on_grid`.
     missing : float or None
         What stands where too little of the weight could be trusted.
     is_alpha : bool
@@ -114,7 +120,7 @@ class Channel:
     plane: Plane
     confidence: FloatPlane | None
     bank: LutBank
-    engine: Engine
+    engine: Backend
     scale: ValueScale
     border: dict[str, Any]
     missing: float | None
@@ -136,9 +142,9 @@ class Channel:
             # So opaque images stay opaque, and no rim of transparency appears or vanishes.
             grey = self.scale.to_grey(self.plane[first:last])
             plain = (grey <= 0) | (grey >= LEVELS)
-            feature, parameters = parts(records)
+            feature, parameters = unpack(records)
             feature[plain] = grey[plain].astype(feature.dtype)
-            parameters[WEIGHT_VALUES[weighting] :, plain] = PLANE_BIAS
+            parameters[WEIGHT_VALUES[weighting] :, plain] = LOCAL_PLANE_BIAS
         confidence = None if self.confidence is None else self.confidence[first:last]
         return Samples(records, weighting, confidence, limits)
 
@@ -209,7 +215,7 @@ def prepare_channel(
     scale: ValueScale,
     bank: LutBank,
     border: Border,
-    engine: Engine,
+    engine: Backend,
     alpha: FloatPlane | None = None,
     nodata: float | None = None,
 ) -> Channel:
@@ -254,7 +260,7 @@ def prepare_alpha(
     scale: ValueScale,
     bank: LutBank,
     border: Border,
-    engine: Engine,
+    engine: Backend,
     span: tuple[float, float] | None,
 ) -> Channel:
     """Prepare an alpha channel; the plane is finite, and `span` is `alpha_span`'s."""
@@ -264,7 +270,7 @@ def prepare_alpha(
 
 
 def _ends(scale: ValueScale, border: Border) -> dict[str, Any]:
-    """What `Engine.grid` finds beyond the border."""
+    """What `Backend.mean_on_grid` finds beyond the border."""
     cval, trust = None, border.cval_alpha
     if border.mode == "constant":
         cval = 0.0
@@ -275,7 +281,7 @@ def _ends(scale: ValueScale, border: Border) -> dict[str, Any]:
             if scale.linear_light:
                 grey = decode_srgb(grey / LEVELS) * LEVELS
             cval = float(grey)
-    return {"cval": cval, "cval_confidence": trust}
+    return {"cval": cval, "cval_validity": trust}
 
 
 def _read(
@@ -284,7 +290,7 @@ def _read(
     last: int,
     scale: ValueScale,
     bank: LutBank,
-    engine: Engine,
+    engine: Backend,
     threads: int,
 ) -> tuple[Plane, Plane | None]:
     """Read the tables for rows first..last-1 of a plane.
@@ -309,21 +315,21 @@ def _read(
         units, remainder = engine.to_units(scale, plane, grey_bits)
         remainder = remainder[first - top : last - top]
     limits: Plane | None = None
-    if bank.kind.has_planes:
+    if bank.kind.has_local_planes:
         above, below = max(0, first - LIMITS_REACH), min(rows, last + LIMITS_REACH)
         near = slice(above - top, below - top)
         grey = units[near] if scale.is_bytes else engine.to_grey(scale, plane[near])
-        limits = engine.limits(grey, threads)[:, first - above : last - above + 1]
+        limits = engine.overshoot_bounds(grey, threads)[:, first - above : last - above + 1]
     for number in range(stages - 1):
         halo = bank.reach * (stages - 1 - number)
         above, below = max(0, first - halo), min(rows, last + halo)
         window = (above - top, below - top)
-        units, top = engine.stage(units, bank, number, cell_bits, threads, window)[0], above
+        units, top = engine.read_stage(units, bank, number, cell_bits, threads, window)[0], above
     inner = (first - top, last - top)
     dtype = np.uint8 if scale.is_bytes and not scale.linear_light else np.float32
-    records = engine.records(units, bank, cell_bits, threads, inner, remainder, dtype)
+    records = engine.read_packed(units, bank, cell_bits, threads, inner, remainder, dtype)
     if scale.linear_light:
-        _to_linear_light(*parts(records), bank)
+        _to_linear_light(*unpack(records), bank)
         if limits is not None:
             linear = decode_srgb(limits.astype(np.float64) / LEVELS) * LEVELS
             limits = linear.astype(np.float32)
@@ -333,12 +339,12 @@ def _read(
 def _to_linear_light(feature: Plane, parameters: Plane, bank: LutBank) -> None:
     """Decode levels; slopes follow by the chain rule, and residuals are decoded with the level."""
     encoded = feature.astype(np.float64) / LEVELS
-    if bank.kind.has_planes:
-        plane = parameters[WEIGHT_VALUES[bank.kind.weighting] :] - np.float32(PLANE_BIAS)
+    if bank.kind.has_local_planes:
+        plane = parameters[WEIGHT_VALUES[bank.kind.weighting] :] - np.float32(LOCAL_PLANE_BIAS)
         encoded += plane[2] * (RESIDUAL_UNIT / LEVELS)
         plane[:2] *= srgb_slope(encoded)
         plane[2] = 0
-        parameters[WEIGHT_VALUES[bank.kind.weighting] :] = plane + np.float32(PLANE_BIAS)
+        parameters[WEIGHT_VALUES[bank.kind.weighting] :] = plane + np.float32(LOCAL_PLANE_BIAS)
     feature[:] = decode_srgb(encoded) * LEVELS
 
 

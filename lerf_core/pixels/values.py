@@ -14,13 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank.model import LEVELS
+from lerf_core.constants import LEVELS
 
-__all__ = ["DEEP_CELL_BITS", "ValueScale", "decode_srgb", "encode_srgb", "srgb_slope"]
-
-#: A cell of the tables spans 2**14 units of a deep image's coordinates: the compiled engine
-#: multiplies weights as two bytes of seven bits.
-DEEP_CELL_BITS = 14
+__all__ = ["ValueScale", "decode_srgb", "encode_srgb", "srgb_slope"]
 
 Plane = npt.NDArray[Any]
 FloatPlane = npt.NDArray[np.float32]

@@ -6,46 +6,34 @@ Positions are (row, col) in source pixels; the centre of the first pixel is 0. T
 centres of source and result coincide: output pixel o of an axis lies at
 ``o/scale + (size-1)/2 - (out_size-1)/(2*scale)``, which is ``(o + 0.5)/scale - 0.5`` where
 ``size * scale`` is whole.
+
+The filter scale of an axis is what a weighting's support is stretched by where the image
+shrinks: the inverse of the scale, and at least 1. Offsets are divided by it.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.errors import InvalidArgumentError
-from lerf_core.validation import check_output_shape, check_scale
+from lerf_core.constants import FILTER_SCALE_TOLERANCE, MAX_POINT_TAPS, POSITION_EPS
 
 __all__ = [
-    "MAX_POINT_TAPS",
-    "POSITION_EPS",
-    "REACH_LIMIT",
-    "STRETCH_TOLERANCE",
     "AxisTaps",
     "PointTaps",
     "axis_positions",
     "axis_taps",
-    "effective_stretch",
+    "effective_filter_scale",
     "nearest_index",
     "point_taps",
-    "rescaled_shape",
 ]
-
-#: Positions this close below a pixel still count as on it (the published code's margin).
-POSITION_EPS = float(np.finfo(np.float32).eps)
-#: Taps farther than one (stretched) pixel do not count; the margin is for rounding.
-REACH_LIMIT = np.float32(1.000001)
-#: A warped pixel takes at most this many taps an axis; a larger footprint is sampled
-#: evenly instead of wholly, so that strong perspective stays affordable.
-MAX_POINT_TAPS = 128
-#: Local scales this close below 1 (rounding in a rotation's matrix) are not shrinking.
-STRETCH_TOLERANCE = 1e-6
 
 Indices = npt.NDArray[np.int64]
 Positions = npt.NDArray[np.float64]
+Offsets = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +47,11 @@ class AxisTaps:
     index : ndarray of int64, (size, count)
         Source index, in order; may lie outside the image.
     offset : ndarray of float32, (size, count)
-        Output position minus source position, divided by the stretch.
+        Output position minus source position, divided by the filter scale.
     """
 
     index: Indices
-    offset: npt.NDArray[np.float32]
+    offset: Offsets
 
     @property
     def size(self) -> int:
@@ -72,34 +60,59 @@ class AxisTaps:
 
     @property
     def count(self) -> int:
-        """Number of taps of each."""
+        """Number of taps of each output pixel."""
         return int(self.index.shape[1])
 
 
-@dataclass(frozen=True)
-class PointTaps:
-    """Taps of scattered positions; all arrays of one shape.
+class PointTaps(NamedTuple):
+    """Taps along one axis of scattered positions; all arrays have the positions' shape.
 
-    Tap t of an axis has index ``first + t * step`` for ``t < count``, and offset
-    ``(position - index) * scale``.
+    Attributes
+    ----------
+    position : ndarray of float64
+        In source pixels, finite.
+    first, count, step : ndarray of int64
+        Tap t, for ``t < count``, has the source index ``first + t * step``, which may lie
+        outside the image.
+    inverse_scale : ndarray of float64
+        1 over the filter scale.
     """
 
-    row: Positions
-    col: Positions
-    row_first: Indices
-    col_first: Indices
-    row_count: Indices
-    col_count: Indices
-    row_step: Indices
-    col_step: Indices
-    row_scale: Positions
-    col_scale: Positions
+    position: Positions
+    first: Indices
+    count: Indices
+    step: Indices
+    inverse_scale: Positions
+
+    def index(self, tap: int) -> Indices:
+        """Return the source index of a tap."""
+        index: Indices = self.first + tap * self.step
+        return index
+
+    def offset(self, tap: int) -> Offsets:
+        """Return position minus source position of a tap, divided by the filter scale."""
+        return ((self.position - self.index(tap)) * self.inverse_scale).astype(np.float32)
 
 
 def axis_positions(
     size: int, out_size: int, scale: float, part: tuple[int, int] | None = None
 ) -> Positions:
-    """Return the source position of each output pixel of an axis, or of a part of them."""
+    """Return the source position of each output pixel of an axis.
+
+    Parameters
+    ----------
+    size, out_size : int
+        Pixels of the source and of the output.
+    scale : float
+        Output pixels per source pixel.
+    part : (int, int), optional
+        First, and one past the last, of the output pixels that are asked for.
+
+    Returns
+    -------
+    ndarray of float64, (output pixels,)
+        In source pixels.
+    """
     first, last = part or (0, out_size)
     # The published order of operations: whether a neighbour one pixel away still counts for
     # LeRF-L hangs on this sum's last bit.
@@ -115,95 +128,75 @@ def axis_taps(
     anti_aliasing: bool,
     part: tuple[int, int] | None = None,
 ) -> AxisTaps:
-    """Taps that resize an axis from `size` to `out_size` pixels by `scale`.
+    """Return the taps that resize an axis from `size` to `out_size` pixels by `scale`.
 
-    Of all output pixels, or of those of a part, first..last-1. Two neighbours; when shrinking
-    with `anti_aliasing`, as many as the support stretched by ``1 / scale`` holds. An axis that
-    keeps its length is not resampled: one tap.
+    Two neighbours; when shrinking with `anti_aliasing`, as many as the support stretched by
+    ``1 / scale`` holds. An axis that keeps its length is not resampled: one tap.
+
+    Parameters
+    ----------
+    size, out_size, scale, part
+        As `axis_positions` has them.
+    anti_aliasing : bool
+        Whether the support stretches where the axis shrinks.
     """
     if size == out_size and scale == 1:
-        here = np.arange(*(part or (0, size)), dtype=np.int64)[:, None]
-        return AxisTaps(here, np.zeros(here.shape, dtype=np.float32))
+        index = np.arange(*(part or (0, size)), dtype=np.int64)[:, None]
+        return AxisTaps(index, np.zeros(index.shape, dtype=np.float32))
     # A support wider than the image is as wide as it.
-    stretch = min(max(1.0, 1.0 / scale), size + 1.0) if anti_aliasing else 1.0
+    filter_scale = min(max(1.0, 1.0 / scale), size + 1.0) if anti_aliasing else 1.0
     position = axis_positions(size, out_size, scale, part)
-    first = np.ceil(position - stretch - POSITION_EPS).astype(np.int64)
-    count = int(tap_count(np.float64(stretch)))
-    index = first[:, None] + np.arange(count)
-    return AxisTaps(index, as_offset((position[:, None] - index) / stretch))
+    first, count = _support(position, np.float64(filter_scale))
+    index = first[:, None] + np.arange(int(count))
+    return AxisTaps(index, _rounded_offset((position[:, None] - index) / filter_scale))
 
 
-def tap_count(stretch: Positions | np.float64) -> Indices:
-    """Return the number of taps within `stretch` pixels on both sides.
+def point_taps(position: Positions, filter_scale: Positions | None) -> PointTaps:
+    """Return the taps along one axis of scattered positions.
 
-    Two where nothing is stretched: of three pixels at distances -1, 0 and 1 the published
+    Parameters
+    ----------
+    position : ndarray of float64
+        In source pixels, finite.
+    filter_scale : ndarray of float64, or None
+        Of each position, at least 1 (see `effective_filter_scale`); None: 1 everywhere.
+    """
+    if filter_scale is None:
+        filter_scale = np.ones_like(position)
+    first, count = _support(position, filter_scale)
+    step = (count + (MAX_POINT_TAPS - 1)) // MAX_POINT_TAPS
+    return PointTaps(position, first, (count + step - 1) // step, step, 1.0 / filter_scale)
+
+
+def effective_filter_scale(footprint: Positions) -> Positions:
+    """Return the filter scale of a footprint: the footprint itself where the map shrinks, else 1.
+
+    Parameters
+    ----------
+    footprint : ndarray of float64
+        Source pixels along an axis that an output pixel spans.
+    """
+    return np.where(footprint > 1 + FILTER_SCALE_TOLERANCE, footprint, 1.0)
+
+
+def nearest_index(position: Positions) -> Indices:
+    """Return the index of the source pixel nearest to each position; halves go to the lower one."""
+    return np.ceil(position - 0.5 - POSITION_EPS).astype(np.int64)
+
+
+def _support(position: Positions, filter_scale: Positions | np.float64) -> tuple[Indices, Indices]:
+    """Return the first tap's index and the number of taps within the support on both sides.
+
+    Two taps where nothing is stretched: of three pixels at distances -1, 0 and 1 the published
     code takes the first two. A stretched support is symmetric.
     """
-    wide = np.floor(2 * stretch + POSITION_EPS) + 1
-    return np.where(stretch > 1, wide, 2.0).astype(np.int64)
+    first = np.ceil(position - filter_scale - POSITION_EPS).astype(np.int64)
+    stretched = np.floor(2 * filter_scale + POSITION_EPS) + 1
+    return first, np.where(filter_scale > 1, stretched, 2.0).astype(np.int64)
 
 
-def as_offset(distance: Positions) -> npt.NDArray[np.float32]:
+def _rounded_offset(distance: Positions) -> Offsets:
     """Round distances to float32, but none beyond 1 down to 1."""
     offset = distance.astype(np.float32)
     beyond = (np.abs(offset) == 1) & (np.abs(distance) > 1)
     return np.where(beyond, offset * np.nextafter(np.float32(1), np.float32(2)), offset)
-
-
-def nearest_index(position: Positions) -> Indices:
-    """Index of the source pixel nearest to each position; halves go to the lower one."""
-    return np.ceil(position - 0.5 - POSITION_EPS).astype(np.int64)
-
-
-def point_taps(
-    row: Positions, col: Positions, row_stretch: Positions | None, col_stretch: Positions | None
-) -> PointTaps:
-    """Taps of scattered finite positions.
-
-    Parameters
-    ----------
-    row, col : ndarray of float64
-        Source positions.
-    row_stretch, col_stretch : ndarray of float64 or None
-        Stretch of the support along each source axis, at least 1 (`effective_stretch`).
-        None: no anti-aliasing.
-    """
-    one = np.ones_like(row)
-    row_stretch = one if row_stretch is None else row_stretch
-    col_stretch = one if col_stretch is None else col_stretch
-    row_taps, col_taps = _axis(row, row_stretch), _axis(col, col_stretch)
-    interleaved = (tap for pair in zip(row_taps, col_taps, strict=True) for tap in pair)
-    return PointTaps(row, col, *interleaved)  # type: ignore[arg-type]
-
-
-def effective_stretch(stretch: Positions) -> Positions:
-    """Return the stretch of the support: 1 unless the map shrinks."""
-    return np.where(stretch > 1 + STRETCH_TOLERANCE, stretch, 1.0)
-
-
-def _axis(position: Positions, stretch: Positions) -> tuple[Indices, Indices, Indices, Positions]:
-    first = np.ceil(position - stretch - POSITION_EPS).astype(np.int64)
-    count = tap_count(stretch)
-    step = (count + (MAX_POINT_TAPS - 1)) // MAX_POINT_TAPS
-    return first, (count + step - 1) // step, step, 1.0 / stretch
-
-
-def rescaled_shape(shape: tuple[int, int], scale: float | tuple[float, float]) -> tuple[int, int]:
-    """Return the rows and columns that `rescale` gives: ``ceil(size * scale)`` an axis.
-
-    Rounding errors of the product do not count: 10 pixels by 1.1 are 11.
-
-    Examples
-    --------
-    >>> rescaled_shape((10, 7), 1.1)
-    (11, 8)
-    """
-    factors = check_scale(scale)
-    try:
-        sizes = [float(size) * factor for size, factor in zip(shape, factors, strict=True)]
-    except (TypeError, ValueError) as error:
-        raise InvalidArgumentError(f"shape must be (rows, cols), got {shape!r}") from error
-    if not max(sizes) < 2**31:
-        raise InvalidArgumentError(f"{shape} by {scale} gives sides of 2**31 pixels or more")
-    rows, cols = (max(1, math.ceil(size - 1e-9 * max(1.0, size))) for size in sizes)
-    return check_output_shape((rows, cols))

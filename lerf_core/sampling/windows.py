@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.backends.reference.coordinates import fold, fold_period
 from lerf_core.geometry.maps import Homography, InverseMap
+from lerf_core.sampling.borders import fold_coordinates, fold_indices, fold_period, is_periodic
 
 __all__ = ["Block", "Window", "Windows", "seen_windows"]
 
@@ -113,7 +113,7 @@ class Window:
     def sources(self, mode: str) -> Indices:
         """Return the image's pixel at each place of the window."""
         index = np.concatenate([np.arange(*run, dtype=np.int64) for run in self.runs])
-        return folded(index, self.size, mode) if self.margin else index
+        return fold_indices(index, self.size, mode) if self.margin else index
 
     def indices(self, index: Indices) -> Indices:
         """Bring indices of the extended image into a window of one run."""
@@ -162,19 +162,6 @@ class Windows(NamedTuple):
             else:
                 plane = np.take(plane, window.sources(mode), axis=axis)
         return plane
-
-
-def folded(index: Indices, size: int, mode: str) -> Indices:
-    """Return the image's pixels that stand at indices of any size, as `numpy.pad` has them."""
-    if mode in ("edge", "constant") or size == 1:
-        return np.clip(index, 0, size - 1).astype(np.int64)
-    if mode == "wrap":
-        return np.mod(index, size).astype(np.int64)
-    period = 2 * size if mode == "symmetric" else 2 * size - 2
-    turned = np.mod(index, period)
-    last = period - 1 if mode == "symmetric" else period
-    nearer: Indices = np.minimum(turned, last - turned).astype(np.int64)
-    return nearer
 
 
 # -- what a warp sees -------------------------------------------------------------
@@ -235,7 +222,7 @@ def _folded_intervals(
     low: float, high: float, size: int, mode: str, reach: float
 ) -> list[Interval]:
     """Return where a mode puts the positions between two: one interval, or two."""
-    if mode in ("edge", "constant"):
+    if not is_periodic(mode):
         first, last = np.clip((low, high), -reach, size - 1 + reach)
         return [(float(first), float(last))]
     centre, period = fold_period(size, mode)
@@ -288,10 +275,10 @@ def _seen_by_positions(
                 seen &= (position > -beyond) & (position < size - 1 + beyond)
     if not seen.any():
         return []
-    if mode not in ("edge", "constant"):
+    if is_periodic(mode):
         # Exactly where they are taken from: maps may wander over many periods.
         positions = np.stack([
-            fold(np.where(seen, position, 0.0), size, mode, 1.0)
+            fold_coordinates(np.where(seen, position, 0.0), size, mode, 1.0)
             for position, size in zip(positions, shape, strict=True)
         ])  # fmt: skip
     return [

@@ -183,7 +183,7 @@ def block_bytes(plan: Plan, shape: tuple[int, int]) -> int:
     result = height * width * plan.pixel.channels
     is_plain = plan.dtype == np.uint8 and not plan.options.linear_light
     kind = plan.options.bank.kind
-    record = (4 if is_plain else 20) * (2 if kind.has_planes else 1)
+    record = (4 if is_plain else 20) * (2 if kind.has_local_planes else 1)
     window_bytes = source * (plan.dtype.itemsize + record)
     # The result, its wider block, its smaller copy and what is encoded of it.
     result_bytes = result * plan.result_dtype.itemsize * 3

@@ -37,7 +37,7 @@ import numpy.typing as npt
 
 from lerf_core import geometry
 from lerf_core.errors import InvalidArgumentError
-from lerf_core.sampling.taps import rescaled_shape
+from lerf_core.sampling.shapes import rescaled_shape
 from lerf_core.validation import check_count
 from lerf_plugins.filters.augment.arguments import (
     AxisRanges,

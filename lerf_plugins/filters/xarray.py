@@ -47,7 +47,7 @@ import lerf_core
 from lerf_core import chunked
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.geometry import Displacement
-from lerf_core.sampling.taps import rescaled_shape
+from lerf_core.sampling.shapes import rescaled_shape
 from lerf_core.validation import check_output_shape, check_scale
 from lerf_plugins.filters.coordinates import interpolated, moved_transform
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 import lerf_core
 from lerf_cli.figures import inspection, sheets
-from lerf_core.bank import PLANE
+from lerf_core.bank import LOCAL_PLANE
 from lerf_core.inspection import Slopes
 
 
@@ -65,7 +65,7 @@ def test_a_bank_of_planes(run, tmp_path, photo, leaning, pixels):
     result = run(*command, "--npz", tmp_path / "o.npz", "--json")
     prefix = "photo_random-lerf-p_"
     names = {path.name.removeprefix(prefix) for path in (tmp_path / "out").iterdir()}
-    parameters = {"rho", "sigma_row", "sigma_col", *PLANE}
+    parameters = {"rho", "sigma_row", "sigma_col", *LOCAL_PLANE}
     expected = {"maps", "image", "feature", "change", "ellipses", "arrows", *parameters}
     assert names == {f"{one}.png" for one in expected}
     assert opened(tmp_path / "out" / f"{prefix}arrows.png").width > 1000

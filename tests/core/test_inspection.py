@@ -9,17 +9,9 @@ import pytest
 
 import lerf_core
 from lerf_core import inspection
-from lerf_core.backends.reference import method as reference
-from lerf_core.bank import (
-    KINDS,
-    PLANE,
-    PLANE_BIAS,
-    RESIDUAL_UNIT,
-    SLOPE_UNIT,
-    SLOPES,
-    LutBank,
-    two_stages,
-)
+from lerf_core.backends import reference
+from lerf_core.bank import KINDS, LOCAL_PLANE, SLOPES, LutBank, two_stages
+from lerf_core.constants import LOCAL_PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.inspection import ellipses, parameter_maps, slopes
 from lerf_core.sampling.taps import axis_taps
@@ -41,7 +33,7 @@ def planted():
     kind = KINDS["lerf-p"]
     first, last = two_stages(kind, tuple(plain.patterns))
     # Of the reads of the run alone, each adds a quarter of its first step: 16 entries a node.
-    last = replace(last, divisor=[1 if name in PLANE else 12 for name in kind.values])
+    last = replace(last, divisor=[1 if name in LOCAL_PLANE else 12 for name in kind.values])
     node = np.arange(plain.nodes)
     tables = dict(plain.tables)
     for read in plain.reads(1):
@@ -75,9 +67,9 @@ def test_the_maps_give_what_resize_gives(random_banks, image, dtype):
         if dtype == np.uint8:  # as the bytes they are
             parameters = np.rint(parameters)
         taps = [axis_taps(n, 2 * n, 2.0, anti_aliasing=True) for n in SHAPE]
-        limits = reference.limits(maps.grey) if bank.kind.has_planes else None
+        limits = reference.overshoot_bounds(maps.grey) if bank.kind.has_local_planes else None
         given = (maps.feature, parameters, bank.kind.weighting, *taps)
-        mean, _ = reference.resample_grid(*given, limits=limits)
+        mean, _ = reference.mean_on_grid(*given, bounds=limits)
         expected = lerf_core.rescale(image, 2, bank=bank)
         if dtype == np.uint8:
             np.testing.assert_array_equal(np.clip(np.rint(mean), 0, 255), expected)
@@ -181,10 +173,10 @@ def test_coefficients():
 def test_every_slope_and_residual_is_exact():
     value = np.arange(1, 256, dtype=np.float32)
     maps = parameter_maps(np.zeros((1, 1), np.uint8), bank="analytic")
-    given = replace(maps, parameters=dict.fromkeys(PLANE, value / np.float32(255)))
-    for name in PLANE:
+    given = replace(maps, parameters=dict.fromkeys(LOCAL_PLANE, value / np.float32(255)))
+    for name in LOCAL_PLANE:
         unit = SLOPE_UNIT if name in SLOPES else RESIDUAL_UNIT
-        np.testing.assert_array_equal(given.coefficient(name), (value - PLANE_BIAS) * unit)
+        np.testing.assert_array_equal(given.coefficient(name), (value - LOCAL_PLANE_BIAS) * unit)
         assert inspection.COEFFICIENTS[name].unit.startswith("level")
 
 
@@ -336,7 +328,7 @@ def test_a_point_response_is_the_stage_of_such_an_image(random_banks):
             response = inspection.point_response(bank, stage)
             image = np.full((9, 9), 5 * 16)
             image[4, 4] = 11 * 16
-            given = reference.stage(image, bank, stage, 4)[:, 4, 4]
+            given = reference.read_stage(image, bank, stage, 4)[:, 4, 4]
             expected = response[11, 5] * (255 if stage else 1)
             assert np.abs(given - expected).max() <= 0.5 + 1e-3
         with pytest.raises(InvalidArgumentError, match="stage"):
@@ -349,7 +341,7 @@ def test_an_edge_response_is_the_stage_of_such_an_image(random_banks):
             response = inspection.edge_response(bank, stage)
             image = np.full((9, 9), 11 * 16)
             image[:, 5:] = 5 * 16
-            given = reference.stage(image, bank, stage, 4)[:, 4, 4]
+            given = reference.read_stage(image, bank, stage, 4)[:, 4, 4]
             expected = response[11, 5] * (255 if stage else 1)
             assert np.abs(given - expected).max() <= 0.5 + 1e-3
         with pytest.raises(InvalidArgumentError, match="-1"):
@@ -380,7 +372,7 @@ def test_each_value_has_its_own_divisor(planted):
     np.testing.assert_allclose(outcome * 255, expected, rtol=1e-6)
     # The analytic bank's divisor, but it has no planes.
     found = inspection.table_statistics(planted)[3:9]
-    assert [one.unvisited is None for one in found] == [one.value in PLANE for one in found]
+    assert [one.unvisited is None for one in found] == [one.value in LOCAL_PLANE for one in found]
 
 
 def test_slices(random_bank):

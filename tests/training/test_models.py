@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 
 from lerf_training.models.tables import TableModel, starting_bank
 
-from lerf_core.backends.reference import method as reference
+from lerf_core.backends import reference
 from lerf_core.bank import KINDS
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.sampling.taps import axis_taps, point_taps
@@ -17,8 +17,8 @@ from lerf_core.sampling.taps import axis_taps, point_taps
 def reference_stages(bank, plane):
     cell_bits = bank.interval.bit_length() - 1
     for number in range(len(bank.stages) - 1):
-        plane = reference.stage(plane, bank, number, cell_bits)[0]
-    return plane, reference.stage(plane, bank, len(bank.stages) - 1, cell_bits)
+        plane = reference.read_stage(plane, bank, number, cell_bits)[0]
+    return plane, reference.read_stage(plane, bank, len(bank.stages) - 1, cell_bits)
 
 
 @pytest.mark.parametrize("twin", [False, True])
@@ -46,7 +46,7 @@ def test_forward_equals_the_reference_on_a_grid(random_banks, scale, rng):
             axis_taps(size, round(size * scale), scale, anti_aliasing=False) for size in low.shape
         )
         given = (feature, parameters, bank.kind.weighting, rows, cols)
-        wanted, _ = reference.resample_grid(*given, limits=limits_of(bank, low))
+        wanted, _ = reference.mean_on_grid(*given, bounds=limits_of(bank, low))
         row, col = (grid.ravel() for grid in np.mgrid[: rows.size, : cols.size])
         first = np.stack([rows.index[row, 0], cols.index[col, 0]], -1).astype(np.int32)
         offset = np.stack([rows.offset[row, 0], cols.offset[col, 0]], -1)
@@ -58,17 +58,18 @@ def test_forward_equals_the_reference_at_points(random_banks, rng):
     for bank in random_banks:
         low = rng.choice([60, 100, 104, 200], (9, 12))
         feature, parameters = reference_stages(bank, low)
-        taps = point_taps(rng.uniform(-0.5, 8.5, 300), rng.uniform(-0.5, 11.5, 300), None, None)
-        given = (feature, parameters, bank.kind.weighting, taps)
-        wanted, _ = reference.resample_points(*given, limits=limits_of(bank, low))
-        first = np.stack([taps.row_first, taps.col_first], -1).astype(np.int32)
-        offset = np.stack([taps.row - taps.row_first, taps.col - taps.col_first], -1)
-        mine = forward(bank, low, first, offset.astype(np.float32))
+        rows = point_taps(rng.uniform(-0.5, 8.5, 300), None)
+        cols = point_taps(rng.uniform(-0.5, 11.5, 300), None)
+        given = (feature, parameters, bank.kind.weighting, rows, cols)
+        wanted, _ = reference.mean_at_points(*given, bounds=limits_of(bank, low))
+        first = np.stack([rows.first, cols.first], -1).astype(np.int32)
+        offset = np.stack([rows.offset(0), cols.offset(0)], -1)
+        mine = forward(bank, low, first, offset)
         np.testing.assert_allclose(mine, wanted, atol=1e-3)
 
 
 def limits_of(bank, low):
-    return reference.limits(low) if bank.kind.has_planes else None
+    return reference.overshoot_bounds(low) if bank.kind.has_local_planes else None
 
 
 def forward(bank, low, first, offset):

@@ -9,8 +9,9 @@ torch = pytest.importorskip("torch")
 from lerf_training.models.networks import EntryNetwork, NetworkModel
 from lerf_training.models.tables import TableModel, starting_bank
 
-from lerf_core.backends.reference import method as reference
-from lerf_core.bank import KINDS, PATTERNS, PLANE_BIAS, LutBank, Stage, two_stages
+from lerf_core.backends import reference
+from lerf_core.bank import KINDS, PATTERNS, LutBank, Stage, two_stages
+from lerf_core.constants import LOCAL_PLANE_BIAS
 from lerf_core.errors import InvalidArgumentError
 
 KIND_NAMES = sorted(KINDS)
@@ -95,7 +96,7 @@ def test_parameters_turn_with_the_image_by_half_a_turn(kind):
     parameters = model.stages(low)[1]
     half = model.stages(torch.rot90(low, 2, (1, 2)))[1]
     wanted = torch.rot90(parameters, 2, (1, 2))
-    wanted[..., 3:5] = 2 * PLANE_BIAS - wanted[..., 3:5]  # slopes point the other way
+    wanted[..., 3:5] = 2 * LOCAL_PLANE_BIAS - wanted[..., 3:5]  # slopes point the other way
     assert torch.equal(half, wanted)
     # Crossed directions have networks of their own.
     quarter = model.stages(torch.rot90(low, 1, (1, 2)))[1]
@@ -205,7 +206,7 @@ def test_other_structures():
     assert torch.equal(parameters, expected)
     bank = model.bank("three", {})
     plane = low[0].numpy().astype(np.int64)
-    assert np.array_equal(reference.stage(plane, bank, 0, 6)[0], plane)
+    assert np.array_equal(reference.read_stage(plane, bank, 0, 6)[0], plane)
 
 
 @pytest.mark.parametrize("options", [{"width": 0}, {"blocks": -1}])

@@ -21,8 +21,9 @@ from lerf_training.operations.operations import (
     weighted_mean,
 )
 
-from lerf_core.backends.reference import method as reference
-from lerf_core.bank import KINDS, PLANE_BIAS
+from lerf_core.backends import reference
+from lerf_core.bank import KINDS
+from lerf_core.constants import LOCAL_PLANE_BIAS
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
 
@@ -308,7 +309,7 @@ def test_neighbour_just_beyond_one_pixel_counts_for_the_gaussian_alone(kind):
     # sigma 0 and alpha 127: the first two neighbours weigh alike wherever they count.
     weighting = KINDS[kind].weighting
     parameters = torch.full((1, 1, 2, len(KINDS[kind].values)), float(weighting == "linear"))
-    parameters[..., 3:] = PLANE_BIAS
+    parameters[..., 3:] = LOCAL_PLANE_BIAS
     feature = torch.tensor([[[0.0, 100.0]]])
     first = torch.tensor([[[0, 0]]], dtype=torch.int32)
     values = []
@@ -328,7 +329,7 @@ def test_neighbour_just_beyond_one_pixel_counts_for_the_gaussian_alone(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_mean_of_a_constant_is_the_constant(kind):
     _, parameters, first, offset = scene(kind)
-    parameters[..., 3:] = PLANE_BIAS
+    parameters[..., 3:] = LOCAL_PLANE_BIAS
     flat = torch.full((2, 5, 7), 77.0)
     value, by_feature, by_parameters = mean_gradients(kind, (flat, parameters, first, offset))
     torch.testing.assert_close(value, torch.full_like(value, 77.0))
@@ -417,7 +418,7 @@ def test_limits_equal_their_twin_and_the_reference(size):
     for one, other in zip(mine, twin, strict=True):
         assert torch.equal(one, other)
     for item in range(2):
-        low, high = reference.limits(plane[item].numpy())
+        low, high = reference.overshoot_bounds(plane[item].numpy())
         place = tuple(first[item].T + 1)
         wanted = np.clip(values[item].numpy(), low[place], high[place])
         np.testing.assert_array_equal(mine[0][item].numpy(), wanted)

@@ -13,7 +13,7 @@ from lerf_training.models.tables import TableModel, starting_bank
 from lerf_training.models.transfer import measure, sample, transfer
 from lerf_training.operations.operations import stage_values
 
-from lerf_core.backends.reference import method as reference
+from lerf_core.backends import reference
 from lerf_core.bank import KINDS
 from lerf_core.errors import BankError, InvalidArgumentError
 
@@ -55,7 +55,7 @@ def test_bank_equals_the_networks_on_nodes(model, transferred):
     assert not torch.equal(feature, low)
     assert torch.equal(TableModel(bank).double().stages(low)[0], feature)
     for plane, expected in zip(planes, feature.numpy(), strict=True):
-        assert np.array_equal(reference.stage(plane, bank, 0, 4)[0], expected)
+        assert np.array_equal(reference.read_stage(plane, bank, 0, 4)[0], expected)
 
 
 def test_last_stage_equals_the_networks_on_nodes(model, transferred):
@@ -65,7 +65,7 @@ def test_last_stage_equals_the_networks_on_nodes(model, transferred):
     total = model.read(1, torch.from_numpy(plane).double())
     expected = stage_values(total, stage)[0]
     assert expected.std() > 1
-    found = reference.stage(plane[0], bank, 1, 4)
+    found = reference.read_stage(plane[0], bank, 1, 4)
     assert np.array_equal(found, expected.numpy().transpose(2, 0, 1))
 
 

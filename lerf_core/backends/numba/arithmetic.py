@@ -13,17 +13,20 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from lerf_core.backends.numba.compiling import HELPER
-from lerf_core.backends.reference.method import (
+from lerf_core.constants import (
     CROSS_STEPS,
     EXP2_POLYNOMIAL,
     EXPONENT_STEPS,
     EXPONENT_TOP,
     FIRST_WEIGHT,
+    LEVELS,
+    LOCAL_PLANE_BIAS,
+    RESIDUAL_UNIT,
     ROUND_F32,
+    SLOPE_UNIT,
     SQUARE_STEPS,
     WEIGHT_VALUES,
 )
-from lerf_core.bank.model import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT
 
 __all__ = [
     "FEATURE",
@@ -71,7 +74,7 @@ PLANE_SLOTS = _PLANES + 3
 
 ZERO, ONE, TOP = np.float32(0), np.float32(1), np.float32(LEVELS)
 _INVERSE_TOP = np.float32(1 / LEVELS)
-_PLANE_BIAS, _SLOPE_UNIT = np.float32(PLANE_BIAS), np.float32(SLOPE_UNIT)
+_PLANE_BIAS, _SLOPE_UNIT = np.float32(LOCAL_PLANE_BIAS), np.float32(SLOPE_UNIT)
 _RESIDUAL_UNIT = np.float32(RESIDUAL_UNIT)
 # Scaled, so that powers come out times FIRST_WEIGHT: a power of two changes no other bit.
 _C0, _C1, _C2, _C3, _C4 = (coefficient * FIRST_WEIGHT for coefficient in EXP2_POLYNOMIAL)

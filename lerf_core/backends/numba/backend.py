@@ -11,25 +11,25 @@ import numpy.typing as npt
 from lerf_core.backends.known_stages import constant_values, is_identity
 from lerf_core.backends.numba.cell_reads import WIDTH, cell_stage_rows, pad_bytes, pad_units
 from lerf_core.backends.numba.cells import CellStage, pack_cells
-from lerf_core.backends.numba.colours import add_differences, luma_of
+from lerf_core.backends.numba.colours import add_colour_differences, luma
 from lerf_core.backends.numba.grid import as_words, grid2_rows, grid_rows, phase_count
-from lerf_core.backends.numba.layout import fill_around, store
+from lerf_core.backends.numba.layout import fill_around, store_channels
 from lerf_core.backends.numba.limits import limit_rows
 from lerf_core.backends.numba.packing import PackedStage, pack_stage
 from lerf_core.backends.numba.points import MOST_PIXELS, points2_rows, points_rows
-from lerf_core.backends.numba.positions import place
+from lerf_core.backends.numba.positions import source_coordinates
 from lerf_core.backends.numba.reads import stage_rows
 from lerf_core.backends.numba.values import from_grey, to_grey, to_units
-from lerf_core.backends.packed import empty_records, joined, parts
-from lerf_core.backends.reference.coordinates import Place
-from lerf_core.backends.reference.method import axis_cells
-from lerf_core.bank.model import ENTRY_BIAS, LEVELS, LutBank
+from lerf_core.backends.packed import empty_packed, pack, unpack
+from lerf_core.backends.reference.overshoot import axis_cells
+from lerf_core.bank.model import LutBank
+from lerf_core.constants import DEEP_CELL_BITS, ENTRY_BIAS, LEVELS
 from lerf_core.execution.threads import bands, run_all
 from lerf_core.geometry.maps import InverseMap
-from lerf_core.pixels.values import DEEP_CELL_BITS
+from lerf_core.sampling.coordinates import SourceCoordinates
 from lerf_core.sampling.taps import AxisTaps
 
-__all__ = ["CompiledEngine"]
+__all__ = ["NumbaBackend"]
 
 # Rows a task reads tables for: few enough to share out and to keep its sums in the cache,
 # many enough that the rows read twice at the seams hardly count.
@@ -63,18 +63,18 @@ def _cells(bank: LutBank, number: int) -> CellStage:
     return pack_cells(bank, number)
 
 
-class CompiledEngine:
+class NumbaBackend:
     """Stages and weighted means by numba; see `_engines.Engine` for the methods."""
 
     to_units = staticmethod(to_units)
     to_grey = staticmethod(to_grey)
     from_grey = staticmethod(from_grey)
-    luma_of = staticmethod(luma_of)
-    add_differences = staticmethod(add_differences)
-    store = staticmethod(store)
+    luma = staticmethod(luma)
+    add_colour_differences = staticmethod(add_colour_differences)
+    store_channels = staticmethod(store_channels)
     fill_around = staticmethod(fill_around)
 
-    def stage(
+    def read_stage(
         self,
         plane: Plane,
         bank: LutBank,
@@ -101,11 +101,11 @@ class CompiledEngine:
             feature = np.empty(shape, plane.dtype)
             _stage_by_cells(plane, bank, number, cell_bits, threads, first, None, feature)
             return feature[None]
-        records = empty_records(*shape, values, plane.dtype)
+        records = empty_packed(*shape, values, plane.dtype)
         _stage_by_cells(plane, bank, number, cell_bits, threads, first, None, records)
-        return parts(records)[1][:values]
+        return unpack(records)[1][:values]
 
-    def records(
+    def read_packed(
         self,
         plane: Plane,
         bank: LutBank,
@@ -120,13 +120,13 @@ class CompiledEngine:
         first, last = rows
         constant = _constant_values(bank, number, cell_bits) is not None
         if constant or not _goes_by_cells(plane, bank, number, cell_bits):
-            values = self.stage(plane, bank, number, cell_bits, threads, rows)
-            return joined(plane[first:last], values, cell_bits, bank, remainder, dtype)
-        out = empty_records(last - first, plane.shape[1], len(bank.kind.values), dtype)
+            values = self.read_stage(plane, bank, number, cell_bits, threads, rows)
+            return pack(plane[first:last], values, cell_bits, bank, remainder, dtype)
+        out = empty_packed(last - first, plane.shape[1], len(bank.kind.values), dtype)
         _stage_by_cells(plane, bank, number, cell_bits, threads, first, remainder, out)
         return out
 
-    def limits(self, plane: Plane, threads: int) -> Plane:
+    def overshoot_bounds(self, plane: Plane, threads: int) -> Plane:
         """See `reference.limits`; for uint8 rounded and within 0..255."""
         padded = np.ascontiguousarray(np.pad(plane, 2, mode="edge"))
         rows, cols = plane.shape
@@ -135,28 +135,28 @@ class CompiledEngine:
         run_all(lambda first, last: limit_rows(padded, first, last, out), tasks, threads)
         return out
 
-    def grid(
+    def mean_on_grid(
         self,
         records: Plane,
         weighting: str,
         rows: AxisTaps,
         cols: AxisTaps,
         *,
-        confidence: FloatPlane | None,
+        validity: FloatPlane | None,
         cval: float | None,
-        cval_confidence: float,
-        limits: Plane | None,
+        cval_validity: float,
+        bounds: Plane | None,
         to_uint8: bool,
     ) -> tuple[Plane, FloatPlane | None]:
         """See `reference.resample_grid`; rounded where `to_uint8` is set."""
         shape = records.shape[:2]
         row_arrays, col_arrays = _tap_arrays(rows, shape[0]), _tap_arrays(cols, shape[1])
         ends = np.float32(0 if cval is None else cval), cval is not None
-        factors = None if confidence is None else np.ascontiguousarray(confidence)
-        trusted = factors, np.float32(cval_confidence)
-        bounds = _limit_arrays(limits, records.dtype, shape, rows, cols, constant=cval is not None)
+        factors = None if validity is None else np.ascontiguousarray(validity)
+        trusted = factors, np.float32(cval_validity)
+        bounds = _limit_arrays(bounds, records.dtype, shape, rows, cols, constant=cval is not None)
         two = rows.count == 2 and cols.count == 2
-        mean, trust = _results((rows.size, cols.size), confidence, rounds=two and to_uint8)
+        mean, trust = _results((rows.size, cols.size), validity, rounds=two and to_uint8)
         gaussian = weighting == "gaussian"
         if two:
             phases = _phase_count(cols, shape[1])
@@ -171,7 +171,7 @@ class CompiledEngine:
             )  # fmt: skip
         return _rounded(mean, to_uint8=to_uint8), trust
 
-    def place(
+    def source_coordinates(
         self,
         mapping: InverseMap,
         top: int,
@@ -181,38 +181,38 @@ class CompiledEngine:
         mode: str,
         *,
         smooth: bool,
-    ) -> Place:
+    ) -> SourceCoordinates:
         """See `_places.place`."""
-        return place(mapping, top, bottom, shape, out_shape, mode, smooth=smooth)
+        return source_coordinates(mapping, top, bottom, shape, out_shape, mode, smooth=smooth)
 
-    def points(
+    def mean_at_points(
         self,
         records: Plane,
         weighting: str,
         row: Positions,
         col: Positions,
-        stretches: tuple[Positions, Positions] | None,
+        filter_scales: tuple[Positions, Positions] | None,
         *,
-        confidence: FloatPlane | None,
-        limits: Plane | None,
+        validity: FloatPlane | None,
+        bounds: Plane | None,
         to_uint8: bool,
-        shown: npt.NDArray[np.int64] | None = None,
+        visible_columns: npt.NDArray[np.int64] | None = None,
     ) -> tuple[Plane, FloatPlane | None]:
         """See `reference.resample_points`; rounded where `to_uint8` is set."""
-        trusted = None if confidence is None else np.ascontiguousarray(confidence)
+        trusted = None if validity is None else np.ascontiguousarray(validity)
         shape = (len(records), *row.shape)
-        mean, trust = _results(shape, confidence, rounds=to_uint8)
-        if limits is None:
-            limits = np.empty((len(records), 2, 0, 0), records.dtype)
+        mean, trust = _results(shape, validity, rounds=to_uint8)
+        if bounds is None:
+            bounds = np.empty((len(records), 2, 0, 0), records.dtype)
         row, col = np.ascontiguousarray(row), np.ascontiguousarray(col)
         words, gaussian = as_words(records), weighting == "gaussian"
-        if stretches is None and records[0, ..., 0].size > MOST_PIXELS:
-            stretches = np.ones_like(row), np.ones_like(row)
-        results = (trusted, limits, mean, trust, shown)
-        if stretches is None:
+        if filter_scales is None and records[0, ..., 0].size > MOST_PIXELS:
+            filter_scales = np.ones_like(row), np.ones_like(row)
+        results = (trusted, bounds, mean, trust, visible_columns)
+        if filter_scales is None:
             points2_rows(words, gaussian, row, col, *results)
         else:
-            points_rows(records, words, gaussian, row, col, *stretches, *results)
+            points_rows(records, words, gaussian, row, col, *filter_scales, *results)
         return mean, trust
 
 
@@ -316,7 +316,7 @@ def _tap_arrays(
 
 
 def _limit_arrays(
-    limits: Plane | None,
+    bounds: Plane | None,
     dtype: np.dtype[Any],
     shape: tuple[int, ...],
     rows: AxisTaps,
@@ -325,14 +325,14 @@ def _limit_arrays(
     constant: bool,
 ) -> tuple[Plane, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Limits, empty for none, and the cell of each output row and column."""
-    if limits is None or rows.count > 2 or cols.count > 2:
+    if bounds is None or rows.count > 2 or cols.count > 2:
         nowhere = np.empty(0, np.int64)
         return _no_limits(dtype), nowhere, nowhere
     row_cells, col_cells = (
         _axis_cells(taps, size, constant=constant)
         for taps, size in zip((rows, cols), shape, strict=True)
     )
-    return np.ascontiguousarray(limits), row_cells, col_cells
+    return np.ascontiguousarray(bounds), row_cells, col_cells
 
 
 @cache
@@ -341,11 +341,11 @@ def _no_limits(dtype: np.dtype[Any]) -> Plane:
 
 
 def _results(
-    shape: tuple[int, ...], confidence: FloatPlane | None, *, rounds: bool
+    shape: tuple[int, ...], validity: FloatPlane | None, *, rounds: bool
 ) -> tuple[Plane, FloatPlane | None]:
     """Return arrays for mean and trust; bytes for kernels that round by themselves."""
     mean = np.empty(shape, dtype=np.uint8 if rounds else np.float32)
-    return mean, None if confidence is None else np.empty(shape, np.float32)
+    return mean, None if validity is None else np.empty(shape, np.float32)
 
 
 def _rounded(mean: Plane, *, to_uint8: bool) -> Plane:

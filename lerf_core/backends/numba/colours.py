@@ -18,11 +18,12 @@ from numba import njit
 from lerf_core.backends.numba.arithmetic import TOP, ZERO, holds_bytes, put
 from lerf_core.backends.numba.compiling import HELPER, KERNEL
 from lerf_core.backends.numba.grid import interleave
-from lerf_core.backends.reference.colours import LUMA, CubicTaps
+from lerf_core.constants import LUMA_WEIGHTS
+from lerf_core.sampling.cubic import CubicTaps
 
-__all__ = ["add_differences", "luma_of"]
+__all__ = ["add_colour_differences", "luma"]
 
-_RED, _GREEN, _BLUE = LUMA
+_RED, _GREEN, _BLUE = (np.float32(weight) for weight in LUMA_WEIGHTS)
 _MOST_PHASES = 16
 _ONE, _TWO, _THREE = np.uint64(1), np.uint64(2), np.uint64(3)
 
@@ -30,14 +31,14 @@ Plane = npt.NDArray[Any]
 FloatPlane = npt.NDArray[np.float32]
 
 
-def luma_of(colours: list[Plane]) -> Plane:
+def luma(colours: list[Plane]) -> Plane:
     """See `_colours.luma_of`."""
-    luma = np.empty(colours[0].shape, colours[0].dtype)
-    _luma_rows(*colours, luma)
-    return luma
+    level = np.empty(colours[0].shape, colours[0].dtype)
+    _luma_rows(*colours, level)
+    return level
 
 
-def add_differences(
+def add_colour_differences(
     colours: list[Plane],
     luma: Plane,
     resized: FloatPlane,

@@ -47,7 +47,8 @@ from lerf_core.backends.numba.arithmetic import (
     within,
 )
 from lerf_core.backends.numba.compiling import HELPER, KERNEL
-from lerf_core.sampling.taps import REACH_LIMIT, AxisTaps
+from lerf_core.constants import REACH_LIMIT
+from lerf_core.sampling.taps import AxisTaps
 
 __all__ = ["as_words", "grid2_rows", "grid_rows", "interleave", "phase_count"]
 

@@ -11,14 +11,14 @@ from numba import njit
 
 from lerf_core.backends.numba.compiling import KERNEL
 
-__all__ = ["fill_around", "store"]
+__all__ = ["fill_around", "store_channels"]
 
 Plane = npt.NDArray[Any]
 # What the kernels are compiled for.
 _TYPES = ("uint8", "uint16", "float32", "float64")
 
 
-def store(planes: Iterable[Plane], out: Plane) -> None:
+def store_channels(planes: Iterable[Plane], out: Plane) -> None:
     """See `Engine.store`."""
     image = np.moveaxis(out, 0, -1)
     kernel = {2: _two, 3: _three, 4: _four}.get(len(out))

@@ -11,8 +11,7 @@ from numba import njit
 
 from lerf_core.backends.numba.compiling import HELPER, KERNEL
 from lerf_core.backends.numba.reads import larger, smaller
-from lerf_core.backends.reference.method import OVERSHOOT_RANGE, ROUND_F32
-from lerf_core.bank.model import LEVELS
+from lerf_core.constants import LEVELS, OVERSHOOT_RANGE, ROUND_F32
 
 __all__ = ["limit_rows"]
 

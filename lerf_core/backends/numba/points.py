@@ -48,8 +48,14 @@ from lerf_core.backends.numba.arithmetic import (
     within,
 )
 from lerf_core.backends.numba.compiling import HELPER, KERNEL
-from lerf_core.bank.model import PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT
-from lerf_core.sampling.taps import MAX_POINT_TAPS, POSITION_EPS, REACH_LIMIT
+from lerf_core.constants import (
+    LOCAL_PLANE_BIAS,
+    MAX_POINT_TAPS,
+    POSITION_EPS,
+    REACH_LIMIT,
+    RESIDUAL_UNIT,
+    SLOPE_UNIT,
+)
 
 __all__ = ["MOST_PIXELS", "points2_rows", "points_rows"]
 
@@ -72,8 +78,8 @@ def _byte_reader(unit, offset):
 
 
 _LEVEL_BITS, _LEVEL_BASE = _byte_reader(1, 0)
-_SLOPE_BITS, _SLOPE_BASE = _byte_reader(SLOPE_UNIT, PLANE_BIAS * SLOPE_UNIT)
-_RESIDUAL_BITS, _RESIDUAL_BASE = _byte_reader(RESIDUAL_UNIT, PLANE_BIAS * RESIDUAL_UNIT)
+_SLOPE_BITS, _SLOPE_BASE = _byte_reader(SLOPE_UNIT, LOCAL_PLANE_BIAS * SLOPE_UNIT)
+_RESIDUAL_BITS, _RESIDUAL_BASE = _byte_reader(RESIDUAL_UNIT, LOCAL_PLANE_BIAS * RESIDUAL_UNIT)
 _TILT_BASE = np.float32(_LEVEL_BASE + TOP)
 _LOW_BYTE, _LOW_BYTE_TWICE = np.uint32(255), np.uint32(510)
 

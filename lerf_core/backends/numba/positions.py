@@ -14,16 +14,17 @@ import numpy.typing as npt
 from numba import njit
 
 from lerf_core.backends.numba.compiling import HELPER, KERNEL
-from lerf_core.backends.reference.coordinates import LEAST_SPAN, Place, fold_period
+from lerf_core.constants import FILTER_SCALE_TOLERANCE, LEAST_FOOTPRINT
 from lerf_core.geometry.maps import Homography, InverseMap, SampledMap
-from lerf_core.sampling.taps import STRETCH_TOLERANCE
+from lerf_core.sampling.borders import fold_period
+from lerf_core.sampling.coordinates import SourceCoordinates
 
-__all__ = ["place"]
+__all__ = ["source_coordinates"]
 
 # Pixels whose spans are bounded at once, and pixels that are told inside or not at once.
 _SEGMENT, _RUN = 256, 64
 # Half the tolerance of spans: the other half is for rounding.
-_SURE_SPAN = 1 + STRETCH_TOLERANCE / 2
+_SURE_SPAN = 1 + FILTER_SCALE_TOLERANCE / 2
 # Pixels this far inside the outline are covered wholly, if they span no more than that.
 _MARGIN = 1e-3
 _ROUNDING = 64 * float(np.finfo(np.float64).eps)
@@ -32,7 +33,7 @@ Plane = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 
-def place(
+def source_coordinates(
     mapping: InverseMap,
     top: int,
     bottom: int,
@@ -41,7 +42,7 @@ def place(
     mode: str,
     *,
     smooth: bool,
-) -> Place:
+) -> SourceCoordinates:
     """See `_places.place`."""
     size = (bottom - top, out_shape[1])
     work = _Work(size)
@@ -86,9 +87,9 @@ class _Work:
             self.shown, self.outside, self.partly, self.share, self.counts,
         )  # fmt: skip
 
-    def result(self, *, stretched: bool) -> Place:
+    def result(self, *, stretched: bool) -> SourceCoordinates:
         outside, partly = self.counts
-        return Place(
+        return SourceCoordinates(
             self.row,
             self.col,
             (self.row_stretch, self.col_stretch) if stretched else None,
@@ -349,7 +350,7 @@ def _clip(value, low, high):
 @njit(**HELPER)
 def _coverage(position, size, span):
     """See `_places._coverage`."""
-    width = max(span, LEAST_SPAN)
+    width = max(span, LEAST_FOOTPRINT)
     if position + 0.5 >= 0.5 * width and size - 0.5 - position >= 0.5 * width:
         return 1.0  # both quotients are at least a half
     low = (position + 0.5) / width + 0.5
@@ -361,7 +362,7 @@ def _coverage(position, size, span):
 def _stretch(span, size, smooth):
     """See `taps.effective_stretch`."""
     span = min(span, size + 1.0)
-    return span if smooth and span > 1 + STRETCH_TOLERANCE else 1.0
+    return span if smooth and span > 1 + FILTER_SCALE_TOLERANCE else 1.0
 
 
 @njit(**HELPER)

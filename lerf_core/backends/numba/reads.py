@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from lerf_core.backends.numba.compiling import HELPER, KERNEL
-from lerf_core.pixels.values import DEEP_CELL_BITS
+from lerf_core.constants import DEEP_CELL_BITS
 
 __all__ = ["larger", "smaller", "stage_rows"]
 

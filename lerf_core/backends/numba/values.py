@@ -9,7 +9,7 @@ import numpy.typing as npt
 from numba import njit
 
 from lerf_core.backends.numba.compiling import KERNEL
-from lerf_core.bank.model import LEVELS
+from lerf_core.constants import LEVELS
 from lerf_core.pixels.values import ValueScale
 
 __all__ = ["from_grey", "to_grey", "to_units"]

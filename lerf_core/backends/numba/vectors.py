@@ -19,7 +19,7 @@ from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from lerf_core.pixels.values import DEEP_CELL_BITS
+from lerf_core.constants import DEEP_CELL_BITS
 
 __all__ = [
     "BLOCK",

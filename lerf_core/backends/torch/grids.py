@@ -1,6 +1,6 @@
 """The weighted mean on torch tensors, on any device, with gradients.
 
-The arithmetic is `lerf_core.backends.reference.method`'s, operation by operation, so that results equal it. Planes
+The arithmetic is `lerf_core.backends.reference`'s, operation by operation, so that results equal it. Planes
 that share their taps are worked on together. Gradients of the mean are found tap by tap, from
 what the forward pass found anew: what it takes does not grow with the number of taps.
 
@@ -23,24 +23,23 @@ import torch
 from lerf_training.operations.operations import quantise
 from torch import Tensor
 
-from lerf_core.backends.reference.coordinates import LEAST_SPAN, fold_period
-from lerf_core.backends.reference.method import (
+from lerf_core.backends.reference.overshoot import axis_cells
+from lerf_core.backends.torch.image_reads import fused_kernels
+from lerf_core.constants import (
     CROSS_STEPS,
     EXP2_POLYNOMIAL,
     EXPONENT_STEPS,
     EXPONENT_TOP,
+    FILTER_SCALE_TOLERANCE,
     FIRST_WEIGHT,
-    SQUARE_STEPS,
-    axis_cells,
-)
-from lerf_core.backends.torch.image_reads import fused_kernels
-from lerf_core.sampling.taps import (
+    LEAST_FOOTPRINT,
     MAX_POINT_TAPS,
     POSITION_EPS,
     REACH_LIMIT,
-    STRETCH_TOLERANCE,
-    AxisTaps,
+    SQUARE_STEPS,
 )
+from lerf_core.sampling.borders import fold_period
+from lerf_core.sampling.taps import AxisTaps
 
 __all__ = [
     "Grid",
@@ -297,12 +296,12 @@ class Points:
 def stretch_of(span: Tensor, size: int) -> Tensor:
     """Stretch of the support along an axis, of source pixels that an output pixel spans."""
     span = span.clamp(max=size + 1.0)
-    return torch.where(span > 1 + STRETCH_TOLERANCE, span, torch.ones_like(span))
+    return torch.where(span > 1 + FILTER_SCALE_TOLERANCE, span, torch.ones_like(span))
 
 
 def coverage(position: Tensor, size: int, span: Tensor) -> Tensor:
     """Share of an output pixel that lies on the image, along an axis."""
-    width = span.clamp(min=LEAST_SPAN)
+    width = span.clamp(min=LEAST_FOOTPRINT)
     low = (position + 0.5) / width + 0.5
     high = (size - 0.5 - position) / width + 0.5
     return low.clamp(0, 1) * high.clamp(0, 1)
@@ -343,7 +342,7 @@ def weighed(
     held : (Tensor, Tensor) or None
         Between which results lie.
     weighting : {"gaussian", "linear"}
-        See `lerf_core.backends.reference.method.tap_weights`.
+        See `lerf_core.backends.reference.tap_weights`.
     taps : Taps
         Which neighbours.
 
@@ -363,7 +362,7 @@ def weighed(
 
 
 class _Exp2(torch.autograd.Function):
-    """``2**(steps / 2**23)``; see `lerf_core.backends.reference.method.exp2_steps`."""
+    """``2**(steps / 2**23)``; see `lerf_core.backends.reference.exp2_steps`."""
 
     @staticmethod
     def forward(ctx: Any, steps: Tensor) -> Tensor:

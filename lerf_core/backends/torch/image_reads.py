@@ -1,6 +1,6 @@
 """From images of torch to what the weighted mean needs: levels, and the tables' reads.
 
-The arithmetic is `lerf_core.backends.reference.method`'s, by the operations of `lerf_training.operations.operations`, or on CUDA by
+The arithmetic is `lerf_core.backends.reference`'s, by the operations of `lerf_training.operations.operations`, or on CUDA by
 kernels.
 """
 
@@ -25,10 +25,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from lerf_core.backends.known_stages import constant_values, is_identity
-from lerf_core.backends.reference.method import WEIGHT_VALUES
-from lerf_core.bank.model import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT, LutBank
+from lerf_core.bank.model import LutBank
+from lerf_core.constants import (
+    DEEP_CELL_BITS,
+    LEVELS,
+    LOCAL_PLANE_BIAS,
+    RESIDUAL_UNIT,
+    SLOPE_UNIT,
+    WEIGHT_VALUES,
+)
 from lerf_core.pixels.channels import FILL_STEPS
-from lerf_core.pixels.values import DEEP_CELL_BITS
 
 __all__ = ["Levels", "Sources", "fused_kernels", "read_sources", "stage_tables"]
 
@@ -137,7 +143,7 @@ def read_sources(levels: Levels, bank: LutBank, tables: Sequence[Tensor]) -> Sou
     if levels.remainder is not None:
         plane = plane + levels.remainder
     values = _precomputed(plane, parameters, bank.kind.weighting)
-    bounds = limits(levels.grey, twin=True) if bank.kind.has_planes else None
+    bounds = limits(levels.grey, twin=True) if bank.kind.has_local_planes else None
     return Sources(torch.stack(values, 1), bounds, levels.known)
 
 
@@ -269,5 +275,5 @@ def _precomputed(feature: Tensor, parameters: Sequence[Tensor], weighting: str) 
     plane = parameters[count:]
     if not plane:
         return [feature, *shape]
-    row, col, residual = (part - PLANE_BIAS for part in plane)
+    row, col, residual = (part - LOCAL_PLANE_BIAS for part in plane)
     return [feature + residual * RESIDUAL_UNIT, *shape, row * SLOPE_UNIT, col * SLOPE_UNIT]

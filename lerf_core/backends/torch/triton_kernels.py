@@ -13,15 +13,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lerf_core.backends.reference.method import (
+from lerf_core.constants import (
     CROSS_STEPS,
     EXP2_POLYNOMIAL,
     EXPONENT_STEPS,
     EXPONENT_TOP,
     FIRST_WEIGHT,
+    MAX_POINT_TAPS,
+    POSITION_EPS,
+    REACH_LIMIT,
     SQUARE_STEPS,
 )
-from lerf_core.sampling.taps import MAX_POINT_TAPS, POSITION_EPS, REACH_LIMIT
 
 __all__ = ["grid_mean", "points_mean", "read", "read_slopes"]
 

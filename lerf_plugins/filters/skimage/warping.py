@@ -10,9 +10,9 @@ import numpy.typing as npt
 from skimage.transform import PiecewiseAffineTransform, ProjectiveTransform
 
 import lerf_core
+from lerf_core.constants import POSITION_EPS
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.geometry import moves_pixels
-from lerf_core.sampling.taps import POSITION_EPS
 from lerf_plugins.filters.arguments import Bank, channel_keywords
 from lerf_plugins.filters.skimage.arguments import (
     Image,

@@ -28,8 +28,9 @@ from lerf_core.backends.torch.image_reads import (
     read_sources,
     stage_tables,
 )
-from lerf_core.bank import LEVELS, LutBank
+from lerf_core.bank import LutBank
 from lerf_core.bank.loading import load_bank
+from lerf_core.constants import LEVELS
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.execution.plan import DEFAULTS, Plan, plan_resize
 from lerf_core.execution.samplers import GridSampler, Pixel

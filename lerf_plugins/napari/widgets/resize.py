@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from magicgui.widgets import FloatSlider, FloatSpinBox, SpinBox
 
 from lerf_core.errors import InvalidArgumentError
-from lerf_core.sampling.taps import rescaled_shape
+from lerf_core.sampling.shapes import rescaled_shape
 from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.operations import Operation, Resizing
 from lerf_plugins.napari.widgets.controls import SamplingOptions, labelled, ticked

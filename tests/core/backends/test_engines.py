@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lerf_core import Displacement, rescale, resize, warp
-from lerf_core.backends.contract import get_engine
+from lerf_core.backends import get_backend
 from lerf_core.validation import BORDER_MODES
 
 SIDES = st.integers(1, 24)
@@ -38,7 +38,7 @@ def test_stages(random_banks, bits, dtype, shape, seed, threads):
     for bank in random_banks:
         for number in range(len(bank.stages)):
             results = [
-                get_engine(name).stage(plane, bank, number, bits, threads)
+                get_backend(name).read_stage(plane, bank, number, bits, threads)
                 for name in ("numba", "reference")
             ]
             np.testing.assert_array_equal(*results)
@@ -47,9 +47,9 @@ def test_stages(random_banks, bits, dtype, shape, seed, threads):
 def test_stages_of_long_rows_and_many_bands(random_banks):
     plane = np.random.default_rng(0).integers(0, 256, (130, 1100), dtype=np.uint8)
     for bank in random_banks:
-        slow = get_engine("reference").stage(plane, bank, 1, 4, 1)
+        slow = get_backend("reference").read_stage(plane, bank, 1, 4, 1)
         for threads in (1, 2):
-            fast = get_engine("numba").stage(plane, bank, 1, 4, threads)
+            fast = get_backend("numba").read_stage(plane, bank, 1, 4, threads)
             np.testing.assert_array_equal(fast, slow)
 
 

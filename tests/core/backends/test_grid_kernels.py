@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lerf_core.backends import reference
 from lerf_core.backends.numba import grid
-from lerf_core.backends.reference import method as reference
-from lerf_core.sampling.taps import REACH_LIMIT, axis_taps
+from lerf_core.constants import EXPONENT_STEPS, REACH_LIMIT
+from lerf_core.sampling.taps import axis_taps
 
 # Slots of a record, parameters and weighting of every kind.
 KINDS = {"lerf-g": (4, 3, "gaussian"), "lerf-l": (2, 1, "linear"), "lerf-p": (8, 6, "gaussian")}
@@ -54,7 +55,7 @@ def compute(
     bounded = limits is not None and rows.count <= 2 and cols.count <= 2
     bounds = np.empty((2, 0, 0), feature.dtype)
     if bounded:
-        limits = bounds = reference.over_one_tap(limits, rows, cols)
+        limits = bounds = reference.bounds_along_kept_axes(limits, rows, cols)
     place = [*tap_arrays(rows, height), *tap_arrays(cols, width)]
     if two:
         place.append(grid.phase_count(cols, width) if phased else 0)
@@ -66,9 +67,9 @@ def compute(
             confidence, np.float32(share),
             bounds, *cells, top, bottom, mean, trust,
         )  # fmt: skip
-    expected, expected_trust = reference.resample_grid(
+    expected, expected_trust = reference.mean_on_grid(
         feature, parameters, weighting, rows, cols,
-        confidence=confidence, cval=cval, cval_confidence=share, limits=limits,
+        validity=confidence, cval=cval, cval_validity=share, bounds=limits,
     )  # fmt: skip
     if dtype == np.uint8:
         expected = np.clip(np.rint(expected), 0, 255).astype(np.uint8)
@@ -89,7 +90,7 @@ def check(feature, parameters, kind, scales, rng, *, smooth=True, **options):
 
 
 def limits_of(plane):
-    limits = reference.limits(plane)
+    limits = reference.overshoot_bounds(plane)
     return np.clip(np.rint(limits), 0, 255).astype(np.uint8) if plane.dtype == np.uint8 else limits
 
 
@@ -209,7 +210,7 @@ def test_bytes_stay_within_one_level_of_exact_weights(scale):
 
 def test_a_power_of_two_is_near_and_equal_exponents_weigh_the_same():
     exponent = np.linspace(-100, 100, 200_001)
-    steps = np.rint(exponent * reference.EXPONENT_STEPS).astype(np.int32)
+    steps = np.rint(exponent * EXPONENT_STEPS).astype(np.int32)
     error = np.abs(reference.exp2_steps(steps) / np.exp2(steps / 2**23) - 1)
     assert error.max() < 3.5e-6
     powers = np.arange(-100, 101)

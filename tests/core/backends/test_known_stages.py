@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from lerf_core.backends import reference
 from lerf_core.backends.known_stages import constant_values, is_identity
-from lerf_core.backends.reference import method as reference
 from lerf_core.bank import LutBank, analytic_bank
 from lerf_core.bank.loading import load_bank
 
@@ -21,9 +21,9 @@ def test_the_analytic_bank_is_an_identity_and_constants():
     bank = analytic_bank()
     plane = np.random.default_rng(0).integers(0, 256, (12, 15))
     assert is_identity(bank, 0)
-    np.testing.assert_array_equal(reference.stage(plane, bank, 0, 4)[0], plane)
+    np.testing.assert_array_equal(reference.read_stage(plane, bank, 0, 4)[0], plane)
     values = constant_values(bank, 1, 4)
-    found = reference.stage(plane, bank, 1, 4)
+    found = reference.read_stage(plane, bank, 1, 4)
     np.testing.assert_array_equal(found, np.broadcast_to(values[:, None, None], found.shape))
     assert not is_identity(bank, 1)
     assert constant_values(bank, 0, 4) is None

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from lerf_core import load_bank, rescale, resize
-from lerf_core.backends.contract import get_engine
-from lerf_core.backends.reference import method as reference
+from lerf_core.backends import get_backend, reference
 from lerf_core.bank import KINDS
+from lerf_core.constants import EXPONENT_TOP
 
 _SPEC = importlib.util.spec_from_file_location("literal", Path(__file__).with_name("literal.py"))
 literal = importlib.util.module_from_spec(_SPEC)
@@ -26,10 +26,10 @@ def published(request, shared_data):
 def check_stages(plane, bank):
     feature, parameters = literal.feature_and_parameters(plane, bank)
     for name in ("reference", "numba"):
-        engine = get_engine(name)
-        ours = engine.stage(plane, bank, 0, 4, 1)
+        engine = get_backend(name)
+        ours = engine.read_stage(plane, bank, 0, 4, 1)
         np.testing.assert_array_equal(ours[0], feature, err_msg=name)
-        np.testing.assert_array_equal(engine.stage(ours[0], bank, 1, 4, 1), parameters, name)
+        np.testing.assert_array_equal(engine.read_stage(ours[0], bank, 1, 4, 1), parameters, name)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (9, 2), (23, 31)])
@@ -84,7 +84,7 @@ def test_exponential_is_close_and_exact_at_whole_powers():
 def test_far_weights_stop_where_they_no_longer_count():
     far = np.full((3, 1), 255, np.uint8)
     offset = np.ones(1, np.float32)
-    assert reference.tap_exponents(far, offset, -offset)[0] == reference.EXPONENT_TOP
+    assert reference.gaussian_exponents(far, offset, -offset)[0] == EXPONENT_TOP
 
 
 def test_zero_border_darkens_the_outermost_pixels_as_published():

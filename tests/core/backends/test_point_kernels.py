@@ -1,14 +1,14 @@
-"""The kernels of scattered positions equal `reference.resample_points`, bit for bit."""
+"""The kernels of scattered positions equal `reference.mean_at_points`, bit for bit."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lerf_core.backends import reference
 from lerf_core.backends.numba.grid import as_words
 from lerf_core.backends.numba.points import points2_rows, points_rows
-from lerf_core.backends.reference import method as reference
-from lerf_core.sampling.taps import effective_stretch, point_taps
+from lerf_core.sampling.taps import effective_filter_scale, point_taps
 
 KINDS = {"lerf-g": (3, 4, "gaussian"), "lerf-l": (1, 2, "linear"), "lerf-p": (6, 8, "gaussian")}
 SIDES = st.integers(1, 30)
@@ -53,7 +53,7 @@ def positions_of(shape, out_shape, rng):
 
 
 def limits_of(planes):
-    limits = np.stack([reference.limits(plane[0]) for plane in planes])
+    limits = np.stack([reference.overshoot_bounds(plane[0]) for plane in planes])
     if planes.dtype == np.uint8:
         return np.clip(np.rint(limits), 0, 255).astype(np.uint8)
     return limits
@@ -66,7 +66,7 @@ def assert_kernels_agree(kind, dtype, shape, out_shape, channels, seed, *, trust
     row, col = positions_of(shape, out_shape, rng)
     stretches = ()
     if stretch:
-        stretches = tuple(effective_stretch(rng.uniform(0.5, 3, out_shape)) for _ in range(2))
+        stretches = tuple(effective_filter_scale(rng.uniform(0.5, 3, out_shape)) for _ in range(2))
         for one in stretches:
             one[: out_shape[0] // 2] = 1
             one[-1, :2] = rng.choice([4.5, 9.7])
@@ -83,11 +83,12 @@ def assert_kernels_agree(kind, dtype, shape, out_shape, channels, seed, *, trust
         confidence,
         np.empty((channels, 2, 0, 0), dtype) if limits is None else limits, out, trust,
     )  # fmt: skip
-    taps = point_taps(row, col, *(stretches or (None, None)))
+    row_scale, col_scale = stretches or (None, None)
+    taps = point_taps(row, row_scale), point_taps(col, col_scale)
     for channel in range(channels):
-        mean, share = reference.resample_points(
-            planes[channel, 0], planes[channel, 1:], weighting, taps, confidence=confidence,
-            limits=None if limits is None else limits[channel],
+        mean, share = reference.mean_at_points(
+            planes[channel, 0], planes[channel, 1:], weighting, *taps, validity=confidence,
+            bounds=None if limits is None else limits[channel],
         )  # fmt: skip
         if out.dtype == np.uint8:
             mean = np.clip(np.rint(mean), 0, 255).astype(np.uint8)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lerf_core import Displacement
-from lerf_core.backends.numba.positions import place as fast_place
-from lerf_core.backends.reference.coordinates import place
+from lerf_core.backends.numba.positions import source_coordinates as fast_place
+from lerf_core.backends.reference.coordinates import source_coordinates
 from lerf_core.geometry import Homography, as_inverse_map, homography_from_points, rotation
 from lerf_core.validation import BORDER_MODES
 
@@ -18,13 +18,13 @@ SIDES = st.integers(1, 40)
 def assert_places_agree(mapping, shape, out_shape, mode, smooth=True):
     middle = out_shape[0] // 2
     for top, bottom in ((0, max(middle, 1)), (middle, out_shape[0])):
-        slow = place(mapping, top, bottom, shape, out_shape, mode, smooth=smooth)
+        slow = source_coordinates(mapping, top, bottom, shape, out_shape, mode, smooth=smooth)
         fast = fast_place(mapping, top, bottom, shape, out_shape, mode, smooth=smooth)
-        for name in ("row", "col", "outside", "partly", "share", "shown"):
+        for name in ("row", "col", "uncovered", "partially_covered", "coverage", "visible_columns"):
             np.testing.assert_array_equal(getattr(fast, name), getattr(slow, name), name)
-        assert (fast.stretches is None) == (slow.stretches is None)
-        if slow.stretches is not None:
-            np.testing.assert_array_equal(fast.stretches, slow.stretches)
+        assert (fast.filter_scales is None) == (slow.filter_scales is None)
+        if slow.filter_scales is not None:
+            np.testing.assert_array_equal(fast.filter_scales, slow.filter_scales)
 
 
 @given(
@@ -59,9 +59,17 @@ def test_a_view_from_near_to_the_horizon(mode):
     for top in (180, 290, 900, 1400):
         bands = [
             one(mapping, top, top + 4, (512, 512), (2000, 2000), mode, smooth=True)
-            for one in (place, fast_place)
+            for one in (source_coordinates, fast_place)
         ]
-        for name in ("row", "col", "stretches", "outside", "partly", "share", "shown"):
+        for name in (
+            "row",
+            "col",
+            "filter_scales",
+            "uncovered",
+            "partially_covered",
+            "coverage",
+            "visible_columns",
+        ):
             slow, fast = (getattr(band, name) for band in bands)
             np.testing.assert_array_equal(fast, slow, name)
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lerf_core.backends.contract import get_engine
+from lerf_core.backends import get_backend
 from lerf_core.pixels.values import ValueScale
 
-COMPILED, REFERENCE = get_engine("numba"), get_engine("reference")
+COMPILED, REFERENCE = get_backend("numba"), get_backend("reference")
 RANGES = st.sampled_from([(0, 1), (0, 65535), (-3.7, 1000.1), (5, 4)])
 
 

@@ -9,19 +9,11 @@ import pytest
 
 import lerf_core
 from lerf_core import geometry
-from lerf_core.backends.contract import ENGINES, get_engine
-from lerf_core.backends.packed import empty_records, parts
-from lerf_core.backends.reference import method as reference
-from lerf_core.bank import (
-    KINDS,
-    PLANE_BIAS,
-    LutBank,
-    Stage,
-    analytic_bank,
-    turned,
-    two_stages,
-)
+from lerf_core.backends import BACKENDS, get_backend, reference
+from lerf_core.backends.packed import empty_packed, unpack
+from lerf_core.bank import KINDS, LutBank, Stage, analytic_bank, turned, two_stages
 from lerf_core.bank.patterns import PATTERNS, QUARTER_TURNS
+from lerf_core.constants import LOCAL_PLANE_BIAS
 from lerf_core.errors import BankError
 from lerf_core.pixels.channels import _read
 from lerf_core.pixels.values import ValueScale, decode_srgb
@@ -37,7 +29,7 @@ def planted_bank(*, slopes=True, residual=0, groups=((0, 2), (1, 3))):
     Pattern S in its own frame: pixel 1 lies one column on from pixel 0. Two turns see the
     differences to the left and to the right, the other two those up and down.
     """
-    divisor, bias = (8, 8, 8, 1, 1, 4), (127, 127, 127, *[PLANE_BIAS] * 3)
+    divisor, bias = (8, 8, 8, 1, 1, 4), (127, 127, 127, *[LOCAL_PLANE_BIAS] * 3)
     last = Stage(("s",), groups, KIND.values, divisor, bias)
     start = analytic_bank()
     node = np.arange(start.nodes)
@@ -105,13 +97,13 @@ def test_parameters_turn_with_the_image(make_random_bank, turns):
     tables = {key: table for key, table in source.tables.items() if not key.endswith(".1")}
     bank = LutBank("one", KIND, 16, PATTERNS, (source.stages[0], together), tables)
     plane = np.random.default_rng(3).integers(0, 256, (9, 12))
-    upright = reference.stage(plane, bank, 1, 4)
+    upright = reference.read_stage(plane, bank, 1, 4)
     # rot90 turns counter-clockwise: (row, col) on the image becomes (-col, row) on the turned.
-    seen = reference.stage(np.rot90(plane, turns), bank, 1, 4)
+    seen = reference.read_stage(np.rot90(plane, turns), bank, 1, 4)
     for value, (column, sign) in enumerate(turned(stage.values, turns)):
         mine = np.rot90(seen[column], -turns)
         if value in (3, 4):
-            mine = sign * (mine - PLANE_BIAS) + PLANE_BIAS
+            mine = sign * (mine - LOCAL_PLANE_BIAS) + LOCAL_PLANE_BIAS
         np.testing.assert_array_equal(mine, upright[value])
 
 
@@ -119,8 +111,8 @@ def test_slopes_vanish_on_flat_areas_of_every_level(make_random_bank):
     bank = make_random_bank("lerf-p")
     plane = np.repeat(np.arange(256)[:, None, None], 3, 1).repeat(3, 2)
     for flat in plane[::5]:
-        slopes = reference.stage(flat, bank, 1, 4)[3:5]
-        assert (slopes == PLANE_BIAS).all()
+        slopes = reference.read_stage(flat, bank, 1, 4)[3:5]
+        assert (slopes == LOCAL_PLANE_BIAS).all()
 
 
 def test_slopes_of_both_signs_are_clipped_and_rounded_alike(make_random_bank):
@@ -130,11 +122,11 @@ def test_slopes_of_both_signs_are_clipped_and_rounded_alike(make_random_bank):
     bank = LutBank("steep", KIND, 16, PATTERNS, (source.stages[0], steep), source.tables)
     plane = np.random.default_rng(4).integers(0, 256, (12, 12))
     for one in (bank, source):
-        slopes = reference.stage(plane, one, 1, 4)[3:5]
-        turned_round = reference.stage(plane[::-1, ::-1], one, 1, 4)[3:5, ::-1, ::-1]
-        np.testing.assert_array_equal(slopes - PLANE_BIAS, PLANE_BIAS - turned_round)
+        slopes = reference.read_stage(plane, one, 1, 4)[3:5]
+        turned_round = reference.read_stage(plane[::-1, ::-1], one, 1, 4)[3:5, ::-1, ::-1]
+        np.testing.assert_array_equal(slopes - LOCAL_PLANE_BIAS, LOCAL_PLANE_BIAS - turned_round)
         assert slopes.min() >= 1
-    assert reference.stage(plane, bank, 1, 4)[3:5].min() == 1
+    assert reference.read_stage(plane, bank, 1, 4)[3:5].min() == 1
 
 
 def test_opaque_areas_stay_opaque(make_random_bank):
@@ -153,15 +145,17 @@ def test_linear_light_follows_the_chain_rule():
     scale = ValueScale(image.dtype, 0, 255)
     plain, linear = (
         _read(
-            image, 0, len(image), replace(scale, linear_light=light), bank, get_engine("numba"), 1
+            image, 0, len(image), replace(scale, linear_light=light), bank, get_backend("numba"), 1
         )
         for light in (False, True)
     )
 
     def plane(read, dy, dx):
         here = np.full((12, 12), dy, np.float32), np.full((12, 12), dx, np.float32)
-        feature, parameters = parts(read[0])
-        return reference.plane_value(feature.astype(np.float32), "gaussian", parameters, *here)
+        feature, parameters = unpack(read[0])
+        return reference.local_plane_value(
+            feature.astype(np.float32), "gaussian", parameters, *here
+        )
 
     def decoded(grey):
         return decode_srgb(grey.astype(np.float64) / 255) * 255
@@ -197,19 +191,19 @@ def test_borders_are_the_same_by_both_engines(mode, make_random_bank):
         np.testing.assert_array_equal(mine, theirs)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", BACKENDS)
 def test_a_constant_beyond_the_border_has_no_slope(engine):
     """Its level counts as it is, however the border's own pixels lean."""
-    records = empty_records(1, 2, 6, np.uint8)
-    feature, parameters = parts(records)
+    records = empty_packed(1, 2, 6, np.uint8)
+    feature, parameters = unpack(records)
     parameters[:3] = 0
-    parameters[3:] = PLANE_BIAS
-    parameters[4] = PLANE_BIAS + 40  # 20 levels a pixel along the columns
+    parameters[3:] = LOCAL_PLANE_BIAS
+    parameters[4] = LOCAL_PLANE_BIAS + 40  # 20 levels a pixel along the columns
     feature[:] = 100, 120
     rows = AxisTaps(np.zeros((1, 1), np.int64), np.zeros((1, 1), np.float32))
     cols = AxisTaps(np.array([[-1, 0]]), np.array([[0.75, -0.25]], np.float32))
-    given = {"confidence": None, "limits": None, "cval_confidence": 1.0, "to_uint8": False}
-    value, _ = get_engine(engine).grid(records, "gaussian", rows, cols, cval=60.0, **given)
+    given = {"validity": None, "bounds": None, "cval_validity": 1.0, "to_uint8": False}
+    value, _ = get_backend(engine).mean_on_grid(records, "gaussian", rows, cols, cval=60.0, **given)
     # Two equal weights: 60, and 100 less a quarter of the slope.
     assert value.item() == pytest.approx((60 + 95) / 2)
 
@@ -243,7 +237,7 @@ def test_banks_of_planes_travel_through_files(tmp_path, make_random_bank):
     again = lerf_core.load_bank(tmp_path / "planes.safetensors")
     assert again == bank
     assert again.stages == bank.stages
-    assert again.kind.has_planes
+    assert again.kind.has_local_planes
 
 
 # -- limits -----------------------------------------------------------------------
@@ -265,23 +259,23 @@ def steep(bank):
 def test_compiled_limits_equal_the_reference(shape, dtype):
     rng = np.random.default_rng(9)
     for plane in (rng.integers(0, 256, shape), rng.choice([0, 100, 255], shape)):
-        planes = [get_engine(name).limits(plane.astype(dtype), 2) for name in ENGINES]
+        planes = [get_backend(name).overshoot_bounds(plane.astype(dtype), 2) for name in BACKENDS]
         assert planes[0].shape == (2, shape[0] + 1, shape[1] + 1)
         assert planes[0].dtype == dtype
         np.testing.assert_array_equal(*planes)
 
 
 def test_limits_are_tight_where_the_brightest_pixels_touch_and_loose_at_a_peak():
-    low, high = reference.limits(step(50, 150))
+    low, high = reference.overshoot_bounds(step(50, 150))
     assert high.max() == 150 + 3 / 32 * 100
     assert low.min() == 50 - 3 / 32 * 100
     peak = np.full((9, 9), 50.0)
     peak[4, 4] = 60
-    low, high = reference.limits(peak)
+    low, high = reference.overshoot_bounds(peak)
     assert high[4, 4] == 60 + 3 / 32 * 10 + 10
     assert high[3, 3] == 60 + 3 / 32 * 10  # the peak is not one of the four
     assert low[4, 4] == 50 - 3 / 32 * 10
-    flat_low, flat_high = reference.limits(np.full((5, 6), 77.0))
+    flat_low, flat_high = reference.overshoot_bounds(np.full((5, 6), 77.0))
     assert (flat_low == 77).all()
     assert (flat_high == 77).all()
 
@@ -315,7 +309,7 @@ def test_limits_follow_into_deep_images(make_random_bank):
     assert deep.min() == pytest.approx(100 - 3 / 32 * 20, abs=1e-3)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", BACKENDS)
 def test_along_one_axis_results_turn_with_the_image_by_half_a_turn(make_random_bank, engine):
     """Limits do not favour a side where an axis is left as it is."""
     image = np.random.default_rng(1).choice([60, 61, 120, 200], (14, 12)).astype(np.float32)
@@ -328,7 +322,7 @@ def test_along_one_axis_results_turn_with_the_image_by_half_a_turn(make_random_b
         np.testing.assert_allclose(turned_round[::-1, ::-1], upright, atol=1e-3)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", BACKENDS)
 def test_where_no_constant_takes_part_limits_are_those_of_the_edge(make_random_bank, engine):
     image = np.random.default_rng(1).choice([60, 61, 120, 200], (9, 12)).astype(np.uint8)
     bank = make_random_bank("lerf-p")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import lerf_core
 from lerf_core import rescale, rescaled_shape, resize
-from lerf_core.backends.contract import get_engine
+from lerf_core.backends import get_backend
 from lerf_core.errors import (
     BankNotFoundError,
     ImageTooLargeError,
@@ -347,7 +347,7 @@ def test_inputs_are_not_changed_and_may_be_read_only():
 def test_the_feature_turns_with_the_image(random_bank):
     image = noise((13, 9))
     for name in ("numba", "reference"):
-        stage = get_engine(name).stage
+        stage = get_backend(name).read_stage
         for turns in range(4):
             turned = stage(np.ascontiguousarray(np.rot90(image, turns)), random_bank, 0, 4, 1)[0]
             upright = stage(image, random_bank, 0, 4, 1)[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from lerf_core.sampling.taps import POSITION_EPS
+from lerf_core.constants import POSITION_EPS
 
 __all__ = ["draw_homography_points", "draw_scale_points", "sample_homography"]
 

@@ -21,7 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lerf_core.bank import ENTRY_BIAS, LutBank, Stage
+from lerf_core.bank import LutBank, Stage
+from lerf_core.constants import ENTRY_BIAS
 from lerf_core.errors import InvalidArgumentError
 from lerf_training.models.tables import starting_bank
 from lerf_training.operations.operations import (
@@ -226,7 +227,7 @@ class NetworkModel(nn.Module):
         feature, parameters = self.stages(low)
         kind = self.template.kind
         values = weighted_mean(kind.weighting, feature, parameters, first, offset, twin=twin)
-        return limited(values, low, first, twin=twin) if kind.has_planes else values
+        return limited(values, low, first, twin=twin) if kind.has_local_planes else values
 
     def stages(
         self,

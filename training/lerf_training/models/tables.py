@@ -10,17 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lerf_core.bank import (
-    ENTRY_BIAS,
-    KINDS,
-    PLANE,
-    PLANE_BIAS,
-    LutBank,
-    analytic_bank,
-    table_name,
-    two_stages,
-)
+from lerf_core.bank import KINDS, LOCAL_PLANE, LutBank, analytic_bank, table_name, two_stages
 from lerf_core.bank.patterns import QUARTER_TURNS
+from lerf_core.constants import ENTRY_BIAS, LOCAL_PLANE_BIAS
 from lerf_core.errors import InvalidArgumentError
 from lerf_training.models.settling import settle
 from lerf_training.operations.operations import (
@@ -40,7 +32,7 @@ __all__ = ["TableModel", "starting_bank"]
 _START = {
     "lerf-g": (127, 54, 54),
     "lerf-l": (242,),
-    "lerf-p": (127, 54, 54, *[PLANE_BIAS] * len(PLANE)),
+    "lerf-p": (127, 54, 54, *[LOCAL_PLANE_BIAS] * len(LOCAL_PLANE)),
 }
 # By the published divisor, as many as the reads, a parameter reaches the ends of its range only
 # where all reads lie at the clip: almost a third of rho's entries end there. A smaller one lets
@@ -79,7 +71,9 @@ def starting_bank(kind: str, *, interval: int = 32) -> LutBank:
         raise InvalidArgumentError(f"interval must be 8, 16, 32 or 64, got {interval!r}")
     patterns, nodes = analytic_bank().patterns, 256 // interval + 1
     stages = two_stages(KINDS[kind], tuple(patterns))
-    divisors = tuple(_PLANE_DIVISOR if value in PLANE else _DIVISOR for value in stages[-1].values)
+    divisors = tuple(
+        _PLANE_DIVISOR if value in LOCAL_PLANE else _DIVISOR for value in stages[-1].values
+    )
     last = replace(stages[-1], divisor=divisors)
     start = np.array(_START[kind]) - last.bias
     entries = np.rint(start * np.array(last.divisor) / last.reads).astype(np.int8)
@@ -98,7 +92,7 @@ def starting_bank(kind: str, *, interval: int = 32) -> LutBank:
 
 
 class TableModel(nn.Module):
-    """The tables of a bank as parameters, read the way `lerf_core.backends.reference.method` reads them.
+    """The tables of a bank as parameters, read the way `lerf_core.backends.reference` reads them.
 
     Parameters
     ----------
@@ -143,7 +137,7 @@ class TableModel(nn.Module):
         self._held = {
             number: [0] for number in range(len(bank.stages) - 1) if _keeps_constants(bank, number)
         }
-        if bank.kind.has_planes and _has_level_residuals(bank):
+        if bank.kind.has_local_planes and _has_level_residuals(bank):
             self._held[len(bank.stages) - 1] = [bank.kind.values.index("residual")]
         nodes = bank.nodes
         self._equal_nodes = torch.arange(nodes) * (nodes**3 + nodes**2 + nodes + 1)
@@ -168,7 +162,7 @@ class TableModel(nn.Module):
         feature, parameters = self.stages(low, twin=twin)
         kind = self.template.kind
         values = weighted_mean(kind.weighting, feature, parameters, first, offset, twin=twin)
-        return limited(values, low, first, twin=twin) if kind.has_planes else values
+        return limited(values, low, first, twin=twin) if kind.has_local_planes else values
 
     def stages(self, low: Tensor, *, twin: bool = False) -> tuple[Tensor, Tensor]:
         """Feature (batch, rows, cols) and parameters (batch, rows, cols, values), in 0..255."""

@@ -23,7 +23,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lerf_core.bank import ENTRY_BIAS, LutBank
+from lerf_core.bank import LutBank
+from lerf_core.constants import ENTRY_BIAS
 from lerf_core.errors import InvalidArgumentError
 from lerf_training.models.networks import NetworkModel
 from lerf_training.operations.operations import read_tables, stage_values

@@ -30,10 +30,17 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from lerf_core.backends.contract import get_engine
-from lerf_core.backends.reference.method import OVERSHOOT_RANGE, WEIGHT_VALUES
-from lerf_core.bank import LEVELS, PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT, LutBank, Stage, turned
-from lerf_core.sampling.taps import REACH_LIMIT
+from lerf_core.backends import get_backend
+from lerf_core.bank import LutBank, Stage, turned
+from lerf_core.constants import (
+    LEVELS,
+    LOCAL_PLANE_BIAS,
+    OVERSHOOT_RANGE,
+    REACH_LIMIT,
+    RESIDUAL_UNIT,
+    SLOPE_UNIT,
+    WEIGHT_VALUES,
+)
 
 __all__ = [
     "StageReads",
@@ -403,7 +410,7 @@ def quantise(
 
 
 def stage_values(total: Tensor, stage: Stage, *, whole: bool = True, units: int = 1) -> Tensor:
-    """What a stage gives for the sums (..., values) of its reads; see `reference.stage`.
+    """What a stage gives for the sums (..., values) of its reads; see `lerf_core.backends.reference.read_stage`.
 
     Parameters
     ----------
@@ -449,7 +456,7 @@ def weighted_mean(
     Parameters
     ----------
     weighting : {'gaussian', 'linear'}
-        See `lerf_core.backends.reference.method.tap_weights`.
+        See `lerf_core.backends.reference.weights.tap_weights`.
     feature : Tensor, (batch, rows, cols)
         Grey levels.
     parameters : Tensor, (batch, rows, cols, values)
@@ -527,7 +534,7 @@ def _weighted_mean_twin(
         value = feature[item, y, x]
         plane = here[WEIGHT_VALUES[weighting] :]
         if plane:
-            row, col, residual = (part - PLANE_BIAS for part in plane)
+            row, col, residual = (part - LOCAL_PLANE_BIAS for part in plane)
             value = value + residual * RESIDUAL_UNIT + (row * dy + col * dx) * SLOPE_UNIT
         mean = mean + weight * value
     return mean / total
@@ -547,7 +554,7 @@ def _tap_weight(weighting: str, parameters: Sequence[Tensor], dy: Tensor, dx: Te
 
 
 def limited(values: Tensor, plane: Tensor, first: Tensor, *, twin: bool = False) -> Tensor:
-    """Values of points between the limits of planes; see `lerf_core.backends.reference.method.limits`.
+    """Values of points between the limits of planes; see `lerf_core.backends.reference.overshoot`.
 
     Parameters
     ----------
@@ -575,7 +582,7 @@ def limited(values: Tensor, plane: Tensor, first: Tensor, *, twin: bool = False)
 
 
 def limits(plane: Tensor, *, twin: bool = False) -> tuple[Tensor, Tensor]:
-    """Find the limits of planes' results; see `lerf_core.backends.reference.method.limits`.
+    """Find the limits of planes' results; see `lerf_core.backends.reference.overshoot`.
 
     Parameters
     ----------
@@ -592,8 +599,10 @@ def limits(plane: Tensor, *, twin: bool = False) -> tuple[Tensor, Tensor]:
     with torch.no_grad():
         if twin or plane.device.type != "cpu" or plane.dtype != _F32:
             return _limits_twin(plane)
-        engine = get_engine("numba")
-        low, high = np.stack([engine.limits(one, 1) for one in plane.detach().numpy()], axis=1)
+        engine = get_backend("numba")
+        low, high = np.stack(
+            [engine.overshoot_bounds(one, 1) for one in plane.detach().numpy()], axis=1
+        )
         return torch.from_numpy(low), torch.from_numpy(high)
 
 

@@ -1,6 +1,6 @@
 """Table reads over a batch of planes, forward and backward, in numba.
 
-The same simplex interpolation as `lerf_core.backends.reference.method`, over float32 tables. A backward
+The same simplex interpolation as `lerf_core.backends.reference`, over float32 tables. A backward
 task owns one table (and, where tables are few, half of the batch), so that no two threads
 ever add to the same gradient and sums have one order whatever the number of threads.
 """

@@ -10,11 +10,11 @@ import math
 import numpy as np
 from numba import njit, prange
 
-from lerf_core.bank import PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT
+from lerf_core.constants import LOCAL_PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT
 
 __all__ = ["gaussian_backward", "gaussian_forward", "linear_backward", "linear_forward"]
 
-_PLANE_BIAS = np.float32(PLANE_BIAS)
+_PLANE_BIAS = np.float32(LOCAL_PLANE_BIAS)
 _SLOPE_UNIT = np.float32(SLOPE_UNIT)
 _RESIDUAL_UNIT = np.float32(RESIDUAL_UNIT)
 _ZERO = np.float32(0)

@@ -1,0 +1,138 @@
+"""The reference backend: the specification behind the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.backends.contract import Backend, FloatPlane, Plane, Positions, Rows
+from lerf_core.backends.packed import pack, unpack
+from lerf_core.backends.reference import means, overshoot, table_reads
+from lerf_core.backends.reference.colours import add_colour_differences, luma
+from lerf_core.backends.reference.coordinates import source_coordinates
+from lerf_core.bank.model import LutBank
+from lerf_core.constants import LEVELS
+from lerf_core.pixels.values import ValueScale
+from lerf_core.sampling.taps import AxisTaps, point_taps
+
+__all__ = ["ReferenceBackend"]
+
+
+class ReferenceBackend(Backend):
+    """Every step by the functions of `lerf_core.backends.reference`."""
+
+    luma = staticmethod(luma)
+    add_colour_differences = staticmethod(add_colour_differences)
+    source_coordinates = staticmethod(source_coordinates)
+
+    def to_units(
+        self, scale: ValueScale, plane: Plane, grey_bits: int
+    ) -> tuple[npt.NDArray[np.int32], FloatPlane]:
+        """Turn values into units and remainders, by `ValueScale.to_units`."""
+        return scale.to_units(plane, grey_bits)
+
+    def to_grey(self, scale: ValueScale, plane: Plane) -> FloatPlane:
+        """Turn values into grey levels, by `ValueScale.to_grey`."""
+        return scale.to_grey(plane).astype(np.float32)
+
+    def from_grey(self, scale: ValueScale, grey: FloatPlane) -> Plane:
+        """Turn grey levels into values, by `ValueScale.from_grey`."""
+        return scale.from_grey(grey)
+
+    def read_stage(
+        self,
+        plane: Plane,
+        bank: LutBank,
+        number: int,
+        cell_bits: int,
+        threads: int,  # noqa: ARG002
+        rows: Rows | None = None,
+    ) -> Plane:
+        """Read a stage, by `table_reads.read_stage`, of the rows and those within reach."""
+        first, last = rows or (0, len(plane))
+        top, bottom = max(0, first - bank.reach), min(len(plane), last + bank.reach)
+        values = table_reads.read_stage(plane[top:bottom], bank, number, cell_bits)
+        return values[:, first - top : last - top].astype(plane.dtype)
+
+    def read_packed(
+        self,
+        plane: Plane,
+        bank: LutBank,
+        cell_bits: int,
+        threads: int,
+        rows: Rows,
+        remainder: FloatPlane | None,
+        dtype: npt.DTypeLike,
+    ) -> Plane:
+        """Read the last stage and pack its values, by `packed.pack`."""
+        values = self.read_stage(plane, bank, len(bank.stages) - 1, cell_bits, threads, rows)
+        return pack(plane[slice(*rows)], values, cell_bits, bank, remainder, dtype)
+
+    def overshoot_bounds(self, plane: Plane, threads: int) -> Plane:  # noqa: ARG002
+        """Bound results, by `overshoot.overshoot_bounds`; those of bytes rounded and clipped."""
+        bounds = overshoot.overshoot_bounds(plane)
+        return _to_bytes(bounds) if plane.dtype == np.uint8 else bounds
+
+    def mean_on_grid(
+        self,
+        packed: Plane,
+        weighting: str,
+        rows: AxisTaps,
+        cols: AxisTaps,
+        *,
+        validity: FloatPlane | None,
+        cval: float | None,
+        cval_validity: float,
+        bounds: Plane | None,
+        to_uint8: bool,
+    ) -> tuple[Plane, FloatPlane | None]:
+        """Take the mean, by `means.mean_on_grid`."""
+        mean, valid_share = means.mean_on_grid(
+            *unpack(packed), weighting, rows, cols,
+            validity=validity, cval=cval, cval_validity=cval_validity, bounds=bounds,
+        )  # fmt: skip
+        return _to_bytes(mean) if to_uint8 else mean, None if validity is None else valid_share
+
+    def mean_at_points(
+        self,
+        packed: Plane,
+        weighting: str,
+        row: Positions,
+        col: Positions,
+        filter_scales: tuple[Positions, Positions] | None,
+        *,
+        validity: FloatPlane | None,
+        bounds: Plane | None,
+        to_uint8: bool,
+        visible_columns: npt.NDArray[np.int64] | None = None,  # noqa: ARG002
+    ) -> tuple[Plane, FloatPlane | None]:
+        """Take the mean of each channel, by `means.mean_at_points`."""
+        row_scale, col_scale = filter_scales or (None, None)
+        rows, cols = point_taps(row, row_scale), point_taps(col, col_scale)
+        results = [
+            means.mean_at_points(
+                *unpack(channel), weighting, rows, cols,
+                validity=validity, bounds=None if bounds is None else bounds[number],
+            )
+            for number, channel in enumerate(packed)
+        ]  # fmt: skip
+        mean, valid_share = (np.stack(channels) for channels in zip(*results, strict=True))
+        return _to_bytes(mean) if to_uint8 else mean, None if validity is None else valid_share
+
+    def fill_around(self, plane: Plane, visible_columns: npt.NDArray[np.int64], value: Any) -> None:
+        """Set what lies around the visible columns."""
+        column = np.arange(plane.shape[1])
+        plane[(column < visible_columns[:, :1]) | (column >= visible_columns[:, 1:])] = value
+
+    def store_channels(self, planes: Iterable[Plane], out: Plane) -> None:
+        """Write channels one by one."""
+        for plane, channel in zip(planes, out, strict=True):
+            channel[...] = plane
+
+
+def _to_bytes(levels: Plane) -> npt.NDArray[np.uint8]:
+    """Round levels half to even, and clip them to 0..255."""
+    return np.clip(np.rint(levels), 0, LEVELS).astype(np.uint8)
