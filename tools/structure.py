@@ -6,7 +6,7 @@
 
 A module stands one level above the highest module of the project that it imports. Imports
 inside functions and for type checking count as well: whoever reads a module needs them.
-A package's ``__init__`` that only hands on names counts as a module.
+A package's ``__init__``, which hands on names, is no level of its own.
 """
 
 from __future__ import annotations
@@ -137,7 +137,8 @@ def find_circles(modules: dict[str, Module]) -> list[list[str]]:
 def longest_chain(modules: dict[str, Module], package: str) -> list[str]:
     """Return the longest chain of imports within a package, from the top down.
 
-    A circle counts as the part of it that the chain walks before it would return.
+    A package's ``__init__`` is passed through. A circle counts as the part of it that the chain
+    walks before it would return.
     """
     inside = {name for name in modules if name.split(".")[0] == package}
     chains: dict[str, list[str]] = {}
@@ -149,7 +150,8 @@ def longest_chain(modules: dict[str, Module], package: str) -> list[str]:
                 for imported in sorted(modules[name].imports & inside)
                 if imported not in (*above, name)
             ]
-            chains[name] = [name, *max(below, key=len, default=[])]
+            own = [] if modules[name].path.name == "__init__.py" else [name]
+            chains[name] = own + max(below, key=len, default=[])
         return chains[name]
 
     return max((chain(name, ()) for name in sorted(inside)), key=len, default=[])
