@@ -12,10 +12,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
+
     from lerf_core import chunked, errors, geometry, inspection, metrics
     from lerf_core.backends.first_run import first_run_message
+    from lerf_core.bank.analytic import analytic_bank
     from lerf_core.bank.loading import DEFAULT_BANK, available_banks, load_bank, user_bank_folder
-    from lerf_core.bank.model import LutBank, analytic_bank
+    from lerf_core.bank.model import LutBank
     from lerf_core.geometry import Displacement, homography_from_points
     from lerf_core.inspection import parameter_maps
     from lerf_core.resampling import rescale, resize, warp
@@ -25,6 +28,7 @@ __all__ = [
     "DEFAULT_BANK",
     "Displacement",
     "LutBank",
+    "__version__",
     "analytic_bank",
     "available_banks",
     "chunked",
@@ -46,8 +50,8 @@ __all__ = [
 _HOMES = {
     "DEFAULT_BANK": "bank.loading",
     "Displacement": "geometry",
-    "LutBank": "bank",
-    "analytic_bank": "bank",
+    "LutBank": "bank.model",
+    "analytic_bank": "bank.analytic",
     "available_banks": "bank.loading",
     "first_run_message": "backends.first_run",
     "homography_from_points": "geometry",
@@ -63,7 +67,9 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used, so that the import itself costs nothing."""
-    if name in _HOMES:
+    if name == "__version__":
+        value: Any = _installed_version()
+    elif name in _HOMES:
         value = getattr(importlib.import_module(f"lerf_core.{_HOMES[name]}"), name)
     elif name in __all__:
         value = importlib.import_module(f"lerf_core.{name}")
@@ -71,6 +77,16 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
     return value
+
+
+def _installed_version() -> str:
+    """Return the version of the installed distribution; "0+unknown" where there is none."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("lerf")
+    except PackageNotFoundError:
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:

@@ -35,7 +35,8 @@ from lerf_core.bank.inspection import (
     table_statistics,
 )
 from lerf_core.bank.loading import load_bank
-from lerf_core.bank.model import SLOPES, Kind, LutBank
+from lerf_core.bank.model import LutBank
+from lerf_core.bank.stages import SLOPES, Kind
 from lerf_core.constants import LEVELS, LOCAL_PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.execution.compute import prepare_channels

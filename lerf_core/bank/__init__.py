@@ -1,5 +1,7 @@
-"""Banks of look-up tables: the model, its file, and what its tables say."""
+"""Banks of look-up tables: the model, its files, finding them by name, and what tables say."""
 
+from lerf_core.bank.analytic import analytic_bank
+from lerf_core.bank.files import Table, table_name
 from lerf_core.bank.loading import (
     DEFAULT_BANK,
     SHRINKING_BANK,
@@ -7,33 +9,23 @@ from lerf_core.bank.loading import (
     load_bank,
     user_bank_folder,
 )
-from lerf_core.bank.model import (
-    FORMAT,
-    FORMAT_VERSION,
+from lerf_core.bank.model import LutBank
+from lerf_core.bank.patterns import PATTERNS, QUARTER_TURNS, rotate
+from lerf_core.bank.stages import (
     KINDS,
     LOCAL_PLANE,
-    METADATA_KEY,
     SLOPES,
     Kind,
-    LutBank,
     Read,
     Stage,
-    Table,
-    analytic_bank,
-    published_files,
-    table_name,
     turned,
     two_stages,
 )
-from lerf_core.bank.patterns import PATTERNS, QUARTER_TURNS, rotate
 
 __all__ = [
     "DEFAULT_BANK",
-    "FORMAT",
-    "FORMAT_VERSION",
     "KINDS",
     "LOCAL_PLANE",
-    "METADATA_KEY",
     "PATTERNS",
     "QUARTER_TURNS",
     "SHRINKING_BANK",
@@ -46,7 +38,6 @@ __all__ = [
     "analytic_bank",
     "available_banks",
     "load_bank",
-    "published_files",
     "rotate",
     "table_name",
     "turned",

@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank.model import LutBank, analytic_bank, table_name, turned
+from lerf_core.bank.analytic import analytic_bank
+from lerf_core.bank.files import table_name
+from lerf_core.bank.model import LutBank
 from lerf_core.bank.patterns import Offset
+from lerf_core.bank.stages import turned
 from lerf_core.constants import ENTRY_BIAS, LEVELS
 from lerf_core.errors import InvalidArgumentError
 

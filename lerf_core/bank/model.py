@@ -1,16 +1,11 @@
-"""LutBank: the look-up tables of one model with their description, in one file.
-
-A bank file is a ``.safetensors`` file: one int8 tensor a table, and under the metadata
-key ``lerf`` a JSON text that says everything the tensors do not (see
-`LutBank.metadata`). Nothing in it is ever unpickled.
-"""
+"""LutBank: the look-up tables of one model with their description."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,197 +13,21 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from lerf_core.bank.patterns import PATTERNS, QUARTER_TURNS, Offsets, rotate
+from lerf_core.bank.files import Table, table_name, write_folder, write_tables
+from lerf_core.bank.patterns import PATTERNS, QUARTER_TURNS, Offset, Offsets, rotate
+from lerf_core.bank.stages import KINDS, LOCAL_PLANE, Kind, Read, Stage, two_stages
 from lerf_core.constants import ENTRY_BIAS, LEVELS, LOCAL_PLANE_BIAS
-from lerf_core.errors import (
-    BankError,
-    InvalidArgumentError,
-)
-from lerf_core.io.whole_files import write_whole
+from lerf_core.errors import BankError
 
-__all__ = [
-    "FORMAT",
-    "FORMAT_VERSION",
-    "KINDS",
-    "LOCAL_PLANE",
-    "METADATA_KEY",
-    "SLOPES",
-    "Kind",
-    "LutBank",
-    "Read",
-    "Stage",
-    "Table",
-    "analytic_bank",
-    "published_files",
-    "table_name",
-    "turned",
-    "two_stages",
-]
+__all__ = ["LutBank"]
 
-FORMAT = "lerf-bank"
-FORMAT_VERSION = 1
-METADATA_KEY = "lerf"
-#: The two components of a local plane's slope; they are a vector and turn with the reads.
-SLOPES = ("slope_row", "slope_col")
-#: What makes a pixel a local plane, in the order of every kind that has it: the slope, and
-#: what the level at the pixel differs from the feature.
-LOCAL_PLANE = (*SLOPES, "residual")
+_FORMAT = "lerf-bank"
+_FORMAT_VERSION = 1
 _MAX_REACH = 8
 _MAX_DIVISOR = 1 << 16
-# Compiled reads sum up a deep image's entries in 32 bits.
+# Compiled code sums the reads of a deep image in 32 bits.
 _MAX_READS = 256
-_PUBLISHED_PATTERN_LETTERS = {"s": "s", "c": "c", "x": "t"}
-
-Table = npt.NDArray[np.int8]
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What the last stage's values mean.
-
-    Attributes
-    ----------
-    name : str
-        ``"lerf-g"``, ``"lerf-l"`` or ``"lerf-p"``.
-    values : tuple of str
-        The parameters a read of the last stage gives, in table order: those of the
-        weighting, then `LOCAL_PLANE` where each pixel is a local plane.
-    weighting : str
-        ``"gaussian"``: the steered Gaussian of the paper's equation 5;
-        ``"linear"``: the amplified linear (tent) function of the extension.
-    """
-
-    name: str
-    values: tuple[str, ...]
-    weighting: str
-
-    @property
-    def has_local_planes(self) -> bool:
-        """Whether a pixel is a local plane (kernel regression of order 1) or a level."""
-        return self.values[-len(LOCAL_PLANE) :] == LOCAL_PLANE
-
-
-_STEERED = ("rho", "sigma_row", "sigma_col")
-
-KINDS: dict[str, Kind] = {
-    "lerf-g": Kind("lerf-g", _STEERED, "gaussian"),
-    "lerf-l": Kind("lerf-l", ("alpha",), "linear"),
-    "lerf-p": Kind("lerf-p", (*_STEERED, *LOCAL_PLANE), "gaussian"),
-}
-
-
-@dataclass(frozen=True, init=False)
-class Stage:
-    """One round of table reads over an image.
-
-    Attributes
-    ----------
-    patterns : tuple of str
-        Names of the sampling patterns.
-    rotation_groups : tuple of tuple of int
-        The quarter turns that share a table; together each of 0..3 once.
-    values : tuple of str
-        The values that a read gives.
-    divisor : tuple of int
-        For each value: the sum of all reads is divided by this... One for all may be given
-        as an int.
-    bias : tuple of int
-        ... and raised by this, then rounded (half to even) and clipped to 0..255 (those of
-        `LOCAL_PLANE` to 1..255). May be given as an int as well.
-    """
-
-    patterns: tuple[str, ...]
-    rotation_groups: tuple[tuple[int, ...], ...]
-    values: tuple[str, ...]
-    divisor: tuple[int, ...]
-    bias: tuple[int, ...]
-
-    def __init__(
-        self,
-        patterns: tuple[str, ...],
-        rotation_groups: tuple[tuple[int, ...], ...],
-        values: tuple[str, ...],
-        divisor: int | Sequence[int],
-        bias: int | Sequence[int],
-    ) -> None:
-        fields = (patterns, rotation_groups, values)
-        numbers = (
-            tuple(given) if isinstance(given, (tuple, list)) else (given,) * len(values)
-            for given in (divisor, bias)
-        )
-        names = ("patterns", "rotation_groups", "values", "divisor", "bias")
-        for name, value in zip(names, (*fields, *numbers), strict=True):
-            object.__setattr__(self, name, value)
-
-    @property
-    def lowest(self) -> tuple[int, ...]:
-        """For each value the least that the stage can give."""
-        return tuple(1 if value in LOCAL_PLANE else 0 for value in self.values)
-
-    @property
-    def reads(self) -> int:
-        """Number of table reads a pixel."""
-        return len(self.patterns) * len(QUARTER_TURNS)
-
-
-@dataclass(frozen=True)
-class Read:
-    """One of a stage's reads.
-
-    Attributes
-    ----------
-    offsets : tuple of (int, int)
-        The pixels that index the table.
-    table : str
-        The table's name.
-    turns : int
-        Quarter turns of the pattern, and so of the vectors among the table's values.
-    """
-
-    offsets: Offsets
-    table: str
-    turns: int
-
-
-def turned(values: tuple[str, ...], turns: int) -> tuple[tuple[int, int], ...]:
-    """What a turned read's values are: for each, the table's column and its sign.
-
-    Slopes turn as the offsets do: a quarter turn makes (row, col) into (col, -row).
-
-    Examples
-    --------
-    >>> turned(("rho", "slope_row", "slope_col", "residual"), 1)
-    ((0, 1), (2, 1), (1, -1), (3, 1))
-    """
-    columns = [(column, 1) for column in range(len(values))]
-    if SLOPES[0] in values:
-        here = slice(values.index(SLOPES[0]), values.index(SLOPES[1]) + 1)
-        for _ in range(turns % 4):
-            (row, row_sign), (col, col_sign) = columns[here]
-            columns[here] = (col, col_sign), (row, -row_sign)
-    return tuple(columns)
-
-
-def two_stages(kind: Kind, patterns: tuple[str, ...]) -> tuple[Stage, ...]:
-    """Stages of the published systems: a pre-filter, then the parameters."""
-    together = (QUARTER_TURNS,)
-    # Directional ensemble: opposite directions share a table, crossed ones do not.
-    directional = ((0, 2), (1, 3))
-    count = len(patterns)
-    biases = tuple(
-        LOCAL_PLANE_BIAS if value in LOCAL_PLANE else ENTRY_BIAS for value in kind.values
-    )
-    return (
-        Stage(patterns, together, ("feature",), divisor=count, bias=0),
-        Stage(patterns, directional, kind.values, divisor=4 * count, bias=biases),
-    )
-
-
-def table_name(stage: int, pattern: str, group: int) -> str:
-    """Name of a table inside a bank, for the stage counted from 1."""
-    return f"stage{stage}.{pattern}.{group}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,7 +56,7 @@ class LutBank:
     Raises
     ------
     BankError
-        If the parts do not fit each other.
+        If the arguments do not fit each other.
     """
 
     name: str
@@ -256,15 +75,16 @@ class LutBank:
             json.dumps(dict(self.training), allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:
             raise BankError(f"training record of {self.name!r} is not JSON: {error}") from error
-        frozen = {}
-        for key, shape in _expected_tables(self).items():
-            frozen[key] = _checked_table(key, self.tables.get(key), shape)
+        frozen = {
+            key: _checked_table(key, self.tables.get(key), shape)
+            for key, shape in _expected_tables(self).items()
+        }
         extra = sorted(set(self.tables) - set(frozen))
         if extra:
             raise BankError(f"bank {self.name!r} has tables that no stage reads: {extra}")
         object.__setattr__(self, "tables", MappingProxyType(frozen))
 
-    # -- what it is ---------------------------------------------------------------
+    # -- tables and reads ---------------------------------------------------------
 
     @property
     def nodes(self) -> int:
@@ -283,6 +103,11 @@ class LutBank:
             abs(step) for offsets in self.patterns.values() for offset in offsets for step in offset
         )
 
+    @property
+    def full_reach(self) -> int:
+        """How far from a pixel the reads of all stages together reach, in pixels."""
+        return self.reach * len(self.stages)
+
     def reads(self, stage: int) -> Iterator[Read]:
         """Yield the reads of a stage (counted from 0) with their rotated offsets."""
         spec = self.stages[stage]
@@ -292,6 +117,8 @@ class LutBank:
                     offsets = rotate(self.patterns[pattern], turns)
                     yield Read(offsets, table_name(stage + 1, pattern, group), turns)
 
+    # -- description --------------------------------------------------------------
+
     @property
     def metadata(self) -> dict[str, Any]:
         """The description as it stands in the file, checksum included; JSON types."""
@@ -300,8 +127,8 @@ class LutBank:
     @property
     def _description(self) -> dict[str, Any]:
         return {
-            "format": FORMAT,
-            "version": FORMAT_VERSION,
+            "format": _FORMAT,
+            "version": _FORMAT_VERSION,
             "name": self.name,
             "kind": self.kind.name,
             "interval": self.interval,
@@ -318,6 +145,59 @@ class LutBank:
             ],
             "training": dict(self.training),
         }
+
+    @classmethod
+    def from_metadata(cls, text: str, tables: Mapping[str, Table], *, origin: str) -> LutBank:
+        """Make a bank of the JSON text of its `metadata` and of its tables.
+
+        Parameters
+        ----------
+        text : str
+        tables : mapping of str to ndarray of int8
+            See `LutBank`.
+        origin : str
+            The file that they come from, for messages.
+
+        Raises
+        ------
+        BankError
+            If they are not a bank of a version this library reads, or the checksum differs.
+        """
+        try:
+            data = json.loads(text)
+            if data["format"] != _FORMAT:
+                raise BankError(f"format must be {_FORMAT!r}, got {data['format']!r}")
+            if data["version"] != _FORMAT_VERSION:
+                raise BankError(
+                    f"version {data['version']!r} is unknown; this library reads version "
+                    f"{_FORMAT_VERSION}"
+                )
+            if data["kind"] not in KINDS:
+                raise BankError(f"kind must be one of {', '.join(KINDS)}, got {data['kind']!r}")
+            bank = cls(
+                name=str(data["name"]),
+                kind=KINDS[data["kind"]],
+                interval=int(data["interval"]),
+                patterns={
+                    str(key): tuple(_parsed_offset(pair) for pair in value)
+                    for key, value in data["patterns"].items()
+                },
+                stages=tuple(_parsed_stage(stage) for stage in data["stages"]),
+                tables=tables,
+                training=dict(data["training"]),
+            )
+            expected = data["checksum"]
+        except BankError as error:
+            raise BankError(f"{origin}: {error}") from error
+        except (
+            ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError,
+        ) as error:  # fmt: skip
+            raise BankError(f"{origin}: description cannot be read ({error!r})") from error
+        if bank.checksum != expected:
+            raise BankError(
+                f"{origin} is damaged: checksum is {bank.checksum}, file says {expected}"
+            )
+        return bank
 
     @cached_property
     def checksum(self) -> str:
@@ -353,9 +233,9 @@ class LutBank:
         return hash(self.checksum)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel to other processes by the parts; read-only views do not pickle."""
-        parts = (dict(self.patterns), self.stages, dict(self.tables), dict(self.training))
-        return LutBank, (self.name, self.kind, self.interval, *parts)
+        """Travel to other processes by the constructor's arguments; mapping proxies do not."""
+        mappings = (dict(self.patterns), self.stages, dict(self.tables), dict(self.training))
+        return LutBank, (self.name, self.kind, self.interval, *mappings)
 
     def __dask_tokenize__(self) -> str:
         return self.checksum
@@ -367,13 +247,7 @@ class LutBank:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the bank to one ``.safetensors`` file, whole or not at all."""
-        from safetensors.numpy import save
-
-        path = Path(path)
-        tensors = {key: np.ascontiguousarray(table) for key, table in self.tables.items()}
-        text = json.dumps(self.metadata, sort_keys=True)
-        data = save(tensors, metadata={METADATA_KEY: text})
-        write_whole(path, data)
+        write_tables(Path(path), json.dumps(self.metadata, sort_keys=True), self.tables)
 
     def export_folder(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write the published layout: ``LUTft_s{stage}_{pattern}r{group}.npy`` files.
@@ -386,29 +260,46 @@ class LutBank:
         BankError
             If the bank has patterns or stages that the published layout cannot say.
         """
-        plain = two_stages(self.kind, tuple(PATTERNS))
-        if self.stages != plain or dict(self.patterns) != PATTERNS:
+        published = two_stages(self.kind, tuple(PATTERNS))
+        if self.stages != published or dict(self.patterns) != PATTERNS:
             raise BankError(
                 f"bank {self.name!r} cannot be exported: the published layout holds two stages "
                 f"of the patterns {', '.join(PATTERNS)} with the published divisors alone"
             )
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        written = []
-        for filename, key in published_files(self.stages).items():
-            table = self.tables[key]
-            np.save(folder / filename, table.reshape(-1, table.shape[-1]), allow_pickle=False)
-            written.append(folder / filename)
-        return written
+        return write_folder(Path(folder), self.tables)
+
+
+# -- JSON -------------------------------------------------------------------------
 
 
 def _one_or_all(numbers: tuple[int, ...]) -> int | list[int]:
-    """One number where all values have the same, as every file of version 1 had it."""
+    """Return one number where all values have the same, as every file of version 1 had it."""
     return numbers[0] if len(set(numbers)) == 1 else list(numbers)
 
 
+def _parsed_stage(stage: Any) -> Stage:
+    divisor, bias = (
+        tuple(int(number) for number in given) if isinstance(given, list) else int(given)
+        for given in (stage["divisor"], stage["bias"])
+    )
+    return Stage(
+        patterns=tuple(str(pattern) for pattern in stage["patterns"]),
+        rotation_groups=tuple(
+            tuple(int(turns) for turns in group) for group in stage["rotation_groups"]
+        ),
+        values=tuple(str(value) for value in stage["values"]),
+        divisor=divisor,
+        bias=bias,
+    )
+
+
+def _parsed_offset(pair: Any) -> Offset:
+    row, col = pair
+    return int(row), int(col)
+
+
 def _flattened(prefix: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested keys in one, for people; what is not set is left out."""
+    """Join nested keys by blanks, for people; what is not set is left out."""
     flat: dict[str, Any] = {}
     for key, value in record.items():
         name = f"{prefix} {key}"
@@ -419,18 +310,6 @@ def _flattened(prefix: str, record: Mapping[str, Any]) -> dict[str, Any]:
         elif value is not None:
             flat[name] = value
     return flat
-
-
-def published_files(stages: tuple[Stage, ...]) -> dict[str, str]:
-    """File names of the published layout, with the tables they hold."""
-    return {
-        f"LUTft_s{number}_{_PUBLISHED_PATTERN_LETTERS[pattern]}r{group}.npy": table_name(
-            number, pattern, group
-        )
-        for number, stage in enumerate(stages, 1)
-        for pattern in stage.patterns
-        for group in range(len(stage.rotation_groups))
-    }
 
 
 # -- validation -------------------------------------------------------------------
@@ -485,6 +364,7 @@ def _check_numbers(number: int, stage: Stage) -> None:
 
 
 def _expected_tables(bank: LutBank) -> dict[str, tuple[int, ...]]:
+    """Return the names and shapes of the tables that a bank's stages read."""
     return {
         table_name(number, pattern, group): (bank.nodes,) * 4 + (len(stage.values),)
         for number, stage in enumerate(bank.stages, 1)
@@ -494,6 +374,7 @@ def _expected_tables(bank: LutBank) -> dict[str, tuple[int, ...]]:
 
 
 def _checked_table(key: str, table: object, shape: tuple[int, ...]) -> Table:
+    """Return a read-only copy of a table in C order, or raise."""
     if table is None:
         raise BankError(f"table {key!r} is missing")
     if not isinstance(table, np.ndarray) or table.dtype != np.int8:
@@ -506,45 +387,3 @@ def _checked_table(key: str, table: object, shape: tuple[int, ...]) -> Table:
     table = np.array(table, order="C")
     table.flags.writeable = False
     return table
-
-
-# -- the analytic bank ------------------------------------------------------------
-
-
-def analytic_bank(sigma: float = 0.27) -> LutBank:
-    """Compute the untrained LeRF-G bank: a fixed Gaussian interpolator.
-
-    Stage 1 is the identity: the 12 reads of a quarter of the pixel's level, over 3. Stage
-    2 is one constant: rho 0 (-1/255, the nearest value a table can say) and `sigma` in
-    both directions.
-
-    Parameters
-    ----------
-    sigma : float
-        The sigma parameter in 0..1; a neighbour at distance d pixels weighs
-        ``exp(-(10 * sigma * d)**2 / 2)``. The default scores best on photographs
-        (0.255 to 0.27 are within 0.01 dB) among those that shift a ramp by less than 0.01
-        source pixels at every scale: a narrower one gives neighbours one pixel away, of
-        which the method takes only the first, too much weight.
-
-    Examples
-    --------
-    >>> analytic_bank().kind.name
-    'lerf-g'
-    """
-    if not 0 <= sigma <= 0.99:
-        raise InvalidArgumentError(f"sigma must lie in 0..0.99, got {sigma}")
-    kind = KINDS["lerf-g"]
-    stages = two_stages(kind, tuple(PATTERNS))
-    nodes = 17
-    level = np.arange(nodes, dtype=np.int8) * 4
-    identity = np.broadcast_to(level[:, None, None, None, None], (nodes,) * 4 + (1,))
-    constant = np.array([0, *[round(sigma * LEVELS) - ENTRY_BIAS] * 2], dtype=np.int8)
-    parameters = np.broadcast_to(constant, (nodes,) * 4 + (3,))
-    tables = {}
-    for number, (stage, table) in enumerate(zip(stages, (identity, parameters), strict=True), 1):
-        for pattern in stage.patterns:
-            for group in range(len(stage.rotation_groups)):
-                tables[table_name(number, pattern, group)] = table
-    training = {"method": "analytic", "sigma": sigma}
-    return LutBank("analytic", kind, 16, PATTERNS, stages, tables, training)

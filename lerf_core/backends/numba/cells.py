@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from lerf_core.backends.numba.vectors import CORNERS
 from lerf_core.backends.packed import slot_count
-from lerf_core.bank.model import LutBank, Read, turned
+from lerf_core.bank.model import LutBank
 from lerf_core.bank.patterns import Offset
+from lerf_core.bank.stages import Read, turned
 
 __all__ = ["CellStage", "pack_cells"]
 

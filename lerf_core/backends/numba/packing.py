@@ -17,8 +17,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank.model import LutBank, Read, turned
+from lerf_core.bank.model import LutBank
 from lerf_core.bank.patterns import Offset
+from lerf_core.bank.stages import Read, turned
 from lerf_core.constants import ENTRY_BIAS
 
 __all__ = ["LANES", "LANE_BITS", "PackedStage", "pack_stage"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank.model import LutBank, turned
+from lerf_core.bank.model import LutBank
+from lerf_core.bank.stages import turned
 from lerf_core.constants import LEVELS
 
 __all__ = ["read_stage"]

@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.bank import LutBank
-from lerf_core.bank.loading import bank_from_parts
 from lerf_core.errors import BankError
 from lerf_core.io.whole_files import write_whole
 from lerf_training.errors import CheckpointError
@@ -150,7 +149,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
             raise CheckpointError(f"{path}: the description lacks {', '.join(missing)}")
         return Checkpoint(
             method=str(data["method"]),
-            start=bank_from_parts(str(path), data["start"], start),
+            start=LutBank.from_metadata(data["start"], start, origin=str(path)),
             options=dict(data["options"]),
             progress=dict(data["progress"]),
             data=dict(data["data"]),
