@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any, ParamSpec
 
 from lerf_core.errors import LerfError
-from lerf_plugins.napari.compute.computing import Step
+from lerf_plugins.napari.compute.results import Step
 
 __all__ = ["Job", "in_words"]
 

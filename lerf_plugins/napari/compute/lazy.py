@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lerf_core.execution.plan import Plan
 
-__all__ = ["ChunkReader", "LazyLevel", "as_dask", "lazy_array"]
+__all__ = ["ChunkReader", "LazyLevel", "lazy_array"]
 
 Region = tuple[slice, ...]
 
@@ -36,15 +36,6 @@ MOST_CHUNKS = 300_000
 CACHE_BYTES = 1 << 28
 #: Source pixels that are read at once.
 WINDOW_LIMIT = 1 << 24
-
-
-def as_dask(level: Any) -> Any:
-    """Return an array as a dask array, of its own chunks where it has some."""
-    import dask.array as da
-
-    if isinstance(level, da.Array):
-        return level
-    return da.from_array(level, chunks=getattr(level, "chunks", None) or "auto")
 
 
 class ChunkReader:
@@ -68,37 +59,36 @@ class ChunkReader:
         return _reader, (self._array, self._cache.limit, self._key)
 
     def __getitem__(self, region: Region) -> npt.NDArray[Any]:
-        out = np.empty([part.stop - part.start for part in region], self.dtype)
-        ranges = [
-            range(
-                int(np.searchsorted(bounds, part.start, "right")) - 1,
-                int(np.searchsorted(bounds, part.stop)),
-            )
-            for bounds, part in zip(self._bounds, region, strict=True)
-        ]
-        for place in itertools.product(*ranges):
-            chunk = self._cache.get((self._key, place), partial(self._read, place))
+        out = np.empty([span.stop - span.start for span in region], self.dtype)
+        for chunk_index in itertools.product(*map(_chunks_within, self._bounds, region)):
+            chunk = self._cache.get((self._key, chunk_index), partial(self._read, chunk_index))
             source, target = [], []
-            for bounds, number, part in zip(self._bounds, place, region, strict=True):
+            for bounds, number, span in zip(self._bounds, chunk_index, region, strict=True):
                 first, last = int(bounds[number]), int(bounds[number + 1])
-                start, stop = max(part.start, first), min(part.stop, last)
+                start, stop = max(span.start, first), min(span.stop, last)
                 source.append(slice(start - first, stop - first))
-                target.append(slice(start - part.start, stop - part.start))
+                target.append(slice(start - span.start, stop - span.start))
             out[tuple(target)] = chunk[tuple(source)]
         return out
 
-    def _read(self, place: tuple[int, ...]) -> npt.NDArray[Any]:
+    def _read(self, chunk_index: tuple[int, ...]) -> npt.NDArray[Any]:
         import dask.array as da
 
         if isinstance(self._array, da.Array):
             # In this thread: the chunks of the result are what runs side by side.
-            block = self._array.blocks[place]
+            block = self._array.blocks[chunk_index]
             return np.asarray(block.compute(scheduler="synchronous"))
         region = tuple(
             slice(int(bounds[number]), int(bounds[number + 1]))
-            for bounds, number in zip(self._bounds, place, strict=True)
+            for bounds, number in zip(self._bounds, chunk_index, strict=True)
         )
         return np.asarray(self._array[region])
+
+
+def _chunks_within(bounds: npt.NDArray[np.int64], span: slice) -> range:
+    """Return the numbers of the chunks that a slice touches, from the chunks' bounds on an axis."""
+    first = np.searchsorted(bounds, span.start, "right") - 1
+    return range(int(first), int(np.searchsorted(bounds, span.stop)))
 
 
 def _reader(array: Any, limit: int, key: Any) -> ChunkReader:
@@ -136,41 +126,38 @@ class LazyLevel:
     def __getitem__(self, index: Any) -> npt.NDArray[Any]:
         from lerf_core.tiled.running import Work
 
-        region, rest = self._region(index)
-        if any(part.start >= part.stop for part in region):
-            lengths = [max(0, part.stop - part.start) for part in region]
-            return np.asarray(np.empty(lengths, self.dtype)[rest])
-        source: Any = self._source
-        return np.asarray(Work(self._plan, source, None, WINDOW_LIMIT).compute(region)[rest])
+        items = self._per_axis(index)
+        wanted = [_positions(item, size) for item, size in zip(items, self.shape, strict=True)]
+        if not all(wanted):
+            pixels = np.empty([len(positions) for positions in wanted], self.dtype)
+        else:
+            region = [slice(min(positions), max(positions) + 1) for positions in wanted]
+            channels = self._plan.options.channel_axis
+            if channels is not None:  # they are computed together
+                region[channels] = slice(0, self.shape[channels])
+            source: Any = self._source
+            pixels = Work(self._plan, source, None, WINDOW_LIMIT).compute(tuple(region))
+            for axis, (positions, span) in enumerate(zip(wanted, region, strict=True)):
+                if len(positions) != span.stop - span.start or positions.step < 0:
+                    pixels = pixels.take(np.array(positions) - span.start, axis=axis)
+        return pixels[tuple(slice(None) if isinstance(item, slice) else 0 for item in items)]
 
-    def _region(self, index: Any) -> tuple[Region, tuple[Any, ...]]:
-        """Return the pixels that an index touches, with all channels; and the index in them."""
-        channels = self._plan.options.channel_axis
+    def _per_axis(self, index: Any) -> tuple[int | slice, ...]:
+        """Return an integer or a slice for each axis."""
         items = index if isinstance(index, tuple) else (index,)
         if Ellipsis not in items:
             items = (*items, Ellipsis)
         dots = items.index(Ellipsis)
         missing = [slice(None)] * (self.ndim - len(items) + 1)
-        items = (*items[:dots], *missing, *items[dots + 1 :])
-        region, rest = [], []
-        for axis, (item, size) in enumerate(zip(items, self.shape, strict=True)):
-            if not isinstance(item, slice):
-                place = range(size)[item]
-                part = slice(place, place + 1)
-                inner: Any = 0
-            else:
-                start, stop, step = item.indices(size)
-                reach = range(start, stop, step)
-                low, high = (min(reach), max(reach) + 1) if reach else (0, 0)
-                part = slice(low, high)
-                # Counted from the region's start; backwards, an end before it is None.
-                end = stop - low if step > 0 or stop - low >= 0 else None
-                inner = slice(start - low, end, step) if reach else slice(0, 0)
-            if axis == channels:
-                part, inner = slice(0, size), item
-            region.append(part)
-            rest.append(inner)
-        return tuple(region), tuple(rest)
+        return (*items[:dots], *missing, *items[dots + 1 :])
+
+
+def _positions(item: int | slice, size: int) -> range:
+    """Return the positions that an integer or a slice means on an axis."""
+    if isinstance(item, slice):
+        return range(size)[item]
+    position = range(size)[item]
+    return range(position, position + 1)
 
 
 def lazy_array(plan: Plan, source: ChunkReader) -> Any:

@@ -17,15 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.errors import InvalidArgumentError
-from lerf_core.geometry import (
-    fit_output,
-    homography_from_points,
-    invert,
-    transform_points,
-)
+from lerf_core.geometry import fit_output, homography_from_points, invert, transform_points
 from lerf_core.geometry.matrix_files import as_matrix, numbers_in
-from lerf_plugins.napari.model.layer_image import LayerImage, Placement
-from lerf_plugins.napari.model.operations import Warping
+from lerf_plugins.napari.model.layer_image import LayerImage
+from lerf_plugins.napari.model.operations import WarpOperation
+from lerf_plugins.napari.model.pixel_grid import Matrix, PixelGrid
 
 __all__ = [
     "baked",
@@ -38,7 +34,6 @@ __all__ = [
     "warped",
 ]
 
-Matrix = npt.NDArray[np.float64]
 Points = npt.NDArray[np.float64]
 Sampling = Mapping[str, Any]
 
@@ -119,7 +114,7 @@ def read_forward(text: str, image: LayerImage) -> Matrix:
 
 def warped(
     image: LayerImage, forward: npt.ArrayLike, *, density: float, fit: bool, sampling: Sampling
-) -> Warping:
+) -> WarpOperation:
     """Return the warp by a forward matrix.
 
     Parameters
@@ -133,23 +128,22 @@ def warped(
     sampling : mapping
         ``bank`` and ``keywords`` of the warp.
     """
-    _check_density(density)
     if fit:
         shifted, shape = fit_output(forward, image.shape)
         # `fit_output` moves the canvas's outline to -0.5: where that lies on the layer's grid.
         move = invert(shifted @ invert(forward))
-        whole = Placement((float(move[1, 2]), float(move[0, 2])))
+        canvas = PixelGrid((float(move[1, 2]), float(move[0, 2])))
     else:
-        shape, whole = image.shape, Placement()
-    rows, cols = (max(1, math.ceil(size * density - 1e-9)) for size in shape)
-    where = whole.then(Placement.of_resize(shape, (rows, cols)))
-    matrix = invert(forward) @ where.matrix
-    return Warping(image, (rows, cols), matrix=matrix, where=where, **sampling)
+        shape, canvas = image.shape, PixelGrid()
+    out_shape = _dense_shape(shape, density)
+    grid = canvas.compose(PixelGrid.of_resize(shape, out_shape))
+    matrix = invert(forward) @ grid.matrix
+    return WarpOperation(image, out_shape, matrix=matrix, result_grid=grid, **sampling)
 
 
 def straightened(
     image: LayerImage, quad: npt.ArrayLike, *, density: float, sampling: Sampling
-) -> Warping:
+) -> WarpOperation:
     """Return the warp that makes a rectangle of what four corners mark.
 
     Its sides are as long as the marked ones are on average, and it begins at the quad's top left.
@@ -163,14 +157,14 @@ def straightened(
     matrix = homography_from_points(outline((rows, cols)), corners)
     left, top = corners.min(axis=0)
     step = 1 / density
-    where = Placement((top + step / 2, left + step / 2), (step, step))
-    return Warping(image, (rows, cols), matrix=matrix, where=where, **sampling)
+    grid = PixelGrid((top + step / 2, left + step / 2), (step, step))
+    return WarpOperation(image, (rows, cols), matrix=matrix, result_grid=grid, **sampling)
 
 
 def registered(
     moving: LayerImage, fixed: LayerImage, forward: npt.ArrayLike, *, density: float,
     sampling: Sampling,
-) -> Warping:  # fmt: skip
+) -> WarpOperation:  # fmt: skip
     """Return the warp that lays a moving image onto the pixels of a fixed one.
 
     Parameters
@@ -182,11 +176,19 @@ def registered(
         Pixels of the result to one of the fixed image, along rows and columns.
     sampling : mapping
     """
+    out_shape = _dense_shape(fixed.shape, density)
+    grid = PixelGrid.of_resize(fixed.shape, out_shape)
+    matrix = invert(forward) @ grid.matrix
+    return WarpOperation(
+        moving, out_shape, matrix=matrix, result_grid=grid, frame_image=fixed, **sampling
+    )
+
+
+def _dense_shape(shape: tuple[int, int], density: float) -> tuple[int, int]:
+    """Return (rows, cols) of so many pixels to each of an image's, along both axes."""
     _check_density(density)
-    rows, cols = (max(1, math.ceil(size * density - 1e-9)) for size in fixed.shape)
-    where = Placement.of_resize(fixed.shape, (rows, cols))
-    matrix = invert(forward) @ where.matrix
-    return Warping(moving, (rows, cols), matrix=matrix, where=where, target=fixed, **sampling)
+    rows, cols = (max(1, math.ceil(size * density - 1e-9)) for size in shape)
+    return rows, cols
 
 
 def _check_density(density: float) -> None:
@@ -194,7 +196,7 @@ def _check_density(density: float) -> None:
         raise InvalidArgumentError(f"pixels per pixel must be positive, got {density}")
 
 
-def baked(image: LayerImage, *, pixel: float | None, sampling: Sampling) -> Warping:
+def baked(image: LayerImage, *, pixel: float | None, sampling: Sampling) -> WarpOperation:
     """Return the warp that resamples a layer's own transform into its pixels.
 
     The result has rows and columns along the world's axes, no rotate, shear or affine, and the
@@ -213,17 +215,18 @@ def baked(image: LayerImage, *, pixel: float | None, sampling: Sampling) -> Warp
         pixel = float(np.linalg.svd(to_world[:2, :2], compute_uv=False).min())
     if not (math.isfinite(pixel) and pixel > 0):
         raise InvalidArgumentError(f"a pixel's side must be positive, got {pixel}")
-    found = transform_points(to_world, outline(image.shape))
-    low, high = found.min(axis=0), found.max(axis=0)
+    corners = transform_points(to_world, outline(image.shape))
+    low, high = corners.min(axis=0), corners.max(axis=0)
     cols, rows = (max(1, round(length / pixel)) for length in high - low)
     step = (high - low) / (cols, rows)
     origin = low + step / 2
     world = LayerImage(image.levels, dict(image.state) | _upright(image), image.kind)
-    where = Placement((origin[1], origin[0]), (step[1], step[0]))
-    matrix = np.linalg.inv(to_world) @ where.matrix
-    return Warping(
-        image, (rows, cols), matrix=matrix, where=where, target=world, verb="bake", **sampling
-    )
+    grid = PixelGrid((origin[1], origin[0]), (step[1], step[0]))
+    matrix = np.linalg.inv(to_world) @ grid.matrix
+    return WarpOperation(
+        image, (rows, cols), matrix=matrix, result_grid=grid, frame_image=world, verb="bake",
+        **sampling,
+    )  # fmt: skip
 
 
 def _upright(image: LayerImage) -> dict[str, Any]:
@@ -231,8 +234,7 @@ def _upright(image: LayerImage) -> dict[str, Any]:
     size = image.ndim
     matrix = image.to_world()
     leading = matrix[: size - 2, : size - 2]
-    plain = np.allclose(leading, np.diag(np.diag(leading)), rtol=0, atol=1e-12)
-    if not plain:
+    if not np.allclose(leading, np.diag(np.diag(leading)), rtol=0, atol=1e-12):
         raise InvalidArgumentError(
             f"'{image.name}' is turned among the axes before rows and columns; bake takes planes"
         )

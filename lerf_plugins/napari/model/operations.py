@@ -12,19 +12,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.geometry import as_homography, moves_pixels
-from lerf_plugins.napari.model.layer_image import LayerImage, Placement
+from lerf_plugins.napari.model.layer_image import LayerImage
+from lerf_plugins.napari.model.pixel_grid import Matrix, PixelGrid
 
 if TYPE_CHECKING:
     from lerf_core.execution.plan import Plan
 
-__all__ = ["LevelPlan", "Operation", "Resizing", "Warping"]
+__all__ = ["LayerOperation", "LevelPlan", "ResizeOperation", "WarpOperation"]
 
 Shape = tuple[int, int]
-Matrix = npt.NDArray[np.float64]
 
 # A level may have so many times fewer pixels than the result shows: finer ones take four times the
 # work for little that can be seen.
@@ -39,7 +38,7 @@ class LevelPlan(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Operation:
+class LayerOperation:
     """A resampling of a layer's planes.
 
     Attributes
@@ -58,23 +57,23 @@ class Operation:
     keywords: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def placement(self) -> Placement:
+    def grid(self) -> PixelGrid:
         """Where the result's pixels lie among those of the `frame`."""
         raise NotImplementedError
 
     @property
     def frame(self) -> LayerImage:
-        """The image whose place in the world the result's is told by."""
+        """The image by whose pixels it is said where in the world the result's lie."""
         return self.image
 
     def result_state(
-        self, placement: Placement, record: Mapping[str, Any], *, name: str, multiscale: bool
+        self, grid: PixelGrid, record: Mapping[str, Any], *, name: str, multiscale: bool
     ) -> dict[str, Any]:
-        """Return the state of a layer whose pixels lie somewhere in the `frame`."""
+        """Return the state of a layer whose pixels lie on a grid of the `frame`'s."""
         image, frame = self.image, self.frame
-        state = image.result_state(placement, record, name=name, multiscale=multiscale)
+        state = image.result_state(grid, record, name=name, multiscale=multiscale)
         if frame is not image:
-            state |= frame.spatial_state(image, placement)
+            state |= frame.spatial_state(image, grid)
         return state
 
     def record(self) -> dict[str, Any]:
@@ -88,9 +87,9 @@ class Operation:
             **options,
         }
 
-    def level_placement(self, out_shape: Shape) -> Placement:
+    def level_grid(self, out_shape: Shape) -> PixelGrid:
         """Where the pixels of a level of the result lie among those of the `frame`."""
-        return self.placement.then(Placement.of_resize(self.out_shape, out_shape))
+        return self.grid.compose(PixelGrid.of_resize(self.out_shape, out_shape))
 
     def level_plan(self, out_shape: Shape, levels: LayerImage | None = None) -> LevelPlan:
         """Plan a level of the result.
@@ -108,6 +107,7 @@ class Operation:
         return LevelPlan(self._plan(tuple(level.shape), number, out_shape, image), number)
 
     def _source_level(self, out_shape: Shape, image: LayerImage) -> int:
+        """Return the coarsest level of an image with all detail that a level can show."""
         raise NotImplementedError
 
     def _plan(
@@ -117,16 +117,16 @@ class Operation:
         raise NotImplementedError
 
 
-class Resizing(Operation):
+class ResizeOperation(LayerOperation):
     """Another number of rows and columns within the same outline."""
 
     @property
-    def placement(self) -> Placement:
-        """See `Operation`."""
-        return Placement.of_resize(self.image.shape, self.out_shape)
+    def grid(self) -> PixelGrid:
+        """See `LayerOperation`."""
+        return PixelGrid.of_resize(self.image.shape, self.out_shape)
 
     def record(self) -> dict[str, Any]:
-        """See `Operation`."""
+        """See `LayerOperation`."""
         scale = [out / size for out, size in zip(self.out_shape, self.image.shape, strict=True)]
         return {"operation": "resize", "scale": scale} | super().record()
 
@@ -145,7 +145,7 @@ class Resizing(Operation):
         out_shape: Shape,
         image: LayerImage,
     ) -> Plan:
-        """See `Operation`."""
+        """See `LayerOperation`."""
         from lerf_core.execution.plan import plan_resize
 
         keywords = {"mode": "edge"} | dict(self.keywords)
@@ -153,24 +153,24 @@ class Resizing(Operation):
 
 
 @dataclass(frozen=True, eq=False)
-class Warping(Operation):
+class WarpOperation(LayerOperation):
     """A homography of every plane.
 
     Attributes
     ----------
     matrix : ndarray, (3, 3)
         *Inverse*: from the result's (x, y) to the source's, pixel centres at integers.
-    where : Placement
-        Where the result's pixels lie, on the frame's grid of pixels.
-    target : LayerImage, optional
+    result_grid : PixelGrid
+        Where the result's pixels lie among the frame's.
+    frame_image : LayerImage, optional
         The frame, where it is another image.
     verb : str
         What the record calls it.
     """
 
     matrix: Matrix = field(default_factory=lambda: np.eye(3))
-    where: Placement = field(default_factory=Placement)
-    target: LayerImage | None = None
+    result_grid: PixelGrid = field(default_factory=PixelGrid)
+    frame_image: LayerImage | None = None
     verb: str = "warp"
 
     def __post_init__(self) -> None:
@@ -179,58 +179,62 @@ class Warping(Operation):
             raise InvalidArgumentError(f"the result would be empty: {self.out_shape}")
 
     @property
-    def placement(self) -> Placement:
-        """See `Operation`."""
-        return self.where
+    def grid(self) -> PixelGrid:
+        """See `LayerOperation`."""
+        return self.result_grid
 
     @property
     def frame(self) -> LayerImage:
-        """See `Operation`."""
-        return self.target or self.image
+        """See `LayerOperation`."""
+        return self.frame_image or self.image
 
     def record(self) -> dict[str, Any]:
-        """See `Operation`."""
-        made: dict[str, Any] = {"operation": self.verb, "inverse_matrix": self.matrix.tolist()}
-        if self.target is not None and self.target.name != self.image.name:
-            made["onto"] = self.target.name
-        return made | super().record()
+        """See `LayerOperation`."""
+        record: dict[str, Any] = {"operation": self.verb, "inverse_matrix": self.matrix.tolist()}
+        if self.frame.name != self.image.name:
+            record["onto"] = self.frame.name
+        return record | super().record()
 
     def _level_matrix(self, number: int, out_shape: Shape, image: LayerImage) -> Matrix:
-        to_first = Placement.of_resize(self.out_shape, out_shape).matrix
-        to_level = np.linalg.inv(image.level_placement(number).matrix)
+        """Return the inverse matrix from a level of the result to a level of the image."""
+        to_first = PixelGrid.of_resize(self.out_shape, out_shape).matrix
+        to_level = np.linalg.inv(image.level_grid(number).matrix)
         return np.asarray(to_level @ self.matrix @ to_first)
 
     def _source_level(self, out_shape: Shape, image: LayerImage) -> int:
         if len(image.levels) == 1:
             return 0
-        span = self._least_span(out_shape)
+        footprint = self._least_footprint(out_shape)
         best = 0
         for number in range(1, len(image.levels)):
-            if max(image.level_placement(number).step) <= span * _ALMOST:
+            if max(image.level_grid(number).step) <= footprint * _ALMOST:
                 best = number
         return best
 
-    def _least_span(self, out_shape: Shape) -> float:
-        """Return the fewest source pixels that one output pixel spans, where the image shows."""
-        step = Placement.of_resize(self.out_shape, out_shape).matrix
+    def _least_footprint(self, out_shape: Shape) -> float:
+        """Return the smallest side, in source pixels, of a footprint that lies in the image.
+
+        The output pixels looked at are 9 x 9 of a level; a side is the root of the area.
+        """
+        step = PixelGrid.of_resize(self.out_shape, out_shape).matrix
         matrix = self.matrix @ step
         y, x = np.meshgrid(*(np.linspace(0, size - 1, 9) for size in out_shape))
         u, v, w = matrix @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
         with np.errstate(divide="ignore", invalid="ignore"):
             u, v = u / w, v / w
         rows, cols = self.image.shape
-        seen = (u > -1) & (u < cols) & (v > -1) & (v < rows)
-        if not seen.any():
+        is_inside = (u > -1) & (u < cols) & (v > -1) & (v < rows)
+        if not is_inside.any():
             return 1.0
         # Area of the image of a pixel: the determinant of the homography's derivative.
         with np.errstate(divide="ignore"):
-            area = abs(np.linalg.det(matrix)) / np.abs(w[seen]) ** 3
+            area = abs(np.linalg.det(matrix)) / np.abs(w[is_inside]) ** 3
         return float(np.sqrt(area.min()))
 
     def _plan(
         self, shape: tuple[int, ...], number: int, out_shape: Shape, image: LayerImage
     ) -> Plan:
-        """See `Operation`."""
+        """See `LayerOperation`."""
         from lerf_core.execution.plan import plan_warp
 
         keywords = {"mode": "constant"} | dict(self.keywords)

@@ -6,25 +6,16 @@ from typing import TYPE_CHECKING
 
 from magicgui.widgets import FloatSpinBox
 
-from lerf_plugins.napari.model import maps as _maps
+from lerf_plugins.napari.model import maps
 from lerf_plugins.napari.model.layer_image import LayerImage
-from lerf_plugins.napari.model.operations import Operation
-from lerf_plugins.napari.widgets.controls import (
-    BORDERS,
-    TRANSPARENT,
-    SamplingOptions,
-    labelled,
-    ticked,
-)
+from lerf_plugins.napari.model.operations import LayerOperation
+from lerf_plugins.napari.widgets.controls import WARP_BORDERS, SamplingOptions, labelled, ticked
 from lerf_plugins.napari.widgets.layer_widget import ResamplingWidget
-from lerf_plugins.napari.widgets.preview import WarpPreview
 
 if TYPE_CHECKING:
     import napari
 
 __all__ = ["BakeWidget"]
-
-_BAKE_BORDERS = ("constant", TRANSPARENT, *(name for name in BORDERS if name != "constant"))
 
 
 class BakeWidget(ResamplingWidget):
@@ -35,7 +26,7 @@ class BakeWidget(ResamplingWidget):
     viewer : napari.viewer.Viewer
     """
 
-    _preview_kind = WarpPreview
+    hides_source = True
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
@@ -49,7 +40,7 @@ class BakeWidget(ResamplingWidget):
             FloatSpinBox(value=1, min=1e-9, max=1e12, step=0.1),
             "Side of the result's pixels, in world units, as near as whole pixels fit the extents.",
         )
-        self.sampling = SamplingOptions(_BAKE_BORDERS)
+        self.sampling = SamplingOptions(WARP_BORDERS)
         self._lay_out(self.keep, self.pixel, self.preview_box, *self.sampling.controls, self.result)
         self.keep.changed.connect(self._keep)
         self.pixel.changed.connect(self.refresh)
@@ -60,13 +51,13 @@ class BakeWidget(ResamplingWidget):
         self.pixel.enabled = not self.keep.value
         self.refresh()
 
-    def operation(self, image: LayerImage) -> Operation:
+    def operation(self, image: LayerImage) -> LayerOperation:
         """See `ResamplingWidget`."""
         image, keywords = self.sampling.prepared(image)
         pixel = None if self.keep.value else float(self.pixel.value)
         sampling = {"bank": self.sampling.bank_name, "keywords": keywords}
-        return _maps.baked(image, pixel=pixel, sampling=sampling)
+        return maps.baked(image, pixel=pixel, sampling=sampling)
 
-    def result_name(self, operation: Operation) -> str:
+    def result_name(self, operation: LayerOperation) -> str:
         """See `ResamplingWidget`."""
         return f"{operation.image.name} baked"

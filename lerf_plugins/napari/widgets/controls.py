@@ -9,7 +9,7 @@ from typing import Any
 from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox
 
 from lerf_core.errors import InvalidArgumentError
-from lerf_plugins.napari.model.layer_image import LayerImage
+from lerf_plugins.napari.model.layer_image import LayerImage, is_preview
 
 __all__ = [
     "ARRAY",
@@ -18,8 +18,8 @@ __all__ = [
     "LAZY",
     "PYRAMID",
     "RESULTS",
-    "TRANSPARENT",
     "VALUES",
+    "WARP_BORDERS",
     "LayerChooser",
     "SamplingOptions",
     "labelled",
@@ -30,6 +30,8 @@ __all__ = [
 DEFAULT = "default"
 TRANSPARENT = "transparent"
 BORDERS = ("edge", "reflect", "symmetric", "wrap", "constant")
+#: Borders of what shows its border: those that are no continuation come first.
+WARP_BORDERS = ("constant", TRANSPARENT, *BORDERS[:-1])
 VALUES = ("auto", "dtype", "contrast limits")
 ARRAY, PYRAMID, LAZY = "one array", "pyramid", "lazy"
 RESULTS = ("auto", ARRAY, PYRAMID, LAZY)
@@ -59,8 +61,7 @@ class LayerChooser(ComboBox):
     def __init__(self, viewer: Any, kinds: tuple[type, ...], **options: Any) -> None:
         self._viewer, self._kinds = viewer, kinds
         super().__init__(choices=self._layers, nullable=True, **options)
-        events = viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered, events.renamed):
+        for event in self._list_events():
             event.connect(self._refresh)
         active = viewer.layers.selection.active
         if active in self._layers():
@@ -69,8 +70,6 @@ class LayerChooser(ComboBox):
             self.value = self._layers()[-1]
 
     def _layers(self, _: Any = None) -> list[Any]:
-        from lerf_plugins.napari.model.layer_image import is_preview
-
         return [
             layer
             for layer in self._viewer.layers
@@ -87,9 +86,12 @@ class LayerChooser(ComboBox):
 
     def disconnect(self) -> None:
         """Hear of the viewer's layers no more."""
-        events = self._viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered, events.renamed):
+        for event in self._list_events():
             event.disconnect(self._refresh)
+
+    def _list_events(self) -> tuple[Any, ...]:
+        events = self._viewer.layers.events
+        return events.inserted, events.removed, events.reordered, events.renamed
 
 
 class SamplingOptions:

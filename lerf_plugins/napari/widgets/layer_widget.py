@@ -13,10 +13,10 @@ from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from lerf_core.errors import LerfError
-from lerf_plugins.napari.compute.computing import MOST_PIXELS, Step, in_levels, in_memory, lazily
 from lerf_plugins.napari.compute.jobs import Job, in_words
+from lerf_plugins.napari.compute.results import MOST_PIXELS, Step, in_levels, in_memory, lazily
 from lerf_plugins.napari.model.layer_image import LayerImage
-from lerf_plugins.napari.model.operations import Operation
+from lerf_plugins.napari.model.operations import LayerOperation
 from lerf_plugins.napari.widgets.controls import (
     ARRAY,
     LAZY,
@@ -68,8 +68,9 @@ class LayerWidget(QWidget):
         self.job = Job(self._progressed, self.tell)
         self.run_button.changed.connect(self.run)
         self.cancel_button.changed.connect(self.cancel)
+        self._on_close = _CallInTurn([self.job.cancel, self.layer.disconnect])
         # Called when nothing of the widget is left: no method of its own.
-        self.destroyed.connect(self._closing())
+        self.destroyed.connect(self._on_close)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802 - Qt's name
         """Stop when the dock is closed: napari takes the widget out of it, and forgets it."""
@@ -93,6 +94,7 @@ class LayerWidget(QWidget):
         return ()
 
     def _lay_out(self, *controls: Any) -> None:
+        """Fill the widget: the layer, these controls, the buttons, the bar and the line."""
         form = self._form = QFormLayout(self)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for control in (self.layer, *controls):
@@ -135,16 +137,6 @@ class LayerWidget(QWidget):
             self.job.cancel()
             self.tell("Cancelled")
 
-    def _closing(self) -> Callable[[], None]:
-        """Return what stops the widget's work and leaves the viewer as it was."""
-        job, layer = self.job, self.layer
-
-        def close(*_: Any) -> None:
-            job.cancel()
-            layer.disconnect()
-
-        return close
-
     def tell(self, words: str) -> None:
         """Say what goes on."""
         self.status.setText(words)
@@ -158,13 +150,30 @@ class LayerWidget(QWidget):
             self.bar.value = step.done
 
 
+class _CallInTurn:
+    """Calls functions without arguments, in turn; what it is called with does not matter.
+
+    Attributes
+    ----------
+    functions : list of callable
+    """
+
+    def __init__(self, functions: list[Callable[[], Any]]) -> None:
+        self.functions = functions
+
+    def __call__(self, *_: Any) -> None:
+        for function in self.functions:
+            function()
+
+
 class ResamplingWidget(LayerWidget):
     """A widget whose result is an operation's, with a live preview of it."""
 
-    _preview_kind: type[Preview] = Preview
+    #: Whether a preview lies elsewhere than its source, which is then hidden.
+    hides_source = False
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        self.preview = self._preview_kind(viewer, self.tell)
+        self.preview = Preview(viewer, self.tell, hides_source=self.hides_source)
         super().__init__(viewer)
         self.preview_box = ticked(
             "&Preview", "Show what is visible of the result while you change it; in 2-D."
@@ -179,15 +188,18 @@ class ResamplingWidget(LayerWidget):
         )
         self.preview_box.changed.connect(self.refresh)
         self.layer.changed.connect(self.refresh)
-        for event in self._movements():
-            event.connect(self._moved)
-        viewer.layers.events.removed.connect(self._removed)
+        camera, dims = viewer.scene.camera.events, viewer.dims.events
+        for event, handler in (
+            (camera.center, self._moved),
+            (camera.zoom, self._moved),
+            (dims.point, self._moved),
+            (viewer.layers.events.removed, self._removed),
+        ):
+            event.connect(handler)
+            self._on_close.functions.append(partial(event.disconnect, handler))
+        self._on_close.functions.append(self.preview.clear)
 
-    def _movements(self) -> tuple[Any, ...]:
-        camera = self.viewer.scene.camera.events
-        return camera.center, camera.zoom, self.viewer.dims.events.point
-
-    def operation(self, image: LayerImage) -> Operation:
+    def operation(self, image: LayerImage) -> LayerOperation:
         """Return what is to be done to an image.
 
         Raises
@@ -201,7 +213,7 @@ class ResamplingWidget(LayerWidget):
         """Return the layer that the result is laid on; None: the chosen one."""
         return None
 
-    def result_name(self, operation: Operation) -> str:
+    def result_name(self, operation: LayerOperation) -> str:
         """Return a name for the result."""
         raise NotImplementedError
 
@@ -249,11 +261,11 @@ class ResamplingWidget(LayerWidget):
         """Make the result in the background, and add it above its layer."""
         source = self.layer.value
         operation = self.operation(LayerImage.of(source))
-        work = _work(operation, self._kind_of(operation))
+        work = partial(_compute, operation, self._kind_of(operation))
         name = self.result_name(operation)
         self.tell(f"Computing '{name}'")
         self._tell_of_first_run()
-        self.job.start(work, name, lambda made: self._add(source, operation, made, name))
+        self.job.start(work, name, partial(self._add, source, operation, name))
 
     def _tell_of_first_run(self) -> None:
         from lerf_core import first_run_message
@@ -261,7 +273,7 @@ class ResamplingWidget(LayerWidget):
         if message := first_run_message():
             self.tell(message)
 
-    def _kind_of(self, operation: Operation) -> str:
+    def _kind_of(self, operation: LayerOperation) -> str:
         """Return what the result is to be: one of those to choose from, but auto."""
         if self.result.value != "auto":
             return str(self.result.value)
@@ -277,11 +289,12 @@ class ResamplingWidget(LayerWidget):
         return PYRAMID if rows * cols > MOST_PIXELS else ARRAY
 
     def _add(
-        self, source: Any, operation: Operation, made: tuple[Any, dict[str, Any]], name: str
+        self, source: Any, operation: LayerOperation, name: str, result: tuple[Any, dict[str, Any]]
     ) -> None:
-        data, record = made
+        """Show a result, its data and record, above its source; or where its preview was."""
+        data, record = result
         levels = isinstance(data, list)
-        state = operation.result_state(operation.placement, record, name=name, multiscale=levels)
+        state = operation.result_state(operation.grid, record, name=name, multiscale=levels)
         if self.preview.become(source, data, state):
             self.preview_box.value = False
             self._added(source, name)
@@ -300,8 +313,7 @@ class ResamplingWidget(LayerWidget):
             compute_tiles_in_background()
         layer = Layer.create(data, state, kind)
         layers = self.viewer.layers
-        place = layers.index(source) + 1 if source in layers else len(layers)
-        layers.insert(place, layer)
+        layers.insert(layers.index(source) + 1 if source in layers else len(layers), layer)
         self._added(source, layer.name)
 
     def _added(self, source: Any, name: str) -> None:
@@ -309,29 +321,14 @@ class ResamplingWidget(LayerWidget):
             source.visible = False
         self.tell(f"Added '{name}'")
 
-    def _closing(self) -> Callable[[], None]:
-        """See `LayerWidget`."""
-        stop, preview, layers = super()._closing(), self.preview, self.viewer.layers
-        heard: list[tuple[Any, Any]] = [(event, self._moved) for event in self._movements()]
-        heard.append((layers.events.removed, self._removed))
 
-        def close(*_: Any) -> None:
-            stop()
-            for event, handler in heard:
-                event.disconnect(handler)
-            preview.clear()
-
-        return close
-
-
-def _work(operation: Operation, kind: str) -> Callable[[], Generator[Step, None, Any]]:
+def _compute(
+    operation: LayerOperation, kind: str
+) -> Generator[Step, None, tuple[Any, dict[str, Any]]]:
+    """Compute a result of one of the kinds to choose from; return its data and its record."""
     make = {ARRAY: in_memory, PYRAMID: in_levels, LAZY: lazily}[kind]
-
-    def work() -> Generator[Step, None, Any]:
-        pixels = yield from make(operation)
-        return pixels, operation.record()
-
-    return work
+    data = yield from make(operation)
+    return data, operation.record()
 
 
 def compute_tiles_in_background() -> None:

@@ -1,145 +1,53 @@
-"""The part of a result that shows, computed while a slider moves.
-
-What is computed is what the canvas can show: a block of the result itself where its pixels
-are as large as the canvas's, else a block of a coarser level of it. One block is computed at
-a time; what is asked for meanwhile waits, and only the last of it is computed.
-"""
+"""The layer that shows the visible part of a result while a slider moves."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lerf_core.errors import LerfError
-from lerf_core.geometry import transform_points
 from lerf_core.io.chunk_cache import ChunkCache
-from lerf_plugins.napari.compute.computing import compute_block
 from lerf_plugins.napari.compute.lazy import CACHE_BYTES
-from lerf_plugins.napari.model.layer_image import PREVIEW, LayerImage, Placement, at_plane
-from lerf_plugins.napari.model.operations import Operation, Shape
-from lerf_plugins.napari.widgets.view import View, view_of
+from lerf_plugins.napari.compute.preview_block import PreviewBlock, preview_block
+from lerf_plugins.napari.model.layer_image import PREVIEW, at_plane
+from lerf_plugins.napari.model.operations import LayerOperation
+from lerf_plugins.napari.model.view import View, view_of
 
-__all__ = ["Preview", "Seen", "WarpPreview", "preview_block"]
+__all__ = ["Preview"]
 
-#: A preview reads no more source pixels than this: from larger windows it takes every third.
-MOST_SOURCE = 1 << 23
-#: Nor does it compute more pixels.
-MOST_PIXELS = 1 << 22
 # Blending modes in which a preview above the source hides it.
 _COVERING = {"translucent", "translucent_no_depth", "opaque"}
 # What a user may have changed of a layer while its preview showed.
-_LOOKS = ("colormap", "contrast_limits", "gamma", "opacity", "blending", "axis_labels")
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """A block of a result.
-
-    Attributes
-    ----------
-    pixels : ndarray
-        With all axes of the layer; one plane.
-    placement : Placement
-        Where its pixels lie among the frame's.
-    level_shape : (int, int)
-        Rows and columns of the level that it is a block of.
-    """
-
-    pixels: npt.NDArray[Any]
-    placement: Placement
-    level_shape: Shape
-
-
-def preview_block(operation: Operation, view: View, cache: ChunkCache | None = None) -> Seen | None:
-    """Compute the part of a result that a view shows; None: it shows nothing of it.
-
-    Parameters
-    ----------
-    operation : Operation
-    view : View
-    cache : ChunkCache, optional
-        Keeps chunks of lazy images from one preview to the next.
-
-    Returns
-    -------
-    Seen or None
-    """
-    from lerf_core.sampling.windows import Block
-
-    to_world = operation.frame.plane_to_world()
-    seen = transform_points(np.linalg.inv(to_world), view.corners)
-    shape = _level_shape(operation, view, abs(np.linalg.det(to_world[:2, :2])))
-    while True:
-        placement = operation.level_placement(shape)
-        found = transform_points(np.linalg.inv(placement.matrix), seen)
-        left, top = np.floor(found.min(axis=0)).astype(int) - 1
-        right, bottom = np.ceil(found.max(axis=0)).astype(int) + 2
-        block = Block(max(top, 0), min(bottom, shape[0]), max(left, 0), min(right, shape[1]))
-        height, width = block.shape
-        if height <= 0 or width <= 0:
-            return None
-        if height * width <= MOST_PIXELS or max(shape) == 1:
-            break
-        shape = _halved(shape)
-    block = Block(*(int(side) for side in block))
-    levels = _affordable(operation, shape, block)
-    planes = [slice(n, n + 1) for n in view.planes]
-    pixels = compute_block(levels, operation.level_plan(shape, levels), block, planes, cache)
-    return Seen(pixels, placement.part(block.top, block.left), shape)
-
-
-def _level_shape(operation: Operation, view: View, pixel_area: float) -> Shape:
-    """Return the coarsest level whose pixels the canvas shows no larger than its own, twice."""
-    rows, cols = operation.placement.step
-    canvas_pixels = view.zoom * math.sqrt(pixel_area * rows * cols)
-    shape = operation.out_shape
-    for _ in range(max(0, math.floor(-math.log2(max(canvas_pixels, 1e-9))))):
-        shape = _halved(shape)
-    return shape
-
-
-def _halved(shape: Shape) -> Shape:
-    return -(-shape[0] // 2), -(-shape[1] // 2)
-
-
-def _affordable(operation: Operation, shape: Shape, block: Any) -> LayerImage:
-    """Return the image; with levels of every third pixel where a block sees too many of them."""
-    image = operation.image
-    level_plan = operation.level_plan(shape)
-    window = next(level_plan.plan.pieces(block)).windows
-    if window is None or window.area <= MOST_SOURCE:
-        return image
-    levels = [*image.levels[: level_plan.source_level + 1]]
-    while min(levels[-1].shape[image.ndim - 2 : image.ndim]) > 3:
-        # From the second pixel on: every third's centre is that of the three.
-        part = [slice(None)] * len(levels[-1].shape)
-        part[image.ndim - 2] = part[image.ndim - 1] = slice(1, None, 3)
-        levels.append(levels[-1][tuple(part)])
-    return replace(image, levels=tuple(levels))
+_APPEARANCE = ("colormap", "contrast_limits", "gamma", "opacity", "blending", "axis_labels")
 
 
 class Preview:
-    """Shows a layer with what an operation makes of the part that is seen.
+    """Shows a layer with what an operation makes of the part that is visible.
+
+    One block is computed at a time; what is asked for meanwhile waits, and only the last of it is
+    computed.
 
     Parameters
     ----------
     viewer : napari.Viewer
     tell : callable
         Takes words on what is shown, or on why nothing can be.
+    hides_source : bool
+        Whether the source is hidden meanwhile, wherever it lies; else where it would shine through.
     """
 
-    def __init__(self, viewer: Any, tell: Callable[[str], None]) -> None:
-        self._viewer, self._tell = viewer, tell
+    def __init__(
+        self, viewer: Any, tell: Callable[[str], None], *, hides_source: bool = False
+    ) -> None:
+        self._viewer, self._tell, self._hides_source = viewer, tell, hides_source
         self._source: Any = None
         self._hidden = False
         self._layer: Any = None
         self._worker: Any = None
-        self._waiting: tuple[Operation, View] | None = None
+        self._waiting: tuple[LayerOperation, View] | None = None
         self._generation = 0
         self._cache = ChunkCache(CACHE_BYTES)
 
@@ -153,13 +61,13 @@ class Preview:
         """Whether a block is being computed."""
         return self._worker is not None
 
-    def show(self, source: Any, operation: Operation, frame: Any = None) -> None:
+    def show(self, source: Any, operation: LayerOperation, frame: Any = None) -> None:
         """Show what an operation makes of a layer, as soon as it is computed.
 
         Parameters
         ----------
         source : napari.layers.Layer
-        operation : Operation
+        operation : LayerOperation
         frame : napari.layers.Layer, optional
             The operation's frame, where it is another layer.
         """
@@ -208,10 +116,10 @@ class Preview:
             return False
         layer, self._layer = self._layer, None
         self.clear()
-        _place(layer, state)
-        for look in _LOOKS:
-            if hasattr(source, look):
-                setattr(layer, look, getattr(source, look))
+        _set_transform(layer, state)
+        for name in _APPEARANCE:
+            if hasattr(source, name):
+                setattr(layer, name, getattr(source, name))
         layer.data = pixels
         layer.metadata = state["metadata"]
         layer.name = state["name"]
@@ -228,7 +136,7 @@ class Preview:
         (operation, view), self._waiting = self._waiting, None
         generation = self._generation
         worker = create_worker(_attempt, operation, view, self._cache, _start_thread=False)
-        worker.returned.connect(lambda found: self._arrived(found, operation, view, generation))
+        worker.returned.connect(lambda result: self._arrived(result, operation, view, generation))
         worker.finished.connect(self._finished)
         self._worker = worker
         worker.start()
@@ -238,33 +146,40 @@ class Preview:
         self._next()
 
     def _arrived(
-        self, found: Seen | str | None, operation: Operation, view: View, generation: int
+        self,
+        result: PreviewBlock | str | None,
+        operation: LayerOperation,
+        view: View,
+        generation: int,
     ) -> None:
         if generation != self._generation:
             return
-        if isinstance(found, str):
-            self._tell(found)
-        elif found is None:
+        if isinstance(result, str):
+            self._tell(result)
+        elif result is None:
             self._tell("The view shows nothing of the result")
         else:
-            self._display(found, operation, view)
+            self._display(result, operation, view)
 
-    def _display(self, seen: Seen, operation: Operation, view: View) -> None:
+    def _display(self, block: PreviewBlock, operation: LayerOperation, view: View) -> None:
         image = operation.image
         state = operation.result_state(
-            seen.placement, {}, name=f"Preview of {image.name}", multiscale=False
+            block.grid, {}, name=f"Preview of {image.name}", multiscale=False
         )
         state = at_plane(state, view.planes) | {"metadata": {PREVIEW: True}}
-        if self._fits(seen.pixels):
-            _place(self._layer, state)
-            self._layer.data = seen.pixels
+        if self._fits(block.pixels):
+            _set_transform(self._layer, state)
+            self._layer.data = block.pixels
         else:
-            self._replace(seen, state, image.kind)
-        at = "as in the result" if seen.level_shape == operation.out_shape else "coarser than it"
+            self._replace(block.pixels, state, image.kind)
+        detail = (
+            "as in the result" if block.level_shape == operation.out_shape else "coarser than it"
+        )
         rows, cols = operation.out_shape
-        self._tell(f"Result: {cols} x {rows} pixels. Preview: {at}")
+        self._tell(f"Result: {cols} x {rows} pixels. Preview: {detail}")
 
     def _fits(self, pixels: npt.NDArray[Any]) -> bool:
+        """Whether the layer can show these pixels in place of its own."""
         layer = self._layer
         if layer is None or layer not in self._viewer.layers:
             return False
@@ -274,29 +189,25 @@ class Preview:
             and layer.data.shape[layer.ndim :] == pixels.shape[layer.ndim :]
         )
 
-    def _replace(self, seen: Seen, state: dict[str, Any], kind: str) -> None:
+    def _replace(self, pixels: npt.NDArray[Any], state: dict[str, Any], kind: str) -> None:
+        """Show pixels in a new layer above the source; the user's selection stays."""
         from napari.layers import Layer
 
         layers = self._viewer.layers
         if self._layer is not None and self._layer in layers:
             layers.remove(self._layer)
-        selected = set(layers.selection), layers.selection.active
-        self._layer = Layer.create(seen.pixels, state, kind)
+        selected, active = set(layers.selection), layers.selection.active
+        self._layer = Layer.create(pixels, state, kind)
         layers.insert(layers.index(self._source) + 1, self._layer)
-        # The user's choice stays.
-        layers.selection.update(selected[0])
-        layers.selection.intersection_update(selected[0])
-        layers.selection.active = selected[1]
-        if self._source.visible and not self._covers(state):
+        layers.selection.update(selected)
+        layers.selection.intersection_update(selected)
+        layers.selection.active = active
+        covers_source = not self._hides_source and state["blending"] in _COVERING
+        if self._source.visible and not covers_source:
             self._source.visible, self._hidden = False, True
 
-    def _covers(self, state: dict[str, Any]) -> bool:
-        return False if self._hides_source else state["blending"] in _COVERING
 
-    _hides_source = False
-
-
-def _place(layer: Any, state: dict[str, Any]) -> None:
+def _set_transform(layer: Any, state: dict[str, Any]) -> None:
     """Put a layer where a state says."""
     layer.units = state["units"]
     for name in ("scale", "rotate", "shear", "translate", "affine"):
@@ -304,13 +215,7 @@ def _place(layer: Any, state: dict[str, Any]) -> None:
             setattr(layer, name, state[name])
 
 
-class WarpPreview(Preview):
-    """Hides the source meanwhile: it shows elsewhere than what is made of it."""
-
-    _hides_source = True
-
-
-def _attempt(operation: Operation, view: View, cache: ChunkCache) -> Seen | str | None:
+def _attempt(operation: LayerOperation, view: View, cache: ChunkCache) -> PreviewBlock | str | None:
     """Compute a block, or say in words why there is none."""
     try:
         return preview_block(operation, view, cache)

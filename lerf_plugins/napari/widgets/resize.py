@@ -11,7 +11,7 @@ from magicgui.widgets import FloatSlider, FloatSpinBox, SpinBox
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.sampling.shapes import rescaled_shape
 from lerf_plugins.napari.model.layer_image import LayerImage
-from lerf_plugins.napari.model.operations import Operation, Resizing
+from lerf_plugins.napari.model.operations import LayerOperation, ResizeOperation
 from lerf_plugins.napari.widgets.controls import SamplingOptions, labelled, ticked
 from lerf_plugins.napari.widgets.layer_widget import ResamplingWidget
 
@@ -129,16 +129,16 @@ class ResizeWidget(ResamplingWidget):
     def _move_slider(self) -> None:
         self.slider.value = min(max(math.log2(self.scale.value), -3), 3)
 
-    def operation(self, image: LayerImage) -> Operation:
+    def operation(self, image: LayerImage) -> LayerOperation:
         """See `ResamplingWidget`."""
         image, keywords = self.sampling.prepared(image)
         keywords["fast"] = bool(self.fast.value)
         shape = (int(self.rows.value), int(self.cols.value))
         if min(shape) < 1:
             raise InvalidArgumentError(f"the result would be empty: {shape}")
-        return Resizing(image, shape, self.sampling.bank_name, keywords)
+        return ResizeOperation(image, shape, self.sampling.bank_name, keywords)
 
-    def result_name(self, operation: Operation) -> str:
+    def result_name(self, operation: LayerOperation) -> str:
         """See `ResamplingWidget`."""
         rows, cols = operation.out_shape
         return f"{operation.image.name} {cols}x{rows}"

@@ -9,23 +9,22 @@ import numpy as np
 from magicgui.widgets import ComboBox, FileEdit, FloatSpinBox, LineEdit, PushButton
 
 from lerf_core.errors import InvalidArgumentError, LerfError
-from lerf_core.geometry import invert
+from lerf_core.geometry import homography_from_points, invert
 from lerf_core.geometry.estimation import MODELS, matrix_from_points, residuals
 from lerf_core.geometry.matrix_files import load_matrix
 from lerf_plugins.napari.compute.jobs import in_words
-from lerf_plugins.napari.model import maps as _maps
+from lerf_plugins.napari.model import maps
 from lerf_plugins.napari.model.layer_image import LayerImage
-from lerf_plugins.napari.model.operations import Operation, Warping
+from lerf_plugins.napari.model.operations import LayerOperation, WarpOperation
+from lerf_plugins.napari.model.pixel_grid import swap_xy
 from lerf_plugins.napari.widgets.controls import (
-    BORDERS,
-    TRANSPARENT,
+    WARP_BORDERS,
     LayerChooser,
     SamplingOptions,
     labelled,
     ticked,
 )
 from lerf_plugins.napari.widgets.layer_widget import ResamplingWidget
-from lerf_plugins.napari.widgets.preview import WarpPreview
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +41,6 @@ PULL, STRAIGHTEN, NUMBERS, FILE, PAIRS = WAYS = (
     "point pairs",
 )
 FITS = ("all of it", "the layer's outline")
-_WARP_BORDERS = ("constant", TRANSPARENT, *(name for name in BORDERS if name != "constant"))
 
 
 class WarpWidget(ResamplingWidget):
@@ -53,13 +51,10 @@ class WarpWidget(ResamplingWidget):
     viewer : napari.viewer.Viewer
     """
 
-    _preview_kind = WarpPreview
+    hides_source = True
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        from napari.layers import Image, Labels, Points, Shapes
-
         super().__init__(viewer)
-        self._quad: Any = None
         self.way = labelled(
             "B&y",
             ComboBox(choices=list(WAYS)),
@@ -67,9 +62,42 @@ class WarpWidget(ResamplingWidget):
             "straighten: what the shape marks becomes a rectangle.\n"
             "point pairs: the layer is laid onto another one.",
         )
+        self._make_corner_controls()
+        self._make_matrix_controls()
+        self._make_pair_controls()
+        self.fit = labelled("Sho&w", ComboBox(choices=list(FITS)), "What the result is to hold.")
+        self.density = labelled(
+            "Pixels per pi&xel",
+            FloatSpinBox(value=1, min=0.01, max=100, step=0.1),
+            "Pixels of the result to one of the layer, along rows and columns.",
+        )
+        self.sampling = SamplingOptions(WARP_BORDERS)
+        self._lay_out(
+            self.way, self.shapes, self.add_corners, self.numbers, self.file, self.inverse,
+            self.fixed, self.moving_points, self.fixed_points, self.model, self.fit, self.density,
+            self.preview_box, *self.sampling.controls, self.result,
+        )  # fmt: skip
+        self.way.changed.connect(self._show_way)
+        for control in (
+            self.numbers, self.file, self.inverse, self.fixed, self.moving_points,
+            self.fixed_points, self.model, self.fit, self.density,
+        ):  # fmt: skip
+            control.changed.connect(self.refresh)
+        self.sampling.connect(self.refresh)
+        self._on_close.functions.append(self._dragged_layer.leave)
+        for chooser in (self.shapes, self.fixed, self.moving_points, self.fixed_points):
+            self._on_close.functions.append(chooser.disconnect)
+        self._follow_shapes()
+        self._show_way()
+
+    def _make_corner_controls(self) -> None:
+        from napari.layers import Shapes
+
+        self._quad: Any = None
+        self._dragged_layer = _DataListener(self._dragged)
         self.shapes = labelled(
             "Corner&s",
-            LayerChooser(viewer, (Shapes,)),
+            LayerChooser(self.viewer, (Shapes,)),
             "A shapes layer with a polygon of four corners:\n"
             "top left, top right, bottom right, bottom left.",
         )
@@ -77,6 +105,10 @@ class WarpWidget(ResamplingWidget):
             text="A&dd corners",
             tooltip="Add a shapes layer with the layer's outline, and drag its corners.",
         )
+        self.add_corners.changed.connect(self._add_corners)
+        self.shapes.changed.connect(self._follow_shapes)
+
+    def _make_matrix_controls(self) -> None:
         self.numbers = labelled(
             "&Numbers",
             LineEdit(value="1 0 0, 0 1 0, 0 0 1"),
@@ -93,19 +125,23 @@ class WarpWidget(ResamplingWidget):
             "Inver&se", "The matrix maps the result's pixels to the layer's, as OpenCV's "
             "WARP_INVERSE_MAP and scikit-image have it.",
         )  # fmt: skip
+
+    def _make_pair_controls(self) -> None:
+        from napari.layers import Image, Labels, Points
+
         self.fixed = labelled(
             "On&to",
-            LayerChooser(viewer, (Image, Labels)),
+            LayerChooser(self.viewer, (Image, Labels)),
             "The fixed layer: the result has its pixels.",
         )
         self.moving_points = labelled(
             "&Moving points",
-            LayerChooser(viewer, (Points,)),
+            LayerChooser(self.viewer, (Points,)),
             "Points on the layer that is warped, in order.",
         )
         self.fixed_points = labelled(
             "Fixe&d points",
-            LayerChooser(viewer, (Points,)),
+            LayerChooser(self.viewer, (Points,)),
             "The same places on the fixed layer, in the same order.",
         )
         self.model = labelled(
@@ -114,41 +150,6 @@ class WarpWidget(ResamplingWidget):
             "translation: 1 pair; similarity (shift, turn, scale): 2; affine: 3; homography: 4.\n"
             "More pairs: least squares.",
         )
-        self.fit = labelled("Sho&w", ComboBox(choices=list(FITS)), "What the result is to hold.")
-        self.density = labelled(
-            "Pixels per pi&xel",
-            FloatSpinBox(value=1, min=0.01, max=100, step=0.1),
-            "Pixels of the result to one of the layer, along rows and columns.",
-        )
-        self.sampling = SamplingOptions(_WARP_BORDERS)
-        self._lay_out(
-            self.way, self.shapes, self.add_corners, self.numbers, self.file, self.inverse,
-            self.fixed, self.moving_points, self.fixed_points, self.model, self.fit, self.density,
-            self.preview_box, *self.sampling.controls, self.result,
-        )  # fmt: skip
-        self.way.changed.connect(self._show_way)
-        self.add_corners.changed.connect(self._add_corners)
-        self.shapes.changed.connect(self._follow_shapes)
-        for control in (
-            self.numbers, self.file, self.inverse, self.fixed, self.moving_points,
-            self.fixed_points, self.model, self.fit, self.density,
-        ):  # fmt: skip
-            control.changed.connect(self.refresh)
-        self.sampling.connect(self.refresh)
-        self._followed = _Followed(self._dragged)
-        self._follow_shapes()
-        self._show_way()
-
-    def _closing(self) -> Callable[[], None]:
-        stop = super()._closing()
-
-        def close(*_: Any) -> None:
-            stop()
-            self._followed.leave()
-            for chooser in (self.shapes, self.fixed, self.moving_points, self.fixed_points):
-                chooser.disconnect()
-
-        return close
 
     # -- which controls show ----------------------------------------------------------------
 
@@ -168,15 +169,14 @@ class WarpWidget(ResamplingWidget):
     @in_words
     def _add_corners(self) -> None:
         image = LayerImage.of(self.layer.value)
-        matrix = image.plane_to_world()[[1, 0, 2]][:, [1, 0, 2]]
         shapes = self.viewer.add_shapes(
-            [_maps.outline(image.shape)[:, ::-1]],
+            [maps.outline(image.shape)[:, ::-1]],
             shape_type="polygon",
             name=f"Corners of {image.name}",
             edge_color="yellow",
             face_color=[0, 0, 0, 0],
             edge_width=max(image.shape) / 200,
-            affine=matrix,
+            affine=swap_xy(image.plane_to_world()),
             units=image.state["units"][-2:],
         )
         shapes.mode = "direct"
@@ -184,14 +184,14 @@ class WarpWidget(ResamplingWidget):
 
     def _follow_shapes(self) -> None:
         """Hear of the corners while they are dragged."""
-        self._followed.follow(self.shapes.value)
+        self._dragged_layer.follow(self.shapes.value)
         self.refresh()
 
     def _dragged(self) -> None:
         if not self.preview_box.value or self.way.value not in {PULL, STRAIGHTEN}:
             return
         try:
-            quad = _maps.quad_of(LayerImage.of(self.layer.value), self.shapes.value)
+            quad = maps.quad_of(LayerImage.of(self.layer.value), self.shapes.value)
         except LerfError:
             quad = None
         # Shapes tell of many things that are no move.
@@ -205,7 +205,7 @@ class WarpWidget(ResamplingWidget):
         """See `ResamplingWidget`."""
         return self.fixed.value if self.way.value == PAIRS else None
 
-    def operation(self, image: LayerImage) -> Operation:
+    def operation(self, image: LayerImage) -> LayerOperation:
         """See `ResamplingWidget`."""
         source = image
         image, keywords = self.sampling.prepared(image)
@@ -214,21 +214,20 @@ class WarpWidget(ResamplingWidget):
         if way == PAIRS:
             return self._registered(image, density, sampling)
         if way == STRAIGHTEN:
-            quad = _maps.quad_of(source, self.shapes.value)
-            return _maps.straightened(image, quad, density=density, sampling=sampling)
+            quad = maps.quad_of(source, self.shapes.value)
+            return maps.straightened(image, quad, density=density, sampling=sampling)
         fit = self.fit.value == FITS[0]
         forward = self._forward(source)
-        return _maps.warped(image, forward, density=density, fit=fit, sampling=sampling)
+        return maps.warped(image, forward, density=density, fit=fit, sampling=sampling)
 
     def _forward(self, image: LayerImage) -> Any:
+        """Return the forward matrix of pulled corners, numbers or a file."""
         way = self.way.value
         if way == PULL:
-            from lerf_core.geometry import homography_from_points
-
-            quad = _maps.quad_of(image, self.shapes.value)
-            return homography_from_points(_maps.outline(image.shape), quad)
+            quad = maps.quad_of(image, self.shapes.value)
+            return homography_from_points(maps.outline(image.shape), quad)
         if way == NUMBERS:
-            matrix = _maps.read_forward(str(self.numbers.value), image)
+            matrix = maps.read_forward(str(self.numbers.value), image)
         else:
             path = Path(self.file.value)
             if not path.is_file():
@@ -239,7 +238,8 @@ class WarpWidget(ResamplingWidget):
                 raise InvalidArgumentError(f"{path}: {error.strerror or error}") from error
         return invert(matrix) if self.inverse.value else matrix
 
-    def _registered(self, image: LayerImage, density: float, sampling: Any) -> Warping:
+    def _registered(self, image: LayerImage, density: float, sampling: Any) -> WarpOperation:
+        """Return the warp that lays the layer onto the fixed one by pairs of points."""
         fixed = self.fixed.value
         moving_points, fixed_points = self.moving_points.value, self.fixed_points.value
         if fixed is None or fixed is self.layer.value:
@@ -247,12 +247,12 @@ class WarpWidget(ResamplingWidget):
         if moving_points is None or fixed_points is None or moving_points is fixed_points:
             raise InvalidArgumentError("choose two points layers: one on each layer")
         onto = LayerImage.of(fixed)
-        source = _maps.points_on(image, moving_points.data, moving_points)
-        target = _maps.points_on(onto, fixed_points.data, fixed_points)
+        source = maps.points_on(image, moving_points.data, moving_points)
+        target = maps.points_on(onto, fixed_points.data, fixed_points)
         forward = matrix_from_points(source, target, str(self.model.value))
-        misses = residuals(forward, source, target)
-        self._note = f"Points miss by {np.sqrt((misses**2).mean()):.3g} pixels (RMS)"
-        return _maps.registered(image, onto, forward, density=density, sampling=sampling)
+        distances = residuals(forward, source, target)
+        self._note = f"Points miss by {np.sqrt((distances**2).mean()):.3g} pixels (RMS)"
+        return maps.registered(image, onto, forward, density=density, sampling=sampling)
 
     _note = ""
 
@@ -261,15 +261,15 @@ class WarpWidget(ResamplingWidget):
         note = self._note if words.startswith("Result") and self.way.value == PAIRS else ""
         super().tell(f"{words}. {note}" if note else words)
 
-    def result_name(self, operation: Operation) -> str:
+    def result_name(self, operation: LayerOperation) -> str:
         """See `ResamplingWidget`."""
         if self.way.value == PAIRS:
             return f"{operation.image.name} on {self.fixed.value.name}"
         return f"{operation.image.name} warped"
 
 
-class _Followed:
-    """The layer whose changes are heard."""
+class _DataListener:
+    """Hears of changes to the data of one layer at a time."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed

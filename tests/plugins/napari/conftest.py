@@ -1,7 +1,9 @@
 """Fixtures of the tests of the napari plugin."""
 
+import gc
 import time
 import warnings
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -11,49 +13,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     for module in ("npe2", "napari.layers", "napari.viewer"):
         pytest.importorskip(module, reason="napari is not installed")
-
-
-def exhaust(work):
-    """Run a generator to its end; return its steps and its result."""
-    steps = []
-    while True:
-        try:
-            steps.append(next(work))
-        except StopIteration as stop:
-            return steps, stop.value
-
-
-@pytest.fixture(name="exhaust")
-def _exhaust():
-    return exhaust
-
-
-def random_transform(seed, ndim):
-    """Set everything; rows and columns turn among themselves."""
-    rng = np.random.default_rng(seed)
-    turn = np.eye(ndim)
-    angle = rng.uniform(0, 2 * np.pi)
-    c, s = np.cos(angle), np.sin(angle)
-    turn[-2:, -2:] = [[c, -s], [s, c]]
-    affine = np.eye(ndim + 1)
-    affine[-3:-1, -3:-1] += rng.uniform(-0.3, 0.3, (2, 2))
-    affine[:ndim, -1] = rng.uniform(-20, 20, ndim)
-    shear = np.zeros(ndim * (ndim - 1) // 2)
-    shear[-1] = rng.uniform(-0.4, 0.4)
-    return {
-        "scale": rng.uniform(0.2, 4, ndim) * rng.choice([-1, 1], ndim),
-        "translate": rng.uniform(-50, 50, ndim),
-        "rotate": turn,
-        "shear": shear,
-        "affine": affine,
-        "units": ("s", "um", "um", "um")[-ndim:],
-        "axis_labels": tuple("tzyx")[-ndim:],
-    }
-
-
-@pytest.fixture
-def transform():
-    return random_transform
 
 
 @pytest.fixture
@@ -68,10 +27,49 @@ def photo():
     return np.clip(np.stack(waves, axis=-1) + rng.normal(0, 4, (60, 83, 3)), 0, 255).astype("u1")
 
 
+@pytest.fixture(scope="session")
+def window_viewer(display, request):
+    """A napari viewer in a window, with the plugin registered as when it is installed.
+
+    A window takes seconds to open and to close: all tests use this one, after each other. When it
+    is closed nothing that they made may hold it.
+    """
+    request.getfixturevalue("qapp")
+    from napari import Viewer
+    from napari._qt.qt_viewer import QtViewer
+    from npe2 import PluginManager, PluginManifest
+
+    manager = PluginManager.instance()
+    if "lerf" not in manager:
+        manager.register(PluginManifest.from_distribution("lerf"))
+    with (
+        patch("napari._qt.qt_main_window.SHOW_QT_WARNING", False),
+        patch("napari._qt.threads.status_checker.StatusChecker.start", lambda _: None),
+    ):
+        viewer = Viewer(show=True, show_welcome_screen=False)
+        yield viewer
+        with patch.object(viewer.window._qt_window, "_save_current_window_settings"):
+            viewer.close()
+        del viewer
+        gc.collect()
+        assert not QtViewer._instances
+
+
 @pytest.fixture
-def viewer(display, request):
-    """A napari viewer in a window; the test is skipped where none can be opened."""
-    return request.getfixturevalue("make_napari_viewer")(show=True)
+def viewer(window_viewer):
+    """The viewer, in a window, with nothing in it; the test is skipped where none can be opened."""
+    from napari.settings import get_settings
+    from qtpy.QtWidgets import QApplication
+
+    get_settings().reset()
+    yield window_viewer
+    window_viewer.window.remove_dock_widget("all")
+    window_viewer.layers.clear()
+    window_viewer.dims.ndisplay = 2
+    get_settings().reset()
+    # Widgets that were taken out of their docks are deleted.
+    for _ in range(3):
+        QApplication.processEvents()
 
 
 @pytest.fixture
@@ -86,3 +84,19 @@ def until(request):
             qtbot.wait(5)
 
     return wait
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What napari shows as notifications."""
+    from napari.utils.notifications import notification_manager
+
+    words = []
+
+    def hear(notification):
+        words.append(str(notification))
+
+    monkeypatch.setattr(notification_manager, "receive_error", lambda *a: words.append(repr(a)))
+    notification_manager.notification_ready.connect(hear)
+    yield words
+    notification_manager.notification_ready.disconnect(hear)

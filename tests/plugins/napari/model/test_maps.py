@@ -3,37 +3,38 @@
 import numpy as np
 import pytest
 from napari.layers import Image, Points, Shapes
+from support.layers import random_transform
 
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.geometry import transform_points
-from lerf_plugins.napari.model import maps as _maps
+from lerf_plugins.napari.model import maps
 from lerf_plugins.napari.model.layer_image import LayerImage
 
 SAMPLING = {"bank": None, "keywords": {}}
 
 
 @pytest.fixture
-def image(transform):
-    return LayerImage.of(Image(np.zeros((40, 70), np.uint8), **transform(2, 2)))
+def image():
+    return LayerImage.of(Image(np.zeros((40, 70), np.uint8), **random_transform(2, 2)))
 
 
 def on_grid(operation, points):
     """Where the result shows what lies at (x, y) of the source, on the frame's grid."""
     result = transform_points(np.linalg.inv(operation.matrix), points)
-    return transform_points(operation.placement.matrix, result)
+    return transform_points(operation.grid.matrix, result)
 
 
 @pytest.mark.parametrize("density", [0.5, 1, 2.3])
 @pytest.mark.parametrize("fit", [True, False])
 def test_a_forward_matrix_moves_pixels_where_it_says(image, density, fit):
     forward = np.array([[0.9, 0.3, 12], [-0.2, 1.1, 7], [0.001, 0.002, 1]])
-    operation = _maps.warped(image, forward, density=density, fit=fit, sampling=SAMPLING)
+    operation = maps.warped(image, forward, density=density, fit=fit, sampling=SAMPLING)
     points = [(0, 0), (60, 10), (35, 38)]
     np.testing.assert_allclose(on_grid(operation, points), transform_points(forward, points))
     rows, cols = operation.out_shape
     if fit:
-        reached = transform_points(forward, _maps.outline(image.shape))
-        drawn = transform_points(operation.placement.matrix, _maps.outline((rows, cols)))
+        reached = transform_points(forward, maps.outline(image.shape))
+        drawn = transform_points(operation.grid.matrix, maps.outline((rows, cols)))
         np.testing.assert_allclose(drawn[0], reached.min(axis=0), atol=1e-9)
         assert (drawn[2] >= reached.max(axis=0) - 1e-6).all()
     else:
@@ -42,30 +43,30 @@ def test_a_forward_matrix_moves_pixels_where_it_says(image, density, fit):
 
 def test_pulled_corners(image):
     quad = np.array([(5.0, -3), (80, 6), (70, 45), (-2, 37)])
-    forward = _maps.read_forward(" ".join(f"{x},{y}" for x, y in quad), image)
-    np.testing.assert_allclose(transform_points(forward, _maps.outline((40, 70))), quad)
+    forward = maps.read_forward(" ".join(f"{x},{y}" for x, y in quad), image)
+    np.testing.assert_allclose(transform_points(forward, maps.outline((40, 70))), quad)
 
 
 def test_straightened(image):
     quad = np.array([(10.0, 5), (60, 8), (64, 33), (7, 30)])
-    operation = _maps.straightened(image, quad, density=1, sampling=SAMPLING)
+    operation = maps.straightened(image, quad, density=1, sampling=SAMPLING)
     rows, cols = operation.out_shape
     assert abs(cols - np.hypot(50, 3) / 2 - np.hypot(57, 3) / 2) <= 0.5
-    corners = transform_points(operation.matrix, _maps.outline((rows, cols)))
+    corners = transform_points(operation.matrix, maps.outline((rows, cols)))
     np.testing.assert_allclose(corners, quad, atol=1e-9)
-    left, top = transform_points(operation.placement.matrix, [(-0.5, -0.5)])[0]
+    left, top = transform_points(operation.grid.matrix, [(-0.5, -0.5)])[0]
     np.testing.assert_allclose((left, top), (7, 5))
 
 
-def test_corners_of_shapes_come_by_way_of_the_world(image, transform):
+def test_corners_of_shapes_come_by_way_of_the_world(image):
     matrix = np.array([[2.0, 0.3, 5], [0.1, 1.5, 7], [0, 0, 1]])
     quad = np.array([(1.0, 2), (3, 40), (30, 44), (28, 3)])
     lines = Shapes([np.zeros((2, 2))], shape_type="line", affine=matrix, units=("um", "um"))
     lines.add([quad], shape_type="polygon")
-    found = _maps.quad_of(image, lines)
+    found = maps.quad_of(image, lines)
     for (x, y), corner in zip(found, quad, strict=True):
         np.testing.assert_allclose(
-            Image(np.zeros((40, 70)), **transform(2, 2)).data_to_world((y, x)),
+            Image(np.zeros((40, 70)), **random_transform(2, 2)).data_to_world((y, x)),
             lines.data_to_world(corner),
         )
 
@@ -74,37 +75,38 @@ def test_units_count(image):
     points = Points([(1000.0, 2000.0)], units=("nm", "nm"))
     same = Points([(1.0, 2.0)], units=("um", "um"))
     np.testing.assert_allclose(
-        _maps.points_on(image, points.data, points), _maps.points_on(image, same.data, same)
+        maps.points_on(image, points.data, points), maps.points_on(image, same.data, same)
     )
 
 
 def test_shapes_without_corners(image):
     with pytest.raises(InvalidArgumentError, match="no corners yet"):
-        _maps.quad_of(image, None)
+        maps.quad_of(image, None)
     with pytest.raises(InvalidArgumentError, match="no polygon or rectangle"):
-        _maps.quad_of(image, Shapes([np.zeros((2, 2))], shape_type="line"))
+        maps.quad_of(image, Shapes([np.zeros((2, 2))], shape_type="line"))
 
 
-def test_registered_lies_on_the_fixed_layer(image, transform):
-    fixed = LayerImage.of(Image(np.zeros((50, 60), np.uint8), **transform(3, 2)))
+def test_registered_lies_on_the_fixed_layer(image):
+    fixed = LayerImage.of(Image(np.zeros((50, 60), np.uint8), **random_transform(3, 2)))
     forward = np.array([[1.1, 0.2, 3], [-0.1, 0.9, 5], [0, 0, 1]])
-    operation = _maps.registered(image, fixed, forward, density=1, sampling=SAMPLING)
+    operation = maps.registered(image, fixed, forward, density=1, sampling=SAMPLING)
     assert operation.out_shape == (50, 60)
     points = [(3, 4), (20, 30)]
     np.testing.assert_allclose(on_grid(operation, points), transform_points(forward, points))
-    state = operation.result_state(operation.placement, {}, name="r", multiscale=False)
+    state = operation.result_state(operation.grid, {}, name="r", multiscale=False)
     result, onto = (
-        Image(np.zeros((50, 60), np.uint8), **keywords) for keywords in (state, transform(3, 2))
+        Image(np.zeros((50, 60), np.uint8), **keywords)
+        for keywords in (state, random_transform(3, 2))
     )
     np.testing.assert_allclose(result.data_to_world((7, 9)), onto.data_to_world((7, 9)))
 
 
-def test_registered_stacks_keep_their_planes(transform):
-    moving_layer = Image(np.zeros((4, 40, 70), np.uint8), **transform(2, 3))
-    fixed_layer = Image(np.zeros((50, 60), np.uint8), **transform(3, 2))
+def test_registered_stacks_keep_their_planes():
+    moving_layer = Image(np.zeros((4, 40, 70), np.uint8), **random_transform(2, 3))
+    fixed_layer = Image(np.zeros((50, 60), np.uint8), **random_transform(3, 2))
     moving, fixed = LayerImage.of(moving_layer), LayerImage.of(fixed_layer)
-    operation = _maps.registered(moving, fixed, np.eye(3), density=2, sampling=SAMPLING)
-    state = operation.result_state(operation.placement, {}, name="r", multiscale=False)
+    operation = maps.registered(moving, fixed, np.eye(3), density=2, sampling=SAMPLING)
+    state = operation.result_state(operation.grid, {}, name="r", multiscale=False)
     result = Image(np.zeros((4, *operation.out_shape), np.uint8), **state)
     for plane in range(4):
         place = result.data_to_world((plane, 20.5, 30.5))
@@ -114,11 +116,11 @@ def test_registered_stacks_keep_their_planes(transform):
 
 @pytest.mark.parametrize("ndim", [2, 4])
 @pytest.mark.parametrize("pixel", [None, 1.7])
-def test_baked(ndim, pixel, transform):
+def test_baked(ndim, pixel):
     shape = (2, 3, 40, 70)[-ndim:]
-    layer = Image(np.zeros(shape, np.uint8), **transform(4, ndim))
-    operation = _maps.baked(LayerImage.of(layer), pixel=pixel, sampling=SAMPLING)
-    state = operation.result_state(operation.placement, {}, name="b", multiscale=False)
+    layer = Image(np.zeros(shape, np.uint8), **random_transform(4, ndim))
+    operation = maps.baked(LayerImage.of(layer), pixel=pixel, sampling=SAMPLING)
+    state = operation.result_state(operation.grid, {}, name="b", multiscale=False)
     result = Image(np.zeros((*shape[:-2], *operation.out_shape), np.uint8), **state)
     np.testing.assert_allclose(
         result._extent_augmented.world, layer._extent_augmented.world, atol=1e-9
@@ -140,7 +142,7 @@ def test_baked(ndim, pixel, transform):
 
 def test_baking_keeps_pixels_of_an_upright_layer():
     layer = Image(np.zeros((40, 70), np.uint8), scale=(2, 2), translate=(3, 4))
-    operation = _maps.baked(LayerImage.of(layer), pixel=None, sampling=SAMPLING)
+    operation = maps.baked(LayerImage.of(layer), pixel=None, sampling=SAMPLING)
     assert operation.out_shape == (40, 70)
     np.testing.assert_allclose(operation.matrix, np.eye(3), atol=1e-12)
 
@@ -148,10 +150,10 @@ def test_baking_keeps_pixels_of_an_upright_layer():
 @pytest.mark.parametrize("text", ["", "one", "1 2 3", "1 2 3 4 5 6 7"])
 def test_bad_numbers(image, text):
     with pytest.raises(InvalidArgumentError, match="number"):
-        _maps.read_forward(text, image)
+        maps.read_forward(text, image)
 
 
 @pytest.mark.parametrize("density", [0, -1, np.nan, np.inf])
 def test_bad_density(image, density):
     with pytest.raises(InvalidArgumentError, match="must be positive"):
-        _maps.warped(image, np.eye(3), density=density, fit=False, sampling=SAMPLING)
+        maps.warped(image, np.eye(3), density=density, fit=False, sampling=SAMPLING)

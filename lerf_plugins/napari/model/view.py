@@ -60,12 +60,12 @@ def plane_index(viewer: Any, layer: Any) -> tuple[int, ...]:
     """Return which plane of a layer shows: an index for each axis before rows and columns."""
     count = layer.ndim
     point = np.zeros(count)
-    known = np.asarray(viewer.dims.point, np.float64)[-count:]
-    point[-len(known) :] = known
+    shown = np.asarray(viewer.dims.point, np.float64)[-count:]
+    point[-len(shown) :] = shown
     point /= unit_factors(viewer, layer)
-    place = np.asarray(layer.world_to_data(point))[: count - 2]
+    position = np.asarray(layer.world_to_data(point))[: count - 2]
     shape = np.asarray(layer.level_shapes[0])[: count - 2]
-    return tuple(int(n) for n in np.clip(np.rint(place), 0, shape - 1))
+    return tuple(int(n) for n in np.clip(np.rint(position), 0, shape - 1))
 
 
 def unit_factors(viewer: Any, layer: Any) -> npt.NDArray[np.float64]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_plugins.napari.model.layer_image import LayerImage
-from lerf_plugins.napari.model.operations import LevelPlan, Operation
+from lerf_plugins.napari.model.operations import LayerOperation, LevelPlan
 
 if TYPE_CHECKING:
     from lerf_core.io.chunk_cache import ChunkCache
@@ -85,7 +85,7 @@ def _work(levels: LayerImage, level_plan: LevelPlan, cache: ChunkCache | None = 
 # -- in memory ---------------------------------------------------------------------------
 
 
-def in_memory(operation: Operation) -> Generator[Step, None, npt.NDArray[Any]]:
+def in_memory(operation: LayerOperation) -> Generator[Step, None, npt.NDArray[Any]]:
     """Compute a whole result, tile after tile.
 
     Yields
@@ -119,7 +119,7 @@ def in_memory(operation: Operation) -> Generator[Step, None, npt.NDArray[Any]]:
     return out
 
 
-def in_levels(operation: Operation) -> Generator[Step, None, list[npt.NDArray[Any]]]:
+def in_levels(operation: LayerOperation) -> Generator[Step, None, list[npt.NDArray[Any]]]:
     """Compute a whole result and the levels of a pyramid of it: means of two by two pixels.
 
     Yields
@@ -156,7 +156,7 @@ def in_levels(operation: Operation) -> Generator[Step, None, list[npt.NDArray[An
 # -- lazily ------------------------------------------------------------------------------
 
 
-def lazily(operation: Operation) -> Generator[Step, None, list[Any]]:
+def lazily(operation: LayerOperation) -> Generator[Step, None, list[Any]]:
     """Make the levels of a lazy result: dask arrays, of which little is computed yet.
 
     Of a single plane the smallest level is: napari's thumbnails are made of it, within the

@@ -4,21 +4,23 @@ import dask.array as da
 import numpy as np
 import pytest
 from napari.layers import Image, Labels, Points
+from support.layers import random_transform
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_plugins.napari.model.layer_image import LayerImage, Placement, at_plane
-from lerf_plugins.napari.model.operations import Resizing
+from lerf_plugins.napari.model.layer_image import LayerImage, at_plane
+from lerf_plugins.napari.model.operations import ResizeOperation
+from lerf_plugins.napari.model.pixel_grid import PixelGrid
 
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("ndim", [2, 3, 4])
-def test_extents_match(seed, ndim, transform):
+def test_extents_match(seed, ndim):
     shape = (2, 3, 31, 44)[-ndim:]
-    layer = Image(np.zeros(shape, np.uint8), **transform(seed, ndim))
+    layer = Image(np.zeros(shape, np.uint8), **random_transform(seed, ndim))
     image = LayerImage.of(layer)
     out = tuple(np.random.default_rng(seed).integers(1, 200, 2))
-    operation = Resizing(image, out)
-    state = operation.result_state(operation.placement, {}, name="r", multiscale=False)
+    operation = ResizeOperation(image, out)
+    state = operation.result_state(operation.grid, {}, name="r", multiscale=False)
     result = Image(np.zeros((*shape[:-2], *out), np.uint8), **state)
     pixel = np.abs(layer.extent.step).min()
     np.testing.assert_allclose(
@@ -29,11 +31,11 @@ def test_extents_match(seed, ndim, transform):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_every_outline_corner_matches(seed, transform):
+def test_every_outline_corner_matches(seed):
     """Extents are a bounding box: the corners themselves lie where they did."""
-    layer = Image(np.zeros((31, 44), np.uint8), **transform(seed, 2))
-    operation = Resizing(LayerImage.of(layer), (70, 19))
-    state = operation.result_state(operation.placement, {}, name="r", multiscale=False)
+    layer = Image(np.zeros((31, 44), np.uint8), **random_transform(seed, 2))
+    operation = ResizeOperation(LayerImage.of(layer), (70, 19))
+    state = operation.result_state(operation.grid, {}, name="r", multiscale=False)
     result = Image(np.zeros((70, 19), np.uint8), **state)
     for corner in ((0, 0), (0, 1), (1, 0), (1, 1)):
         before = layer.data_to_world(np.array(corner) * (31, 44) - 0.5)
@@ -47,9 +49,9 @@ def test_what_is_carried_over():
         opacity=0.5, blending="additive", metadata={"who": "me"}, name="nuclei",
         interpolation2d="linear",
     )  # fmt: skip
-    operation = Resizing(LayerImage.of(layer), (40, 60))
+    operation = ResizeOperation(LayerImage.of(layer), (40, 60))
     state = operation.result_state(
-        operation.placement, {"operation": "resize"}, name="n", multiscale=False
+        operation.grid, {"operation": "resize"}, name="n", multiscale=False
     )
     result = Image(np.zeros((40, 60), np.uint16), **state)
     assert result.colormap.name == "magma"
@@ -64,22 +66,22 @@ def test_what_is_carried_over():
 def test_clipping_planes_move_with_the_pixels():
     plane = {"position": (0, 10.0, 15.0), "normal": (0, 1.0, 0), "enabled": True}
     layer = Image(np.zeros((3, 20, 30)), experimental_clipping_planes=[plane])
-    operation = Resizing(LayerImage.of(layer), (40, 30))
-    state = operation.result_state(operation.placement, {}, name="n", multiscale=False)
+    operation = ResizeOperation(LayerImage.of(layer), (40, 30))
+    state = operation.result_state(operation.grid, {}, name="n", multiscale=False)
     moved = state["experimental_clipping_planes"][0]
     np.testing.assert_allclose(moved["position"], (0, 20.5, 15.0))
 
 
 def test_record():
     layer = Image(np.zeros((20, 30), np.uint8), name="a")
-    record = Resizing(LayerImage.of(layer), (40, 60), "lerf-g", {"mode": "wrap"}).record()
+    record = ResizeOperation(LayerImage.of(layer), (40, 60), "lerf-g", {"mode": "wrap"}).record()
     assert record["operation"] == "resize"
     assert record["scale"] == [2, 2]
     assert record["bank"] == "lerf-g"
     assert record["mode"] == "wrap"
     # Named by what was used.
-    assert Resizing(LayerImage.of(layer), (10, 15)).record()["bank"] == "analytic"
-    assert Resizing(LayerImage.of(layer), (40, 60)).record()["bank"] == "lerf-p"
+    assert ResizeOperation(LayerImage.of(layer), (10, 15)).record()["bank"] == "analytic"
+    assert ResizeOperation(LayerImage.of(layer), (40, 60)).record()["bank"] == "lerf-p"
 
 
 @pytest.mark.parametrize(
@@ -134,8 +136,8 @@ def test_lazy():
     levels = [np.zeros((8, 8)), np.zeros((4, 4))]
     image = LayerImage.of(Image(levels, multiscale=True))
     assert not image.is_lazy
-    assert image.level_placement(1).step == (2, 2)
-    assert image.level_placement(1).origin == (0.5, 0.5)
+    assert image.level_grid(1).step == (2, 2)
+    assert image.level_grid(1).origin == (0.5, 0.5)
 
 
 def test_xarray_is_opened():
@@ -155,15 +157,15 @@ def test_opacity_is_added():
 
 
 def test_placements_compose():
-    outer = Placement((2.0, 3.0), (0.5, 2.0))
-    inner = Placement((4.0, 5.0), (3.0, 1.0))
-    both = outer.then(inner)
+    outer = PixelGrid((2.0, 3.0), (0.5, 2.0))
+    inner = PixelGrid((4.0, 5.0), (3.0, 1.0))
+    both = outer.compose(inner)
     np.testing.assert_allclose(both.matrix, outer.matrix @ inner.matrix)
-    assert outer.part(4, 5).origin == outer.then(Placement((4.0, 5.0))).origin
+    assert outer.shifted(4, 5).origin == outer.compose(PixelGrid((4.0, 5.0))).origin
 
 
-def test_at_plane(transform):
-    layer = Image(np.zeros((5, 6, 7, 8)), **transform(1, 4))
+def test_at_plane():
+    layer = Image(np.zeros((5, 6, 7, 8)), **random_transform(1, 4))
     state = LayerImage.of(layer).state
     moved = Image(np.zeros((1, 1, 7, 8)), **{
         k: v for k, v in at_plane(state, (2, 3)).items() if k in {

@@ -1,0 +1,237 @@
+"""The parameters of a layer's pixels, as layers: maps, ellipses and slopes."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_plugins.napari.compute.results import Step
+from lerf_plugins.napari.model.layer_image import RECORD, LayerImage, at_plane
+from lerf_plugins.napari.model.pixel_grid import PixelGrid
+
+if TYPE_CHECKING:
+    from lerf_core.inspection import ParameterMaps
+
+__all__ = [
+    "ChosenLayers",
+    "LayerTuple",
+    "PlanePart",
+    "ellipse_vectors",
+    "inspect_part",
+    "slope_vectors",
+]
+
+Vectors = npt.NDArray[np.float32]
+LayerTuple = tuple[Any, dict[str, Any], str]
+
+#: ITU-R BT.601, as `lerf models inspect` has it.
+LUMA = (0.299, 0.587, 0.114)
+#: Straight pieces of a drawn ellipse.
+PIECES = 16
+#: Semi-axes are drawn at so many of their length, so that neighbours can be told apart.
+SHRUNK = 0.5
+# Colours where a value has a sign, and where it has none.
+_SIGNED, _UNSIGNED = "PiYG", "viridis"
+_COLOURS = {"ellipses": "cyan", "slopes": "orange"}
+
+
+class ChosenLayers(NamedTuple):
+    """Which layers to make, and of how many pixels ellipses and slopes are drawn at most."""
+
+    maps: bool
+    ellipses: bool
+    slopes: bool
+    most: int
+
+
+class PlanePart(NamedTuple):
+    """Rows and columns of one plane of an image.
+
+    Attributes
+    ----------
+    image : LayerImage
+    planes : tuple of int
+        An index for each axis before rows and columns.
+    region : (slice, slice)
+        Rows and columns.
+    """
+
+    image: LayerImage
+    planes: tuple[int, ...]
+    region: tuple[slice, slice]
+
+
+def inspect_part(
+    part: PlanePart,
+    bank: str | None,
+    value_range: tuple[float, float] | None,
+    chosen: ChosenLayers,
+) -> Generator[Step, None, list[LayerTuple]]:
+    """Make layers that show the parameters of a part of a plane.
+
+    Yields
+    ------
+    Step
+        Before and after the tables are read.
+
+    Returns
+    -------
+    list of (data, state, kind)
+        As napari makes layers of.
+    """
+    yield Step(0, 2)
+    maps = _parameter_maps(part, bank, value_range)
+    yield Step(1, 2)
+    spatial = _spatial_state(part, maps)
+    layers: list[LayerTuple] = []
+    if chosen.maps:
+        layers += _map_layers(part, maps, spatial)
+    step = _drawn_step(maps.feature.shape, chosen.most)
+    if chosen.ellipses:
+        layers.append(_vector_layer(part, _ellipses(maps, step), "ellipses", spatial))
+    if chosen.slopes:
+        layers.append(_vector_layer(part, _slopes(maps, step), "slopes", spatial))
+    return layers
+
+
+def _parameter_maps(
+    part: PlanePart, bank: str | None, value_range: tuple[float, float] | None
+) -> ParameterMaps:
+    """Compute the maps of a part of a plane; what lies around it is read for them."""
+    from lerf_core.bank.loading import load_bank
+    from lerf_core.inspection import parameter_maps
+
+    image, planes, region = part
+    tables = load_bank(bank)
+    reach = tables.reach * len(tables.stages)
+    window = [
+        slice(max(0, side.start - reach), min(size, side.stop + reach))
+        for side, size in zip(region, image.shape, strict=True)
+    ]
+    pixels = np.asarray(image.levels[0][(*planes, *window)])
+    if image.is_rgb:
+        luma = pixels[..., :3].astype(np.float64) @ np.array(LUMA)
+        pixels = (np.rint(luma) if pixels.dtype.kind in "iu" else luma).astype(pixels.dtype)
+    maps = parameter_maps(pixels, bank=tables, value_range=value_range)
+    inner = tuple(
+        slice(side.start - outer.start, side.stop - outer.start)
+        for side, outer in zip(region, window, strict=True)
+    )
+    return maps[inner]
+
+
+# -- layers ------------------------------------------------------------------------------
+
+
+def _spatial_state(part: PlanePart, maps: ParameterMaps) -> dict[str, Any]:
+    """Return the state of a layer whose pixels are those of the part."""
+    image, planes, (rows, cols) = part
+    record = {"operation": "inspect", "bank_kind": maps.kind.name, "source": image.name}
+    keys = ("rotate", "shear", "affine", "units", "axis_labels")
+    state = {key: image.state[key] for key in keys} | {"metadata": {RECORD: record}}
+    grid = PixelGrid().shifted(rows.start, cols.start)
+    return at_plane(state | image.placed(grid), planes)
+
+
+def _map_layers(part: PlanePart, maps: ParameterMaps, spatial: dict[str, Any]) -> list[LayerTuple]:
+    """Return a layer for the feature and one for each parameter."""
+    from lerf_core.inspection import COEFFICIENTS
+
+    values_and_units = {"feature": (maps.feature, "level")}
+    for name in maps.parameters:
+        unit = COEFFICIENTS[name].unit if name in COEFFICIENTS else "1"
+        values_and_units[name] = (maps.coefficient(name), unit)
+    leading = (1,) * len(part.planes)
+    layers = []
+    for name, (values, unit) in values_and_units.items():
+        suffix = "" if unit == "1" else f" ({unit})"
+        state = spatial | _colours(values) | {"name": f"{name} of {part.image.name}{suffix}"}
+        layers.append((values.reshape(*leading, *values.shape), state, "image"))
+    return layers
+
+
+def _vector_layer(
+    part: PlanePart, vectors: Vectors, name: str, spatial: dict[str, Any]
+) -> LayerTuple:
+    """Return a layer of vectors (N, 2, 2) that lie in the part's plane."""
+    leading = np.zeros((*vectors.shape[:2], len(part.planes)), np.float32)
+    style = {"vector_style": "line", "edge_width": 0.08, "edge_color": _COLOURS[name]}
+    state = spatial | style | {"name": f"{name} of {part.image.name}"}
+    return np.concatenate([leading, vectors], axis=-1), state, "vectors"
+
+
+def _colours(values: npt.NDArray[np.float32]) -> dict[str, Any]:
+    """Return colours for a map: with a middle where values have a sign."""
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    if low < 0:
+        largest = max(-low, high)
+        return {"colormap": _SIGNED, "contrast_limits": (-largest, largest)}
+    return {"colormap": _UNSIGNED, "contrast_limits": (low, high if high > low else low + 1)}
+
+
+# -- vectors -----------------------------------------------------------------------------
+
+
+def _drawn_step(shape: tuple[int, ...], most: int) -> tuple[slice, slice]:
+    """Return the rows and columns to draw, evenly apart, so that they are at most `most` pixels."""
+    step = 1
+    while -(-shape[0] // step) * -(-shape[1] // step) > most:
+        step += 1
+    return slice(step // 2, None, step), slice(step // 2, None, step)
+
+
+def _ellipses(maps: ParameterMaps, drawn: tuple[slice, slice]) -> Vectors:
+    from lerf_core.inspection import ellipses
+
+    return ellipse_vectors(ellipses(maps).outlines(PIECES), drawn)
+
+
+def _slopes(maps: ParameterMaps, drawn: tuple[slice, slice]) -> Vectors:
+    from lerf_core.inspection import slopes
+
+    gradients = slopes(maps)
+    return slope_vectors(gradients.row, gradients.col, drawn)
+
+
+def _centres(shape: tuple[int, ...], drawn: tuple[slice, slice]) -> Vectors:
+    """Return the (row, col) of the pixels that are drawn, (N, 2)."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    centres = np.stack([y[drawn], x[drawn]], axis=-1)
+    return np.asarray(centres.reshape(-1, 2), np.float32)
+
+
+def ellipse_vectors(outlines: npt.NDArray[np.float32], drawn: tuple[slice, slice]) -> Vectors:
+    """Return ellipses as the vectors of a napari layer: (start, step) of straight pieces.
+
+    Parameters
+    ----------
+    outlines : ndarray of float32, (rows, cols, points, 2)
+        See `lerf_core.inspection.Ellipses.outlines`.
+    drawn : (slice, slice)
+        Rows and columns that are drawn.
+
+    Returns
+    -------
+    ndarray of float32, (pieces, 2, 2)
+        In (row, col), pixels of the map.
+    """
+    shape = outlines.shape[:2]
+    corners = SHRUNK * outlines[drawn].reshape(-1, outlines.shape[2], 2)
+    corners = corners + _centres(shape, drawn)[:, None]
+    steps = np.roll(corners, -1, axis=1) - corners
+    vectors = np.stack([corners, steps], axis=2).reshape(-1, 2, 2)
+    return np.asarray(vectors[np.isfinite(vectors).all(axis=(1, 2))], np.float32)
+
+
+def slope_vectors(
+    row: npt.NDArray[np.float32], col: npt.NDArray[np.float32], drawn: tuple[slice, slice]
+) -> Vectors:
+    """Return slopes as vectors from pixels' centres; 32 grey levels a pixel are a pixel long."""
+    steps = np.stack([row[drawn], col[drawn]], axis=-1).reshape(-1, 2) / 32
+    vectors = np.stack([_centres(row.shape, drawn), steps], axis=1)
+    is_drawn = np.isfinite(steps).all(axis=1) & np.any(steps != 0, axis=1)
+    return np.asarray(vectors[is_drawn], np.float32)

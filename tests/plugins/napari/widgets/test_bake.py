@@ -1,0 +1,40 @@
+"""The Bake transform widget, in a real viewer."""
+
+import dask.array as da
+import numpy as np
+import pytest
+from support.layers import docked, finish, random_transform
+
+pytestmark = pytest.mark.usefixtures("display")
+
+
+def test_bake(viewer, until, photo):
+    source = viewer.add_image(photo, rgb=True, **random_transform(3, 2))
+    widget = docked(viewer, "Bake transform")
+    widget.run()
+    finish(widget, until)
+    result = viewer.layers[1]
+    np.testing.assert_allclose(
+        result._extent_augmented.world, source._extent_augmented.world, atol=1e-9
+    )
+    assert not np.any(result.shear)
+    np.testing.assert_array_equal(result.rotate, np.eye(2))
+    widget.layer.value = source
+    widget.keep.value = False
+    widget.pixel.value = 2
+    widget.run()
+    finish(widget, until)
+    np.testing.assert_allclose(viewer.layers[1].scale, 2, rtol=0.05)
+
+
+def test_a_lazy_layer_is_baked_lazily(viewer, until):
+    array = da.random.default_rng(0).integers(0, 255, (3, 300, 400), dtype=np.uint8, chunks=100)
+    source = viewer.add_image(array, contrast_limits=(0, 255), **random_transform(3, 3))
+    widget = docked(viewer, "Bake transform")
+    widget.run()
+    finish(widget, until)
+    result = viewer.layers[1]
+    assert isinstance(result.data[0], da.Array)
+    np.testing.assert_allclose(
+        result._extent_augmented.world, source._extent_augmented.world, atol=1e-9
+    )

@@ -1,0 +1,186 @@
+"""The Warp widget, in a real viewer."""
+
+import json
+
+import numpy as np
+import pytest
+from support.layers import docked, finish, preview_of, random_transform
+
+import lerf_core
+from lerf_core.geometry import homography_from_points
+
+pytestmark = pytest.mark.usefixtures("display")
+
+
+def test_corners_are_pulled(viewer, until, photo):
+    source = viewer.add_image(photo, rgb=True, name="photo", **random_transform(2, 2))
+    widget = docked(viewer, "Warp")
+    widget.add_corners.changed.emit(True)
+    shapes = widget.shapes.value
+    assert shapes.name == "Corners of photo"
+    np.testing.assert_allclose(
+        shapes.data_to_world(shapes.data[0][2]), source.data_to_world((59.5, 82.5)), atol=1e-9
+    )
+    # Nothing moved yet: nothing changes.
+    widget.run()
+    finish(widget, until)
+    np.testing.assert_array_equal(viewer.layers[1].data, photo)
+    widget.layer.value = source
+    quad = np.array([(5.0, 3), (-4, 90), (70, 80), (55, 10)])
+    shapes.data = [quad]
+    widget.run()
+    finish(widget, until)
+    result = viewer.layers["photo warped [1]"]
+    edges = [(-0.5, -0.5), (82.5, -0.5), (82.5, 59.5), (-0.5, 59.5)]
+    forward = homography_from_points(edges, quad[:, ::-1])
+    low = quad.min(axis=0)
+    np.testing.assert_allclose(
+        result.data_to_world((-0.5, -0.5)), source.data_to_world(low), atol=1e-9
+    )
+    move = np.array([[1, 0, -0.5 - low[1]], [0, 1, -0.5 - low[0]], [0, 0, 1]])
+    expected = lerf_core.warp(
+        photo, np.linalg.inv(move @ forward), output_shape=result.data.shape[:2], channel_axis=-1
+    )
+    assert np.abs(result.data.astype(int) - expected).max() <= 1
+
+
+def test_the_preview_follows_dragged_corners(viewer, until, photo):
+    source = viewer.add_image(photo, rgb=True)
+    widget = docked(viewer, "Warp")
+    widget.add_corners.changed.emit(True)
+    widget.preview_box.value = True
+    layer = preview_of(widget, until)
+    assert not source.visible
+    before = layer.data.copy()
+    shapes = widget.shapes.value
+    # As a drag does: in place, without a word of new data.
+    corners = shapes.data[0].copy()
+    corners[0] += (12, 9)
+    shapes._data_view.edit(0, corners)
+    shapes.refresh()
+    until(lambda: not np.array_equal(layer.data, before) and not widget.preview.is_busy)
+    widget.preview_box.value = False
+    assert source.visible
+
+
+def test_straighten(viewer, until):
+    from lerf_plugins.napari.sample_data import page
+
+    for data, state, kind in page():
+        viewer._add_layer_from_data(data, state, kind)
+    widget = docked(viewer, "Warp")
+    assert widget.layer.value.name == "page"
+    widget.way.value = "corners: straighten"
+    widget.run()
+    finish(widget, until)
+    result = viewer.layers["page warped"].data
+    # The page is white at its border, and the table is not.
+    assert (result[3:-3, 3:-3][:12, :, 0] > 200).all()
+    assert (result[-12:-3, 3:-3, 0] > 200).all()
+    assert (result[3:-3, 3:12, 0] > 200).all()
+
+
+def test_numbers_and_files(viewer, until, photo, tmp_path):
+    viewer.add_image(photo, rgb=True, name="photo")
+    widget = docked(viewer, "Warp")
+    widget.fit.value = "the layer's outline"
+    matrix = np.array([[1.0, 0.1, 5], [0, 1, 2], [0, 0, 1]])
+    expected = lerf_core.warp(photo, np.linalg.inv(matrix), channel_axis=-1)
+    widget.way.value = "numbers"
+    widget.numbers.value = "1 .1 5  0 1 2"
+    widget.run()
+    finish(widget, until)
+    np.testing.assert_array_equal(viewer.layers[1].data, expected)
+    widget.layer.value = viewer.layers[0]
+    (tmp_path / "m.json").write_text(json.dumps({"matrix": matrix.tolist()}))
+    np.save(tmp_path / "inverse.npy", np.linalg.inv(matrix))
+    widget.way.value = "matrix file"
+    for name, inverse in (("m.json", False), ("inverse.npy", True)):
+        widget.file.value = tmp_path / name
+        widget.inverse.value = inverse
+        widget.layer.value = viewer.layers["photo"]
+        widget.run()
+        finish(widget, until)
+        assert np.abs(viewer.layers[1].data.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("model", ["affine", "homography"])
+def test_registration(viewer, until, photo, model):
+    truth = np.array([[0.9, 0.15, 4], [-0.1, 1.05, 6], [0, 0, 1]])
+    fixed_pixels = lerf_core.warp(photo, truth, output_shape=(70, 80), channel_axis=-1)
+    moving = viewer.add_image(photo, rgb=True, name="moving", **random_transform(1, 2))
+    fixed = viewer.add_image(fixed_pixels, rgb=True, name="fixed", **random_transform(2, 2))
+    on_fixed = np.array([(10.0, 10), (15, 60), (50, 20), (45, 65), (30, 33)])
+    x, y, _ = truth @ np.stack([on_fixed[:, 1], on_fixed[:, 0], np.ones(5)])
+    units = {"units": ("um", "um")}
+    # In the world: points layers without a transform of their own.
+    moving_points = viewer.add_points(
+        [moving.data_to_world(p) for p in np.stack([y, x], axis=1)], name="a", **units
+    )
+    fixed_points = viewer.add_points([fixed.data_to_world(p) for p in on_fixed], name="b", **units)
+    widget = docked(viewer, "Warp")
+    widget.layer.value = moving
+    widget.way.value = "point pairs"
+    widget.fixed.value = fixed
+    widget.moving_points.value, widget.fixed_points.value = moving_points, fixed_points
+    widget.model.value = model
+    assert "(RMS)" in widget.status.text()
+    widget.run()
+    finish(widget, until)
+    result = viewer.layers["moving on fixed"]
+    assert np.abs(result.data.astype(int) - fixed_pixels).max() <= 1
+    for corner in ((0, 0), (69, 79)):
+        np.testing.assert_allclose(
+            result.data_to_world(corner), fixed.data_to_world(corner), atol=1e-9
+        )
+
+
+def test_what_is_missing_is_said(viewer, photo, told):
+    viewer.add_image(photo, rgb=True)
+    widget = docked(viewer, "Warp")
+    assert "Add corners" in widget.status.text()
+    widget.way.value = "point pairs"
+    assert "another layer" in widget.status.text()
+    widget.way.value = "matrix file"
+    assert "choose a matrix file" in widget.status.text()
+    widget.way.value = "numbers"
+    widget.numbers.value = "1 2"
+    assert "got 2" in widget.status.text()
+    widget.run()
+    assert any("got 2" in one for one in told)
+
+
+def test_only_what_is_needed_shows(viewer, photo):
+    viewer.add_image(photo, rgb=True)
+    widget = docked(viewer, "Warp")
+    assert widget.shapes.native.isVisibleTo(widget)
+    assert not widget.numbers.native.isVisibleTo(widget)
+    widget.way.value = "point pairs"
+    assert not widget.shapes.native.isVisibleTo(widget)
+    assert widget.fixed_points.native.isVisibleTo(widget)
+
+
+def test_transparent_borders(viewer, until, photo, told):
+    source = viewer.add_image(photo, rgb=True)
+    widget = docked(viewer, "Warp")
+    widget.way.value = "numbers"
+    widget.numbers.value = "0.7 0.7 0 -0.7 0.7 0"
+    widget.sampling.border.value = "transparent"
+    widget.run()
+    finish(widget, until)
+    result = viewer.layers[1]
+    assert result.data.shape[-1] == 4
+    assert result.data[0, 0, 3] == 0
+    assert result.data[60, 50, 3] == 255
+    grey = viewer.add_image(photo[..., 0], contrast_limits=(0, 255))
+    widget.layer.value = grey
+    widget.run()
+    assert any("transparent border needs colours" in one for one in told)
+    floats = viewer.add_image(photo[..., 0].astype(np.float32), contrast_limits=(0, 255))
+    widget.layer.value = floats
+    widget.run()
+    finish(widget, until)
+    made = viewer.layers[viewer.layers.index(floats) + 1].data
+    assert np.isnan(made[0, 0])
+    assert np.isfinite(made[60, 50])
+    assert source in viewer.layers
