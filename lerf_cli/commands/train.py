@@ -97,7 +97,7 @@ def train(
 
     def make(scanned: Scanned) -> Trainer:
         from lerf_training.loop.trainer import Trainer
-        from lerf_training.models.tables import starting_bank
+        from lerf_training.models.starting_bank import starting_bank
 
         if resume:
             return Trainer.resume(resume, folders, device=values["device"], scanned=scanned)

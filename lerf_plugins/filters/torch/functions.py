@@ -23,35 +23,26 @@ stretch of supports and the limits of planes count as constants. Images of uint8
 
 from __future__ import annotations
 
-from typing import Any
+from torch import Tensor
 
-import numpy as np
-from torch import Tensor, nn
-
-from lerf_core.backends.torch.image_reads import stage_tables
-from lerf_core.bank import LutBank
-from lerf_core.bank.loading import load_bank
-from lerf_core.errors import BankError
-from lerf_core.validation import check_choice
-from lerf_plugins.filters.torch.images import (
-    PADDINGS,
+from lerf_core.backends.torch.levels import ValueRange
+from lerf_core.validation import check_output_shape
+from lerf_plugins.filters.torch.options import (
     Bank,
     Factor,
-    Range,
-    Settings,
+    FilterOptions,
     Size,
-    check_one,
-    checked,
-    resized,
-    sampled_by_grid,
-    target_size,
-    warped_by_matrices,
+    check_grid,
+    check_images,
+    check_matrices,
+    output_size,
+    padding_border,
 )
+from lerf_plugins.filters.torch.positions import grid_positions, matrix_positions
+from lerf_plugins.filters.torch.resizing import resize
+from lerf_plugins.filters.torch.warping import warp
 
-__all__ = ["GridSample", "Interpolate", "grid_sample", "interpolate", "warp_perspective"]
-
-
-# -- functions ------------------------------------------------------------------------
+__all__ = ["grid_sample", "interpolate", "warp_perspective"]
 
 
 def interpolate(
@@ -65,7 +56,7 @@ def interpolate(
     align_corners: bool | None = None,
     recompute_scale_factor: bool | None = None,
     anti_aliasing: bool | None = None,
-    value_range: Range = None,
+    value_range: ValueRange = None,
 ) -> Tensor:
     """Resize images, as `torch.nn.functional.interpolate` does.
 
@@ -128,9 +119,9 @@ def interpolate(
     >>> image.grad.shape
     torch.Size([2, 3, 20, 30])
     """
-    shape = target_size(checked(input), size, scale_factor, recompute_scale_factor)
-    settings = Settings(bank, mode, cval, anti_aliasing, value_range)
-    return resized(input, shape, settings, align_corners=bool(align_corners))
+    target = output_size(check_images(input), size, scale_factor, recompute_scale_factor)
+    options = FilterOptions(bank, mode, cval, anti_aliasing, value_range)
+    return resize(input, target, options, align_corners=bool(align_corners))
 
 
 def grid_sample(
@@ -141,7 +132,7 @@ def grid_sample(
     align_corners: bool = False,
     bank: Bank = None,
     anti_aliasing: bool | None = None,
-    value_range: Range = None,
+    value_range: ValueRange = None,
 ) -> Tensor:
     """Sample images where a grid says, as `torch.nn.functional.grid_sample` does.
 
@@ -189,10 +180,18 @@ def grid_sample(
     >>> grid_sample(torch.rand(1, 3, 32, 32), grid, padding_mode="border").shape
     torch.Size([1, 3, 32, 32])
     """
-    settings = Settings(bank, "edge", 0.0, anti_aliasing, value_range)
-    return sampled_by_grid(
-        checked(input), grid, settings, padding_mode, align_corners=align_corners
-    )
+    mode = padding_border(padding_mode, align_corners=align_corners)
+    options = FilterOptions(bank, mode, 0.0, anti_aliasing, value_range)
+    return sample_by_grid(input, grid, options, align_corners=align_corners)
+
+
+def sample_by_grid(
+    images: Tensor, grid: Tensor, options: FilterOptions, *, align_corners: bool
+) -> Tensor:
+    """`grid_sample` with options whose mode is already lerf_core's."""
+    check_grid(check_images(images), grid)
+    positions = grid_positions(images, grid, options.mode, align_corners=align_corners)
+    return warp(images, positions, options, options.own_bank)
 
 
 def warp_perspective(
@@ -203,7 +202,7 @@ def warp_perspective(
     padding_mode: str = "zeros",
     bank: Bank = None,
     anti_aliasing: bool | None = None,
-    value_range: Range = None,
+    value_range: ValueRange = None,
 ) -> Tensor:
     """Warp images by homographies, with the matrices of `kornia.geometry.warp_perspective`.
 
@@ -236,171 +235,8 @@ def warp_perspective(
     >>> [round(float(value), 3) for value in moved[0, 0, 3, 2:6]]
     [0.0, 0.0, 1.0, 1.0]
     """
-    settings = Settings(bank, "edge", 0.0, anti_aliasing, value_range)
-    return warped_by_matrices(checked(input), matrix, dsize, settings, padding_mode)
-
-
-# -- modules --------------------------------------------------------------------------
-
-
-class _Filter(nn.Module):
-    """A bank's tables as buffers, and the settings that go with them."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__()
-        self.settings = settings
-        self.bank = load_bank(settings.bank)
-        for number, tables in enumerate(stage_tables(self.bank)):
-            self.register_buffer(f"stage{number + 1}", tables)
-        self.register_load_state_dict_post_hook(_read_back)
-
-    @property
-    def _with_tables(self) -> Settings:
-        """The settings, with the tables where the module is."""
-        tables = tuple(self.get_buffer(f"stage{n + 1}") for n in range(len(self.bank.stages)))
-        named = None if self.settings.bank is None else self.bank
-        return self.settings.of(bank=named, own=(self.bank, tables))
-
-    def get_extra_state(self) -> str:
-        """What the tables mean, as JSON: a part of the state."""
-        return _meaning(self.bank)
-
-    def set_extra_state(self, state: str) -> None:
-        """Refuse tables that mean something else.
-
-        Raises
-        ------
-        BankError
-            If the state is that of a bank of other structure.
-        """
-        if state != _meaning(self.bank):
-            raise BankError(f"the state is of a bank of another structure: {state!r}")
-
-
-def _meaning(bank: LutBank) -> str:
-    parts = (bank.kind.name, bank.interval, sorted(bank.patterns.items()), bank.stages)
-    return " ".join(map(repr, parts))
-
-
-def _read_back(module: Any, _: Any) -> None:
-    """Make the bank anew of tables that were loaded."""
-    bank, tables = module.bank, {}
-    for number in range(len(bank.stages)):
-        entries = module.get_buffer(f"stage{number + 1}").cpu().numpy()
-        keys = dict.fromkeys(read.table for read in bank.reads(number))
-        for key, table in zip(keys, entries, strict=True):
-            tables[key] = table.reshape(bank.tables[key].shape)
-    if all(np.array_equal(bank.tables[key], table) for key, table in tables.items()):
-        return
-    parts = (bank.kind, bank.interval, bank.patterns, bank.stages, tables)
-    module.bank = LutBank(bank.name, *parts)
-
-
-class Interpolate(_Filter):
-    """`interpolate` as a module, beside `torch.nn.Upsample`.
-
-    Parameters
-    ----------
-    size, scale_factor
-        As for `interpolate`, and so are the options.
-
-    Attributes
-    ----------
-    bank : LutBank
-        Its tables are buffers, int8: they move with the module and are part of its state.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If an argument cannot be used.
-
-    Examples
-    --------
-    >>> import torch
-    >>> enlarge = Interpolate(scale_factor=2, bank="lerf-g")
-    >>> enlarge
-    Interpolate(scale_factor=2, bank='lerf-g', mode='edge')
-    >>> enlarge(torch.rand(1, 3, 8, 9)).shape
-    torch.Size([1, 3, 16, 18])
-    """
-
-    def __init__(
-        self,
-        size: Size = None,
-        scale_factor: Factor = None,
-        *,
-        bank: Bank = None,
-        mode: str = "edge",
-        cval: float = 0.0,
-        align_corners: bool | None = None,
-        recompute_scale_factor: bool | None = None,
-        anti_aliasing: bool | None = None,
-        value_range: Range = None,
-    ) -> None:
-        super().__init__(Settings(bank, mode, cval, anti_aliasing, value_range))
-        self.size, self.scale_factor = size, scale_factor
-        self.align_corners = bool(align_corners)
-        self.recompute_scale_factor = recompute_scale_factor
-        check_one(size, scale_factor)
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
-        """Resize images, (N, C, H, W)."""
-        shape = target_size(
-            checked(input), self.size, self.scale_factor, self.recompute_scale_factor
-        )
-        return resized(input, shape, self._with_tables, align_corners=self.align_corners)
-
-    def extra_repr(self) -> str:
-        """What the representation says."""
-        target = f"size={self.size}" if self.size else f"scale_factor={self.scale_factor}"
-        aligned = ", align_corners=True" if self.align_corners else ""
-        return f"{target}, bank={self.bank.name!r}, mode={self.settings.mode!r}{aligned}"
-
-
-class GridSample(_Filter):
-    """`grid_sample` as a module.
-
-    Parameters
-    ----------
-    padding_mode, align_corners, bank, anti_aliasing, value_range
-        As for `grid_sample`.
-
-    Attributes
-    ----------
-    bank : LutBank
-        As for `Interpolate`.
-
-    Examples
-    --------
-    >>> import torch
-    >>> sample = GridSample(padding_mode="border")
-    >>> sample(torch.rand(1, 3, 8, 8), torch.zeros(1, 4, 5, 2)).shape
-    torch.Size([1, 3, 4, 5])
-    """
-
-    def __init__(
-        self,
-        *,
-        padding_mode: str = "zeros",
-        align_corners: bool = False,
-        bank: Bank = None,
-        anti_aliasing: bool | None = None,
-        value_range: Range = None,
-    ) -> None:
-        super().__init__(Settings(bank, "edge", 0.0, anti_aliasing, value_range))
-        check_choice("padding_mode", padding_mode, tuple(PADDINGS))
-        self.padding_mode, self.align_corners = padding_mode, align_corners
-
-    def forward(self, input: Tensor, grid: Tensor) -> Tensor:  # noqa: A002 - torch's name
-        """Sample images, (N, C, H, W), at a grid, (N, rows, cols, 2)."""
-        return sampled_by_grid(
-            checked(input), grid, self._with_tables, self.padding_mode,
-            align_corners=self.align_corners,
-        )  # fmt: skip
-
-    def extra_repr(self) -> str:
-        """What the representation says."""
-        return (
-            f"padding_mode={self.padding_mode!r}, align_corners={self.align_corners}, "
-            f"bank={self.bank.name!r}"
-        )
+    mode = padding_border(padding_mode)
+    check_matrices(check_images(input), matrix)
+    options = FilterOptions(bank, mode, 0.0, anti_aliasing, value_range)
+    positions = matrix_positions(input, matrix, check_output_shape(dsize))
+    return warp(input, positions, options, options.own_bank)

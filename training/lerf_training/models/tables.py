@@ -1,98 +1,28 @@
-"""What is trained: tables, as a torch module made from a bank and turned back into one."""
+"""Tables as a torch module: made from a bank, trained entry by entry, turned back into a bank."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lerf_core.bank import KINDS, LOCAL_PLANE, LutBank, analytic_bank, table_name, two_stages
-from lerf_core.bank.patterns import QUARTER_TURNS
-from lerf_core.constants import ENTRY_BIAS, LOCAL_PLANE_BIAS
-from lerf_core.errors import InvalidArgumentError
-from lerf_training.models.settling import settle
-from lerf_training.operations.operations import (
-    StageReads,
-    limited,
-    read_tables,
-    rounded,
-    spread,
-    stage_values,
-    weighted_mean,
-)
+from lerf_core.backends.torch.straight_through import rounded
+from lerf_core.backends.torch.table_reads import stage_tables
+from lerf_core.bank import LutBank
+from lerf_core.constants import ENTRY_BIAS
+from lerf_training.models.staged_model import StagedModel
+from lerf_training.models.unvisited import fill_unvisited
+from lerf_training.operations.gradient_spreading import spread_gradient
+from lerf_training.operations.table_reads import read_tables
 
-__all__ = ["TableModel", "starting_bank"]
-
-# The start of tables that are trained: narrower than the analytic bank that ships, which
-# keeps ramps in place; training does that by itself. In 0..255.
-_START = {
-    "lerf-g": (127, 54, 54),
-    "lerf-l": (242,),
-    "lerf-p": (127, 54, 54, *[LOCAL_PLANE_BIAS] * len(LOCAL_PLANE)),
-}
-# By the published divisor, as many as the reads, a parameter reaches the ends of its range only
-# where all reads lie at the clip: almost a third of rho's entries end there. A smaller one lets
-# each read say more, in steps that are still below one of the parameter.
-_DIVISOR = 6
-# Of planes likewise: 3 does as well, 6 is 0.01 dB worse, 12 another 0.03 dB.
-_PLANE_DIVISOR = 4
+__all__ = ["TableModel"]
 
 
-def starting_bank(kind: str, *, interval: int = 32) -> LutBank:
-    """The bank that training begins with: an identity, then a fixed kernel.
-
-    Parameters
-    ----------
-    kind : {'lerf-g', 'lerf-l', 'lerf-p'}
-        LeRF-G starts as a Gaussian of sigma 0.21, LeRF-L as nearly a bilinear kernel, LeRF-P as
-        LeRF-G with level planes.
-    interval : {8, 16, 32, 64}, optional
-        Grey levels between two nodes of a table. Tables of twice the interval have about a
-        thirteenth of the bytes.
-
-    Returns
-    -------
-    LutBank
-        Of the published structure, but for the divisors of the last stage: half of the
-        published one for weights, a third for planes.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If the kind is not known.
-    """
-    if kind not in KINDS:
-        raise InvalidArgumentError(f"no kind {kind!r}; there are {', '.join(KINDS)}")
-    if interval not in (8, 16, 32, 64):
-        raise InvalidArgumentError(f"interval must be 8, 16, 32 or 64, got {interval!r}")
-    patterns, nodes = analytic_bank().patterns, 256 // interval + 1
-    stages = two_stages(KINDS[kind], tuple(patterns))
-    divisors = tuple(
-        _PLANE_DIVISOR if value in LOCAL_PLANE else _DIVISOR for value in stages[-1].values
-    )
-    last = replace(stages[-1], divisor=divisors)
-    start = np.array(_START[kind]) - last.bias
-    entries = np.rint(start * np.array(last.divisor) / last.reads).astype(np.int8)
-    # Four reads, one a turn, give a pattern's share of the level.
-    level = (np.arange(nodes) * interval // len(QUARTER_TURNS)).astype(np.int8)
-    tables = {
-        table_name(number, pattern, group): np.broadcast_to(start, (nodes,) * 4 + start.shape[-1:])
-        for number, stage, start in (
-            (1, stages[0], level[:, None, None, None, None]),
-            (2, last, entries),
-        )
-        for pattern in stage.patterns
-        for group in range(len(stage.rotation_groups))
-    }
-    return LutBank("start", KINDS[kind], interval, patterns, (stages[0], last), tables)
-
-
-class TableModel(nn.Module):
-    """The tables of a bank as parameters, read the way `lerf_core.backends.reference` reads them.
+class TableModel(StagedModel):
+    """The tables of a bank as parameters, read the way the reference reads them.
 
     Parameters
     ----------
@@ -108,27 +38,14 @@ class TableModel(nn.Module):
     -----
     Where the start leaves flat areas exactly as they are, so do the trained tables: the
     entries that flat areas read, those of four equal nodes, are held in the pre-filter and
-    in the residuals (slopes cancel there by themselves). Entries that
-    training visits seldom or never are treated by `lerf_training.models.settling` when a bank is made.
+    in the residuals (slopes cancel there by themselves). Entries that training visits seldom or
+    never are filled in when a bank is made (`lerf_training.models.unvisited`).
     """
 
     def __init__(self, bank: LutBank) -> None:
-        super().__init__()
-        self.template = bank
-        self.reads = [StageReads.of(bank, number) for number in range(len(bank.stages))]
-        self.keys = [
-            list(dict.fromkeys(read.table for read in bank.reads(number)))
-            for number in range(len(bank.stages))
-        ]
+        super().__init__(bank)
         self.tables = nn.ParameterList(
-            nn.Parameter(
-                torch.from_numpy(
-                    np.stack([bank.tables[key] for key in keys])
-                    .reshape(len(keys), bank.nodes**4, -1)
-                    .astype(np.float32)
-                )
-            )
-            for keys in self.keys
+            nn.Parameter(entries.float()) for entries in stage_tables(bank)
         )
         for number, tables in enumerate(self.tables):
             self.register_buffer(f"start{number}", tables.detach().clone(), persistent=False)
@@ -142,37 +59,12 @@ class TableModel(nn.Module):
         nodes = bank.nodes
         self._equal_nodes = torch.arange(nodes) * (nodes**3 + nodes**2 + nodes + 1)
 
-    def forward(self, low: Tensor, first: Tensor, offset: Tensor, *, twin: bool = False) -> Tensor:
-        """Values of points on low-resolution planes.
-
-        Parameters
-        ----------
-        low : Tensor, (batch, rows, cols)
-            Whole grey levels.
-        first, offset : Tensor, (batch, points, 2)
-            See `lerf_training.operations.operations.weighted_mean`.
-        twin : bool, optional
-            Use the plain torch operations.
-
-        Returns
-        -------
-        Tensor, (batch, points)
-            Grey levels; equal to the reference's up to float32 rounding of the mean.
-        """
-        feature, parameters = self.stages(low, twin=twin)
-        kind = self.template.kind
-        values = weighted_mean(kind.weighting, feature, parameters, first, offset, twin=twin)
-        return limited(values, low, first, twin=twin) if kind.has_local_planes else values
-
-    def stages(self, low: Tensor, *, twin: bool = False) -> tuple[Tensor, Tensor]:
-        """Feature (batch, rows, cols) and parameters (batch, rows, cols, values), in 0..255."""
-        plane = low
-        for spec, tables, reads in zip(self.template.stages, self.tables, self.reads, strict=True):
-            total = read_tables(plane, rounded(tables), reads, twin=twin)
-            values = stage_values(total, spec)
-            if spec is not self.template.stages[-1]:
-                plane = values[..., 0]
-        return plane, values
+    def read(
+        self, number: int, plane: Tensor, *, whole: bool = True, compiled: bool = True
+    ) -> Tensor:
+        """See `StagedModel.read`."""
+        tables = rounded(self.tables[number]) if whole else self.tables[number]
+        return read_tables(plane, tables, self.reads[number], compiled=compiled)
 
     def clip_entries(self) -> None:
         """Bring entries back into -127..127, and those of flat areas to where they are held."""
@@ -189,10 +81,10 @@ class TableModel(nn.Module):
             tables[:, self._equal_nodes, column] = start[:, self._equal_nodes, column]
 
     def spread_gradients(self, share: float) -> None:
-        """Let neighbouring entries move together; see `lerf_training.operations.operations.spread`."""
+        """Spread the gradients of all tables; see `lerf_training.operations.gradient_spreading`."""
         for tables in self.tables:
             if tables.grad is not None:
-                spread(tables.grad, self.template.nodes, share)
+                spread_gradient(tables.grad, self.template.nodes, share)
 
     def count_visits(self, steps: int) -> None:
         """Note which entries the last backward pass has used, on behalf of `steps` steps."""
@@ -201,28 +93,20 @@ class TableModel(nn.Module):
                 self.get_buffer(f"visits{number}").add_(tables.grad.any(-1), alpha=steps)
 
     def bank(self, name: str, training: Mapping[str, Any]) -> LutBank:
-        """The tables, rounded, as a bank."""
-        template = self.template
-        arrays = {}
-        shape = (template.nodes,) * 4
-        for number, (keys, tables) in enumerate(zip(self.keys, self.tables, strict=True)):
-            start, visits = self.get_buffer(f"start{number}"), self.get_buffer(f"visits{number}")
-            change = (tables.detach() - start).unflatten(1, shape)
-            settled = start + settle(change, visits.unflatten(1, shape)).flatten(1, 4)
-            if number in self._held:
-                self._hold(number, settled)
-            entries = torch.round(settled).clamp(-ENTRY_BIAS, ENTRY_BIAS).to(torch.int8)
-            for key, table in zip(keys, entries.cpu().numpy(), strict=True):
-                arrays[key] = table.reshape(template.tables[key].shape)
-        return LutBank(
-            name,
-            template.kind,
-            template.interval,
-            template.patterns,
-            template.stages,
-            arrays,
-            training,
+        """The tables, rounded, as a bank; entries that were never visited are filled in."""
+        return self.bank_of(
+            [self._filled(number) for number in range(len(self.names))], name, training
         )
+
+    def _filled(self, number: int) -> Tensor:
+        """Entries of a stage, those filled in that training has hardly visited."""
+        shape = (self.template.nodes,) * 4
+        start, visits = self.get_buffer(f"start{number}"), self.get_buffer(f"visits{number}")
+        change = (self.tables[number].detach() - start).unflatten(1, shape)
+        entries = start + fill_unvisited(change, visits.unflatten(1, shape)).flatten(1, 4)
+        if number in self._held:
+            self._hold(number, entries)
+        return entries
 
 
 def _keeps_constants(bank: LutBank, number: int) -> bool:

@@ -23,11 +23,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lerf_core.backends.torch.table_reads import stage_tables, stage_values
 from lerf_core.bank import LutBank
 from lerf_core.constants import ENTRY_BIAS
 from lerf_core.errors import InvalidArgumentError
-from lerf_training.models.networks import NetworkModel
-from lerf_training.operations.operations import read_tables, stage_values
+from lerf_training.models.networks import NODE_BATCH, NetworkModel
+from lerf_training.operations.table_reads import read_tables
 
 __all__ = [
     "Deviation",
@@ -36,11 +37,8 @@ __all__ = [
     "TransferReport",
     "ValueCost",
     "measure",
-    "sample",
     "transfer",
 ]
-
-_BATCH = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -124,7 +122,7 @@ class TransferCost:
         return asdict(self)
 
 
-# -- sampling -----------------------------------------------------------------------
+# -- tables of networks -------------------------------------------------------------
 
 
 def transfer(
@@ -132,7 +130,7 @@ def transfer(
     name: str,
     training: Mapping[str, Any],
     *,
-    batch: int = _BATCH,
+    batch: int = NODE_BATCH,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[LutBank, TransferReport]:
     """Evaluate networks at the nodes of their tables and round to 8 bits.
@@ -145,10 +143,8 @@ def transfer(
         Of the bank.
     training : mapping
         The bank's record of how it came to be; any JSON.
-    batch : int, optional
-        Nodes evaluated at once.
-    progress : callable, optional
-        Called with the nodes done and the nodes of all tables after each batch.
+    batch, progress : optional
+        As for `NetworkModel.sample`.
 
     Returns
     -------
@@ -167,90 +163,34 @@ def transfer(
 
     Examples
     --------
-    >>> from lerf_training.models.tables import starting_bank
+    >>> from lerf_training.models.starting_bank import starting_bank
     >>> bank, report = transfer(NetworkModel(starting_bank("lerf-l"), width=8), "mine", {})
     >>> bank, len(report.tables)
     (<LutBank 'mine': lerf-l, 0.8 MB>, 9)
     """
-    template = model.template
-    tables, rounding = {}, {}
-    entries_of = sample(model, batch=batch, progress=progress)
-    for keys, stage_entries in zip(model.keys, entries_of, strict=True):
-        for key, entries in zip(keys, stage_entries, strict=True):
-            whole = torch.round(entries)
-            change = _Differences.of(whole - entries).deviation
-            saturated = (whole.abs() == ENTRY_BIAS).double().mean().item()
-            rounding[key] = TableRounding(change.rms, change.max, saturated)
-            shape = (template.nodes,) * 4 + (-1,)
-            tables[key] = whole.to(torch.int8).cpu().numpy().reshape(shape)
-    bank = LutBank(
-        name,
-        template.kind,
-        template.interval,
-        template.patterns,
-        template.stages,
-        tables,
-        training,
-    )
-    return bank, TransferReport(rounding)
+    entries = model.sample(batch=batch, progress=progress)
+    rounding = {
+        table: _rounding(values)
+        for names, stage in zip(model.names, entries, strict=True)
+        for table, values in zip(names, stage, strict=True)
+    }
+    return model.bank_of(entries, name, training), TransferReport(rounding)
 
 
-def sample(
-    model: NetworkModel,
-    *,
-    batch: int = _BATCH,
-    progress: Callable[[int, int], None] | None = None,
-) -> list[Tensor]:
-    """Entries of networks at the nodes, unrounded.
-
-    Parameters
-    ----------
-    model, batch, progress
-        As of `transfer`.
-
-    Returns
-    -------
-    list of Tensor, (tables, nodes**4, values)
-        One for each stage, in the networks' dtype and on their device; what
-        `lerf_training.operations.operations.read_tables` takes. The last nodes, level 256, lie beyond every
-        image; networks are evaluated there as they are.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If the batch is not positive.
-    """
-    if batch < 1:
-        raise InvalidArgumentError(f"at least 1 node is evaluated at once, got {batch}")
-    like = next(model.parameters())
-    grid = _node_levels(model.template.interval)
-    total, done, stages = len(grid) * sum(map(len, model.keys)), 0, []
-    with torch.no_grad():
-        for networks in model.networks:
-            tables = []
-            for network in networks:
-                parts = []
-                for levels in grid.split(batch):
-                    parts.append(network(levels.to(like), whole=False))
-                    done += len(levels)
-                    if progress is not None:
-                        progress(done, total)
-                tables.append(torch.cat(parts))
-            stages.append(torch.stack(tables))
-    return stages
-
-
-def _node_levels(interval: int) -> Tensor:
-    """Grey levels of all nodes, (nodes**4, 4), the last axis fastest."""
-    axis = torch.arange(0, 256 + 1, interval)
-    return torch.cartesian_prod(axis, axis, axis, axis)
+def _rounding(entries: Tensor) -> TableRounding:
+    """What rounding changes of a table's entries (nodes**4, values)."""
+    whole = torch.round(entries)
+    change = _Differences()
+    change.add(whole - entries)
+    saturated = (whole.abs() == ENTRY_BIAS).double().mean().item()
+    return TableRounding(change.deviation.rms, change.deviation.max, saturated)
 
 
 # -- what it costs ------------------------------------------------------------------
 
 
 def measure(
-    model: NetworkModel, bank: LutBank, planes: npt.NDArray[np.uint8], *, batch: int = _BATCH
+    model: NetworkModel, bank: LutBank, planes: npt.NDArray[np.uint8], *, batch: int = NODE_BATCH
 ) -> TransferCost:
     """How far a transferred bank lies from its networks.
 
@@ -276,7 +216,7 @@ def measure(
 
     Examples
     --------
-    >>> from lerf_training.models.tables import starting_bank
+    >>> from lerf_training.models.starting_bank import starting_bank
     >>> model = NetworkModel(starting_bank("lerf-l"), width=8)
     >>> photograph = np.tile(np.arange(16, dtype=np.uint8), (1, 16, 1))
     >>> measure(model, model.bank("mine", {}), photograph).values["stage1.feature"].total.max
@@ -288,8 +228,8 @@ def measure(
         )
     _check_structure(model.template, bank)
     like = next(model.parameters())
-    sampled = sample(model, batch=batch)
-    tables = _float_tables(model, bank, like)
+    sampled = model.sample(batch=batch)
+    tables = [entries.to(like) for entries in stage_tables(bank)]
     costs = [[_Cost() for _ in stage.values] for stage in bank.stages]
     with torch.no_grad():
         for plane in planes:
@@ -311,16 +251,6 @@ def _check_structure(template: LutBank, bank: LutBank) -> None:
                 f"bank {bank.name!r} is not of these networks: its {attribute} is {got}, "
                 f"not {expected}"
             )
-
-
-def _float_tables(model: NetworkModel, bank: LutBank, like: Tensor) -> list[Tensor]:
-    """The bank's tables as `sample` gives the networks'."""
-    return [
-        torch.from_numpy(
-            np.stack([bank.tables[key].reshape(bank.nodes**4, -1) for key in keys])
-        ).to(like)
-        for keys in model.keys
-    ]
 
 
 def _add_plane(
@@ -353,12 +283,6 @@ class _Differences:
     count: int = 0
     squares: float = 0.0
     largest: float = 0.0
-
-    @classmethod
-    def of(cls, differences: Tensor) -> _Differences:
-        one = cls()
-        one.add(differences)
-        return one
 
     def add(self, differences: Tensor) -> None:
         self.count += differences.numel()

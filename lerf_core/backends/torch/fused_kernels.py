@@ -318,7 +318,7 @@ def grid_mean(
     Parameters
     ----------
     values : Tensor of float32, (planes, values, pixels)
-        See `_torch_reads.Sources`.
+        See `lerf_core.backends.torch.weighted_mean.pack`.
     axes : pairs of Tensor, (taps, size)
         Indices (int32) and offsets (float32) of rows, then of columns.
     shape : (int, int)

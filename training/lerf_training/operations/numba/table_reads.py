@@ -1,7 +1,7 @@
 """Table reads over a batch of planes, forward and backward, in numba.
 
-The same simplex interpolation as `lerf_core.backends.reference`, over float32 tables. A backward
-task owns one table (and, where tables are few, half of the batch), so that no two threads
+The same simplex interpolation as in `lerf_core.backends.reference`, over float32 tables. A
+backward task owns one table (and, where tables are few, half of the batch), so that no two threads
 ever add to the same gradient and sums have one order whatever the number of threads.
 """
 
@@ -55,24 +55,24 @@ def _walk(a, b, c, d, strides, shift):
 
 
 @cache
-def read_kernels(values, bits):
-    """Forward and backward kernels for tables of `values` values, ``2**bits`` levels a cell.
+def read_kernels(values):
+    """Forward and backward kernels for tables of `values` values.
 
-    Both numbers are constants of the compiled code: loops over values unroll. (Closures over
-    kernels would never be found in the cache; these are over numbers alone.)
+    The number is a constant of the compiled code: loops over values unroll. (Closures over
+    kernels would never be found in the cache; these are over a number alone.)
     """
-    cell = np.float32(1 << bits)
-    shift = np.uint32(bits)
 
     @njit(parallel=True, nogil=True, cache=True, error_model="numpy")
-    def forward(plane, tables, offsets, strides, columns, signs, out):
+    def forward(plane, tables, offsets, strides, columns, signs, shift, out):
         """Add the reads of every table to `out`.
 
-        plane: (batch, rows + 2 pad, cols + 2 pad) uint8; tables: (tables, nodes**4, values);
-        offsets: (tables, reads, 4, 2), from the padded plane's corner; columns and signs: (tables,
-        reads, values), which column of the table is each value (`lerf_core.bank.turned`); out:
-        (batch, rows, cols, values), in units of 1 / cell of an entry.
+        plane: (batch, rows + 2 pad, cols + 2 pad) of uint8 or uint32, in units; tables: (tables,
+        nodes**4, values); offsets: (tables, reads, 4, 2), from the padded plane's corner; columns
+        and signs: (tables, reads, values), which column of the table is each value
+        (`lerf_core.bank.turned`); shift: uint32, a cell spans ``2**shift`` units; out: (batch,
+        rows, cols, values), in units of 1 / cell of an entry.
         """
+        cell = np.float32(np.uint32(1) << shift)
         batch, rows, cols = out.shape[0], out.shape[1], out.shape[2]
         two = np.uint32(2)
         three = np.uint32(3)
@@ -114,24 +114,27 @@ def read_kernels(values, bits):
                                 )
 
     @njit(parallel=True, nogil=True, cache=True, error_model="numpy")
-    def backward(plane, tables, offsets, strides, columns, signs, grad, table_grad, plane_grad):
+    def backward(
+        plane, tables, offsets, strides, columns, signs, shift, grad, table_grad, plane_grad
+    ):
         """Add to the gradients of tables and plane; shapes as in `forward`.
 
-        grad: (batch, rows, cols, values); table_grad: (parts, tables, nodes**4, values);
+        grad: (batch, rows, cols, values); table_grad: (shares, tables, nodes**4, values);
         plane_grad: (tables, batch, padded rows, padded cols), or of no elements.
         """
+        cell = np.float32(np.uint32(1) << shift)
         batch, rows, cols = grad.shape[0], grad.shape[1], grad.shape[2]
         count = tables.shape[0]
-        parts = table_grad.shape[0]
+        shares = table_grad.shape[0]
         with_plane = plane_grad.shape[0] > 0
         two = np.uint32(2)
         three = np.uint32(3)
-        for job in prange(count * parts):
+        for job in prange(count * shares):
             t = job % count
-            part = job // count
+            share = job // count
             table = tables[t]
-            gradient = table_grad[part, t]
-            for n in range(batch * part // parts, batch * (part + 1) // parts):
+            gradient = table_grad[share, t]
+            for n in range(batch * share // shares, batch * (share + 1) // shares):
                 padded = plane[n]
                 slopes = plane_grad[t if with_plane else 0, n if with_plane else 0]
                 for y in range(rows):

@@ -1,4 +1,4 @@
-"""Entries that training saw seldom or never: what they are when a bank is saved.
+"""Entries that training visited seldom or never: what they are when a bank is saved.
 
 A photograph visits few of a table's entries: four neighbouring pixels are mostly alike. An
 entry that was seen a few times holds noise, one that never was its start, and both lie
@@ -18,7 +18,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["EVIDENCE", "settle"]
+__all__ = ["EVIDENCE", "fill_unvisited"]
 
 #: Visits that count as much as one neighbour.
 EVIDENCE = 16.0
@@ -26,8 +26,8 @@ _WEAK = 0.02
 _SWEEPS = 60
 
 
-def settle(change: Tensor, visits: Tensor, *, evidence: float = EVIDENCE) -> Tensor:
-    """Change of table entries as it is saved.
+def fill_unvisited(change: Tensor, visits: Tensor, *, evidence: float = EVIDENCE) -> Tensor:
+    """Change of table entries as it is saved: smoothed, and continued to unvisited ones.
 
     Parameters
     ----------
@@ -40,21 +40,21 @@ def settle(change: Tensor, visits: Tensor, *, evidence: float = EVIDENCE) -> Ten
 
     Returns
     -------
-    Tensor
+    Tensor, (tables, nodes, nodes, nodes, nodes, values)
         Like `change`.
     """
-    trust = visits[..., None] / evidence
-    neighbours = _sum_of_neighbours(torch.ones_like(trust))
-    total = trust + neighbours + _WEAK
-    pull = trust * change
-    # Jacobi sweeps; damped by the weak term and by the nodes that are well known.
-    settled = change * (visits > 0)[..., None]
+    weight = visits[..., None] / evidence
+    total = weight + _sum_of_neighbours(torch.ones_like(weight)) + _WEAK
+    pull = weight * change
+    # Jacobi sweeps; damped by the weak term and by the nodes of many visits.
+    filled = change * (visits > 0)[..., None]
     for _ in range(_SWEEPS):
-        settled = (pull + _sum_of_neighbours(settled)) / total
-    return settled
+        filled = (pull + _sum_of_neighbours(filled)) / total
+    return filled
 
 
 def _sum_of_neighbours(values: Tensor) -> Tensor:
+    """Sum over the neighbours along the four axes of nodes; shape of `values`."""
     total = torch.zeros_like(values)
     for axis in range(1, 5):
         length = values.shape[axis] - 1

@@ -1,0 +1,100 @@
+"""Between values of torch images and the tables' grey levels: `lerf_core.pixels` on tensors."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from lerf_core.backends.torch.straight_through import rounded
+from lerf_core.bank.model import LutBank
+from lerf_core.constants import DEEP_CELL_BITS, LEVELS
+from lerf_core.pixels.channels import FILL_STEPS
+
+__all__ = ["GreyLevels", "ValueRange", "from_grey", "value_range_of"]
+
+#: Values at grey levels 0 and 255; None: those of the dtype.
+ValueRange = tuple[float, float] | None
+# Floats this many value ranges away from 0 count as infinite.
+_LARGEST = 1e30
+
+
+def value_range_of(dtype: torch.dtype, value_range: ValueRange) -> tuple[float, float]:
+    """The range that is given, or the dtype's own: (0, 255) for uint8, (0, 1) for floats."""
+    if value_range is not None:
+        return value_range
+    return (0.0, float(LEVELS)) if dtype == torch.uint8 else (0.0, 1.0)
+
+
+class GreyLevels(NamedTuple):
+    """Planes of an image in the tables' grey levels.
+
+    Attributes
+    ----------
+    grey : Tensor of float32, (planes, rows, cols)
+        Unclipped.
+    whole : Tensor of float32, (planes, rows, cols)
+        What indexes the tables: whole units in 0..255.
+    remainder : Tensor of float32, (planes, rows, cols), or None
+        What these cannot say; added to the feature.
+    units : int
+        Units a grey level.
+    validity : Tensor of bool, (planes, rows, cols), or None
+        Where values are not missing; None: everywhere.
+    """
+
+    grey: Tensor
+    whole: Tensor
+    remainder: Tensor | None
+    units: int
+    validity: Tensor | None = None
+
+    @classmethod
+    def of(cls, planes: Tensor, value_range: ValueRange, bank: LutBank) -> GreyLevels:
+        """Levels of planes; bytes without a range of their own are levels as they stand."""
+        low, high = value_range_of(planes.dtype, value_range)
+        if planes.dtype == torch.uint8 and (low, high) == (0, LEVELS):
+            grey = planes.float()
+            return cls(grey, grey, None, 1)
+        validity = None
+        if planes.is_floating_point():
+            planes, validity = _filled(planes, low, high, bank)
+        units = (1 << DEEP_CELL_BITS) // bank.interval
+        grey = (planes.double() - low) * (LEVELS / (high - low))
+        exact = rounded(grey.clamp(0, LEVELS) * units) / units
+        return cls(grey.float(), exact.float(), (grey - exact).float(), units, validity)
+
+
+def _filled(planes: Tensor, low: float, high: float, bank: LutBank) -> tuple[Tensor, Tensor | None]:
+    """Grow valid values into missing ones, as `lerf_core.pixels`; validity None: all are valid."""
+    farthest = min(_LARGEST * (high - low), torch.finfo(planes.dtype).max)
+    validity = planes.detach().abs() <= farthest
+    if bool(validity.all()):
+        return planes, None
+    value = torch.where(validity, planes, planes.new_full((), low)).double()[:, None]
+    filled = validity[:, None]
+    for _ in range(FILL_STEPS * bank.reach * len(bank.stages)):
+        count = _sum_around(filled.double())
+        grown = ~filled & (count > 0.5)
+        value = torch.where(grown, _sum_around(value * filled) / count.clamp(min=1), value)
+        filled = filled | grown
+    return value[:, 0], validity
+
+
+def _sum_around(planes: Tensor) -> Tensor:
+    total: Tensor = functional.avg_pool2d(planes, 3, 1, 1, divisor_override=1)
+    return total
+
+
+def from_grey(grey: Tensor, dtype: torch.dtype, value_range: ValueRange) -> Tensor:
+    """Values of a dtype from grey levels; bytes rounded and clipped."""
+    if dtype == torch.float64:
+        grey = grey.double()
+    low, high = value_range_of(dtype, value_range)
+    if (low, high) != (0, LEVELS):
+        grey = grey * ((high - low) / LEVELS) + low
+    if dtype == torch.uint8:
+        grey = torch.round(grey).clamp(0, LEVELS)
+    return grey.to(dtype)

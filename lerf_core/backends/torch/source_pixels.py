@@ -1,0 +1,95 @@
+"""From grey levels to what the weighted mean needs of every source pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from lerf_core.backends.known_stages import constant_values, is_identity
+from lerf_core.backends.torch.fused import fused_kernels, fused_stage
+from lerf_core.backends.torch.levels import GreyLevels
+from lerf_core.backends.torch.overshoot_bounds import Bounds, overshoot_bounds
+from lerf_core.backends.torch.table_reads import StageReads, read_tables, stage_values
+from lerf_core.backends.torch.weighted_mean import pack
+from lerf_core.bank.model import LutBank
+
+__all__ = ["SourcePixels", "read_source_pixels"]
+
+#: A function like `lerf_core.backends.torch.table_reads.read_tables`.
+TableReader = Callable[..., Tensor]
+
+
+class SourcePixels(NamedTuple):
+    """What the weighted mean needs of every source pixel.
+
+    Attributes
+    ----------
+    packed : Tensor of float32, (planes, values, rows, cols)
+        See `lerf_core.backends.torch.weighted_mean.pack`.
+    bounds : (Tensor, Tensor) or None
+        Overshoot bounds, (planes, rows + 1, cols + 1) each; None: pixels are no local planes.
+    validity : Tensor of bool, (planes, rows, cols), or None
+        Where values are not missing; None: everywhere.
+    """
+
+    packed: Tensor
+    bounds: Bounds | None
+    validity: Tensor | None
+
+
+def read_source_pixels(
+    levels: GreyLevels,
+    bank: LutBank,
+    tables: Sequence[Tensor],
+    *,
+    reader: TableReader = read_tables,
+) -> SourcePixels:
+    """Read all stages of a bank.
+
+    Parameters
+    ----------
+    levels : GreyLevels
+        Of the planes.
+    bank : LutBank
+        Whose stages are read.
+    tables : sequence of Tensor
+        Its `table_reads.stage_tables`, on the planes' device.
+    reader : callable, optional
+        Reads tables where no kernels for the device do.
+    """
+    plane, last = levels.whole, len(bank.stages) - 1
+    for number in range(last):
+        if not _is_identity(bank, number):
+            plane = _stage(plane, bank, number, tables[number], levels.units, reader)[..., 0]
+    constants = _constant_values(bank, last, (levels.units * bank.interval).bit_length() - 1)
+    if constants is None:
+        values = _stage(plane, bank, last, tables[last], levels.units, reader)
+        parameters: Sequence[Any] = values.unbind(-1)
+    else:
+        parameters = [torch.full_like(plane, float(value) / levels.units) for value in constants]
+    if levels.remainder is not None:
+        plane = plane + levels.remainder
+    packed = pack(plane, parameters, bank.kind.weighting)
+    bounds = overshoot_bounds(levels.grey) if bank.kind.has_local_planes else None
+    return SourcePixels(packed, bounds, levels.validity)
+
+
+def _stage(
+    plane: Tensor, bank: LutBank, number: int, tables: Tensor, units: int, reader: TableReader
+) -> Tensor:
+    """Values (planes, rows, cols, values) of a stage in grey levels."""
+    kernels = fused_kernels(plane.device)
+    if kernels is not None:
+        return fused_stage(plane, bank, number, tables, units, kernels)
+    total = reader(plane, tables.float(), _reads(bank, number), units=units)
+    return stage_values(total, bank.stages[number], units=units)
+
+
+# Kept, because every call asks for them.
+_reads = lru_cache(maxsize=32)(StageReads.of)
+_is_identity = lru_cache(maxsize=32)(is_identity)
+_constant_values = lru_cache(maxsize=32)(constant_values)

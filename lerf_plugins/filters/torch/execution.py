@@ -1,0 +1,90 @@
+"""Which backend works on images, how many of them at a time, and what it needs of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lerf_core.backends.torch.levels import GreyLevels
+from lerf_core.backends.torch.source_pixels import SourcePixels, read_source_pixels
+from lerf_core.backends.torch.table_reads import read_tables
+from lerf_core.bank import LutBank
+from lerf_core.sampling.windows import Window
+from lerf_plugins.filters.torch.options import FilterOptions
+
+__all__ = [
+    "as_array",
+    "at_a_time",
+    "is_compiled",
+    "source_pixels",
+    "wants_gradient",
+]
+
+# Pixels, of source or result, that are worked on at a time: some forty values each live at once.
+CHUNK = 1 << 24
+# The same on the CPU, where caches are small.
+CPU_CHUNK = 1 << 20
+# A launch of a kernel takes no more.
+_MOST_PLANES = 65535
+
+
+def wants_gradient(*tensors: Tensor) -> bool:
+    """Whether a result of these tensors is to be differentiable."""
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+
+
+def is_compiled(images: Tensor, *others: Tensor) -> bool:
+    """Whether lerf_core's compiled backend does the work: on the CPU, without gradients."""
+    return images.device.type == "cpu" and not (
+        images.is_floating_point() and wants_gradient(images, *others)
+    )
+
+
+def as_array(images: Tensor) -> Any:
+    """Images on the CPU as an array, of a dtype that numpy has."""
+    images = images.detach()
+    halves = images.dtype in {torch.float16, torch.bfloat16}
+    return (images.float() if halves else images).numpy()
+
+
+def at_a_time(images: Tensor, pixels: int) -> int:
+    """How many planes or images of `pixels` pixels each are worked on together."""
+    chunk = CPU_CHUNK if images.device.type == "cpu" else CHUNK
+    return min(max(1, chunk // pixels), _MOST_PLANES)
+
+
+def source_pixels(
+    planes: Tensor, options: FilterOptions, bank: LutBank, windows: Sequence[Window]
+) -> SourcePixels:
+    """Read the tables of planes (count, rows, cols), extended by the border mode.
+
+    Parameters
+    ----------
+    planes : Tensor
+        In the images' values.
+    options : FilterOptions
+    bank : LutBank
+        The one that is used.
+    windows : (Window, Window)
+        What of the planes' rows and columns is read.
+    """
+    for axis, window in enumerate(windows, 1):
+        if not window.is_whole:
+            index = torch.from_numpy(window.sources(options.mode)).to(planes.device)
+            planes = planes.index_select(axis, index)
+    levels = GreyLevels.of(planes, options.value_range, bank)
+    tables = options.tables(bank, planes.device)
+    return read_source_pixels(levels, bank, tables, reader=_table_reader(planes))
+
+
+def _table_reader(planes: Tensor) -> Any:
+    """What reads tables where no Triton kernels do."""
+    if planes.device.type == "cpu" and wants_gradient(planes):
+        # Training's reads are compiled both ways.
+        from lerf_training.operations import table_reads
+
+        return table_reads.read_tables
+    return read_tables

@@ -1,0 +1,188 @@
+"""The filters as modules: their tables move with them and are part of their state."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from lerf_core.backends.torch.levels import ValueRange
+from lerf_core.backends.torch.table_reads import stage_tables, table_names
+from lerf_core.bank import LutBank
+from lerf_core.bank.loading import load_bank
+from lerf_core.errors import BankError
+from lerf_plugins.filters.torch.functions import sample_by_grid
+from lerf_plugins.filters.torch.options import (
+    Bank,
+    Factor,
+    FilterOptions,
+    Size,
+    check_images,
+    check_one_size,
+    output_size,
+    padding_border,
+)
+from lerf_plugins.filters.torch.resizing import resize
+
+__all__ = ["GridSample", "Interpolate"]
+
+
+class _Filter(nn.Module):
+    """A bank's tables as buffers, and the options that go with them."""
+
+    def __init__(self, options: FilterOptions) -> None:
+        super().__init__()
+        self.options = options
+        self.bank = load_bank(options.bank)
+        for number, tables in enumerate(stage_tables(self.bank)):
+            self.register_buffer(f"stage{number + 1}", tables)
+        self.register_load_state_dict_post_hook(_read_back)
+
+    @property
+    def _with_tables(self) -> FilterOptions:
+        """The options, with the tables where the module is."""
+        tables = tuple(self.get_buffer(f"stage{n + 1}") for n in range(len(self.bank.stages)))
+        named = None if self.options.bank is None else self.bank
+        return replace(self.options, bank=named, own=(self.bank, tables))
+
+    def get_extra_state(self) -> str:
+        """What the tables mean, as text: a part of the state."""
+        return _meaning(self.bank)
+
+    def set_extra_state(self, state: str) -> None:
+        """Refuse tables that mean something else.
+
+        Raises
+        ------
+        BankError
+            If the state is that of a bank of other structure.
+        """
+        if state != _meaning(self.bank):
+            raise BankError(f"the state is of a bank of another structure: {state!r}")
+
+
+def _meaning(bank: LutBank) -> str:
+    structure = (bank.kind.name, bank.interval, sorted(bank.patterns.items()), bank.stages)
+    return " ".join(map(repr, structure))
+
+
+def _read_back(module: Any, _: Any) -> None:
+    """Make the bank anew of tables that were loaded."""
+    bank, tables = module.bank, {}
+    for number in range(len(bank.stages)):
+        entries = module.get_buffer(f"stage{number + 1}").cpu().numpy()
+        for name, table in zip(table_names(bank, number), entries, strict=True):
+            tables[name] = table.reshape(bank.tables[name].shape)
+    if all(np.array_equal(bank.tables[name], table) for name, table in tables.items()):
+        return
+    structure = (bank.kind, bank.interval, bank.patterns, bank.stages)
+    module.bank = LutBank(bank.name, *structure, tables)
+
+
+class Interpolate(_Filter):
+    """`interpolate` as a module, beside `torch.nn.Upsample`.
+
+    Parameters
+    ----------
+    size, scale_factor
+        As for `interpolate`, and so are the options.
+
+    Attributes
+    ----------
+    bank : LutBank
+        Its tables are buffers, int8: they move with the module and are part of its state.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an argument cannot be used.
+
+    Examples
+    --------
+    >>> import torch
+    >>> enlarge = Interpolate(scale_factor=2, bank="lerf-g")
+    >>> enlarge
+    Interpolate(scale_factor=2, bank='lerf-g', mode='edge')
+    >>> enlarge(torch.rand(1, 3, 8, 9)).shape
+    torch.Size([1, 3, 16, 18])
+    """
+
+    def __init__(
+        self,
+        size: Size = None,
+        scale_factor: Factor = None,
+        *,
+        bank: Bank = None,
+        mode: str = "edge",
+        cval: float = 0.0,
+        align_corners: bool | None = None,
+        recompute_scale_factor: bool | None = None,
+        anti_aliasing: bool | None = None,
+        value_range: ValueRange = None,
+    ) -> None:
+        super().__init__(FilterOptions(bank, mode, cval, anti_aliasing, value_range))
+        self.size, self.scale_factor = size, scale_factor
+        self.align_corners = bool(align_corners)
+        self.recompute_scale_factor = recompute_scale_factor
+        check_one_size(size, scale_factor)
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        """Resize images, (N, C, H, W)."""
+        size = output_size(
+            check_images(input), self.size, self.scale_factor, self.recompute_scale_factor
+        )
+        return resize(input, size, self._with_tables, align_corners=self.align_corners)
+
+    def extra_repr(self) -> str:
+        """What the representation says."""
+        target = f"size={self.size}" if self.size else f"scale_factor={self.scale_factor}"
+        aligned = ", align_corners=True" if self.align_corners else ""
+        return f"{target}, bank={self.bank.name!r}, mode={self.options.mode!r}{aligned}"
+
+
+class GridSample(_Filter):
+    """`grid_sample` as a module.
+
+    Parameters
+    ----------
+    padding_mode, align_corners, bank, anti_aliasing, value_range
+        As for `grid_sample`.
+
+    Attributes
+    ----------
+    bank : LutBank
+        As for `Interpolate`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> sample = GridSample(padding_mode="border")
+    >>> sample(torch.rand(1, 3, 8, 8), torch.zeros(1, 4, 5, 2)).shape
+    torch.Size([1, 3, 4, 5])
+    """
+
+    def __init__(
+        self,
+        *,
+        padding_mode: str = "zeros",
+        align_corners: bool = False,
+        bank: Bank = None,
+        anti_aliasing: bool | None = None,
+        value_range: ValueRange = None,
+    ) -> None:
+        mode = padding_border(padding_mode, align_corners=align_corners)
+        super().__init__(FilterOptions(bank, mode, 0.0, anti_aliasing, value_range))
+        self.padding_mode, self.align_corners = padding_mode, align_corners
+
+    def forward(self, input: Tensor, grid: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        """Sample images, (N, C, H, W), at a grid, (N, rows, cols, 2)."""
+        return sample_by_grid(input, grid, self._with_tables, align_corners=self.align_corners)
+
+    def extra_repr(self) -> str:
+        """What the representation says."""
+        return (
+            f"padding_mode={self.padding_mode!r}, align_corners={self.align_corners}, "
+            f"bank={self.bank.name!r}"
+        )

@@ -1,0 +1,204 @@
+"""Options of the filters, and the checks of what they are given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lerf_core.backends.torch.levels import ValueRange
+from lerf_core.backends.torch.table_reads import stage_tables
+from lerf_core.bank import LutBank
+from lerf_core.bank.loading import load_bank
+from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+from lerf_core.execution.plan import DEFAULTS
+from lerf_core.options import Options
+from lerf_core.validation import (
+    check_choice,
+    check_number,
+    check_output_shape,
+    check_scale,
+    check_value_range,
+)
+
+__all__ = [
+    "PADDINGS",
+    "Bank",
+    "Factor",
+    "FilterOptions",
+    "Size",
+    "check_grid",
+    "check_images",
+    "check_matrices",
+    "check_one_size",
+    "numpy_dtype",
+    "output_size",
+    "padding_border",
+]
+
+Bank = LutBank | str | None
+Size = int | Sequence[int] | None
+Factor = float | Sequence[float] | None
+
+#: Modes of lerf_core by the names of torch, without and with align_corners.
+PADDINGS = {
+    "zeros": ("constant", "constant"),
+    "border": ("edge", "edge"),
+    "reflection": ("symmetric", "reflect"),
+}
+# Dtypes of images, and what they are computed as.
+_DTYPES = {
+    torch.uint8: np.uint8,
+    torch.float16: np.float32,
+    torch.bfloat16: np.float32,
+    torch.float32: np.float32,
+    torch.float64: np.float64,
+}
+
+
+@dataclass(frozen=True)
+class FilterOptions:
+    """What all filters share.
+
+    Attributes
+    ----------
+    bank, mode, cval, anti_aliasing, value_range
+        As for `lerf_core.resize`.
+    own : (LutBank, tuple of Tensor) or None
+        A module's bank, with its tables as `stage_tables` has them.
+    """
+
+    bank: Bank = None
+    mode: str = "edge"
+    cval: float = 0.0
+    anti_aliasing: bool | None = None
+    value_range: ValueRange = None
+    own: tuple[LutBank, tuple[Tensor, ...]] | None = None
+
+    def __post_init__(self) -> None:
+        self.for_bank(load_bank(self.bank))
+        if self.value_range is not None:
+            check_value_range(self.value_range, np.dtype(np.float32))
+        if not math.isfinite(check_number("cval", self.cval)):
+            raise InvalidArgumentError(f"cval must be finite, got {self.cval!r}")
+
+    @property
+    def own_bank(self) -> LutBank:
+        """The bank that is named, or the default one; a module's is its own."""
+        return self.own[0] if self.own else load_bank(self.bank)
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """Keywords of lerf_core's functions, for images (N, C, H, W)."""
+        return {
+            "mode": self.mode,
+            "cval": self.cval,
+            "anti_aliasing": self.anti_aliasing,
+            "value_range": self.value_range,
+            "channel_axis": 1,
+            "alpha": "separate",
+        }
+
+    def for_bank(self, bank: LutBank) -> Options:
+        """Return lerf_core's options."""
+        return Options(bank=bank, **(DEFAULTS | self.keywords))
+
+    def with_mode(self, mode: str) -> FilterOptions:
+        """Return the options with another border mode."""
+        return replace(self, mode=mode)
+
+    def tables(self, bank: LutBank, device: torch.device) -> tuple[Tensor, ...]:
+        """Return the tables of the bank that is used, on a device."""
+        if self.own is not None and self.own[0] is bank and self.own[1][0].device == device:
+            return self.own[1]
+        return _tables_on(bank, device)
+
+
+@lru_cache(maxsize=16)
+def _tables_on(bank: LutBank, device: torch.device) -> tuple[Tensor, ...]:
+    return tuple(tables.to(device) for tables in stage_tables(bank))
+
+
+def check_images(images: Tensor) -> Tensor:
+    """Return images that can be resampled, (N, C, H, W), or raise."""
+    if not isinstance(images, torch.Tensor):
+        raise InvalidTypeError(f"input must be a tensor, got {type(images).__name__}")
+    if images.dtype not in _DTYPES:
+        names = ", ".join(str(dtype).removeprefix("torch.") for dtype in _DTYPES)
+        raise InvalidTypeError(f"input must be one of {names}, got {images.dtype}")
+    if images.ndim != 4 or 0 in images.shape[2:]:
+        raise InvalidArgumentError(
+            f"input must be (N, C, H, W) with pixels, got shape {tuple(images.shape)}"
+        )
+    return images
+
+
+def numpy_dtype(images: Tensor) -> np.dtype[Any]:
+    """The dtype that images are computed as."""
+    return np.dtype(_DTYPES[images.dtype])
+
+
+def check_one_size(size: Size, scale_factor: Factor) -> None:
+    """Raise unless one of the two is given."""
+    if (size is None) == (scale_factor is None):
+        raise InvalidArgumentError(
+            f"give either size or scale_factor, got {size!r} and {scale_factor!r}"
+        )
+
+
+def output_size(
+    images: Tensor, size: Size, scale_factor: Factor, recompute: bool | None
+) -> tuple[int, int]:
+    """Rows and columns of a result."""
+    check_one_size(size, scale_factor)
+    if size is not None:
+        if recompute:
+            raise InvalidArgumentError(
+                f"recompute_scale_factor needs a scale_factor, got size {size}"
+            )
+        return check_output_shape((size, size) if isinstance(size, int) else size)
+    factors = check_scale(scale_factor)
+    exact = [side * factor for side, factor in zip(images.shape[2:], factors, strict=True)]
+    rows, cols = (math.floor(side) for side in exact)
+    if recompute is False and [rows, cols] != exact:
+        raise InvalidArgumentError(
+            f"recompute_scale_factor=False needs whole sizes, got {scale_factor!r} of "
+            f"{tuple(images.shape[2:])}: {exact}"
+        )
+    if not (rows and cols):
+        raise InvalidArgumentError(
+            f"scale_factor {scale_factor!r} leaves nothing of {tuple(images.shape[2:])} pixels"
+        )
+    return check_output_shape((rows, cols))
+
+
+def padding_border(padding_mode: str, *, align_corners: bool = False) -> str:
+    """The mode of lerf_core that one of torch's padding modes means."""
+    check_choice("padding_mode", padding_mode, tuple(PADDINGS))
+    return PADDINGS[padding_mode][align_corners]
+
+
+def check_grid(images: Tensor, grid: Tensor) -> None:
+    """Raise unless a grid (N, rows, cols, 2) goes with images."""
+    if not isinstance(grid, torch.Tensor) or not grid.is_floating_point():
+        got = getattr(grid, "dtype", type(grid).__name__)
+        raise InvalidTypeError(f"grid must be a tensor of floats, got {got}")
+    if grid.ndim != 4 or grid.shape[3] != 2 or 0 in grid.shape[1:] or len(grid) != len(images):
+        raise InvalidArgumentError(
+            f"grid must be ({len(images)}, rows, cols, 2), got shape {tuple(grid.shape)}"
+        )
+    if grid.device != images.device:
+        raise InvalidArgumentError(f"grid is on {grid.device}, input on {images.device}")
+
+
+def check_matrices(images: Tensor, matrix: Tensor) -> None:
+    """Raise unless matrices (N, 3, 3) go with images."""
+    if not isinstance(matrix, torch.Tensor) or matrix.shape != (len(images), 3, 3):
+        shape = tuple(getattr(matrix, "shape", ()))
+        raise InvalidArgumentError(f"matrix must be ({len(images)}, 3, 3), got shape {shape}")

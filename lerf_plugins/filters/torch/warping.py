@@ -1,0 +1,146 @@
+"""Warping of checked images, (N, C, H, W), at source positions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import lerf_core
+from lerf_core.backends.torch.coordinates import coverage, filter_scale, fold_coordinates
+from lerf_core.backends.torch.fused import fused_kernels
+from lerf_core.backends.torch.levels import from_grey
+from lerf_core.backends.torch.taps import PointTaps
+from lerf_core.backends.torch.weighted_mean import weighted_mean
+from lerf_core.bank import LutBank
+from lerf_core.constants import LEVELS
+from lerf_core.sampling.windows import Window
+from lerf_plugins.filters.torch import execution
+from lerf_plugins.filters.torch.options import FilterOptions
+from lerf_plugins.filters.torch.positions import SourcePositions
+
+__all__ = ["warp"]
+
+# Pixels by which an image is extended for warps that reflect.
+_MARGIN = 32
+
+
+def warp(
+    images: Tensor, positions: SourcePositions, options: FilterOptions, bank: LutBank
+) -> Tensor:
+    """Sample images at positions; results are (N, C, rows, cols)."""
+    if images.numel() == 0:
+        return images.new_empty((*images.shape[:2], *positions.size))
+    if execution.is_compiled(images, positions.row, positions.col):
+        keywords = options.keywords | {"channel_axis": 0, "threads": torch.get_num_threads()}
+        results = [
+            lerf_core.warp(
+                image, positions.inverse_map(number), output_shape=positions.size, bank=bank,
+                **keywords,
+            )
+            for number, image in enumerate(execution.as_array(images))
+        ]  # fmt: skip
+        return torch.from_numpy(np.stack(results)).to(images.dtype)
+    pixels = images.shape[1] * max(math.prod(images.shape[2:]), math.prod(positions.size))
+    step = execution.at_a_time(images, pixels)
+    with torch.autocast(images.device.type, enabled=False):
+        parts = [
+            _warp_by_torch(images, positions, slice(first, first + step), options, bank)
+            for first in range(0, len(images), step)
+        ]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _warp_by_torch(
+    images: Tensor,
+    positions: SourcePositions,
+    numbers: slice,
+    options: FilterOptions,
+    bank: LutBank,
+) -> Tensor:
+    """Warp some of the images, that fit into memory."""
+    images, size = images[numbers], (images.shape[2], images.shape[3])
+    ends = (positions.row[numbers], positions.col[numbers])
+    footprints = [
+        torch.where(footprint[numbers].isfinite(), footprint[numbers], 1.0)
+        for footprint in positions.footprints
+    ]
+    nowhere = ~(ends[0].isfinite() & ends[1].isfinite())
+    ends = (ends[0].masked_fill(nowhere, 0.0), ends[1].masked_fill(nowhere, 0.0))
+    covered = (~nowhere).double()
+    if options.mode == "constant":
+        for end, side, footprint in zip(ends, size, footprints, strict=True):
+            covered = covered * coverage(end, side, footprint)
+    core_options = options.for_bank(bank)
+    scales = [
+        filter_scale(footprint, side) if core_options.smooth else torch.ones_like(footprint)
+        for footprint, side in zip(footprints, size, strict=True)
+    ]
+    margin = 0 if options.mode in {"edge", "constant"} else _MARGIN + core_options.reach
+    row, col = (
+        fold_coordinates(end, side, options.mode, scale) + margin
+        for end, side, scale in zip(ends, size, scales, strict=True)
+    )
+    windows = [Window.whole(side, margin) for side in size]
+    grey = _sample(images, row, col, scales, options, bank, windows)
+    value = from_grey(grey, images.dtype, options.value_range)
+    return _blend_border(value, covered[:, None], options.cval)
+
+
+def _sample(
+    images: Tensor,
+    row: Tensor,
+    col: Tensor,
+    filter_scales: Sequence[Tensor],
+    options: FilterOptions,
+    bank: LutBank,
+    windows: Sequence[Window],
+) -> Tensor:
+    """Weighted means (N, C, rows, cols) in grey levels, at positions (N, rows, cols)."""
+    count, channels = images.shape[:2]
+    source = execution.source_pixels(images.flatten(0, 1), options, bank, windows)
+    packed, validity, bounds = source.packed, source.validity, source.bounds
+    packed = _by_channel(packed, count)
+    validity = None if validity is None else _by_channel(validity, count)
+    if bounds is not None:
+        bounds = (_by_channel(bounds[0], count), _by_channel(bounds[1], count))
+    shape = (len(windows[0]), len(windows[1]))
+    start = torch.arange(count, device=images.device)[:, None, None] * math.prod(shape)
+    taps = PointTaps(
+        row.flatten(), col.flatten(), [scale.flatten() for scale in filter_scales],
+        start.expand_as(row).flatten(), shape,
+    )  # fmt: skip
+    # Triton's kernels take points of any number of taps.
+    fused = validity is None and fused_kernels(images.device) is not None
+    alike = fused and not execution.wants_gradient(packed, row, col)
+    groups = [None] if alike else taps.groups()
+    means = [
+        weighted_mean(
+            packed, bank.kind.weighting, taps if points is None else taps.chosen(points),
+            validity=validity, bounds=bounds,
+        )
+        for points in groups
+    ]  # fmt: skip
+    mean = means[0]
+    if groups[0] is not None:
+        order = torch.cat([points for points in groups if points is not None])
+        mean = torch.cat(means, 1)[:, torch.argsort(order)]
+    return mean.view(channels, count, *row.shape[1:]).transpose(0, 1)
+
+
+def _by_channel(planes: Tensor, count: int) -> Tensor:
+    """Make (N * C, ..., rows, cols) of `count` images into (C, ..., N * rows * cols)."""
+    return planes.unflatten(0, (count, -1)).movedim(0, -3).flatten(-3)
+
+
+def _blend_border(value: Tensor, covered: Tensor, cval: float) -> Tensor:
+    """Blend with the constant where less than all of an output pixel's footprint is covered."""
+    if value.dtype == torch.uint8:
+        blended = value.double() * covered + cval * (1 - covered)
+        return torch.round(blended).clamp(0, LEVELS).to(torch.uint8)
+    share = covered.to(torch.float64 if value.dtype == torch.float64 else torch.float32)
+    shown = torch.where(share > 0, value * share, 0.0)
+    return (shown + cval * (1 - share)).to(value.dtype)

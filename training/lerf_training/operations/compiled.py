@@ -1,0 +1,13 @@
+"""Which tensors the compiled kernels serve."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["serves"]
+
+
+def serves(*tensors: Tensor) -> bool:
+    """Whether kernels take these tensors: float32 on the CPU."""
+    return all(one.device.type == "cpu" and one.dtype == torch.float32 for one in tensors)
