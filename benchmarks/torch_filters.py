@@ -21,10 +21,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lerf_core.backends.torch import grids as _torch_grids
-from lerf_core.backends.torch import image_reads as _torch_reads
+from lerf_core.backends.torch import fused
 from lerf_plugins.filters.torch import GridSample, Interpolate
-from lerf_plugins.filters.torch import images as _torch_images
 
 # Forward: the right side leans back, a little turned.
 HOMOGRAPHY = ((0.9, 0.12, 0.02), (-0.1, 0.95, 0.03), (0.12, 0.05, 1.0))
@@ -143,8 +141,7 @@ def main() -> None:
     arguments = parser.parse_args()
     device = arguments.device
     if arguments.plain:
-        for module in (_torch_reads, _torch_grids, _torch_images):
-            module.fused_kernels = lambda _: None
+        fused.triton_kernels = lambda: None
     named = torch.cuda.get_device_name() if device.startswith("cuda") else platform.machine()
     print(f"{named}, torch {torch.__version__}, {torch.get_num_threads()} threads")
     for bank in arguments.banks:

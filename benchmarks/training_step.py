@@ -26,12 +26,13 @@ import torch
 from imageio.v3 import imread, imwrite
 from lerf_training.data.patches import PatchOptions, PatchSource
 from lerf_training.data.photographs import scan
-from lerf_training.models.tables import TableModel, starting_bank
+from lerf_training.models.starting_bank import starting_bank
+from lerf_training.models.tables import TableModel
 
 PHOTO = Path(__file__).resolve().parents[1] / "examples" / "photos" / "coffee.jpg"
 
 
-def make_step(kind: str, batch: int, *, twin: bool) -> Callable[[], None]:
+def make_step(kind: str, batch: int, *, compiled: bool) -> Callable[[], None]:
     """One training step on one batch of samples."""
     with tempfile.TemporaryDirectory() as folder:
         # Twice as large, so that patches of every scale fit.
@@ -45,7 +46,7 @@ def make_step(kind: str, batch: int, *, twin: bool) -> Callable[[], None]:
     optimizer = torch.optim.Adam(model.parameters(), lr=1.0, fused=True)
 
     def step() -> None:
-        loss = ((model(low.float(), first, offset, twin=twin) - target) ** 2).mean()
+        loss = ((model(low.float(), first, offset, compiled=compiled) - target) ** 2).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -63,13 +64,13 @@ def main() -> None:
     parser.add_argument("--memory-of", choices=["kernels", "torch"], help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.memory_of:
-        step = make_step(arguments.kind, arguments.batch, twin=arguments.memory_of == "torch")
+        step = make_step(arguments.kind, arguments.batch, compiled=arguments.memory_of == "kernels")
         for _ in range(3):
             step()
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         return
     steps = {
-        name: make_step(arguments.kind, arguments.batch, twin=name == "torch")
+        name: make_step(arguments.kind, arguments.batch, compiled=name == "kernels")
         for name in ("kernels", "torch")
     }
     seconds: dict[str, list[float]] = {name: [] for name in steps}

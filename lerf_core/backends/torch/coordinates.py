@@ -19,7 +19,9 @@ __all__ = ["coverage", "filter_scale", "fold_coordinates"]
 def filter_scale(footprint: Tensor, size: int) -> Tensor:
     """Filter scale along an axis of `size` pixels, at least 1, of output pixels' footprints."""
     footprint = footprint.clamp(max=size + 1.0)
-    return torch.where(footprint > 1 + FILTER_SCALE_TOLERANCE, footprint, torch.ones_like(footprint))
+    return torch.where(
+        footprint > 1 + FILTER_SCALE_TOLERANCE, footprint, torch.ones_like(footprint)
+    )
 
 
 def coverage(position: Tensor, size: int, footprint: Tensor) -> Tensor:

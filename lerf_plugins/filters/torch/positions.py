@@ -127,4 +127,4 @@ def matrix_positions(images: Tensor, matrix: Tensor, size: tuple[int, int]) -> S
         along = [(m[:, axis, k] - position * m[:, 2, k]) / depth for k in range(2)]
         positions.append(position.masked_fill(beyond_horizon, math.nan))
         footprints.append((along[0] * along[0] + along[1] * along[1]).sqrt().detach())
-    return SourcePositions(*positions, (footprints[0], footprints[1]), inverses)
+    return SourcePositions(positions[0], positions[1], (footprints[0], footprints[1]), inverses)

@@ -12,18 +12,18 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import lerf_core
-from lerf_core.backends.torch import grids as grids_module
-from lerf_core.backends.torch import image_reads as reads_module
+from lerf_core.backends.torch import fused
 from lerf_core.errors import BankError, InvalidArgumentError, InvalidTypeError
 from lerf_plugins.filters.torch import (
     GridSample,
     Interpolate,
+    execution,
+    functions,
     grid_sample,
     interpolate,
+    modules,
     warp_perspective,
 )
-from lerf_plugins.filters.torch import functions as filters
-from lerf_plugins.filters.torch import images as images_module
 
 functional = torch.nn.functional
 
@@ -45,10 +45,9 @@ TILT = torch.tensor([
 def device(request, monkeypatch):
     """Where torch's operations work; on the CPU, instead of the engine."""
     if request.param == "cpu":
-        monkeypatch.setattr(images_module, "_by_engine", lambda *_: False)
+        monkeypatch.setattr(execution, "is_compiled", lambda *_: False)
     if request.param.startswith("plain"):
-        for module in (reads_module, grids_module, images_module):
-            monkeypatch.setattr(module, "fused_kernels", lambda _: None)
+        monkeypatch.setattr(fused, "triton_kernels", lambda: None)
     return request.param.removeprefix("plain ")
 
 
@@ -103,7 +102,7 @@ def test_borders_are_those_of_lerf_core(device, size, mode, dtype):
 def on_engine(function, *tensors):
     """What lerf_core's engine gives for the same call."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(images_module, "_by_engine", lambda *_: True)
+        patch.setattr(execution, "is_compiled", lambda *_: True)
         return function(*(one.cpu() for one in tensors)).numpy()
 
 
@@ -180,8 +179,8 @@ def test_chunks_change_nothing(device, monkeypatch):
     image = noise((5, 2, 7, 6))
     grid = functional.affine_grid(TURN[:1].expand(5, -1, -1), (5, 2, 9, 9), align_corners=False)
     whole = interpolate(image.to(device), (9, 20)), grid_sample(image.to(device), grid.to(device))
-    for name in ("_CHUNK", "_CACHED"):
-        monkeypatch.setattr(images_module, name, 400)
+    for name in ("CHUNK", "CPU_CHUNK"):
+        monkeypatch.setattr(execution, name, 400)
     parts = interpolate(image.to(device), (9, 20)), grid_sample(image.to(device), grid.to(device))
     assert all(map(torch.equal, whole, parts))
 
@@ -330,7 +329,7 @@ def test_matrix_gradients_are_differences(device):
 @needs_cuda
 def test_there_are_kernels_where_triton_is():
     pytest.importorskip("triton")
-    assert reads_module.fused_kernels(torch.device("cuda")) is not None
+    assert fused.fused_kernels(torch.device("cuda")) is not None
 
 
 def test_what_lies_beyond_the_horizon_spoils_no_gradient(device):
@@ -498,4 +497,5 @@ def test_what_cannot_be_used_is_refused(call, error, match):
 
 
 def test_examples_run():
-    assert doctest.testmod(filters).failed == 0
+    for module in (functions, modules):
+        assert doctest.testmod(module).failed == 0

@@ -64,7 +64,11 @@ class StagedModel(nn.Module):
         values = weighted_mean(
             kind.weighting, feature, parameters, first, offset, compiled=compiled
         )
-        return clip_overshoot(values, low, first, compiled=compiled) if kind.has_local_planes else values
+        return (
+            clip_overshoot(values, low, first, compiled=compiled)
+            if kind.has_local_planes
+            else values
+        )
 
     def stages(self, low: Tensor, *, compiled: bool = True) -> tuple[Tensor, Tensor]:
         """Feature (batch, rows, cols) and parameters (batch, rows, cols, values), in 0..255."""

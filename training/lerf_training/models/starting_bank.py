@@ -64,7 +64,9 @@ def starting_bank(kind: str, *, interval: int = 32) -> LutBank:
         raise InvalidArgumentError(f"interval must be 8, 16, 32 or 64, got {interval!r}")
     patterns, nodes = analytic_bank().patterns, 256 // interval + 1
     stages = two_stages(KINDS[kind], tuple(patterns))
-    divisors = tuple(_PLANE_DIVISOR if value in LOCAL_PLANE else _DIVISOR for value in stages[-1].values)
+    divisors = tuple(
+        _PLANE_DIVISOR if value in LOCAL_PLANE else _DIVISOR for value in stages[-1].values
+    )
     last = replace(stages[-1], divisor=divisors)
     start = np.array(_START[kind]) - last.bias
     entries = np.rint(start * np.array(last.divisor) / last.reads).astype(np.int8)

@@ -16,14 +16,14 @@ def _along(lines, decay):
         block = lines[o]
         for i in range(1, nodes):
             before = block[i - 1]
-            here = block[i]
+            line = block[i]
             for x in range(inner):
-                here[x] += decay * before[x]
+                line[x] += decay * before[x]
         for i in range(nodes - 2, -1, -1):
             after = block[i + 1]
-            here = block[i]
+            line = block[i]
             for x in range(inner):
-                here[x] += decay * after[x]
+                line[x] += decay * after[x]
 
 
 @njit(parallel=True, nogil=True, cache=True, error_model="numpy")

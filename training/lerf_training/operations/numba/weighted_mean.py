@@ -1,6 +1,6 @@
 """The weighted mean at scattered points, forward and backward, in numba.
 
-One task a plane, so that gradients are summed in one order whatever the number of threads.
+One task per image, so that gradients are summed in one order whatever the number of threads.
 """
 
 from __future__ import annotations
@@ -10,19 +10,26 @@ import math
 import numpy as np
 from numba import njit, prange
 
-from lerf_core.constants import LOCAL_PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT
+from lerf_core.constants import (
+    GREY_UNIT,
+    LEVELS,
+    LOCAL_PLANE_BIAS,
+    RESIDUAL_UNIT,
+    SIGMA_SCALE,
+    SLOPE_UNIT,
+)
 
 __all__ = ["gaussian_backward", "gaussian_forward", "linear_backward", "linear_forward"]
 
-_PLANE_BIAS = np.float32(LOCAL_PLANE_BIAS)
+_BIAS = np.float32(LOCAL_PLANE_BIAS)
 _SLOPE_UNIT = np.float32(SLOPE_UNIT)
 _RESIDUAL_UNIT = np.float32(RESIDUAL_UNIT)
 _ZERO = np.float32(0)
 _ONE = np.float32(1)
 _TWO = np.float32(2)
 _HALF = np.float32(0.5)
-_UNIT = np.float32(1 / 255)
-_STEEP = np.float32(10 / 255)
+_UNIT = GREY_UNIT
+_STEEP = np.float32(SIGMA_SCALE / LEVELS)
 
 
 @njit(cache=True, error_model="numpy", fastmath=True)
@@ -53,19 +60,19 @@ def _linear(alpha, dy, dx, limit):
 
 
 @njit(cache=True, error_model="numpy", fastmath=True)
-def _value(level, parameters, weights, dy, dx):
-    """Level of a pixel's plane at a point; planes come after the weighting's parameters."""
+def _local_plane_value(level, parameters, weights, dy, dx):
+    """Level of a pixel's local plane at a point; its values come after the weighting's own."""
     if parameters.size == weights:
         return level
-    row = (parameters[weights] - _PLANE_BIAS) * _SLOPE_UNIT
-    col = (parameters[weights + 1] - _PLANE_BIAS) * _SLOPE_UNIT
-    residual = (parameters[weights + 2] - _PLANE_BIAS) * _RESIDUAL_UNIT
+    row = (parameters[weights] - _BIAS) * _SLOPE_UNIT
+    col = (parameters[weights + 1] - _BIAS) * _SLOPE_UNIT
+    residual = (parameters[weights + 2] - _BIAS) * _RESIDUAL_UNIT
     return level + residual + row * dy + col * dx
 
 
 @njit(cache=True, error_model="numpy", fastmath=True)
-def _pull_plane(share, grads, weights, dy, dx):
-    """Add to the gradients of a pixel's plane."""
+def _pull_local_plane(share, grads, weights, dy, dx):
+    """Add to the gradients of a pixel's local plane."""
     if grads.size > weights:
         grads[weights] += share * dy * _SLOPE_UNIT
         grads[weights + 1] += share * dx * _SLOPE_UNIT
@@ -76,7 +83,7 @@ def _pull_plane(share, grads, weights, dy, dx):
 def gaussian_forward(feature, parameters, first, offset, limit, out):
     """Mean of the 2x2 neighbours.
 
-    feature: (batch, rows, cols); parameters: (batch, rows, cols, 3), or 6 with planes, in 0..255;
+    feature: (batch, rows, cols); parameters: (batch, rows, cols, 3), or 6 with local planes, in 0..255;
     first: (batch, points, 2) int32, row and column of the first neighbour, in -1..size - 1;
     offset: (batch, points, 2) from it to the point; out: (batch, points).
     """
@@ -97,7 +104,7 @@ def gaussian_forward(feature, parameters, first, offset, limit, out):
                     if abs(dy) > limit or abs(dx) > limit:
                         w = _ZERO
                     total += w
-                    mean += w * _value(feature[job, y, x], p, 3, dy, dx)
+                    mean += w * _local_plane_value(feature[job, y, x], p, 3, dy, dx)
             out[job, i] = mean / total
 
 
@@ -111,7 +118,7 @@ def gaussian_backward(
     for job in prange(batch):
         weight = np.empty(4, np.float32)
         slopes = np.empty((4, 3), np.float32)
-        at = np.empty((4, 2), np.int64)
+        pixel = np.empty((4, 2), np.int64)
         for i in range(points):
             total = _ZERO
             for tap in range(4):
@@ -127,25 +134,25 @@ def gaussian_backward(
                 slopes[tap, 0] = s0
                 slopes[tap, 1] = s1
                 slopes[tap, 2] = s2
-                at[tap, 0] = y
-                at[tap, 1] = x
+                pixel[tap, 0] = y
+                pixel[tap, 1] = x
                 total += w
             g = grad[job, i] / total
             mean = out[job, i]
             for tap in range(4):
-                y = at[tap, 0]
-                x = at[tap, 1]
+                y = pixel[tap, 0]
+                x = pixel[tap, 1]
                 dy = offset[job, i, 0] - np.float32(tap // 2)
                 dx = offset[job, i, 1] - np.float32(tap % 2)
                 share = g * weight[tap]
                 feature_grad[job, y, x] += share
-                value = _value(feature[job, y, x], parameters[job, y, x], 3, dy, dx)
+                value = _local_plane_value(feature[job, y, x], parameters[job, y, x], 3, dy, dx)
                 pull = share * (value - mean)
                 grads = parameter_grad[job, y, x]
                 grads[0] += pull * slopes[tap, 0]
                 grads[1] += pull * slopes[tap, 1]
                 grads[2] += pull * slopes[tap, 2]
-                _pull_plane(share, grads, 3, dy, dx)
+                _pull_local_plane(share, grads, 3, dy, dx)
 
 
 @njit(parallel=True, nogil=True, cache=True, error_model="numpy", fastmath=True)
@@ -179,7 +186,7 @@ def linear_backward(
     for job in prange(batch):
         weight = np.empty(4, np.float32)
         slope = np.empty(4, np.float32)
-        at = np.empty((4, 2), np.int64)
+        pixel = np.empty((4, 2), np.int64)
         for i in range(points):
             total = _ZERO
             for tap in range(4):
@@ -190,13 +197,13 @@ def linear_backward(
                 w, s = _linear(parameters[job, y, x, 0], dy, dx, limit)
                 weight[tap] = w
                 slope[tap] = s
-                at[tap, 0] = y
-                at[tap, 1] = x
+                pixel[tap, 0] = y
+                pixel[tap, 1] = x
                 total += w
             g = grad[job, i] / total
             mean = out[job, i]
             for tap in range(4):
-                y = at[tap, 0]
-                x = at[tap, 1]
+                y = pixel[tap, 0]
+                x = pixel[tap, 1]
                 feature_grad[job, y, x] += g * weight[tap]
                 parameter_grad[job, y, x, 0] += g * (feature[job, y, x] - mean) * slope[tap]

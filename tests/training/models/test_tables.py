@@ -6,7 +6,8 @@ import pytest
 # ruff: noqa: E402 - torch may be missing, and with it what follows
 torch = pytest.importorskip("torch")
 
-from lerf_training.models.tables import TableModel, starting_bank
+from lerf_training.models.starting_bank import starting_bank
+from lerf_training.models.tables import TableModel
 
 from lerf_core.backends import reference
 from lerf_core.bank import KINDS
@@ -21,15 +22,15 @@ def reference_stages(bank, plane):
     return plane, reference.read_stage(plane, bank, len(bank.stages) - 1, cell_bits)
 
 
-@pytest.mark.parametrize("twin", [False, True])
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("prefilters", [0, 1, 2])
 @pytest.mark.parametrize("kind", KINDS)
-def test_stages_equal_the_reference_bit_for_bit(make_random_bank, kind, prefilters, twin, rng):
+def test_stages_equal_the_reference_bit_for_bit(make_random_bank, kind, prefilters, compiled, rng):
     bank = make_random_bank(kind, prefilters=prefilters, seed=3)
     low = rng.integers(0, 256, (2, 13, 10)).astype(np.uint8)
     low[1, :5, :5] = 255
     low[1, 5:, 5:] = 0
-    feature, parameters = TableModel(bank).stages(torch.from_numpy(low).float(), twin=twin)
+    feature, parameters = TableModel(bank).stages(torch.from_numpy(low).float(), compiled=compiled)
     for index in range(2):
         wanted = reference_stages(bank, low[index].astype(np.int64))
         np.testing.assert_array_equal(feature[index].detach().numpy(), wanted[0])

@@ -6,8 +6,10 @@ import pytest
 # ruff: noqa: E402 - torch may be missing, and with it what follows
 torch = pytest.importorskip("torch")
 
-from lerf_training.models.networks import EntryNetwork, NetworkModel
-from lerf_training.models.tables import TableModel, starting_bank
+from lerf_training.models.entry_network import EntryNetwork
+from lerf_training.models.networks import NetworkModel
+from lerf_training.models.starting_bank import starting_bank
+from lerf_training.models.tables import TableModel
 
 from lerf_core.backends import reference
 from lerf_core.bank import KINDS, PATTERNS, LutBank, Stage, two_stages
@@ -54,12 +56,12 @@ def points(batch=2, count=40, rows=9, cols=11, seed=1):
 def test_starts_as_the_starting_bank(kind):
     low = planes()
     model, tables = small(kind), TableModel(starting_bank(kind))
-    for mine, theirs in zip(model.stages(low), tables.stages(low, twin=True), strict=True):
+    for mine, theirs in zip(model.stages(low), tables.stages(low, compiled=False), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
     assert model.bank("start", {}).tables.keys() == starting_bank(kind).tables.keys()
     first, offset = points()
     torch.testing.assert_close(
-        model(low, first, offset, twin=True), tables(low, first, offset, twin=True)
+        model(low, first, offset, compiled=False), tables(low, first, offset, compiled=False)
     )
 
 
@@ -78,7 +80,7 @@ def test_shapes_and_ranges(kind):
 
 def test_one_network_for_each_table(kind):
     model = small(kind)
-    names = [key for keys in model.keys for key in keys]
+    names = [key for keys in model.names for key in keys]
     assert names == list(starting_bank(kind).tables)
     assert [len(networks) for networks in model.networks] == [3, 6]
 
@@ -117,7 +119,7 @@ def test_seed_decides_the_start_and_torchs_own_generator_is_left_alone(kind):
 def test_gradients_reach_every_parameter(kind):
     model, low = small(kind), planes()
     first, offset = points()
-    model(low, first, offset, twin=True).square().mean().backward()
+    model(low, first, offset, compiled=False).square().mean().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
@@ -164,11 +166,11 @@ def test_a_few_steps_lower_the_loss(kind):
     model, low = small(kind), planes(shape=(2, 9, 11))
     first, offset = points()
     with torch.no_grad():
-        target = 0.5 * small(kind)(low, first, offset, twin=True) + 30
+        target = 0.5 * small(kind)(low, first, offset, compiled=False) + 30
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
     losses = []
     for _ in range(12):
-        loss = (model(low, first, offset, twin=True) - target).square().mean()
+        loss = (model(low, first, offset, compiled=False) - target).square().mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -202,7 +204,7 @@ def test_other_structures():
     low = planes(shape=(1, 8, 8))
     feature, parameters = model.stages(low)
     assert torch.equal(feature, low)
-    expected = TableModel(starting_bank("lerf-g")).stages(low, twin=True)[1]
+    expected = TableModel(starting_bank("lerf-g")).stages(low, compiled=False)[1]
     assert torch.equal(parameters, expected)
     bank = model.bank("three", {})
     plane = low[0].numpy().astype(np.int64)

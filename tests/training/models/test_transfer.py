@@ -9,11 +9,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lerf_training.models.networks import NetworkModel
-from lerf_training.models.tables import TableModel, starting_bank
-from lerf_training.models.transfer import measure, sample, transfer
-from lerf_training.operations.operations import stage_values
+from lerf_training.models.starting_bank import starting_bank
+from lerf_training.models.tables import TableModel
+from lerf_training.models.transfer import measure, transfer
 
 from lerf_core.backends import reference
+from lerf_core.backends.torch.table_reads import stage_values
 from lerf_core.bank import KINDS
 from lerf_core.errors import BankError, InvalidArgumentError
 
@@ -106,8 +107,8 @@ def test_report_says_what_rounding_changed(model, transferred):
     assert list(report.tables) == list(bank.tables)
     entries = dict(
         zip(
-            (key for keys in model.keys for key in keys),
-            (table for stage in sample(model) for table in stage),
+            (key for keys in model.names for key in keys),
+            (table for stage in model.sample() for table in stage),
             strict=True,
         )
     )

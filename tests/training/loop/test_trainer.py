@@ -25,7 +25,7 @@ from lerf_training.loop.checkpoints import (
 from lerf_training.loop.options import TrainingOptions
 from lerf_training.loop.trainer import Trainer
 from lerf_training.loop.validation import Validation
-from lerf_training.models.tables import starting_bank
+from lerf_training.models.starting_bank import starting_bank
 
 from lerf_core import load_bank
 from lerf_core.bank import KINDS
