@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import signal
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,13 +40,6 @@ COMMANDS = {
 
 class LazyGroup(click.Group):
     """A group that knows its commands' names and summaries without importing them."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run as a program: in a process of its own, unlike ``main.main`` in tests."""
-        # numba imports scipy.linalg, where it is installed, to find out whether kernels may call
-        # BLAS. None here does, and the import would be a fifth of a short command's time.
-        sys.modules.setdefault("scipy.linalg", None)  # type: ignore[arg-type]
-        return super().__call__(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order of the overview."""

@@ -147,7 +147,7 @@ def resize(
         threads=threads,
         engine=engine,
     )
-    return _whole(plan, array)
+    return compute_whole(plan, array)
 
 
 def rescale(
@@ -211,7 +211,7 @@ def rescale(
         threads=threads,
         engine=engine,
     )
-    return _whole(plan, array)
+    return compute_whole(plan, array)
 
 
 def warp(
@@ -297,10 +297,10 @@ def warp(
         threads=threads,
         engine=engine,
     )
-    return _whole(plan, array)
+    return compute_whole(plan, array)
 
 
-def _whole(plan: Plan, array: Image) -> Image:
+def compute_whole(plan: Plan, array: Image) -> Image:
     """Compute a whole result, if neither it nor what is needed to make it passes the memory."""
     check_memory(whole_bytes(plan), f"an image of {plan.out_shape}")
     return plan.compute(array)

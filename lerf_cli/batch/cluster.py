@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from lerf_cli.options.tiling import LargeSettings
+from lerf_cli.options.values import TilingOptions
 from lerf_core.errors import FileError, one_line
 
 __all__ = ["connected"]
@@ -16,9 +16,9 @@ _PATIENCE = 20
 
 
 @contextmanager
-def connected(settings: LargeSettings, tell: Callable[[str], None]) -> Iterator[Any]:
+def connected(options: TilingOptions, tell: Callable[[str], None]) -> Iterator[Any]:
     """Connect to the scheduler, or start a cluster, that was asked for; None for neither."""
-    if not settings.cluster:
+    if not options.cluster:
         yield None
         return
     try:
@@ -27,12 +27,12 @@ def connected(settings: LargeSettings, tell: Callable[[str], None]) -> Iterator[
         raise FileError(
             "--scheduler and --workers need dask.distributed: pip install 'lerf[large]'"
         ) from error
-    if settings.scheduler is not None:
+    if options.scheduler is not None:
         try:
-            client = distributed.Client(settings.scheduler, timeout=_PATIENCE)
+            client = distributed.Client(options.scheduler, timeout=_PATIENCE)
         except (OSError, ValueError, TypeError) as error:
             raise FileError(
-                f"no scheduler answers at {settings.scheduler}: {one_line(error)}"
+                f"no scheduler answers at {options.scheduler}: {one_line(error)}"
             ) from error
         with client:
             if not client.nthreads():
@@ -41,7 +41,7 @@ def connected(settings: LargeSettings, tell: Callable[[str], None]) -> Iterator[
         return
     with (
         distributed.LocalCluster(
-            n_workers=settings.workers,
+            n_workers=options.workers,
             threads_per_worker=1,
             memory_limit=0,  # blocks are small enough; a limit would kill what it cannot help
             dashboard_address=":0",

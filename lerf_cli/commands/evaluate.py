@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import errno
-import re
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from lerf_cli.options.shared import evaluation_options
+from lerf_cli.options.types import parse_scale
 from lerf_core.errors import LerfError, one_line
 
 if TYPE_CHECKING:
@@ -23,14 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
+#: Scale factors of rows and columns.
 Scale = tuple[float, float]
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 _BORDERS = ("edge", "constant", "reflect", "symmetric", "wrap")
-_SCALE = re.compile(r"(\d+(?:\.\d+)?)(?:x(\d+(?:\.\d+)?))?")
-_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
-_NEW_FOLDER = click.Path(file_okay=False, writable=True, path_type=Path)
 
 
 def _parse_scales(
@@ -40,56 +36,14 @@ def _parse_scales(
     del ctx, param
     scales: list[Scale] = []
     for item in ",".join(values).split(",") if values else ():
-        found = _SCALE.fullmatch(item.strip())
-        if found is None or not float(found[1]) or not float(found[2] or 1):
-            raise click.BadParameter(f"{item!r} is no scale; write 2, 1.5, 1.5x2 or 2,3,4")
-        scales.append((float(found[2] or found[1]), float(found[1])))
+        try:
+            scale = parse_scale(item)
+        except ValueError:
+            raise click.BadParameter(
+                f"{item!r} is no scale; write 2, 1.5, 1.5x2 or 2,3,4"
+            ) from None
+        scales.append((scale.rows, scale.cols))
     return scales or None
-
-
-def _shared_options(command: Command) -> Command:
-    """Options that both evaluations take."""
-    options = [
-        click.argument("folders", metavar="FOLDER...", nargs=-1, required=True, type=_FOLDER),
-        click.option(
-            "--bank",
-            "banks",
-            multiple=True,
-            metavar="NAME|FILE|FOLDER",
-            help="Bank to evaluate, or a checkpoint of 'lerf train'; may be repeated. The "
-            "default bank if neither this nor --baseline is given.",
-        ),
-        click.option(
-            "--baseline",
-            "baselines",
-            multiple=True,
-            metavar="NAME",
-            help="Fixed kernel to compare with: pillow-bilinear, pillow-bicubic, "
-            "pillow-lanczos, opencv-cubic, opencv-lanczos4, scikit-image-bicubic, or 'all' "
-            "that are installed; may be repeated.",
-        ),
-        click.option("--threads", type=click.IntRange(min=1), help="Threads of the engine."),
-        click.option("--json", "json_file", type=_FILE, help="Write protocol and all figures."),
-        click.option("--csv", "csv_file", type=_FILE, help="Write the figure of every image."),
-        click.option(
-            "--save-images",
-            type=_NEW_FOLDER,
-            metavar="FOLDER",
-            help="Write each result as FOLDER/SET/CASE/METHOD/NAME.png.",
-        ),
-        click.option(
-            "--side-by-side",
-            type=_NEW_FOLDER,
-            metavar="FOLDER",
-            help="Write FOLDER/SET/CASE/NAME.png: a detail where the methods differ most, by "
-            "each of them.",
-        ),
-        click.option("--overwrite", is_flag=True, help="Replace the files that are written."),
-        click.option("-q", "--quiet", is_flag=True, help="No progress bar."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 class _Group(click.Group):
@@ -105,8 +59,8 @@ class _Group(click.Group):
             # A reader that has had enough, as in `lerf evaluate ... | head`, is click's business.
             if error.errno == errno.EPIPE:
                 raise
-            place = f"{error.filename}: " if error.filename else ""
-            raise click.ClickException(f"{place}{one_line(error)}") from error
+            file = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{file}{one_line(error)}") from error
 
 
 @click.group(cls=_Group)
@@ -115,7 +69,7 @@ def evaluate() -> None:
 
 
 @evaluate.command()
-@_shared_options
+@evaluation_options
 @click.option(
     "--scale",
     "scales",
@@ -177,7 +131,7 @@ def sr(
 
 
 @evaluate.command()
-@_shared_options
+@evaluation_options
 @click.option(
     "--anti-aliasing/--no-anti-aliasing",
     default=None,
@@ -283,8 +237,6 @@ def _methods(options: dict[str, Any], make: Callable[[str], Method]) -> list[Met
         for asked in options["baselines"]
         for name in (installed if asked == "all" else (asked,))
     ]
-    if any(name.startswith("scikit-image") for name in names):
-        _admit_scipy()
     chosen = [baseline_method(name) for name in dict.fromkeys(names)]
     asked_banks = list(dict.fromkeys(options["banks"])) or ([] if chosen else [DEFAULT_BANK])
     made = [make(bank) for bank in asked_banks]
@@ -294,12 +246,6 @@ def _methods(options: dict[str, Any], make: Callable[[str], Method]) -> list[Met
         twin = taken.count(method.name) > 1
         chosen.append(replace(method, name=bank) if twin else method)
     return chosen
-
-
-def _admit_scipy() -> None:
-    """Undo what the entry point does for a quick start: scikit-image needs all of SciPy."""
-    if sys.modules.get("scipy.linalg", sys) is None:
-        del sys.modules["scipy.linalg"]
 
 
 def _refuse_twins(images: Iterable[tuple[str, str, str]]) -> None:

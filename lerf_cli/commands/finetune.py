@@ -7,13 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lerf_cli.options.training import (
-    Scanned,
-    needs_torch,
-    options_from,
-    run_training,
-    schedule_options,
-)
+from lerf_cli.options.shared import training_options
+from lerf_cli.options.training import training_options_from
+from lerf_cli.training_run import Scanned, needs_torch, run_training
 
 if TYPE_CHECKING:
     from lerf_training.loop.trainer import Trainer
@@ -28,7 +24,7 @@ _MINUTES = 10.0
 @click.argument(
     "folders", metavar="FOLDER...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
-@schedule_options(rate=0.1, minutes=_MINUTES)
+@training_options(rate=0.1, minutes=_MINUTES)
 @click.pass_context
 def finetune(ctx: click.Context, /, bank: str, folders: tuple[Path, ...], **values: Any) -> None:
     """Train the tables of a BANK further on photographs.
@@ -50,7 +46,7 @@ def finetune(ctx: click.Context, /, bank: str, folders: tuple[Path, ...], **valu
 
         import lerf_core
 
-        options = options_from(values, _MINUTES)
+        options = training_options_from(values, _MINUTES)
         start = bank_of_checkpoint(bank) if is_checkpoint(bank) else lerf_core.load_bank(bank)
         return Trainer(start, folders, options, device=values["device"], scanned=scanned)
 

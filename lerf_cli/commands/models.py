@@ -6,15 +6,13 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from lerf_cli.commands.models_inspect import inspect_bank
+from lerf_cli.options.values import load_bank
 from lerf_core.errors import one_line
-
-if TYPE_CHECKING:
-    from lerf_core import LutBank
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -37,22 +35,6 @@ def models(ctx: click.Context) -> None:
     """
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_banks)
-
-
-def load(name: str | None) -> LutBank:
-    """Load a bank.
-
-    Raises
-    ------
-    click.ClickException
-        If there is no such bank, or it is damaged.
-    """
-    import lerf_core
-
-    try:
-        return lerf_core.load_bank(name)
-    except (lerf_core.errors.LerfError, OSError) as error:
-        raise click.ClickException(f"{name}: {one_line(error)}") from None
 
 
 def _source(path: Path) -> str:
@@ -120,7 +102,7 @@ def info(name: str, as_json: bool) -> None:
       lerf models info analytic
       lerf models info published/lerf-g --json
     """
-    description = load(name).describe()
+    description = load_bank(name).describe()
     if as_json:
         click.echo(json.dumps(description, indent=2, default=str))
         return
@@ -151,7 +133,7 @@ def import_bank(source: Path, name: str | None, overwrite: bool) -> None:
             param_hint="--name",
         )
     # A path, so that a bank known by that name is not taken instead.
-    bank = replace(load(str(source.resolve())), name=name)
+    bank = replace(load_bank(str(source.resolve())), name=name)
     folder = lerf_core.user_bank_folder()
     target = folder / f"{name}.safetensors"
     if target.exists() and not overwrite:
@@ -179,7 +161,7 @@ def export_bank(name: str, folder: Path, overwrite: bool) -> None:
 
     if not overwrite and folder.is_dir() and any(folder.glob("LUTft_*.npy")):
         raise click.UsageError(f"{folder} holds tables already: give --overwrite")
-    bank = load(name)
+    bank = load_bank(name)
     try:
         written = bank.export_folder(folder)
     except (lerf_core.errors.LerfError, OSError) as error:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lerf_cli.options.resampling import RangeType
+from lerf_cli.options.types import CROP, RANGE
+from lerf_cli.options.values import load_bank
 from lerf_core.errors import FileError, one_line
+from lerf_core.io.formats import DEFAULT_MAX_PIXELS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,34 +28,10 @@ if TYPE_CHECKING:
     from lerf_core import LutBank
 
 _PIPE = "-"
-# Pillow refuses images of more than this many pixels.
-_MAX_PIXELS = 178_956_970
-# In more pixels a side the ellipses and the arrows could not be told apart.
-_MAX_CROP = 160
 # At this resolution the sheets' text is printed in 6 points.
 _DPI = 300
 # ITU-R BT.601 on the full range, as in JPEG.
 _LUMA = (0.299, 0.587, 0.114)
-
-
-class CropType(click.ParamType):  # type: ignore[type-arg]
-    """``X,Y,WIDTHxHEIGHT`` in pixels."""
-
-    name = "crop"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int, int, int]:
-        """Turn the text into left, top, width and height, or report it."""
-        if isinstance(value, tuple):
-            return value
-        match = re.fullmatch(r"(\d{1,9}),(\d{1,9}),(\d{1,9})[xX](\d{1,9})", value.strip())
-        if match is None:
-            self.fail(f"{value!r} is not a window such as 10,20,48x48 (x,y,WxH)", param, ctx)
-        x, y, width, height = (int(one) for one in match.groups())
-        if not (0 < width <= _MAX_CROP and 0 < height <= _MAX_CROP):
-            self.fail(f"{value!r}: sides are 1 to {_MAX_CROP} pixels", param, ctx)
-        return x, y, width, height
 
 
 @dataclass(frozen=True)
@@ -91,7 +69,7 @@ class Results:
 )  # fmt: skip
 @click.option("--separate", is_flag=True, help="Write each map, or each stage, on its own too.")
 @click.option(
-    "--crop", type=CropType(), metavar="X,Y,WxH",
+    "--crop", type=CROP, metavar="X,Y,WxH",
     help="Window of the image to enlarge.  [default: the busiest 48x48 pixels]",
 )  # fmt: skip
 @click.option(
@@ -106,13 +84,13 @@ class Results:
 @click.option("--npz", metavar="FILE.npz", help="Write the arrays that are drawn.")
 @click.option("--json", "as_json", is_flag=True, help="Print statistics as JSON.")
 @click.option(
-    "--range", "value_range", type=RangeType(), metavar="LO,HI|auto",
+    "--range", "value_range", type=RANGE, metavar="LO,HI|auto",
     help="Values that mean black and white in float or deep images.  [default: 0,1 for float, the "
     "full range for 8 and 16 bits]",
 )  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace outputs that exist.")
 @click.option(
-    "--max-pixels", type=click.IntRange(min=1), default=_MAX_PIXELS, show_default=True,
+    "--max-pixels", type=click.IntRange(min=1), default=DEFAULT_MAX_PIXELS, show_default=True,
     metavar="N", help="Greatest number of pixels of IMAGE.",
 )  # fmt: skip
 def inspect_bank(name: str, image: str | None, **options: Any) -> None:
@@ -131,10 +109,8 @@ def inspect_bank(name: str, image: str | None, **options: Any) -> None:
       lerf models inspect lerf-g photo.jpg --npz maps.npz --json
     """
     _check_usage(image, options)
-    from lerf_cli.commands.models import load
-
-    bank = load(name)
-    start = None if options["start"] is None else load(options["start"])
+    bank = load_bank(name)
+    start = None if options["start"] is None else load_bank(options["start"])
     try:
         results = _of_tables(bank, start) if image is None else _of_image(bank, image, options)
         pictures = _outputs(results, options)

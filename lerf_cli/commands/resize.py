@@ -2,96 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lerf_cli.options.resampling import (
+from lerf_cli.options.shared import (
     file_options,
-    in_and_out,
-    large_options,
-    only_one,
-    pixel_options,
-    sampling_from,
-    settings_from,
+    inputs_and_output,
+    resampling_options,
+    tiling_options,
 )
-from lerf_cli.options.sizes import Scale, ScaleType, Size, SizeType
+from lerf_cli.options.types import SCALE, SIZE, ScaleFactors, Size
+from lerf_cli.options.values import BatchOptions, ResamplingOptions, exactly_one
 
 if TYPE_CHECKING:
-    from lerf_cli.options.sampling import Sampling
+    import numpy as np
+
     from lerf_core.execution.plan import Plan
-    from lerf_core.io.image import DecodedImage
+
+__all__ = ["resize"]
 
 
+@dataclass(frozen=True)
 class ResizeOperation:
-    """Resizing by a scale or to a size."""
+    """Resizing by scale factors or to a size, whichever there is."""
 
-    def __init__(self, sampling: Sampling, scale: Scale | None, size: Size | None) -> None:
-        self.sampling = sampling
-        self._scale = scale
-        self._size = size
-        self.bank_name = sampling.bank_name
-        self.labels = sampling.labels
+    resampling: ResamplingOptions
+    target: ScaleFactors | Size
 
     def output_shape(self, shape: tuple[int, int]) -> tuple[int, int]:
         """Return the (rows, columns) that an image of ``shape`` becomes."""
         import lerf_core
 
-        if self._size is not None:
-            return self._size.shape_for(shape)
-        rows, cols = lerf_core.rescaled_shape(shape, self._factors())
+        if isinstance(self.target, Size):
+            return self.target.shape_for(shape)
+        rows, cols = lerf_core.rescaled_shape(shape, (self.target.rows, self.target.cols))
         return rows, cols
 
-    def _factors(self) -> tuple[float, float]:
-        if self._scale is None:
-            raise ValueError("neither scale nor size")
-        return self._scale.rows, self._scale.cols
-
-    def prepare(self, picture: DecodedImage) -> DecodedImage:
-        """Return the picture at the depth to be resampled in."""
-        from lerf_core.io.formats import RGB
-
-        picture = self.sampling.prepared(picture)
-        if self.sampling.fast and picture.layout != RGB:
-            picture = picture.noted(f"--fast is for RGB: {picture.layout} is resized in full")
-        return picture
-
-    def plan(self, shape: tuple[int, ...], dtype: Any, keywords: dict[str, Any]) -> Plan:
-        """Return the plan for an image of a shape and dtype."""
+    def plan(self, shape: tuple[int, ...], dtype: np.dtype[Any], keywords: dict[str, Any]) -> Plan:
+        """Return the plan for an image of a shape and dtype; see `ImageOperation`."""
         from lerf_core.execution.plan import plan_rescale, plan_resize
+        from lerf_core.options import spatial_axes
 
-        bank, axis = keywords.pop("bank"), keywords["channel_axis"]
-        if self._size is None:
-            return plan_rescale(shape, dtype, self._factors(), bank, **keywords)
-        rows, cols = [size for at, size in enumerate(shape) if at != axis][-2:]
-        return plan_resize(shape, dtype, self._size.shape_for((rows, cols)), bank, **keywords)
-
-    def value_range(self, picture: DecodedImage) -> tuple[float, float] | None:
-        """Return the value range to convert by."""
-        return self.sampling.range_of(picture)
-
-    def apply(self, picture: DecodedImage) -> DecodedImage:
-        """Return the resized picture."""
-        import lerf_core
-
-        keywords = self.sampling.keywords(picture)
-        if self._size is None:
-            factors = self._factors()
-            return picture.mapped(lambda frame: lerf_core.rescale(frame, factors, **keywords))
-        size = self._size
-        return picture.mapped(
-            lambda frame: lerf_core.resize(frame, size.shape_for(frame.shape[:2]), **keywords)
-        )
+        if isinstance(self.target, ScaleFactors):
+            factors = (self.target.rows, self.target.cols)
+            return plan_rescale(shape, dtype, factors, **keywords)
+        rows, cols = spatial_axes(len(shape), keywords["channel_axis"])
+        output_shape = self.target.shape_for((shape[rows], shape[cols]))
+        return plan_resize(shape, dtype, output_shape, **keywords)
 
 
-def _check_fast(options: dict[str, Any]) -> None:
+def _check_fast(values: dict[str, Any]) -> None:
     """Refuse what leaves nothing for ``--fast`` to do."""
     against = {
-        "--labels": options["labels"],
-        "--linear": options["linear"],
-        "--nodata": options["nodata"] is not None,
-        "--border constant": options["border"] == "constant",
+        "--labels": values["labels"],
+        "--linear": values["linear"],
+        "--nodata": values["nodata"] is not None,
+        "--border constant": values["border"] == "constant",
     }
     for name, given in against.items():
         if given:
@@ -99,26 +67,26 @@ def _check_fast(options: dict[str, Any]) -> None:
 
 
 @click.command(short_help="Resize images to a scale or a size.")
-@in_and_out
+@inputs_and_output
 @click.option(
-    "--scale", type=ScaleType(), metavar="S|SxS",
+    "--scale", type=SCALE, metavar="S|SxS",
     help="Scale factor, or WIDTHxHEIGHT factors; sides are rounded up. 1.5, 2x1.5, 0.25, ...",
 )  # fmt: skip
 @click.option(
-    "--size", type=SizeType(), metavar="WxH",
+    "--size", type=SIZE, metavar="WxH",
     help="Size in pixels, WIDTHxHEIGHT; 1920x or x1080 keeps the aspect ratio.",
 )  # fmt: skip
-@pixel_options(border="edge")
+@resampling_options(border="edge")
 @click.option(
     "--fast", is_flag=True,
     help="Read the tables for the brightness alone and resize colours by cubic convolution: RGB in "
     "half of the time, for some 0.1 dB. Other images are resized in full.",
 )  # fmt: skip
 @file_options
-@large_options
+@tiling_options
 @click.pass_context
 def resize(
-    ctx: click.Context, /, scale: Scale | None, size: Size | None, fast: bool, **options: Any
+    ctx: click.Context, /, scale: ScaleFactors | None, size: Size | None, **values: Any
 ) -> None:
     """Resize images by learned resampling.
 
@@ -135,11 +103,11 @@ def resize(
       lerf resize logo.png -o logo.jpg --scale 3 --background white
       cat in.png | lerf resize - -o - --scale 2 > out.png
     """
-    only_one({"--scale": scale, "--size": size})
-    if fast:
-        _check_fast(options)
-    from lerf_cli.batch.running import run_batch
+    target = exactly_one({"--scale": scale, "--size": size})
+    if values["fast"]:
+        _check_fast(values)
+    from lerf_cli.batch.runner import run_batch
 
-    settings = settings_from(options)
-    operation = ResizeOperation(replace(sampling_from(options), fast=fast), scale, size)
-    ctx.exit(run_batch(operation, settings))
+    options = BatchOptions.of(values)
+    operation = ResizeOperation(ResamplingOptions.of(values), target)
+    ctx.exit(run_batch(operation, options))

@@ -8,14 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from lerf_cli.options.training import (
-    Scanned,
-    needs_torch,
-    options_from,
-    refuse_with_resume,
-    run_training,
-    schedule_options,
-)
+from lerf_cli.options.shared import training_options
+from lerf_cli.options.training import refuse_with_resume, training_options_from
+from lerf_cli.training_run import Scanned, needs_torch, run_training
 
 if TYPE_CHECKING:
     from lerf_training.loop.trainer import Trainer
@@ -57,7 +52,7 @@ _NETWORK_DEFAULTS = {"rate": 1e-3, "batch": 4}
     show_default=True,
     help="Width of the networks' layers.",
 )
-@schedule_options(rate=1.0, minutes=_MINUTES)
+@training_options(rate=1.0, minutes=_MINUTES)
 @click.option(
     "--resume",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -108,9 +103,8 @@ def train(
                 for option, value in _NETWORK_DEFAULTS.items()
                 if ctx.get_parameter_source(option) is not given
             )
-        options = options_from(
-            values, _MINUTES, method="network" if network else "tables", width=width
-        )
+        method = "network" if network else "tables"
+        options = training_options_from(values, _MINUTES, method=method, width=width)
         start = starting_bank(kind, interval=int(interval))
         return Trainer(start, folders, options, device=values["device"], scanned=scanned)
 

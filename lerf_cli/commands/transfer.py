@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lerf_cli.options.training import check_output, needs_torch
+from lerf_cli.options.shared import OUTPUT_FILE
+from lerf_cli.training_run import check_device, check_output, needs_torch
 from lerf_core.errors import one_line
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["transfer"]
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
 # Samples are the middle parts of images, this many pixels wide and high at most.
 _SAMPLE = 256
 _SAMPLES = 12
@@ -27,7 +27,9 @@ _SAMPLES = 12
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("-o", "--output", type=_FILE, required=True, help="Bank to write (.safetensors).")
+@click.option(
+    "-o", "--output", type=OUTPUT_FILE, required=True, help="Bank to write (.safetensors)."
+)
 @click.option("--name", help="Name of the bank.  [default: the output's]")
 @click.option(
     "--sample",
@@ -46,7 +48,7 @@ _SAMPLES = 12
     help="Table nodes evaluated at once.",
 )
 @click.option("--device", default="cpu", show_default=True, help="Where torch computes.")
-@click.option("--json", "json_file", type=_FILE, help="Write the report.")
+@click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the report.")
 @click.option("--overwrite", is_flag=True, help="Replace the files that are written.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no report.")
 def transfer(
@@ -101,8 +103,6 @@ def _transfer(
     from lerf_training.models.transfer import transfer as transfer_networks
     from tqdm import tqdm
 
-    from lerf_cli.options.training import check_device
-
     check_device(device)
     checkpoint = read_checkpoint(path)
     model = restored_model(checkpoint).to(device)
@@ -148,13 +148,13 @@ def _sample_planes(sources: Sequence[Path]) -> npt.NDArray[np.uint8]:
     from lerf_training.data.photographs import read_photograph, scan
 
     photographs = scan(sources, 32).photographs[:_SAMPLES] if sources else ()
-    side = min([_SAMPLE, *(min(one.rows, one.cols) for one in photographs)])
+    side = min([_SAMPLE, *(min(photo.rows, photo.cols) for photo in photographs)])
     planes = []
-    for photograph in photographs:
-        image = read_photograph(photograph.path)
+    for photo in photographs:
+        image = read_photograph(photo.path)
         top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
-        part = image[top : top + side, left : left + side]
-        planes.append(np.rint(part @ np.array([0.299, 0.587, 0.114])).astype(np.uint8))
+        middle = image[top : top + side, left : left + side]
+        planes.append(np.rint(middle @ np.array([0.299, 0.587, 0.114])).astype(np.uint8))
     return np.array(planes, dtype=np.uint8).reshape(len(planes), side, side)
 
 
@@ -170,6 +170,6 @@ def _print(report: TransferReport, cost: TransferCost | None, images: int) -> No
     click.echo(f"on {images} images, rms (max): feature in grey levels, parameters in 1/255")
     click.echo(f"  {'value':<18} {'interpolation':>16} {'8-bit rounding':>16} {'in all':>16}")
     for key, value in cost.values.items():
-        parts = (value.interpolation, value.rounding, value.total)
-        figures = " ".join(f"{f'{part.rms:.2f} ({part.max:.1f})':>16}" for part in parts)
+        errors = (value.interpolation, value.rounding, value.total)
+        figures = " ".join(f"{f'{error.rms:.2f} ({error.max:.1f})':>16}" for error in errors)
         click.echo(f"  {key:<18} {figures}")

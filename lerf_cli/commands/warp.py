@@ -4,60 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from lerf_cli.options.resampling import (
-    NumbersType,
+from lerf_cli.options.shared import (
     file_options,
-    in_and_out,
-    large_options,
-    only_one,
-    pixel_options,
-    sampling_from,
-    settings_from,
+    inputs_and_output,
+    resampling_options,
+    tiling_options,
 )
-from lerf_cli.options.sizes import Size, SizeType
+from lerf_cli.options.types import SIZE, Size, numbers_type
+from lerf_cli.options.values import BatchOptions, ResamplingOptions, exactly_one
 
 if TYPE_CHECKING:
-    from lerf_cli.options.sampling import Sampling
+    import numpy as np
+
     from lerf_core.execution.plan import Plan
-    from lerf_core.io.image import DecodedImage
+
+__all__ = ["warp"]
 
 Shape = tuple[int, int]
 
+# The options that say how to warp; exactly one of them is given.
+_WAYS = ("matrix", "corners", "rotate", "shear", "field")
+
+
+class Geometry(Protocol):
+    """Where pixels go."""
+
+    def plan(self, shape: Shape, size: Size | None, *, fit: bool) -> tuple[Any, Shape]:
+        """Return the inverse map and the output's (rows, columns) for an image of ``shape``."""
+
 
 @dataclass(frozen=True)
-class Geometry:
-    """Where pixels go.
+class MatrixGeometry:
+    """Pixels go by a matrix.
 
     Attributes
     ----------
-    forward : callable or None
-        Returns the matrix from source to output (x, y) for an image of a shape; None for fields.
-    field : object
-        What the resampler takes for a field.
-    field_shape : (rows, cols) or None
-        Shape of the field, which is the output's.
+    forward : callable
+        Returns the matrix from source to output (x, y) for an image of a (rows, columns) shape.
     centred : bool
         Whether the middle of the image stays in the middle of an output of another size.
     """
 
-    forward: Callable[[Shape], Any] | None = None
-    field: Any = None
-    field_shape: Shape | None = None
+    forward: Callable[[Shape], Any]
     centred: bool = False
 
     def plan(self, shape: Shape, size: Size | None, *, fit: bool) -> tuple[Any, Shape]:
         """Return the inverse map and the output's (rows, columns) for an image of ``shape``."""
         from lerf_core import geometry
 
-        if self.forward is None:
-            if self.field_shape is None:
-                raise ValueError("a geometry needs a matrix or a field")
-            return self.field, self.field_shape
         forward = geometry.as_homography(self.forward(shape))
         if fit:
             forward, output_shape = geometry.fit_output(forward, shape)
@@ -72,103 +72,93 @@ class Geometry:
         return geometry.invert(forward), output_shape
 
 
-class WarpOperation:
-    """Warping by one geometry."""
+@dataclass(frozen=True)
+class FieldGeometry:
+    """Pixels come from where a field says: what the resampler takes, and its (rows, columns)."""
 
-    def __init__(
-        self, sampling: Sampling, geometry: Geometry, size: Size | None, *, fit: bool
-    ) -> None:
-        self.sampling = sampling
-        self._geometry = geometry
-        self._size = size
-        self._fit = fit
-        self.bank_name = sampling.bank_name
-        self.labels = sampling.labels
+    field: Any
+    shape: Shape
+
+    def plan(self, shape: Shape, size: Size | None, *, fit: bool) -> tuple[Any, Shape]:
+        """Return the field and its shape, whatever the image's."""
+        del shape, size, fit
+        return self.field, self.shape
+
+
+@dataclass(frozen=True)
+class WarpOperation:
+    """Warping by one geometry, to a size, to the smallest that holds all, or to the image's own."""
+
+    resampling: ResamplingOptions
+    geometry: Geometry
+    size: Size | None
+    fit: bool
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the (rows, columns) that an image of ``shape`` becomes."""
-        return self._geometry.plan(shape, self._size, fit=self._fit)[1]
+        return self.geometry.plan(shape, self.size, fit=self.fit)[1]
 
-    def prepare(self, picture: DecodedImage) -> DecodedImage:
-        """Return the picture as it is resampled."""
-        return self.sampling.prepared(picture)
-
-    def plan(self, shape: tuple[int, ...], dtype: Any, keywords: dict[str, Any]) -> Plan:
-        """Return the plan for an image of a shape and dtype."""
+    def plan(self, shape: tuple[int, ...], dtype: np.dtype[Any], keywords: dict[str, Any]) -> Plan:
+        """Return the plan for an image of a shape and dtype; see `ImageOperation`."""
         from lerf_core.execution.plan import plan_warp
+        from lerf_core.options import spatial_axes
 
-        bank, axis = keywords.pop("bank"), keywords["channel_axis"]
-        rows, cols = [size for at, size in enumerate(shape) if at != axis][-2:]
-        inverse, out_shape = self._geometry.plan((rows, cols), self._size, fit=self._fit)
-        return plan_warp(shape, dtype, inverse, out_shape, bank, **keywords)
-
-    def value_range(self, picture: DecodedImage) -> tuple[float, float] | None:
-        """Return the value range to convert by."""
-        return self.sampling.range_of(picture)
-
-    def apply(self, picture: DecodedImage) -> DecodedImage:
-        """Return the warped picture."""
-        import lerf_core
-
-        keywords = self.sampling.keywords(picture)
-
-        def warp_frame(frame: Any) -> Any:
-            rows, cols = frame.shape[:2]
-            inverse, shape = self._geometry.plan((rows, cols), self._size, fit=self._fit)
-            return lerf_core.warp(frame, inverse, output_shape=shape, **keywords)
-
-        return picture.mapped(warp_frame)
+        rows, cols = spatial_axes(len(shape), keywords["channel_axis"])
+        source_shape = (shape[rows], shape[cols])
+        inverse, output_shape = self.geometry.plan(source_shape, self.size, fit=self.fit)
+        return plan_warp(shape, dtype, inverse, output_shape, **keywords)
 
 
-def _geometry_from(options: dict[str, Any]) -> Geometry:
+def _geometry_from(values: dict[str, Any]) -> Geometry:
     """Build the geometry; a FileError says what is wrong with a matrix or field."""
     from lerf_cli.options import matrices
     from lerf_core import Displacement, geometry
 
-    if options["matrix"] is not None:
-        matrix = geometry.as_homography(matrices.read_matrix(options["matrix"]))
-        forward = geometry.invert(matrix) if options["inverse"] else matrix
-        return Geometry(lambda _: forward)
-    if options["corners"] is not None:
-        points = matrices.read_points(options["corners"])
+    if values["matrix"] is not None:
+        matrix = geometry.as_homography(matrices.read_matrix(values["matrix"]))
+        forward = geometry.invert(matrix) if values["inverse"] else matrix
+        return MatrixGeometry(lambda _: forward)
+    if values["corners"] is not None:
+        points = matrices.read_points(values["corners"])
         # Tell at once, for any image, when three of the corners lie on a line.
-        geometry.homography_from_points(geometry.corners((2, 2)), points)
-        return Geometry(
-            lambda shape: geometry.homography_from_points(geometry.corners(shape), points)
-        )
-    if options["rotate"] is not None:
-        (degrees,) = options["rotate"]
-        return Geometry(lambda shape: geometry.rotation(degrees, shape), centred=True)
-    if options["shear"] is not None:
-        slant = (*options["shear"], 0.0)[:2]
+        _to_corners(points, (2, 2))
+        return MatrixGeometry(partial(_to_corners, points))
+    if values["rotate"] is not None:
+        return MatrixGeometry(partial(geometry.rotation, *values["rotate"]), centred=True)
+    if values["shear"] is not None:
+        slant = (*values["shear"], 0.0)[:2]
         geometry.shear(slant[0], slant[1], (2, 2))
-        return Geometry(lambda shape: geometry.shear(slant[0], slant[1], shape), centred=True)
-    field = matrices.read_field(Path(options["field"]), options["field_order"])
+        return MatrixGeometry(partial(geometry.shear, *slant), centred=True)
+    field = matrices.read_field(Path(values["field"]), values["field_order"])
     rows, cols = field.shape[1:]
-    kind = field if options["field_kind"] == "absolute" else Displacement(field)
-    return Geometry(field=kind, field_shape=(rows, cols))
+    absolute = values["field_kind"] == "absolute"
+    return FieldGeometry(field if absolute else Displacement(field), (rows, cols))
 
 
-def _check_options(options: dict[str, Any], size: Size | None, *, fit: bool) -> None:
-    only_one({f"--{name}": options[name] for name in _WAYS})
-    if options["inverse"] and options["matrix"] is None:
+def _to_corners(points: Any, shape: Shape) -> Any:
+    """Return the matrix that takes the corner pixels of an image to four (x, y) points."""
+    from lerf_core import geometry
+
+    return geometry.homography_from_points(geometry.corners(shape), points)
+
+
+def _check_options(values: dict[str, Any], size: Size | None, *, fit: bool) -> None:
+    exactly_one({f"--{name}": values[name] for name in _WAYS})
+    if values["inverse"] and values["matrix"] is None:
         raise click.UsageError("--inverse goes with --matrix")
     if size is not None and fit:
         raise click.UsageError("--size and --fit exclude each other")
-    if options["field"] is not None and (size is not None or fit):
+    if values["field"] is not None and (size is not None or fit):
         raise click.UsageError("a field has the output's size: --size and --fit do not go with it")
     context = click.get_current_context()
     for name in ("field_kind", "field_order"):
         given = context.get_parameter_source(name)
-        if options["field"] is None and given is click.core.ParameterSource.COMMANDLINE:
+        if values["field"] is None and given is click.core.ParameterSource.COMMANDLINE:
             raise click.UsageError(f"--{name.replace('_', '-')} goes with --field")
 
 
-_WAYS = ("matrix", "corners", "rotate", "shear", "field")
-
-
 @click.command(short_help="Warp images by a matrix, corners, angle or field.")
-@in_and_out
+@inputs_and_output
 @click.option(
     "--matrix",
     metavar='FILE|"9 NUMBERS"',
@@ -184,13 +174,13 @@ _WAYS = ("matrix", "corners", "rotate", "shear", "field")
 )
 @click.option(
     "--rotate",
-    type=NumbersType(1),
+    type=numbers_type(1),
     metavar="DEG",
     help="Turn about the centre, counter-clockwise, in degrees.",
 )
 @click.option(
     "--shear",
-    type=NumbersType(1, 2),
+    type=numbers_type(1, 2),
     metavar="X[,Y]",
     help="Slant about the centre: rows along x, columns along y, in degrees.",
 )
@@ -216,7 +206,7 @@ _WAYS = ("matrix", "corners", "rotate", "shear", "field")
 )
 @click.option(
     "--size",
-    type=SizeType(),
+    type=SIZE,
     metavar="WxH",
     help="Output size in pixels, WIDTHxHEIGHT; 1920x or x1080 keeps the aspect ratio. Turns and "
     "slants stay centred; otherwise the origin stays at the top left.  [default: the input's size]",
@@ -224,11 +214,11 @@ _WAYS = ("matrix", "corners", "rotate", "shear", "field")
 @click.option(
     "--fit", is_flag=True, help="Take the smallest output that holds the whole warped image."
 )
-@pixel_options(border="constant", transparent=True)
+@resampling_options(border="constant", transparent=True)
 @file_options
-@large_options
+@tiling_options
 @click.pass_context
-def warp(ctx: click.Context, /, size: Size | None, fit: bool, **options: Any) -> None:
+def warp(ctx: click.Context, /, size: Size | None, fit: bool, **values: Any) -> None:
     """Warp images by a matrix, four corners, an angle, a slant or a field.
 
     Exactly one of --matrix, --corners, --rotate, --shear and --field says how. The output keeps
@@ -242,15 +232,15 @@ def warp(ctx: click.Context, /, size: Size | None, fit: bool, **options: Any) ->
       lerf warp *.png -o out/ --matrix homography.json --inverse --size 1024x768
       lerf warp frame.tif -o straight.tif --field shifts.npy --border edge
     """
-    _check_options(options, size, fit=fit)
-    from lerf_cli.batch.running import run_batch
+    _check_options(values, size, fit=fit)
+    from lerf_cli.batch.runner import run_batch
     from lerf_core.errors import LerfError
 
-    settings = settings_from(options)
+    options = BatchOptions.of(values)
     try:
-        geometry = _geometry_from(options)
+        geometry = _geometry_from(values)
     except LerfError as error:
-        way = next(name for name in _WAYS if options[name] is not None)
+        way = next(name for name in _WAYS if values[name] is not None)
         raise click.BadParameter(str(error), param_hint=f"'--{way}'") from None
-    operation = WarpOperation(sampling_from(options), geometry, size, fit=fit)
-    ctx.exit(run_batch(operation, settings))
+    operation = WarpOperation(ResamplingOptions.of(values), geometry, size, fit)
+    ctx.exit(run_batch(operation, options))

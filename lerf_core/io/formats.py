@@ -7,6 +7,10 @@ from pathlib import PurePath
 
 from lerf_core.errors import FileError
 
+#: Greatest number of pixels, over all frames, that an image held in memory may have unless a
+#: caller says otherwise; Pillow refuses more by default.
+DEFAULT_MAX_PIXELS = 178_956_970
+
 # Layouts: channels and their meaning. MULTI is any number of independent channels.
 GREY, GREY_ALPHA, RGB, RGBA, CMYK, PALETTE, MULTI = "L", "LA", "RGB", "RGBA", "CMYK", "P", "MULTI"
 WITH_ALPHA = frozenset({GREY_ALPHA, RGBA})

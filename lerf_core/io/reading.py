@@ -20,7 +20,16 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from lerf_core.errors import FileError, InvalidArgumentError, InvalidTypeError, one_line
 from lerf_core.io import exif, png
-from lerf_core.io.formats import CMYK, GREY, GREY_ALPHA, LOSSLESS, PALETTE, RGB, RGBA
+from lerf_core.io.formats import (
+    CMYK,
+    DEFAULT_MAX_PIXELS,
+    GREY,
+    GREY_ALPHA,
+    LOSSLESS,
+    PALETTE,
+    RGB,
+    RGBA,
+)
 from lerf_core.io.image import TURNED, DecodedImage, Metadata, Pixels, upright
 from lerf_core.io.locations import local_path
 from lerf_core.io.tiff import pages
@@ -29,8 +38,6 @@ from lerf_core.io.tiled_reader import TiledReader
 _FILE_SUFFIXES = frozenset({".tif", ".tiff", ".npy", ".png", ".jpg", ".jpeg", ".webp"})
 _ZARR_DOCUMENTS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 FileOrBytes = Path | bytes
-# Pillow refuses images of more than twice MAX_IMAGE_PIXELS.
-DEFAULT_MAX_PIXELS = 178_956_970
 _ANIMATED = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
 _TEXT_NOT_COPIED = re.compile(r"XML:com\.adobe\.xmp|Raw profile type .*")
 

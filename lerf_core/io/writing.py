@@ -73,6 +73,15 @@ def check_writable(picture: DecodedImage, target: Format, encoding: Encoding) ->
     check_holds(target, layout, depth, len(picture.frames), uneven=picture.uneven)
 
 
+def as_written(picture: DecodedImage, encoding: Encoding) -> DecodedImage:
+    """Return an image on its background and at the depth that it is written with."""
+    if encoding.background is not None:
+        picture = flattened(picture, encoding.background)
+    if encoding.depth is not None:
+        picture = converted(picture, encoding.depth, encoding.value_range)
+    return picture
+
+
 def encode(
     file: BinaryIO, picture: DecodedImage, target: Format, encoding: Encoding
 ) -> DecodedImage:
@@ -96,10 +105,7 @@ def encode(
     FileError
         If the format cannot hold the picture, or the encoder fails.
     """
-    if encoding.background is not None:
-        picture = flattened(picture, encoding.background)
-    if encoding.depth is not None:
-        picture = converted(picture, encoding.depth, encoding.value_range)
+    picture = as_written(picture, encoding)
     if target.name != "TIFF":
         picture = unmultiplied(picture)
     check_holds(

@@ -114,7 +114,8 @@ class Work:
         axis = self.plan.options.channel_axis
         index: list[Any] = [
             slice(0, size) if axis is not None and place == axis % len(region) else part
-            for place, (part, size) in enumerate(zip(region, self.source.shape, strict=True))
+            # The result may have a channel axis more than the source, behind all others.
+            for place, (part, size) in enumerate(zip(region, self.source.shape, strict=False))
         ]
         rows, cols = self.plan.axes
         runs = [_runs(window, mode) for window in piece.windows]

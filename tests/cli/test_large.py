@@ -17,7 +17,7 @@ import zarr
 from PIL import Image
 
 import lerf_core
-from lerf_cli.batch import cluster, large
+from lerf_cli.batch import choice, cluster
 
 TURN = ("--rotate", "15")
 
@@ -199,9 +199,9 @@ def test_size_decides(run, tmp_path, source, monkeypatch):
     options = ("resize", source, "--scale", 2, "-v", "--overwrite")
     plain = run(*options, "-o", tmp_path / "a.tif")
     assert "tile by tile" not in plain.stderr
-    monkeypatch.setattr(large, "_SMALL", 1000)
+    monkeypatch.setattr(choice, "_SMALL", 1000)
     assert "tile by tile" not in run(*options, "-o", tmp_path / "a.tif").stderr
-    monkeypatch.setattr(large, "whole_memory", lambda *_: 1 << 60)
+    monkeypatch.setattr(choice, "whole_memory", lambda *_: 1 << 60)
     assert "tile by tile" in run(*options, "-o", tmp_path / "a.tif").stderr
     # What cannot be tiled is not.
     assert "tile by tile" not in run(*options, "-o", tmp_path / "a.png").stderr

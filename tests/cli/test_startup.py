@@ -80,12 +80,24 @@ def test_the_package_runs_as_a_module(module):
     assert done.stdout.startswith("lerf, version")
 
 
-def test_numba_does_not_bring_scipy_along(tmp_path):
+def test_a_resize_imports_what_it_needs_alone(tmp_path):
     Image.new("L", (9, 9)).save(tmp_path / "in.png")
-    command = [sys.executable, "-X", "importtime", "-m", "lerf_cli", "resize"]
-    command += [str(tmp_path / "in.png"), "-o", str(tmp_path / "o.png"), "--scale", "2"]
-    done = subprocess.run(command, capture_output=True, check=True, text=True)
-    modules = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "numba" in modules
+    names = modules_after(
+        "resize", str(tmp_path / "in.png"), "-o", str(tmp_path / "o.png"), "--scale", "2"
+    )
+    assert "numba.np.arraymath" in names
     heavy = {"scipy.linalg", "pandas", "dask", "torch", "tifffile", "imageio", "tqdm"}
-    assert not modules & heavy
+    assert not names & heavy
+    tiles = {"lerf_cli.batch.tiled", "lerf_cli.batch.cluster", "lerf_core.tiled.running"}
+    assert not names & tiles
+
+
+def test_scipy_is_whole_after_numba_came_without_it():
+    pytest.importorskip("scipy")
+    code = (
+        "import sys; from lerf_cli.startup import import_numba_without_scipy as load; load(); "
+        "assert 'numba.np.arraymath' in sys.modules; assert 'scipy.linalg' not in sys.modules; "
+        "import scipy.linalg; print(scipy.linalg.inv([[4.0]]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[[0.25]]\n"

@@ -361,8 +361,7 @@ def test_a_fault_of_the_program_is_one_line_too(run, tmp_path, photos, monkeypat
     def fail(*arguments, **keywords):
         raise ZeroDivisionError("unforeseen")
 
-    monkeypatch.setattr(lerf_core.resampling, "rescale", fail)
-    monkeypatch.setattr(lerf_core, "rescale", fail, raising=False)
+    monkeypatch.setattr(lerf_core.resampling, "compute_whole", fail)
     result = run("resize", photos / "a.png", "-o", tmp_path / "o.png", "--scale", 2, code=1)
     assert "internal error, ZeroDivisionError: unforeseen" in result.output
 

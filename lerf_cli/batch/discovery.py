@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import string
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,47 +58,52 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Target:
-    """The meaning of ``--output``: ``kind`` is pipe, pattern, folder or file."""
+class OutputPattern:
+    """The meaning of ``--output``.
+
+    Attributes
+    ----------
+    kind : str
+        "pipe", "pattern", "folder" or "file".
+    text : str
+        What ``--output`` says.
+    """
 
     kind: str
     text: str
 
-    @property
-    def path(self) -> Path:
-        """The folder or the file."""
-        return Path(self.text)
+    @classmethod
+    def of(cls, text: str, inputs: Iterable[str]) -> OutputPattern:
+        """Tell what ``--output`` means for these inputs.
 
+        Parameters
+        ----------
+        text : str
+            ``-`` is standard output; a text with braces a pattern; an existing folder, a text that
+            ends with a slash, several inputs or an input folder make it a folder; else it is a
+            file.
+        inputs : iterable of str
 
-def interpret_target(text: str, inputs: Iterable[str]) -> Target:
-    """Tell what ``--output`` means for these inputs.
-
-    Parameters
-    ----------
-    text : str
-        ``-`` is standard output; a text with braces a pattern; an existing folder, a text that ends
-        with a slash, several inputs or an input folder make it a folder; else it is a file.
-    inputs : iterable of str
-
-    Raises
-    ------
-    click.UsageError
-        If inputs and output do not go together, or a pattern has unknown fields.
-    """
-    given = list(inputs)
-    if text == PIPE:
-        if len(given) != 1 or is_folder(given[0]):
-            raise click.UsageError("'-o -' takes exactly one input file")
-        return Target("pipe", text)
-    if "{" in text or "}" in text:
-        _check_pattern(text)
-        return Target("pattern", text)
-    several = len(given) > 1 or any(
-        name != PIPE and is_folder(name) and not is_store(name) for name in given
-    )
-    slash = text.endswith(("/", os.sep))
-    folder = is_folder(text) and not is_store(text)
-    if folder or slash or several:
+        Raises
+        ------
+        click.UsageError
+            If inputs and output do not go together, or a pattern has unknown fields.
+        """
+        given = list(inputs)
+        if text == PIPE:
+            if len(given) != 1 or is_folder(given[0]):
+                raise click.UsageError("'-o -' takes exactly one input file")
+            return cls("pipe", text)
+        if "{" in text or "}" in text:
+            _check_pattern(text)
+            return cls("pattern", text)
+        several = len(given) > 1 or any(
+            name != PIPE and is_folder(name) and not is_store(name) for name in given
+        )
+        slash = text.endswith(("/", os.sep))
+        folder = is_folder(text) and not is_store(text)
+        if not (folder or slash or several):
+            return cls("file", text)
         if not folder and (os.path.lexists(text.rstrip("/" + os.sep)) or not text):
             raise click.UsageError(f"-o {text} is no folder, and several outputs need one")
         if not slash and not folder and by_path(Path(text)) is not None:
@@ -106,8 +112,19 @@ def interpret_target(text: str, inputs: Iterable[str]) -> Target:
                 f"-o {text} names one file, and there are several inputs: give a folder, "
                 "ending with /, or a pattern such as '{stem}_new.{ext}'"
             )
-        return Target("folder", text)
-    return Target("file", text)
+        return cls("folder", text)
+
+    @property
+    def path(self) -> Path:
+        """The folder or the file."""
+        return Path(self.text)
+
+    @property
+    def fields(self) -> set[str]:
+        """The fields that a pattern uses; none for other outputs."""
+        if self.kind != "pattern":
+            return set()
+        return {field for _, field, _, _ in string.Formatter().parse(self.text) if field}
 
 
 def is_folder(path: str | Path) -> bool:
@@ -130,25 +147,44 @@ def is_stream(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
+class InputData:
+    """What entries are read from; standard input and pipes can be read only once."""
+
+    def __init__(self) -> None:
+        self._streams: dict[Entry, bytes] = {}
+
+    def of(self, entry: Entry) -> Path | bytes:
+        """Return a path, or the whole data of what is no plain file.
+
+        Raises
+        ------
+        FileError
+            If a stream cannot be read.
+        """
+        path = entry.path
+        if path is not None and not is_stream(path):
+            return path
+        if entry not in self._streams:
+            try:
+                data = sys.stdin.buffer.read() if path is None else path.read_bytes()
+            except OSError as error:
+                raise FileError(one_line(error)) from error
+            self._streams[entry] = data
+        return self._streams[entry]
+
+
 def _check_pattern(text: str) -> None:
     listing = ", ".join("{" + field + "}" for field in FIELDS)
     try:
-        parts = list(string.Formatter().parse(text))
+        pieces = list(string.Formatter().parse(text))
     except ValueError as error:
         raise click.UsageError(f"-o {text}: {error}; fields are {listing}") from None
-    for _, field, style, conversion in parts:
+    for _, field, style, conversion in pieces:
         if field is not None and (field not in FIELDS or style or conversion):
             raise click.UsageError(f"-o {text}: no such field {{{field}}}; fields are {listing}")
 
 
-def pattern_fields(target: Target) -> set[str]:
-    """Return the fields that a pattern uses; none for other targets."""
-    if target.kind != "pattern":
-        return set()
-    return {field for _, field, _, _ in string.Formatter().parse(target.text) if field}
-
-
-def discover(inputs: Iterable[str], target: Target, *, recursive: bool) -> list[Entry]:
+def discover(inputs: Iterable[str], output: OutputPattern, *, recursive: bool) -> list[Entry]:
     """Expand folders, and sort.
 
     Parameters
@@ -156,7 +192,7 @@ def discover(inputs: Iterable[str], target: Target, *, recursive: bool) -> list[
     inputs : iterable of str
         Files, folders and ``-``. A file given twice counts once. A missing file stays in the list:
         it fails on its own.
-    target : Target
+    output : OutputPattern
         An output folder inside an input folder is not searched.
     recursive : bool
         Whether folders within folders are searched.
@@ -166,35 +202,35 @@ def discover(inputs: Iterable[str], target: Target, *, recursive: bool) -> list[
         if text == PIPE:
             entries[""] = Entry(None)
         elif is_folder(text) and not is_store(text):
-            for entry in _images_below(Path(text), target, recursive=recursive):
+            for entry in _images_below(Path(text), output, recursive=recursive):
                 entries.setdefault(_key(entry.path or Path()), entry)
         else:
             entries.setdefault(_key(Path(text)), Entry(Path(text)))
     return sorted(entries.values(), key=lambda entry: (entry.path is not None, str(entry.path)))
 
 
-def _images_below(folder: Path, target: Target, *, recursive: bool) -> Iterator[Entry]:
-    own = _key(target.path) if target.kind == "folder" else None
-    if own == _key(folder):
-        own = None
-    troubles: list[OSError] = []
-    for here, folders, names in os.walk(folder, onerror=troubles.append):
+def _images_below(folder: Path, output: OutputPattern, *, recursive: bool) -> Iterator[Entry]:
+    excluded = _key(output.path) if output.kind == "folder" else None
+    if excluded == _key(folder):
+        excluded = None
+    failures: list[OSError] = []
+    for parent, folders, names in os.walk(folder, onerror=failures.append):
         if recursive:
             folders[:] = [
                 name
                 for name in folders
-                if not name.startswith(".") and _key(Path(here, name)) != own
+                if not name.startswith(".") and _key(Path(parent, name)) != excluded
             ]
         else:
             folders.clear()
         for name in names:
-            path = Path(here, name)
+            path = Path(parent, name)
             hidden = name.startswith(".")
             if looks_like_image(path) and not (hidden or is_stream(path) or is_folder(path)):
                 yield Entry(path, path.parent.relative_to(folder))
     # A folder that may not be read fails on its own, like a file.
-    for trouble in troubles:
-        yield Entry(Path(os.fsdecode(trouble.filename)), error=one_line(trouble))
+    for failure in failures:
+        yield Entry(Path(os.fsdecode(failure.filename)), error=one_line(failure))
 
 
 def _key(path: Path) -> str:
@@ -202,22 +238,23 @@ def _key(path: Path) -> str:
     return os.path.normcase(os.path.realpath(path))
 
 
-def plan(
+def plan_jobs(
     entries: Iterable[Entry],
-    target: Target,
+    output: OutputPattern,
     wanted: Format | None,
-    fields: Callable[[Entry], dict[str, str]],
+    values_of: Callable[[Entry], dict[str, str]],
 ) -> list[Job]:
     """Give each input its output.
 
     Parameters
     ----------
     entries : iterable of Entry
-    target : Target
+    output : OutputPattern
     wanted : Format or None
         Value of ``--format``.
-    fields : callable
-        Returns width, height and bank of an entry, for patterns; a FileError becomes the job's.
+    values_of : callable
+        Returns the values of the fields ``width``, ``height`` and ``bank`` for an entry; a
+        FileError becomes the job's.
     """
     jobs = []
     for entry in entries:
@@ -225,7 +262,7 @@ def plan(
             jobs.append(Job(entry, None, entry.error))
             continue
         try:
-            jobs.append(Job(entry, _output_of(entry, target, wanted, fields)))
+            jobs.append(Job(entry, _output_of(entry, output, wanted, values_of)))
         except FileError as error:
             jobs.append(Job(entry, None, str(error)))
     return jobs
@@ -233,34 +270,34 @@ def plan(
 
 def _output_of(
     entry: Entry,
-    target: Target,
+    output: OutputPattern,
     wanted: Format | None,
-    fields: Callable[[Entry], dict[str, str]],
+    values_of: Callable[[Entry], dict[str, str]],
 ) -> Path | None:
-    if target.kind == "pipe":
+    if output.kind == "pipe":
         return None
-    if target.kind == "file":
-        return target.path
+    if output.kind == "file":
+        return output.path
     name = Path(entry.name)
     extension = name.suffix[1:]
     if wanted is not None and by_path(name) is not wanted:
         extension = wanted.extension
-    if target.kind == "folder":
+    if output.kind == "folder":
         if not extension:
             raise FileError("its name has no extension: name the output's format with --format")
-        return target.path / entry.folder / f"{name.stem}.{extension}"
+        return output.path / entry.folder / f"{name.stem}.{extension}"
     values = {
         "stem": name.stem,
         "name": name.name,
         "ext": extension,
         "parent": str(entry.path.parent) if entry.path is not None else ".",
     }
-    if pattern_fields(target) & {"width", "height", "bank"}:
-        values |= fields(entry)
-    output = Path(string.Formatter().vformat(target.text, (), values))
-    if not output.suffix and wanted is None:
-        raise FileError(f"{output} has no extension: add .{{ext}} to the pattern, or --format")
-    return output
+    if output.fields & {"width", "height", "bank"}:
+        values |= values_of(entry)
+    path = Path(string.Formatter().vformat(output.text, (), values))
+    if not path.suffix and wanted is None:
+        raise FileError(f"{path} has no extension: add .{{ext}} to the pattern, or --format")
+    return path
 
 
 def check_conflicts(jobs: Iterable[Job]) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lerf_cli.options.sizes import Scale, Size, parse_scale, parse_size
+from lerf_cli.options.types import ScaleFactors, Size, parse_scale, parse_size
 
 SIDES = st.integers(1, 10**6)
 FACTORS = st.floats(1e-3, 1e3)
@@ -14,12 +14,12 @@ FACTORS = st.floats(1e-3, 1e3)
 
 @given(FACTORS, FACTORS)
 def test_a_pair_of_factors_is_width_by_height(width, height):
-    assert parse_scale(f"{width!r}x{height!r}") == Scale(rows=height, cols=width)
+    assert parse_scale(f"{width!r}x{height!r}") == ScaleFactors(rows=height, cols=width)
 
 
 @given(FACTORS)
 def test_one_factor_serves_both_axes(factor):
-    assert parse_scale(repr(factor)) == Scale(factor, factor)
+    assert parse_scale(repr(factor)) == ScaleFactors(factor, factor)
 
 
 @given(SIDES, SIDES)

@@ -1,0 +1,178 @@
+"""What is done to the values of an image before and after they are resampled.
+
+Whole images and tiled files take the same way: for a tiled file, a template of one pixel stands for
+the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from lerf_cli.options.values import ResamplingOptions
+from lerf_core.errors import FileError
+from lerf_core.io.formats import GREY, GREY_ALPHA, PALETTE, RGB, RGBA
+from lerf_core.io.image import DecodedImage, converted, finite_range, opaque_value, with_alpha
+from lerf_core.io.writing import Encoding
+
+__all__ = ["Preparation", "ValueChange", "as_resampled"]
+
+_COLOURS = frozenset({GREY, GREY_ALPHA, RGB, RGBA})
+# Bytes per value of the depths that are deeper than 8 bits.
+_DEEPER = {"16": 2, "float": 4}
+
+
+class Preparation:
+    """An image as it is resampled, and the resampler's keywords for it.
+
+    Parameters
+    ----------
+    options : ResamplingOptions
+    encoding : Encoding
+        How the result is written.
+    image : DecodedImage
+        The image as it was read, or a template of it.
+    measure_range : callable, optional
+        Returns the least and the greatest finite colour value, for ``--range auto``; None: those
+        of `image`.
+
+    Attributes
+    ----------
+    image : DecodedImage
+        At the depth and with the channels to resample.
+    encoding : Encoding
+        With the range of values that a depth converts by.
+
+    Raises
+    ------
+    FileError
+        If an option does not go with the image.
+    """
+
+    def __init__(
+        self,
+        options: ResamplingOptions,
+        encoding: Encoding,
+        image: DecodedImage,
+        measure_range: Callable[[], tuple[float, float]] | None = None,
+    ) -> None:
+        self._options = options
+        self.image = as_resampled(options, image)
+        value_range = options.value_range
+        if isinstance(value_range, str):
+            value_range = finite_range(self.image) if measure_range is None else measure_range()
+        self.encoding = replace(encoding, value_range=value_range)
+
+    def keywords(self) -> dict[str, Any]:
+        """Return the resampler's keywords for frames of the image.
+
+        Raises
+        ------
+        FileError
+            If an option does not go with the image's channels.
+        """
+        image, options = self.image, self._options
+        if options.linear and image.layout not in _COLOURS:
+            raise FileError(f"--linear needs grey or RGB, and this is {image.layout}")
+        cval = _border_values(options.cval, image)
+        weighted = image.has_alpha and not image.premultiplied and options.alpha == "premultiply"
+        nearest = options.labels or image.layout == PALETTE
+        keywords: dict[str, Any] = {
+            "bank": options.bank,
+            "channel_axis": None if image.frames[0].ndim == 2 else 2,
+            "mode": "constant" if options.border == "transparent" else options.border,
+            "cval": cval[0] if len(cval) == 1 else cval,
+            "anti_aliasing": options.anti_aliasing,
+            "alpha": "premultiply" if weighted else "separate",
+            "method": "nearest" if nearest else "auto",
+            "value_range": self.encoding.value_range,
+            "nodata": options.nodata,
+            "linear_light": options.linear,
+            "threads": options.threads,
+        }
+        return keywords | ({"fast": True} if options.fast else {})
+
+
+def as_resampled(options: ResamplingOptions, image: DecodedImage) -> DecodedImage:
+    """Return an image with the channels and at the depth to resample.
+
+    Alpha is added where a transparent border needs it. A deeper depth that is wanted is taken on
+    before resampling, so that results gain levels.
+    """
+    if options.border == "transparent":
+        image = with_alpha(image)
+    image = _deepened(options, image)
+    if options.fast and image.layout != RGB:
+        image = image.noted(f"--fast is for RGB: {image.layout} is resized in full")
+    return image
+
+
+def _deepened(options: ResamplingOptions, image: DecodedImage) -> DecodedImage:
+    small = image.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}
+    if image.dtype.kind in "iu" and not (small or options.labels or options.value_range):
+        image = image.noted(
+            f"{image.dtype} pixels are taken for labels (nearest neighbour); with --range "
+            "they are interpolated"
+        )
+    if options.nodata is not None or any(options.cval):
+        # These are values of the input's own depth: it is converted afterwards.
+        return image
+    deeper = image.dtype.kind == "u" and image.dtype.itemsize < _DEEPER.get(options.depth or "", 0)
+    if options.depth is None or not deeper or options.labels:
+        return image
+    if options.value_range is None:
+        return converted(image, options.depth)
+    if image.dtype.itemsize == 1:
+        raise FileError("--range with a deeper --depth needs more than 8 bits to begin")
+    return image
+
+
+def _border_values(cval: tuple[float, ...], image: DecodedImage) -> tuple[float, ...]:
+    """Return the value beyond the border: one, or one per channel."""
+    channels = 1 if image.frames[0].ndim == 2 else image.frames[0].shape[2]
+    opaque = opaque_value(image.dtype)
+    if image.has_alpha and len(cval) == channels - 1 > 1:
+        cval = (*cval, opaque)
+    if len(cval) not in {1, channels}:
+        raise FileError(f"--cval has {len(cval)} values for {channels} channels")
+    for value in cval:
+        if image.dtype.kind in "ub" and not 0 <= value <= opaque:
+            raise FileError(f"--cval {value:g} does not fit {image.dtype} pixels")
+    return cval
+
+
+@dataclass(frozen=True)
+class ValueChange:
+    """A change of an image's values, for arrays with any number of axes.
+
+    Attributes
+    ----------
+    function : callable
+        Takes and returns an image (`DecodedImage`).
+    template : DecodedImage
+        An image of one pixel, before the change.
+    channel_axis : int or None
+        Of the arrays; None: they have none.
+    """
+
+    function: Callable[[DecodedImage], DecodedImage]
+    template: DecodedImage
+    channel_axis: int | None
+
+    def __call__(self, pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Return the array with the change made to each plane or colour image in it."""
+        axis = self.channel_axis
+        if axis is not None:
+            pixels = np.moveaxis(pixels, axis, -1)
+        leading = pixels.shape[: pixels.ndim - (2 if axis is None else 3)]
+        frames = [self._changed(pixels[index]) for index in np.ndindex(*leading)]
+        result = np.stack(frames).reshape(*leading, *frames[0].shape)
+        if axis is not None and frames[0].ndim == 3:
+            result = np.moveaxis(result, -1, axis)
+        return result
+
+    def _changed(self, frame: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return self.function(replace(self.template, frames=[frame])).frames[0]

@@ -1,0 +1,86 @@
+"""What a batch tells: lines on stderr, a progress bar, and the count of files."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import Any
+
+import click
+
+from lerf_cli.batch.discovery import Entry
+from lerf_cli.options.values import BatchOptions
+
+__all__ = ["Reporter", "Tally", "progress_bar"]
+
+
+class Tally:
+    """How many files came to which end."""
+
+    def __init__(self) -> None:
+        self.done = self.skipped = self.failed = 0
+
+    @property
+    def total(self) -> int:
+        """Number of files that are through."""
+        return self.done + self.skipped + self.failed
+
+    def __str__(self) -> str:
+        return f"{self.done} done, {self.skipped} skipped, {self.failed} failed"
+
+
+def progress_bar(total: int, **options: Any) -> Any:
+    """Return a bar of tqdm's on stderr that vanishes at its end."""
+    from tqdm import tqdm
+
+    # Some terminals tell no size, and tqdm would draw nothing on what it takes for 0x0.
+    cols, rows = shutil.get_terminal_size()
+    return tqdm(total=total, ncols=cols, nrows=rows, file=sys.stderr, leave=False, **options)
+
+
+class Reporter:
+    """Lines on stderr, above the progress bar where there is one.
+
+    Parameters
+    ----------
+    options : BatchOptions
+    total : int
+        Number of files.
+    """
+
+    def __init__(self, options: BatchOptions, total: int) -> None:
+        self._verbosity = options.verbosity
+        self.shows_bars = options.verbosity >= 0 and sys.stderr.isatty()
+        wanted = total > 1 and not options.dry_run and self.shows_bars
+        self._bar = progress_bar(total, unit="image") if wanted else None
+
+    def _line(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.clear()
+        click.echo(text, err=True)
+
+    def error(self, entry: Entry, text: str) -> None:
+        """Tell why a file failed."""
+        self._line(f"lerf: {entry.label}: {text}")
+
+    def note(self, entry: Entry, text: str) -> None:
+        """Tell what the user should know about a file, unless quiet."""
+        if self._verbosity >= 0:
+            self._line(f"{entry.label}: note: {text}")
+
+    def detail(self, text: str) -> None:
+        """Tell what is done, where asked for."""
+        if self._verbosity > 0:
+            self._line(text)
+
+    def step(self) -> None:
+        """Count a file as through."""
+        if self._bar is not None:
+            self._bar.update()
+
+    def close(self, text: str) -> None:
+        """End the bar, and tell the sum unless quiet."""
+        if self._bar is not None:
+            self._bar.close()
+        if self._verbosity >= 0:
+            click.echo(text, err=True)

@@ -1,0 +1,283 @@
+"""Running one operation over many files, in one process that holds one image at a time."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+import lerf_core
+from lerf_cli.batch import whole
+from lerf_cli.batch.choice import goes_by_tiles
+from lerf_cli.batch.discovery import (
+    PIPE,
+    Entry,
+    InputData,
+    Job,
+    OutputPattern,
+    check_conflicts,
+    discover,
+    is_store,
+    is_stream,
+    plan_jobs,
+)
+from lerf_cli.batch.reporting import Reporter, Tally
+from lerf_cli.options.values import BatchOptions, tiled_format
+from lerf_core.errors import FileError, one_line
+from lerf_core.io.formats import by_path
+from lerf_core.io.locations import is_url
+from lerf_core.io.reading import read_header
+
+if TYPE_CHECKING:
+    from lerf_cli.batch.operation import ImageOperation
+
+__all__ = ["run_batch"]
+
+
+def run_batch(operation: ImageOperation, options: BatchOptions) -> int:
+    """Process all inputs, and return the exit status.
+
+    Parameters
+    ----------
+    operation : ImageOperation
+    options : BatchOptions
+
+    Returns
+    -------
+    int
+        0, or 1 where a file failed.
+
+    Raises
+    ------
+    click.UsageError
+        For conflicts between files, before anything is written.
+    """
+    if any(is_url(text) for text in (*options.inputs, options.output)):
+        return _run_remote(operation, options)
+    data = InputData()
+    jobs = _jobs(operation, options, data)
+    if not options.dry_run and options.verbosity >= 0:
+        message = lerf_core.first_run_message()
+        if message:
+            click.echo(message, err=True)
+    tally = Tally()
+    reporter = Reporter(options, len(jobs))
+    try:
+        with _termination_as_exit():
+            for job in jobs:
+                _count(
+                    tally,
+                    job.entry,
+                    reporter,
+                    partial(_process, job, data, operation, options, reporter),
+                )
+                reporter.step()
+                _return_memory()
+    except (KeyboardInterrupt, SystemExit):
+        reporter.close(f"{tally}, {len(jobs) - tally.total} left")
+        raise
+    reporter.close(f"{tally} (dry run)" if options.dry_run else str(tally))
+    return 1 if tally.failed else 0
+
+
+def _run_remote(operation: ImageOperation, options: BatchOptions) -> int:
+    """Process the only input where it, or the output, is an address of remote storage."""
+    if len(options.inputs) != 1 or options.output == PIPE or "{" in options.output:
+        raise click.UsageError("with an address such as s3://, give one input and one output")
+    (source,) = options.inputs
+    entry, reporter, tally = Entry(Path(source)), Reporter(options, 1), Tally()
+    with _termination_as_exit():
+        work = partial(_by_tiles, source, options.output, entry, operation, options, reporter)
+        _count(tally, entry, reporter, work)
+    reporter.close(str(tally))
+    return 1 if tally.failed else 0
+
+
+# -- jobs ---------------------------------------------------------------------------------
+
+
+def _jobs(operation: ImageOperation, options: BatchOptions, data: InputData) -> list[Job]:
+    """Return what is to be done, in order.
+
+    Raises
+    ------
+    click.UsageError
+        If there is nothing to do, or outputs conflict with other files.
+    """
+    output = OutputPattern.of(options.output, options.inputs)
+    _check_output(output, options)
+    entries = discover(options.inputs, output, recursive=options.recursive)
+    if not entries:
+        raise click.UsageError("no images found in the given folders (see --recursive)")
+    values_of = partial(
+        _pattern_values, output=output, operation=operation, options=options, data=data
+    )
+    jobs = plan_jobs(entries, output, options.format, values_of)
+    check_conflicts(jobs)
+    return jobs
+
+
+def _check_output(output: OutputPattern, options: BatchOptions) -> None:
+    """Refuse a file of unknown format, and an image on a terminal."""
+    has_format = options.format or by_path(output.path) or tiled_format(output.text)
+    if output.kind == "file" and not has_format:
+        suffix = output.path.suffix
+        what = f"no format is known for {suffix}" if suffix else "it has no extension"
+        raise click.UsageError(
+            f"-o {output.text}: {what}; name the format by extension or --format, "
+            "or end it with / for a folder"
+        )
+    if output.kind == "pipe" and not options.dry_run and sys.stdout.isatty():
+        raise click.UsageError("'-o -' writes an image: send it to a file or another program")
+
+
+def _pattern_values(
+    entry: Entry,
+    *,
+    output: OutputPattern,
+    operation: ImageOperation,
+    options: BatchOptions,
+    data: InputData,
+) -> dict[str, str]:
+    """Return the values of a pattern's fields that tell about the result."""
+    values = {"bank": operation.resampling.bank_name}
+    if output.fields & {"width", "height"}:
+        header = read_header(data.of(entry), options.max_pixels)
+        rows, cols = whole.shape_after(operation, header)
+        values |= {"width": str(cols), "height": str(rows)}
+    return values
+
+
+# -- one job ------------------------------------------------------------------------------
+
+
+def _process(
+    job: Job,
+    data: InputData,
+    operation: ImageOperation,
+    options: BatchOptions,
+    reporter: Reporter,
+) -> bool:
+    """Do one job; return whether there was something to do."""
+    if job.error is not None:
+        raise FileError(job.error)
+    if _is_skipped(job, options, reporter):
+        return False
+    source = data.of(job.entry)
+    if goes_by_tiles(job, source, operation, options):
+        _by_tiles(str(source), str(job.output), job.entry, operation, options, reporter)
+    elif options.dry_run:
+        whole.preview(job, source, operation, options)
+    else:
+        whole.process(job, source, operation, options, reporter)
+    return True
+
+
+def _by_tiles(
+    source: str,
+    output: str,
+    entry: Entry,
+    operation: ImageOperation,
+    options: BatchOptions,
+    reporter: Reporter,
+) -> bool:
+    from lerf_cli.batch import tiled
+
+    if options.dry_run:
+        tiled.preview(source, output, operation, options)
+    else:
+        tiled.process(source, output, entry, operation, options, reporter)
+    return True
+
+
+def _is_skipped(job: Job, options: BatchOptions, reporter: Reporter) -> bool:
+    """Tell whether an output that exists is left as it is; a FileError where it may not be."""
+    try:
+        # A pipe or a device exists as a rule, and nothing in it can be lost.
+        if job.output is None or not job.output.exists() or is_stream(job.output):
+            return False
+    except OSError as error:
+        raise FileError(f"cannot write {job.output}: {one_line(error)}") from error
+    if job.output.is_dir() and not is_store(job.output):
+        raise FileError(f"{job.output} is a folder")
+    if options.skip_existing:
+        reporter.detail(f"{job.entry.label}: skipped, {job.output} exists")
+        return True
+    if not options.overwrite:
+        raise FileError(f"{job.output} exists: give --overwrite or --skip-existing")
+    return False
+
+
+def _count(tally: Tally, entry: Entry, reporter: Reporter, work: Callable[[], bool]) -> None:
+    """Do the work on a file; whatever goes wrong is counted and told, and ends here."""
+    try:
+        if work():
+            tally.done += 1
+        else:
+            tally.skipped += 1
+        return
+    except lerf_core.errors.LerfError as error:
+        text = one_line(error)
+    except MemoryError:
+        text = "not enough memory"
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        text = one_line(error)
+    # A fault of the program must not stop the batch either, nor end in a traceback unasked.
+    except Exception as error:  # noqa: BLE001
+        reporter.detail(traceback.format_exc().rstrip())
+        text = f"internal error, {type(error).__name__}: {one_line(error)} (-v shows where)"
+    tally.failed += 1
+    reporter.error(entry, text)
+
+
+# -- the process --------------------------------------------------------------------------
+
+
+@contextmanager
+def _termination_as_exit() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind the stack, so that temporary files are removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ends = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None))]
+    # What is ignored stays so: nohup wants it.
+    ends = [number for number in ends if signal.getsignal(number) is not signal.SIG_IGN]
+    before = [(number, signal.signal(number, _leave)) for number in ends]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    del frame
+    raise SystemExit(128 + number)
+
+
+def _return_memory() -> None:
+    """Give freed memory back to the system, where it keeps to a C library that hoards it.
+
+    Images of ever new sizes leave holes in glibc's heaps, and a long batch would seem to
+    grow; the next image gets the memory back soon enough.
+    """
+    if sys.platform == "linux":
+        trim = getattr(_c_library(), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
+
+
+@cache
+def _c_library() -> ctypes.CDLL:
+    return ctypes.CDLL(None)

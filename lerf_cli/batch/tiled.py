@@ -1,0 +1,242 @@
+"""Files larger than memory: the same operations, tile by tile, here or on a dask cluster."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lerf_cli.batch.cluster import connected
+from lerf_cli.batch.reporting import Reporter, progress_bar
+from lerf_cli.batch.tiled_job import TiledJob
+from lerf_cli.options.values import BatchOptions, TilingOptions
+from lerf_cli.startup import import_numba_without_scipy
+from lerf_core.errors import FileError, one_line
+from lerf_core.execution.memory import available_memory
+from lerf_core.io.locations import is_url, local_path
+
+if TYPE_CHECKING:
+    from lerf_cli.batch.discovery import Entry
+    from lerf_cli.batch.operation import ImageOperation
+    from lerf_core.execution.plan import Plan
+    from lerf_core.io.tiled_reader import TiledReader
+    from lerf_core.io.tiled_writer import TiledWriter, WriterSpec
+
+__all__ = ["opened_source", "preview", "process"]
+
+Shape = tuple[int, int]
+#: Called with a line for the user.
+Tell = Callable[[str], None]
+
+# Bytes that tiled work takes of the memory where none is named: more makes it no faster.
+_MOST_MEMORY = 1536 << 20
+# Python, its libraries, the compiled kernels and the packed tables.
+_PROGRAM = 320 << 20
+_LEAST_MEMORY = 448 << 20
+# Of the memory for the work: the most that decoded chunks may take to be read again.
+_MOST_CACHE = 256 << 20
+# Bytes per value of a block beside the value itself: feature, parameters, and means.
+_WORK_PER_VALUE = 24
+_LEAST_WINDOW = 1 << 16
+# Seconds after which the user is told what took them.
+_LONG = 5
+
+
+def process(
+    source_path: str,
+    target_path: str,
+    entry: Entry,
+    operation: ImageOperation,
+    options: BatchOptions,
+    reporter: Reporter,
+) -> None:
+    """Resample one file, tile by tile.
+
+    Parameters
+    ----------
+    source_path, target_path : str
+        Paths, or fsspec's URLs.
+    entry : Entry
+        The file in messages.
+    operation : ImageOperation
+    options : BatchOptions
+    reporter : Reporter
+
+    Raises
+    ------
+    FileError, LerfError
+    """
+    tell = partial(reporter.note, entry)
+    started = time.perf_counter()
+    budget = _budget(options.tiling)
+    cache = min(_MOST_CACHE, budget // 5)
+    with opened_source(source_path, options.tiling, cache, budget // 2) as source:
+        for note in source.notes:
+            tell(note)
+        job = TiledJob(source, operation, options)
+        target = _opened_target(target_path, job.spec(target_path), options, tell)
+        try:
+            _run(job, target, budget - cache, options.tiling, tell, bar=reporter.shows_bars)
+        except BaseException as error:
+            target.abandon(keep=True)
+            if target.finished_count and "--resume" not in str(error):
+                tell("finished chunks are kept: go on with --resume")
+            raise
+        line = _change(source_path, target_path, job.plan)
+    reporter.detail(f"{line} ({time.perf_counter() - started:.2f} s)")
+
+
+def preview(
+    source_path: str, target_path: str, operation: ImageOperation, options: BatchOptions
+) -> None:
+    """Tell what `process` would do, without reading pixels."""
+    with opened_source(source_path, options.tiling, 1 << 20, _budget(options.tiling)) as source:
+        plan = TiledJob(source, operation, options).plan
+        click.echo(_change(source_path, target_path, plan))
+
+
+def _change(source_path: str, target_path: str, plan: Plan) -> str:
+    """Return the line that says what becomes of a file."""
+    sizes = [f"{cols}x{rows}" for rows, cols in (plan.source_shape, plan.out_shape)]
+    return f"{source_path} {sizes[0]} -> {target_path} {sizes[1]} tile by tile"
+
+
+def opened_source(
+    path: str, options: TilingOptions, cache_bytes: int, most_decoded: int | None
+) -> TiledReader:
+    """Open a file for reading by regions.
+
+    Parameters
+    ----------
+    path : str
+        A path, or an fsspec's URL.
+    options : TilingOptions
+    cache_bytes : int
+        Bound of the decoded chunks that are kept.
+    most_decoded : int or None
+        Most bytes that one decoding may take; None for no bound.
+    """
+    from lerf_core.io.reading import open_reader
+
+    return open_reader(
+        path if is_url(path) else os.path.abspath(path),  # noqa: PTH100
+        level=options.level,
+        cache_bytes=cache_bytes,
+        missing=options.missing,
+        max_decoded_bytes=most_decoded,
+    )
+
+
+def _budget(options: TilingOptions) -> int:
+    """Return the bytes for the work itself."""
+    if options.memory is not None:
+        if options.memory < _LEAST_MEMORY:
+            raise FileError(
+                f"--memory {options.memory >> 20}M is too little: the program alone takes "
+                f"{_PROGRAM >> 20}M, {_LEAST_MEMORY >> 20}M is the least"
+            )
+        return options.memory - _PROGRAM
+    free = available_memory()
+    most = _MOST_MEMORY if free is None else min(_MOST_MEMORY, free // 2)
+    return max(most, _LEAST_MEMORY) - _PROGRAM
+
+
+# -- target and run -----------------------------------------------------------------------
+
+
+def _opened_target(path: str, spec: WriterSpec, options: BatchOptions, tell: Tell) -> TiledWriter:
+    """Open the target; tell, or refuse, what its disk may not hold."""
+    from lerf_core.io.tiled_writer import disk_bytes_needed
+    from lerf_core.io.writing import open_writer
+
+    path = local_path(path)
+    if not is_url(path):
+        path = os.path.abspath(path)  # noqa: PTH100
+        folder = Path(path).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(folder).free
+        except OSError as error:
+            raise FileError(f"cannot write {path}: {one_line(error)}") from error
+        needed = disk_bytes_needed(spec)
+        text = (
+            f"the result takes {needed / 2**30:.1f} GiB uncompressed, and {folder} has "
+            f"{free / 2**30:.1f} GiB free"
+        )
+        if needed > free and spec.compression == "none":
+            raise FileError(text)
+        if needed > free:
+            tell(text)
+    return open_writer(path, spec, resume=options.tiling.resume, overwrite=options.overwrite)
+
+
+def _run(
+    job: TiledJob,
+    target: TiledWriter,
+    budget: int,
+    options: TilingOptions,
+    tell: Tell,
+    *,
+    bar: bool,
+) -> None:
+    """Resample all blocks that are not finished, in `budget` bytes, and complete the target."""
+    import_numba_without_scipy()
+    from lerf_core.execution.threads import thread_count
+    from lerf_core.tiled.running import Work, block_shape, regions, run
+
+    for note in job.notes:
+        tell(note)
+    with connected(options, tell) as client:
+        threads = thread_count(job.threads)
+        share = budget // (threads + 1)
+        plan = job.plan
+        per_pixel = plan.pixel.channels * (plan.dtype.itemsize + _WORK_PER_VALUE)
+        window_limit = max(_LEAST_WINDOW, share // per_pixel)
+        work = Work(plan, job.source, target.encoder, window_limit, job.change, job.finish)
+        shape = block_shape(plan, target.block_multiple, share)
+        if target.finished_count:
+            count = sum(1 for _ in regions(plan, shape))
+            tell(f"resumed: {target.finished_count} of {count} chunks were finished")
+        name = f"lerf-{'warp' if plan.scale is None else 'resize'}-{os.urandom(4).hex()}"
+        with _progress(plan, bar=bar) as progress:
+            run(work, target, shape, threads=threads, client=client, name=name, progress=progress)
+        started = time.perf_counter()
+        target.commit()
+        if time.perf_counter() - started > _LONG:
+            tell(f"pyramid and metadata took {time.perf_counter() - started:.0f} s")
+
+
+class _PixelBar:
+    """A bar over the output's pixels, with the time that is left; called with pixels done."""
+
+    def __init__(self, total: int) -> None:
+        self._bar = progress_bar(total, unit="px", unit_scale=True)
+
+    def __call__(self, pixels: int, *, fresh: bool) -> None:
+        if not fresh:  # no part of the speed that tells what is left
+            self._bar.initial += pixels
+        self._bar.update(pixels)
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+@contextmanager
+def _progress(plan: Plan, *, bar: bool) -> Iterator[Any]:
+    """Yield what is to be called with finished pixels; None where no bar is drawn."""
+    if not bar:
+        yield None
+        return
+    drawn = _PixelBar(math.prod(plan.result_shape) // plan.pixel.channels)
+    try:
+        yield drawn
+    finally:
+        drawn.close()

@@ -1,0 +1,237 @@
+"""From a large file to the plan of its resampling, and what its result is written as."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lerf_cli.batch.preparation import Preparation, ValueChange, as_resampled
+from lerf_cli.options.values import BatchOptions, tiled_format
+from lerf_core.errors import FileError
+from lerf_core.io.formats import CMYK, GREY, GREY_ALPHA, MULTI, RGB, RGBA, WITH_ALPHA
+from lerf_core.io.image import DecodedImage
+from lerf_core.io.writing import as_written
+
+if TYPE_CHECKING:
+    from lerf_cli.batch.operation import ImageOperation
+    from lerf_core.io.locations import PixelSize
+    from lerf_core.io.tiled_reader import TiledReader
+    from lerf_core.io.tiled_writer import WriterSpec
+
+__all__ = ["TiledJob"]
+
+_LAYOUTS = {(1, False): GREY, (2, True): GREY_ALPHA, (3, False): RGB, (4, True): RGBA}
+# Compressions of sources that targets have too.
+_LOSSLESS = {"none": "none", "deflate": "deflate", "adobe_deflate": "deflate", "lzw": "lzw",
+             "zstd": "zstd"}  # fmt: skip
+# Sides of a tile of the output, where none are asked for.
+_TILE = (512, 512)
+
+
+class TiledJob:
+    """A source, its plan, and what is done to the pixels before and after.
+
+    Parameters
+    ----------
+    source : TiledReader
+    operation : ImageOperation
+    options : BatchOptions
+
+    Attributes
+    ----------
+    source : TiledReader
+    plan : Plan
+        Of one thread: blocks run side by side, each on a thread of its own.
+    threads : int or None
+        Threads to compute with; None: all.
+    change : callable or None
+        From pixels as they are read to those that are resampled.
+    finish : callable or None
+        From resampled pixels to those that are written.
+    notes : tuple of str
+        What the user should know.
+
+    Raises
+    ------
+    FileError, LerfError
+        If an option does not go with the file.
+    """
+
+    def __init__(
+        self, source: TiledReader, operation: ImageOperation, options: BatchOptions
+    ) -> None:
+        self.source, self._options = source, options
+        resampling = operation.resampling
+        if resampling.labels and "palette expanded to RGB" in source.notes:
+            raise FileError("palette indices (--labels) are not resampled by tiles")
+        layout = _layout(source)
+        template = _template(source, layout)
+        preparation = Preparation(
+            resampling, options.encoding, template, partial(_finite_range, source, layout)
+        )
+        prepared, encoding = preparation.image, preparation.encoding
+        self.channel_axis = source.channel_axis
+        if self.channel_axis is None and prepared.frames[0].ndim == 3:
+            self.channel_axis = source.ndim
+        self.threads = resampling.threads
+        keywords = preparation.keywords() | {"threads": 1, "channel_axis": self.channel_axis}
+        shape = self._planned_shape(prepared)
+        self.plan = operation.plan(shape, prepared.dtype, keywords)
+        self.change = self.finish = None
+        if (prepared.layout, prepared.dtype) != (template.layout, template.dtype):
+            function = partial(as_resampled, resampling)
+            self.change = ValueChange(function, template, source.channel_axis)
+        self._result = prepared
+        if encoding.background is not None or encoding.depth is not None:
+            self._result = as_written(prepared, encoding)
+            function = partial(as_written, encoding=encoding)
+            self.finish = ValueChange(function, prepared, self.channel_axis)
+        self.notes = prepared.notes
+        if source.info.get("has_exif") and not encoding.strip:
+            self.notes += ("EXIF is not copied by tiles",)
+
+    def _planned_shape(self, prepared: DecodedImage) -> tuple[int, ...]:
+        """Return the source's shape with the channels that are resampled."""
+        shape = list(self.source.shape)
+        if self.channel_axis is not None:
+            shape[self.channel_axis : self.channel_axis + 1] = [prepared.frames[0].shape[2]]
+        return tuple(shape)
+
+    def spec(self, path: str) -> WriterSpec:
+        """Return what the target is to hold.
+
+        Raises
+        ------
+        FileError
+            If tiles cannot be written to a file of that name.
+        """
+        from lerf_core.io.tiled_writer import WriterSpec
+
+        source, result, options = self.source, self._result, self._options
+        target_format = tiled_format(path)
+        if target_format is None:
+            raise FileError(
+                f"{path}: tiles are written to TIFF, Zarr or npy: name it .tif or .zarr"
+            )
+        shape, axes = self._result_axes()
+        if target_format == "TIFF" and (source.format == "OME-TIFF" or set(axes) - set("YXS")):
+            target_format = "OME-TIFF"
+        return WriterSpec(
+            shape=shape,
+            dtype=result.dtype,
+            axes=axes.replace("Q", "Z"),
+            has_alpha=result.layout in WITH_ALPHA,
+            is_premultiplied=result.premultiplied,
+            format=target_format,
+            tile=options.tiling.tile or _TILE,
+            compression=options.tiling.compression or self._compression(target_format),
+            compression_level=None,
+            levels=options.tiling.pyramid,
+            is_labels=self.plan.options.is_nearest(self.plan.dtype),
+            pixel_size=self._pixel_size(),
+            translation=self._translation(),
+            # Kept as it is, as by all other formats: a print grows with its pixels.
+            resolution_dpi=source.resolution_dpi,
+            icc=source.icc,
+            info={} if options.encoding.strip else dict(source.info),
+            job=self._identity(),
+        )
+
+    def _result_axes(self) -> tuple[tuple[int, ...], str]:
+        """Return the shape of what is written, and a letter for each axis."""
+        shape, axes = list(self.plan.result_shape), self.source.axes
+        frame = self._result.frames[0]
+        if self.channel_axis is not None:
+            if self.channel_axis == self.source.ndim:
+                axes += "S"
+            if frame.ndim == 2:
+                del shape[self.channel_axis]
+                axes = axes.replace("S", "")
+            else:
+                shape[self.channel_axis] = frame.shape[2]
+        return tuple(shape), axes
+
+    def _compression(self, target_format: str) -> str:
+        """Return the compression where none is asked for: the source's, where it loses nothing."""
+        if target_format == "NPY":
+            return "none"
+        if target_format == "OME-Zarr":
+            return "lz4"
+        return _LOSSLESS.get(str(self.source.info.get("compression", "none")).lower(), "deflate")
+
+    def _pixel_size(self) -> PixelSize | None:
+        size, scale = self.source.pixel_size, self.plan.scale
+        if size is None or scale is None:
+            return size
+        return replace(size, row=size.row / scale[0], col=size.col / scale[1])
+
+    def _translation(self) -> tuple[float, float] | None:
+        """Return where the first pixel's centre lies, in the unit of the pixel size."""
+        size, before, scale = self.source.pixel_size, self.source.translation, self.plan.scale
+        if size is None:
+            return None
+        if scale is None:
+            return before
+        row, col = (
+            (length - 1) / 2 - (out - 1) / (2 * factor)
+            for length, out, factor in zip(
+                self.plan.source_shape, self.plan.out_shape, scale, strict=True
+            )
+        )
+        down, across = before or (0.0, 0.0)
+        return down + row * size.row, across + col * size.col
+
+    def _identity(self) -> str:
+        """Return a text that is the same for the same work: what --resume goes by."""
+        from dask.base import tokenize
+
+        facts = {
+            "source": self.source.fingerprint,
+            "plan": tokenize(self.plan),
+            "depth": self._options.encoding.depth,
+            "background": self._options.encoding.background,
+            "version": 1,
+        }
+        return json.dumps(facts, sort_keys=True)
+
+
+def _layout(source: TiledReader) -> str:
+    axis = source.channel_axis
+    samples = 1 if axis is None else source.shape[axis]
+    if str(source.info.get("photometric", "")).lower() in {"separated", "cmyk", "5"}:
+        return CMYK if samples == 4 else MULTI
+    return _LAYOUTS.get((samples, source.has_alpha), MULTI)
+
+
+def _template(source: TiledReader, layout: str) -> DecodedImage:
+    """Return a picture of one pixel like the source's."""
+    axis = source.channel_axis
+    shape = (1, 1) if axis is None else (1, 1, source.shape[axis])
+    return DecodedImage(
+        [np.zeros(shape, source.dtype)], layout, "TIFF", premultiplied=source.is_premultiplied
+    )
+
+
+def _finite_range(source: TiledReader, layout: str) -> tuple[float, float]:
+    """Return the least and greatest finite colour value, from all tiles."""
+    low, high = np.inf, -np.inf
+    steps = [max(1, length) for length in source.chunks]
+    counts = [-(-size // step) for size, step in zip(source.shape, steps, strict=True)]
+    for index in np.ndindex(*counts):
+        region = (
+            slice(number * step, (number + 1) * step)
+            for number, step in zip(index, steps, strict=True)
+        )
+        values = source[tuple(region)]
+        if layout in WITH_ALPHA and source.channel_axis is not None:
+            values = np.moveaxis(values, source.channel_axis, -1)[..., :-1]
+        finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+        if finite.size:
+            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
+    if not low < high:
+        raise FileError("--range auto needs two different finite values in the image")
+    return low, high

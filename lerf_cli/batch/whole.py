@@ -1,0 +1,146 @@
+"""Files in one piece: read, prepare, resample, write."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import lerf_core
+from lerf_cli.batch.discovery import Job, is_stream
+from lerf_cli.batch.preparation import Preparation
+from lerf_cli.batch.reporting import Reporter
+from lerf_cli.options.values import BatchOptions
+from lerf_cli.startup import import_numba_without_scipy
+from lerf_core.errors import FileError, one_line
+from lerf_core.io.formats import Format, by_name, by_path, check_sides
+from lerf_core.io.image import DecodedImage, Pixels
+from lerf_core.io.reading import FileOrBytes, Header, check_pixels, read_header, read_image
+from lerf_core.io.whole_files import atomic_file
+from lerf_core.io.writing import Encoding, check_writable, encode, encode_to_bytes
+
+if TYPE_CHECKING:
+    from lerf_cli.batch.operation import ImageOperation
+
+__all__ = ["preview", "process", "shape_after"]
+
+Shape = tuple[int, int]
+
+
+def shape_after(operation: ImageOperation, header: Header) -> Shape:
+    """Return the (rows, columns) that a file becomes; a FileError where it cannot."""
+    try:
+        return operation.output_shape(header.shape)
+    except lerf_core.errors.LerfError as error:
+        raise FileError(one_line(error)) from error
+
+
+def preview(
+    job: Job, source: FileOrBytes, operation: ImageOperation, options: BatchOptions
+) -> None:
+    """Tell what would be done, from the file's header alone."""
+    header = read_header(source, options.max_pixels)
+    target = _format_for(job, options, header.format)
+    shape = shape_after(operation, header)
+    check_pixels(shape[0] * shape[1] * header.frames, options.max_pixels, "would become")
+    check_sides(target, shape)
+    click.echo(_change(job, header.shape, shape, target), err=job.output is None)
+
+
+def process(
+    job: Job,
+    source: FileOrBytes,
+    operation: ImageOperation,
+    options: BatchOptions,
+    reporter: Reporter,
+) -> None:
+    """Do one job.
+
+    Raises
+    ------
+    FileError, LerfError
+    """
+    started = time.perf_counter()
+    image = read_image(source, options.max_pixels, labels=operation.resampling.labels)
+    target = _format_for(job, options, image.format)
+    before = image.shape
+    # All that can be refused is refused before the work.
+    shapes = [operation.output_shape(frame.shape[:2]) for frame in image.frames]
+    check_pixels(sum(rows * cols for rows, cols in shapes), options.max_pixels, "would become")
+    for shape in shapes:
+        check_sides(target, shape)
+    preparation = Preparation(operation.resampling, options.encoding, image)
+    del image
+    encoding = preparation.encoding
+    check_writable(preparation.image, target, encoding)
+    result = _resampled(preparation, operation)
+    del preparation
+    written = _write(job, result, target, encoding, overwrite=options.overwrite)
+    for note in written.notes:
+        reporter.note(job.entry, note)
+    line = _change(job, before, written.shape, target)
+    reporter.detail(f"{line} ({time.perf_counter() - started:.2f} s)")
+
+
+def _resampled(preparation: Preparation, operation: ImageOperation) -> DecodedImage:
+    """Return the image with all its frames resampled."""
+    import_numba_without_scipy()
+    from lerf_core.resampling import compute_whole
+    from lerf_core.validation import check_axes
+
+    keywords = preparation.keywords()
+
+    def resample(frame: Pixels) -> Pixels:
+        check_axes(frame.shape, frame.dtype, keywords["channel_axis"])
+        plan = operation.plan(frame.shape, frame.dtype, keywords)
+        return compute_whole(plan, frame)
+
+    return preparation.image.mapped(resample)
+
+
+def _format_for(job: Job, options: BatchOptions, read_as: str) -> Format:
+    """Return the format to write: as asked for, by the output's name, or as it was read."""
+    if options.format is not None:
+        return options.format
+    if job.output is not None and (named := by_path(job.output)) is not None:
+        return named
+    if job.output is not None and job.output.suffix:
+        return by_name(job.output.suffix[1:])
+    return by_name(read_as)
+
+
+def _change(job: Job, before: Shape, after: Shape, target: Format) -> str:
+    """Return the line that says what becomes of a file."""
+    output = "<stdout>" if job.output is None else str(job.output)
+    sizes = [f"{cols}x{rows}" for rows, cols in (before, after)]
+    return f"{job.entry.label} {sizes[0]} -> {output} {sizes[1]} {target.name}"
+
+
+def _write(
+    job: Job, result: DecodedImage, target: Format, encoding: Encoding, *, overwrite: bool
+) -> DecodedImage:
+    if job.output is None:
+        data, written = encode_to_bytes(result, target, encoding)
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return written
+    try:
+        return _write_file(job.output, result, target, encoding, overwrite=overwrite)
+    except (BrokenPipeError, FileError):
+        raise
+    except OSError as error:
+        raise FileError(f"cannot write {job.output}: {one_line(error)}") from error
+
+
+def _write_file(
+    path: Path, result: DecodedImage, target: Format, encoding: Encoding, *, overwrite: bool
+) -> DecodedImage:
+    if is_stream(path):
+        data, written = encode_to_bytes(result, target, encoding)
+        path.write_bytes(data)
+        return written
+    with atomic_file(path, overwrite=overwrite) as file:
+        return encode(file, result, target, encoding)

@@ -1,0 +1,370 @@
+"""Every option that several commands share, with its help text: the index of the options.
+
+A group of options is a decorator of a command. The values come to the command by the options'
+names; `lerf_cli.options.values` makes objects of them. Light: imports no image library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lerf_cli.options.types import BYTES, COLOUR, NUMBER, RANGE, TILE, numbers_type
+from lerf_core.io.formats import DEFAULT_MAX_PIXELS
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+#: Border modes of the resampler, by numpy's names.
+BORDERS = ("edge", "reflect", "symmetric", "wrap", "constant")
+#: Files and folders to read, and to write.
+INPUT_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+INPUT_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
+REPORT_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
+NEW_FOLDER = click.Path(file_okay=False, writable=True, path_type=Path)
+
+
+def _stacked(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Return a decorator that adds options in the order in which help lists them."""
+
+    def decorate(command: Command) -> Command:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+# -- resize and warp ----------------------------------------------------------------------
+
+
+def inputs_and_output(command: Command) -> Command:
+    """Add the inputs and ``--output``, which lead every help page."""
+    return _stacked(
+        click.argument("inputs", nargs=-1, required=True, metavar="INPUT..."),
+        click.option(
+            "-o", "--output", required=True, metavar="OUT",
+            help="A file, a folder (it exists, ends with /, or there are several inputs), a "
+            "pattern, or - for standard output. Pattern fields: {stem} {name} {ext} {parent} "
+            "{width} {height} {bank}.",
+        ),
+    )(command)  # fmt: skip
+
+
+def resampling_options(*, border: str, transparent: bool = False) -> Callable[[Command], Command]:
+    """Return a decorator that adds the options on pixels.
+
+    Parameters
+    ----------
+    border : str
+        Default of ``--border``.
+    transparent : bool, optional
+        Whether ``--border transparent`` exists.
+    """
+    borders = [*BORDERS, "transparent"] if transparent else list(BORDERS)
+    clear = (
+        " 'constant' is black unless --cval says otherwise, and clear where there is alpha; "
+        "'transparent' adds alpha where there is none, and is clear."
+        if transparent
+        else ""
+    )
+    return _stacked(
+        click.option(
+            "--bank", metavar="NAME|FILE|FOLDER",
+            help="Tables: a name from 'lerf models', a .safetensors file, or a folder in the "
+            "published layout (LUTft_*.npy).  [default: the default bank; to shrink, the analytic "
+            "one]",
+        ),
+        click.option(
+            "--border", type=click.Choice(borders), default=border, show_default=True,
+            help="What lies outside the image, by numpy's names." + clear,
+        ),
+        click.option(
+            "--cval", type=numbers_type(nan=True), default="0", show_default=True,
+            metavar="V[,V...]",
+            help="Value outside with --border constant, in the image's own values (0 to 255 for "
+            "8 bits; nan for float): one, or one a channel; alpha may be left out.",
+        ),
+        click.option(
+            "--alpha", type=click.Choice(["premultiply", "separate"]), default="premultiply",
+            show_default=True,
+            help="Weight colours by opacity, so that clear pixels leave no fringes; or resample "
+            "all channels independently.",
+        ),
+        click.option(
+            "--linear", is_flag=True,
+            help="Average in linear light (the image is taken for sRGB).",
+        ),
+        click.option(
+            "--labels", is_flag=True,
+            help="Pixels are labels or masks: nearest neighbour, no new values; palette indices "
+            "and 1-bit pixels stay what they are.",
+        ),
+        click.option(
+            "--nodata", type=NUMBER, metavar="V",
+            help="Pixel value that means 'no data' and is left out of the means; nan is allowed.",
+        ),
+        click.option(
+            "--anti-aliasing/--no-anti-aliasing", default=None,
+            help="Widen the functions where the image shrinks, against moire.  [default: on]",
+        ),
+        click.option(
+            "--range", "value_range", type=RANGE, metavar="LO,HI|auto",
+            help="Values that mean black and white in float or deep images; auto takes the file's "
+            "least and greatest. Values outside survive, unless --depth makes them integers.  "
+            "[default: 0,1 for float, the full range for 8 and 16 bits; other integers are taken "
+            "for labels]",
+        ),
+        click.option(
+            "--threads", type=click.IntRange(min=1), metavar="N",
+            help="Threads to compute with.  [default: all cores]",
+        ),
+    )  # fmt: skip
+
+
+def file_options(command: Command) -> Command:
+    """Add the other options on files."""
+    return _stacked(
+        click.option(
+            "--format", "format_name", metavar="NAME",
+            help="Output format: png, jpeg, webp, tiff, bmp, gif, ppm, tga, jpeg2000, avif.  "
+            "[default: by the output's name, else the input's]",
+        ),
+        click.option(
+            "--depth", type=click.Choice(["8", "16", "float"]),
+            help="Convert to so many bits a channel, or to float32 (0 to 1).  [default: the "
+            "input's]",
+        ),
+        click.option(
+            "--background", type=COLOUR, metavar="COLOR",
+            help="Flatten transparency onto a colour: white, #ffcc00, ...",
+        ),
+        click.option(
+            "--quality", type=click.IntRange(1, 100), metavar="1-100",
+            help="Quality of JPEG, WebP and AVIF.  [default: 95; lossless inputs make lossless "
+            "WebP]",
+        ),
+        click.option(
+            "--strip", is_flag=True, help="Drop EXIF, XMP, texts and comments; ICC and DPI stay."
+        ),
+        click.option("--overwrite", is_flag=True, help="Replace outputs that exist."),
+        click.option("--skip-existing", is_flag=True, help="Leave outputs that exist as they are."),
+        click.option(
+            "--recursive", is_flag=True, help="Search folders in folders, and mirror them."
+        ),
+        click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
+        click.option(
+            "--max-pixels", type=click.IntRange(min=1), default=DEFAULT_MAX_PIXELS,
+            show_default=True, metavar="N",
+            help="Greatest number of pixels of an input or an output that is held in memory; "
+            "beyond the default TIFF to TIFF goes tile by tile.",
+        ),
+        click.option("-q", "--quiet", is_flag=True, help="Tell errors only."),
+        click.option("-v", "--verbose", is_flag=True, help="Tell what is done with each file."),
+    )(command)  # fmt: skip
+
+
+def tiling_options(command: Command) -> Command:
+    """Add the options on images larger than memory."""
+    return _stacked(
+        click.option(
+            "--memory", type=BYTES, metavar="SIZE",
+            help="Memory that the program may take, such as 768M or 2G: files that need more are "
+            "read, resampled and written tile by tile.  [default: half of what is free]",
+        ),
+        click.option(
+            "--tile", type=TILE, metavar="N|WxH",
+            help="Work tile by tile, whatever the size, with tiles of so many pixels in the "
+            "output (a multiple of 16 for TIFF).  [default: 512]",
+        ),
+        click.option(
+            "--compression", type=click.Choice(["none", "deflate", "zstd", "lzw", "lz4", "gzip"]),
+            help="Of tiled output.  [default: TIFF as the input, where that loses nothing, else "
+            "deflate; lz4 for Zarr]",
+        ),
+        click.option(
+            "--pyramid", type=click.IntRange(min=1), metavar="N",
+            help="Levels of tiled output, each half as large as the one before; 1 for none.  "
+            "[default: down to about 1024 pixels]",
+        ),
+        click.option(
+            "--level", type=click.IntRange(min=0), metavar="N", default=0,
+            help="Read this level of the input's pyramid.  [default: 0, the largest]",
+        ),
+        click.option(
+            "--missing", type=click.Choice(["fill", "error"]), default="fill", show_default=True,
+            help="What chunks are that a Zarr input lacks: its fill value, or an error.",
+        ),
+        click.option(
+            "--resume", is_flag=True,
+            help="Go on with tiled work that was interrupted, from its finished chunks.",
+        ),
+        click.option(
+            "--scheduler", metavar="ADDRESS",
+            help="Compute on a dask cluster: tcp://host:8786. Files must be where its workers see "
+            "them too.",
+        ),
+        click.option(
+            "--workers", type=click.IntRange(min=1), metavar="N",
+            help="Compute on N processes of a dask cluster of its own.",
+        ),
+    )(command)  # fmt: skip
+
+
+# -- train, finetune, evaluate -------------------------------------------------------------
+
+
+def training_options(rate: float, minutes: float) -> Callable[[Command], Command]:
+    """Return a decorator that adds the options of a training.
+
+    Parameters
+    ----------
+    rate : float
+        Default of ``--rate``.
+    minutes : float
+        What help says that ``--minutes`` is by default.
+    """
+    return _stacked(
+        click.option("-o", "--output", type=OUTPUT_FILE, help="Bank to write (.safetensors)."),
+        click.option("--name", help="Name of the bank.  [default: the output's]"),
+        click.option(
+            "--minutes", type=click.FloatRange(min=0, min_open=True),
+            help=f"Train for about so long.  [default: {minutes:g}]",
+        ),
+        click.option("--steps", type=click.IntRange(min=1), help="Train for so many steps."),
+        click.option(
+            "--rate", type=click.FloatRange(min=0, min_open=True), default=rate,
+            show_default=True,
+            help="Step size at its height, in table entries.",
+        ),
+        click.option(
+            "--spread", type=click.FloatRange(0, 1, max_open=True), default=0.4,
+            show_default=True,
+            help="Share of a gradient that neighbouring entries take on, at the start; it falls "
+            "with the rate.",
+        ),
+        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
+        click.option(
+            "--batch", type=click.IntRange(min=1), default=20, show_default=True,
+            help="Patches a step.",
+        ),
+        click.option(
+            "--patch", type=click.IntRange(min=14), default=44, show_default=True,
+            help="Pixels of a low-resolution patch's side.",
+        ),
+        click.option(
+            "--points", type=click.IntRange(min=1), default=6400, show_default=True,
+            help="High-resolution pixels of a patch that the loss looks at.",
+        ),
+        click.option(
+            "--scales", type=numbers_type(), default="2,3,4", show_default=True,
+            help="Scales drawn most often.",
+        ),
+        click.option(
+            "--scale-range", type=numbers_type(2), default="1.3,7", show_default=True,
+            help="Range of the continuous scales and of the warps.",
+        ),
+        click.option(
+            "--continuous", type=click.FloatRange(0, 1), default=0.25, show_default=True,
+            help="Share of patches of scales anywhere in the range, half of them other along "
+            "rows than along columns.",
+        ),
+        click.option(
+            "--warps", type=click.FloatRange(0, 1), default=0.15, show_default=True,
+            help="Share of patches under random homographies.",
+        ),
+        click.option(
+            "--graphics", type=click.FloatRange(0, 1), default=0.05, show_default=True,
+            help="Chance of a drawn patch: checkerboards, noise, shapes, letters, gradients.",
+        ),
+        click.option(
+            "--rendered", type=click.FloatRange(0, 1), default=0.5, show_default=True,
+            help="Share of the drawn patches that are as a program renders them: made small by "
+            "pixel coverage, with edges as hard as can be.",
+        ),
+        click.option(
+            "--reduced", type=click.FloatRange(0, 1), default=0.3, show_default=True,
+            help="Share of the photographs' patches that are cut from copies of half the size, "
+            "sharper and cleaner than the photographs.",
+        ),
+        click.option(
+            "--jpeg", type=click.FloatRange(0, 1), default=0.0, show_default=True,
+            help="Share of the photographs' patches that are compressed as JPEG, by a random "
+            "quality in 50..95, before they are enlarged.",
+        ),
+        click.option(
+            "--balance", type=click.FloatRange(min=0, min_open=True), default=30.0,
+            show_default=True,
+            help="Let patches count by their relative error, down to this squared error; inf: "
+            "by their squared error.",
+        ),
+        click.option(
+            "--average", type=click.FloatRange(0, 1, max_open=True), default=0.0,
+            show_default=True,
+            help="Decay a step of a running average of the weights; the average is saved.",
+        ),
+        click.option(
+            "--held-out", type=click.FloatRange(0, 1, max_open=True), default=0.08,
+            show_default=True,
+            help="Share of the images, at most 40, kept for validation.",
+        ),
+        click.option(
+            "--validate-every", type=click.IntRange(min=1), default=2000, show_default=True,
+            help="Steps between validations; a checkpoint is written with each.",
+        ),
+        click.option(
+            "--memory", type=click.IntRange(min=64), default=1024, show_default=True,
+            metavar="MIB", help="Memory for decoded images, in MiB; more are loaded in turns.",
+        ),
+        click.option(
+            "--checkpoint", type=OUTPUT_FILE,
+            help="Checkpoint to write.  [default: beside the output, .checkpoint.safetensors]",
+        ),
+        click.option("--curve", type=OUTPUT_FILE, help="CSV of loss and validation over time."),
+        click.option(
+            "--device", default="cpu", show_default=True,
+            help="Where torch computes: cpu, or cuda where there is one.",
+        ),
+        click.option("--threads", type=click.IntRange(min=1), help="Threads.  [default: all]"),
+        click.option("--overwrite", is_flag=True, help="Replace the files that are written."),
+        click.option("-q", "--quiet", is_flag=True, help="No progress, only errors."),
+    )  # fmt: skip
+
+
+def evaluation_options(command: Command) -> Command:
+    """Add the options that both evaluations take."""
+    return _stacked(
+        click.argument("folders", metavar="FOLDER...", nargs=-1, required=True, type=INPUT_FOLDER),
+        click.option(
+            "--bank", "banks", multiple=True, metavar="NAME|FILE|FOLDER",
+            help="Bank to evaluate, or a checkpoint of 'lerf train'; may be repeated. The "
+            "default bank if neither this nor --baseline is given.",
+        ),
+        click.option(
+            "--baseline", "baselines", multiple=True, metavar="NAME",
+            help="Fixed kernel to compare with: pillow-bilinear, pillow-bicubic, "
+            "pillow-lanczos, opencv-cubic, opencv-lanczos4, scikit-image-bicubic, or 'all' "
+            "that are installed; may be repeated.",
+        ),
+        click.option("--threads", type=click.IntRange(min=1), help="Threads of the engine."),
+        click.option(
+            "--json", "json_file", type=REPORT_FILE, help="Write protocol and all figures."
+        ),
+        click.option(
+            "--csv", "csv_file", type=REPORT_FILE, help="Write the figure of every image."
+        ),
+        click.option(
+            "--save-images", type=NEW_FOLDER, metavar="FOLDER",
+            help="Write each result as FOLDER/SET/CASE/METHOD/NAME.png.",
+        ),
+        click.option(
+            "--side-by-side", type=NEW_FOLDER, metavar="FOLDER",
+            help="Write FOLDER/SET/CASE/NAME.png: a detail where the methods differ most, by "
+            "each of them.",
+        ),
+        click.option("--overwrite", is_flag=True, help="Replace the files that are written."),
+        click.option("-q", "--quiet", is_flag=True, help="No progress bar."),
+    )(command)  # fmt: skip

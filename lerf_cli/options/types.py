@@ -1,0 +1,259 @@
+"""How the texts of options are read: one function for each kind of text, and its click type.
+
+Light: click and the standard library alone, so that ``--help`` is quick.
+
+Convention
+----------
+On the command line a pair is WIDTHxHEIGHT; inside the program it is (rows, columns).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import click
+
+# Either letter or the multiplication sign may stand between the two numbers.
+_SEPARATOR = "[xX\u00d7]"
+# In more pixels per side the ellipses and the arrows of an enlarged window could not be told apart.
+_MAX_CROP = 160
+
+
+class ParsedType(click.ParamType):  # type: ignore[type-arg]
+    """Click's type of texts that a function reads.
+
+    Parameters
+    ----------
+    name : str
+        What help calls a value.
+    parse : callable
+        Takes the text; raises a ValueError that says what is wrong with it.
+    """
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return what a text means, or report it; what is no text has been read before."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+# -- scales and sizes ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ScaleFactors:
+    """Scale factors of the two axes; above 1 enlarges."""
+
+    rows: float
+    cols: float
+
+
+@dataclass(frozen=True)
+class Size:
+    """A size in pixels; an absent side follows from the aspect ratio."""
+
+    width: int | None
+    height: int | None
+
+    def shape_for(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """Return the (rows, columns) this size means for an image of ``shape``.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            (rows, columns) of the image.
+
+        Returns
+        -------
+        tuple of int
+            An absent side is rounded to the nearest pixel, halves up, and is at least 1.
+
+        Examples
+        --------
+        >>> Size(1920, None).shape_for((1000, 3000))
+        (640, 1920)
+        """
+        rows, cols = shape
+        height = self.height if self.height is not None else _follow(rows, self.width, cols)
+        width = self.width if self.width is not None else _follow(cols, self.height, rows)
+        return height, width
+
+
+def _follow(side: int, other_new: int | None, other: int) -> int:
+    if other_new is None:
+        raise ValueError("a size needs a width or a height")
+    # Fractions: a float would round wrongly near halves of huge sides.
+    return max(1, math.floor(Fraction(side * other_new, other) + Fraction(1, 2)))
+
+
+def parse_scale(text: str) -> ScaleFactors:
+    """Parse ``1.5`` or ``2x1.5`` (width x height).
+
+    Raises
+    ------
+    ValueError
+        If the text is something else, or a factor is not finite and positive.
+
+    Examples
+    --------
+    >>> parse_scale("2x1.5")
+    ScaleFactors(rows=1.5, cols=2.0)
+    """
+    numbers = re.split(_SEPARATOR, text.strip())
+    if len(numbers) > 2:
+        raise ValueError(f"{text!r} is not a scale such as 1.5 or 2x1.5 (width x height)")
+    try:
+        factors = [float(number) for number in numbers]
+    except ValueError:
+        raise ValueError(f"{text!r} is not a scale such as 1.5 or 2x1.5 (width x height)") from None
+    if not all(math.isfinite(factor) and factor > 0 for factor in factors):
+        raise ValueError(f"{text!r} is not a scale: factors are finite and above 0")
+    return ScaleFactors(rows=factors[-1], cols=factors[0])
+
+
+def parse_size(text: str) -> Size:
+    """Parse ``1920x1080``, ``1920x`` or ``x1080`` (width x height, in pixels).
+
+    Raises
+    ------
+    ValueError
+        If the text is something else, or a side is 0.
+
+    Examples
+    --------
+    >>> parse_size("x1080")
+    Size(width=None, height=1080)
+    """
+    match = re.fullmatch(rf"([0-9]{{0,18}}){_SEPARATOR}([0-9]{{0,18}})", text.strip())
+    if match is None or not (match[1] or match[2]):
+        raise ValueError(
+            f"{text!r} is not a size such as 1920x1080, 1920x or x1080 (width x height)"
+        )
+    width, height = (int(side) if side else None for side in match.groups())
+    if 0 in {width, height}:
+        raise ValueError(f"{text!r} is not a size: sides are at least 1 pixel")
+    return Size(width, height)
+
+
+def parse_tile(text: str) -> tuple[int, int]:
+    """Parse a tile's side, or WIDTHxHEIGHT; return (rows, columns)."""
+    match = re.fullmatch(rf"([0-9]{{1,6}})(?:{_SEPARATOR}([0-9]{{1,6}}))?", text.strip())
+    if match is None or not int(match[1]) or match[2] == "0":
+        raise ValueError(f"{text!r} is not a tile such as 512 or 512x256 (width x height)")
+    return int(match[2] or match[1]), int(match[1])
+
+
+def parse_crop(text: str) -> tuple[int, int, int, int]:
+    """Parse ``X,Y,WIDTHxHEIGHT`` in pixels; return left, top, width and height."""
+    match = re.fullmatch(r"(\d{1,9}),(\d{1,9}),(\d{1,9})[xX](\d{1,9})", text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a window such as 10,20,48x48 (x,y,WxH)")
+    x, y, width, height = map(int, match.groups())
+    if not (0 < width <= _MAX_CROP and 0 < height <= _MAX_CROP):
+        raise ValueError(f"{text!r}: sides are 1 to {_MAX_CROP} pixels")
+    return x, y, width, height
+
+
+# -- numbers ------------------------------------------------------------------------------
+
+
+def parse_numbers(
+    text: str, counts: tuple[int, ...] = (), *, nan: bool = False
+) -> tuple[float, ...]:
+    """Parse finite numbers separated by commas or blanks.
+
+    Parameters
+    ----------
+    text : str
+    counts : tuple of int, optional
+        How many there may be; empty: any number of them.
+    nan : bool, optional
+        Whether ``nan`` is a number too.
+
+    Raises
+    ------
+    ValueError
+
+    Examples
+    --------
+    >>> parse_numbers("1, 2.5", (2,))
+    (1.0, 2.5)
+    """
+    try:
+        numbers = tuple(float(word) for word in text.replace(",", " ").split())
+    except ValueError:
+        raise ValueError(f"{text!r} is not a list of numbers") from None
+    allowed = [math.isfinite(number) or (nan and math.isnan(number)) for number in numbers]
+    if not numbers or not all(allowed):
+        raise ValueError(f"{text!r} is not a list of finite numbers")
+    if counts and len(numbers) not in counts:
+        wanted = " or ".join(map(str, counts))
+        raise ValueError(f"{text!r} holds {len(numbers)} numbers instead of {wanted}")
+    return numbers
+
+
+def parse_number(text: str) -> float:
+    """Parse a number, or ``nan``."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number") from None
+
+
+def parse_range(text: str) -> tuple[float, float] | str:
+    """Parse ``LO,HI``, two ascending numbers; ``auto`` stays what it is."""
+    if text == "auto":
+        return text
+    low, high = parse_numbers(text, (2,))
+    if not low < high:
+        raise ValueError(f"{text!r} is not ascending")
+    return low, high
+
+
+def parse_bytes(text: str) -> int:
+    """Parse a number of bytes such as 768M or 1.5G; the letters count in powers of 1024."""
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if match is None or float(match[1]) == 0:
+        raise ValueError(f"{text!r} is not a size such as 768M or 1.5G")
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+
+
+def parse_colour(text: str) -> tuple[int, int, int]:
+    """Parse a colour's name or #RRGGBB; return 8-bit red, green and blue."""
+    from PIL import ImageColor
+
+    try:
+        red, green, blue = ImageColor.getrgb(text)[:3]
+    except ValueError:
+        raise ValueError(f"{text!r} is not a colour such as white or #ffcc00") from None
+    return red, green, blue
+
+
+# -- click's types ------------------------------------------------------------------------
+
+SCALE = ParsedType("scale", parse_scale)
+SIZE = ParsedType("size", parse_size)
+TILE = ParsedType("tile", parse_tile)
+CROP = ParsedType("crop", parse_crop)
+NUMBER = ParsedType("number", parse_number)
+RANGE = ParsedType("range", parse_range)
+BYTES = ParsedType("size", parse_bytes)
+COLOUR = ParsedType("colour", parse_colour)
+
+
+def numbers_type(*counts: int, nan: bool = False) -> ParsedType:
+    """Return the type of lists of numbers; the arguments are those of `parse_numbers`."""
+    return ParsedType("numbers", partial(parse_numbers, counts=counts, nan=nan))

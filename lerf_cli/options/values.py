@@ -1,0 +1,283 @@
+"""What the values of shared options become: options of a batch, of tiles and of resampling.
+
+Light: image libraries and the resampler are imported when values are read, not for ``--help``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lerf_core.errors import FileError, one_line
+
+if TYPE_CHECKING:
+    from lerf_core import LutBank
+    from lerf_core.io.formats import Format
+    from lerf_core.io.writing import Encoding
+
+__all__ = [
+    "BatchOptions",
+    "ResamplingOptions",
+    "TilingOptions",
+    "exactly_one",
+    "load_bank",
+    "tiled_format",
+]
+
+#: Values of a command's options, by their names.
+Values = Mapping[str, Any]
+
+
+def exactly_one(given: Mapping[str, Any]) -> Any:
+    """Return the value of the only option that is given of several.
+
+    Parameters
+    ----------
+    given : mapping of str to object
+        Options as they are written, and their values; None: not given.
+
+    Raises
+    ------
+    click.UsageError
+        If there is none, or more than one.
+    """
+    present = {name: value for name, value in given.items() if value is not None}
+    if len(present) != 1:
+        got = f"; got {', '.join(present)}" if present else ""
+        raise click.UsageError(f"give exactly one of {', '.join(given)}{got}")
+    (value,) = present.values()
+    return value
+
+
+def load_bank(name: str | None) -> LutBank:
+    """Load the bank that an argument names.
+
+    Raises
+    ------
+    click.ClickException
+        If there is no such bank, or it is damaged.
+    """
+    import lerf_core
+
+    try:
+        return lerf_core.load_bank(name)
+    except (lerf_core.errors.LerfError, OSError) as error:
+        raise click.ClickException(f"{name}: {one_line(error)}") from None
+
+
+@dataclass(frozen=True)
+class TilingOptions:
+    """Options of work that is done tile by tile.
+
+    Attributes
+    ----------
+    memory : int or None
+        Bytes that the program may take.
+    tile : (rows, cols) or None
+        Of the output, in pixels.
+    compression : str or None
+    pyramid : int or None
+        Levels to write.
+    level : int
+        Pyramid level of the input.
+    missing : str
+        "fill" or "error": what a chunk that a Zarr lacks is.
+    resume : bool
+    scheduler : str or None
+        Address of a dask scheduler.
+    workers : int or None
+        Processes of a cluster of this program's own.
+    """
+
+    memory: int | None = None
+    tile: tuple[int, int] | None = None
+    compression: str | None = None
+    pyramid: int | None = None
+    level: int = 0
+    missing: str = "fill"
+    resume: bool = False
+    scheduler: str | None = None
+    workers: int | None = None
+
+    @classmethod
+    def of(cls, values: Values) -> TilingOptions:
+        """Collect the values of `shared.tiling_options`.
+
+        Raises
+        ------
+        click.UsageError
+            If two options exclude each other.
+        """
+        if values["scheduler"] and values["workers"]:
+            raise click.UsageError("--scheduler and --workers exclude each other")
+        return cls(**{name: values[name] for name in cls.__dataclass_fields__})
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether an option asks for tiled work, whatever the size."""
+        return self != TilingOptions(memory=self.memory)
+
+    @property
+    def cluster(self) -> bool:
+        """Whether other processes compute."""
+        return self.scheduler is not None or self.workers is not None
+
+
+def tiled_format(name: str) -> str | None:
+    """Return the format that an output's name means, if it can be written tile by tile."""
+    lower = name.lower().rstrip("/")
+    if lower.endswith((".ome.tif", ".ome.tiff", ".ome.btf")):
+        return "OME-TIFF"
+    if lower.endswith(".zarr"):
+        return "OME-Zarr"
+    return {".tif": "TIFF", ".tiff": "TIFF", ".btf": "TIFF", ".tf8": "TIFF", ".npy": "NPY"}.get(
+        os.path.splitext(lower)[1]  # noqa: PTH122 - it may be a URL
+    )
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """Options that concern files rather than pixels.
+
+    Attributes
+    ----------
+    inputs : tuple of str
+        Files, folders, addresses of remote storage, and ``-`` for standard input.
+    output : str
+        What ``--output`` says.
+    encoding : Encoding
+        How outputs are written.
+    format : Format or None
+        Format of all outputs; None: by their names, or by the inputs.
+    recursive, overwrite, skip_existing, dry_run : bool
+    max_pixels : int
+        Greatest number of pixels of an image that is held in memory.
+    verbosity : int
+        -1 quiet, 0, 1 verbose.
+    tiling : TilingOptions
+    """
+
+    inputs: tuple[str, ...]
+    output: str
+    encoding: Encoding
+    format: Format | None
+    recursive: bool
+    overwrite: bool
+    skip_existing: bool
+    dry_run: bool
+    max_pixels: int
+    verbosity: int
+    tiling: TilingOptions = field(default_factory=TilingOptions)
+
+    @classmethod
+    def of(cls, values: Values) -> BatchOptions:
+        """Collect the values of `shared.inputs_and_output`, `file_options` and `tiling_options`.
+
+        Raises
+        ------
+        click.UsageError
+            If two options exclude each other, or a format is unknown.
+        """
+        from lerf_core.io.formats import by_name
+        from lerf_core.io.writing import Encoding
+
+        for pair in (("quiet", "verbose"), ("overwrite", "skip_existing")):
+            if all(values[name] for name in pair):
+                first, second = (name.replace("_", "-") for name in pair)
+                raise click.UsageError(f"--{first} and --{second} exclude each other")
+        try:
+            wanted = by_name(values["format_name"]) if values["format_name"] else None
+        except FileError as error:
+            raise click.BadParameter(str(error), param_hint="'--format'") from None
+        same_names = ("inputs", "output", "recursive", "overwrite", "skip_existing", "dry_run",
+                      "max_pixels")  # fmt: skip
+        return cls(
+            **{name: values[name] for name in same_names},
+            encoding=Encoding(
+                depth=values["depth"],
+                background=values["background"],
+                quality=values["quality"],
+                strip=values["strip"],
+            ),
+            format=wanted,
+            verbosity=values["verbose"] - values["quiet"],
+            tiling=TilingOptions.of(values),
+        )
+
+
+@dataclass(frozen=True)
+class ResamplingOptions:
+    """How pixels are resampled.
+
+    Attributes
+    ----------
+    bank : LutBank or None
+        None leaves it to the resampler.
+    bank_name : str
+        For names of outputs.
+    border : str
+        A border mode of the resampler, or ``transparent``.
+    cval : tuple of float
+        Value outside with ``constant``: one, or one per channel.
+    alpha : str
+        ``premultiply`` or ``separate``.
+    linear : bool
+        Whether means are taken in linear light.
+    labels : bool
+        Whether pixels are labels: nearest neighbour.
+    anti_aliasing : bool or None
+        None leaves it to the resampler.
+    nodata : float or None
+    value_range : (lo, hi), "auto" or None
+    threads : int or None
+    depth : str or None
+        Wanted depth: a deeper one is taken on before resampling, so that it gains levels.
+    fast : bool
+        The luma alone by tables, for commands that know of it.
+    """
+
+    bank: LutBank | None
+    bank_name: str
+    border: str
+    cval: tuple[float, ...]
+    alpha: str
+    linear: bool
+    labels: bool
+    anti_aliasing: bool | None
+    nodata: float | None
+    value_range: tuple[float, float] | str | None
+    threads: int | None
+    depth: str | None
+    fast: bool = False
+
+    @classmethod
+    def of(cls, values: Values) -> ResamplingOptions:
+        """Collect the values of `shared.resampling_options`, and load the bank.
+
+        Raises
+        ------
+        click.UsageError
+            If two options exclude each other; if there is no such bank, or it is damaged.
+        """
+        import lerf_core
+
+        if values["cval"] != (0.0,) and values["border"] != "constant":
+            raise click.UsageError("--cval goes with --border constant")
+        if values["labels"] and values["linear"]:
+            raise click.UsageError("--labels and --linear exclude each other")
+        try:
+            bank = lerf_core.load_bank(values["bank"])  # now, so that a damaged one ends it here
+        except (lerf_core.errors.LerfError, OSError) as error:
+            raise click.BadParameter(one_line(error), param_hint="'--bank'") from None
+        same_names = ("border", "cval", "alpha", "linear", "labels", "anti_aliasing", "nodata",
+                      "value_range", "threads", "depth")  # fmt: skip
+        return cls(
+            bank=bank if values["bank"] else None,
+            bank_name=bank.name,
+            fast=values.get("fast", False),
+            **{name: values[name] for name in same_names},
+        )
