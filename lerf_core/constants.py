@@ -25,6 +25,7 @@ __all__ = [
     "LUMA_WEIGHTS",
     "MAX_POINT_TAPS",
     "OVERSHOOT_RANGE",
+    "OVERSHOOT_REACH",
     "POSITION_EPS",
     "REACH_LIMIT",
     "RESIDUAL_UNIT",
@@ -90,6 +91,8 @@ ROUND_F64 = 6755399441055744.0
 #: How far results of local planes may leave the range of the 4x4 source pixels around, as a part
 #: of it, where no pixel stands out (Lanczos overshoots a hard step by 0.1 to 0.12).
 OVERSHOOT_RANGE = F32(3 / 32)
+#: Pixels around a cell of four that its overshoot bounds depend on.
+OVERSHOOT_REACH = 2
 
 # -- positions --------------------------------------------------------------------------
 

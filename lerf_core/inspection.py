@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.backends import get_backend
+from lerf_core.backends.contract import get_backend
 from lerf_core.backends.packed import unpack
 from lerf_core.bank.inspection import (
     SLICES,
@@ -39,13 +39,12 @@ from lerf_core.bank.model import LutBank
 from lerf_core.bank.stages import SLOPES, Kind
 from lerf_core.constants import LEVELS, LOCAL_PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.execution.compute import prepare_channels
+from lerf_core.execution.channels import channels_first, prepare_channels
 from lerf_core.execution.memory import check_memory
-from lerf_core.execution.threads import thread_count
-from lerf_core.options import Options, spatial_axes
-from lerf_core.pixels.channels import Border
-from lerf_core.pixels.values import ValueScale
-from lerf_core.validation import check_image, check_value_range
+from lerf_core.options import Options
+from lerf_core.pixels.format import PixelFormat
+from lerf_core.threads import thread_count
+from lerf_core.validation import check_image
 
 __all__ = [
     "COEFFICIENTS",
@@ -232,48 +231,42 @@ def parameter_maps(
     """
     array = check_image(image, channel_axis)
     options = Options(
-        bank=load_bank(bank), channel_axis=channel_axis, mode="edge", cval=0.0,
-        anti_aliasing=None, alpha=alpha, method="auto", value_range=value_range, nodata=nodata,
-        linear_light=False, preserve_range=True, threads=threads, engine=engine,
+        bank=load_bank(bank), channel_axis=channel_axis, alpha=alpha, value_range=value_range,
+        nodata=nodata, threads=threads, engine=engine,
     )  # fmt: skip
-    native = array.dtype.newbyteorder("=")
-    if options.is_nearest(native):
-        hint = "" if native == np.bool_ else "; with a value_range they are intensities"
-        raise InvalidTypeError(f"{native} pixels are labels, which have no parameters{hint}")
-    scale = ValueScale(native, *check_value_range(value_range, native))
-    names = options.bank.kind.values
-    planes = 3 + 2 * len(names) + 2 * options.bank.kind.has_local_planes  # with their limits
-    check_memory(4 * array.size * planes, f"maps of an image of {array.shape}")
-    grey = scale.to_grey(array).astype(np.float32)
-    stack = np.empty((1 + len(names), *array.shape), np.float32)
-    _fill_maps(array, stack, scale, options)
+    pixels = options.pixel_format(
+        array.dtype, 1 if channel_axis is None else array.shape[channel_axis]
+    )
+    if pixels.is_nearest:
+        hint = "" if pixels.dtype == np.bool_ else "; with a value_range they are intensities"
+        raise InvalidTypeError(f"{pixels.dtype} pixels are labels, which have no parameters{hint}")
+    kind = options.bank.kind
+    # Grey levels, features and parameters, all twice but one, and overshoot bounds.
+    maps = 3 + 2 * len(kind.values) + 2 * kind.has_local_planes
+    check_memory(4 * array.size * maps, f"maps of an image of {array.shape}")
+    grey = pixels.scale.to_grey(array).astype(np.float32)
+    stack = np.empty((1 + len(kind.values), *array.shape), np.float32)
+    _read_maps(array, stack, pixels, options)
     stack[1:] /= LEVELS
-    parameters = dict(zip(names, stack[1:], strict=True))
-    return ParameterMaps(options.bank.kind, grey, stack[0], parameters)
+    parameters = dict(zip(kind.values, stack[1:], strict=True))
+    return ParameterMaps(kind, grey, stack[0], parameters)
 
 
-def _fill_maps(array: npt.NDArray[Any], stack: Map, scale: ValueScale, options: Options) -> None:
-    """Write the feature and the parameters, in grey levels, into ``stack`` along its first axis."""
-    order = spatial_axes(array.ndim, options.channel_axis)
-    front = [] if options.channel_axis is None else [options.channel_axis % array.ndim]
-    rest = [axis for axis in range(array.ndim) if axis not in (*order, *front)]
-    source = array.transpose(*front, *rest, *order)
-    target = stack.transpose(0, *(axis + 1 for axis in (*front, *rest, *order)))
-    if not front:
-        source, target = source[None], target[:, None]
-    channels, *leading = source.shape[:-2]
-    opacity = options.alpha_channel(channels)
-    cvals = options.cvals(channels, scale.dtype)
-    engine, threads = get_backend(options.engine), thread_count(options.threads)
-    for index in np.ndindex(*leading):
-        planes = [source[(channel, *index)].astype(scale.dtype) for channel in range(channels)]
-        prepared = prepare_channels(planes, scale, options, cvals, opacity, Border("edge"), engine)
-        for number, channel in enumerate(prepared):
-            place = target[(slice(None), number, *index)]
-            whole = channel.read(0, len(channel.plane), threads)
-            place[0], place[1:] = unpack(whole.records)
-            if channel.confidence is not None:
-                place[:, channel.confidence == 0] = np.nan
+def _read_maps(image: npt.NDArray[Any], stack: Map, pixels: PixelFormat, options: Options) -> None:
+    """Write feature and parameters, in grey levels, into ``stack`` along its first axis."""
+    axis = options.channel_axis
+    source = channels_first(image, axis)
+    target = channels_first(stack, None if axis is None else axis % image.ndim + 1)
+    backend, threads = get_backend(options.engine), thread_count(options.threads)
+    for index in np.ndindex(*source.shape[1:-2]):
+        planes = [plane.astype(pixels.dtype, copy=False) for plane in source[(slice(None), *index)]]
+        channels = prepare_channels(planes, pixels, options.bank, backend, "edge")
+        for number, channel in enumerate(channels):
+            maps = target[(number, slice(None), *index)]
+            samples = channel.read(0, len(channel.plane), threads)
+            maps[0], maps[1:] = unpack(samples.packed)
+            if channel.validity is not None:
+                maps[:, channel.validity == 0] = np.nan
 
 
 def _coefficient(name: str, value: Map) -> Map:

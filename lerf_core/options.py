@@ -1,31 +1,37 @@
-"""The keywords that resize, rescale and warp share, checked once."""
+"""The keywords that resize, rescale and warp share: their types, their defaults and their checks.
+
+A keyword is a line in `ResamplingKeywords` (its type, for callers) and a field of `Options` (its
+default, and its check in ``__post_init__``); the signatures of the public functions are made of
+these. The docstring of `lerf_core.resize` says what it does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from functools import cache
+from typing import Any, TypedDict, TypeVar
 
 import numpy as np
 
-from lerf_core.backends import BACKENDS
+from lerf_core.backends.contract import BACKENDS
 from lerf_core.bank.model import LutBank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.execution.threads import thread_count
-from lerf_core.pixels.channels import FILL_STEPS, LIMITS_REACH
-from lerf_core.validation import BORDER_MODES, check_choice, check_number, check_output_shape
+from lerf_core.pixels.format import PixelFormat, unit_range_dtype
+from lerf_core.pixels.values import ValueScale
+from lerf_core.threads import thread_count
+from lerf_core.validation import BORDER_MODES, check_choice, check_number, check_value_range
 
-__all__ = ["Options", "spatial_axes", "target_shape"]
+__all__ = ["DEFAULTS", "Options", "ResamplingKeywords", "complete", "with_keywords"]
 
 _ALPHA = ("auto", "premultiply", "separate")
 _METHODS = ("auto", "lerf", "nearest")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """The keywords that resize, rescale and warp share, checked."""
+class ResamplingKeywords(TypedDict, total=False):
+    """The keywords that resize, rescale and warp share, but for the bank."""
 
-    bank: LutBank
     channel_axis: int | None
     mode: str
     cval: float | Sequence[float]
@@ -36,9 +42,35 @@ class Options:
     nodata: float | None
     linear_light: bool
     preserve_range: bool
-    fast: bool = False
+    fast: bool
     threads: int | None
     engine: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The keywords that resize, rescale and warp share, checked; see `lerf_core.resize`.
+
+    Raises
+    ------
+    InvalidArgumentError, InvalidTypeError
+        If a value cannot be used for any image.
+    """
+
+    bank: LutBank
+    channel_axis: int | None = None
+    mode: str = "edge"
+    cval: float | Sequence[float] = 0.0
+    anti_aliasing: bool | None = None
+    alpha: str = "auto"
+    method: str = "auto"
+    value_range: tuple[float, float] | None = None
+    nodata: float | None = None
+    linear_light: bool = False
+    preserve_range: bool = True
+    fast: bool = False
+    threads: int | None = None
+    engine: str = "numba"
 
     def __post_init__(self) -> None:
         check_choice("mode", self.mode, BORDER_MODES)
@@ -57,35 +89,44 @@ class Options:
         if self.alpha == "premultiply" and self.channel_axis is None:
             raise InvalidArgumentError("alpha='premultiply' needs a channel_axis, got None")
 
-    @property
-    def smooth(self) -> bool:
-        """Whether shrinking is anti-aliased."""
-        return self.anti_aliasing is None or bool(self.anti_aliasing)
+    # -- for an image -------------------------------------------------------------------
 
-    @property
-    def reach(self) -> int:
-        """How far from a pixel the tables look, through all stages."""
-        return self.bank.reach * len(self.bank.stages)
+    def pixel_format(self, dtype: np.dtype[Any], channels: int) -> PixelFormat:
+        """Return how pixels of a dtype and a number of channels are understood.
 
-    def halo(self, dtype: np.dtype[Any], channels: int) -> int:
-        """Pixels around those of the taps that a result can depend on."""
-        halo = max(self.reach, LIMITS_REACH)
-        # Missing and transparent pixels are filled from around, step by step.
-        transparent = self.alpha_channel(channels) is not None
-        filled = dtype.kind == "f" or self.nodata is not None or transparent
-        return halo + FILL_STEPS * self.reach if filled else halo
+        Raises
+        ------
+        InvalidArgumentError, InvalidTypeError
+            If the options do not go with such pixels.
+        """
+        native = dtype.newbyteorder("=")
+        is_nearest = self._is_nearest(native)
+        cvals = self._cvals(channels, native)
+        alpha = self._alpha_channel(channels)
+        low, high = check_value_range(self.value_range, native)
+        computed = native if self.preserve_range else unit_range_dtype(native)
+        return PixelFormat(
+            dtype=native,
+            channels=channels,
+            is_nearest=is_nearest,
+            scale=ValueScale(computed, low, high, linear_light=self.linear_light),
+            result_dtype=dtype if self.preserve_range else unit_range_dtype(dtype),
+            cvals=cvals,
+            alpha=alpha,
+            nodata=self.nodata,
+        )
 
-    def is_nearest(self, dtype: np.dtype[Any]) -> bool:
-        """Whether pixels are copied instead of averaged."""
+    def _is_nearest(self, dtype: np.dtype[Any]) -> bool:
+        """Return whether pixels are copied instead of averaged."""
         if self.method == "lerf" and dtype == np.bool_:
             raise InvalidTypeError("method 'lerf' averages intensities, got a bool image")
         if self.method != "auto":
             return self.method == "nearest"
         # Intensities unless told otherwise: floats, uint8 and uint16. Other integers are labels.
-        known = dtype.kind == "f" or (dtype.kind == "u" and dtype.itemsize <= 2)
-        return dtype == np.bool_ or not (known or self.value_range is not None)
+        intensities = dtype.kind == "f" or (dtype.kind == "u" and dtype.itemsize <= 2)
+        return dtype == np.bool_ or not (intensities or self.value_range is not None)
 
-    def cvals(self, channels: int, dtype: np.dtype[Any]) -> list[float]:
+    def _cvals(self, channels: int, dtype: np.dtype[Any]) -> tuple[float, ...]:
         """Return the border's value for each channel."""
         try:
             array = np.asarray(self.cval)
@@ -101,9 +142,9 @@ class Options:
                 raise InvalidArgumentError(f"cval of a {dtype} image must be finite: {self.cval!r}")
             info = np.iinfo(dtype)
             values = np.clip(values, info.min, info.max)
-        return [float(value) for value in values]
+        return tuple(float(value) for value in values)
 
-    def alpha_channel(self, channels: int) -> int | None:
+    def _alpha_channel(self, channels: int) -> int | None:
         """Return the index of the alpha channel, if there is one."""
         if self.channel_axis is None or self.alpha == "separate":
             return None
@@ -116,26 +157,63 @@ class Options:
         return channels - 1 if channels in (2, 4) else None
 
 
-def spatial_axes(ndim: int, channel_axis: int | None) -> tuple[int, int]:
-    axes = [axis for axis in range(ndim) if channel_axis is None or axis != channel_axis % ndim]
-    return axes[-2], axes[-1]
+#: The keywords' defaults; a warp's ``mode`` is "constant".
+DEFAULTS: dict[str, Any] = {
+    field.name: field.default for field in fields(Options) if field.default is not MISSING
+}
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def target_shape(
-    shape: tuple[int, ...], axes: tuple[int, int], output_shape: Sequence[int]
-) -> tuple[int, int]:
-    try:
-        length = len(output_shape)
-    except TypeError as error:
-        raise InvalidArgumentError(
-            f"output_shape must be (rows, cols), got {output_shape!r}"
-        ) from error
-    if length == len(shape) and length > 2:  # the whole shape, as scikit-image takes it
-        others = [axis for axis in range(len(shape)) if axis not in axes]
-        if any(output_shape[axis] != shape[axis] for axis in others):
-            raise InvalidArgumentError(
-                f"output_shape {tuple(output_shape)} may differ from {shape} in rows and "
-                "columns only"
+def with_keywords(
+    *, changed: Mapping[str, Any] | None = None, without: Sequence[str] = ()
+) -> Callable[[Function], Function]:
+    """Decorate a function of ``**keywords``: its signature shows them, with their defaults.
+
+    Parameters
+    ----------
+    changed : mapping, optional
+        Defaults that are the function's own.
+    without : sequence of str
+        Keywords that it does not take.
+    """
+
+    def decorate(function: Function) -> Function:
+        signature = inspect.signature(function)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        shared = [
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=(DEFAULTS | dict(changed or {}))[field.name],
+                annotation=field.type,
             )
-        output_shape = [output_shape[axis] for axis in axes]
-    return check_output_shape(output_shape)
+            for field in fields(Options)
+            if field.name in DEFAULTS and field.name not in without
+        ]
+        shown = signature.replace(parameters=[*own, *shared])
+        function.__signature__ = shown  # type: ignore[attr-defined]
+        return function
+
+    return decorate
+
+
+def complete(function: Callable[..., Any], keywords: Mapping[str, Any]) -> ResamplingKeywords:
+    """Return all shared keywords of a function `with_keywords`: those given, and defaults.
+
+    Raises
+    ------
+    TypeError
+        If the function has no such keyword.
+    """
+    defaults = _defaults_of(function)
+    for name in keywords:
+        if name not in defaults:
+            raise TypeError(f"{function.__name__}() got an unexpected keyword argument {name!r}")
+    return ResamplingKeywords(**{**defaults, **keywords})  # type: ignore[typeddict-item]
+
+
+@cache
+def _defaults_of(function: Callable[..., Any]) -> dict[str, Any]:
+    parameters = inspect.signature(function).parameters
+    return {name: shown.default for name, shown in parameters.items() if name in DEFAULTS}

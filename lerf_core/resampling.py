@@ -9,41 +9,32 @@ row); coordinate arrays are (row, col) (`lerf_core.geometry`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Unpack
 
-import numpy as np
 import numpy.typing as npt
 
 from lerf_core.bank.model import LutBank
 from lerf_core.execution.memory import check_memory
-from lerf_core.execution.plan import Plan, plan_rescale, plan_resize, plan_warp
-from lerf_core.execution.samplers import Image
+from lerf_core.execution.plan import Plan
+from lerf_core.execution.planning import plan_rescale, plan_resize, plan_warp
 from lerf_core.geometry.maps import Displacement
+from lerf_core.options import ResamplingKeywords, complete, with_keywords
 from lerf_core.validation import check_image
 
+__all__ = ["compute_whole", "rescale", "resize", "warp"]
+
 Bank = LutBank | str | None
+Image = npt.NDArray[Any]
 
 
+@with_keywords()
 def resize(
     image: npt.ArrayLike,
     output_shape: Sequence[int],
     *,
     bank: Bank = None,
-    channel_axis: int | None = None,
-    mode: str = "edge",
-    cval: float | Sequence[float] = 0.0,
-    anti_aliasing: bool | None = None,
-    alpha: str = "auto",
-    method: str = "auto",
-    value_range: tuple[float, float] | None = None,
-    nodata: float | None = None,
-    linear_light: bool = False,
-    preserve_range: bool = True,
-    fast: bool = False,
-    threads: int | None = None,
-    engine: str = "numba",
+    **keywords: Unpack[ResamplingKeywords],
 ) -> Image:
     """Resize an image to a given number of rows and columns.
 
@@ -127,47 +118,19 @@ def resize(
     >>> resize(np.full((4, 6), 7, np.uint8), (8, 9)).shape
     (8, 9)
     """
-    array = check_image(image, channel_axis)
-    plan = plan_resize(
-        array.shape,
-        array.dtype,
-        output_shape,
-        bank,
-        channel_axis=channel_axis,
-        mode=mode,
-        cval=cval,
-        anti_aliasing=anti_aliasing,
-        alpha=alpha,
-        method=method,
-        value_range=value_range,
-        nodata=nodata,
-        linear_light=linear_light,
-        preserve_range=preserve_range,
-        fast=fast,
-        threads=threads,
-        engine=engine,
-    )
+    keywords = complete(resize, keywords)
+    array = check_image(image, keywords["channel_axis"])
+    plan = plan_resize(array.shape, array.dtype, output_shape, bank, **keywords)
     return compute_whole(plan, array)
 
 
+@with_keywords()
 def rescale(
     image: npt.ArrayLike,
     scale: float | tuple[float, float],
     *,
     bank: Bank = None,
-    channel_axis: int | None = None,
-    mode: str = "edge",
-    cval: float | Sequence[float] = 0.0,
-    anti_aliasing: bool | None = None,
-    alpha: str = "auto",
-    method: str = "auto",
-    value_range: tuple[float, float] | None = None,
-    nodata: float | None = None,
-    linear_light: bool = False,
-    preserve_range: bool = True,
-    fast: bool = False,
-    threads: int | None = None,
-    engine: str = "numba",
+    **keywords: Unpack[ResamplingKeywords],
 ) -> Image:
     """Resize an image by a factor, or by one for the rows and one for the columns.
 
@@ -191,47 +154,20 @@ def rescale(
     >>> rescale(np.zeros((10, 10, 3), np.uint8), 1.5, channel_axis=-1).shape
     (15, 15, 3)
     """
-    array = check_image(image, channel_axis)
-    plan = plan_rescale(
-        array.shape,
-        array.dtype,
-        scale,
-        bank,
-        channel_axis=channel_axis,
-        mode=mode,
-        cval=cval,
-        anti_aliasing=anti_aliasing,
-        alpha=alpha,
-        method=method,
-        value_range=value_range,
-        nodata=nodata,
-        linear_light=linear_light,
-        preserve_range=preserve_range,
-        fast=fast,
-        threads=threads,
-        engine=engine,
-    )
+    keywords = complete(rescale, keywords)
+    array = check_image(image, keywords["channel_axis"])
+    plan = plan_rescale(array.shape, array.dtype, scale, bank, **keywords)
     return compute_whole(plan, array)
 
 
+@with_keywords(changed={"mode": "constant"}, without=["fast"])
 def warp(
     image: npt.ArrayLike,
     inverse_map: npt.ArrayLike | Displacement | Callable[..., Any],
     *,
     output_shape: Sequence[int] | None = None,
     bank: Bank = None,
-    channel_axis: int | None = None,
-    mode: str = "constant",
-    cval: float | Sequence[float] = 0.0,
-    anti_aliasing: bool | None = None,
-    alpha: str = "auto",
-    method: str = "auto",
-    value_range: tuple[float, float] | None = None,
-    nodata: float | None = None,
-    linear_light: bool = False,
-    preserve_range: bool = True,
-    threads: int | None = None,
-    engine: str = "numba",
+    **keywords: Unpack[ResamplingKeywords],
 ) -> Image:
     """Warp an image by any map from output pixels to source positions.
 
@@ -277,49 +213,13 @@ def warp(
     >>> int(warp(image, shift, method="nearest")[1, 0])
     20
     """
-    array = check_image(image, channel_axis)
-    plan = plan_warp(
-        array.shape,
-        array.dtype,
-        inverse_map,
-        output_shape,
-        bank,
-        channel_axis=channel_axis,
-        mode=mode,
-        cval=cval,
-        anti_aliasing=anti_aliasing,
-        alpha=alpha,
-        method=method,
-        value_range=value_range,
-        nodata=nodata,
-        linear_light=linear_light,
-        preserve_range=preserve_range,
-        threads=threads,
-        engine=engine,
-    )
+    keywords = complete(warp, keywords)
+    array = check_image(image, keywords["channel_axis"])
+    plan = plan_warp(array.shape, array.dtype, inverse_map, output_shape, bank, **keywords)
     return compute_whole(plan, array)
 
 
-def compute_whole(plan: Plan, array: Image) -> Image:
+def compute_whole(plan: Plan, image: Image) -> Image:
     """Compute a whole result, if neither it nor what is needed to make it passes the memory."""
-    check_memory(whole_bytes(plan), f"an image of {plan.out_shape}")
-    return plan.compute(array)
-
-
-def whole_bytes(plan: Plan) -> int:
-    """Estimate the memory that a whole result and the work on it take, without the image."""
-    options, dtype = plan.options, plan.dtype
-    rows, cols = plan.source_shape
-    source = rows * cols
-    planes = math.prod(plan.shape) // source
-    itemsize = dtype.itemsize if options.preserve_range else 8
-    # A feature, parameters and limits for each source pixel of a plane: bytes, or float32.
-    work = 0
-    if not options.is_nearest(dtype):
-        bytes_alone = dtype == np.uint8 and options.value_range is None
-        size = 1 if bytes_alone and not options.linear_light else 4
-        kind = options.bank.kind
-        values = 2 + len(kind.values) + 2 * kind.has_local_planes
-        work = source * plan.pixel.channels * size * values
-    result = math.prod(plan.out_shape) * planes * itemsize
-    return result + work + 64 * sum(plan.out_shape)
+    check_memory(plan.memory_needed(), f"an image of {plan.out_shape}")
+    return plan.compute(image)

@@ -97,8 +97,6 @@ def _many(path: Path) -> bool:
 
 def whole_memory(plan: Plan, source_bytes: int) -> int:
     """Estimate the memory that an operation takes in one piece, in bytes."""
-    from lerf_core.resampling import whole_bytes
-
     # The file's bytes, its pixels, the result, and the result as it is encoded.
     result = math.prod(plan.result_shape) * plan.result_dtype.itemsize
-    return 2 * source_bytes + whole_bytes(plan) + result
+    return 2 * source_bytes + plan.memory_needed() + result

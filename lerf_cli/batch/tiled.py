@@ -189,7 +189,7 @@ def _run(
 ) -> None:
     """Resample all blocks that are not finished, in `budget` bytes, and complete the target."""
     import_numba_without_scipy()
-    from lerf_core.execution.threads import thread_count
+    from lerf_core.threads import thread_count
     from lerf_core.tiled.running import Work, block_shape, regions, run
 
     for note in job.notes:
@@ -198,7 +198,7 @@ def _run(
         threads = thread_count(job.threads)
         share = budget // (threads + 1)
         plan = job.plan
-        per_pixel = plan.pixel.channels * (plan.dtype.itemsize + _WORK_PER_VALUE)
+        per_pixel = plan.pixels.channels * (plan.dtype.itemsize + _WORK_PER_VALUE)
         window_limit = max(_LEAST_WINDOW, share // per_pixel)
         work = Work(plan, job.source, target.encoder, window_limit, job.change, job.finish)
         shape = block_shape(plan, target.block_multiple, share)
@@ -235,7 +235,7 @@ def _progress(plan: Plan, *, bar: bool) -> Iterator[Any]:
     if not bar:
         yield None
         return
-    drawn = _PixelBar(math.prod(plan.result_shape) // plan.pixel.channels)
+    drawn = _PixelBar(math.prod(plan.result_shape) // plan.pixels.channels)
     try:
         yield drawn
     finally:

@@ -42,8 +42,8 @@ class ResizeOperation:
 
     def plan(self, shape: tuple[int, ...], dtype: np.dtype[Any], keywords: dict[str, Any]) -> Plan:
         """Return the plan for an image of a shape and dtype; see `ImageOperation`."""
-        from lerf_core.execution.plan import plan_rescale, plan_resize
-        from lerf_core.options import spatial_axes
+        from lerf_core.execution.planning import plan_rescale, plan_resize
+        from lerf_core.sampling.shapes import spatial_axes
 
         if isinstance(self.target, ScaleFactors):
             factors = (self.target.rows, self.target.cols)

@@ -100,8 +100,8 @@ class WarpOperation:
 
     def plan(self, shape: tuple[int, ...], dtype: np.dtype[Any], keywords: dict[str, Any]) -> Plan:
         """Return the plan for an image of a shape and dtype; see `ImageOperation`."""
-        from lerf_core.execution.plan import plan_warp
-        from lerf_core.options import spatial_axes
+        from lerf_core.execution.planning import plan_warp
+        from lerf_core.sampling.shapes import spatial_axes
 
         rows, cols = spatial_axes(len(shape), keywords["channel_axis"])
         source_shape = (shape[rows], shape[cols])

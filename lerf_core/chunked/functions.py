@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 import dask
 import dask.array as da
@@ -29,8 +29,10 @@ import numpy.typing as npt
 from lerf_core.bank.model import LutBank
 from lerf_core.chunked.graph import Field, lazy_result
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.execution.plan import DEFAULTS, Plan, plan_rescale, plan_resize, plan_warp
+from lerf_core.execution.plan import Plan
+from lerf_core.execution.planning import plan_rescale, plan_resize, plan_warp
 from lerf_core.geometry.maps import Displacement
+from lerf_core.options import DEFAULTS, ResamplingKeywords
 from lerf_core.validation import check_axes, check_count, check_number
 
 __all__ = ["rescale", "resize", "warp"]
@@ -42,24 +44,6 @@ Chunks = int | str | tuple[Any, ...] | None
 WINDOW_LIMIT = 1 << 26
 
 
-class Keywords(TypedDict, total=False):
-    """The keywords of `lerf_core.resize` that all functions here share."""
-
-    channel_axis: int | None
-    mode: str
-    cval: float | Sequence[float]
-    anti_aliasing: bool | None
-    alpha: str
-    method: str
-    value_range: tuple[float, float] | None
-    nodata: float | None
-    linear_light: bool
-    preserve_range: bool
-    fast: bool
-    threads: int | None
-    engine: str
-
-
 def resize(
     image: da.Array,
     output_shape: Sequence[int],
@@ -67,7 +51,7 @@ def resize(
     bank: Bank = None,
     chunks: Chunks = None,
     window_limit: int = WINDOW_LIMIT,
-    **keywords: Unpack[Keywords],
+    **keywords: Unpack[ResamplingKeywords],
 ) -> da.Array:
     """Resize a dask array to a given number of rows and columns, lazily.
 
@@ -122,7 +106,7 @@ def rescale(
     bank: Bank = None,
     chunks: Chunks = None,
     window_limit: int = WINDOW_LIMIT,
-    **keywords: Unpack[Keywords],
+    **keywords: Unpack[ResamplingKeywords],
 ) -> da.Array:
     """Resize a dask array by a factor, or by one for the rows and one for the columns, lazily.
 
@@ -158,7 +142,7 @@ def warp(
     chunks: Chunks = None,
     window_limit: int = WINDOW_LIMIT,
     max_displacement: float | None = None,
-    **keywords: Unpack[Keywords],
+    **keywords: Unpack[ResamplingKeywords],
 ) -> da.Array:
     """Warp a dask array by any map from output pixels to source positions, lazily.
 
@@ -197,19 +181,19 @@ def warp(
     """
     image, options = _checked(image, keywords, mode="constant")
     if max_displacement is not None:
-        _check_most(max_displacement, inverse_map)
-    relative = isinstance(inverse_map, Displacement)
+        _check_displacement(max_displacement, inverse_map)
+    is_relative = isinstance(inverse_map, Displacement)
     values = inverse_map.field if isinstance(inverse_map, Displacement) else inverse_map
     if isinstance(values, da.Array):
-        inverse_map = _stand_in(values, inverse_map)
+        inverse_map = _placeholder(values, is_relative=is_relative)
     plan = plan_warp(image.shape, image.dtype, inverse_map, output_shape, bank, **options)
     field = None
     if isinstance(values, da.Array) or (not callable(values) and np.ndim(values) == 3):
-        field = Field(values, relative, max_displacement)
+        field = Field(values, is_relative, max_displacement)
     return _lazy(plan, image, chunks, window_limit, field)
 
 
-# -- what is asked for ------------------------------------------------------------------
+# -- arguments --------------------------------------------------------------------------
 
 
 def _checked(image: Any, keywords: Any, *, mode: str) -> tuple[da.Array, dict[str, Any]]:
@@ -235,25 +219,38 @@ def _checked(image: Any, keywords: Any, *, mode: str) -> tuple[da.Array, dict[st
     return image, options
 
 
-def _check_most(most: float, inverse_map: object) -> None:
+def _check_displacement(longest: float, inverse_map: object) -> None:
     if not isinstance(inverse_map, Displacement):
         raise InvalidArgumentError("max_displacement goes with a Displacement")
-    if not 0 <= check_number("max_displacement", most) < math.inf:
-        raise InvalidArgumentError(f"max_displacement must be finite and not below 0, got {most!r}")
+    if not 0 <= check_number("max_displacement", longest) < math.inf:
+        raise InvalidArgumentError(
+            f"max_displacement must be finite and not below 0, got {longest!r}"
+        )
+
+
+def _placeholder(field: da.Array, *, is_relative: bool) -> Any:
+    """Return an array of a field's shape and dtype, without memory of its own, to plan with."""
+    if any(math.isnan(size) for size in field.shape):
+        raise InvalidArgumentError(
+            f"inverse_map has chunks of unknown size: shape {field.shape}; "
+            "call compute_chunk_sizes()"
+        )
+    values = np.broadcast_to(np.zeros((), field.dtype), field.shape)
+    return Displacement(values) if is_relative else values
 
 
 def _result_chunks(plan: Plan, image: da.Array, chunks: Chunks) -> tuple[tuple[int, ...], ...]:
     """Return the lengths of the result's chunks along all axes."""
     lengths = list(image.chunks)
-    along = chunks if isinstance(chunks, tuple) else (chunks, chunks)
-    if len(along) != 2:
+    wanted = chunks if isinstance(chunks, tuple) else (chunks, chunks)
+    if len(wanted) != 2:
         raise InvalidArgumentError(f"chunks must be a length or (rows, cols), got {chunks!r}")
-    for axis, size, some in zip(plan.axes, plan.out_shape, along, strict=True):
-        if some is None:
-            factor = 1.0 if plan.scale is None else plan.scale[plan.axes.index(axis)]
-            some = min(size, max(1, round(max(image.chunks[axis]) * factor)))
+    scale = plan.scale or (1.0, 1.0)
+    for axis, size, factor, length in zip(plan.axes, plan.out_shape, scale, wanted, strict=True):
+        if length is None:
+            length = min(size, max(1, round(max(image.chunks[axis]) * factor)))
         try:
-            (lengths[axis],) = da.core.normalize_chunks((some,), (size,))
+            (lengths[axis],) = da.core.normalize_chunks((length,), (size,))
         except (ArithmeticError, TypeError, ValueError) as error:
             raise InvalidArgumentError(
                 f"chunks {chunks!r} do not go with {size}: {error}"
@@ -266,30 +263,18 @@ def _result_chunks(plan: Plan, image: da.Array, chunks: Chunks) -> tuple[tuple[i
 
 
 def _halve(plan: Plan, lengths: list[tuple[int, ...]]) -> None:
-    """Halve chunks along rows and columns until they keep to dask's size of chunks."""
-    most = dask.utils.parse_bytes(dask.config.get("array.chunk-size"))
-    others = plan.result_dtype.itemsize
-    for axis, some in enumerate(lengths):
-        if axis not in plan.axes:
-            others *= max(some)
+    """Halve chunks along rows and columns, in place, until they keep to dask's size of chunks."""
+    most_bytes = dask.utils.parse_bytes(dask.config.get("array.chunk-size"))
+    pixel_bytes = plan.result_dtype.itemsize * math.prod(
+        max(along) for axis, along in enumerate(lengths) if axis not in plan.axes
+    )
     sides = [max(lengths[axis]) for axis in plan.axes]
-    while math.prod(sides) * others > most and max(sides) > 1:
+    while math.prod(sides) * pixel_bytes > most_bytes and max(sides) > 1:
         longer = sides.index(max(sides))
         sides[longer] = -(-sides[longer] // 2)
     for axis, side, size in zip(plan.axes, sides, plan.out_shape, strict=True):
         if side < max(lengths[axis]):
             (lengths[axis],) = da.core.normalize_chunks((side,), (size,))
-
-
-def _stand_in(field: da.Array, inverse_map: object) -> Any:
-    """An array of the field's shape and dtype, and of no size, to plan with."""
-    if any(math.isnan(size) for size in field.shape):
-        raise InvalidArgumentError(
-            f"inverse_map has chunks of unknown size: shape {field.shape}; "
-            "call compute_chunk_sizes()"
-        )
-    nothing = np.broadcast_to(np.zeros((), field.dtype), field.shape)
-    return Displacement(nothing) if isinstance(inverse_map, Displacement) else nothing
 
 
 def _lazy(

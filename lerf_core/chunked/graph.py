@@ -1,4 +1,4 @@
-"""The dask graph of a plan: one task a chunk of the result, which slices what it needs.
+"""The dask graph of a plan: one task per chunk of the result, which slices what it needs.
 
 A task takes the chunks of the image that its window touches, whole as they are stored, and
 cuts the window out of them. The plan, with its bank, is a node that all tasks share.
@@ -7,6 +7,7 @@ cuts the window out of them. The plan, with its bank, is a node that all tasks s
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -18,13 +19,16 @@ from dask.base import compute, tokenize
 from dask.delayed import Delayed
 from dask.highlevelgraph import HighLevelGraph
 
+from lerf_core.chunked.cuts import Cut, assemble, cut_window
 from lerf_core.errors import InvalidArgumentError
-from lerf_core.execution.plan import Piece, Plan
+from lerf_core.execution.plan import Plan
+from lerf_core.execution.warp import WarpResampling
 from lerf_core.geometry.maps import BoundedMap, field_map
 from lerf_core.sampling.windows import Block, Window, Windows
 
 __all__ = ["Field", "lazy_result"]
 
+Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]
 Key = tuple[Any, ...]
 
@@ -37,35 +41,39 @@ class Field(NamedTuple):
     values : dask.array.Array or ndarray
     is_relative : bool
         Whether they are displacements.
-    most : float or None
+    longest_step : float or None
         No displacement is longer along an axis; None: not known.
     """
 
     values: Any
     is_relative: bool
-    most: float | None
-
-
-class Cut(NamedTuple):
-    """How a window of an axis is cut out of the chunks that it touches.
-
-    Attributes
-    ----------
-    slices : tuple of slice
-        Of each chunk.
-    take : ndarray of int64 or None
-        Where in what they give together each pixel of the window lies; None: in order.
-    """
-
-    slices: tuple[slice, ...]
-    take: Indices | None = None
+    longest_step: float | None
 
 
 class FieldCut(NamedTuple):
-    """A part of a field, and where in it its first value lies."""
+    """The part of a field that a block needs.
+
+    Attributes
+    ----------
+    cuts : (Cut, Cut)
+        Of rows and columns.
+    corner : (int, int)
+        Row and column of its first value in the field.
+    is_relative, longest_step
+        As `Field` has them.
+    """
 
     cuts: tuple[Cut, Cut]
     corner: tuple[int, int]
+    is_relative: bool
+    longest_step: float | None
+
+
+class Piece(NamedTuple):
+    """A block of the result, and the windows it needs; None: nothing of the image is visible."""
+
+    region: Block
+    windows: Windows | None
 
 
 def lazy_result(
@@ -91,17 +99,18 @@ def lazy_result(
     """
     if field is not None:
         field = field._replace(values=_as_dask(field, plan, chunks))
-        plan = replace(plan, mapping=None)
+        longest = math.inf if field.longest_step is None else field.longest_step
+        plan = replace(plan, resampling=WarpResampling(BoundedMap(longest)))
     described = (plan, image.name, chunks, window_limit, field and (field.values.name, *field[1:]))
-    token = tokenize("lerf", *described)
-    graph = _Graph(plan, image, chunks, window_limit, field, token)
+    builder = GraphBuilder(plan, image, chunks, window_limit, field, tokenize("lerf", *described))
     sources: list[Any] = [image] if field is None else [image, field.values]
-    layers = HighLevelGraph.from_collections(graph.name, graph.tasks(), dependencies=sources)
+    layers = HighLevelGraph.from_collections(builder.name, builder.tasks(), dependencies=sources)
     meta = np.empty((0,) * image.ndim, plan.result_dtype)
-    return da.Array(layers, graph.name, chunks, meta=meta)
+    return da.Array(layers, builder.name, chunks, meta=meta)
 
 
 def _as_dask(field: Field, plan: Plan, chunks: tuple[tuple[int, ...], ...]) -> da.Array:
+    """Return a field's values as a dask array, chunked as the result is."""
     array = field.values
     if not isinstance(array, da.Array):
         along = tuple(chunks[axis] for axis in plan.axes)
@@ -111,8 +120,8 @@ def _as_dask(field: Field, plan: Plan, chunks: tuple[tuple[int, ...], ...]) -> d
     return whole
 
 
-class _Graph:
-    """Makes the tasks of a plan."""
+class GraphBuilder:
+    """Makes the tasks of a plan; the arguments are those of `lazy_result`, and a token."""
 
     def __init__(
         self,
@@ -123,55 +132,58 @@ class _Graph:
         field: Field | None,
         token: str,
     ) -> None:
-        way = "rescale" if plan.scale is not None else "warp"
-        self.name = f"lerf-{way}-{token}"
+        operation = "rescale" if plan.scale is not None else "warp"
+        self.name = f"lerf-{operation}-{token}"
         self.plan, self.image, self.chunks, self.field = plan, image, chunks, field
         self.window_limit = window_limit
+        self.plan_key = f"{self.name}-plan"
         self.rows, self.cols = plan.axes
-        self.bounds = [_bounds(image.chunks[axis]) for axis in plan.axes]
+        self.image_bounds = [_bounds(image.chunks[axis]) for axis in plan.axes]
         if field is not None:
-            self.field_bounds = [_bounds(some) for some in field.values.chunks[1:]]
+            self.field_bounds = [_bounds(lengths) for lengths in field.values.chunks[1:]]
 
     def tasks(self) -> dict[Any, Any]:
         """Return the graph of the result."""
-        plan_key = f"{self.name}-plan"
-        graph: dict[Any, Any] = {plan_key: self.plan}
+        graph: dict[Any, Any] = {self.plan_key: self.plan}
         blocks = list(self._blocks())
-        for (place, block), pieces in zip(blocks, self._pieces(blocks), strict=True):
+        regions = [region for _, region in blocks]
+        for (position, region), pieces in zip(blocks, self._pieces(regions), strict=True):
             inputs = [self._inputs(piece) for piece in pieces]
             for index in self._indices():
-                self._add(graph, plan_key, self._key(index, place), block, index, pieces, inputs)
+                self._add_chunk(graph, index, position, region, pieces, inputs)
         return graph
 
-    def _add(
+    def _add_chunk(
         self,
         graph: dict[Any, Any],
-        plan_key: str,
-        key: Key,
-        block: Block,
         index: dict[int, int],
+        position: tuple[int, int],
+        region: Block,
         pieces: list[Piece],
         inputs: list[tuple[Any, ...]],
     ) -> None:
-        """Add what computes a chunk of the result: a task, or one a piece and one to join them."""
-        shape = self._shape(block, index)
-        made = []
+        """Add what computes a chunk: a task, or one for each piece and one to join them."""
+        key = self._key(index, position)
+        piece_keys = []
         for number, (piece, given) in enumerate(zip(pieces, inputs, strict=True)):
-            here = key if len(pieces) == 1 else (f"{self.name}-piece", *key[1:], number)
+            piece_key = key if len(pieces) == 1 else (f"{self.name}-piece", *key[1:], number)
             if piece.windows is None:
-                graph[here] = (_border, plan_key, self._shape(piece.block, index))
+                shape = self._shape(piece.region, index)
+                graph[piece_key] = (border_chunk, self.plan_key, shape)
             else:
-                chunks, cuts, field = given
-                keys = [[self._key(index, at, self.image.name) for at in row] for row in chunks]
-                graph[here] = (_compute, plan_key, piece, keys, cuts, *field)
-            made.append(here)
+                positions, cuts, field = given
+                keys = [[self._key(index, p, self.image.name) for p in row] for row in positions]
+                graph[piece_key] = (compute_piece, self.plan_key, piece, keys, cuts, *field)
+            piece_keys.append(piece_key)
         if len(pieces) > 1:
-            places = [piece.block for piece in pieces]
-            graph[key] = (_join, made, places, block, shape, (self.rows, self.cols))
+            regions = [piece.region for piece in pieces]
+            shape = self._shape(region, index)
+            graph[key] = (join_pieces, piece_keys, regions, region, shape, (self.rows, self.cols))
 
     # -- chunks of the result -------------------------------------------------------------
 
     def _blocks(self) -> Iterator[tuple[tuple[int, int], Block]]:
+        """Yield the number of each chunk along rows and columns, and its block of the result."""
         rows, cols = (_bounds(self.chunks[axis]) for axis in (self.rows, self.cols))
         for i, (top, bottom) in enumerate(itertools.pairwise(rows)):
             for j, (left, right) in enumerate(itertools.pairwise(cols)):
@@ -184,179 +196,134 @@ class _Graph:
         for numbers in itertools.product(*counts):
             yield dict(zip(others, numbers, strict=True))
 
-    def _key(self, index: dict[int, int], place: tuple[int, int], name: str | None = None) -> Key:
-        at = index | {self.rows: place[0], self.cols: place[1]}
-        return (name or self.name, *(at[axis] for axis in range(self.image.ndim)))
+    def _key(
+        self, index: dict[int, int], position: tuple[int, int], name: str | None = None
+    ) -> Key:
+        """Return the key of a chunk of an array, the result unless named."""
+        numbers = index | {self.rows: position[0], self.cols: position[1]}
+        return (name or self.name, *(numbers[axis] for axis in range(self.image.ndim)))
 
-    def _shape(self, block: Block, index: dict[int, int]) -> tuple[int, ...]:
+    def _shape(self, region: Block, index: dict[int, int]) -> tuple[int, ...]:
         shape = {axis: self.chunks[axis][number] for axis, number in index.items()}
-        shape |= dict(zip((self.rows, self.cols), block.shape, strict=True))
+        shape |= dict(zip((self.rows, self.cols), region.shape, strict=True))
         return tuple(shape[axis] for axis in range(self.image.ndim))
 
-    def _pieces(self, blocks: Sequence[tuple[Any, Block]]) -> list[list[Piece]]:
-        """Find what each block needs of the image."""
+    def _pieces(self, regions: Sequence[Block]) -> list[list[Piece]]:
+        """Find which windows of the image each block needs."""
         limit = self.window_limit
-        if self.field is None:
-            return [list(self.plan.pieces(block, limit)) for _, block in blocks]
-        if self.field.most is not None:
-            plan = replace(self.plan, mapping=BoundedMap(self.field.most))
-            return [list(plan.pieces(block, limit)) for _, block in blocks]
+        if self.field is None or self.field.longest_step is not None:
+            return [find_pieces(self.plan, region, limit) for region in regions]
         # What a field shows is known from its values alone: they are gone through once.
-        graph: dict[Any, Any] = {f"{self.name}-plan": self.plan}
-        keys = []
-        for number, (_, block) in enumerate(blocks):
-            keys.append((f"{self.name}-look", number))
-            graph[keys[-1]] = (
-                _look, f"{self.name}-plan", block, limit, *self._field_inputs(block),
-            )  # fmt: skip
-        layers = HighLevelGraph.from_collections(
-            f"{self.name}-look", graph, dependencies=[self.field.values]
-        )
-        looks = [Delayed(key, layers, layer=f"{self.name}-look") for key in keys]
-        return list(compute(*looks))
+        name = f"{self.name}-windows"
+        graph: dict[Any, Any] = {self.plan_key: self.plan}
+        for number, region in enumerate(regions):
+            inputs = self._field_inputs(region)
+            graph[name, number] = (find_pieces, self.plan_key, region, limit, *inputs)
+        layers = HighLevelGraph.from_collections(name, graph, dependencies=[self.field.values])
+        keys = [(name, number) for number in range(len(regions))]
+        return list(compute(*(Delayed(key, layers, layer=name) for key in keys)))
 
     # -- chunks of the image ----------------------------------------------------------------
 
     def _inputs(self, piece: Piece) -> tuple[Any, ...]:
-        """Places of the image's chunks, how to cut them, and the field's part."""
+        """Return the positions of the image's chunks, how to cut them, and the field's inputs."""
         if piece.windows is None:
             return ()
         mode = self.plan.options.mode
         (rows, row_cut), (cols, col_cut) = (
-            _cut(bounds, window, mode)
-            for bounds, window in zip(self.bounds, piece.windows, strict=True)
+            cut_window(bounds, window, mode)
+            for bounds, window in zip(self.image_bounds, piece.windows, strict=True)
         )
-        places = [[(i, j) for j in cols] for i in rows]
-        field = () if self.field is None else self._field_inputs(piece.block)
-        return places, (row_cut, col_cut), field
+        positions = [[(i, j) for j in cols] for i in rows]
+        field = () if self.field is None else self._field_inputs(piece.region)
+        return positions, (row_cut, col_cut), field
 
-    def _field_inputs(self, block: Block) -> tuple[Any, ...]:
-        """Keys of the field's chunks for a block and the pixels that touch it, and the rest."""
+    def _field_inputs(self, region: Block) -> tuple[Any, FieldCut]:
+        """Return the keys of the field's chunks for a block and its neighbours, and their cut."""
         if self.field is None:
             raise ValueError("the plan has no field")
-        ends = (block.top, block.bottom), (block.left, block.right)
+        ends = (region.top, region.bottom), (region.left, region.right)
         windows = [
             Window.around(size, 0, 1, run)
             for size, run in zip(self.plan.out_shape, ends, strict=True)
         ]
         (rows, row_cut), (cols, col_cut) = (
-            _cut(bounds, window, "edge")
+            cut_window(bounds, window, "edge")
             for bounds, window in zip(self.field_bounds, windows, strict=True)
         )
         keys = [[(self.field.values.name, 0, i, j) for j in cols] for i in rows]
         corner = (windows[0].first, windows[1].first)
-        cut = FieldCut((row_cut, col_cut), corner)
-        return keys, cut, self.field.is_relative, self.field.most
+        return keys, FieldCut((row_cut, col_cut), corner, *self.field[1:])
 
 
 def _bounds(lengths: Sequence[int]) -> Indices:
+    """Return where chunks of these lengths begin, and where the last one ends."""
     return np.cumsum([0, *lengths], dtype=np.int64)
 
 
-def _cut(bounds: Indices, window: Window, mode: str) -> tuple[list[int], Cut]:
-    """Return the numbers of the chunks that a window touches, and how to cut it out of them."""
-    if window.margin == 0 and len(window.runs) == 1:
-        return _cut_run(bounds, *window.runs[0])
-    sources = window.sources(mode)
-    chunk = np.searchsorted(bounds, sources, "right") - 1
-    numbers = [int(n) for n in np.unique(chunk)]
-    take, slices, before = np.empty(len(sources), np.int64), [], 0
-    for n in numbers:
-        here = chunk == n
-        inside = sources[here] - bounds[n]
-        low, high = int(inside.min()), int(inside.max()) + 1
-        take[here] = inside - low + before
-        slices.append(slice(low, high))
-        before += high - low
-    return numbers, Cut(tuple(slices), take)
+# -- what tasks do: graphs hold named tuples as plain ones -------------------------------
 
 
-def _cut_run(bounds: Indices, first: int, stop: int) -> tuple[list[int], Cut]:
-    start = int(np.searchsorted(bounds, first, "right")) - 1
-    numbers = list(range(start, int(np.searchsorted(bounds, stop))))
-    slices = [
-        slice(int(max(first - bounds[n], 0)), int(min(stop, bounds[n + 1]) - bounds[n]))
-        for n in numbers
-    ]
-    return numbers, Cut(tuple(slices))
-
-
-# -- what tasks do ----------------------------------------------------------------------
-
-
-def _assemble(
-    chunks: list[list[Any]], cuts: tuple[Cut, Cut], axes: tuple[int, int]
-) -> npt.NDArray[Any]:
-    """Cut windows of rows and columns out of a grid of chunks."""
-    rows, cols = axes
-    lines = []
-    for row, row_slice in zip(chunks, cuts[0].slices, strict=True):
-        parts = []
-        for chunk, col_slice in zip(row, cuts[1].slices, strict=True):
-            part = [slice(None)] * chunk.ndim
-            part[rows], part[cols] = row_slice, col_slice
-            parts.append(np.asarray(chunk[tuple(part)]))
-        lines.append(parts[0] if len(parts) == 1 else np.concatenate(parts, axis=cols))
-    whole = lines[0] if len(lines) == 1 else np.concatenate(lines, axis=rows)
-    for axis, cut in zip(axes, cuts, strict=True):
-        if cut.take is not None:
-            whole = np.take(whole, cut.take, axis=axis)
-    return whole
-
-
-def _with_field(
-    plan: Plan, chunks: list[list[Any]], cut: FieldCut, is_relative: bool, most: float | None
-) -> Plan:
-    """Give a plan the part of the map that is known."""
-    values = _assemble(chunks, cut.cuts, (1, 2))
-    if most is not None:
-        with np.errstate(invalid="ignore"):
-            longest = np.abs(values[np.isfinite(values)]).max(initial=0.0)
-        if longest > most:
-            raise InvalidArgumentError(
-                f"the field has a step of {longest:g} pixels, beyond max_displacement {most:g}"
-            )
-    mapping = field_map(values, cut.corner, plan.out_shape, is_relative=is_relative)
-    return replace(plan, mapping=mapping)
-
-
-def _compute(
-    plan: Plan, piece: Piece, chunks: list[list[Any]], cuts: tuple[Cut, Cut], *field: Any
-) -> npt.NDArray[Any]:
-    """Compute a chunk of the result, or a piece of one."""
+def find_pieces(plan: Plan, region: Block, limit: int, *field: Any) -> list[Piece]:
+    """Return the pieces to cut a block into, with the windows of the image that they need."""
     if field:
         plan = _with_field(plan, *field)
-    block, windows = piece
+    pieces = plan.pieces(Block(*region), limit)
+    return [Piece(piece.region, piece.windows) for piece in pieces]
+
+
+def compute_piece(
+    plan: Plan, piece: Piece, chunks: list[list[Any]], cuts: tuple[Any, Any], *field: Any
+) -> Array:
+    """Compute a chunk of the result, or a piece of one, from chunks of the image."""
+    if field:
+        plan = _with_field(plan, *field)
+    region, windows = piece
     if windows is None:
         raise ValueError("a piece that sees nothing is a border")
-    # Graphs hold named tuples as plain ones.
-    known = Piece(Block(*block), Windows(*windows))
-    return plan.compute_piece(known, _assemble(chunks, cuts, plan.axes))
+    output = plan.output_block(Block(*region), Windows(*windows))
+    return plan.compute_block(output, assemble(chunks, _as_cuts(cuts), plan.axes))
 
 
-def _look(plan: Plan, block: Block, limit: int, *field: Any) -> list[Piece]:
-    """Find what a block of a warp by a field needs of the image."""
-    return list(_with_field(plan, *field).pieces(Block(*block), limit))
-
-
-def _border(plan: Plan, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+def border_chunk(plan: Plan, shape: tuple[int, ...]) -> Array:
     """Return a chunk, or a piece of one, that shows nothing of the image."""
     return plan.border(tuple(shape))
 
 
-def _join(
-    pieces: list[npt.NDArray[Any]],
-    places: list[Block],
-    block: Block,
+def join_pieces(
+    pieces: list[Array],
+    regions: list[Block],
+    whole: Block,
     shape: tuple[int, ...],
     axes: tuple[int, int],
-) -> npt.NDArray[Any]:
+) -> Array:
     """Put the pieces of a chunk together."""
     out = np.empty(tuple(shape), pieces[0].dtype)
-    top, _, left, _ = block
-    for piece, (above, below, first, last) in zip(pieces, places, strict=True):
-        part = [slice(None)] * out.ndim
-        part[axes[0]] = slice(above - top, below - top)
-        part[axes[1]] = slice(first - left, last - left)
-        out[tuple(part)] = piece
+    top, _, left, _ = whole
+    for piece, (above, below, first, last) in zip(pieces, regions, strict=True):
+        index = [slice(None)] * out.ndim
+        index[axes[0]] = slice(above - top, below - top)
+        index[axes[1]] = slice(first - left, last - left)
+        out[tuple(index)] = piece
     return out
+
+
+def _with_field(plan: Plan, chunks: list[list[Any]], cut: FieldCut) -> Plan:
+    """Return a plan with the part of a field that a block needs, from the field's chunks."""
+    cuts, (top, left), is_relative, longest_step = cut
+    values = assemble(chunks, _as_cuts(cuts), (1, 2))
+    if longest_step is not None:
+        with np.errstate(invalid="ignore"):
+            longest = np.abs(values[np.isfinite(values)]).max(initial=0.0)
+        if longest > longest_step:
+            raise InvalidArgumentError(
+                f"the field has a step of {longest:g} pixels, beyond max_displacement "
+                f"{longest_step:g}"
+            )
+    mapping = field_map(values, (top, left), plan.out_shape, is_relative=is_relative)
+    return replace(plan, resampling=WarpResampling(mapping))
+
+
+def _as_cuts(cuts: tuple[Any, Any]) -> tuple[Cut, Cut]:
+    rows, cols = cuts
+    return Cut(*rows), Cut(*cols)

@@ -1,54 +1,123 @@
 """A resize or a warp, planned for an image of a shape and dtype, before any pixel is read.
 
-A plan computes the whole result, or block by block what each part of it needs and is.
+A plan computes the whole result, which is one block of it, or any other block from the windows of
+the image that the block depends on. Either way the steps are these, for each plane of an image:
+
+1. cut the windows out of it (the whole: extended as the border mode says);
+2. prepare its channels: value range, alpha, missing values;
+3. for each band of output rows, read the tables, take the weighted means, bring them back to the
+   image's values, and store them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank.loading import SHRINKING_BANK, load_bank
-from lerf_core.bank.model import LutBank
-from lerf_core.execution.compute import apply, as_result, check_for, result_dtype
-from lerf_core.execution.samplers import GridSampler, Image, Pixel, Sampler, WarpSampler
-from lerf_core.geometry.maps import Displacement, InverseMap, as_inverse_map
-from lerf_core.options import Options, spatial_axes, target_shape
-from lerf_core.sampling.shapes import rescaled_shape
+from lerf_core.execution.channels import channels_first
+from lerf_core.execution.frame import Frame
+from lerf_core.options import Options
+from lerf_core.pixels.alpha import alpha_levels
+from lerf_core.pixels.blending import BorderBlend
+from lerf_core.pixels.format import PixelFormat
+from lerf_core.sampling.shapes import spatial_axes
 from lerf_core.sampling.windows import Block, Window, Windows
-from lerf_core.validation import check_scale
+from lerf_core.threads import bands, run_all, thread_count
 
-__all__ = ["DEFAULTS", "Piece", "Plan", "plan_rescale", "plan_resize", "plan_warp"]
+__all__ = ["AnyBlock", "BandWriter", "CopiedBlock", "OutputBlock", "Plan", "Resampling"]
 
-#: What keywords of `lerf_core.resize` and its likes are, but for ``mode``.
-DEFAULTS: dict[str, Any] = {
-    "channel_axis": None,
-    "cval": 0.0,
-    "anti_aliasing": None,
-    "alpha": "auto",
-    "method": "auto",
-    "value_range": None,
-    "nodata": None,
-    "linear_light": False,
-    "preserve_range": True,
-    "fast": False,
-    "threads": None,
-    "engine": "numba",
-}
+Image = npt.NDArray[Any]
 
 # Blocks are not cut into pieces smaller than this, whatever they see.
 _LEAST_SIDE = 16
 
 
-class Piece(NamedTuple):
-    """A block of the result, and the windows it needs; None: it sees nothing of the image."""
+class BandWriter(Protocol):
+    """Computes bands of a block's rows, for every channel of one plane of an image."""
 
-    block: Block
-    windows: Windows | None
+    def write(self, top: int, bottom: int, out: Image) -> None:
+        """Compute rows top..bottom-1 of the block into an array of (channels, rows, cols).
+
+        Bands do not depend on each other: several threads may compute them at once.
+        """
+
+
+class OutputBlock(Protocol):
+    """A block of output pixels: what it needs of the image, and how its rows are computed."""
+
+    @property
+    def region(self) -> Block:
+        """The output pixels that are asked for."""
+
+    @property
+    def block(self) -> Block:
+        """Those that are computed: perhaps columns around them, too."""
+
+    @property
+    def windows(self) -> Windows | None:
+        """The part of the image's planes that they depend on; None: nothing of it is visible."""
+
+    def band_height(self, threads: int) -> int:
+        """Return how many of the block's rows a task computes."""
+
+    def band_writer(
+        self,
+        planes: Sequence[Image],
+        alpha_levels: tuple[float, float] | None,
+        threads: int,
+    ) -> BandWriter:
+        """Prepare the channels of one plane; return what computes bands of the block's rows.
+
+        Parameters
+        ----------
+        planes : sequence of ndarray, (rows, cols)
+            The channels, cut to the windows, of the dtype that is computed with.
+        alpha_levels : (float, float) or None
+            Grey levels that alpha is clipped to.
+        threads : int
+            How many may be used before bands are computed.
+        """
+
+
+class Resampling(Protocol):
+    """Where output pixels lie in the source: a resize, or a warp."""
+
+    @property
+    def scale(self) -> tuple[float, float] | None:
+        """Factors of rows and columns; None: a warp."""
+
+    def output_block(
+        self, frame: Frame, region: Block | None = None, windows: Windows | None = None
+    ) -> OutputBlock:
+        """Return a block of the result; without a region, the whole.
+
+        Parameters
+        ----------
+        frame : Frame
+        region : Block, optional
+            The output pixels that are asked for.
+        windows : Windows, optional
+            Those of the same block, if they have been found before.
+        """
+
+
+class CopiedBlock:
+    """A block of an image that is not resampled; see `OutputBlock`."""
+
+    def __init__(self, frame: Frame, region: Block | None) -> None:
+        self.region = self.block = region or frame.whole
+        top, bottom, left, right = self.block
+        rows, cols = frame.shape
+        self.windows = Windows(Window(rows, 0, ((top, bottom),)), Window(cols, 0, ((left, right),)))
+
+
+AnyBlock = OutputBlock | CopiedBlock
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,26 +133,30 @@ class Plan:
     out_shape : (int, int)
         Rows and columns of the result.
     options : Options
-    scale : (float, float) or None
-        Of a resize.
-    mapping : InverseMap or None
-        Of a warp.
+    resampling : Resampling
+        Where output pixels lie in the source.
+
+    Raises
+    ------
+    InvalidArgumentError, InvalidTypeError
+        If the options do not go with such an image.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     out_shape: tuple[int, int]
     options: Options
-    scale: tuple[float, float] | None = None
-    mapping: InverseMap | None = None
+    resampling: Resampling
 
     def __post_init__(self) -> None:
-        check_for(self.pixel, self.options)
+        _ = self.pixels  # raises, if the options do not fit
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        options = tuple((one.name, getattr(self.options, one.name)) for one in fields(Options))
-        pixels = (self.shape, self.dtype.str, self.out_shape)
-        return ("lerf-plan", *pixels, options, self.scale, self.mapping)
+        options = tuple(getattr(self.options, field.name) for field in fields(Options))
+        image = (self.shape, self.dtype.str, self.out_shape)
+        return ("lerf-plan", *image, options, self.resampling)
+
+    # -- what it makes of what ----------------------------------------------------------
 
     @property
     def axes(self) -> tuple[int, int]:
@@ -107,154 +180,151 @@ class Plan:
     @property
     def result_dtype(self) -> np.dtype[Any]:
         """The result's dtype."""
-        return result_dtype(self.dtype, self.options)
+        return self.pixels.result_dtype
+
+    @cached_property
+    def pixels(self) -> PixelFormat:
+        """How the image's pixels are understood."""
+        axis = self.options.channel_axis
+        return self.options.pixel_format(self.dtype, 1 if axis is None else self.shape[axis])
 
     @property
-    def pixel(self) -> Pixel:
-        """What a pixel holds."""
-        axis = self.options.channel_axis
-        return Pixel(self.dtype.newbyteorder("="), 1 if axis is None else self.shape[axis])
+    def scale(self) -> tuple[float, float] | None:
+        """Factors of rows and columns; None: a warp."""
+        return self.resampling.scale
 
     @property
     def is_copy(self) -> bool:
         """Whether nothing is resampled."""
         return self.scale == (1.0, 1.0) and self.out_shape == self.source_shape
 
-    def compute(self, image: Image) -> Image:
-        """Return the whole result."""
+    def memory_needed(self) -> int:
+        """Estimate the bytes that the whole result and the work on it take, without the image."""
+        pixels, bank = self.pixels, self.options.bank
+        rows, cols = self.source_shape
+        planes = math.prod(self.shape) // (rows * cols)
+        # A feature, parameters and bounds for each source pixel of a plane: bytes, or float32.
+        work = 0
+        if not pixels.is_nearest:
+            is_bytes = self.dtype == np.uint8 and self.options.value_range is None
+            itemsize = 1 if is_bytes and not self.options.linear_light else 4
+            values = 2 + len(bank.kind.values) + 2 * bank.kind.has_local_planes
+            work = rows * cols * pixels.channels * itemsize * values
+        itemsize = self.dtype.itemsize if self.options.preserve_range else 8
+        result = math.prod(self.out_shape) * planes * itemsize
+        return result + work + 64 * sum(self.out_shape)
+
+    # -- blocks -------------------------------------------------------------------------
+
+    def output_block(self, region: Block | None = None, windows: Windows | None = None) -> AnyBlock:
+        """Return a block of the result; see `Resampling.output_block`."""
         if self.is_copy:
-            return as_result(image, self.options)
-        return apply(image, self.options, self._sampler())
+            return CopiedBlock(self.frame, region)
+        return self.resampling.output_block(self.frame, region, windows)
 
-    # -- block by block ---------------------------------------------------------------
-
-    def pieces(self, block: Block, most: int | None = None) -> Iterator[Piece]:
-        """Yield a block, or the pieces to cut it into, with their windows.
+    def pieces(self, region: Block, most: int | None = None) -> Iterator[AnyBlock]:
+        """Yield a block of the result, or the pieces to cut it into.
 
         Parameters
         ----------
-        block : Block
+        region : Block
         most : int, optional
             Source pixels that a piece may need. Blocks are cut no further than to 16 rows
             or columns.
         """
-        windows = self._windows(block)
-        small = max(block.shape) <= _LEAST_SIDE
-        if windows is None or most is None or windows.area <= most or small:
-            yield Piece(block, windows)
+        output = self.output_block(region)
+        small = max(region.shape) <= _LEAST_SIDE
+        if output.windows is None or most is None or output.windows.area <= most or small:
+            yield output
             return
-        for quarter in block.quarters():
+        for quarter in region.quarters():
             yield from self.pieces(quarter, most)
 
-    def compute_piece(self, piece: Piece, source: Image | None) -> Image:
-        """Return a piece of the result: what it is in the whole result, bit for bit.
+    @cached_property
+    def frame(self) -> Frame:
+        """What all blocks of the result share."""
+        options = self.options
+        return Frame(
+            shape=self.source_shape,
+            out_shape=self.out_shape,
+            pixels=self.pixels,
+            mode=options.mode,
+            anti_aliasing=options.anti_aliasing is None or bool(options.anti_aliasing),
+            fast=bool(options.fast),
+            bank=options.bank,
+            engine=options.engine,
+        )
+
+    # -- pixels -------------------------------------------------------------------------
+
+    def compute(self, image: Image) -> Image:
+        """Return the whole result of the whole image."""
+        return self._computed(self.output_block(), image, is_cut=False)
+
+    def compute_block(self, output: AnyBlock, image: Image) -> Image:
+        """Return a block of the result: what it is in the whole result, bit for bit.
 
         Parameters
         ----------
-        piece : Piece
-        source : ndarray or None
-            The image within the piece's windows, all other axes as they are or cut; None
-            where there are no windows.
+        output : OutputBlock
+            One of this plan's, with windows.
+        image : ndarray
+            The image within these windows; all other axes as they are, or cut.
         """
-        if piece.windows is None or source is None:
-            raise ValueError("a piece without windows is all border: see `border`")
-        if self.is_copy:
-            return as_result(source, self.options)
-        sampler = self._sampler(piece.block, piece.windows)
-        wide, (top, bottom, left, right) = sampler.block, piece.block
-        result = apply(source, self.options, sampler, is_cut=True)
-        if wide == piece.block:
+        result = self._computed(output, image, is_cut=True)
+        (top, _, left, _), wanted = output.block, output.region
+        if wanted == output.block:
             return result
-        part = [slice(None)] * result.ndim
+        index = [slice(None)] * result.ndim
         rows, cols = self.axes
-        part[rows] = slice(top - wide.top, bottom - wide.top)
-        part[cols] = slice(left - wide.left, right - wide.left)
-        return result[tuple(part)]
+        index[rows] = slice(wanted.top - top, wanted.bottom - top)
+        index[cols] = slice(wanted.left - left, wanted.right - left)
+        return result[tuple(index)]
 
     def border(self, shape: tuple[int, ...]) -> Image:
         """Return what shows where nothing of the image does, in any shape of the image's axes."""
-        one = [1] * len(shape)
-        if self.options.channel_axis is not None:
-            one[self.options.channel_axis] = shape[self.options.channel_axis]
-        # A map that leads nowhere: the same arithmetic as everywhere.
-        nowhere, _ = as_inverse_map(np.full((2, 1, 1), np.nan), (1, 1), None)
-        options = replace(self.options, threads=1)
-        sampler = WarpSampler(nowhere, (1, 1), (1, 1), options, self.pixel)
-        pixel = apply(np.zeros(one, self.dtype), options, sampler)
-        return np.array(np.broadcast_to(pixel, shape))
+        pixels = self.pixels
+        if pixels.is_nearest:
+            values = np.array(pixels.cvals).astype(pixels.scale.dtype)
+        else:
+            blend = BorderBlend(pixels.scale, pixels.cvals, pixels.alpha, pixels.nodata)
+            values = np.array(blend.border_values())
+        out = np.empty(shape, pixels.result_dtype)
+        np.moveaxis(channels_first(out, self.options.channel_axis), 0, -1)[...] = values
+        return pixels.to_result_range(out, preserve_range=self.options.preserve_range)
 
-    def _sampler(self, block: Block | None = None, windows: Windows | None = None) -> Sampler:
-        known = (self.source_shape, self.out_shape)
-        if self.scale is not None:
-            return GridSampler(*known, self.scale, self.options, self.pixel, block)
-        if self.mapping is None:
-            raise ValueError("a plan needs a scale or a map")
-        return WarpSampler(self.mapping, *known, self.options, self.pixel, block, windows)
+    def _computed(self, output: AnyBlock, image: Image, *, is_cut: bool) -> Image:
+        """Resample every plane and put the image together again.
 
-    def _windows(self, block: Block) -> Windows | None:
-        if self.is_copy:
-            ends = (block.top, block.bottom), (block.left, block.right)
-            rows, cols = (
-                Window(size, 0, (run,)) for size, run in zip(self.source_shape, ends, strict=True)
-            )
-            return Windows(rows, cols)
-        return self._sampler(block).windows
+        `is_cut` tells whether the image is cut to the block's windows already.
+        """
+        channel_axis, pixels = self.options.channel_axis, self.pixels
+        shape = list(image.shape)
+        for axis, size in zip(self.axes, output.block.shape, strict=True):
+            shape[axis] = size
+        if output.windows is None:
+            return self.border(tuple(shape))
+        if isinstance(output, CopiedBlock):
+            out = image.astype(pixels.result_dtype)
+        else:
+            out = np.empty(shape, pixels.result_dtype)
+            source, target = (channels_first(array, channel_axis) for array in (image, out))
+            for index in np.ndindex(*source.shape[1:-2]):
+                plane = (slice(None), *index)
+                self._compute_plane(output, source[plane], target[plane], is_cut=is_cut)
+        return pixels.to_result_range(out, preserve_range=self.options.preserve_range)
 
-
-def plan_resize(
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    output_shape: Sequence[int],
-    bank: LutBank | str | None,
-    **keywords: Any,
-) -> Plan:
-    """Plan what `lerf_core.resize` does; the keywords are those of `DEFAULTS`, and ``mode``."""
-    keywords = DEFAULTS | keywords
-    axes = spatial_axes(len(shape), keywords["channel_axis"])
-    rows, cols = target_shape(shape, axes, output_shape)
-    scale = (rows / shape[axes[0]], cols / shape[axes[1]])
-    options = Options(bank=_bank_for(bank, scale, keywords["anti_aliasing"]), **keywords)
-    return Plan(shape, dtype, (rows, cols), options, scale=scale)
-
-
-def plan_rescale(
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    scale: float | tuple[float, float],
-    bank: LutBank | str | None,
-    **keywords: Any,
-) -> Plan:
-    """Plan what `lerf_core.rescale` does; the keywords are those of `plan_resize`."""
-    keywords = DEFAULTS | keywords
-    factors = check_scale(scale)
-    rows, cols = spatial_axes(len(shape), keywords["channel_axis"])
-    out_shape = rescaled_shape((shape[rows], shape[cols]), factors)
-    options = Options(bank=_bank_for(bank, factors, keywords["anti_aliasing"]), **keywords)
-    return Plan(shape, dtype, out_shape, options, scale=factors)
-
-
-def plan_warp(
-    shape: tuple[int, ...],
-    dtype: np.dtype[Any],
-    inverse_map: npt.ArrayLike | Displacement | Callable[..., Any],
-    output_shape: Sequence[int] | None,
-    bank: LutBank | str | None,
-    **keywords: Any,
-) -> Plan:
-    """Plan what `lerf_core.warp` does; the keywords are those of `plan_resize`."""
-    keywords = DEFAULTS | keywords
-    axes = spatial_axes(len(shape), keywords["channel_axis"])
-    wanted = None if output_shape is None else target_shape(shape, axes, output_shape)
-    source_shape = (shape[axes[0]], shape[axes[1]])
-    mapping, out_shape = as_inverse_map(inverse_map, source_shape, wanted)
-    options = Options(bank=load_bank(bank), **keywords)
-    return Plan(shape, dtype, out_shape, options, mapping=mapping)
-
-
-def _bank_for(
-    bank: LutBank | str | None, scale: tuple[float, float], anti_aliasing: bool | None
-) -> LutBank:
-    """The bank that is asked for; else the one for enlarging, or for shrinking alone."""
-    if bank is None and anti_aliasing is not False and max(scale) <= 1:
-        return load_bank(SHRINKING_BANK)
-    return load_bank(bank)
+    def _compute_plane(
+        self, output: OutputBlock, source: Image, out: Image, *, is_cut: bool
+    ) -> None:
+        """Take the steps for one plane, (channels, rows, cols), of the image and the result."""
+        pixels, threads = self.pixels, thread_count(self.options.threads)
+        clip = None if pixels.alpha is None else alpha_levels(source[pixels.alpha], pixels.scale)
+        if output.windows is not None and not is_cut:
+            source = output.windows.cut(source, self.options.mode)
+        # Views where they can be: bands copy what they read.
+        channels = [channel.astype(pixels.scale.dtype, copy=False) for channel in source]
+        writer = output.band_writer(channels, clip, threads)
+        heights = bands(output.block.shape[0], output.band_height(threads))
+        tasks = ((top, bottom, out[:, top:bottom]) for top, bottom in heights)
+        run_all(writer.write, tasks, threads)

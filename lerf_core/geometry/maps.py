@@ -29,6 +29,7 @@ __all__ = [
     "Displacement",
     "Homography",
     "InverseMap",
+    "LocatedMap",
     "SampledMap",
     "as_inverse_map",
     "field_map",
@@ -298,6 +299,44 @@ class BoundedMap(SampledMap):
                 for first, size in zip(self.origin, shape, strict=True)
             ]
         )
+
+
+@dataclass(frozen=True, eq=False)
+class LocatedMap:
+    """A block of a map of which every position and footprint has been found before.
+
+    Attributes
+    ----------
+    positions, footprints : ndarray of float64, (2, rows, cols)
+        See `InverseMap.locate`.
+    """
+
+    positions: Positions
+    footprints: Positions
+
+    def locate(
+        self,
+        top: int,
+        bottom: int,
+        shape: tuple[int, int],  # noqa: ARG002
+    ) -> tuple[Positions, Positions]:
+        """See `InverseMap.locate`."""
+        return self.positions[:, top:bottom], self.footprints[:, top:bottom]
+
+    def bounds(self, shape: tuple[int, int]) -> None:  # noqa: ARG002
+        """See `InverseMap.bounds`; not known before all positions are looked at."""
+        return
+
+    def part(
+        self,
+        top: int,
+        left: int,
+        shape: tuple[int, int],
+        whole: tuple[int, int],  # noqa: ARG002
+    ) -> LocatedMap:
+        """See `InverseMap.part`."""
+        block = (slice(None), slice(top, top + shape[0]), slice(left, left + shape[1]))
+        return LocatedMap(self.positions[block], self.footprints[block])
 
 
 @dataclass(frozen=True, eq=False)

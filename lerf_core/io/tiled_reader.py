@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lerf_core.errors import FileError, LerfError
-from lerf_core.execution.threads import run_all
 from lerf_core.io.chunk_cache import ChunkCache
 from lerf_core.io.locations import PixelSize
+from lerf_core.threads import run_all
 
 __all__ = ["Region", "RegionIndexError", "TiledReader"]
 

@@ -1,1 +1,1 @@
-"""Pixel values: value ranges, alpha, missing values."""
+"""Pixel values: value ranges, alpha, missing values, and blending with the border."""

@@ -1,4 +1,4 @@
-"""Between an image's own values and the tables' grey levels, 0..255.
+"""Value ranges: between an image's own values and the tables' grey levels, 0..255.
 
 uint8 images are the tables' own coordinates. Deeper ones become integers of
 ``2**-grey_bits`` levels for the reads, and the remainder (what that grid cannot say:
@@ -49,6 +49,10 @@ class ValueScale:
     def to_grey(self, value: Plane | float) -> npt.NDArray[np.float64]:
         """Grey levels of values, unclipped."""
         return (np.asarray(value, dtype=np.float64) - self.low) * (LEVELS / (self.high - self.low))
+
+    def to_opacity(self, alpha: Plane | float) -> npt.NDArray[np.float64]:
+        """Alpha in 0..1, from the image's own values."""
+        return np.clip(self.to_grey(alpha) / LEVELS, 0, 1)
 
     def to_units(self, plane: Plane, grey_bits: int) -> tuple[npt.NDArray[np.int32], FloatPlane]:
         """Coordinates in units of ``2**-grey_bits`` levels, and the remainder in levels."""

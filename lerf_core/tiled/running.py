@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from lerf_core.errors import FileError
-from lerf_core.execution.plan import Piece, Plan
-from lerf_core.execution.samplers import Image
+from lerf_core.execution.plan import AnyBlock, Plan
 from lerf_core.sampling.windows import Block, Window
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Progress", "Work", "block_shape", "run"]
 
+Image = np.ndarray[Any, np.dtype[Any]]
 Region = tuple[slice, ...]
 Results = Generator[tuple[Region, Any], None, None]
 
@@ -90,23 +90,23 @@ class Work:
         out = np.empty(shape, self.plan.result_dtype)
         for piece in pieces:
             part = [slice(None)] * out.ndim
-            part[rows] = slice(piece.block.top - block.top, piece.block.bottom - block.top)
-            part[cols] = slice(piece.block.left - block.left, piece.block.right - block.left)
+            part[rows] = slice(piece.region.top - block.top, piece.region.bottom - block.top)
+            part[cols] = slice(piece.region.left - block.left, piece.region.right - block.left)
             out[tuple(part)] = self._piece(piece, region)
         return out
 
-    def _piece(self, piece: Piece, region: Region) -> Image:
+    def _piece(self, piece: AnyBlock, region: Region) -> Image:
         if piece.windows is None:
             shape = [part.stop - part.start for part in region]
-            for axis, size in zip(self.plan.axes, piece.block.shape, strict=True):
+            for axis, size in zip(self.plan.axes, piece.region.shape, strict=True):
                 shape[axis] = size
             return self.plan.border(tuple(shape))
         image = self._read(piece, region)
         if self.change is not None:
             image = self.change(image)
-        return self.plan.compute_piece(piece, image)
+        return self.plan.compute_block(piece, image)
 
-    def _read(self, piece: Piece, region: Region) -> Image:
+    def _read(self, piece: AnyBlock, region: Region) -> Image:
         """Read a piece's windows; the image's own channels, which the result may have more of."""
         if piece.windows is None:
             raise ValueError("a piece that sees nothing reads nothing")
@@ -179,9 +179,9 @@ def block_bytes(plan: Plan, shape: tuple[int, int]) -> int:
     rows, cols = plan.out_shape
     height, width = min(shape[0], rows), min(shape[1], cols)
     top, left = (rows - height) // 2, (cols - width) // 2
-    windows = next(plan.pieces(Block(top, top + height, left, left + width)))[1]
-    source = (windows.area if windows is not None else 0) * plan.pixel.channels
-    result = height * width * plan.pixel.channels
+    windows = plan.output_block(Block(top, top + height, left, left + width)).windows
+    source = (windows.area if windows is not None else 0) * plan.pixels.channels
+    result = height * width * plan.pixels.channels
     is_plain = plan.dtype == np.uint8 and not plan.options.linear_light
     kind = plan.options.bank.kind
     record = (4 if is_plain else 20) * (2 if kind.has_local_planes else 1)
@@ -365,4 +365,4 @@ def _silent(pixels: int, *, fresh: bool) -> None:
 
 
 def _pixels(plan: Plan, region: Region) -> int:
-    return int(math.prod(part.stop - part.start for part in region)) // plan.pixel.channels
+    return int(math.prod(part.stop - part.start for part in region)) // plan.pixels.channels

@@ -25,10 +25,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.chunked import rescale, resize, warp
-from lerf_core.chunked.functions import Keywords
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.execution.plan import Plan, plan_rescale
-from lerf_core.options import spatial_axes
+from lerf_core.execution.plan import Plan
+from lerf_core.execution.planning import plan_rescale
+from lerf_core.options import ResamplingKeywords
+from lerf_core.sampling.shapes import spatial_axes
 from lerf_core.sampling.windows import Block, Window
 from lerf_core.validation import check_count
 from lerf_plugins.filters.arguments import Bank
@@ -48,7 +49,7 @@ def depth(
     dtype: npt.DTypeLike = "uint8",
     channels: int | None = None,
     bank: Bank = None,
-    **keywords: Unpack[Keywords],
+    **keywords: Unpack[ResamplingKeywords],
 ) -> int:
     """Return how many pixels blocks must share to be enlarged as the whole image is.
 
@@ -93,7 +94,7 @@ def resample_block(
     *,
     block_info: Any = None,
     bank: Bank = None,
-    **keywords: Unpack[Keywords],
+    **keywords: Unpack[ResamplingKeywords],
 ) -> Image:
     """Enlarge one block of a dask array that shares pixels with its neighbours.
 
@@ -161,7 +162,7 @@ def resample_block(
     for axis, extent, window in zip(axes, extents, piece.windows, strict=True):
         index = extent.indices(window, plan.options.mode, overlap)
         block = np.take(block, index, axis=axis)
-    return plan.compute_piece(piece, block)
+    return plan.compute_block(piece, block)
 
 
 class _BlockExtent(NamedTuple):
@@ -223,7 +224,7 @@ def _plan(
 
 
 def rescale_blocks(
-    image: da.Array, scale: int, *, bank: Bank = None, **keywords: Unpack[Keywords]
+    image: da.Array, scale: int, *, bank: Bank = None, **keywords: Unpack[ResamplingKeywords]
 ) -> da.Array:
     """Enlarge a dask array by a whole factor with ``map_overlap``.
 

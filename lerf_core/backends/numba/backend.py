@@ -24,10 +24,10 @@ from lerf_core.backends.packed import empty_packed, pack, unpack
 from lerf_core.backends.reference.overshoot import axis_cells
 from lerf_core.bank.model import LutBank
 from lerf_core.constants import DEEP_CELL_BITS, ENTRY_BIAS, LEVELS
-from lerf_core.execution.threads import bands, run_all
 from lerf_core.geometry.maps import InverseMap
 from lerf_core.sampling.coordinates import SourceCoordinates
 from lerf_core.sampling.taps import AxisTaps
+from lerf_core.threads import bands, run_all
 
 __all__ = ["NumbaBackend"]
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 from lerf_core.backends.torch.straight_through import rounded
 from lerf_core.bank.model import LutBank
 from lerf_core.constants import DEEP_CELL_BITS, LEVELS
-from lerf_core.pixels.channels import FILL_STEPS
+from lerf_core.pixels.missing import FILL_STEPS
 
 __all__ = ["GreyLevels", "ValueRange", "from_grey", "value_range_of"]
 

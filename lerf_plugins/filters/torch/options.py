@@ -17,7 +17,6 @@ from lerf_core.backends.torch.table_reads import stage_tables
 from lerf_core.bank import LutBank
 from lerf_core.bank.loading import load_bank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.execution.plan import DEFAULTS
 from lerf_core.options import Options
 from lerf_core.validation import (
     check_choice,
@@ -107,7 +106,7 @@ class FilterOptions:
 
     def for_bank(self, bank: LutBank) -> Options:
         """Return lerf_core's options."""
-        return Options(bank=bank, **(DEFAULTS | self.keywords))
+        return Options(bank=bank, **self.keywords)
 
     def with_mode(self, mode: str) -> FilterOptions:
         """Return the options with another border mode."""

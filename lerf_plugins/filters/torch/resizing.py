@@ -16,9 +16,10 @@ from lerf_core.backends.torch.weighted_mean import weighted_mean
 from lerf_core.bank.loading import load_bank
 from lerf_core.constants import LEVELS
 from lerf_core.errors import InvalidArgumentError
-from lerf_core.execution.plan import Plan, plan_resize
-from lerf_core.execution.samplers import GridSampler, Pixel
-from lerf_core.options import Options
+from lerf_core.execution.frame import Frame
+from lerf_core.execution.plan import Plan
+from lerf_core.execution.planning import plan_resize
+from lerf_core.execution.resize import GridBlock
 from lerf_core.sampling.windows import Windows
 from lerf_plugins.filters.torch import execution
 from lerf_plugins.filters.torch.options import FilterOptions, numpy_dtype
@@ -63,10 +64,9 @@ def resize(
 
 
 def _resize_by_torch(images: Tensor, plan: Plan, options: FilterOptions) -> Tensor:
-    taps, windows = _taps(
-        plan.source_shape, plan.out_shape, plan.scale or (1.0, 1.0), plan.options, plan.pixel,
-        images.device, value_range_of(images.dtype, options.value_range),
-    )  # fmt: skip
+    low, high = value_range_of(images.dtype, options.value_range)
+    cval = (options.cval - low) * (LEVELS / (high - low)) if options.mode == "constant" else None
+    taps, windows = _taps(plan.frame, plan.scale or (1.0, 1.0), cval, images.device)
     pixels = max(windows.area, math.prod(plan.out_shape))
     planes = images.flatten(0, 1)
     results = [
@@ -93,19 +93,8 @@ def _resize_planes(
 
 @lru_cache(maxsize=16)
 def _taps(
-    shape: tuple[int, int],
-    out_shape: tuple[int, int],
-    scale: tuple[float, float],
-    options: Options,
-    pixel: Pixel,
-    device: torch.device,
-    value_range: tuple[float, float],
+    frame: Frame, scale: tuple[float, float], cval: float | None, device: torch.device
 ) -> tuple[GridTaps, Windows]:
     """Taps of a resize, and the windows of the image that they are taken in."""
-    cval = None
-    if options.mode == "constant":
-        low, high = value_range
-        cval = (float(options.cval) - low) * (LEVELS / (high - low))  # type: ignore[arg-type]
-    sampler = GridSampler(shape, out_shape, scale, options, pixel)
-    windows = sampler.windows
-    return GridTaps(sampler.rows, sampler.cols, windows.shape, cval, device), windows
+    block = GridBlock(frame, scale)
+    return GridTaps(block.rows, block.cols, block.windows.shape, cval, device), block.windows

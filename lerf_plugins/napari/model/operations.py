@@ -146,7 +146,7 @@ class ResizeOperation(LayerOperation):
         image: LayerImage,
     ) -> Plan:
         """See `LayerOperation`."""
-        from lerf_core.execution.plan import plan_resize
+        from lerf_core.execution.planning import plan_resize
 
         keywords = {"mode": "edge"} | dict(self.keywords)
         return plan_resize(shape, image.dtype, out_shape, self.bank, **keywords)
@@ -235,7 +235,7 @@ class WarpOperation(LayerOperation):
         self, shape: tuple[int, ...], number: int, out_shape: Shape, image: LayerImage
     ) -> Plan:
         """See `LayerOperation`."""
-        from lerf_core.execution.plan import plan_warp
+        from lerf_core.execution.planning import plan_warp
 
         keywords = {"mode": "constant"} | dict(self.keywords)
         matrix = self._level_matrix(number, out_shape, image)

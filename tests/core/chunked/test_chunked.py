@@ -180,11 +180,11 @@ def test_labels_unit_range_and_copies():
 
 
 def test_threads_of_dask_and_of_kernels_do_not_multiply(monkeypatch):
-    from lerf_core.execution import compute as _apply
+    from lerf_core.execution import plan as planning
 
     seen = []
-    plain = _apply.run_all
-    monkeypatch.setattr(_apply, "run_all", lambda *a: (seen.append(a[-1]), plain(*a))[1])
+    plain = planning.run_all
+    monkeypatch.setattr(planning, "run_all", lambda *a: (seen.append(a[-1]), plain(*a))[1])
     chunked.rescale(da.zeros((90, 90), dtype="uint8", chunks=30), 2).compute(scheduler="threads")
     assert seen
     assert set(seen) == {1}

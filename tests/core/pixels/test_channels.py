@@ -15,7 +15,7 @@ from lerf_core.bank import KINDS, LutBank, Stage, analytic_bank, turned, two_sta
 from lerf_core.bank.patterns import PATTERNS, QUARTER_TURNS
 from lerf_core.constants import LOCAL_PLANE_BIAS
 from lerf_core.errors import BankError
-from lerf_core.pixels.channels import _read
+from lerf_core.execution.channels import prepare_channel
 from lerf_core.pixels.values import ValueScale, decode_srgb
 from lerf_core.sampling.taps import AxisTaps
 
@@ -143,16 +143,17 @@ def test_linear_light_follows_the_chain_rule():
     image = ramp((12, 12), 3, 5, level=30).astype(np.uint8)
     bank = planted_bank(residual=5)
     scale = ValueScale(image.dtype, 0, 255)
+    backend = get_backend("numba")
     plain, linear = (
-        _read(
-            image, 0, len(image), replace(scale, linear_light=light), bank, get_backend("numba"), 1
+        prepare_channel(image, replace(scale, linear_light=light), bank, backend, "edge").read(
+            0, len(image), 1
         )
         for light in (False, True)
     )
 
     def plane(read, dy, dx):
         here = np.full((12, 12), dy, np.float32), np.full((12, 12), dx, np.float32)
-        feature, parameters = unpack(read[0])
+        feature, parameters = unpack(read.packed)
         return reference.local_plane_value(
             feature.astype(np.float32), "gaussian", parameters, *here
         )
@@ -166,7 +167,7 @@ def test_linear_light_follows_the_chain_rule():
         wanted = decoded(plane(plain, dy, dx)) - decoded(plane(plain, 0, 0))
         np.testing.assert_allclose(mine, wanted, rtol=0.02, atol=2e-4)
         assert np.abs(wanted).min() > 1e-3
-    np.testing.assert_allclose(linear[1], decoded(plain[1]), rtol=1e-6, atol=1e-4)
+    np.testing.assert_allclose(linear.bounds, decoded(plain.bounds), rtol=1e-6, atol=1e-4)
 
 
 def test_slopes_fade_where_the_support_is_stretched():

@@ -10,7 +10,7 @@ from napari.layers import Image
 from support.layers import exhaust, resize_operation
 
 import lerf_core
-from lerf_core.execution.plan import plan_resize
+from lerf_core.execution.planning import plan_resize
 from lerf_core.io.chunk_cache import ChunkCache
 from lerf_core.tiled import pyramid
 from lerf_plugins.napari.compute import lazy, results

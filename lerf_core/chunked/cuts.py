@@ -1,0 +1,98 @@
+"""Cutting a window of an array out of the chunks that it touches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.sampling.windows import Window
+
+__all__ = ["Cut", "assemble", "cut_window"]
+
+Indices = npt.NDArray[np.int64]
+
+
+class Cut(NamedTuple):
+    """How a window of an axis is cut out of the chunks that it touches.
+
+    Attributes
+    ----------
+    slices : tuple of slice
+        Of each chunk.
+    take : ndarray of int64 or None
+        Where in the joined slices each pixel of the window lies; None: in order.
+    """
+
+    slices: tuple[slice, ...]
+    take: Indices | None = None
+
+
+def cut_window(bounds: Indices, window: Window, mode: str) -> tuple[list[int], Cut]:
+    """Return the numbers of the chunks that a window touches, and how to cut it out of them.
+
+    Parameters
+    ----------
+    bounds : ndarray of int64, (chunks + 1,)
+        Where the axis' chunks begin, and where the last one ends.
+    window : Window
+    mode : str
+        The border mode by which a window with a margin extends the image.
+    """
+    if window.margin == 0 and len(window.runs) == 1:
+        return _cut_run(bounds, *window.runs[0])
+    sources = window.sources(mode)
+    chunk_of_source = np.searchsorted(bounds, sources, "right") - 1
+    numbers = [int(number) for number in np.unique(chunk_of_source)]
+    take, slices, joined = np.empty(len(sources), np.int64), [], 0
+    for number in numbers:
+        in_chunk = chunk_of_source == number
+        index = sources[in_chunk] - bounds[number]
+        low, high = int(index.min()), int(index.max()) + 1
+        take[in_chunk] = index - low + joined
+        slices.append(slice(low, high))
+        joined += high - low
+    return numbers, Cut(tuple(slices), take)
+
+
+def _cut_run(bounds: Indices, first: int, stop: int) -> tuple[list[int], Cut]:
+    """Cut pixels first..stop-1, as `cut_window` does."""
+    start = int(np.searchsorted(bounds, first, "right")) - 1
+    numbers = list(range(start, int(np.searchsorted(bounds, stop))))
+    slices = [
+        slice(int(max(first - bounds[n], 0)), int(min(stop, bounds[n + 1]) - bounds[n]))
+        for n in numbers
+    ]
+    return numbers, Cut(tuple(slices))
+
+
+def assemble(
+    chunks: Sequence[Sequence[Any]], cuts: tuple[Cut, Cut], axes: tuple[int, int]
+) -> npt.NDArray[Any]:
+    """Cut windows of rows and columns out of a grid of chunks.
+
+    Parameters
+    ----------
+    chunks : sequence of sequences of array_like
+        Rows of chunks.
+    cuts : (Cut, Cut)
+        Of rows and columns.
+    axes : (int, int)
+        The chunks' axes of rows and columns.
+    """
+    rows, cols = axes
+    lines = []
+    for chunk_row, row_slice in zip(chunks, cuts[0].slices, strict=True):
+        line = []
+        for chunk, col_slice in zip(chunk_row, cuts[1].slices, strict=True):
+            index = [slice(None)] * chunk.ndim
+            index[rows], index[cols] = row_slice, col_slice
+            line.append(np.asarray(chunk[tuple(index)]))
+        lines.append(line[0] if len(line) == 1 else np.concatenate(line, axis=cols))
+    window = lines[0] if len(lines) == 1 else np.concatenate(lines, axis=rows)
+    for axis, cut in zip(axes, cuts, strict=True):
+        if cut.take is not None:
+            window = np.take(window, cut.take, axis=axis)
+    return window

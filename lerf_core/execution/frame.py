@@ -1,0 +1,56 @@
+"""What all blocks of a result share."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lerf_core.bank.model import LutBank
+from lerf_core.constants import OVERSHOOT_REACH
+from lerf_core.pixels.format import PixelFormat
+from lerf_core.pixels.missing import FILL_STEPS
+from lerf_core.sampling.windows import Block
+
+__all__ = ["Frame"]
+
+
+class Frame(NamedTuple):
+    """What all blocks of a result share.
+
+    Attributes
+    ----------
+    shape, out_shape : (int, int)
+        Rows and columns of the source, and of the whole result.
+    pixels : PixelFormat
+        Of the source.
+    mode : str
+        The border mode.
+    anti_aliasing : bool
+        Whether the support is stretched where the image shrinks.
+    fast : bool
+        Whether colours may be resized as differences from the luma.
+    bank : LutBank
+    engine : str
+        Name of the backend.
+    """
+
+    shape: tuple[int, int]
+    out_shape: tuple[int, int]
+    pixels: PixelFormat
+    mode: str
+    anti_aliasing: bool
+    fast: bool
+    bank: LutBank
+    engine: str
+
+    @property
+    def whole(self) -> Block:
+        """All output pixels."""
+        return Block(0, self.out_shape[0], 0, self.out_shape[1])
+
+    @property
+    def halo(self) -> int:
+        """Source pixels around those of the taps that a result can depend on."""
+        reach = self.bank.full_reach
+        halo = max(reach, OVERSHOOT_REACH)
+        # Missing and transparent pixels are filled from around, step by step.
+        return halo + FILL_STEPS * reach if self.pixels.can_miss else halo

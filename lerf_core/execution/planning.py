@@ -1,0 +1,80 @@
+"""Plans of resizes and warps, from what the public functions are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Unpack
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.bank.loading import SHRINKING_BANK, load_bank
+from lerf_core.bank.model import LutBank
+from lerf_core.execution.plan import Plan
+from lerf_core.execution.resize import GridResampling
+from lerf_core.execution.warp import WarpResampling
+from lerf_core.geometry.maps import Displacement, as_inverse_map
+from lerf_core.options import Options, ResamplingKeywords
+from lerf_core.sampling.shapes import requested_shape, rescaled_shape, spatial_axes
+from lerf_core.validation import check_scale
+
+__all__ = ["plan_rescale", "plan_resize", "plan_warp"]
+
+Bank = LutBank | str | None
+
+
+def plan_resize(
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    output_shape: Sequence[int],
+    bank: Bank,
+    **keywords: Unpack[ResamplingKeywords],
+) -> Plan:
+    """Plan what `lerf_core.resize` does to an image of a shape and dtype."""
+    rows, cols = spatial_axes(len(shape), keywords.get("channel_axis"))
+    out_shape = requested_shape(shape, (rows, cols), output_shape)
+    scale = (out_shape[0] / shape[rows], out_shape[1] / shape[cols])
+    options = Options(bank=_bank_for(bank, scale, keywords), **keywords)
+    return Plan(shape, dtype, out_shape, options, GridResampling(scale))
+
+
+def plan_rescale(
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    scale: float | tuple[float, float],
+    bank: Bank,
+    **keywords: Unpack[ResamplingKeywords],
+) -> Plan:
+    """Plan what `lerf_core.rescale` does to an image of a shape and dtype."""
+    factors = check_scale(scale)
+    rows, cols = spatial_axes(len(shape), keywords.get("channel_axis"))
+    out_shape = rescaled_shape((shape[rows], shape[cols]), factors)
+    options = Options(bank=_bank_for(bank, factors, keywords), **keywords)
+    return Plan(shape, dtype, out_shape, options, GridResampling(factors))
+
+
+def plan_warp(
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    inverse_map: npt.ArrayLike | Displacement | Callable[..., Any],
+    output_shape: Sequence[int] | None,
+    bank: Bank,
+    **keywords: Unpack[ResamplingKeywords],
+) -> Plan:
+    """Plan what `lerf_core.warp` does to an image of a shape and dtype."""
+    rows, cols = spatial_axes(len(shape), keywords.get("channel_axis"))
+    wanted = None
+    if output_shape is not None:
+        wanted = requested_shape(shape, (rows, cols), output_shape)
+    mapping, out_shape = as_inverse_map(inverse_map, (shape[rows], shape[cols]), wanted)
+    # What lies beyond the border of a warp is the constant, unless told otherwise.
+    keywords.setdefault("mode", "constant")
+    options = Options(bank=load_bank(bank), **keywords)
+    return Plan(shape, dtype, out_shape, options, WarpResampling(mapping))
+
+
+def _bank_for(bank: Bank, scale: tuple[float, float], keywords: ResamplingKeywords) -> LutBank:
+    """Return the bank that is asked for; else the one for enlarging, or for shrinking alone."""
+    if bank is None and keywords.get("anti_aliasing") is not False and max(scale) <= 1:
+        return load_bank(SHRINKING_BANK)
+    return load_bank(bank)

@@ -1,0 +1,349 @@
+"""Resizing a block of the result: every output row and every output column has its own taps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.backends.contract import Backend, get_backend
+from lerf_core.backends.reference.overshoot import bounds_along_kept_axes
+from lerf_core.constants import LEVELS
+from lerf_core.execution.channels import Channel, prepare_channel, prepare_channels
+from lerf_core.execution.frame import Frame
+from lerf_core.pixels.format import PixelFormat
+from lerf_core.pixels.missing import find_missing
+from lerf_core.pixels.values import ValueScale
+from lerf_core.sampling.borders import is_periodic
+from lerf_core.sampling.cubic import CubicTaps, cubic_taps
+from lerf_core.sampling.taps import AxisTaps, axis_positions, axis_taps, nearest_index
+from lerf_core.sampling.windows import Block, Window, Windows
+
+__all__ = ["GridBlock", "GridResampling"]
+
+Image = npt.NDArray[Any]
+Indices = npt.NDArray[np.int64]
+
+# Source pixels whose tables a task reads: many, because the rows around them are read too,
+# yet few enough that their features and parameters take a few megabytes.
+_BAND_SOURCE = 1 << 19
+# Values of the luma that wait for their colours: they stay in the second-level cache.
+_LUMA_VALUES = 1 << 18
+
+
+@dataclass(frozen=True)
+class GridResampling:
+    """A resize by a (row, column) scale; see `lerf_core.execution.plan.Resampling`."""
+
+    scale: tuple[float, float]
+
+    def output_block(
+        self, frame: Frame, region: Block | None = None, windows: Windows | None = None
+    ) -> GridBlock:
+        """See `lerf_core.execution.plan.Resampling`."""
+        return GridBlock(frame, self.scale, region, windows)
+
+
+class GridBlock:
+    """A block of a resize; see `lerf_core.execution.plan.OutputBlock`.
+
+    Attributes
+    ----------
+    region, block : Block
+        The output pixels that are asked for; and those that are computed.
+    windows : Windows
+        Of the source.
+    """
+
+    def __init__(
+        self,
+        frame: Frame,
+        scale: tuple[float, float],
+        region: Block | None = None,
+        windows: Windows | None = None,
+    ) -> None:
+        self.frame, self.scale = frame, scale
+        self.region = self.block = region or frame.whole
+        if frame.pixels.is_nearest:
+            self.windows = windows or self._nearest_windows()
+            return
+        if windows is None:
+            margins = self._margins()
+            if region is None:
+                windows = Windows(*map(Window.whole, frame.shape, margins))
+            else:
+                windows = self._needed_windows(margins)
+        self.windows = windows
+        if region is not None:
+            self.block = self._widened(windows.cols)
+
+    # -- what an OutputBlock does -------------------------------------------------------
+
+    def band_height(self, threads: int) -> int:
+        """Return how many of the block's rows a task computes."""
+        height = self.block.shape[0]
+        most = max(1, int(_BAND_SOURCE // len(self.windows.cols) * self.scale[0]))
+        # Some tasks a thread, so that the last ones end together.
+        even = height if threads == 1 else -(-height // (3 * threads))
+        return max(1, min(most, even))
+
+    def band_writer(
+        self,
+        planes: Sequence[Image],
+        alpha_levels: tuple[float, float] | None,
+        threads: int,  # noqa: ARG002 - tables are read band by band, by a thread each
+    ) -> GridMeans | LumaMeans | GridCopies:
+        """Prepare planes, cut to the windows; see `lerf_core.execution.plan.OutputBlock`."""
+        frame = self.frame
+        if frame.pixels.is_nearest:
+            return GridCopies(self, planes)
+        if frame.fast and is_plain_colour(planes, frame.pixels, frame.mode):
+            return LumaMeans(self, planes)
+        channels = prepare_channels(
+            planes, frame.pixels, frame.bank, self.backend, frame.mode, alpha_levels
+        )
+        return GridMeans(self, channels)
+
+    @property
+    def backend(self) -> Backend:
+        """What reads the tables and takes the means."""
+        return get_backend(self.frame.engine)
+
+    # -- taps ---------------------------------------------------------------------------
+
+    @cached_property
+    def rows(self) -> AxisTaps:
+        """Taps of the block's rows, counted in the windows."""
+        return self._taps_in_window(0)
+
+    @cached_property
+    def cols(self) -> AxisTaps:
+        """Taps of the block's columns; backends know them again by the object."""
+        return self._taps_in_window(1)
+
+    def cubic_taps(self) -> tuple[CubicTaps, CubicTaps]:
+        """Return the taps of cubic convolution of the block's rows and columns, in the windows."""
+        rows, cols = (
+            taps.within(window.first, len(window))
+            for taps, window in zip(self._cubic_taps(self.block), self.windows, strict=True)
+        )
+        return rows, cols
+
+    def nearest_indices(self) -> tuple[Indices, Indices]:
+        """Return the nearest source row of each of the block's rows, and so for columns."""
+        rows, cols = map(Window.indices, self.windows, self._nearest_indices())
+        return rows, cols
+
+    def _taps_in_window(self, axis: int) -> AxisTaps:
+        taps = self._taps(self.block)[axis]
+        return AxisTaps(self.windows[axis].indices(taps.index), taps.offset)
+
+    def _axes(self, block: Block) -> Iterator[tuple[int, int, float, tuple[int, int]]]:
+        """Yield size, output size, scale and a block's ends for the rows, then the columns."""
+        ends = (block.top, block.bottom), (block.left, block.right)
+        return zip(self.frame.shape, self.frame.out_shape, self.scale, ends, strict=True)
+
+    def _taps(self, block: Block) -> tuple[AxisTaps, AxisTaps]:
+        rows, cols = (
+            axis_taps(size, out_size, factor, anti_aliasing=self.frame.anti_aliasing, part=ends)
+            for size, out_size, factor, ends in self._axes(block)
+        )
+        return rows, cols
+
+    def _cubic_taps(self, block: Block) -> tuple[CubicTaps, CubicTaps]:
+        rows, cols = (
+            cubic_taps(size, out_size, factor, anti_aliasing=self.frame.anti_aliasing, part=ends)
+            for size, out_size, factor, ends in self._axes(block)
+        )
+        return rows, cols
+
+    def _nearest_indices(self) -> list[Indices]:
+        return [
+            np.clip(nearest_index(axis_positions(size, out_size, factor, ends)), 0, size - 1)
+            for size, out_size, factor, ends in self._axes(self.block)
+        ]
+
+    # -- windows ------------------------------------------------------------------------
+
+    def _source_ends(self, block: Block) -> list[tuple[int, int]]:
+        """Return the first, and one past the last, source pixel of a block's taps for each axis."""
+        # Positions rise along an axis: the corners' taps lie farthest out.
+        first = Block(block.top, block.top + 1, block.left, block.left + 1)
+        last = Block(block.bottom - 1, block.bottom, block.right - 1, block.right)
+        ends = [
+            (int(low.index[0, 0]), int(high.index[0, -1]) + 1)
+            for low, high in zip(self._taps(first), self._taps(last), strict=True)
+        ]
+        if self.frame.fast:
+            cubic = [
+                (int(low.first[0]), int(high.first[0]) + high.weight.shape[1])
+                for low, high in zip(self._cubic_taps(first), self._cubic_taps(last), strict=True)
+            ]
+            ends = [(min(a, c), max(b, d)) for (a, b), (c, d) in zip(ends, cubic, strict=True)]
+        return ends
+
+    def _margins(self) -> tuple[int, int]:
+        """Return by how many rows and columns the image is extended before tables are read."""
+        if not is_periodic(self.frame.mode):
+            return 0, 0
+        rows, cols = (
+            max(-first, stop - size, 0) + self.frame.bank.full_reach
+            for (first, stop), size in zip(
+                self._source_ends(self.frame.whole), self.frame.shape, strict=True
+            )
+        )
+        return rows, cols
+
+    def _needed_windows(self, margins: tuple[int, int]) -> Windows:
+        rows, cols = (
+            # At least a pixel of the image: taps beyond the border are led to it.
+            Window.around(
+                size, margin, self.frame.halo, (min(a, size - 1 + margin), max(b, 1 - margin))
+            )
+            for size, margin, (a, b) in zip(
+                self.frame.shape, margins, self._source_ends(self.block), strict=True
+            )
+        )
+        return Windows(rows, cols)
+
+    def _nearest_windows(self) -> Windows:
+        rows, cols = (
+            Window(size, 0, ((int(index.min()), int(index.max()) + 1),))
+            for size, index in zip(self.frame.shape, self._nearest_indices(), strict=True)
+        )
+        return Windows(rows, cols)
+
+    def _widened(self, cols: Window) -> Block:
+        """Return the block with all columns of the window's pixels, where all have as many.
+
+        Then columns lie alike from pixel to pixel, and backends are faster than for a few less.
+        """
+        width, out_width = self.frame.shape[1], self.frame.out_shape[1]
+        phases = out_width // width
+        whole = self.scale[1] == phases and out_width == width * phases
+        if not whole or phases < 2 or cols.margin:
+            return self.block
+        ((first, stop),) = cols.runs
+        return self.block._replace(left=first * phases, right=stop * phases)
+
+
+# -- bands --------------------------------------------------------------------------------
+
+
+class GridMeans:
+    """Weighted means on a grid; see `lerf_core.execution.plan.BandWriter`."""
+
+    def __init__(self, block: GridBlock, channels: Sequence[Channel]) -> None:
+        self._block, self._channels = block, channels
+
+    def write(self, top: int, bottom: int, out: Image) -> None:
+        """Read each channel's tables for rows top..bottom-1, and write their means."""
+        values = (self._values(channel, top, bottom) for channel in self._channels)
+        self._block.backend.store_channels(values, out)
+
+    def _values(self, channel: Channel, top: int, bottom: int) -> Image:
+        band = GridBand(self._block, channel, top, bottom)
+        return channel.finish(*band.mean(top, bottom, to_uint8=channel.to_uint8))
+
+
+class GridBand:
+    """A channel's samples for a band of output rows top..bottom-1."""
+
+    def __init__(self, block: GridBlock, channel: Channel, top: int, bottom: int) -> None:
+        self._block, self._border = block, channel.border
+        index = block.rows.index[top:bottom]
+        first, last = np.clip((index.min(), index.max()), 0, len(channel.plane) - 1)
+        self._first = int(first)
+        self._samples = channel.read(self._first, int(last) + 1, 1)
+        self._bounds = self._samples.bounds
+        if self._bounds is not None:
+            self._bounds = bounds_along_kept_axes(self._bounds, block.rows, block.cols)
+
+    def mean(self, start: int, stop: int, *, to_uint8: bool) -> tuple[Image, Image | None]:
+        """Return mean and valid share of the block's rows start..stop-1, within the band."""
+        rows = self._block.rows
+        return self._block.backend.mean_on_grid(
+            self._samples.packed,
+            self._samples.weighting,
+            AxisTaps(rows.index[start:stop] - self._first, rows.offset[start:stop]),
+            self._block.cols,
+            validity=self._samples.validity,
+            cval=self._border.cval,
+            cval_validity=self._border.validity,
+            bounds=self._bounds,
+            to_uint8=to_uint8,
+        )
+
+
+def is_plain_colour(planes: Sequence[Image], pixels: PixelFormat, mode: str) -> bool:
+    """Whether planes are red, green and blue that `LumaMeans` can resize."""
+    scale = pixels.scale
+    if len(planes) != 3 or pixels.alpha is not None or scale.linear_light or mode == "constant":
+        return False
+    return all(find_missing(plane, scale, pixels.nodata)[0] is None for plane in planes)
+
+
+class LumaMeans:
+    """Weighted means of the luma, and colours as what they differ from it by cubic convolution.
+
+    See `lerf_core.execution.plan.BandWriter`.
+
+    Parameters
+    ----------
+    block : GridBlock
+    colours : sequence of ndarray, (rows, cols)
+        Red, green and blue within the block's windows, in the image's values.
+    """
+
+    def __init__(self, block: GridBlock, colours: Sequence[Image]) -> None:
+        self._block, self._colours = block, colours
+        self._scale, self._backend = block.frame.pixels.scale, block.backend
+        luma = self._backend.luma([self._levels(colour) for colour in colours])
+        self._luma = prepare_channel(
+            luma, ValueScale(luma.dtype, 0, LEVELS), block.frame.bank, self._backend,
+            block.frame.mode,
+        )  # fmt: skip
+        self._rows, self._cols = block.cubic_taps()
+        self._height = max(1, _LUMA_VALUES // block.block.shape[1])
+
+    def write(self, top: int, bottom: int, out: Image) -> None:
+        """Read the luma's tables for rows top..bottom-1; add the colours a few rows at a time."""
+        band = GridBand(self._block, self._luma, top, bottom)
+        image = np.moveaxis(out, 0, -1)
+        for start in range(top, bottom, self._height):
+            stop = min(start + self._height, bottom)
+            luma, _ = band.mean(start, stop, to_uint8=False)
+            self._add_colours(luma, start, stop, image[start - top : stop - top])
+
+    def _add_colours(self, luma: Image, start: int, stop: int, out: Image) -> None:
+        """Write the colours of rows start..stop-1, (rows, cols, 3), given their luma."""
+        taps, source_rows = self._rows.band(start, stop)
+        colours = [self._levels(colour[source_rows]) for colour in self._colours]
+        levels = out if self._scale.is_bytes else np.empty(out.shape, np.float32)
+        self._backend.add_colour_differences(
+            colours, self._luma.plane[source_rows], luma, taps, self._cols, levels
+        )
+        if not self._scale.is_bytes:
+            values = self._backend.from_grey(self._scale, levels.reshape(stop - start, -1))
+            out[...] = values.reshape(out.shape)
+
+    def _levels(self, colour: Image) -> Image:
+        """Return grey levels of a colour: bytes as they are, else float32."""
+        return colour if self._scale.is_bytes else self._backend.to_grey(self._scale, colour)
+
+
+class GridCopies:
+    """Copies of the nearest pixels; see `lerf_core.execution.plan.BandWriter`."""
+
+    def __init__(self, block: GridBlock, planes: Sequence[Image]) -> None:
+        self._planes = planes
+        self._rows, self._cols = block.nearest_indices()
+
+    def write(self, top: int, bottom: int, out: Image) -> None:
+        """Copy rows top..bottom-1."""
+        for plane, target in zip(self._planes, out, strict=True):
+            target[...] = plane[self._rows[top:bottom, None], self._cols]

@@ -1,0 +1,233 @@
+"""Warping a block of the result: every output pixel has its own position in the source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.backends.contract import Backend, get_backend
+from lerf_core.backends.reference.coordinates import source_coordinates
+from lerf_core.execution.channels import Channel, prepare_channels
+from lerf_core.execution.frame import Frame
+from lerf_core.geometry.maps import InverseMap, LocatedMap, SampledMap
+from lerf_core.pixels.blending import BorderBlend
+from lerf_core.sampling.borders import is_periodic
+from lerf_core.sampling.coordinates import SourceCoordinates
+from lerf_core.sampling.taps import nearest_index
+from lerf_core.sampling.windows import Block, Window, Windows, seen_windows
+
+__all__ = ["WarpBlock", "WarpResampling"]
+
+Image = npt.NDArray[Any]
+Positions = npt.NDArray[np.float64]
+
+# Scattered pixels that a task computes.
+_BAND_POINTS = 1 << 17
+# Pixels by which an image is extended for border modes that repeat it.
+_MARGIN = 32
+
+
+@dataclass(frozen=True, eq=False)
+class WarpResampling:
+    """A warp by an inverse map; see `lerf_core.execution.plan.Resampling`."""
+
+    mapping: InverseMap
+    scale = None
+
+    def output_block(
+        self, frame: Frame, region: Block | None = None, windows: Windows | None = None
+    ) -> WarpBlock:
+        """See `lerf_core.execution.plan.Resampling`."""
+        return WarpBlock(frame, self.mapping, region, windows)
+
+
+class WarpBlock:
+    """A block of a warp; see `lerf_core.execution.plan.OutputBlock`.
+
+    Attributes
+    ----------
+    region, block : Block
+        The output pixels that are asked for and computed.
+    windows : Windows or None
+        Of the source; None: nothing of it is visible.
+    mapping : InverseMap
+        From the block's pixels, its first being (0, 0), to source positions.
+    """
+
+    def __init__(
+        self,
+        frame: Frame,
+        mapping: InverseMap,
+        region: Block | None = None,
+        windows: Windows | None = None,
+    ) -> None:
+        self.frame, self.mapping = frame, mapping
+        self.region = self.block = region or frame.whole
+        if region is not None:
+            self.mapping = mapping.part(region.top, region.left, region.shape, frame.out_shape)
+        self.windows = windows or self._visible_windows(is_whole=region is None)
+
+    def _visible_windows(self, *, is_whole: bool) -> Windows | None:
+        frame, shape = self.frame, self.block.shape
+        is_nearest = frame.pixels.is_nearest
+        extends = is_periodic(frame.mode) and not is_nearest
+        margin = _MARGIN + frame.bank.full_reach if extends else 0
+        if self.mapping.bounds(shape) is None:
+            if is_whole:
+                return Windows(*(Window.whole(size, margin) for size in frame.shape))
+            if isinstance(self.mapping, SampledMap):
+                # Positions are needed now, and again for the pixels: they are found once.
+                self.mapping = LocatedMap(*self.mapping.locate(0, shape[0], shape))
+        return seen_windows(
+            self.mapping, frame.shape, shape, frame.mode,
+            margin=margin, halo=0 if is_nearest else frame.halo,
+            smooth=frame.anti_aliasing and not is_nearest,
+        )  # fmt: skip
+
+    # -- what an OutputBlock does -------------------------------------------------------
+
+    def band_height(self, threads: int) -> int:  # noqa: ARG002 - there are many bands
+        """Return how many of the block's rows a task computes."""
+        return max(1, _BAND_POINTS // self.block.shape[1])
+
+    def band_writer(
+        self,
+        planes: Sequence[Image],
+        alpha_levels: tuple[float, float] | None,
+        threads: int,
+    ) -> WarpMeans | WarpCopies:
+        """Prepare planes, cut to the windows; see `lerf_core.execution.plan.OutputBlock`."""
+        frame = self.frame
+        if frame.pixels.is_nearest:
+            return WarpCopies(self, planes)
+        # A constant is blended over the result (`BorderBlend`): taps find the edge's pixels.
+        mode = "edge" if frame.mode == "constant" else frame.mode
+        channels = prepare_channels(
+            planes, frame.pixels, frame.bank, self.backend, mode, alpha_levels
+        )
+        return WarpMeans(self, channels, threads)
+
+    @property
+    def backend(self) -> Backend:
+        """What reads the tables and takes the means."""
+        return get_backend(self.frame.engine)
+
+    def in_windows(self, row: Any, col: Any) -> tuple[Any, Any]:
+        """Bring positions in reach of the (extended) image into the windows."""
+        if self.windows is None:
+            raise ValueError("nothing of the image is visible in the block")
+        return self.windows.rows.positions(row), self.windows.cols.positions(col)
+
+
+# -- bands --------------------------------------------------------------------------------
+
+
+class WarpMeans:
+    """Weighted means at scattered positions; see `lerf_core.execution.plan.BandWriter`.
+
+    A row of the result may lie anywhere in the windows: their tables are read at once.
+    """
+
+    def __init__(self, block: WarpBlock, channels: Sequence[Channel], threads: int) -> None:
+        self._block, self._backend = block, block.backend
+        pixels = block.frame.pixels
+        self._blend = BorderBlend(pixels.scale, pixels.cvals, pixels.alpha, pixels.nodata)
+        self._border_values = self._blend.border_values()
+        # Only channels of one validity and dtype are computed together.
+        runs = [
+            list(run)
+            for _, run in groupby(
+                channels, lambda channel: (id(channel.validity), channel.to_uint8)
+            )
+        ]
+        self._stacks = [ChannelStack(run, threads) for run in runs]
+
+    def write(self, top: int, bottom: int, out: Image) -> None:
+        """Write rows top..bottom-1."""
+        block, frame = self._block, self._block.frame
+        coordinates = self._backend.source_coordinates(
+            block.mapping, top, bottom, frame.shape, block.block.shape, frame.mode,
+            smooth=frame.anti_aliasing,
+        )  # fmt: skip
+        row, col = block.in_windows(coordinates.row, coordinates.col)
+        values: list[Image] = []
+        for stack in self._stacks:
+            values += stack.means(self._backend, coordinates, row, col)
+        self._blend_border(values, coordinates)
+        self._backend.store_channels(values, out)
+
+    def _blend_border(self, values: list[Image], coordinates: SourceCoordinates) -> None:
+        """Blend pixels that the image covers in part, or not at all, with the border, in place."""
+        partial = coordinates.partially_covered
+        if partial.size:
+            inner = [value.reshape(-1)[partial] for value in values]
+            blended = self._blend.apply(inner, coordinates.coverage)
+            for value, result in zip(values, blended, strict=True):
+                value.reshape(-1)[partial] = result
+        for value, border in zip(values, self._border_values, strict=True):
+            self._backend.fill_around(value, coordinates.visible_columns, border)
+            value.reshape(-1)[coordinates.uncovered] = border
+
+
+class ChannelStack:
+    """Channels of one validity and dtype, read and stacked for `Backend.mean_at_points`."""
+
+    def __init__(self, channels: Sequence[Channel], threads: int) -> None:
+        self._channels = channels
+        samples = [channel.read(0, len(channel.plane), threads) for channel in channels]
+        self._weighting, self._validity = samples[0].weighting, samples[0].validity
+        self._packed = np.stack([sample.packed for sample in samples])
+        bounds = [sample.bounds for sample in samples if sample.bounds is not None]
+        self._bounds = np.stack(bounds) if bounds else None
+
+    def means(
+        self, backend: Backend, coordinates: SourceCoordinates, row: Positions, col: Positions
+    ) -> list[Image]:
+        """Return the channels' values at positions in the windows, (output rows, output cols)."""
+        means, valid_shares = backend.mean_at_points(
+            self._packed, self._weighting, row, col, coordinates.filter_scales,
+            validity=self._validity, bounds=self._bounds, to_uint8=self._channels[0].to_uint8,
+            visible_columns=coordinates.visible_columns,
+        )  # fmt: skip
+        return [
+            channel.finish(mean, None if valid_shares is None else valid_shares[number])
+            for number, (channel, mean) in enumerate(zip(self._channels, means, strict=True))
+        ]
+
+
+class WarpCopies:
+    """Copies of the nearest pixels; see `lerf_core.execution.plan.BandWriter`."""
+
+    def __init__(self, block: WarpBlock, planes: Sequence[Image]) -> None:
+        self._block, self._planes = block, planes
+
+    def write(self, top: int, bottom: int, out: Image) -> None:
+        """Copy rows top..bottom-1; where nothing of the image is visible, the border's value."""
+        block, frame = self._block, self._block.frame
+        coordinates = source_coordinates(
+            block.mapping, top, bottom, frame.shape, block.block.shape, frame.mode, smooth=False
+        )
+        row, col = nearest_index(coordinates.row), nearest_index(coordinates.col)
+        inside_row = np.clip(row, 0, frame.shape[0] - 1)
+        inside_col = np.clip(col, 0, frame.shape[1] - 1)
+        column, visible = np.arange(row.shape[1]), coordinates.visible_columns
+        outside = (column < visible[:, :1]) | (column >= visible[:, 1:])
+        outside.reshape(-1)[coordinates.uncovered] = True
+        if frame.mode == "constant":  # a pixel is visible where its centre lies on the image
+            outside |= (row != inside_row) | (col != inside_col)
+        # Pixels that show nothing may lie outside the windows.
+        rows, cols = (
+            np.clip(index, 0, size - 1)
+            for index, size in zip(
+                block.in_windows(inside_row, inside_col), self._planes[0].shape, strict=True
+            )
+        )
+        for plane, cval, target in zip(self._planes, frame.pixels.cvals, out, strict=True):
+            value = plane[rows, cols]
+            value[outside] = cval
+            target[...] = value

@@ -1,0 +1,75 @@
+"""Blending a warped image into the constant around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.pixels.missing import VALID_SHARE_NEEDED
+from lerf_core.pixels.values import ValueScale
+
+__all__ = ["BorderBlend"]
+
+Plane = npt.NDArray[Any]
+Shares = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BorderBlend:
+    """Blends output pixels that the image covers in part, or not at all, with a constant.
+
+    Attributes
+    ----------
+    scale : ValueScale
+        Of the image.
+    cvals : sequence of float
+        The constant, one value per channel, in the image's own values.
+    alpha : int or None
+        Which channel is alpha; colours blend by it.
+    nodata : float or None
+        A constant of this value, or one that is not finite, cannot be blended with: results
+        change to it where the coverage falls below a half.
+    """
+
+    scale: ValueScale
+    cvals: Sequence[float]
+    alpha: int | None
+    nodata: float | None
+
+    def apply(self, values: Sequence[Plane], coverage: Shares) -> list[Plane]:
+        """Return the channels' values, (count,) each, blended where the coverage is below 1."""
+        colour_share = self._colour_share(values, coverage)
+        blended = []
+        for channel, (value, cval) in enumerate(zip(values, self.cvals, strict=True)):
+            if not np.isfinite(cval) or cval == self.nodata:
+                result = np.where(coverage < VALID_SHARE_NEEDED, cval, value).astype(value.dtype)
+            else:
+                share = coverage if channel == self.alpha else colour_share
+                inner = np.where(share > 0, value.astype(np.float64) * share, 0.0)
+                result = self.scale.fit(inner + cval * (1 - share))
+            blended.append(result)
+        return blended
+
+    def border_values(self) -> list[Any]:
+        """Return each channel's value where nothing of the image is seen, in the scale's dtype."""
+        zero = np.zeros(1, self.scale.dtype)
+        return [value[0] for value in self.apply([zero] * len(self.cvals), np.zeros(1))]
+
+    def _colour_share(self, values: Sequence[Plane], coverage: Shares) -> Shares:
+        """Return the image's share in the blended colours, the constant having the rest.
+
+        With alpha both count by what is visible of them (associated alpha): coverage times
+        opacity. Where neither is, the image has all, if it covers the pixel at all.
+        """
+        weight, total = coverage, np.ones_like(coverage)
+        if self.alpha is not None:
+            inner = self.scale.to_opacity(values[self.alpha])
+            outer = self.scale.to_opacity(self.cvals[self.alpha])
+            weight = coverage * inner
+            total = weight + (1 - coverage) * outer
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(total > 0, weight / total, coverage > 0)

@@ -1,0 +1,68 @@
+"""How an image's pixels are understood: options, resolved for its dtype and channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.pixels.values import ValueScale
+
+__all__ = ["PixelFormat", "unit_range_dtype"]
+
+
+def unit_range_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype of results whose value range is mapped to 0..1, for an image's dtype."""
+    return np.dtype(np.float32 if dtype in (np.float16, np.float32) else np.float64)
+
+
+@dataclass(frozen=True)
+class PixelFormat:
+    """How an image's pixels are understood.
+
+    Attributes
+    ----------
+    dtype : numpy dtype
+        Of the image.
+    channels : int
+        Length of the channel axis; 1 without one.
+    is_nearest : bool
+        Whether pixels are copied instead of averaged.
+    scale : ValueScale
+        From values to grey levels. Its dtype, in native byte order, is what is computed with:
+        the image's or, where the value range becomes 0..1, a float's.
+    result_dtype : numpy dtype
+        Of the result.
+    cvals : tuple of float
+        The border's value for each channel.
+    alpha : int or None
+        Which channel is alpha.
+    nodata : float or None
+        Value of missing pixels.
+    """
+
+    dtype: np.dtype[Any]
+    channels: int
+    is_nearest: bool
+    scale: ValueScale
+    result_dtype: np.dtype[Any]
+    cvals: tuple[float, ...]
+    alpha: int | None
+    nodata: float | None
+
+    @property
+    def can_miss(self) -> bool:
+        """Whether pixels can be missing or transparent, to be filled from around for the reads."""
+        return self.dtype.kind == "f" or self.nodata is not None or self.alpha is not None
+
+    def to_result_range(
+        self, values: npt.NDArray[Any], *, preserve_range: bool
+    ) -> npt.NDArray[Any]:
+        """Map values to 0..1, in place, where their range is not to be preserved."""
+        low, high = self.scale.low, self.scale.high
+        if not preserve_range and (low, high) != (0.0, 1.0):
+            values -= low
+            values /= high - low
+        return values
