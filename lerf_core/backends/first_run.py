@@ -27,7 +27,7 @@ def _cache_folders() -> Iterator[Path]:
     else:
         home = Path.home()
         candidates = [
-            Path(__file__).parent / "numba" / "__pycache__",
+            Path(__file__).parent / "numba" / "kernels" / "__pycache__",
             {
                 "darwin": home / "Library" / "Caches" / "numba",
                 "win32": Path(os.environ.get("LOCALAPPDATA", home)) / "numba",

@@ -14,7 +14,6 @@ shrinks: the inverse of the scale, and at least 1. Offsets are divided by it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +63,8 @@ class AxisTaps:
         return int(self.index.shape[1])
 
 
-class PointTaps(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class PointTaps:
     """Taps along one axis of scattered positions; all arrays have the positions' shape.
 
     Attributes

@@ -75,7 +75,11 @@ def halve(
         for axis in axes:
             part[axis] = slice(None, None, 2)
         return np.ascontiguousarray(pixels[tuple(part)])
-    from lerf_core.backends.numba.halving import halve_floats, halve_integers, halve_with_alpha
+    from lerf_core.backends.numba.kernels.halving import (
+        halve_floats,
+        halve_integers,
+        halve_with_alpha,
+    )
 
     order = [axis for axis in range(pixels.ndim) if axis not in (*axes, channel_axis)]
     order += [*axes] if channel_axis is None else [*axes, channel_axis]

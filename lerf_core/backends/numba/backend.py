@@ -1,78 +1,106 @@
-"""The compiled engine: the same results as `reference`, by the kernels of this package."""
+"""The numba backend: the specification's results, by compiled kernels.
+
+Kernels are compiled when they are first called, and kept (see `kernels.compiling`). Tables of 33
+nodes or more along an axis and stages of very large divisors, which no bank that ships has, are
+read by the reference backend, band by band: slowly, some seconds per megapixel and thread.
+"""
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+import sys
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lerf_core.backends.contract import Backend, FloatPlane, Plane, Positions, Rows
 from lerf_core.backends.known_stages import constant_values, is_identity
-from lerf_core.backends.numba.cell_reads import WIDTH, cell_stage_rows, pad_bytes, pad_units
-from lerf_core.backends.numba.cells import CellStage, pack_cells
-from lerf_core.backends.numba.colours import add_colour_differences, luma
-from lerf_core.backends.numba.grid import as_words, grid2_rows, grid_rows, phase_count
-from lerf_core.backends.numba.layout import fill_around, store_channels
-from lerf_core.backends.numba.limits import limit_rows
-from lerf_core.backends.numba.packing import PackedStage, pack_stage
-from lerf_core.backends.numba.points import MOST_PIXELS, points2_rows, points_rows
-from lerf_core.backends.numba.positions import source_coordinates
-from lerf_core.backends.numba.reads import stage_rows
-from lerf_core.backends.numba.values import from_grey, to_grey, to_units
+from lerf_core.backends.numba.coordinates import source_coordinates
+from lerf_core.backends.numba.kernels.colours import difference_rows, luma_rows
+from lerf_core.backends.numba.kernels.grid import grid2_rows, grid_rows
+from lerf_core.backends.numba.kernels.overshoot import overshoot_rows
+from lerf_core.backends.numba.kernels.points import MOST_PIXELS, points2_rows, points_rows
+from lerf_core.backends.numba.kernels.values import (
+    floats_from_grey,
+    grey_rows,
+    integers_from_grey,
+    unit_rows,
+)
+from lerf_core.backends.numba.kernels.writing import (
+    fill_rows,
+    store_four,
+    store_three,
+    store_two,
+)
+from lerf_core.backends.numba.stages import STAGE_ROWS, is_compiled, read_cells
 from lerf_core.backends.packed import empty_packed, pack, unpack
+from lerf_core.backends.reference.backend import ReferenceBackend
 from lerf_core.backends.reference.overshoot import axis_cells
 from lerf_core.bank.model import LutBank
-from lerf_core.constants import DEEP_CELL_BITS, ENTRY_BIAS, LEVELS
-from lerf_core.geometry.maps import InverseMap
-from lerf_core.sampling.coordinates import SourceCoordinates
+from lerf_core.constants import LEVELS
+from lerf_core.pixels.values import ValueScale
+from lerf_core.sampling.cubic import CubicTaps
 from lerf_core.sampling.taps import AxisTaps
 from lerf_core.threads import bands, run_all
 
-__all__ = ["NumbaBackend"]
+__all__ = ["NumbaBackend", "as_words", "phase_count"]
 
-# Rows a task reads tables for: few enough to share out and to keep its sums in the cache,
-# many enough that the rows read twice at the seams hardly count.
-_STAGE_ROWS = 48
-# Cells of the finest tables that are packed by cells: 16**4 rows of 16 to 96 bytes a table.
-_MOST_CELLS = 16
-# Up to this divisor of a sum float32 tells halves from what lies beside them.
-_MOST_DIVISOR = 1 << 15
+_REFERENCE = ReferenceBackend()
+# Pixels of a task that the reference reads tables for: each takes some hundred bytes.
+_REFERENCE_PIXELS = 1 << 17
+_MOST_PHASES = 16
+# What kernels are compiled for; the rest goes by the specification.
+_READABLE = ("float16", "float32", "float64")
+_FROM_GREY = ("uint16", "float32", "float64")
+_STORED = ("uint8", "uint16", "float32", "float64")
+_STORES = {2: store_two, 3: store_three, 4: store_four}
 
-Plane = npt.NDArray[Any]
-FloatPlane = npt.NDArray[np.float32]
-Positions = npt.NDArray[np.float64]
-
-
-@lru_cache(maxsize=16)
-def _packed(bank: LutBank, number: int) -> PackedStage:
-    return pack_stage(bank, number)
-
-
+# All bands and channels have the same bank, and the same columns.
 _is_identity = lru_cache(maxsize=64)(is_identity)
 _constant_values = lru_cache(maxsize=64)(constant_values)
-
-
-# All bands and channels have the same columns.
-_phase_count = lru_cache(maxsize=16)(phase_count)
 _axis_cells = lru_cache(maxsize=16)(axis_cells)
 
 
-@lru_cache(maxsize=16)
-def _cells(bank: LutBank, number: int) -> CellStage:
-    return pack_cells(bank, number)
+class NumbaBackend(Backend):
+    """Every step by kernels; the contract says what each method does."""
 
+    source_coordinates = staticmethod(source_coordinates)
 
-class NumbaBackend:
-    """Stages and weighted means by numba; see `_engines.Engine` for the methods."""
+    # -- values and grey levels --------------------------------------------------------
 
-    to_units = staticmethod(to_units)
-    to_grey = staticmethod(to_grey)
-    from_grey = staticmethod(from_grey)
-    luma = staticmethod(luma)
-    add_colour_differences = staticmethod(add_colour_differences)
-    store_channels = staticmethod(store_channels)
-    fill_around = staticmethod(fill_around)
+    def to_units(
+        self, scale: ValueScale, plane: Plane, grey_bits: int
+    ) -> tuple[npt.NDArray[np.int32], FloatPlane]:
+        """Turn values into units and remainders."""
+        if not _is_readable(plane):
+            return scale.to_units(plane, grey_bits)
+        units, remainder = np.empty(plane.shape, np.int32), np.empty(plane.shape, np.float32)
+        unit_rows(_readable(plane), *_to_grey_line(scale), float(1 << grey_bits), units, remainder)
+        return units, remainder
+
+    def to_grey(self, scale: ValueScale, plane: Plane) -> FloatPlane:
+        """Turn values into grey levels."""
+        if not _is_readable(plane):
+            return _REFERENCE.to_grey(scale, plane)
+        grey = np.empty(plane.shape, np.float32)
+        grey_rows(_readable(plane), *_to_grey_line(scale), grey)
+        return grey
+
+    def from_grey(self, scale: ValueScale, grey: FloatPlane) -> Plane:
+        """Turn grey levels into values."""
+        if scale.linear_light or scale.dtype.name not in _FROM_GREY:
+            return scale.from_grey(grey)
+        values = np.empty(grey.shape, scale.dtype)
+        line = (scale.high - scale.low) / LEVELS, float(scale.low)
+        if scale.dtype.kind == "f":
+            floats_from_grey(grey, *line, values)
+        else:
+            integers_from_grey(grey, *line, float(np.iinfo(scale.dtype).max), values)
+        return values
+
+    # -- table reads -------------------------------------------------------------------
 
     def read_stage(
         self,
@@ -81,9 +109,9 @@ class NumbaBackend:
         number: int,
         cell_bits: int,
         threads: int,
-        rows: tuple[int, int] | None = None,
+        rows: Rows | None = None,
     ) -> Plane:
-        """See `reference.stage`; the result has the plane's dtype, uint8 or int32."""
+        """Read a stage; stages that are known without reading are views."""
         first, last = rows or (0, len(plane))
         values = len(bank.stages[number].values)
         shape = (last - first, plane.shape[1])
@@ -91,19 +119,16 @@ class NumbaBackend:
             return plane[None, first:last]
         constant = _constant_values(bank, number, cell_bits)
         if constant is not None:
-            everywhere = constant.astype(plane.dtype)[:, None, None]
-            return np.broadcast_to(everywhere, (values, *shape))
-        if not _goes_by_cells(plane, bank, number, cell_bits):
-            out = np.empty((values, *shape), plane.dtype)
-            _stage_by_sets(plane, bank, number, cell_bits, threads, first, out)
-            return out
+            return np.broadcast_to(constant.astype(plane.dtype)[:, None, None], (values, *shape))
+        if not is_compiled(plane, bank, number, cell_bits):
+            return _read_by_reference(plane, bank, number, cell_bits, threads, (first, last))
         if number + 1 < len(bank.stages):
             feature = np.empty(shape, plane.dtype)
-            _stage_by_cells(plane, bank, number, cell_bits, threads, first, None, feature)
+            read_cells(plane, bank, number, cell_bits, threads, first, None, feature)
             return feature[None]
-        records = empty_packed(*shape, values, plane.dtype)
-        _stage_by_cells(plane, bank, number, cell_bits, threads, first, None, records)
-        return unpack(records)[1][:values]
+        packed = empty_packed(*shape, values, plane.dtype)
+        read_cells(plane, bank, number, cell_bits, threads, first, None, packed)
+        return unpack(packed)[1][:values]
 
     def read_packed(
         self,
@@ -111,33 +136,35 @@ class NumbaBackend:
         bank: LutBank,
         cell_bits: int,
         threads: int,
-        rows: tuple[int, int],
+        rows: Rows,
         remainder: FloatPlane | None,
         dtype: npt.DTypeLike,
     ) -> Plane:
-        """See `_engines.Engine.records`."""
+        """Read the last stage into packed parameters."""
         number = len(bank.stages) - 1
         first, last = rows
-        constant = _constant_values(bank, number, cell_bits) is not None
-        if constant or not _goes_by_cells(plane, bank, number, cell_bits):
+        is_constant = _constant_values(bank, number, cell_bits) is not None
+        if is_constant or not is_compiled(plane, bank, number, cell_bits):
             values = self.read_stage(plane, bank, number, cell_bits, threads, rows)
             return pack(plane[first:last], values, cell_bits, bank, remainder, dtype)
         out = empty_packed(last - first, plane.shape[1], len(bank.kind.values), dtype)
-        _stage_by_cells(plane, bank, number, cell_bits, threads, first, remainder, out)
+        read_cells(plane, bank, number, cell_bits, threads, first, remainder, out)
         return out
 
+    # -- the weighted mean -------------------------------------------------------------
+
     def overshoot_bounds(self, plane: Plane, threads: int) -> Plane:
-        """See `reference.limits`; for uint8 rounded and within 0..255."""
+        """Bound the results of local planes, by bands of rows."""
         padded = np.ascontiguousarray(np.pad(plane, 2, mode="edge"))
         rows, cols = plane.shape
         out = np.empty((2, rows + 1, cols + 1), plane.dtype)
-        tasks = bands(rows + 1, _STAGE_ROWS)
-        run_all(lambda first, last: limit_rows(padded, first, last, out), tasks, threads)
+        tasks = bands(rows + 1, STAGE_ROWS)
+        run_all(lambda first, last: overshoot_rows(padded, first, last, out), tasks, threads)
         return out
 
     def mean_on_grid(
         self,
-        records: Plane,
+        packed: Plane,
         weighting: str,
         rows: AxisTaps,
         cols: AxisTaps,
@@ -148,46 +175,29 @@ class NumbaBackend:
         bounds: Plane | None,
         to_uint8: bool,
     ) -> tuple[Plane, FloatPlane | None]:
-        """See `reference.resample_grid`; rounded where `to_uint8` is set."""
-        shape = records.shape[:2]
-        row_arrays, col_arrays = _tap_arrays(rows, shape[0]), _tap_arrays(cols, shape[1])
-        ends = np.float32(0 if cval is None else cval), cval is not None
-        factors = None if validity is None else np.ascontiguousarray(validity)
-        trusted = factors, np.float32(cval_validity)
-        bounds = _limit_arrays(bounds, records.dtype, shape, rows, cols, constant=cval is not None)
+        """Take the mean on a grid; two neighbours per axis have a kernel of their own."""
+        shape = packed.shape[:2]
+        taps = *_tap_arrays(rows, shape[0]), *_tap_arrays(cols, shape[1])
+        border = (
+            np.float32(0 if cval is None else cval), cval is not None,
+            None if validity is None else np.ascontiguousarray(validity), np.float32(cval_validity),
+        )  # fmt: skip
+        cells = _bound_arrays(bounds, packed.dtype, shape, rows, cols, constant=cval is not None)
         two = rows.count == 2 and cols.count == 2
-        mean, trust = _results((rows.size, cols.size), validity, rounds=two and to_uint8)
-        gaussian = weighting == "gaussian"
+        mean, valid_share = _results((rows.size, cols.size), validity, rounds=two and to_uint8)
+        band = 0, rows.size, mean, valid_share
+        words, gaussian = as_words(packed), weighting == "gaussian"
         if two:
-            phases = _phase_count(cols, shape[1])
-            grid2_rows(
-                as_words(records), gaussian, *row_arrays, *col_arrays, phases, *ends, *trusted,
-                *bounds, 0, rows.size, mean, trust,
-            )  # fmt: skip
+            grid2_rows(words, gaussian, *taps, phase_count(cols, shape[1]), *border, *cells, *band)
         else:
-            grid_rows(
-                as_words(records), gaussian, *row_arrays, *col_arrays, *ends, *trusted,
-                *bounds, 0, rows.size, mean, trust,
-            )  # fmt: skip
-        return _rounded(mean, to_uint8=to_uint8), trust
-
-    def source_coordinates(
-        self,
-        mapping: InverseMap,
-        top: int,
-        bottom: int,
-        shape: tuple[int, int],
-        out_shape: tuple[int, int],
-        mode: str,
-        *,
-        smooth: bool,
-    ) -> SourceCoordinates:
-        """See `_places.place`."""
-        return source_coordinates(mapping, top, bottom, shape, out_shape, mode, smooth=smooth)
+            grid_rows(words, gaussian, *taps, *border, *cells, *band)
+        if to_uint8 and not two:
+            mean = np.clip(np.rint(mean), 0, LEVELS).astype(np.uint8)
+        return mean, valid_share
 
     def mean_at_points(
         self,
-        records: Plane,
+        packed: Plane,
         weighting: str,
         row: Positions,
         col: Positions,
@@ -198,124 +208,138 @@ class NumbaBackend:
         to_uint8: bool,
         visible_columns: npt.NDArray[np.int64] | None = None,
     ) -> tuple[Plane, FloatPlane | None]:
-        """See `reference.resample_points`; rounded where `to_uint8` is set."""
-        trusted = None if validity is None else np.ascontiguousarray(validity)
-        shape = (len(records), *row.shape)
-        mean, trust = _results(shape, validity, rounds=to_uint8)
+        """Take the mean at points; two neighbours per axis have a kernel of their own."""
+        shape = (len(packed), *row.shape)
+        mean, valid_share = _results(shape, validity, rounds=to_uint8)
+        if validity is not None:
+            validity = np.ascontiguousarray(validity)
         if bounds is None:
-            bounds = np.empty((len(records), 2, 0, 0), records.dtype)
+            bounds = np.empty((len(packed), 2, 0, 0), packed.dtype)
         row, col = np.ascontiguousarray(row), np.ascontiguousarray(col)
-        words, gaussian = as_words(records), weighting == "gaussian"
-        if filter_scales is None and records[0, ..., 0].size > MOST_PIXELS:
+        words, gaussian = as_words(packed), weighting == "gaussian"
+        if filter_scales is None and packed[0, ..., 0].size > MOST_PIXELS:
             filter_scales = np.ones_like(row), np.ones_like(row)
-        results = (trusted, bounds, mean, trust, visible_columns)
+        results = (validity, bounds, mean, valid_share, visible_columns)
         if filter_scales is None:
             points2_rows(words, gaussian, row, col, *results)
         else:
-            points_rows(records, words, gaussian, row, col, *filter_scales, *results)
-        return mean, trust
+            points_rows(packed, words, gaussian, row, col, *filter_scales, *results)
+        return mean, valid_share
 
+    # -- colours -----------------------------------------------------------------------
 
-def _goes_by_cells(plane: Plane, bank: LutBank, number: int, cell_bits: int) -> bool:
-    most = bank.interval * max(bank.stages[number].divisor)
-    fits = bank.nodes - 1 <= _MOST_CELLS and most <= _MOST_DIVISOR
-    return fits and (plane.dtype == np.uint8 or cell_bits == DEEP_CELL_BITS)
+    def luma(self, colours: Sequence[Plane]) -> Plane:
+        """Return the luma of three planes."""
+        level = np.empty(colours[0].shape, colours[0].dtype)
+        luma_rows(*colours, level)
+        return level
 
-
-def _stage_by_sets(
-    plane: Plane, bank: LutBank, number: int, cell_bits: int, threads: int, first: int, out: Plane
-) -> None:
-    """Write the values, (values, rows, cols), of tables too fine to be packed by cells."""
-    packed = _packed(bank, number)
-    spec = bank.stages[number]
-    _, rows, cols = out.shape
-    pad = bank.reach
-    padded = _padded(plane, first, first + rows, pad)
-    unit = (1 << cell_bits) // bank.interval
-    divisors = bank.interval * np.array(spec.divisor, np.float64)
-    # The sum of biased entries, back to the sum of entries, plus the stage's bias.
-    bias = np.array(spec.bias) * unit * divisors
-    offset = bias - float(ENTRY_BIAS * (1 << cell_bits) * spec.reads)
-    lowest = np.array(spec.lowest, np.float64) * unit
-
-    def task(top: int, bottom: int) -> None:
-        acc = np.empty((packed.values, bottom - top, cols), dtype=np.uint32)
-        stage_rows(
-            padded, pad, cell_bits, bank.nodes, packed.words, packed.pixels,
-            packed.set_words, packed.word_uses, packed.fields,
-            offset, divisors, lowest, float(LEVELS * unit), acc, top, out,
+    def add_colour_differences(
+        self,
+        colours: Sequence[Plane],
+        luma: Plane,
+        resized: FloatPlane,
+        rows: CubicTaps,
+        cols: CubicTaps,
+        out: Plane,
+    ) -> None:
+        """Write colours, a row after the other."""
+        target = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
+        row_weight, col_weight = (np.ascontiguousarray(taps.weight.T) for taps in (rows, cols))
+        # Strided pixels are read more slowly than they are copied.
+        sources = (np.ascontiguousarray(plane) for plane in (*colours, luma))
+        difference_rows(
+            *sources, resized, np.ascontiguousarray(rows.index.T), row_weight,
+            cols.first + cols.pad, col_weight, cols.pad,
+            _cubic_phase_count(cols, luma.shape[1]), target,
         )  # fmt: skip
+        if target is not out:
+            out[...] = target
 
-    run_all(task, bands(rows, _STAGE_ROWS), threads)
+    # -- writing -----------------------------------------------------------------------
+
+    def fill_around(self, plane: Plane, visible_columns: npt.NDArray[np.int64], value: Any) -> None:
+        """Set what lies around the visible columns."""
+        if plane.dtype.name in _STORED:
+            fill_rows(plane, visible_columns, plane.dtype.type(value))
+        else:
+            _REFERENCE.fill_around(plane, visible_columns, value)
+
+    def store_channels(self, planes: Iterable[Plane], out: Plane) -> None:
+        """Write channels side by side, where they lie so, in one pass."""
+        image = np.moveaxis(out, 0, -1)
+        is_known = len(out) in _STORES and out.dtype.isnative and out.dtype.name in _STORED
+        if is_known and image.flags.c_contiguous:
+            _STORES[len(out)](*(np.ascontiguousarray(plane, out.dtype) for plane in planes), image)
+        else:
+            _REFERENCE.store_channels(planes, out)
 
 
-def _padded(plane: Plane, first: int, last: int, pad: int) -> Plane:
-    """Rows first..last-1 with `pad` rows and columns around."""
-    top, bottom = max(0, first - pad), min(len(plane), last + pad)
-    beyond = (top - first + pad, last + pad - bottom)
-    padded = np.pad(plane[top:bottom], (beyond, (pad, pad)), mode="edge")
-    return np.ascontiguousarray(padded)  # np.pad keeps Fortran's order
+# -- what kernels take ------------------------------------------------------------------
 
 
-def _stage_by_cells(
-    plane: Plane,
-    bank: LutBank,
-    number: int,
-    cell_bits: int,
-    threads: int,
-    first: int,
-    remainder: FloatPlane | None,
-    out: Plane,
-) -> None:
-    """Write a plane, or records, of as many rows as `out` has."""
-    packed = _cells(bank, number)
-    spec = bank.stages[number]
-    rows = len(out)
-    pad = bank.reach
-    unit = (1 << cell_bits) // bank.interval
-    deep = plane.dtype != np.uint8
-    exact = np.float64 if deep else np.float32
-    lanes = len(packed.lanes)
-    divisors = bank.interval * np.array(spec.divisor, np.float64)
-    # A lane that holds no value stands for the feature's slot, or comes after the last one.
-    used = slice(0, 1) if lanes == 1 else slice(1, 1 + divisors.size)
-    offset, divisor, lowest = np.zeros(lanes, exact), np.ones(lanes, exact), np.zeros(lanes, exact)
-    offset[used] = np.array(spec.bias) * unit * divisors
-    divisor[used], lowest[used] = divisors, np.array(spec.lowest) * unit
-    to_level = np.float32(1 / unit) if out.dtype == np.float32 else np.float32(1)
-    numbers = (offset, divisor, lowest, float(LEVELS * unit), to_level)
-    shape = (rows + 2 * pad, plane.shape[1] + 6 * pad + WIDTH)
-    cells, bits = np.empty(shape, np.uint8), 0 if deep else cell_bits
-    fractions: Plane = cells
-    if deep:
-        fractions = np.empty(shape, np.uint16)
-        pad_units(plane, first, pad, 3 * pad, cell_bits, fractions, cells)
-    else:
-        pad_bytes(plane, first, pad, 3 * pad, cells)
-    features = np.ascontiguousarray(plane[first : first + rows])
-    rest = np.empty((rows, 0), np.float32) if remainder is None else remainder
-    rest = np.ascontiguousarray(rest)
+def as_words(packed: Plane) -> Plane:
+    """View packed parameters of bytes as one word per pixel; floats are returned as they are.
 
-    def task(top: int, bottom: int) -> None:
-        cell_stage_rows(
-            fractions, cells, pad, 3 * pad, bits, (bank.nodes - 1).bit_length() - 1,
-            packed.table, packed.pixels, packed.reads, packed.targets, packed.rows, packed.lanes,
-            (0,) if deep else (), numbers, features, rest, top, bottom, out,
-        )  # fmt: skip
+    Parameters
+    ----------
+    packed : ndarray of uint8 or float32, (..., slots)
+        C-contiguous, with 2, 4 or 8 slots.
 
-    run_all(task, bands(rows, _STAGE_ROWS if threads > 1 else rows), threads)
+    Returns
+    -------
+    ndarray of uint16, uint32 or uint64, (...), or `packed`
+        Slot k is the byte of weight ``256**k``.
+    """
+    if packed.dtype != np.uint8:
+        return packed
+    words = packed.view(f"u{packed.shape[-1]}")[..., 0]
+    return words if sys.byteorder == "little" else words.byteswap()
+
+
+@lru_cache(maxsize=16)
+def phase_count(taps: AxisTaps, size: int) -> int:
+    """Return how many phases the output pixels of an axis have, 0 if they have none.
+
+    With n phases, the first tap of output pixel ``n*m + p`` is that of pixel p, m pixels on,
+    which is pixel m or the one before; the second tap is the next pixel.
+    """
+    phases, first = _phases(taps.index[:, 0], size)
+    if taps.count != 2 or not ((first == -1) | (first == 0)).all():
+        return 0
+    return phases if (np.diff(taps.index) == 1).all() else 0
+
+
+@lru_cache(maxsize=16)
+def _cubic_phase_count(taps: CubicTaps, size: int) -> int:
+    """As `phase_count`, of four cubic taps whose weights are those of the phase, or 0."""
+    phases, _ = _phases(taps.first, size)
+    if phases < 2 or taps.weight.shape[1] != 4:
+        return 0
+    weight = taps.weight.reshape(size, phases, 4)
+    return phases if (weight == weight[0]).all() else 0
+
+
+def _phases(first: npt.NDArray[np.int64], size: int) -> tuple[int, npt.NDArray[np.int64]]:
+    """Return the number of phases of an axis by its first taps, and those of the first pixel."""
+    phases = len(first) // size
+    if len(first) != size * phases or not 0 < phases <= _MOST_PHASES:
+        return 0, first[:0]
+    by_pixel = first.reshape(size, phases) - np.arange(size)[:, None]
+    return phases if (by_pixel == by_pixel[0]).all() else 0, by_pixel[0]
 
 
 @lru_cache(maxsize=16)
 def _tap_arrays(
     taps: AxisTaps, size: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], FloatPlane]:
+    """Return indices clipped to the image, whether they had to be, and offsets; taps first."""
     index = np.ascontiguousarray(taps.index.T)
     clipped = np.clip(index, 0, size - 1)
     return clipped, clipped != index, np.ascontiguousarray(taps.offset.T)
 
 
-def _limit_arrays(
+def _bound_arrays(
     bounds: Plane | None,
     dtype: np.dtype[Any],
     shape: tuple[int, ...],
@@ -324,10 +348,10 @@ def _limit_arrays(
     *,
     constant: bool,
 ) -> tuple[Plane, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Limits, empty for none, and the cell of each output row and column."""
+    """Return bounds, empty for none, and the cell of each output row and column."""
     if bounds is None or rows.count > 2 or cols.count > 2:
         nowhere = np.empty(0, np.int64)
-        return _no_limits(dtype), nowhere, nowhere
+        return np.empty((2, 0, 0), dtype), nowhere, nowhere
     row_cells, col_cells = (
         _axis_cells(taps, size, constant=constant)
         for taps, size in zip((rows, cols), shape, strict=True)
@@ -335,20 +359,39 @@ def _limit_arrays(
     return np.ascontiguousarray(bounds), row_cells, col_cells
 
 
-@cache
-def _no_limits(dtype: np.dtype[Any]) -> Plane:
-    return np.empty((2, 0, 0), dtype)
-
-
 def _results(
     shape: tuple[int, ...], validity: FloatPlane | None, *, rounds: bool
 ) -> tuple[Plane, FloatPlane | None]:
-    """Return arrays for mean and trust; bytes for kernels that round by themselves."""
+    """Return arrays for mean and valid share; bytes for kernels that round by themselves."""
     mean = np.empty(shape, dtype=np.uint8 if rounds else np.float32)
     return mean, None if validity is None else np.empty(shape, np.float32)
 
 
-def _rounded(mean: Plane, *, to_uint8: bool) -> Plane:
-    if to_uint8 and mean.dtype != np.uint8:
-        return np.clip(np.rint(mean), 0, LEVELS).astype(np.uint8)
-    return mean
+def _is_readable(plane: Plane) -> bool:
+    return plane.dtype.kind in "biu" or plane.dtype.name in _READABLE
+
+
+def _readable(plane: Plane) -> Plane:
+    """Return values as C-contiguous numbers that numba knows."""
+    return np.ascontiguousarray(plane, np.float32 if plane.dtype == np.float16 else None)
+
+
+def _to_grey_line(scale: ValueScale) -> tuple[float, float]:
+    """Return the value at grey level 0, and grey levels per unit of value."""
+    return float(scale.low), LEVELS / (scale.high - scale.low)
+
+
+def _read_by_reference(
+    plane: Plane, bank: LutBank, number: int, cell_bits: int, threads: int, rows: Rows
+) -> Plane:
+    """Read a stage by the reference backend, by bands that need little memory."""
+    first, last = rows
+    out = np.empty((len(bank.stages[number].values), last - first, plane.shape[1]), plane.dtype)
+
+    def read_band(top: int, bottom: int) -> None:
+        band = (first + top, first + bottom)
+        out[:, top:bottom] = _REFERENCE.read_stage(plane, bank, number, cell_bits, 1, band)
+
+    height = max(1, _REFERENCE_PIXELS // plane.shape[1])
+    run_all(read_band, bands(last - first, height), threads)
+    return out

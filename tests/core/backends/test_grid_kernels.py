@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lerf_core.backends import reference
-from lerf_core.backends.numba import grid
+from lerf_core.backends.numba.backend import as_words, phase_count
+from lerf_core.backends.numba.kernels import grid
 from lerf_core.constants import EXPONENT_STEPS, REACH_LIMIT
 from lerf_core.sampling.taps import axis_taps
 
@@ -58,8 +59,8 @@ def compute(
         limits = bounds = reference.bounds_along_kept_axes(limits, rows, cols)
     place = [*tap_arrays(rows, height), *tap_arrays(cols, width)]
     if two:
-        place.append(grid.phase_count(cols, width) if phased else 0)
-    source = grid.as_words(records)
+        place.append(phase_count(cols, width) if phased else 0)
+    source = as_words(records)
     for top, bottom in ((0, rows.size // 2), (rows.size // 2, rows.size)):
         (grid.grid2_rows if two else grid.grid_rows)(
             source, weighting == "gaussian", *place,
@@ -144,7 +145,7 @@ def test_columns_without_phases_give_the_same():
     shape = (6, 600)
     feature, parameters = levels(rng, shape, np.uint8, False), levels(rng, (6, *shape), np.uint8, 0)
     rows, cols = (axis_taps(size, 2 * size, 2, anti_aliasing=True) for size in shape)
-    assert grid.phase_count(cols, 600) == 2
+    assert phase_count(cols, 600) == 2
     results = [
         compute(
             feature, parameters, "lerf-p", rows, cols, rng, phased=phased,
@@ -157,7 +158,7 @@ def test_columns_without_phases_give_the_same():
 
 def test_phases():
     def count(size, out_size, scale):
-        return grid.phase_count(axis_taps(size, out_size, scale, anti_aliasing=True), size)
+        return phase_count(axis_taps(size, out_size, scale, anti_aliasing=True), size)
 
     assert [count(31, 31 * scale, scale) for scale in (2, 3, 4, 8)] == [2, 3, 4, 8]
     assert count(30, 45, 1.5) == 0

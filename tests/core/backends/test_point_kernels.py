@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lerf_core.backends import reference
-from lerf_core.backends.numba.grid import as_words
-from lerf_core.backends.numba.points import points2_rows, points_rows
+from lerf_core.backends.numba.backend import as_words
+from lerf_core.backends.numba.kernels.points import points2_rows, points_rows
 from lerf_core.sampling.taps import effective_filter_scale, point_taps
 
 KINDS = {"lerf-g": (3, 4, "gaussian"), "lerf-l": (1, 2, "linear"), "lerf-p": (6, 8, "gaussian")}

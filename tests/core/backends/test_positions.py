@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lerf_core import Displacement
-from lerf_core.backends.numba.positions import source_coordinates as fast_place
+from lerf_core.backends.numba.coordinates import source_coordinates as fast_place
 from lerf_core.backends.reference.coordinates import source_coordinates
 from lerf_core.geometry import Homography, as_inverse_map, homography_from_points, rotation
 from lerf_core.validation import BORDER_MODES

@@ -12,20 +12,20 @@ from llvmlite import binding
 from numba import config, njit, typeof
 
 from lerf_core import resize, warp
-from lerf_core.backends.numba import backend as engine
-from lerf_core.backends.numba.compiling import KERNEL
+from lerf_core.backends.numba import backend, stages
+from lerf_core.backends.numba.kernels.compiling import KERNEL
 from lerf_core.geometry import invert, rotation
 
-NAMES = (
-    "cell_stage_rows",
-    "stage_rows",
-    "limit_rows",
-    "grid2_rows",
-    "grid_rows",
-    "points2_rows",
-    "points_rows",
-)
-KERNELS = {name: getattr(engine, name) for name in NAMES}
+# The module that calls each kernel.
+CALLERS = {
+    "stage_rows": stages,
+    "overshoot_rows": backend,
+    "grid2_rows": backend,
+    "grid_rows": backend,
+    "points2_rows": backend,
+    "points_rows": backend,
+}
+KERNELS = {name: getattr(caller, name) for name, caller in CALLERS.items()}
 
 
 def noise(*shape, dtype=np.uint8):
@@ -74,7 +74,7 @@ def test_each_thread_may_have_as_much_memory_and_no_more(bank):
 
 
 @pytest.mark.parametrize(("bank", "of_a_pixel"), [("lerf-g", 4), ("lerf-p", 8 + 2)])
-def test_a_warp_keeps_an_image_s_records_and_limits_twice_at_most(bank, of_a_pixel):
+def test_a_warp_keeps_an_image_s_packed_parameters_and_bounds_twice_at_most(bank, of_a_pixel):
     matrix = [[0.99, 0.1, -20], [-0.1, 0.99, 20], [1e-5, 0, 1]]
     image = noise(1024, 512, 3)
     large, small = (
@@ -104,7 +104,7 @@ def calls(monkeypatch):
         return call
 
     for name, kernel in KERNELS.items():
-        monkeypatch.setattr(engine, name, counted(name, kernel))
+        monkeypatch.setattr(CALLERS[name], name, counted(name, kernel))
     return made
 
 
@@ -113,12 +113,12 @@ def used(calls):
 
 
 def rows_read(calls):
-    """Rows by stage, of all channels: the tables' two stages, and the limits."""
-    tables = [(one["out"].ndim, one["bottom"] - one["top"]) for one in calls["cell_stage_rows"]]
+    """Rows by stage, of all channels: the tables' two stages, and the overshoot bounds."""
+    tables = [(call["out"].ndim, call["bottom"] - call["top"]) for call in calls["stage_rows"]]
     return {
         "features": sum(rows for ndim, rows in tables if ndim == 2),
-        "records": sum(rows for ndim, rows in tables if ndim == 3),
-        "limits": sum(one["last"] - one["first"] for one in calls["limit_rows"]),
+        "packed": sum(rows for ndim, rows in tables if ndim == 3),
+        "bounds": sum(call["last"] - call["first"] for call in calls["overshoot_rows"]),
     }
 
 
@@ -136,17 +136,17 @@ def test_enlarging_reads_each_row_once_a_stage_but_at_seams(calls, bank, dtype, 
     image = noise(2000, 512, 3, dtype=dtype)
     big = twice(image, bank=bank, threads=threads)
     read = rows_read(calls)
-    limits = ["limits"] if bank == "lerf-p" else []
-    assert [stage for stage, rows in read.items() if rows] == ["features", "records", *limits]
+    bounds = ["bounds"] if bank == "lerf-p" else []
+    assert [stage for stage, rows in read.items() if rows] == ["features", "packed", *bounds]
     for rows in filter(None, read.values()):
         assert 3 * 2000 <= rows <= 1.025 * 3 * 2000
-    assert sum(one["out"].size for one in calls["grid2_rows"]) == big.size
-    assert used(calls) <= {"cell_stage_rows", "limit_rows", "grid2_rows"}
+    assert sum(call["out"].size for call in calls["grid2_rows"]) == big.size
+    assert used(calls) <= {"stage_rows", "overshoot_rows", "grid2_rows"}
 
 
 def test_columns_are_prepared_once_for_all_bands_and_channels(calls):
     twice(noise(1200, 1024, 3), bank="lerf-p", threads=1)
-    columns = [(id(one["col_index"]), id(one["col_cell"])) for one in calls["grid2_rows"]]
+    columns = [(id(call["col_index"]), id(call["col_cell"])) for call in calls["grid2_rows"]]
     assert len(columns) > 3
     assert len(set(columns)) == 1
 
@@ -155,7 +155,7 @@ def test_a_fast_resize_reads_the_tables_for_one_channel(calls):
     big = twice(noise(2000, 512, 3), bank="lerf-p", threads=1, fast=True)
     for rows in rows_read(calls).values():
         assert 2000 <= rows <= 1.025 * 2000
-    assert sum(one["out"].size for one in calls["grid2_rows"]) == big.size // 3
+    assert sum(call["out"].size for call in calls["grid2_rows"]) == big.size // 3
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -165,9 +165,9 @@ def test_a_homography_reads_each_row_once_a_stage_for_all_bands(calls, threads):
     warped = warp(
         image, matrix, output_shape=(700, 900), channel_axis=-1, bank="lerf-p", threads=threads
     )
-    assert rows_read(calls) == {"features": 900, "records": 900, "limits": 3 * (300 + 1)}
-    assert used(calls) == {"cell_stage_rows", "limit_rows", "points2_rows"}
-    bands = [one["out"].shape for one in calls["points2_rows"]]
+    assert rows_read(calls) == {"features": 900, "packed": 900, "bounds": 3 * (300 + 1)}
+    assert used(calls) == {"stage_rows", "overshoot_rows", "points2_rows"}
+    bands = [call["out"].shape for call in calls["points2_rows"]]
     assert len(bands) > 1
     # All channels at once: positions, indices and offsets are the same.
     assert {channels for channels, _, _ in bands} == {3}
@@ -179,9 +179,11 @@ def test_a_warp_computes_the_pixels_that_the_image_covers(calls, angle):
     rows, cols = 250, 400
     there = np.array([[1, 0, 300], [0, 1, 200], [0, 0, 1]]) @ rotation(angle, (rows, cols))
     warp(noise(rows, cols), invert(there), output_shape=(900, 1000), bank="lerf-g")
-    computed = sum(int(np.ptp(one["shown"], axis=1).sum()) for one in calls["points2_rows"])
+    computed = sum(
+        int(np.ptp(call["visible_columns"], axis=1).sum()) for call in calls["points2_rows"]
+    )
     assert rows * cols <= computed <= rows * cols + 2 * (rows + cols)
-    assert used(calls) == {"cell_stage_rows", "points2_rows"}
+    assert used(calls) == {"stage_rows", "points2_rows"}
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -189,7 +191,7 @@ def test_shrinking_without_a_bank_reads_no_tables(calls, threads):
     image = noise(601, 500, 3)
     small = resize(image, (301, 199), channel_axis=-1, threads=threads)
     assert used(calls) == {"grid_rows"}
-    assert sum(one["out"].size for one in calls["grid_rows"]) == small.size
+    assert sum(call["out"].size for call in calls["grid_rows"]) == small.size
 
 
 def test_an_image_that_keeps_its_shape_is_not_computed(calls):
@@ -235,14 +237,14 @@ def widest(code, instructions):
 @pytest.mark.parametrize("bank", ["lerf-g", "lerf-p"])
 def test_table_reads_are_products_of_vectors_of_bytes(calls, bank):
     twice(noise(20, 20), bank=bank, threads=1)
-    features, records = (machine_code("cell_stage_rows", one) for one in calls["cell_stage_rows"])
-    for code in (features, records):
+    features, packed = (machine_code("stage_rows", call) for call in calls["stage_rows"])
+    for code in (features, packed):
         if "avx2" in HOST:
             assert count(code, "pmaddubsw|pdpbusd", "[yz]mm")
             assert not count(code, "pmaddubsw|pdpbusd", "xmm\\d+$")
             assert count(code, "pminub", "[yz]mm")
         assert count(code, "divps")
-    assert not count(records, "divs[sd]")
+    assert not count(packed, "divs[sd]")
 
 
 @on_this_processor
@@ -262,7 +264,7 @@ def test_every_mean_of_four_is_divided_by_vectors(calls, bank, name, loops, left
         twice(noise(20, 20), bank=bank, threads=1)
     else:
         warp(noise(20, 20), [[0.5, 0, 1], [0, 0.5, 1], [0, 0, 1]], bank=bank, threads=1)
-    (one,) = calls[name]
-    code = machine_code(name, one)
+    (call,) = calls[name]
+    code = machine_code(name, call)
     assert widest(code, "divps") >= loops
     assert count(code, "divs[sd]") <= left_over

@@ -69,12 +69,12 @@ def test_bounds_hold_all_positions_and_spans(corners, shape):
 
 
 def test_a_small_view_of_a_large_image_reads_little(monkeypatch):
-    from lerf_core.backends.numba import backend as engine
+    from lerf_core.backends.numba import stages
 
     read = []
-    kernel = engine.cell_stage_rows
+    kernel = stages.stage_rows
     monkeypatch.setattr(
-        engine, "cell_stage_rows", lambda *all_: (read.append(all_[-1].shape), kernel(*all_))[1]
+        stages, "stage_rows", lambda *all_: (read.append(all_[-1].shape), kernel(*all_))[1]
     )
     image = np.random.default_rng(0).integers(0, 256, (900, 1200), dtype=np.uint8)
     matrix = [[0.5, 0, 700], [0, 0.5, 300], [0, 0, 1]]

@@ -19,7 +19,7 @@ from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from lerf_core.constants import DEEP_CELL_BITS
+from lerf_core.constants import DEEP_CELL_BITS, ROUND_F32, ROUND_F64
 
 __all__ = [
     "BLOCK",
@@ -74,7 +74,7 @@ class _Vectors:
         return 64 if {"avx512vnni", "avx512bw"} <= self.has else 32
 
     def splat_word(self, address: Any, width: int) -> Any:
-        """The four bytes at an address, over and over."""
+        """Return the four bytes at an address, over and over."""
         kind = ir.VectorType(_I32, width // 4)
         first = self.b.insert_element(
             ir.Constant(kind, ir.Undefined), self.load_word(address), _I32(0)
@@ -93,14 +93,14 @@ class _Vectors:
         return self.shuffle(first, first, [0] * count)
 
     def filled(self, numbers: list[Any], width: int) -> Any:
-        """The numbers over and over."""
+        """Return the numbers, over and over."""
         vector = ir.Constant(ir.VectorType(numbers[0].type, width), ir.Undefined)
         for k in range(width):
             vector = self.b.insert_element(vector, numbers[k % len(numbers)], _I32(k))
         return vector
 
-    def shuffle(self, one: Any, other: Any, places: Any) -> Any:
-        return self.b.shuffle_vector(one, other, self.constant(_I32, places))
+    def shuffle(self, first: Any, second: Any, lanes: Any) -> Any:
+        return self.b.shuffle_vector(first, second, self.constant(_I32, lanes))
 
     def half(self, value: Any, which: int) -> Any:
         count = value.type.count // 2
@@ -112,16 +112,16 @@ class _Vectors:
     def twice(self, value: Any) -> Any:
         return self.join(value, value)
 
-    def least(self, one: Any, other: Any) -> Any:
-        return self.b.select(self.b.icmp_unsigned("<", one, other), one, other)
+    def least(self, a: Any, b: Any) -> Any:
+        return self.b.select(self.b.icmp_unsigned("<", a, b), a, b)
 
-    def most(self, one: Any, other: Any) -> Any:
-        return self.b.select(self.b.icmp_unsigned(">", one, other), one, other)
+    def most(self, a: Any, b: Any) -> Any:
+        return self.b.select(self.b.icmp_unsigned(">", a, b), a, b)
 
-    def above(self, one: Any, other: Any) -> Any:
-        """``max(one - other, 0)`` of unsigned integers."""
-        kind = one.type
-        return self._call(f"llvm.usub.sat.v{kind.count}i{kind.element.width}", kind, one, other)
+    def above(self, a: Any, b: Any) -> Any:
+        """``max(a - b, 0)`` of unsigned integers."""
+        kind = a.type
+        return self._call(f"llvm.usub.sat.v{kind.count}i{kind.element.width}", kind, a, b)
 
     def dot_pairs(self, weights: Any, entries: Any) -> Any:
         """``w[2i] * e[2i] + w[2i + 1] * e[2i + 1]`` in 16 bits: w unsigned, e signed bytes."""
@@ -137,7 +137,7 @@ class _Vectors:
         return self._add_pairs(self.b.mul(self.b.zext(weights, wide), self.b.sext(entries, wide)))
 
     def widen_pairs(self, value: Any) -> Any:
-        """Sums of pairs of 16-bit integers, in 32 bits."""
+        """Return sums of pairs of 16-bit integers, in 32 bits."""
         count = value.type.count
         result = ir.VectorType(_I32, count // 2)
         ones = self.constant(_I16, [1] * count)
@@ -164,8 +164,8 @@ class _Vectors:
             for weight, entry in zip(weights, entries, strict=True):
                 sums = self.add_dots(sums, weight, entry)
             return sums
-        one, two, three, four = map(self.dot_pairs, weights, entries)
-        pairs = self.b.add(self.b.add(one, two), self.b.add(three, four))
+        a, b, c, d = map(self.dot_pairs, weights, entries)
+        pairs = self.b.add(self.b.add(a, b), self.b.add(c, d))
         return self.b.add(sums, self.widen_pairs(pairs))
 
     def _adds_fours(self, count: int) -> bool:
@@ -177,18 +177,17 @@ class _Vectors:
         return self.b.shl(value, self.constant(_I32, [7] * value.type.count))
 
     def sums_of_four(self, quads: list[Any]) -> Any:
-        """Sums of four neighbours in each of four vectors, the vectors' side by side."""
-        pairs = []
-        for one, other in (quads[:2], quads[2:]):
-            pairs.append(self._add_even_to_odd(one, other))
-        return self._add_even_to_odd(*pairs)
+        """Return sums of four neighbours in each of four vectors, the vectors' side by side."""
+        return self._add_even_to_odd(
+            self._add_even_to_odd(*quads[:2]), self._add_even_to_odd(*quads[2:])
+        )
 
-    def _add_even_to_odd(self, one: Any, other: Any) -> Any:
+    def _add_even_to_odd(self, a: Any, b: Any) -> Any:
         # Quad by quad, the two even (odd) ones of one vector and then of the other.
-        count = one.type.count
+        count = a.type.count
         first = [q + of for q in range(0, count, 4) for of in (0, count)]
         even, odd = (
-            self.shuffle(one, other, [place + 2 * i + k for place in first for i in range(2)])
+            self.shuffle(a, b, [lane + 2 * i + k for lane in first for i in range(2)])
             for k in range(2)
         )
         return self.b.add(even, odd)
@@ -212,7 +211,7 @@ def _transposed(v: _Vectors, rows: list[Any]) -> list[Any]:
     Four perfect shuffles transpose a 16x16 matrix; each half of 32 is one.
     """
     low = [16 * half + k // 2 + 32 * (k % 2) for half in range(2) for k in range(16)]
-    high = [place + 8 for place in low]
+    high = [lane + 8 for lane in low]
     for _ in range(4):
         rows = [v.shuffle(rows[k], rows[k + 8], half) for k in range(8) for half in (low, high)]
     return rows
@@ -375,21 +374,21 @@ def add_sets(
         (1, 4 or 8); whether weights have two bytes.
     """
     n_reads, n_lanes = len(reads), len(lanes)
-    planes = 2 if len(deep) else 1
+    n_bytes = 2 if len(deep) else 1
 
     def generate(context, builder, signature, arguments):
         v = _Vectors(builder)
         table, weights, rows, targets, count = arguments[:5]
         targets = cgutils.unpack_tuple(builder, targets, n_reads)
         add = _add_one_lane if n_lanes == 1 else _add_lanes
-        add(v, table, weights, rows, targets, count, n_lanes, planes)
+        add(v, table, weights, rows, targets, count, n_lanes, n_bytes)
         return context.get_dummy_value()
 
     kinds = (table, weights, rows, targets, count, reads, lanes, deep)
     return types.void(*kinds), generate
 
 
-def _add_one_lane(v, table, weights, rows, targets, count, n_lanes, planes):
+def _add_one_lane(v, table, weights, rows, targets, count, n_lanes, n_bytes):
     width = CORNERS * len(targets)
     zero = v.constant(_I32, [0] * (width // 4))
     blocks = v.b.udiv(v.b.add(count, _I64(3)), _I64(4))
@@ -400,23 +399,23 @@ def _add_one_lane(v, table, weights, rows, targets, count, n_lanes, planes):
             row = v.b.zext(v.load_word(v.step(rows, x, 4)), _I64)
             entries = v.load(v.b.add(table, row), _I8, width)
             total = zero
-            for plane in reversed(range(planes)):
-                place = v.b.add(v.step(weights, x, CORNERS * planes), _I64(CORNERS * plane))
-                weight = v.load(place, _I8, CORNERS)
+            for k_byte in reversed(range(n_bytes)):
+                address = v.b.add(v.step(weights, x, CORNERS * n_bytes), _I64(CORNERS * k_byte))
+                weight = v.load(address, _I8, CORNERS)
                 while weight.type.count < width:
                     weight = v.twice(weight)
                 total = v.add_dots(total, weight, entries)
-                if plane:
+                if k_byte:
                     total = v.times_128(total)
             quads.append(total)
         sums = v.sums_of_four(quads)
         for k, target in enumerate(targets):
-            place = v.step(target, loop.index, CORNERS)
-            part = v.shuffle(sums, sums, range(4 * k, 4 * k + 4))
-            v.store(v.b.add(v.load(place, _I32, 4), part), place)
+            address = v.step(target, loop.index, CORNERS)
+            read_sums = v.shuffle(sums, sums, range(4 * k, 4 * k + 4))
+            v.store(v.b.add(v.load(address, _I32, 4), read_sums), address)
 
 
-def _add_lanes(v, table, weights, rows, targets, count, n_lanes, planes):
+def _add_lanes(v, table, weights, rows, targets, count, n_lanes, n_bytes):
     quarter = 4 * n_lanes * len(targets)
     width = min(quarter, v.widest)
     chunks = range(0, quarter, width)
@@ -427,20 +426,24 @@ def _add_lanes(v, table, weights, rows, targets, count, n_lanes, planes):
             for chunk in chunks
         ]
         totals = [v.constant(_I32, [0] * (width // 4)) for _ in chunks]
-        for plane in reversed(range(planes)):
-            place = v.b.add(v.step(weights, loop.index, CORNERS * planes), _I64(CORNERS * plane))
-            weight = [v.splat_word(v.b.add(place, _I64(4 * k)), width) for k in range(4)]
+        for k_byte in reversed(range(n_bytes)):
+            address = v.b.add(
+                v.step(weights, loop.index, CORNERS * n_bytes), _I64(CORNERS * k_byte)
+            )
+            weight = [v.splat_word(v.b.add(address, _I64(4 * k)), width) for k in range(4)]
             totals = [
-                v.add_four_dots(total, weight, four, apart=planes > 1)
+                v.add_four_dots(total, weight, four, apart=n_bytes > 1)
                 for total, four in zip(totals, entries, strict=True)
             ]
-            if plane:
+            if k_byte:
                 totals = [v.times_128(total) for total in totals]
         for k, target in enumerate(targets):
             chunk, first = divmod(4 * n_lanes * k, width)
-            part = v.shuffle(totals[chunk], totals[chunk], range(first // 4, first // 4 + n_lanes))
-            place = v.step(target, loop.index, 4 * n_lanes)
-            v.store(v.b.add(v.load(place, _I32, n_lanes), part), place)
+            read_sums = v.shuffle(
+                totals[chunk], totals[chunk], range(first // 4, first // 4 + n_lanes)
+            )
+            address = v.step(target, loop.index, 4 * n_lanes)
+            v.store(v.b.add(v.load(address, _I32, n_lanes), read_sums), address)
 
 
 @intrinsic
@@ -480,8 +483,7 @@ def finish_values(
             [builder.load(builder.gep(number, [_I32(k)])) for k in range(n_lanes)]
             for number in numbers
         ]
-        # Adding and subtracting 1.5 * 2**23 (or 2**52) rounds to an integer, half to even.
-        magic = 6755399441055744.0 if double else 12582912.0
+        magic = ROUND_F64 if double else float(ROUND_F32)
         limit = limit if double else builder.fptrunc(limit, real)
 
         def loop(first: Any, number: Any, width: int) -> None:

@@ -1,8 +1,8 @@
 """The scalar arithmetic of the weighted mean in numba, shared by grids and points.
 
-Every function does the operations of `reference`, in its order, in float32; numba neither
-fuses nor reorders them. All compile to straight lines without branches, so that loops over
-them vectorise.
+Every function does the operations of `lerf_core.backends.reference.weights` and its `means`, in
+their order, in float32; numba neither fuses nor reorders them. All compile to straight lines
+without branches, so that loops over them vectorise.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from lerf_core.backends.numba.compiling import HELPER
+from lerf_core.backends.numba.kernels.compiling import HELPER
 from lerf_core.constants import (
     CROSS_STEPS,
     EXP2_POLYNOMIAL,
     EXPONENT_STEPS,
     EXPONENT_TOP,
     FIRST_WEIGHT,
+    GREY_UNIT,
     LEVELS,
     LOCAL_PLANE_BIAS,
     RESIDUAL_UNIT,
@@ -29,10 +30,11 @@ from lerf_core.constants import (
 )
 
 __all__ = [
+    "ALPHA",
     "FEATURE",
     "FIRST_WEIGHT",
+    "LOCAL_PLANE_SLOTS",
     "ONE",
-    "PLANE_SLOTS",
     "RESIDUAL",
     "RHO",
     "SIGMA_COL",
@@ -42,39 +44,44 @@ __all__ = [
     "TOP",
     "ZERO",
     "bits_float",
+    "clip",
     "cross_offset",
     "cross_term",
     "exponent",
     "float_bits",
     "gaussian_exponent",
+    "gaussian_mean_of_four",
     "holds_bytes",
+    "larger",
+    "local_plane_level",
+    "local_plane_slope",
+    "local_plane_value",
     "mean_of_four",
     "mean_of_sums",
-    "plane_level",
-    "plane_slope",
+    "packed_exponent",
+    "packed_tent",
+    "packed_value",
     "put",
-    "record_exponent",
-    "record_tent",
-    "record_value",
     "relative_weight",
+    "smaller",
     "square_term",
-    "tent",
     "tent_slope",
+    "tent_weight",
     "to_output",
-    "trusted_mean_of_four",
+    "valid_mean_of_four",
     "within",
 ]
 
-#: Slots of a record: the feature, then the parameters in the order of the bank's kind.
-FEATURE, RHO, SIGMA_ROW, SIGMA_COL = 0, 1, 2, 3
-_PLANES = 1 + WEIGHT_VALUES["gaussian"]
-SLOPE_ROW, SLOPE_COL, RESIDUAL = _PLANES, _PLANES + 1, _PLANES + 2
-#: A record that holds a plane has at least so many slots; others have fewer.
-PLANE_SLOTS = _PLANES + 3
+#: Slots of packed parameters: the feature, then the parameters in the order of the bank's kind.
+FEATURE, ALPHA = 0, 1
+RHO, SIGMA_ROW, SIGMA_COL = 1, 2, 3
+_LOCAL_PLANE = 1 + WEIGHT_VALUES["gaussian"]
+SLOPE_ROW, SLOPE_COL, RESIDUAL = _LOCAL_PLANE, _LOCAL_PLANE + 1, _LOCAL_PLANE + 2
+#: Packed parameters with a local plane have at least so many slots; others have fewer.
+LOCAL_PLANE_SLOTS = _LOCAL_PLANE + 3
 
 ZERO, ONE, TOP = np.float32(0), np.float32(1), np.float32(LEVELS)
-_INVERSE_TOP = np.float32(1 / LEVELS)
-_PLANE_BIAS, _SLOPE_UNIT = np.float32(LOCAL_PLANE_BIAS), np.float32(SLOPE_UNIT)
+_BIAS, _SLOPE_UNIT = np.float32(LOCAL_PLANE_BIAS), np.float32(SLOPE_UNIT)
 _RESIDUAL_UNIT = np.float32(RESIDUAL_UNIT)
 # Scaled, so that powers come out times FIRST_WEIGHT: a power of two changes no other bit.
 _C0, _C1, _C2, _C3, _C4 = (coefficient * FIRST_WEIGHT for coefficient in EXP2_POLYNOMIAL)
@@ -118,7 +125,7 @@ def holds_bytes(typing_context, array):
 
 @njit(**HELPER)
 def relative_weight(exponent, first):
-    """Return ``FIRST_WEIGHT * 2**(first - exponent)``; see `reference.exp2_steps`."""
+    """Return ``FIRST_WEIGHT * 2**(first - exponent)`` of exponents in steps of 2**-23."""
     steps = np.int32(first - exponent)
     m = bits_float(np.int32((steps & _BELOW) | _ONE_BITS))
     power = (((_C4 * m + _C3) * m + _C2) * m + _C1) * m + _C0
@@ -127,13 +134,13 @@ def relative_weight(exponent, first):
 
 @njit(**HELPER)
 def cross_term(rho, sigma_row, sigma_col):
-    """Return what a pixel gives to the mixed term of the Gaussian's exponent."""
+    """Return the parameters' factor of the mixed term of the Gaussian's exponent."""
     return (rho + rho - TOP) * (sigma_row * sigma_col)
 
 
 @njit(**HELPER)
 def cross_offset(dy, dx):
-    """Return what the offsets give to the mixed term of the Gaussian's exponent."""
+    """Return the offset's factor of the mixed term of the Gaussian's exponent."""
     return (CROSS_STEPS * dx) * dy
 
 
@@ -156,7 +163,7 @@ def exponent(row, row_term, cross, both, col):
 
 @njit(**HELPER)
 def gaussian_exponent(rho, sigma_row, sigma_col, dy, dx):
-    """See `reference.tap_exponents`."""
+    """Return the exponent of a Gaussian at an offset, of parameters in 0..255."""
     cross = cross_term(rho, sigma_row, sigma_col)
     col = (sigma_col * sigma_col) * square_term(dx)
     return exponent(sigma_row * sigma_row, square_term(dy), cross, cross_offset(dy, dx), col)
@@ -165,60 +172,75 @@ def gaussian_exponent(rho, sigma_row, sigma_col, dy, dx):
 @njit(**HELPER)
 def tent_slope(alpha):
     """Return the slope of the tent, -1..1, of a parameter in 0..255."""
-    return (alpha + alpha - TOP) * _INVERSE_TOP
+    return (alpha + alpha - TOP) * GREY_UNIT
 
 
 @njit(**HELPER)
-def tent(slope, distance):
-    """See `reference.tap_weights`."""
+def _tent(slope, distance):
+    """Return ``max(0, 1 - slope * distance)`` along an axis; 0 beyond a distance of 1."""
     size = abs(distance)
     weight = ONE - slope * size
     return weight if weight > ZERO and size <= ONE else ZERO
+
+
+@njit(**HELPER)
+def tent_weight(slope, dy, dx):
+    """Return the weight of a tent at an offset."""
+    return _tent(slope, dy) * _tent(slope, dx)
 
 
 # -- levels -------------------------------------------------------------------------
 
 
 @njit(**HELPER)
-def plane_level(feature, residual):
+def local_plane_level(feature, residual):
     """Return the level of a local plane at its own pixel."""
-    return feature + (residual - _PLANE_BIAS) * _RESIDUAL_UNIT
+    return feature + (residual - _BIAS) * _RESIDUAL_UNIT
 
 
 @njit(**HELPER)
-def plane_slope(parameter):
-    """Return the slope, in levels a pixel, of a parameter in 1..255."""
-    return (parameter - _PLANE_BIAS) * _SLOPE_UNIT
-
-
-# -- records ------------------------------------------------------------------------
+def local_plane_slope(parameter):
+    """Return the slope, in levels per pixel, of a parameter in 1..255."""
+    return (parameter - _BIAS) * _SLOPE_UNIT
 
 
 @njit(**HELPER)
-def record_value(records, row, col, dy, dx):
-    """See `reference.plane_value`."""
-    level = np.float32(records[row, col, FEATURE])
-    if records.shape[2] >= PLANE_SLOTS:
-        level = plane_level(level, np.float32(records[row, col, RESIDUAL]))
-        level += plane_slope(np.float32(records[row, col, SLOPE_COL])) * dx
-        level += plane_slope(np.float32(records[row, col, SLOPE_ROW])) * dy
+def local_plane_value(level, slope_row, slope_col, dy, dx):
+    """Return the level that a local plane predicts at an offset."""
+    return (level + slope_col * dx) + slope_row * dy
+
+
+# -- packed parameters --------------------------------------------------------------
+
+
+@njit(**HELPER)
+def packed_value(packed, row, col, dy, dx):
+    """Return the level that a pixel, or its local plane, predicts at an offset."""
+    level = np.float32(packed[row, col, FEATURE])
+    if packed.shape[2] >= LOCAL_PLANE_SLOTS:
+        level = local_plane_value(
+            local_plane_level(level, np.float32(packed[row, col, RESIDUAL])),
+            local_plane_slope(np.float32(packed[row, col, SLOPE_ROW])),
+            local_plane_slope(np.float32(packed[row, col, SLOPE_COL])),
+            dy,
+            dx,
+        )
     return level
 
 
 @njit(**HELPER)
-def record_exponent(records, row, col, dy, dx):
-    """Return the exponent of a pixel's Gaussian; see `reference.tap_exponents`."""
-    rho = np.float32(records[row, col, RHO])
-    sigma_row = np.float32(records[row, col, SIGMA_ROW])
-    sigma_col = np.float32(records[row, col, SIGMA_COL])
+def packed_exponent(packed, row, col, dy, dx):
+    """Return the exponent of a pixel's Gaussian at an offset."""
+    rho = np.float32(packed[row, col, RHO])
+    sigma_row = np.float32(packed[row, col, SIGMA_ROW])
+    sigma_col = np.float32(packed[row, col, SIGMA_COL])
     return gaussian_exponent(rho, sigma_row, sigma_col, dy, dx)
 
 
 @njit(**HELPER)
-def record_tent(records, row, col, dy, dx):
-    """Return the weight of a pixel's tent; see `reference.tap_weights`."""
-    slope = tent_slope(np.float32(records[row, col, 1]))
-    return tent(slope, dy) * tent(slope, dx)
+def packed_tent(packed, row, col, dy, dx):
+    """Return the weight of a pixel's tent at an offset."""
+    return tent_weight(tent_slope(np.float32(packed[row, col, ALPHA])), dy, dx)
 
 
 # -- means --------------------------------------------------------------------------
@@ -226,45 +248,72 @@ def record_tent(records, row, col, dy, dx):
 
 @njit(**HELPER)
 def mean_of_four(w00, w01, w10, w11, v00, v01, v10, v11):
-    """Weighted mean of four neighbours; w00 of a Gaussian is `FIRST_WEIGHT`."""
+    """Return the mean of four neighbours' values v with weights w."""
     total = ((w00 + w01) + w10) + w11
     change = (w01 * (v01 - v00) + w10 * (v10 - v00)) + w11 * (v11 - v00)
     return v00 + change / total
 
 
 @njit(**HELPER)
-def trusted_mean_of_four(w00, w01, w10, w11, v00, v01, v10, v11, t00, t01, t10, t11):
-    """Return mean and trust of four neighbours with confidences t; see `reference._Mean`."""
+def gaussian_mean_of_four(e00, e01, e10, e11, v00, v01, v10, v11):
+    """Return the mean of four neighbours' values v with exponents e."""
+    w01, w10, w11 = relative_weight(e01, e00), relative_weight(e10, e00), relative_weight(e11, e00)
+    return mean_of_four(FIRST_WEIGHT, w01, w10, w11, v00, v01, v10, v11)
+
+
+@njit(**HELPER)
+def valid_mean_of_four(w00, w01, w10, w11, v00, v01, v10, v11, t00, t01, t10, t11):
+    """Return mean and valid share of four neighbours with validities t."""
     d01, d10, d11 = v01 - v00, v10 - v00, v11 - v00
     k01, k10, k11 = w01 * t01, w10 * t10, w11 * t11
-    plain_sum = ((w00 + w01) + w10) + w11
-    trusted_sum = ((w00 * t00 + k01) + k10) + k11
-    plain = (w01 * d01 + w10 * d10) + w11 * d11
-    trusted = (k01 * d01 + k10 * d10) + k11 * d11
-    known = trusted_sum > ZERO
-    change = (trusted if known else plain) / (trusted_sum if known else plain_sum)
-    return v00 + change, trusted_sum / plain_sum
+    weight = ((w00 + w01) + w10) + w11
+    valid_weight = ((w00 * t00 + k01) + k10) + k11
+    total = (w01 * d01 + w10 * d10) + w11 * d11
+    valid_total = (k01 * d01 + k10 * d10) + k11 * d11
+    is_valid = valid_weight > ZERO
+    change = (valid_total if is_valid else total) / (valid_weight if is_valid else weight)
+    return v00 + change, valid_weight / weight
 
 
 @njit(**HELPER)
-def mean_of_sums(base, trusted, trusted_sum, plain, plain_sum):
-    """Return the mean of sums over any number of neighbours; see `reference._Mean`."""
-    if trusted_sum > ZERO:
-        return base + trusted / trusted_sum
-    return base + plain / plain_sum
+def mean_of_sums(base, valid_total, valid_weight, total, weight):
+    """Return the mean of any number of neighbours, of sums of differences to the level `base`."""
+    if valid_weight > ZERO:
+        return base + valid_total / valid_weight
+    return base + total / weight
+
+
+# -- results ------------------------------------------------------------------------
 
 
 @njit(**HELPER)
-def within(value, low, high):
-    """Clip a float32 to limits of any dtype."""
-    low, high = np.float32(low), np.float32(high)
+def smaller(a, b):
+    """Return the smaller of two numbers of one type."""
+    return a if a < b else b
+
+
+@njit(**HELPER)
+def larger(a, b):
+    """Return the larger of two numbers of one type."""
+    return a if a > b else b
+
+
+@njit(**HELPER)
+def clip(value, low, high):
+    """Return a number clipped to bounds of its own type."""
     value = low if value < low else value
     return high if value > high else value
 
 
 @njit(**HELPER)
+def within(value, low, high):
+    """Return a float32 clipped to bounds of any dtype."""
+    return clip(value, np.float32(low), np.float32(high))
+
+
+@njit(**HELPER)
 def put(out, x, value):
-    """Store a level, within limits already: rounded half to even into bytes, or as it is."""
+    """Store a level, within bounds already: rounded half to even into bytes, or as it is."""
     if holds_bytes(out):
         # The low byte of the mantissa is the rounded level.
         out[x] = np.uint8(float_bits(value + ROUND_F32))

@@ -1,4 +1,4 @@
-"""How far results may overshoot, in numba: bit-equal to `reference.limits`.
+"""How far results may overshoot, in numba: bit-equal to `reference.overshoot_bounds`.
 
 The window of a cell is reduced along the columns first, so that cells side by side share
 the work; every loop runs along a row and vectorises.
@@ -9,17 +9,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from lerf_core.backends.numba.compiling import HELPER, KERNEL
-from lerf_core.backends.numba.reads import larger, smaller
-from lerf_core.constants import LEVELS, OVERSHOOT_RANGE, ROUND_F32
+from lerf_core.backends.numba.kernels.arithmetic import TOP, ZERO, larger, smaller
+from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL
+from lerf_core.constants import OVERSHOOT_RANGE, ROUND_F32
 
-__all__ = ["limit_rows"]
-
-_ZERO, _TOP = np.float32(0), np.float32(LEVELS)
+__all__ = ["overshoot_rows"]
 
 
 @njit(**HELPER)
 def _load(plane, row, target):
+    """Copy a row as float32."""
     source = plane[row]
     for x in range(source.size):
         target[x] = source[x]
@@ -27,7 +26,7 @@ def _load(plane, row, target):
 
 @njit(**HELPER)
 def _columns(lines, bottom, top, low_pair, high_pair):
-    """Least and largest of each column of four pixels, and of its pairs with any neighbour.
+    """Find the least and the largest of each column of four pixels, and of its pairs.
 
     ``bottom[1]`` and ``top[1]`` are those of the two pixels in the middle. The pairs of
     column x are those with column x + 1, first, and those within it.
@@ -61,7 +60,7 @@ def _columns(lines, bottom, top, low_pair, high_pair):
 
 @njit(**HELPER)
 def _cells(bottom, top, low_pair, high_pair, low, high):
-    """Limits of a row of cells from four columns each."""
+    """Write the bounds of a row of cells, from four columns of pixels each."""
     beside_low, within_low = low_pair[0], low_pair[1]
     beside_high, within_high = high_pair[0], high_pair[1]
     bottom_all, bottom_two, top_all, top_two = bottom[0], bottom[1], top[0], top[1]
@@ -86,20 +85,20 @@ def _cells(bottom, top, low_pair, high_pair, low, high):
         margin = OVERSHOOT_RANGE * (most - least)
         pit = low_two - smaller(bottom_two[x + 1], bottom_two[x + 2])
         peak = larger(top_two[x + 1], top_two[x + 2]) - high_two
-        below = least - (margin + larger(pit, _ZERO))
-        above = most + (margin + larger(peak, _ZERO))
+        below = least - (margin + larger(pit, ZERO))
+        above = most + (margin + larger(peak, ZERO))
         if low.itemsize == 1:
             below = (below + ROUND_F32) - ROUND_F32
             above = (above + ROUND_F32) - ROUND_F32
-            below = _ZERO if below < _ZERO else below
-            above = _TOP if above > _TOP else above
+            below = ZERO if below < ZERO else below
+            above = TOP if above > TOP else above
         low[x] = below
         high[x] = above
 
 
 @njit(**KERNEL)
-def limit_rows(padded, first, last, out):
-    """Limits of the cell rows first..last-1.
+def overshoot_rows(padded, first, last, out):
+    """Bound the results of cell rows first..last-1.
 
     Parameters
     ----------

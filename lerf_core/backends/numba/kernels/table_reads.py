@@ -1,7 +1,7 @@
 """Table reads in numba: a stage over a band of rows, by dot products.
 
-Bit-equal to `reference.stage`. Sets of four pixels are taken row by row: the weights of the
-corners of their cells (`vectors.corner_weights`), the places of the cells' rows in the table
+Bit-equal to `reference.read_stage`. Sets of four pixels are taken row by row: the weights of the
+corners of their cells (`vectors.corner_weights`), where the cells' rows begin in the table
 (`vectors.cell_rows`), and the products of both, added to the sums of the pixels that read the
 set (`vectors.add_sets`). These lie in the row of the set's first pixel and a few rows around:
 a ring of rows of sums is enough, and a row of pixels is finished when no set can add to it
@@ -14,9 +14,9 @@ import numpy as np
 from numba import njit
 from numba.extending import overload
 
-from lerf_core.backends.numba.arithmetic import holds_bytes
-from lerf_core.backends.numba.compiling import HELPER, KERNEL
-from lerf_core.backends.numba.vectors import (
+from lerf_core.backends.numba.kernels.arithmetic import holds_bytes
+from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL
+from lerf_core.backends.numba.kernels.vectors import (
     BLOCK,
     CORNERS,
     add_sets,
@@ -26,7 +26,7 @@ from lerf_core.backends.numba.vectors import (
     finish_values,
 )
 
-__all__ = ["WIDTH", "cell_stage_rows", "pad_bytes", "pad_units"]
+__all__ = ["WIDTH", "pad_bytes", "pad_units", "stage_rows"]
 
 #: Columns of sets that are handled at once: a multiple of `BLOCK`.
 WIDTH = 256
@@ -42,7 +42,7 @@ def _edges(row, pad, cols):
 
 @njit(**KERNEL)
 def pad_bytes(plane, first, row_pad, col_pad, padded):
-    """Copy rows from first - row_pad on, edges repeated, as `cell_stage_rows` takes them."""
+    """Copy rows from first - row_pad on, edges repeated, as `stage_rows` takes them."""
     height, width = plane.shape
     for y in range(padded.shape[0]):
         source = plane[min(max(first - row_pad + y, 0), height - 1)]
@@ -75,15 +75,15 @@ def _write(sums, numbers, lanes, features, remainder, y, start, n, out):
 def _compile_write(sums, numbers, lanes, features, remainder, y, start, n, out):
     if out.ndim == 2:
 
-        def plane(sums, numbers, lanes, features, remainder, y, start, n, out):
+        def write_plane(sums, numbers, lanes, features, remainder, y, start, n, out):
             target = out[y, start : start + n]
             finish_values(sums.ctypes.data, *numbers, target.ctypes.data, n, lanes, out)
 
-        return plane
+        return write_plane
 
     deep = out.dtype.name == "float32"
 
-    def records(sums, numbers, lanes, features, remainder, y, start, n, out):
+    def write_packed(sums, numbers, lanes, features, remainder, y, start, n, out):
         row, source = out[y, start : start + n], features[y, start : start + n]
         if len(lanes) == 1:
             values = np.empty(n, out.dtype)
@@ -104,18 +104,18 @@ def _compile_write(sums, numbers, lanes, features, remainder, y, start, n, out):
             for x in range(n):
                 row[x, 0] = source[x]
 
-    return records
+    return write_packed
 
 
 @njit(**HELPER)
 def _find_pixels(start, stride, size, pixels, at):
-    """Find the addresses of a set's pixels of `size` bytes, given that of its first one."""
+    """Write the addresses of a set's four pixels, of `size` bytes, given that of the first."""
     for k in range(4):
         at[k] = start + pixels[k, 0] * stride + pixels[k, 1] * size
 
 
 @njit(**KERNEL)
-def cell_stage_rows(
+def stage_rows(
     plane, cells, row_pad, col_pad, bits, cell_bits, table, pixels, reads, targets, rows, lanes,
     deep, numbers, features, remainder, top, bottom, out,
 ):  # fmt: skip
@@ -133,17 +133,17 @@ def cell_stage_rows(
         Bits of the fraction in `cells` (0 for deep coordinates), and of a cell's number along
         an axis.
     table, pixels, reads, targets, rows, lanes
-        See `cells.CellStage`.
+        See `cell_tables.CellTables`.
     deep : tuple
         Of length 1 for deep coordinates, else 0.
     numbers : (offset, divisor, lowest, limit, to_level)
         See `vectors.finish_values`; in float32 for bytes, else in float64.
     features : ndarray of uint8 or int32, (rows, cols)
-        Goes into the first slots of records, as the values do; not padded.
+        Goes into the first slots of packed parameters; not padded.
     remainder : ndarray of float32, (rows, cols or 0)
-        Is added to the feature in records of float32; no columns for none.
-    out : ndarray, (rows, cols) of uint8 or int32, or records of uint8, int32 or float32
-        Receives rows top..bottom-1.
+        Is added to the feature in packed parameters of float32; no columns for none.
+    out : ndarray, (rows, cols) of uint8 or int32, or (rows, cols, slots), also of float32
+        Receives rows top..bottom-1: features, or packed parameters.
     """
     first_row, last_row = targets[:, :, 0].min(), targets[:, :, 0].max()
     first_col, last_col = targets[:, :, 1].min(), targets[:, :, 1].max()
@@ -157,7 +157,7 @@ def cell_stage_rows(
     # Rows of the ring, and one for what belongs to no row here.
     sums = np.zeros((depth + 1, halves, sums_size), np.int32)
     weights = np.empty(WIDTH * CORNERS * plane.itemsize, np.uint8)
-    places = np.empty(WIDTH, np.uint32)
+    row_starts = np.empty(WIDTH, np.uint32)
     source, stride, size = plane.ctypes.data, plane.strides[0], np.int64(plane.itemsize)
     cell_source, cell_stride = cells.ctypes.data, cells.strides[0]
     to, at = np.empty(4, np.int64), np.empty(4, np.int64)
@@ -168,25 +168,25 @@ def cell_stage_rows(
         for y in range(top - last_row, bottom - first_row):
             for s in range(reads.size):
                 # Asked for here: an array that nothing refers to any more is freed.
-                w, r, t = weights.ctypes.data, places.ctypes.data, table.ctypes.data
-                wanted = False
+                w, r, t = weights.ctypes.data, row_starts.ctypes.data, table.ctypes.data
+                is_read = False
                 for k in range(reads[s]):
                     row = y + targets[s, k, 0]
                     inside = top <= row < bottom
-                    wanted |= inside
+                    is_read |= inside
                     line = sums[row % depth if inside else depth, k % halves]
                     to[k] = line.ctypes.data + (targets[s, k, 1] - first_col) * n_lanes * 4
-                if not wanted:
+                if not is_read:
                     continue
                 col = start - last_col + col_pad
-                here = source + (y + row_pad) * stride + col * size
-                _find_pixels(here, stride, size, pixels[s], at)
+                first_pixel = source + (y + row_pad) * stride + col * size
+                _find_pixels(first_pixel, stride, size, pixels[s], at)
                 if holds_bytes(plane):
                     corner_weights(at[0], at[1], at[2], at[3], (1 << bits) - 1, w, whole)
                 else:
                     deep_corner_weights(at[0], at[1], at[2], at[3], w, whole)
-                here = cell_source + (y + row_pad) * cell_stride + col
-                _find_pixels(here, cell_stride, np.int64(1), pixels[s], at)
+                first_cell = cell_source + (y + row_pad) * cell_stride + col
+                _find_pixels(first_cell, cell_stride, np.int64(1), pixels[s], at)
                 cell_rows(
                     at[0], at[1], at[2], at[3],
                     bits, cell_bits, rows[s, 1], rows[s, 0], r, whole,
@@ -200,11 +200,11 @@ def cell_stage_rows(
             if top <= done < bottom:
                 line = sums[done % depth]
                 first = span * n_lanes
-                found = line[0, first : first + n * n_lanes]
+                total = line[0, first : first + n * n_lanes]
                 if halves == 2:
-                    other = line[1, first : first + n * n_lanes]
-                    for x in range(found.size):
-                        found[x] += other[x]
-                _write(found, numbers, lanes, features, remainder, done, start, n, out)
+                    second = line[1, first : first + n * n_lanes]
+                    for x in range(total.size):
+                        total[x] += second[x]
+                _write(total, numbers, lanes, features, remainder, done, start, n, out)
                 for half in range(halves):
                     line[half, :] = 0

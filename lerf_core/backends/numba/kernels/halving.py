@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from lerf_core.backends.numba.compiling import KERNEL
+from lerf_core.backends.numba.kernels.compiling import KERNEL
 
 __all__ = ["halve_floats", "halve_integers", "halve_with_alpha"]
 

@@ -1,12 +1,13 @@
-"""The weighted mean at scattered positions in numba, bit-equal to `reference.resample_points`.
+"""The weighted mean at scattered positions in numba, bit-equal to `reference.mean_at_points`.
 
-`points2_rows` takes two neighbours an axis, `points_rows` footprints where the map shrinks.
+`points2_rows` takes two neighbours per axis, `points_rows` footprints where the map shrinks.
 Both take all channels of an image at once: indices and offsets are the same for all.
 
-Two neighbours an axis go by segments of a row, whose scratch stays in the first-level
-cache, in short loops that vectorise: indices and offsets; the four records of each pixel,
-copied side by side; the exponent and the value that each neighbour has for the pixel; the
-mean. A record of bytes is one word, and its bytes become floats without a conversion.
+Two neighbours per axis go by segments of a row, whose scratch stays in the first-level
+cache, in short loops that vectorise: indices and offsets; the packed parameters
+of each pixel's four neighbours, copied side by side; the exponent and the value that each neighbour
+has for the pixel; the mean. The slots of bytes are one word, whose bytes become floats without a
+conversion.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import numpy as np
 from numba import njit, types
 from numba.extending import overload
 
-from lerf_core.backends.numba.arithmetic import (
+from lerf_core.backends.numba.kernels.arithmetic import (
     FEATURE,
     FIRST_WEIGHT,
-    PLANE_SLOTS,
+    LOCAL_PLANE_SLOTS,
     RESIDUAL,
     RHO,
     SIGMA_COL,
@@ -28,26 +29,29 @@ from lerf_core.backends.numba.arithmetic import (
     TOP,
     ZERO,
     bits_float,
+    clip,
     cross_offset,
     exponent,
     gaussian_exponent,
+    gaussian_mean_of_four,
+    local_plane_level,
+    local_plane_slope,
+    local_plane_value,
     mean_of_four,
     mean_of_sums,
-    plane_level,
-    plane_slope,
+    packed_exponent,
+    packed_tent,
+    packed_value,
     put,
-    record_exponent,
-    record_tent,
-    record_value,
     relative_weight,
     square_term,
-    tent,
     tent_slope,
+    tent_weight,
     to_output,
-    trusted_mean_of_four,
+    valid_mean_of_four,
     within,
 )
-from lerf_core.backends.numba.compiling import HELPER, KERNEL
+from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL
 from lerf_core.constants import (
     LOCAL_PLANE_BIAS,
     MAX_POINT_TAPS,
@@ -61,7 +65,7 @@ __all__ = ["MOST_PIXELS", "points2_rows", "points_rows"]
 
 # Pixels handled at once: their scratch stays in the first-level cache.
 _S = 384
-#: Indices of pixels are 32 bits wide; larger planes go pixel by pixel.
+#: Indices of pixels are 32 bits wide; larger images go pixel by pixel.
 MOST_PIXELS = 2**31 - 2
 
 
@@ -85,9 +89,9 @@ _LOW_BYTE, _LOW_BYTE_TWICE = np.uint32(255), np.uint32(510)
 
 
 @njit(**HELPER)
-def _byte(word, place, bits, base):
-    """Return byte `place` of a word, in the units and less the offset of `_byte_reader`."""
-    low = (word >> np.uint32(8 * place)) & _LOW_BYTE
+def _byte(word, number, bits, base):
+    """Return byte `number` of a word, in the units and less the offset of `_byte_reader`."""
+    low = (word >> np.uint32(8 * number)) & _LOW_BYTE
     return bits_float(np.int32(low | bits)) - base
 
 
@@ -100,7 +104,7 @@ def _tilt(word):
 
 @njit(**HELPER)
 def _word_exponent(word, dy, dx):
-    """See `reference.tap_exponents`, for a record's first four bytes."""
+    """Return the exponent of a Gaussian at an offset, of a pixel's first four slots in a word."""
     sigma_row = _byte(word, SIGMA_ROW, _LEVEL_BITS, _LEVEL_BASE)
     sigma_col = np.float32(np.int32(word >> np.uint32(8 * SIGMA_COL)))
     cross = _tilt(word) * (sigma_row * sigma_col)
@@ -110,14 +114,15 @@ def _word_exponent(word, dy, dx):
 
 @njit(**HELPER)
 def _word_value(word, plane, dy, dx):
-    """See `reference.plane_value`, for a record's two words of four bytes."""
+    """Return the level that a local plane predicts, of a pixel's two words of four slots."""
     level = _byte(word, FEATURE, _LEVEL_BITS, _LEVEL_BASE)
     level += _byte(plane, RESIDUAL - 4, _RESIDUAL_BITS, _RESIDUAL_BASE)
-    level += _byte(plane, SLOPE_COL - 4, _SLOPE_BITS, _SLOPE_BASE) * dx
-    return level + _byte(plane, SLOPE_ROW - 4, _SLOPE_BITS, _SLOPE_BASE) * dy
+    slope_row = _byte(plane, SLOPE_ROW - 4, _SLOPE_BITS, _SLOPE_BASE)
+    slope_col = _byte(plane, SLOPE_COL - 4, _SLOPE_BITS, _SLOPE_BASE)
+    return local_plane_value(level, slope_row, slope_col, dy, dx)
 
 
-# -- where the neighbours are ---------------------------------------------------------
+# -- source pixels of the neighbours ---------------------------------------------------------
 
 
 @njit(**HELPER)
@@ -133,7 +138,7 @@ def _locate(rows, cols, height, width, index, cells, offsets):
         Receives flat indices: of the upper left neighbour, where all lie inside; else of
         all four, those outside moved to the border.
     cells : ndarray of uint32, (_S,)
-        Receives flat indices of the cells of `reference.limits`.
+        Receives flat indices of the cells of overshoot bounds.
     offsets : ndarray of float32, (4 * _S,)
         Receives the offsets along rows to the upper and the lower neighbours, then those
         along columns to the left and the right ones.
@@ -152,8 +157,8 @@ def _locate(rows, cols, height, width, index, cells, offsets):
         offsets[2 * _S + x] = col - first_col
         offsets[3 * _S + x] = col - (first_col + 1.0)
         # Farther away the neighbours are the same, and the integers are small.
-        r = np.int32(_between(first_row, -2.0, below))
-        c = np.int32(_between(first_col, -2.0, right))
+        r = np.int32(clip(first_row, -2.0, below))
+        c = np.int32(clip(first_col, -2.0, right))
         outside |= (r | c) | ((last_row - one - r) | (last_col - one - c))  # the sign tells
         index[x] = r
         index[_S + x] = c
@@ -165,34 +170,28 @@ def _locate(rows, cols, height, width, index, cells, offsets):
         return True
     for x in range(n):
         r, c = index[x], index[_S + x]
-        upper = np.int32(_between(r, np.int32(0), last_row) * stride)
-        lower = np.int32(_between(np.int32(r + one), np.int32(0), last_row) * stride)
-        left = _between(c, np.int32(0), last_col)
-        beside = _between(np.int32(c + one), np.int32(0), last_col)
+        upper = np.int32(clip(r, np.int32(0), last_row) * stride)
+        lower = np.int32(clip(np.int32(r + one), np.int32(0), last_row) * stride)
+        left = clip(c, np.int32(0), last_col)
+        beside = clip(np.int32(c + one), np.int32(0), last_col)
         index[x] = np.int32(upper + left)
         index[_S + x] = np.int32(upper + beside)
         index[2 * _S + x] = np.int32(lower + left)
         index[3 * _S + x] = np.int32(lower + beside)
-        r = _between(np.int32(r + one), np.int32(0), np.int32(height))
-        c = _between(np.int32(c + one), np.int32(0), np.int32(width))
+        r = clip(np.int32(r + one), np.int32(0), np.int32(height))
+        c = clip(np.int32(c + one), np.int32(0), np.int32(width))
         cells[x] = np.uint32(np.uint32(r) * pitch) + np.uint32(c)
     return False
 
 
 @njit(**HELPER)
-def _between(value, low, high):
-    value = low if value < low else value
-    return high if value > high else value
-
-
-@njit(**HELPER)
 def _copy_pairs(source, index, inside, width, n, target):
-    """Copy the four records of each pixel: the upper two side by side, then the lower two.
+    """Copy four neighbours of each pixel: the upper two side by side, then the lower two.
 
     Parameters
     ----------
     source : ndarray of unsigned integers, (pixels,)
-        A word a record.
+        A word per source pixel.
     target : ndarray of the same dtype, (4 * _S,)
     """
     if inside:
@@ -214,7 +213,7 @@ def _copy_pairs(source, index, inside, width, n, target):
 
 @njit(**HELPER)
 def _copy_floats(source, slots, index, inside, step, k, n, target):
-    """Copy the records of each pixel's neighbour k, a row of `target` for each slot.
+    """Copy neighbour k of each pixel, a row of `target` for each slot.
 
     Parameters
     ----------
@@ -223,12 +222,12 @@ def _copy_floats(source, slots, index, inside, step, k, n, target):
         From the upper left neighbour to this one, where all lie inside.
     target : ndarray of float32, (8 * _S,)
     """
-    place = index[:n] if inside else index[k * _S : k * _S + n]
+    pixel = index[:n] if inside else index[k * _S : k * _S + n]
     first = (step if inside else 0) * slots
     for slot in range(slots):
-        here, row = source[first + slot :], target[slot * _S :]
+        values, row = source[first + slot :], target[slot * _S :]
         for x in range(n):
-            row[x] = here[np.uint64(np.uint32(place[x])) * np.uint64(slots)]
+            row[x] = values[np.uint64(np.uint32(pixel[x])) * np.uint64(slots)]
 
 
 @njit(**HELPER)
@@ -243,70 +242,70 @@ def _pick(source, index, n, target):
 
 
 @njit(**HELPER)
-def _plane_words(words, offsets, n, taps):
+def _local_plane_words(words, offsets, n, taps):
     for k in range(2):
-        here = words[4 * _S * k :]
+        pair = words[4 * _S * k :]
         up, side = offsets[_S * k :], offsets[2 * _S :]
         out = taps[4 * _S * k :]
         for x in range(n):
             dy, left, right = up[x], side[x], side[_S + x]
-            one, plane = here[4 * x], here[4 * x + 1]
-            other, other_plane = here[4 * x + 2], here[4 * x + 3]
-            out[x] = _word_exponent(one, dy, left)
-            out[_S + x] = _word_value(one, plane, dy, left)
-            out[2 * _S + x] = _word_exponent(other, dy, right)
-            out[3 * _S + x] = _word_value(other, other_plane, dy, right)
+            word, plane = pair[4 * x], pair[4 * x + 1]
+            right_word, right_plane = pair[4 * x + 2], pair[4 * x + 3]
+            out[x] = _word_exponent(word, dy, left)
+            out[_S + x] = _word_value(word, plane, dy, left)
+            out[2 * _S + x] = _word_exponent(right_word, dy, right)
+            out[3 * _S + x] = _word_value(right_word, right_plane, dy, right)
 
 
 @njit(**HELPER)
 def _gaussian_words(words, offsets, n, taps):
     for k in range(2):
-        here = words[2 * _S * k :]
+        pair = words[2 * _S * k :]
         up, side = offsets[_S * k :], offsets[2 * _S :]
         out = taps[4 * _S * k :]
         for x in range(n):
             dy = up[x]
-            out[x] = _word_exponent(here[2 * x], dy, side[x])
-            out[_S + x] = _byte(here[2 * x], FEATURE, _LEVEL_BITS, _LEVEL_BASE)
-            out[2 * _S + x] = _word_exponent(here[2 * x + 1], dy, side[_S + x])
-            out[3 * _S + x] = _byte(here[2 * x + 1], FEATURE, _LEVEL_BITS, _LEVEL_BASE)
+            out[x] = _word_exponent(pair[2 * x], dy, side[x])
+            out[_S + x] = _byte(pair[2 * x], FEATURE, _LEVEL_BITS, _LEVEL_BASE)
+            out[2 * _S + x] = _word_exponent(pair[2 * x + 1], dy, side[_S + x])
+            out[3 * _S + x] = _byte(pair[2 * x + 1], FEATURE, _LEVEL_BITS, _LEVEL_BASE)
 
 
 @njit(**HELPER)
 def _tent_words(words, offsets, n, taps):
     for k in range(2):
-        here = words[_S * k :]  # a word holds the records of the left and the right neighbour
+        pair = words[_S * k :]  # a word holds both the left and the right neighbour
         up, side = offsets[_S * k :], offsets[2 * _S :]
         out = taps[4 * _S * k :]
         for x in range(n):
-            word, dy = here[x], up[x]
+            word, dy = pair[x], up[x]
             left = tent_slope(_byte(word, 1, _LEVEL_BITS, _LEVEL_BASE))
             right = tent_slope(_byte(word, 3, _LEVEL_BITS, _LEVEL_BASE))
-            out[x] = tent(left, dy) * tent(left, side[x])
+            out[x] = tent_weight(left, dy, side[x])
             out[_S + x] = _byte(word, 0, _LEVEL_BITS, _LEVEL_BASE)
-            out[2 * _S + x] = tent(right, dy) * tent(right, side[_S + x])
+            out[2 * _S + x] = tent_weight(right, dy, side[_S + x])
             out[3 * _S + x] = _byte(word, 2, _LEVEL_BITS, _LEVEL_BASE)
 
 
 @njit(**HELPER)
-def _float_taps(records, gaussian, leaning, up, side, n, out):
+def _float_taps(packed, gaussian, has_local_plane, up, side, n, out):
     """Fill one neighbour's two rows, of a row for each slot."""
     for x in range(n):
-        out[_S + x] = records[x]
-    if leaning:
+        out[_S + x] = packed[x]
+    if has_local_plane:
         for x in range(n):
-            level = plane_level(records[x], records[RESIDUAL * _S + x])
-            level += plane_slope(records[SLOPE_COL * _S + x]) * side[x]
-            out[_S + x] = level + plane_slope(records[SLOPE_ROW * _S + x]) * up[x]
+            level = local_plane_level(packed[x], packed[RESIDUAL * _S + x])
+            slope_row = local_plane_slope(packed[SLOPE_ROW * _S + x])
+            slope_col = local_plane_slope(packed[SLOPE_COL * _S + x])
+            out[_S + x] = local_plane_value(level, slope_row, slope_col, up[x], side[x])
     if gaussian:
         for x in range(n):
-            rho, sigma_row = records[RHO * _S + x], records[SIGMA_ROW * _S + x]
-            sigma_col = records[SIGMA_COL * _S + x]
+            rho, sigma_row = packed[RHO * _S + x], packed[SIGMA_ROW * _S + x]
+            sigma_col = packed[SIGMA_COL * _S + x]
             out[x] = gaussian_exponent(rho, sigma_row, sigma_col, up[x], side[x])
     else:
         for x in range(n):
-            slope = tent_slope(records[_S + x])
-            out[x] = tent(slope, up[x]) * tent(slope, side[x])
+            out[x] = tent_weight(tent_slope(packed[_S + x]), up[x], side[x])
 
 
 # -- the mean -------------------------------------------------------------------------
@@ -315,10 +314,8 @@ def _float_taps(records, gaussian, leaning, up, side, n, out):
 @njit(**HELPER)
 def _gaussian_mean(taps, bounds, n, out):
     for x in range(n):
-        first = taps[x]
-        mean = mean_of_four(
-            FIRST_WEIGHT, relative_weight(taps[2 * _S + x], first),
-            relative_weight(taps[4 * _S + x], first), relative_weight(taps[6 * _S + x], first),
+        mean = gaussian_mean_of_four(
+            taps[x], taps[2 * _S + x], taps[4 * _S + x], taps[6 * _S + x],
             taps[_S + x], taps[3 * _S + x], taps[5 * _S + x], taps[7 * _S + x],
         )  # fmt: skip
         put(out, x, within(mean, bounds[x], bounds[_S + x]))
@@ -346,10 +343,10 @@ def _weighted_mean(taps, bounds, n, out):
 
 
 @njit(**HELPER)
-def _trusted_mean(taps, factors, bounds, n, out, trust):
-    """As `_weighted_mean`, with confidences: two of the upper neighbours, two of the lower."""
+def _valid_mean(taps, factors, bounds, n, out, valid_share):
+    """As `_weighted_mean`, with validity: two of the upper neighbours, two of the lower."""
     for x in range(n):
-        mean, trust[x] = trusted_mean_of_four(
+        mean, valid_share[x] = valid_mean_of_four(
             taps[x], taps[2 * _S + x], taps[4 * _S + x], taps[6 * _S + x],
             taps[_S + x], taps[3 * _S + x], taps[5 * _S + x], taps[7 * _S + x],
             bits_float(np.int32(factors[2 * x])), bits_float(np.int32(factors[2 * x + 1])),
@@ -362,24 +359,24 @@ def _trusted_mean(taps, factors, bounds, n, out, trust):
 # -- segments -------------------------------------------------------------------------
 
 
-def _as_bits(confidence):
-    """Return confidences, flat, as words; None stays None."""
+def _as_bits(validity):
+    """Return validity, flat, as words; None stays None."""
 
 
 @overload(_as_bits)
-def _compile_as_bits(confidence):
-    if isinstance(confidence, types.NoneType):
-        return lambda confidence: None
-    return lambda confidence: confidence.reshape(-1).view(np.uint32)
+def _compile_as_bits(validity):
+    if isinstance(validity, types.NoneType):
+        return lambda validity: None
+    return lambda validity: validity.reshape(-1).view(np.uint32)
 
 
 def _segment_taps(words, gaussian, width, index, inside, offsets, n, copies, taps):
-    """Fill `taps` for a segment of a channel.
+    """Fill `taps`, two rows for each neighbour, for a segment of a channel.
 
     Parameters
     ----------
     words : ndarray, (pixels,) or (pixels, slots)
-        Of the channel; see `grid.as_words`.
+        Packed parameters of the channel's pixels.
     copies : ndarray of uint64, (4 * _S,)
         Scratch.
     """
@@ -387,9 +384,9 @@ def _segment_taps(words, gaussian, width, index, inside, offsets, n, copies, tap
 
 @overload(_segment_taps)
 def _compile_segment_taps(words, gaussian, width, index, inside, offsets, n, copies, taps):
-    def planes(words, gaussian, width, index, inside, offsets, n, copies, taps):
+    def local_planes(words, gaussian, width, index, inside, offsets, n, copies, taps):
         _copy_pairs(words, index, inside, width, n, copies)
-        _plane_words(copies.view(np.uint32), offsets, n, taps)
+        _local_plane_words(copies.view(np.uint32), offsets, n, taps)
 
     def levels(words, gaussian, width, index, inside, offsets, n, copies, taps):
         _copy_pairs(words, index, inside, width, n, copies.view(np.uint32))
@@ -401,14 +398,16 @@ def _compile_segment_taps(words, gaussian, width, index, inside, offsets, n, cop
 
     def floats(words, gaussian, width, index, inside, offsets, n, copies, taps):
         slots = words.shape[1]
-        records, flat = copies.view(np.float32), words.reshape(-1)
+        packed, flat = copies.view(np.float32), words.reshape(-1)
         for k in range(4):
             up, side = offsets[_S * (k >> 1) :], offsets[_S * (2 + (k & 1)) :]
             step = (k >> 1) * width + (k & 1)
-            _copy_floats(flat, slots, index, inside, step, k, n, records)
-            _float_taps(records, gaussian, slots >= PLANE_SLOTS, up, side, n, taps[2 * _S * k :])
+            _copy_floats(flat, slots, index, inside, step, k, n, packed)
+            _float_taps(
+                packed, gaussian, slots >= LOCAL_PLANE_SLOTS, up, side, n, taps[2 * _S * k :]
+            )
 
-    return {types.uint16: tents, types.uint32: levels, types.uint64: planes}.get(
+    return {types.uint16: tents, types.uint32: levels, types.uint64: local_planes}.get(
         words.dtype, floats
     )
 
@@ -426,16 +425,16 @@ def _compile_pixels_of(words):
 
 @njit(**HELPER)
 def _segment_rows(
-    words, limits, bits, gaussian, shape, row, col, work, bounds, out, trust, y, start
+    words, cell_bounds, bits, gaussian, shape, row, col, work, bounds, out, valid_share, y, start
 ):
-    """Compute a segment of output row y of all channels by two neighbours an axis.
+    """Compute a segment of output row y of all channels by two neighbours per axis.
 
     Parameters
     ----------
     words : ndarray
         See `_pixels_of`.
-    limits : ndarray
-        Flat.
+    cell_bounds : ndarray
+        Overshoot bounds of all channels, flat.
     bits : ndarray of uint32 or None
         See `_as_bits`.
     shape : (int, int)
@@ -454,14 +453,16 @@ def _segment_rows(
         _copy_pairs(bits, index, inside, width, n, factors)
     for channel in range(out.shape[0]):
         _segment_taps(words[channel], gaussian, width, index, inside, offsets, n, copies, taps)
-        if limits.size > 0:
-            _pick(limits[2 * channel * cell_count :], cells, n, bounds)
-            _pick(limits[(2 * channel + 1) * cell_count :], cells, n, bounds[_S:])
+        if cell_bounds.size > 0:
+            _pick(cell_bounds[2 * channel * cell_count :], cells, n, bounds)
+            _pick(cell_bounds[(2 * channel + 1) * cell_count :], cells, n, bounds[_S:])
         target = out[channel, y, start : start + n]
         if bits is not None:
             if gaussian:
                 _weigh(taps, n)
-            _trusted_mean(taps, factors, bounds, n, target, trust[channel, y, start : start + n])
+            _valid_mean(
+                taps, factors, bounds, n, target, valid_share[channel, y, start : start + n]
+            )
         elif gaussian:
             _gaussian_mean(taps, bounds, n, target)
         else:
@@ -482,97 +483,100 @@ def _scratch():
 
 
 @njit(**HELPER)
-def _no_bounds(limits):
+def _no_bounds(cell_bounds):
     """Return a segment's bounds, such that they hold nothing back."""
-    bounds = np.empty(2 * _S, limits.dtype)
-    bounds[:_S] = ZERO if limits.itemsize == 1 else -np.inf
-    bounds[_S:] = TOP if limits.itemsize == 1 else np.inf
+    bounds = np.empty(2 * _S, cell_bounds.dtype)
+    bounds[:_S] = ZERO if cell_bounds.itemsize == 1 else -np.inf
+    bounds[_S:] = TOP if cell_bounds.itemsize == 1 else np.inf
     return bounds
 
 
 @njit(**KERNEL)
-def points2_rows(words, gaussian, rows, cols, confidence, limits, out, trust, shown=None):
-    """Resample at scattered positions by two neighbours an axis.
+def points2_rows(
+    words, gaussian, rows, cols, validity, cell_bounds, out, valid_share, visible_columns=None
+):
+    """Resample at scattered positions by two neighbours per axis.
 
     Parameters
     ----------
     words : ndarray of uint16, uint32 or uint64, (channels, rows, cols), or float32
-        Features and parameters, C-contiguous; see `grid.as_words`. At most `MOST_PIXELS` a
-        channel. Neighbours beyond the border are the nearest pixel's.
+        Packed parameters, C-contiguous; of bytes all slots of a pixel are one word, its lowest
+        byte slot 0. At most `MOST_PIXELS` pixels per channel. Neighbours beyond the border are
+        the nearest pixel's.
     gaussian : bool
         The weighting: Gaussian or tent.
     rows, cols : ndarray of float64, (output rows, output cols)
         Finite source positions.
-    confidence : ndarray of float32, (rows, cols), or None
+    validity : ndarray of float32, (rows, cols), or None
         Of all channels, C-contiguous.
-    limits : ndarray of uint8 or float32, (channels, 2, rows + 1, cols + 1)
-        See `reference.limits`; C-contiguous; empty for none. Of the dtype of `out`.
+    cell_bounds : ndarray of uint8 or float32, (channels, 2, rows + 1, cols + 1)
+        Overshoot bounds, C-contiguous; empty for none. Of the dtype of `out`.
     out : ndarray of uint8 or float32, (channels, output rows, output cols)
         Receives the mean, rounded for bytes.
-    trust : ndarray of float32, as `out`, or None
-        With confidences, receives the trusted share of the weights.
-    shown : ndarray of int64, (output rows, 2), optional
+    valid_share : ndarray of float32, as `out`, or None
+        With validity, receives the valid share of the weights.
+    visible_columns : ndarray of int64, (output rows, 2), optional
         First and one past the last column of each row that are wanted; the others become 0.
     """
-    work, bounds = _scratch(), _no_bounds(limits)
+    work, bounds = _scratch(), _no_bounds(cell_bounds)
     shape, pixels = words.shape[1:3], _pixels_of(words)
-    flat, bits = limits.reshape(-1), _as_bits(confidence)
+    flat, bits = cell_bounds.reshape(-1), _as_bits(validity)
     for y in range(out.shape[1]):
-        first, last = _wanted(shown, y, out, trust)
+        first, last = _wanted(visible_columns, y, out, valid_share)
         for start in range(first, last, _S):
             stop = min(start + _S, last)
             _segment_rows(
                 pixels, flat, bits, gaussian, shape, rows[y, start:stop], cols[y, start:stop],
-                work, bounds, out, trust, y, start,
+                work, bounds, out, valid_share, y, start,
             )  # fmt: skip
 
 
 @njit(**KERNEL)
 def points_rows(
-    records, words, gaussian, rows, cols, row_stretch, col_stretch,
-    confidence, limits, out, trust, shown=None,
+    packed, words, gaussian, rows, cols, row_scale, col_scale,
+    validity, cell_bounds, out, valid_share, visible_columns=None,
 ):  # fmt: skip
     """Resample at scattered positions, over footprints where the map shrinks.
 
-    As `points2_rows`, of planes of any size, with
+    As `points2_rows`, of images of any size, with
 
-    records : ndarray of uint8 or float32, (channels, rows, cols, slots)
-        What `words` are seen from.
-    row_stretch, col_stretch : ndarray of float64, (output rows, output cols)
+    packed : ndarray of uint8 or float32, (channels, rows, cols, slots)
+        The packed parameters that `words` are a view of.
+    row_scale, col_scale : ndarray of float64, (output rows, output cols)
         At least 1.
     """
-    work, bounds = _scratch(), _no_bounds(limits)
+    work, bounds = _scratch(), _no_bounds(cell_bounds)
     shape, pixels = words.shape[1:3], _pixels_of(words)
-    flat, bits = limits.reshape(-1), _as_bits(confidence)
+    flat, bits = cell_bounds.reshape(-1), _as_bits(validity)
     large = shape[0] * shape[1] > MOST_PIXELS
     for y in range(out.shape[1]):
-        first, last = _wanted(shown, y, out, trust)
+        first, last = _wanted(visible_columns, y, out, valid_share)
         for start in range(first, last, _S):
             stop = min(start + _S, last)
-            stretch_r, stretch_c = row_stretch[y, start:stop], col_stretch[y, start:stop]
-            if large or stretch_r.max() > 1.0 or stretch_c.max() > 1.0:
+            scale_r, scale_c = row_scale[y, start:stop], col_scale[y, start:stop]
+            if large or scale_r.max() > 1.0 or scale_c.max() > 1.0:
                 _footprints(
-                    records, gaussian, rows, cols, stretch_r, stretch_c,
-                    confidence, limits, y, start, out, trust,
+                    packed, gaussian, rows, cols, scale_r, scale_c,
+                    validity, cell_bounds, y, start, out, valid_share,
                 )  # fmt: skip
             else:
                 _segment_rows(
                     pixels, flat, bits, gaussian, shape, rows[y, start:stop], cols[y, start:stop],
-                    work, bounds, out, trust, y, start,
+                    work, bounds, out, valid_share, y, start,
                 )  # fmt: skip
 
 
 @njit(**HELPER)
-def _wanted(shown, y, out, trust):
+def _wanted(visible_columns, y, out, valid_share):
     """Return the columns to compute in a row, and clear the others."""
-    if shown is None:
+    if visible_columns is None:
         return 0, out.shape[2]
-    first, last = shown[y, 0], shown[y, 1]
+    first, last = visible_columns[y, 0], visible_columns[y, 1]
     out[:, y, :first] = 0
     out[:, y, last:] = 0
-    if trust is not None:
-        trust[:, y, :first] = 0
-        trust[:, y, last:] = 0
+    if valid_share is not None:
+        valid_share[:, y, :first] = 0
+        valid_share[:, y, last:] = 0
     return first, last
 
 
@@ -581,91 +585,91 @@ def _wanted(shown, y, out, trust):
 
 @njit(**HELPER)
 def _footprints(
-    records,
+    packed,
     gaussian,
     rows,
     cols,
-    row_stretch,
-    col_stretch,
-    confidence,
-    limits,
+    row_scale,
+    col_scale,
+    validity,
+    cell_bounds,
     y,
     start,
     out,
-    trust,
+    valid_share,
 ):
     """Compute a segment of output row y of all channels, pixel by pixel."""
-    height, width = records.shape[1:3]
-    for i in range(row_stretch.size):
+    height, width = packed.shape[1:3]
+    for i in range(row_scale.size):
         x = start + i
         row, col = rows[y, x], cols[y, x]
-        axis_r, axis_c = _axis(row, row_stretch[i]), _axis(col, col_stretch[i])
-        for channel in range(records.shape[0]):
-            mean, share = _footprint(
-                records[channel], gaussian, row, col, axis_r, axis_c, confidence
-            )
-            if limits.size > 0 and axis_r[1] == 2 and axis_c[1] == 2:
+        axis_r, axis_c = _axis(row, row_scale[i]), _axis(col, col_scale[i])
+        for channel in range(packed.shape[0]):
+            mean, share = _footprint(packed[channel], gaussian, row, col, axis_r, axis_c, validity)
+            if cell_bounds.size > 0 and axis_r[1] == 2 and axis_c[1] == 2:
                 r, c = _cell(axis_r[0], height), _cell(axis_c[0], width)
-                mean = within(mean, limits[channel, 0, r, c], limits[channel, 1, r, c])
+                mean = within(mean, cell_bounds[channel, 0, r, c], cell_bounds[channel, 1, r, c])
             put(out[channel, y], x, to_output(mean, out))
-            if confidence is not None:
-                trust[channel, y, x] = share
+            if validity is not None:
+                valid_share[channel, y, x] = share
 
 
 @njit(**HELPER)
-def _axis(position, stretch):
-    """First index, count, step and scale of the taps of an axis; see `taps.point_taps`."""
-    first = np.int64(np.ceil(position - stretch - POSITION_EPS))
+def _axis(position, filter_scale):
+    """First index, count, step and inverse filter scale of the taps along an axis."""
+    first = np.int64(np.ceil(position - filter_scale - POSITION_EPS))
     count = np.int64(2)
-    if stretch > 1.0:
-        count = np.int64(np.floor(2.0 * stretch + POSITION_EPS)) + 1
+    if filter_scale > 1.0:
+        count = np.int64(np.floor(2.0 * filter_scale + POSITION_EPS)) + 1
     step = (count + (MAX_POINT_TAPS - 1)) // MAX_POINT_TAPS
-    return first, (count + step - 1) // step, step, 1.0 / stretch
+    return first, (count + step - 1) // step, step, 1.0 / filter_scale
 
 
 @njit(**HELPER)
 def _cell(first, size):
-    """Row or column of the cell of `reference.limits` behind a first neighbour."""
+    """Row or column of the bounds' cell behind a first neighbour."""
     return min(max(first, -1), size - 1) + 1
 
 
 @njit(**HELPER)
-def _footprint(records, gaussian, row, col, axis_r, axis_c, confidence):
-    """Return mean and trust of a pixel of a channel."""
-    first_r, count_r, step_r, scale_r = axis_r
-    first_c, count_c, step_c, scale_c = axis_c
-    last_row, last_col = records.shape[0] - 1, records.shape[1] - 1
+def _footprint(packed, gaussian, row, col, axis_r, axis_c, validity):
+    """Return mean and valid share of an output pixel of a channel."""
+    first_r, count_r, step_r, inverse_r = axis_r
+    first_c, count_c, step_c, inverse_c = axis_c
+    last_row, last_col = packed.shape[0] - 1, packed.shape[1] - 1
     base = first = ZERO
-    plain = plain_sum = trusted = trusted_sum = ZERO
+    total = weight_sum = valid_total = valid_weight_sum = ZERO
     for ty in range(count_r):
         r = first_r + ty * step_r
         i = min(max(r, 0), last_row)
-        dy = np.float32((row - r) * scale_r)
+        dy = np.float32((row - r) * inverse_r)
         for tx in range(count_c):
             c = first_c + tx * step_c
             j = min(max(c, 0), last_col)
-            dx = np.float32((col - c) * scale_c)
-            value = record_value(records, i, j, dy, dx)
-            weight = _weight(records, gaussian, i, j, dy, dx, first, ty == 0 and tx == 0)
+            dx = np.float32((col - c) * inverse_c)
+            value = packed_value(packed, i, j, dy, dx)
+            weight = _weight(packed, gaussian, i, j, dy, dx, first, ty == 0 and tx == 0)
             if ty == 0 and tx == 0:
                 base = value
-                first = record_exponent(records, i, j, dy, dx) if gaussian else ZERO
+                first = packed_exponent(packed, i, j, dy, dx) if gaussian else ZERO
             if abs(dy) > REACH_LIMIT or abs(dx) > REACH_LIMIT:
                 weight = ZERO
-            kept = weight
-            if confidence is not None:
-                kept *= confidence[i, j]
-            plain_sum += weight
-            plain += weight * (value - base)
-            trusted_sum += kept
-            trusted += kept * (value - base)
-    return mean_of_sums(base, trusted, trusted_sum, plain, plain_sum), trusted_sum / plain_sum
+            valid_weight = weight
+            if validity is not None:
+                valid_weight *= validity[i, j]
+            weight_sum += weight
+            total += weight * (value - base)
+            valid_weight_sum += valid_weight
+            valid_total += valid_weight * (value - base)
+    mean = mean_of_sums(base, valid_total, valid_weight_sum, total, weight_sum)
+    return mean, valid_weight_sum / weight_sum
 
 
 @njit(**HELPER)
-def _weight(records, gaussian, row, col, dy, dx, first, is_first):
+def _weight(packed, gaussian, row, col, dy, dx, first, is_first):
+    """Return a pixel's weight at an offset; Gaussians relative to the exponent `first`."""
     if not gaussian:
-        return record_tent(records, row, col, dy, dx)
+        return packed_tent(packed, row, col, dy, dx)
     if is_first:
         return FIRST_WEIGHT
-    return relative_weight(record_exponent(records, row, col, dy, dx), first)
+    return relative_weight(packed_exponent(packed, row, col, dy, dx), first)

@@ -1,0 +1,334 @@
+"""Source coordinates of a band of output pixels in numba: `reference.source_coordinates`.
+
+Bit-equal to it: all arithmetic is float64 in the specification's order. Most pixels of most warps
+lie well inside the image and are spread by the map; for runs of such pixels neither footprints
+nor coverages are computed, because their outcome is sure.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from lerf_core.backends.numba.kernels.arithmetic import clip
+from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL
+from lerf_core.constants import FILTER_SCALE_TOLERANCE, LEAST_FOOTPRINT
+
+__all__ = ["coordinate_rows", "footprint_rows", "homography_rows"]
+
+# Pixels whose footprints are bounded at once, and pixels that are told inside or not at once.
+_SEGMENT, _RUN = 256, 64
+# Half the tolerance of footprints: the other half is for rounding.
+_SURE_FOOTPRINT = 1 + FILTER_SCALE_TOLERANCE / 2
+# Pixels this far inside the outline are covered wholly, if their footprint is no larger.
+_MARGIN = 1e-3
+_ROUNDING = 64 * float(np.finfo(np.float64).eps)
+
+
+@njit(**KERNEL)
+def homography_rows(
+    matrix, top, left, row, col, row_scale, col_scale, visible_columns, uncovered,
+    partially_covered, coverages, counts, height, width, clips, constant, wraps, row_start,
+    row_period, col_start, col_period, smooth,
+):  # fmt: skip
+    """Find the source coordinates of a homography; True where filter scales are not all 1.
+
+    Parameters
+    ----------
+    matrix : ndarray of float64, (3, 3)
+        From output (x, y, 1) to source (x, y, depth).
+    top, left : int
+        First output row and column.
+    row, col, row_scale, col_scale : ndarray of float64, (rows, cols)
+        Receive folded positions and filter scales; the latter are of use if the result is True.
+    visible_columns : ndarray of int64, (rows, 2)
+    uncovered, partially_covered, coverages : ndarray of int64, int64 and float64, (rows * cols,)
+        Receive what `SourceCoordinates` holds by these names.
+    counts : ndarray of int64, (2,)
+        Zeros. Receives how many pixels are uncovered, and how many covered in n_partial.
+    height, width : int
+        Of the source.
+    clips, constant, wraps : bool
+        What the border mode does: clip positions (edge, constant), cover pixels in n_partial
+        (constant), repeat the image unmirrored (wrap).
+    row_start, row_period, col_start, col_period : float, int
+        Where the mode's period begins, and its length; see `borders.fold_period`.
+    smooth : bool
+        Whether the support is stretched where the map shrinks.
+    """
+    rows, cols = row.shape
+    segments = (cols + _SEGMENT - 1) // _SEGMENT
+    is_plain = np.zeros((rows, segments), np.bool_)  # where filter scales are 1 and not written
+    any_scaled = False
+    for y in range(rows):
+        before = counts[0]
+        for start in range(0, cols, _SEGMENT):
+            stop = min(start + _SEGMENT, cols)
+            _positions(matrix, float(top + y), left + start, row[y, start:stop], col[y, start:stop])
+            ends = float(left + start), float(left + stop - 1)
+            is_sure = _spreads(matrix, float(top + y), *ends)
+            is_plain[y, start // _SEGMENT] = is_sure
+            for first in range(start, stop, _RUN):
+                last = min(first + _RUN, stop)
+                run_row, run_col = row[y, first:last], col[y, first:last]
+                if is_sure and _inside(run_row, run_col, height, width):
+                    continue
+                row_footprint, col_footprint = row_scale[y, first:last], col_scale[y, first:last]
+                if is_sure and constant and _apart(run_row, run_col, height, width):
+                    _uncover(run_row, run_col, height, width, y * cols + first, uncovered, counts)
+                    continue
+                _footprints(
+                    matrix, float(top + y), left + first, run_row, run_col,
+                    row_footprint, col_footprint,
+                )  # fmt: skip
+                any_scaled |= _coordinates(
+                    run_row, run_col, row_footprint, col_footprint, y * cols + first, uncovered,
+                    partially_covered, coverages, counts, height, width, clips, constant, wraps,
+                    row_start, row_period, col_start, col_period, smooth,
+                )  # fmt: skip
+        _find_visible(y, cols, before, uncovered, counts, visible_columns)
+    if any_scaled:
+        for y in range(rows):
+            for segment in range(segments):
+                if is_plain[y, segment]:
+                    row_scale[y, segment * _SEGMENT : (segment + 1) * _SEGMENT] = 1.0
+                    col_scale[y, segment * _SEGMENT : (segment + 1) * _SEGMENT] = 1.0
+    return any_scaled
+
+
+@njit(**KERNEL)
+def coordinate_rows(
+    row, col, row_scale, col_scale, visible_columns, uncovered, partially_covered, coverages,
+    counts, height, width, clips, constant, wraps, row_start, row_period, col_start, col_period,
+    smooth,
+):  # fmt: skip
+    """Find the source coordinates of any map; True where filter scales are not all 1.
+
+    Arguments as `homography_rows` has them, but for what positions and footprints are received
+    in: `row` and `col` hold positions, `row_scale` and `col_scale` footprints.
+    """
+    any_scaled = False
+    for y in range(row.shape[0]):
+        before = counts[0]
+        any_scaled |= _coordinates(
+            row[y], col[y], row_scale[y], col_scale[y], y * row.shape[1],
+            uncovered, partially_covered, coverages, counts, height, width, clips, constant, wraps,
+            row_start, row_period, col_start, col_period, smooth,
+        )  # fmt: skip
+        _find_visible(y, row.shape[1], before, uncovered, counts, visible_columns)
+    return any_scaled
+
+
+@njit(**HELPER)
+def _positions(matrix, y, first, row, col):
+    """Write the source positions of output pixels from `first` on; NaN beyond the horizon."""
+    m00, m01, m02 = matrix[0, 0], matrix[0, 1], matrix[0, 2]
+    m10, m11, m12 = matrix[1, 0], matrix[1, 1], matrix[1, 2]
+    m20, m21, m22 = matrix[2, 0], matrix[2, 1], matrix[2, 2]
+    row_y, col_y, depth_y = m11 * y, m01 * y, m21 * y
+    for i in range(row.size):
+        x = np.float64(np.int32(first + i))
+        depth = (m20 * x + depth_y) + m22
+        r = ((m10 * x + row_y) + m12) / depth
+        c = ((m00 * x + col_y) + m02) / depth
+        row[i] = r if depth > 0.0 else np.nan
+        col[i] = c if depth > 0.0 else np.nan
+
+
+@njit(**HELPER)
+def _footprints(matrix, y, first, row, col, row_footprint, col_footprint):
+    """Write the footprints of output pixels from `first` on; NaN beyond the horizon."""
+    m00, m01, m10, m11 = matrix[0, 0], matrix[0, 1], matrix[1, 0], matrix[1, 1]
+    m20, m21, m22 = matrix[2, 0], matrix[2, 1], matrix[2, 2]
+    depth_y = m21 * y
+    for i in range(row.size):
+        x = np.float64(np.int32(first + i))
+        depth = (m20 * x + depth_y) + m22
+        row_x, row_y = (m10 - row[i] * m20) / depth, (m11 - row[i] * m21) / depth
+        col_x, col_y = (m00 - col[i] * m20) / depth, (m01 - col[i] * m21) / depth
+        row_footprint[i] = math.sqrt(row_x * row_x + row_y * row_y)
+        col_footprint[i] = math.sqrt(col_x * col_x + col_y * col_y)
+
+
+@njit(**HELPER)
+def _spreads(matrix, y, left, right):
+    """Whether footprints in a row from `left` to `right` are at most one source pixel.
+
+    The derivative of (a / d) along x is (a_x * d - a * d_x) / d**2, whose numerator does not
+    depend on x; that along y is linear in x. So their bounds lie at the ends.
+    """
+    m20, m21, m22 = matrix[2, 0], matrix[2, 1], matrix[2, 2]
+    depth = min((m20 * left + m21 * y) + m22, (m20 * right + m21 * y) + m22)
+    if not depth > 0.0:
+        return False
+    reach = (abs(m20) * right + abs(m21) * y) + abs(m22)
+    largest = np.abs(matrix).max()
+    for axis in range(2):
+        a, b, c = matrix[axis, 0], matrix[axis, 1], matrix[axis, 2]
+        along_x = a * (m21 * y + m22) - m20 * (b * y + c)
+        along_y = max(
+            abs(b * (m20 * left + m22) - m21 * (a * left + c)),
+            abs(b * (m20 * right + m22) - m21 * (a * right + c)),
+        )
+        footprint = math.sqrt(along_x * along_x + along_y * along_y) / (depth * depth)
+        size = (abs(a) * right + abs(b) * y) + abs(c)
+        rounding = _ROUNDING * (reach / depth)
+        error = rounding * (footprint + largest * (size + reach) / (depth * depth))
+        if not footprint + error <= _SURE_FOOTPRINT:
+            return False
+    return True
+
+
+@njit(**HELPER)
+def _inside(row, col, height, width):
+    """Whether all positions lie well inside the image."""
+    bottom, right = height - 1 - _MARGIN, width - 1 - _MARGIN
+    count = 0
+    for i in range(row.size):
+        inside = (row[i] >= _MARGIN) & (row[i] <= bottom) & (col[i] >= _MARGIN) & (col[i] <= right)
+        count += np.int64(inside)
+    return count == row.size
+
+
+@njit(**HELPER)
+def _apart(row, col, height, width):
+    """Whether all positions lie so far outside that no pixel shows any of the image."""
+    count = 0
+    for i in range(row.size):
+        r, c = row[i], col[i]
+        finite = (abs(r) < np.inf) & (abs(c) < np.inf)
+        beyond_row = (r <= -1 - _MARGIN) | (r >= height + _MARGIN)
+        beyond_col = (c <= -1 - _MARGIN) | (c >= width + _MARGIN)
+        count += np.int64(finite & (beyond_row | beyond_col))
+    return count == row.size
+
+
+@njit(**HELPER)
+def _uncover(row, col, height, width, flat, uncovered, counts):
+    """Note that a run of pixels is uncovered."""
+    noted = uncovered[counts[0] : counts[0] + row.size]
+    for i in range(row.size):
+        row[i] = clip(row[i], -1.0, float(height))
+        col[i] = clip(col[i], -1.0, float(width))
+        noted[i] = flat + i
+    counts[0] += row.size
+
+
+@njit(**HELPER)
+def _coordinates(
+    row, col, row_footprint, col_footprint, flat, uncovered, partially_covered, coverages, counts,
+    height, width, clips, constant, wraps, row_start, row_period, col_start, col_period, smooth,
+):  # fmt: skip
+    """Fold positions and turn footprints into filter scales, in place, for a run of pixels.
+
+    The first of them has the flat index `flat` in the band.
+    """
+    any_scaled = False
+    n_uncovered, n_partial = counts[0], counts[1]
+    for i in range(row.size):
+        r, c = row[i], col[i]
+        footprint_r = row_footprint[i] if abs(row_footprint[i]) < np.inf else 1.0
+        footprint_c = col_footprint[i] if abs(col_footprint[i]) < np.inf else 1.0
+        coverage = 1.0
+        if not (abs(r) < np.inf and abs(c) < np.inf):
+            r, c, coverage = 0.0, 0.0, 0.0
+        if constant:
+            coverage *= _coverage(r, height, footprint_r)
+            coverage *= _coverage(c, width, footprint_c)
+        if coverage == 0.0:
+            uncovered[n_uncovered] = flat + i
+            n_uncovered += 1
+        elif coverage < 1.0:
+            partially_covered[n_partial] = flat + i
+            coverages[n_partial] = coverage
+            n_partial += 1
+        scale_r = _filter_scale(footprint_r, height, smooth)
+        scale_c = _filter_scale(footprint_c, width, smooth)
+        any_scaled |= scale_r > 1.0 or scale_c > 1.0
+        row_footprint[i], col_footprint[i] = scale_r, scale_c
+        if clips:
+            row[i] = clip(r, -scale_r, height - 1 + scale_r)
+            col[i] = clip(c, -scale_c, width - 1 + scale_c)
+        else:
+            row[i] = _fold_coordinate(r, height, row_start, row_period, wraps)
+            col[i] = _fold_coordinate(c, width, col_start, col_period, wraps)
+    counts[0], counts[1] = n_uncovered, n_partial
+    return any_scaled
+
+
+@njit(**HELPER)
+def _find_visible(y, cols, before, uncovered, counts, visible_columns):
+    """Find the visible columns of a row, and keep of its uncovered pixels those in between.
+
+    The row's are noted from `before` on, in order.
+    """
+    noted = uncovered[before : counts[0]]
+    first, last = 0, cols
+    while first < noted.size and noted[first] == y * cols + first:
+        first += 1
+    if first == cols:
+        last = first = 0
+    end = noted.size
+    while last > first and end > first and noted[end - 1] == y * cols + last - 1:
+        end -= 1
+        last -= 1
+    visible_columns[y, 0], visible_columns[y, 1] = first, last
+    kept = max(end - first, 0) if last > 0 else 0
+    for k in range(kept):
+        noted[k] = noted[first + k]
+    counts[0] = before + kept
+
+
+@njit(**HELPER)
+def _coverage(position, size, footprint):
+    """Return the share of an output pixel that lies on the image along an axis."""
+    width = max(footprint, LEAST_FOOTPRINT)
+    if position + 0.5 >= 0.5 * width and size - 0.5 - position >= 0.5 * width:
+        return 1.0  # both quotients are at least a half
+    low = (position + 0.5) / width + 0.5
+    high = (size - 0.5 - position) / width + 0.5
+    return clip(low, 0.0, 1.0) * clip(high, 0.0, 1.0)
+
+
+@njit(**HELPER)
+def _filter_scale(footprint, size, smooth):
+    """Return the filter scale of a footprint; a support wider than the image is as wide as it."""
+    footprint = min(footprint, size + 1.0)
+    return footprint if smooth and footprint > 1 + FILTER_SCALE_TOLERANCE else 1.0
+
+
+@njit(**HELPER)
+def _fold_coordinate(position, size, start, period, wraps):
+    """Fold a position by a mode that repeats the image; see `borders.fold_coordinates`."""
+    if period == 0:
+        return 0.0
+    if 0.0 <= position <= size - 1:
+        return position
+    folded = position + start
+    if not 0.0 <= folded < period:
+        folded %= float(period)
+    if not wraps:
+        folded = min(folded, period - folded)
+    return folded - start
+
+
+@njit(**KERNEL)
+def footprint_rows(field, first, before, footprints):
+    """Write the footprints of a field of positions, (2, rows, cols), by finite differences.
+
+    The band's first pixel is (first, before) of the field; what is around it are its neighbours.
+    """
+    rows, cols = field.shape[1], field.shape[2]
+    for axis in range(2):
+        for y in range(footprints.shape[1]):
+            above, below = max(first + y - 1, 0), min(first + y + 1, rows - 1)
+            upper, lower, line = field[axis, above], field[axis, below], field[axis, first + y]
+            steps = max(below - above, 1)
+            out = footprints[axis, y]
+            for x in range(before, before + footprints.shape[2]):
+                along_y = (lower[x] - upper[x]) / steps if rows > 1 else 0.0
+                left, right = max(x - 1, 0), min(x + 1, cols - 1)
+                along_x = (line[right] - line[left]) / max(right - left, 1) if cols > 1 else 0.0
+                out[x - before] = math.sqrt(along_y * along_y + along_x * along_x)

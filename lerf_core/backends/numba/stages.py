@@ -1,0 +1,111 @@
+"""Table reads of a stage by the compiled kernels: units in, features or packed parameters out."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.backends.numba.cell_tables import CellTables, pack_cells
+from lerf_core.backends.numba.kernels.table_reads import WIDTH, pad_bytes, pad_units, stage_rows
+from lerf_core.bank.model import LutBank
+from lerf_core.constants import DEEP_CELL_BITS, LEVELS
+from lerf_core.threads import bands, run_all
+
+__all__ = ["STAGE_ROWS", "is_compiled", "read_cells"]
+
+#: Rows a task reads tables for: few enough to share out and to keep its sums in the cache,
+#: many enough that the rows read twice at the seams hardly count.
+STAGE_ROWS = 48
+# Cells of the finest tables that are packed by cells: 16**4 rows of 16 to 96 bytes a table.
+_MOST_CELLS = 16
+# Up to this divisor of a sum float32 tells halves from what lies beside them.
+_MOST_DIVISOR = 1 << 15
+
+Plane = npt.NDArray[Any]
+Numbers = tuple[Plane, Plane, Plane, float, np.float32]
+
+
+def is_compiled(plane: Plane, bank: LutBank, number: int, cell_bits: int) -> bool:
+    """Whether the kernels read a stage: not of 33 nodes or more, nor with very large divisors."""
+    divisor = bank.interval * max(bank.stages[number].divisor)
+    fits = bank.nodes - 1 <= _MOST_CELLS and divisor <= _MOST_DIVISOR
+    return fits and (plane.dtype == np.uint8 or cell_bits == DEEP_CELL_BITS)
+
+
+def read_cells(
+    plane: Plane,
+    bank: LutBank,
+    number: int,
+    cell_bits: int,
+    threads: int,
+    first: int,
+    remainder: npt.NDArray[np.float32] | None,
+    out: Plane,
+) -> None:
+    """Read a stage's tables into an array.
+
+    Parameters
+    ----------
+    plane : ndarray of uint8 or int32, (rows, cols)
+        Units, of which a cell spans ``2**cell_bits``.
+    first : int
+        The first row that is read for.
+    remainder : ndarray of float32, (output rows, cols), or None
+        In grey levels; is added to the feature in packed parameters of float32.
+    out : ndarray, (output rows, cols) or (output rows, cols, slots)
+        Receives a feature, or packed parameters with the plane as their feature. Of the plane's
+        dtype; packed parameters also in float32, in grey levels.
+    """
+    tables = _cell_tables(bank, number)
+    rows, pad, deep = len(out), bank.reach, plane.dtype != np.uint8
+    numbers = _finishing_numbers(bank, number, cell_bits, len(tables.lanes), plane.dtype, out.dtype)
+    shape = (rows + 2 * pad, plane.shape[1] + 6 * pad + WIDTH)
+    cells, bits = np.empty(shape, np.uint8), 0 if deep else cell_bits
+    fractions: Plane = cells
+    if deep:
+        fractions = np.empty(shape, np.uint16)
+        pad_units(plane, first, pad, 3 * pad, cell_bits, fractions, cells)
+    else:
+        pad_bytes(plane, first, pad, 3 * pad, cells)
+    features = np.ascontiguousarray(plane[first : first + rows])
+    if remainder is None:
+        remainder = np.empty((rows, 0), np.float32)
+    remainder = np.ascontiguousarray(remainder)
+
+    def read_band(top: int, bottom: int) -> None:
+        stage_rows(
+            fractions, cells, pad, 3 * pad, bits, (bank.nodes - 1).bit_length() - 1,
+            tables.table, tables.pixels, tables.reads, tables.targets, tables.rows, tables.lanes,
+            (0,) if deep else (), numbers, features, remainder, top, bottom, out,
+        )  # fmt: skip
+
+    run_all(read_band, bands(rows, STAGE_ROWS if threads > 1 else rows), threads)
+
+
+@lru_cache(maxsize=16)
+def _cell_tables(bank: LutBank, number: int) -> CellTables:
+    return pack_cells(bank, number)
+
+
+def _finishing_numbers(
+    bank: LutBank, number: int, cell_bits: int, lanes: int, dtype: npt.DTypeLike, stored: Any
+) -> Numbers:
+    """Return offset, divisor and lowest value of each lane, the limit, and the factor to levels.
+
+    Values of units are ``clip(round((sum + offset) / divisor), lowest, limit)``, stored as float32
+    times the factor.
+    """
+    spec = bank.stages[number]
+    unit = (1 << cell_bits) // bank.interval
+    exact = np.float32 if dtype == np.uint8 else np.float64
+    divisors = bank.interval * np.array(spec.divisor, np.float64)
+    # A lane that holds no value stands for the feature's slot, or comes after the last one.
+    used = slice(0, 1) if lanes == 1 else slice(1, 1 + divisors.size)
+    offset, divisor, lowest = np.zeros(lanes, exact), np.ones(lanes, exact), np.zeros(lanes, exact)
+    offset[used] = np.array(spec.bias) * unit * divisors
+    divisor[used], lowest[used] = divisors, np.array(spec.lowest) * unit
+    to_level = np.float32(1 / unit) if stored == np.float32 else np.float32(1)
+    return offset, divisor, lowest, float(LEVELS * unit), to_level
