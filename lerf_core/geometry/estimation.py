@@ -55,8 +55,8 @@ def matrix_from_points(
 
     Examples
     --------
-    >>> found = matrix_from_points([(0, 0), (1, 0)], [(5, 5), (5, 7)], "similarity")
-    >>> bool(np.allclose(found, [[0, -2, 5], [2, 0, 5], [0, 0, 1]]))
+    >>> matrix = matrix_from_points([(0, 0), (1, 0)], [(5, 5), (5, 7)], "similarity")
+    >>> bool(np.allclose(matrix, [[0, -2, 5], [2, 0, 5], [0, 0, 1]]))
     True
     """
     check_choice("model", model, tuple(MODELS))
@@ -70,9 +70,9 @@ def matrix_from_points(
     if model == "translation":
         linear = np.eye(2)
     elif model == "similarity":
-        linear = _turn(first, second)
+        linear = _similarity(first, second)
     else:
-        linear = _least_squares(first, second)
+        linear = _affine(first, second)
     matrix = np.eye(3)
     matrix[:2, :2] = linear
     matrix[:2, 2] = second.mean(axis=0) - linear @ first.mean(axis=0)
@@ -82,13 +82,32 @@ def matrix_from_points(
 def residuals(
     matrix: npt.ArrayLike, source: npt.ArrayLike, target: npt.ArrayLike
 ) -> npt.NDArray[np.float64]:
-    """Return how far from its target each source point is mapped, in pixels of the target."""
+    """Return how far from its target each source point is mapped.
+
+    Parameters
+    ----------
+    matrix : array_like, (3, 3) or (2, 3)
+        Maps source to target.
+    source, target : array_like, (N, 2)
+        Corresponding (x, y) points.
+
+    Returns
+    -------
+    ndarray of float64, (N,)
+        In pixels of the target.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the points do not pair up, or the matrix is no homography.
+    """
     first, second = _paired(source, target)
-    misses = transform_points(matrix, first) - second
-    return np.asarray(np.hypot(misses[:, 0], misses[:, 1]))
+    x, y = (transform_points(matrix, first) - second).T
+    return np.asarray(np.hypot(x, y))
 
 
 def _paired(source: npt.ArrayLike, target: npt.ArrayLike) -> tuple[Points, Points]:
+    """Return corresponding points as float64, (N, 2), or raise."""
     first, second = np.asarray(source, np.float64), np.asarray(target, np.float64)
     for points in (first, second):
         if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
@@ -100,8 +119,8 @@ def _paired(source: npt.ArrayLike, target: npt.ArrayLike) -> tuple[Points, Point
     return first, second
 
 
-def _turn(source: Points, target: Points) -> Matrix:
-    """Return the turn and scale of a similarity."""
+def _similarity(source: Points, target: Points) -> Matrix:
+    """Return the linear part, (2, 2), of the similarity of least squares: turn and scale."""
     first, second = source - source.mean(axis=0), target - target.mean(axis=0)
     spread = (first**2).sum()
     if not spread > 0:
@@ -112,7 +131,8 @@ def _turn(source: Points, target: Points) -> Matrix:
     return np.array([[real, -imaginary], [imaginary, real]])
 
 
-def _least_squares(source: Points, target: Points) -> Matrix:
+def _affine(source: Points, target: Points) -> Matrix:
+    """Return the linear part, (2, 2), of the affine map of least squares."""
     first, second = source - source.mean(axis=0), target - target.mean(axis=0)
     _, singular, _ = np.linalg.svd(first, full_matrices=False)
     if singular[-1] <= 1e-10 * singular[0]:

@@ -23,14 +23,15 @@ __all__ = [
     "homography_from_points",
     "invert",
     "moves_pixels",
+    "real_array",
     "rotation",
     "shear",
     "transform_points",
 ]
 
 Matrix = npt.NDArray[np.float64]
-# Farther than this, positions are mistakes.
-_FAR = 2.0**40
+# Positions farther away than this, in pixels, are mistakes.
+_FARTHEST = 2.0**40
 
 
 # -- matrices ---------------------------------------------------------------------
@@ -54,7 +55,7 @@ def as_homography(matrix: npt.ArrayLike) -> Matrix:
     >>> as_homography([[1, 0, 5], [0, 1, 0]])[2]
     array([0., 0., 1.])
     """
-    array = _real_array("matrix", matrix)
+    array = real_array("matrix", matrix)
     if array.shape == (2, 3):
         array = np.vstack([array, [0.0, 0.0, 1.0]])
     if array.shape != (3, 3):
@@ -66,7 +67,14 @@ def as_homography(matrix: npt.ArrayLike) -> Matrix:
     return array
 
 
-def _real_array(name: str, value: object) -> Matrix:
+def real_array(name: str, value: object) -> Matrix:
+    """Return real numbers as a new float64 array.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If they are something else; `name` says what they should be.
+    """
     try:
         array = np.asarray(value)
         if array.dtype.kind not in "buif":
@@ -77,7 +85,7 @@ def _real_array(name: str, value: object) -> Matrix:
 
 
 def _is_singular(matrix: Matrix) -> bool:
-    """Judge by the determinant, once rows and columns are of like size.
+    """Tell by the determinant, once rows and columns are of like size.
 
     Shifts of millions of pixels and tiny perspective terms are usual in good matrices.
     """
@@ -95,14 +103,28 @@ def _is_singular(matrix: Matrix) -> bool:
 
 
 def invert(matrix: npt.ArrayLike) -> Matrix:
-    """Return the inverse of a homography: forward to inverse and back."""
+    """Return the inverse of a homography: forward to inverse and back.
+
+    Parameters
+    ----------
+    matrix : array_like, (3, 3) or (2, 3)
+
+    Returns
+    -------
+    ndarray of float64, (3, 3)
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is no homography, or a singular one.
+    """
     return np.asarray(np.linalg.inv(as_homography(matrix)), dtype=np.float64)
 
 
 def moves_pixels(matrix: npt.ArrayLike) -> bool:
-    """Tell whether a matrix leads from pixels to pixels, one by one.
+    """Tell whether a matrix maps every pixel onto a pixel.
 
-    So do the identity, whole shifts, quarter turns and mirrors: copying pixels is all that such
+    The identity, whole shifts, quarter turns and mirrors do: copying pixels is all that such
     a warp needs, and loses nothing.
 
     Parameters
@@ -119,15 +141,32 @@ def moves_pixels(matrix: npt.ArrayLike) -> bool:
         return False
     affine = array / array[2, 2]
     whole = np.rint(affine)
-    turn = np.abs(whole[:2, :2])
-    single = bool((turn.sum(axis=0) == 1).all() and (turn.sum(axis=1) == 1).all())
-    near = bool(np.all(np.abs(affine - whole) < POSITION_EPS))
-    return near and single and whole[2].tolist() == [0, 0, 1]
+    linear = np.abs(whole[:2, :2])
+    permutes_axes = bool((linear.sum(axis=0) == 1).all() and (linear.sum(axis=1) == 1).all())
+    is_whole = bool(np.all(np.abs(affine - whole) < POSITION_EPS))
+    return is_whole and permutes_axes and whole[2].tolist() == [0, 0, 1]
 
 
 def transform_points(matrix: npt.ArrayLike, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Map (x, y) points, shape (N, 2), by a homography."""
-    points = _real_array("points", points)
+    """Map points by a homography.
+
+    Parameters
+    ----------
+    matrix : array_like, (3, 3) or (2, 3)
+    points : array_like, (N, 2)
+        (x, y).
+
+    Returns
+    -------
+    ndarray of float64, (N, 2)
+        (x, y); points on the horizon become infinite or NaN.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the matrix is no homography, or the points have another shape.
+    """
+    points = real_array("points", points)
     if points.ndim != 2 or points.shape[1] != 2:
         raise InvalidArgumentError(f"points must have shape (N, 2), got {points.shape}")
     mapped = np.column_stack([points, np.ones(len(points))]) @ as_homography(matrix).T
@@ -149,6 +188,11 @@ def homography_from_points(source: npt.ArrayLike, target: npt.ArrayLike) -> Matr
     ndarray of float64, (3, 3)
         Maps source to target, scaled so that its last entry is 1 where possible.
 
+    Raises
+    ------
+    InvalidArgumentError
+        If there are too few pairs, or they do not fix a homography.
+
     References
     ----------
     Hartley and Zisserman, "Multiple View Geometry", algorithm 4.2 (normalised DLT).
@@ -156,8 +200,8 @@ def homography_from_points(source: npt.ArrayLike, target: npt.ArrayLike) -> Matr
     Examples
     --------
     >>> square = [(0, 0), (1, 0), (1, 1), (0, 1)]
-    >>> found = homography_from_points(square, [(2 * x, y) for x, y in square])
-    >>> np.allclose(found, np.diag([2, 1, 1]))
+    >>> matrix = homography_from_points(square, [(2 * x, y) for x, y in square])
+    >>> np.allclose(matrix, np.diag([2, 1, 1]))
     True
     """
     first, second = (_checked_points(points) for points in (source, target))
@@ -189,7 +233,7 @@ def homography_from_points(source: npt.ArrayLike, target: npt.ArrayLike) -> Matr
 
 
 def _checked_points(points: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    array = _real_array("points", points)
+    array = real_array("points", points)
     if array.ndim != 2 or array.shape[1] != 2 or len(array) < 4:
         raise InvalidArgumentError(f"need at least 4 (x, y) points, got shape {array.shape}")
     if not np.isfinite(array).all():
@@ -198,7 +242,7 @@ def _checked_points(points: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def _normalisation(points: npt.NDArray[np.float64]) -> Matrix:
-    """Similarity that centres points at 0 with mean distance sqrt(2)."""
+    """Return the similarity that centres points at 0 with a mean distance of sqrt(2)."""
     centre = points.mean(axis=0)
     distance = np.sqrt(((points - centre) ** 2).sum(axis=1)).mean()
     if distance == 0:
@@ -210,7 +254,10 @@ def _normalisation(points: npt.NDArray[np.float64]) -> Matrix:
 
 
 def corners(shape: tuple[int, int]) -> npt.NDArray[np.float64]:
-    """Return the (x, y) centres of an image's corner pixels: TL, TR, BR, BL."""
+    """Return the centres, (x, y), of an image's corner pixels, as float64, (4, 2).
+
+    In the order top left, top right, bottom right, bottom left.
+    """
     bottom, right = shape[0] - 1.0, shape[1] - 1.0
     return np.array([[0.0, 0.0], [right, 0.0], [right, bottom], [0.0, bottom]])
 
@@ -224,6 +271,15 @@ def rotation(degrees: float, shape: tuple[int, int]) -> Matrix:
         Counter-clockwise, as seen on the screen.
     shape : (int, int)
         Rows and columns of the image.
+
+    Returns
+    -------
+    ndarray of float64, (3, 3)
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the angle is not finite.
     """
     if not np.isfinite(degrees):
         raise InvalidArgumentError(f"degrees must be finite, got {degrees}")
@@ -241,9 +297,19 @@ def shear(x_degrees: float, y_degrees: float, shape: tuple[int, int]) -> Matrix:
     Parameters
     ----------
     x_degrees, y_degrees : float
-        Rows slide along x by tan(x_degrees) a row, columns along y by tan(y_degrees) a column.
+        Rows slide along x by tan(x_degrees) per row, columns along y by tan(y_degrees) per
+        column.
     shape : (int, int)
         Rows and columns of the image.
+
+    Returns
+    -------
+    ndarray of float64, (3, 3)
+
+    Raises
+    ------
+    InvalidArgumentError
+        If an angle lies outside -89.9..89.9 degrees, or the result is singular.
     """
     for angle in (x_degrees, y_degrees):
         if not abs(angle) < 89.9:
@@ -292,9 +358,9 @@ def fit_output(forward: npt.ArrayLike, shape: tuple[int, int]) -> tuple[Matrix, 
             "give an output size"
         )
     mapped = transform_points(matrix, edges)
-    if not np.abs(mapped).max() < _FAR:
+    if not np.abs(mapped).max() < _FARTHEST:
         raise InvalidArgumentError(f"the warped image is too far away: {mapped.tolist()}")
     low, high = mapped.min(axis=0), mapped.max(axis=0)
     cols, rows = (max(1, int(np.ceil(length - 1e-6))) for length in high - low)
-    move = np.array([[1.0, 0.0, -0.5 - low[0]], [0.0, 1.0, -0.5 - low[1]], [0.0, 0.0, 1.0]])
-    return move @ matrix, (rows, cols)
+    shift = np.array([[1.0, 0.0, -0.5 - low[0]], [0.0, 1.0, -0.5 - low[1]], [0.0, 0.0, 1.0]])
+    return shift @ matrix, (rows, cols)

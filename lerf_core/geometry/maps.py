@@ -10,6 +10,7 @@ of coordinates are in (row, col) order, as arrays are indexed.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -18,11 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.geometry.homography import (
-    Matrix,
-    _real_array,
-    as_homography,
-)
+from lerf_core.geometry.homography import Matrix, as_homography, real_array
 
 __all__ = [
     "BoundedMap",
@@ -37,35 +34,35 @@ __all__ = [
 
 #: (2, rows, cols): source row and col of each output pixel; NaN where there is none.
 Positions = npt.NDArray[np.float64]
+Field = npt.NDArray[np.floating[Any]]
+Shape = tuple[int, int]
 
 
 class InverseMap(Protocol):
     """Tells for a band of output rows where in the source each pixel lies."""
 
-    def locate(self, top: int, bottom: int, shape: tuple[int, int]) -> tuple[Positions, Positions]:
+    def locate(self, top: int, bottom: int, shape: Shape) -> tuple[Positions, Positions]:
         """Locate output rows top..bottom-1 of an output of the given shape.
 
         Returns
         -------
         positions : ndarray of float64, (2, bottom - top, cols)
             Source row and col of each pixel; NaN where there is none.
-        spans : ndarray of float64, (2, bottom - top, cols)
-            Source pixels along each source axis that one output pixel spans: the lengths
+        footprints : ndarray of float64, (2, bottom - top, cols)
+            How many source pixels each output pixel spans along each source axis: the lengths
             of the rows of the map's derivative.
         """
 
-    def bounds(self, shape: tuple[int, int]) -> Positions | None:
+    def bounds(self, shape: Shape) -> Positions | None:
         """Bound what an output of the given shape sees of the source; None: not known.
 
         Returns
         -------
         ndarray of float64, (2, 3), or None
-            For rows and columns the least position, the largest, and the largest span.
+            For rows and columns the least position, the largest, and the largest footprint.
         """
 
-    def part(
-        self, top: int, left: int, shape: tuple[int, int], whole: tuple[int, int]
-    ) -> InverseMap:
+    def part(self, top: int, left: int, shape: Shape, whole: Shape) -> InverseMap:
         """Return the map of a block of an output: of its `shape`, and the output's, `whole`.
 
         The block's first pixel, which the map calls (0, 0), is (top, left) of the output; every
@@ -87,19 +84,28 @@ class Displacement:
     field: Any
 
 
+# -- homographies -----------------------------------------------------------------
+
+
 @dataclass(frozen=True, eq=False)
 class Homography:
     """An inverse 3x3 matrix, of the sign that makes its depth positive in front.
 
-    Build it with `facing`. Output points of depth <= 0 lie beyond the horizon. Pixel (0, 0) of
-    the output is `origin`, (row, col), for the matrix.
+    Build it with `facing`. Output points of depth <= 0 lie beyond the horizon.
+
+    Attributes
+    ----------
+    matrix : ndarray of float64, (3, 3)
+        From output (x, y, 1) to source (x, y, depth).
+    origin : (int, int)
+        Row and column, for the matrix, of the output's pixel (0, 0).
     """
 
     matrix: Matrix
     origin: tuple[int, int] = (0, 0)
 
     @classmethod
-    def facing(cls, inverse: npt.ArrayLike, shape: tuple[int, int]) -> Homography:
+    def facing(cls, inverse: npt.ArrayLike, shape: Shape) -> Homography:
         """Choose the matrix's sign so that the centre of the source lies in front."""
         matrix = as_homography(inverse)
         matrix = matrix / np.abs(matrix).max()
@@ -110,8 +116,8 @@ class Homography:
             depth = matrix[2][np.flatnonzero(matrix[2])[-1]]
         return cls(-matrix if depth < 0 else matrix)
 
-    def locate(self, top: int, bottom: int, shape: tuple[int, int]) -> tuple[Positions, Positions]:
-        """See `InverseMap.locate`; NaN beyond the horizon, spans as well."""
+    def locate(self, top: int, bottom: int, shape: Shape) -> tuple[Positions, Positions]:
+        """See `InverseMap.locate`; NaN beyond the horizon, footprints as well."""
         m = self.matrix
         down, right = self.origin
         x = np.arange(right, right + shape[1], dtype=np.float64)[None, :]
@@ -122,7 +128,7 @@ class Homography:
             col = ((m[0, 0] * x + m[0, 1] * y) + m[0, 2]) / depth
             row_x, row_y = (m[1, 0] - row * m[2, 0]) / depth, (m[1, 1] - row * m[2, 1]) / depth
             col_x, col_y = (m[0, 0] - col * m[2, 0]) / depth, (m[0, 1] - col * m[2, 1]) / depth
-            spans = np.stack(
+            footprints = np.stack(
                 [
                     np.sqrt(row_x * row_x + row_y * row_y),
                     np.sqrt(col_x * col_x + col_y * col_y),
@@ -130,60 +136,73 @@ class Homography:
             )
         positions = np.stack([row, col])
         beyond = ~(depth > 0)
-        positions[:, beyond] = spans[:, beyond] = np.nan
-        return positions, spans
+        positions[:, beyond] = footprints[:, beyond] = np.nan
+        return positions, footprints
 
-    def bounds(self, shape: tuple[int, int]) -> Positions | None:
+    def bounds(self, shape: Shape) -> Positions | None:
         """See `InverseMap.bounds`; not known if the horizon is in sight."""
         bottom, right = shape[0] - 1.0, shape[1] - 1.0
-        ends = np.array([[0.0, 0.0], [right, 0.0], [0.0, bottom], [right, bottom]])
+        corners = np.array([[0.0, 0.0], [right, 0.0], [0.0, bottom], [right, bottom]])
+        depth = self.moved_matrix[2]
         with np.errstate(all="ignore"):
-            if not (ends @ self.matrix_here[2, :2] + self.matrix_here[2, 2]).min() > 0:
+            if not (corners @ depth[:2] + depth[2]).min() > 0:
                 return None
-            bounds = np.array(self.extremes(ends))
+            bounds = np.array(self.extremes(corners))
         return bounds if np.isfinite(bounds).all() else None
 
     @property
-    def matrix_here(self) -> Matrix:
-        """The matrix that calls the output's first pixel (0, 0); rounded, unlike `locate`."""
+    def moved_matrix(self) -> Matrix:
+        """The matrix for which the output's pixel (0, 0) is (0, 0); rounded, unlike `locate`."""
         down, right = self.origin
         moved: Matrix = self.matrix @ np.array([[1.0, 0, right], [0, 1.0, down], [0, 0, 1.0]])
         return moved
 
     def extremes(self, corners: npt.NDArray[np.float64]) -> list[tuple[float, float, float]]:
-        """Bound what a convex polygon in front of the horizon sees; as `bounds`.
+        """Bound what a convex polygon in front of the horizon sees.
 
-        It becomes a polygon whose corners, (x, y), lie farthest out. The derivative of a/d is
-        (a' d - a d') / d**2; along x, its numerator does not depend on x.
+        Parameters
+        ----------
+        corners : ndarray of float64, (N, 2)
+            Of the polygon, (x, y) in the output.
+
+        Returns
+        -------
+        list of (float, float, float)
+            As the rows of `bounds`.
         """
+        # The polygon becomes one whose corners lie farthest out. The derivative of a/d is
+        # (a' d - a d') / d**2; along x, its numerator does not depend on x.
         x, y = corners.T
-        m = self.matrix_here
-        found = []
+        m = self.moved_matrix
+        bounds = []
         with np.errstate(all="ignore"):
             depth = m[2, 0] * x + m[2, 1] * y + m[2, 2]
             for a, b, c in (m[1], m[0]):
                 position = (a * x + b * y + c) / depth
                 along_x = np.abs(a * (m[2, 1] * y + m[2, 2]) - m[2, 0] * (b * y + c)).max()
                 along_y = np.abs(b * (m[2, 0] * x + m[2, 2]) - m[2, 1] * (a * x + c)).max()
-                span = np.hypot(along_x, along_y) / depth.min() ** 2
-                found.append((float(position.min()), float(position.max()), float(span)))
-        return found
+                footprint = np.hypot(along_x, along_y) / depth.min() ** 2
+                bounds.append((float(position.min()), float(position.max()), float(footprint)))
+        return bounds
 
     def part(
         self,
         top: int,
         left: int,
-        shape: tuple[int, int],  # noqa: ARG002
-        whole: tuple[int, int],  # noqa: ARG002
+        shape: Shape,  # noqa: ARG002
+        whole: Shape,  # noqa: ARG002
     ) -> Homography:
         """See `InverseMap.part`."""
         down, right = self.origin
         return Homography(self.matrix, (down + top, right + left))
 
 
+# -- maps by positions ------------------------------------------------------------
+
+
 @dataclass(frozen=True, eq=False)
-class SampledMap:
-    """Base of the maps without a derivative of their own: differences of positions.
+class SampledMap(ABC):
+    """Base of the maps without a derivative of their own: it is differences of positions.
 
     Attributes
     ----------
@@ -194,13 +213,13 @@ class SampledMap:
     """
 
     origin: tuple[int, int] = field(default=(0, 0), kw_only=True)
-    whole: tuple[int, int] | None = field(default=None, kw_only=True)
+    whole: Shape | None = field(default=None, kw_only=True)
 
+    @abstractmethod
     def positions(self, top: int, bottom: int, left: int, right: int) -> Positions:
         """Return the positions of a block of the whole output, in an array of their own."""
-        raise NotImplementedError
 
-    def bounds(self, shape: tuple[int, int]) -> Positions | None:  # noqa: ARG002
+    def bounds(self, shape: Shape) -> Positions | None:  # noqa: ARG002
         """See `InverseMap.bounds`; not known before all positions are."""
         return None
 
@@ -208,97 +227,118 @@ class SampledMap:
         self,
         top: int,
         left: int,
-        shape: tuple[int, int],  # noqa: ARG002
-        whole: tuple[int, int],
+        shape: Shape,  # noqa: ARG002
+        whole: Shape,
     ) -> SampledMap:
         """See `InverseMap.part`."""
         return replace(self, origin=(top, left), whole=whole)
 
     def with_neighbours(
-        self, top: int, bottom: int, shape: tuple[int, int]
+        self, top: int, bottom: int, shape: Shape
     ) -> tuple[Positions, tuple[int, int]]:
-        """Return positions of the band and of the pixels that touch it, and which is its first."""
+        """Return positions of the band and of the pixels that touch it, and where the band begins.
+
+        Returns
+        -------
+        positions : ndarray of float64, (2, rows, cols)
+        first : (int, int)
+            Row and column among these of the band's first pixel.
+        """
         (down, across), (rows, cols) = self.origin, self.whole or shape
         above, below = max(0, down + top - 1), min(rows, down + bottom + 1)
         left, right = max(0, across - 1), min(cols, across + shape[1] + 1)
         return self.positions(above, below, left, right), (down + top - above, across - left)
 
-    def locate(self, top: int, bottom: int, shape: tuple[int, int]) -> tuple[Positions, Positions]:
+    def locate(self, top: int, bottom: int, shape: Shape) -> tuple[Positions, Positions]:
         """See `InverseMap.locate`; central differences, one-sided at the output's border."""
-        field, (row, col) = self.with_neighbours(top, bottom, shape)
-        squares = np.zeros_like(field)
+        positions, (row, col) = self.with_neighbours(top, bottom, shape)
+        squares = np.zeros_like(positions)
         band = (slice(None), slice(row, row + bottom - top), slice(col, col + shape[1]))
         with np.errstate(invalid="ignore", over="ignore"):
             for axis in (1, 2):
-                if field.shape[axis] > 1:
-                    squares += np.gradient(field, axis=axis) ** 2
-            return field[band], np.sqrt(squares[band])
+                if positions.shape[axis] > 1:
+                    squares += np.gradient(positions, axis=axis) ** 2
+            return positions[band], np.sqrt(squares[band])
 
 
 @dataclass(frozen=True, eq=False)
-class _Field(SampledMap):
-    """A field whose first value belongs to pixel `corner` of the whole output."""
+class PositionField(SampledMap):
+    """A field of source positions.
 
-    field: npt.NDArray[np.floating[Any]]
+    Attributes
+    ----------
+    field : ndarray of float, (2, rows, cols)
+        (row, col).
+    corner : (int, int)
+        The pixel of the whole output that the field's first value belongs to.
+    """
+
+    field: Field
     corner: tuple[int, int] = (0, 0)
 
     def positions(self, top: int, bottom: int, left: int, right: int) -> Positions:
+        """See `SampledMap.positions`."""
         down, across = self.corner
-        inner = self.field[:, top - down : bottom - down, left - across : right - across]
-        return np.array(inner, dtype=np.float64)
+        block = self.field[:, top - down : bottom - down, left - across : right - across]
+        return np.array(block, dtype=np.float64)
 
-    def part(self, top: int, left: int, shape: tuple[int, int], whole: tuple[int, int]) -> _Field:
+    def part(self, top: int, left: int, shape: Shape, whole: Shape) -> PositionField:
         """See `InverseMap.part`; keeps the block's values and its neighbours' alone."""
         down, across = self.corner
         above, before = max(0, top - 1), max(0, left - 1)
-        inner = self.field[
+        block = self.field[
             :,
             above - down : top + shape[0] + 1 - down,
             before - across : left + shape[1] + 1 - across,
         ]
-        return replace(self, field=inner, corner=(above, before), origin=(top, left), whole=whole)
+        return replace(self, field=block, corner=(above, before), origin=(top, left), whole=whole)
 
 
-class _Absolute(_Field):
-    pass
+class DisplacementField(PositionField):
+    """A field of (row, col) steps from each output pixel's own position to the source's."""
 
-
-class _Relative(_Field):
     def positions(self, top: int, bottom: int, left: int, right: int) -> Positions:
-        result = super().positions(top, bottom, left, right)
-        result[0] += np.arange(top, bottom, dtype=np.float64)[:, None]
-        result[1] += np.arange(left, right, dtype=np.float64)
-        return result
+        """See `SampledMap.positions`."""
+        positions = super().positions(top, bottom, left, right)
+        positions[0] += np.arange(top, bottom, dtype=np.float64)[:, None]
+        positions[1] += np.arange(left, right, dtype=np.float64)
+        return positions
 
 
 def field_map(
-    field: npt.NDArray[np.floating[Any]],
-    corner: tuple[int, int],
-    whole: tuple[int, int],
-    *,
-    is_relative: bool,
+    field: Field, corner: tuple[int, int], whole: Shape, *, is_relative: bool
 ) -> InverseMap:
-    """Return the map of a part of a field, (2, rows, cols), that begins at a corner of it."""
-    kind = _Relative if is_relative else _Absolute
+    """Return the map of a part of a field.
+
+    Parameters
+    ----------
+    field : ndarray of float, (2, rows, cols)
+        The part's positions, or its displacements if `is_relative`.
+    corner : (int, int)
+        Row and column of its first value in the field.
+    whole : (int, int)
+        Rows and columns of the field.
+    """
+    kind = DisplacementField if is_relative else PositionField
     return kind(field, corner, whole=whole)
 
 
 @dataclass(frozen=True, eq=False)
-class BoundedMap(SampledMap):
-    """A displacement field of which nothing is known but that no step is longer than `most`."""
+class FunctionMap(SampledMap):
+    """A function from (N, 2) output points, (x, y), to as many source points."""
 
-    most: float
+    function: Callable[[npt.NDArray[np.float64]], npt.ArrayLike]
 
-    def bounds(self, shape: tuple[int, int]) -> Positions:
-        """See `InverseMap.bounds`."""
-        # A derivative is a difference of two steps over two pixels, or over one at the border.
-        span = np.hypot(1 + 2 * self.most, 2 * self.most)
-        return np.array(
-            [
-                (first - self.most, first + size - 1 + self.most, span)
-                for first, size in zip(self.origin, shape, strict=True)
-            ]
-        )
+    def positions(self, top: int, bottom: int, left: int, right: int) -> Positions:
+        """See `SampledMap.positions`."""
+        y, x = np.mgrid[top:bottom, left:right]
+        points = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
+        mapped = real_array("what inverse_map returns", self.function(points))
+        if mapped.shape != points.shape:
+            raise InvalidArgumentError(
+                f"inverse_map must return an array of shape {points.shape}, got {mapped.shape}"
+            )
+        return np.stack([mapped[:, 1].reshape(y.shape), mapped[:, 0].reshape(y.shape)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,21 +358,21 @@ class LocatedMap:
         self,
         top: int,
         bottom: int,
-        shape: tuple[int, int],  # noqa: ARG002
+        shape: Shape,  # noqa: ARG002
     ) -> tuple[Positions, Positions]:
         """See `InverseMap.locate`."""
         return self.positions[:, top:bottom], self.footprints[:, top:bottom]
 
-    def bounds(self, shape: tuple[int, int]) -> None:  # noqa: ARG002
+    def bounds(self, shape: Shape) -> Positions | None:  # noqa: ARG002
         """See `InverseMap.bounds`; not known before all positions are looked at."""
-        return
+        return None
 
     def part(
         self,
         top: int,
         left: int,
-        shape: tuple[int, int],
-        whole: tuple[int, int],  # noqa: ARG002
+        shape: Shape,
+        whole: Shape,  # noqa: ARG002
     ) -> LocatedMap:
         """See `InverseMap.part`."""
         block = (slice(None), slice(top, top + shape[0]), slice(left, left + shape[1]))
@@ -340,53 +380,85 @@ class LocatedMap:
 
 
 @dataclass(frozen=True, eq=False)
-class _Function(SampledMap):
-    function: Callable[[npt.NDArray[np.float64]], npt.ArrayLike]
+class BoundedMap(SampledMap):
+    """A displacement field of which nothing is known but the length of its longest step.
+
+    It has bounds, and no positions.
+
+    Attributes
+    ----------
+    longest_step : float
+        In pixels along an axis; may be infinite.
+    """
+
+    longest_step: float
 
     def positions(self, top: int, bottom: int, left: int, right: int) -> Positions:
-        y, x = np.mgrid[top:bottom, left:right]
-        points = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
-        mapped = _real_array("what inverse_map returns", self.function(points))
-        if mapped.shape != points.shape:
-            raise InvalidArgumentError(
-                f"inverse_map must return an array of shape {points.shape}, got {mapped.shape}"
-            )
-        return np.stack([mapped[:, 1].reshape(y.shape), mapped[:, 0].reshape(y.shape)])
+        """Not known."""
+        raise NotImplementedError("only the bounds of this map are known")
+
+    def bounds(self, shape: Shape) -> Positions:
+        """See `InverseMap.bounds`."""
+        step = self.longest_step
+        # A derivative is a difference of two steps over two pixels, or over one at the border.
+        footprint = np.hypot(1 + 2 * step, 2 * step)
+        return np.array(
+            [
+                (first - step, first + size - 1 + step, footprint)
+                for first, size in zip(self.origin, shape, strict=True)
+            ]
+        )
+
+
+# -- from what users give ---------------------------------------------------------
 
 
 def as_inverse_map(
-    inverse_map: object, input_shape: tuple[int, int], output_shape: tuple[int, int] | None
-) -> tuple[InverseMap, tuple[int, int]]:
-    """Return the map that `warp` was given, in one form, and the output's rows and columns."""
+    inverse_map: object, input_shape: Shape, output_shape: Shape | None
+) -> tuple[InverseMap, Shape]:
+    """Return the map that `warp` was given, and the output's rows and columns.
+
+    Parameters
+    ----------
+    inverse_map : array_like, Displacement or callable
+        See `lerf_core.warp`.
+    input_shape : (int, int)
+        Rows and columns of the source.
+    output_shape : (int, int) or None
+        Those that are asked for; None: the field's, or else the source's.
+
+    Raises
+    ------
+    InvalidArgumentError, InvalidTypeError
+        If it is no map, or does not fit the shape.
+    """
     if isinstance(inverse_map, Displacement):
         field = _checked_field(inverse_map.field, "displacement field", output_shape)
-        return _Relative(field), (field.shape[1], field.shape[2])
+        return DisplacementField(field), (field.shape[1], field.shape[2])
     shape = input_shape if output_shape is None else output_shape
     if callable(inverse_map):
-        return _Function(inverse_map), shape
+        return FunctionMap(inverse_map), shape
     if not isinstance(inverse_map, (np.ndarray, list, tuple)):
         raise InvalidTypeError(
             "inverse_map must be a 3x3 or 2x3 matrix, a (2, rows, cols) array of coordinates, "
             f"a Displacement or a callable, got {type(inverse_map).__name__}"
         )
     if not isinstance(inverse_map, np.ndarray):
-        inverse_map = _real_array("inverse_map", inverse_map)
+        inverse_map = real_array("inverse_map", inverse_map)
     if inverse_map.ndim == 3:
         field = _checked_field(inverse_map, "coordinates", output_shape)
-        return _Absolute(field), (field.shape[1], field.shape[2])
+        return PositionField(field), (field.shape[1], field.shape[2])
     return Homography.facing(inverse_map, input_shape), shape
 
 
-def _checked_field(
-    field: object, what: str, output_shape: tuple[int, int] | None
-) -> npt.NDArray[np.floating[Any]]:
-    array = field if isinstance(field, np.ndarray) else _real_array(what, field)
+def _checked_field(field: object, name: str, output_shape: Shape | None) -> Field:
+    array = field if isinstance(field, np.ndarray) else real_array(name, field)
     if array.ndim != 3 or array.shape[0] != 2 or 0 in array.shape:
-        raise InvalidArgumentError(f"{what} must have shape (2, rows, cols), got {array.shape}")
+        raise InvalidArgumentError(f"{name} must have shape (2, rows, cols), got {array.shape}")
     if array.dtype.kind not in "fiu":
-        raise InvalidTypeError(f"{what} must be real numbers, got {array.dtype}")
+        raise InvalidTypeError(f"{name} must be real numbers, got {array.dtype}")
     if output_shape is not None and array.shape[1:] != tuple(output_shape):
         raise InvalidArgumentError(
-            f"{what} of shape {array.shape} do not fit output_shape {tuple(output_shape)}"
+            f"{name} of shape {array.shape} do not fit output_shape {tuple(output_shape)}"
         )
     return array

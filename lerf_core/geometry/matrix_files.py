@@ -2,7 +2,8 @@
 
 Convention
 ----------
-Matrices act on (x, y, 1); which way, their maker knows.
+Matrices act on (x, y, 1). A file does not say whether its matrix maps source to output or output
+to source: whoever reads it has to know.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from lerf_core.errors import MatrixFileError
 __all__ = ["as_matrix", "load_matrix", "numbers_in"]
 
 Matrix = npt.NDArray[np.float64]
-# No matrix file is longer: what is, is another kind of file.
+# Bytes; a longer file is of another kind.
 _TEXT_LIMIT = 1 << 20
 
 
 def numbers_in(text: str) -> list[float] | None:
-    """Return the numbers of a text, separated by blanks, commas or semicolons; None: it has others.
+    """Return the numbers of a text, or None if it holds anything else, or nothing.
+
+    They are separated by blanks, commas or semicolons.
 
     Examples
     --------
@@ -32,20 +35,24 @@ def numbers_in(text: str) -> list[float] | None:
     [1.0, 0.0, 5.0, 0.0, 1.0, 0.0]
     """
     try:
-        values = [float(part) for part in text.replace(",", " ").replace(";", " ").split()]
+        values = [float(word) for word in text.replace(",", " ").replace(";", " ").split()]
     except ValueError:
         return None
     return values or None
 
 
-def as_matrix(values: Any, what: str) -> Matrix:
+def as_matrix(values: Any, origin: str) -> Matrix:
     """Return 9 numbers as a (3, 3) matrix, or 6 as a (2, 3) one.
 
     Parameters
     ----------
     values : array_like
-    what : str
-        What they are, for the error.
+    origin : str
+        Where they come from, for the error.
+
+    Returns
+    -------
+    ndarray of float64, (3, 3) or (2, 3)
 
     Raises
     ------
@@ -55,10 +62,10 @@ def as_matrix(values: Any, what: str) -> Matrix:
     try:
         array = np.asarray(values, np.float64)
     except (TypeError, ValueError):
-        raise MatrixFileError(f"{what} is not a list of numbers") from None
+        raise MatrixFileError(f"{origin} is not a list of numbers") from None
     if array.size not in {6, 9} or array.ndim > 2 or (array.ndim == 2 and array.shape[1] != 3):
         raise MatrixFileError(
-            f"{what} has shape {'x'.join(map(str, array.shape))}: "
+            f"{origin} has shape {'x'.join(map(str, array.shape))}: "
             "9 numbers (3x3) or 6 (2x3) are needed"
         )
     return array.reshape(-1, 3)

@@ -314,7 +314,7 @@ def _seen_at_horizon(
 ) -> list[tuple[float, float, float]] | None:
     """Nothing beyond it; all of the image for large blocks on it, which may be cut further."""
     corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) * np.subtract(block_shape[::-1], 1)
-    depth = mapping.matrix_here[2]
+    depth = mapping.moved_matrix[2]
     largest = np.abs(depth) @ np.array([*np.subtract(block_shape[::-1], 1), 1.0])
     if (corners @ depth[:2] + depth[2]).max() < -_LEAST_DEPTH * largest:
         return []
@@ -336,7 +336,7 @@ def _clipped_block(
     """
     bottom, right = block_shape[0] - 1.0, block_shape[1] - 1.0
     polygon = np.array([[0.0, 0.0], [right, 0.0], [right, bottom], [0.0, bottom]])
-    m = mapping.matrix_here
+    m = mapping.moved_matrix
     depth = m[2]
     planes: list[Floats] = []
     for line, size, more in zip((m[1], m[0]), shape, beyond, strict=True):
