@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import argparse
 import ast
+import io
 import os
 import subprocess
 import sys
 import tempfile
+import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +31,15 @@ PACKAGE_FOLDERS = (
     "training/lerf_training",
     "training",
 )
+_NO_CODE = {
+    tokenize.COMMENT,
+    tokenize.DEDENT,
+    tokenize.ENCODING,
+    tokenize.ENDMARKER,
+    tokenize.INDENT,
+    tokenize.NEWLINE,
+    tokenize.NL,
+}
 _COUNT_MODULES = """
 import sys
 from lerf_cli.main import main
@@ -52,6 +63,9 @@ class Module:
         Dotted.
     path : Path
     lines : int
+        Of the file.
+    code : int
+        Those that hold code: neither blank, nor comment, nor docstring.
     imports : set of str
         The project's modules that it imports anywhere.
     private : list of str
@@ -61,6 +75,7 @@ class Module:
     name: str
     path: Path
     lines: int
+    code: int
     imports: set[str] = field(default_factory=set)
     private: list[str] = field(default_factory=list)
 
@@ -75,8 +90,8 @@ def read_modules(root: Path) -> dict[str, Module]:
         for path in sorted(package.rglob("*.py")):
             parts = [package.name, *path.relative_to(package).with_suffix("").parts]
             name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-            lines = len(path.read_text(encoding="utf-8").splitlines())
-            modules[name] = Module(name, path, lines)
+            text = path.read_text(encoding="utf-8")
+            modules[name] = Module(name, path, len(text.splitlines()), count_code(text))
     for module in modules.values():
         for target, name in _imports(module.path):
             imported = f"{target}.{name}" if f"{target}.{name}" in modules else target
@@ -86,6 +101,21 @@ def read_modules(root: Path) -> dict[str, Module]:
             if _is_private(module.name, target, name):
                 module.private.append(f"{target}.{name}")
     return modules
+
+
+def count_code(text: str) -> int:
+    """Return how many lines of a module hold code."""
+    lines: set[int] = set()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type not in _NO_CODE:
+            lines.update(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(ast.parse(text)):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            value = body[0].value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                lines.difference_update(range(value.lineno, (value.end_lineno or value.lineno) + 1))
+    return len(lines)
 
 
 def _imports(path: Path) -> Iterator[tuple[str, str]]:
@@ -174,6 +204,13 @@ def modules_of_resize(root: Path) -> list[str]:
         return done.stdout.split()
 
 
+def _counts(modules: list[Module]) -> str:
+    lines, code = (
+        sum(counts) for counts in zip(*((m.lines, m.code) for m in modules), strict=True)
+    )
+    return f"{len(modules):7} {lines:6} {code:6}"
+
+
 def main() -> None:
     """Print the report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -184,12 +221,11 @@ def main() -> None:
     root = arguments.checkout.resolve()
     modules = read_modules(root)
     packages = sorted({name.split(".")[0] for name in modules})
-    print(f"{'package':16} modules  lines  levels")
+    print(f"{'package':16} modules  lines   code  levels")
     for package in packages:
         own = [module for name, module in modules.items() if name.split(".")[0] == package]
-        lines, levels = sum(module.lines for module in own), len(longest_chain(modules, package))
-        print(f"{package:16} {len(own):7} {lines:6} {levels:7}")
-    print(f"{'all':16} {len(modules):7} {sum(m.lines for m in modules.values()):6}")
+        print(f"{package:16} {_counts(own)} {len(longest_chain(modules, package)):7}")
+    print(f"{'all':16} {_counts(list(modules.values()))}")
     print("longest chain of lerf_core:", " > ".join(longest_chain(modules, "lerf_core")))
     circles = find_circles(modules)
     print(f"circles: {len(circles)}")
