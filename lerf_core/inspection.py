@@ -1,7 +1,7 @@
-"""What a bank says of an image: the parameter maps, the ellipses and the slopes they mean.
+"""A bank's answer to an image: parameter maps, and the ellipses and slopes that they mean.
 
-`lerf_core.bank.inspection`, whose names are here too, looks at the tables. Arrays alone;
-``lerf models inspect`` draws them.
+`lerf_core.bank.inspection`, whose names are here too, looks at the tables themselves. The results
+are arrays; ``lerf models inspect`` draws them.
 
 Convention
 ----------
@@ -16,7 +16,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,7 @@ from lerf_core.bank.inspection import (
 from lerf_core.bank.loading import load_bank
 from lerf_core.bank.model import LutBank
 from lerf_core.bank.stages import SLOPES, Kind
-from lerf_core.constants import LEVELS, LOCAL_PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT
+from lerf_core.constants import LEVELS, LOCAL_PLANE_BIAS, RESIDUAL_UNIT, SIGMA_SCALE, SLOPE_UNIT
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.execution.channels import channels_first, prepare_channels
 from lerf_core.execution.memory import check_memory
@@ -66,8 +66,8 @@ __all__ = [
 
 Map = npt.NDArray[np.float32]
 
-#: Semi-axes end here unless told otherwise: a function as wide is flat (0.97 and more) as far
-#: as the method's two neighbours an axis reach.
+#: The longest semi-axis, in source pixels, unless told otherwise: a function as wide is flat (0.97
+#: and more) as far as the method's two neighbours per axis reach.
 DEFAULT_LIMIT = 4.0
 
 
@@ -78,6 +78,7 @@ class Coefficient:
     Attributes
     ----------
     factor, offset : float
+        Of a parameter in 0..1.
     symbol : str
         The coefficient's name in the formula.
     unit : str
@@ -100,8 +101,8 @@ _SLOPE = (LEVELS * SLOPE_UNIT, -LOCAL_PLANE_BIAS * SLOPE_UNIT)
 #: .. [1] Li et al., "Learning Steerable Function for Efficient Image Resampling", CVPR 2023.
 COEFFICIENTS: dict[str, Coefficient] = {
     "rho": Coefficient(2.0, -1.0, "r", "1"),
-    "sigma_row": Coefficient(10.0, 0.0, "u/dy", "1/pixel"),
-    "sigma_col": Coefficient(10.0, 0.0, "v/dx", "1/pixel"),
+    "sigma_row": Coefficient(SIGMA_SCALE, 0.0, "u/dy", "1/pixel"),
+    "sigma_col": Coefficient(SIGMA_SCALE, 0.0, "v/dx", "1/pixel"),
     "alpha": Coefficient(2.0, -1.0, "a", "1/pixel"),
     "slope_row": Coefficient(*_SLOPE, "g_row", "level/pixel"),
     "slope_col": Coefficient(*_SLOPE, "g_col", "level/pixel"),
@@ -116,7 +117,7 @@ COEFFICIENTS: dict[str, Coefficient] = {
 
 @dataclass(frozen=True, eq=False)
 class ParameterMaps:
-    """What the tables say of every pixel of an image.
+    """The feature and the parameters of every pixel of an image.
 
     Indexing cuts all maps alike: ``maps[10:20, 30:40]``, ``maps[..., 0]``.
 
@@ -142,10 +143,10 @@ class ParameterMaps:
 
         rho becomes the correlation ``r = 2*rho - 1`` in -1..1, sigma_row and sigma_col the
         ``10*sigma`` of u and v (1/pixel), alpha the slope ``a = 2*alpha - 1`` (1/pixel),
-        slope_row and slope_col the slopes of a pixel's plane (grey levels a pixel, -63.5 to
-        63.5; a level plane's are exactly 0) and residual what the plane adds to the feature
-        at the pixel (grey levels, -31.75 to 31.75). A parameter that `COEFFICIENTS` does not
-        name stays in 0..1.
+        slope_row and slope_col the slopes of a pixel's local plane (grey levels per pixel, -63.5
+        to 63.5; a level plane's are exactly 0) and residual the difference of the plane's level
+        at the pixel from the feature (grey levels, -31.75 to 31.75). A parameter that
+        `COEFFICIENTS` does not name stays in 0..1.
 
         Raises
         ------
@@ -178,8 +179,8 @@ def parameter_maps(
 ) -> ParameterMaps:
     """Return the feature and the parameters that `lerf_core.resize` resamples an image by.
 
-    Computed by the same table reads; what lies beyond the border is the border's own, as
-    with ``mode="edge"``.
+    They come of the same table reads. Beyond the border, pixels are the border's own, as with
+    ``mode="edge"``.
 
     Parameters
     ----------
@@ -275,6 +276,21 @@ def _coefficient(name: str, value: Map) -> Map:
     return np.asarray(value * np.float32(meaning.factor) + np.float32(meaning.offset), np.float32)
 
 
+def _named(
+    result: str,
+    maps: ParameterMaps | Mapping[str, npt.ArrayLike],
+    names: Sequence[str],
+    dtype: npt.DTypeLike,
+) -> list[npt.NDArray[Any]]:
+    """Return the named parameters, or raise, saying which ones the result needs."""
+    parameters = maps.parameters if isinstance(maps, ParameterMaps) else maps
+    if any(name not in parameters for name in names):
+        raise InvalidArgumentError(
+            f"{result} need the parameters {', '.join(names)}, got {', '.join(parameters)}"
+        )
+    return [np.asarray(parameters[name], dtype) for name in names]
+
+
 # -- ellipses ---------------------------------------------------------------------
 
 
@@ -292,7 +308,7 @@ class Ellipses:
         From the column axis (to the right) to the major axis, in degrees, counter-clockwise as
         seen; above -90, up to 90. A circle's is 0.
     clipped : ndarray of bool
-        Where a semi-axis is longer than the limit in truth, or infinite.
+        Where a semi-axis is longer than the limit, or infinite, before it is cut to the limit.
     """
 
     major: Map
@@ -376,20 +392,14 @@ def ellipses(
 
     Examples
     --------
-    >>> found = ellipses({"rho": 0.5, "sigma_row": 0.4, "sigma_col": 0.2})
-    >>> float(found.major), float(found.minor), float(found.angle)
+    >>> ellipse = ellipses({"rho": 0.5, "sigma_row": 0.4, "sigma_col": 0.2})
+    >>> float(ellipse.major), float(ellipse.minor), float(ellipse.angle)
     (0.5, 0.25, 0.0)
     """
     if not (np.isfinite(limit) and limit > 0):
         raise InvalidArgumentError(f"limit must be positive and finite, got {limit!r}")
-    given = maps.parameters if isinstance(maps, ParameterMaps) else maps
-    needed = ("rho", "sigma_row", "sigma_col")
-    if any(name not in given for name in needed):
-        raise InvalidArgumentError(
-            f"ellipses need the parameters {', '.join(needed)}, got {', '.join(given)}"
-        )
-    rho, a, b = (np.asarray(given[name], np.float64) for name in needed)
-    r, a, b = 2 * rho - 1, 10 * a, 10 * b
+    rho, a, b = _named("ellipses", maps, ("rho", "sigma_row", "sigma_col"), np.float64)
+    r, a, b = 2 * rho - 1, SIGMA_SCALE * a, SIGMA_SCALE * b
     mean, half = (a * a + b * b) / 2, (a * a - b * b) / 2
     high = mean + np.hypot(half, r * a * b)
     # By the determinant: mean - hypot would lose all digits of thin ellipses.
@@ -415,7 +425,7 @@ def ellipses(
 
 @dataclass(frozen=True, eq=False)
 class Slopes:
-    """How steeply each pixel's local plane rises, and where to: its gradient.
+    """The gradient of each pixel's local plane: how steeply it rises, and in which direction.
 
     Indexing cuts all arrays alike.
 
@@ -430,7 +440,7 @@ class Slopes:
 
     @property
     def magnitude(self) -> Map:
-        """Rise in the steepest direction, in grey levels a pixel; ndarray of float32."""
+        """Rise in the steepest direction, in grey levels per pixel; ndarray of float32."""
         return np.hypot(self.row, self.col)
 
     def __getitem__(self, index: Any) -> Slopes:
@@ -440,8 +450,8 @@ class Slopes:
 def slopes(maps: ParameterMaps | Mapping[str, npt.ArrayLike]) -> Slopes:
     """Return the gradient of each pixel's local plane.
 
-    LeRF-P takes for each neighbour not its level but what its plane says of the output's
-    position: ``feature + residual + row*dy + col*dx``, which is kernel regression of order 1 [1]_.
+    LeRF-P takes of each neighbour not its level but its plane's value at the output's position:
+    ``feature + residual + row*dy + col*dx``, which is kernel regression of order 1 [1]_.
 
     Convention
     ----------
@@ -456,7 +466,7 @@ def slopes(maps: ParameterMaps | Mapping[str, npt.ArrayLike]) -> Slopes:
     Returns
     -------
     Slopes
-        float32 of the maps' shape, in grey levels (0..255 for the value range) a source pixel;
+        float32 of the maps' shape, in grey levels (0..255 for the value range) per source pixel;
         each component lies in -63.5..63.5. A level plane has exactly 0. NaN stays NaN.
 
     Raises
@@ -471,15 +481,10 @@ def slopes(maps: ParameterMaps | Mapping[str, npt.ArrayLike]) -> Slopes:
 
     Examples
     --------
-    >>> found = slopes({"slope_row": 128 / 255, "slope_col": [136 / 255, 120 / 255]})
-    >>> found.row.tolist(), found.col.tolist(), found.magnitude.tolist()
+    >>> gradient = slopes({"slope_row": 128 / 255, "slope_col": [136 / 255, 120 / 255]})
+    >>> gradient.row.tolist(), gradient.col.tolist(), gradient.magnitude.tolist()
     ([0.0, 0.0], [4.0, -4.0], [4.0, 4.0])
     """
-    given = maps.parameters if isinstance(maps, ParameterMaps) else maps
-    if any(name not in given for name in SLOPES):
-        raise InvalidArgumentError(
-            f"slopes need the parameters {', '.join(SLOPES)}, got {', '.join(given)}"
-        )
-    values = np.broadcast_arrays(*(np.asarray(given[name], np.float32) for name in SLOPES))
-    row, col = (_coefficient(name, one) for name, one in zip(SLOPES, values, strict=True))
+    values = np.broadcast_arrays(*_named("slopes", maps, SLOPES, np.float32))
+    row, col = (_coefficient(name, value) for name, value in zip(SLOPES, values, strict=True))
     return Slopes(row, col)

@@ -39,18 +39,19 @@ SLICES: dict[str, tuple[int, int, int, int]] = {"point": (0, 1, 1, 1), "edge": (
 
 @dataclass(frozen=True)
 class TableStatistics:
-    """What the entries of one value of a table are like.
+    """Statistics of the entries of one value of a table.
 
     Attributes
     ----------
     table, value : str
-        Which.
+        Names of the table and of the value.
     minimum, median, maximum : float
         Of the entries, which lie in -127..127.
     clipped : float
         Share of the entries at -127 or 127.
     unvisited : float or None
-        Share of the entries that equal the start's; None where no start is known.
+        Share of the entries that equal those that training began with; None where these are
+        not known.
     step, largest_step : float
         Mean and greatest difference between neighbouring nodes along an axis, in entries.
     """
@@ -67,7 +68,7 @@ class TableStatistics:
 
 
 def table_outcome(bank: LutBank, table: str) -> Map:
-    """Return what a stage would give if all its reads said the same as one entry.
+    """Return, for each entry of a table, what its stage gives where all reads find that entry.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ def table_outcome(bank: LutBank, table: str) -> Map:
     -------
     ndarray of float32, (nodes, nodes, nodes, nodes, values)
         The feature in grey levels, or the parameters in 0..1; not clipped. Slopes are those
-        of the unturned read: the others say the same in their own directions.
+        of the upright read: turned reads mean the same in their own directions.
         `lerf_core.inspection.COEFFICIENTS` makes grey levels a pixel of them.
 
     Raises
@@ -136,12 +137,11 @@ def table_slice(bank: LutBank, table: str, which: Sequence[int]) -> Map:
     >>> cut.shape, float(cut[3, :, 0].max())
     ((17, 17, 1), 48.0)
     """
-    if len(which) != 4 or any(one not in (0, 1) for one in which):
+    if len(which) != 4 or any(level not in (0, 1) for level in which):
         raise InvalidArgumentError(f"which must be four of 0 and 1, got {which!r}")
     levels = np.ogrid[: bank.nodes, : bank.nodes]
-    index = tuple(levels[one] for one in which)
-    cut: Map = table_outcome(bank, table)[index]
-    return cut
+    plane: Map = table_outcome(bank, table)[tuple(levels[level] for level in which)]
+    return plane
 
 
 def point_response(bank: LutBank, stage: int) -> Map:
@@ -205,7 +205,11 @@ def edge_response(bank: LutBank, stage: int) -> Map:
 
 
 def _response(bank: LutBank, stage: int, is_second: Callable[[Offset], bool]) -> Map:
-    """Answer an image of two levels; `is_second` tells where, from the pixel, the second is."""
+    """Return what a stage gives at a pixel of an image of two levels.
+
+    `is_second` tells for a (row, col) offset from the pixel whether the second level is there.
+    The result is as `point_response` has it.
+    """
     if not 0 <= stage < len(bank.stages):
         raise InvalidArgumentError(f"stage must lie in 0..{len(bank.stages) - 1}, got {stage}")
     spec = bank.stages[stage]
@@ -220,13 +224,13 @@ def _response(bank: LutBank, stage: int, is_second: Callable[[Offset], bool]) ->
 
 
 def table_statistics(bank: LutBank, start: LutBank | None = None) -> list[TableStatistics]:
-    """Describe the entries of each value of each table.
+    """Return statistics of the entries of each value of each table.
 
     Parameters
     ----------
     bank : LutBank
     start : LutBank or None
-        The bank that training set out from, of the same stages and interval. None: the
+        The bank that training began with, of the same stages and interval. None: the
         identity for features and, for the parameters that it has, the analytic bank.
 
     Returns
@@ -245,51 +249,58 @@ def table_statistics(bank: LutBank, start: LutBank | None = None) -> list[TableS
     >>> first.table, first.value, first.unvisited, first.step
     ('stage1.s.0', 'feature', 1.0, 1.0)
     """
-    found = []
+    statistics = []
     for name, table in bank.tables.items():
-        number = _stage_of(name)
-        for place, value in enumerate(bank.stages[number].values):
-            entries = table[..., place].astype(np.int16)
-            initial = _initial(bank, start, name, number, place)
+        stage = _stage_of(name)
+        for column, value in enumerate(bank.stages[stage].values):
+            entries = table[..., column].astype(np.int16)
+            initial = _initial_entries(bank, start, name, stage, column)
             steps = [np.abs(np.diff(entries, axis=axis)) for axis in range(4)]
-            found.append(
+            statistics.append(
                 TableStatistics(
-                    name,
-                    value,
-                    float(entries.min()),
-                    float(np.median(entries)),
-                    float(entries.max()),
-                    float(np.mean(np.abs(entries) == ENTRY_BIAS)),
-                    None if initial is None else float(np.mean(entries == initial)),
-                    float(np.mean([step.mean() for step in steps])),
-                    float(max(step.max() for step in steps)),
+                    table=name,
+                    value=value,
+                    minimum=float(entries.min()),
+                    median=float(np.median(entries)),
+                    maximum=float(entries.max()),
+                    clipped=float(np.mean(np.abs(entries) == ENTRY_BIAS)),
+                    unvisited=None if initial is None else float(np.mean(entries == initial)),
+                    step=float(np.mean([step.mean() for step in steps])),
+                    largest_step=float(max(step.max() for step in steps)),
                 )
             )
-    return found
+    return statistics
 
 
-def _initial(
-    bank: LutBank, start: LutBank | None, table: str, number: int, place: int
+def _initial_entries(
+    bank: LutBank, start: LutBank | None, table: str, number: int, column: int
 ) -> npt.NDArray[Any] | None:
-    """Return the entries that training set out from, or None where they are not known."""
+    """Return the entries that training began with, or None where they are not known.
+
+    They are those of a value (a column) of a table of stage `number`, counted from 0; of the
+    shape of the table without its last axis, or broadcast to it.
+    """
     if start is not None:
-        other = start.tables.get(table)
-        if other is None or other.shape != bank.tables[table].shape:
+        initial = start.tables.get(table)
+        if initial is None or initial.shape != bank.tables[table].shape:
             raise InvalidArgumentError(
                 f"{start.name!r} is no start of {bank.name!r}: table {table!r} does not match"
             )
-        return np.asarray(other[..., place])
+        return np.asarray(initial[..., column])
     stage = bank.stages[number]
     if number < len(bank.stages) - 1:
-        level = np.arange(bank.nodes) * (bank.interval * stage.divisor[place] / stage.reads)
-        return np.asarray(np.rint(level)[:, None, None, None])
-    plain = analytic_bank()
-    last = plain.stages[-1]
-    if stage.values[place] not in last.values:
+        identity = np.arange(bank.nodes) * (bank.interval * stage.divisor[column] / stage.reads)
+        return np.asarray(np.rint(identity)[:, None, None, None])
+    analytic = analytic_bank()
+    last = analytic.stages[-1]
+    if stage.values[column] not in last.values:
         return None
-    known = last.values.index(stage.values[place])
-    factors = (stage.divisor[place] / stage.reads, last.divisor[known] / last.reads)
-    if factors[0] != factors[1] or stage.bias[place] != last.bias[known]:
+    analytic_column = last.values.index(stage.values[column])
+    factor = stage.divisor[column] / stage.reads
+    if (factor, stage.bias[column]) != (
+        last.divisor[analytic_column] / last.reads,
+        last.bias[analytic_column],
+    ):
         return None
-    constant = plain.tables[table_name(len(plain.stages), last.patterns[0], 0)][0, 0, 0, 0]
-    return np.asarray(constant[known])
+    entries = analytic.tables[table_name(len(analytic.stages), last.patterns[0], 0)][0, 0, 0, 0]
+    return np.asarray(entries[analytic_column])
