@@ -47,11 +47,12 @@ def goes_by_tiles(
 
 
 def _is_tiff(path: Path) -> bool:
-    from lerf_core.io.tiff import pages
+    from lerf_core.io.codec import opened
+    from lerf_core.io.tiff import TiffCodec
 
     try:
-        with path.open("rb") as file:
-            return pages.is_tiff(file.read(4))
+        with opened(path) as file:
+            return TiffCodec().recognizes(file)
     except OSError:
         return False
 
@@ -73,7 +74,7 @@ def _passes_memory(source_path: Path, operation: ImageOperation, options: BatchO
     limit = tiling.memory or (None if free is None else free // 2)
     try:
         with opened_source(str(source_path), tiling, 1 << 20, None) as source:
-            if source.info.get("series_count", 1) > 1:
+            if source.series_count > 1:
                 return False  # pages of different sizes: all of them, in one piece
             plan = TiledJob(source, operation, options).plan
             pixels = max(rows * cols for rows, cols in (plan.source_shape, plan.out_shape))

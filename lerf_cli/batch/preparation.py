@@ -14,8 +14,9 @@ import numpy as np
 
 from lerf_cli.options.values import ResamplingOptions
 from lerf_core.errors import FileError
+from lerf_core.io.conversions import converted, finite_range, opaque_value, with_alpha
 from lerf_core.io.formats import GREY, GREY_ALPHA, PALETTE, RGB, RGBA
-from lerf_core.io.image import DecodedImage, converted, finite_range, opaque_value, with_alpha
+from lerf_core.io.image import DecodedImage
 from lerf_core.io.writing import Encoding
 
 __all__ = ["Preparation", "ValueChange", "as_resampled"]

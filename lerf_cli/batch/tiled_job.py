@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,19 +11,17 @@ import numpy as np
 from lerf_cli.batch.preparation import Preparation, ValueChange, as_resampled
 from lerf_cli.options.values import BatchOptions, tiled_format
 from lerf_core.errors import FileError
-from lerf_core.io.formats import CMYK, GREY, GREY_ALPHA, MULTI, RGB, RGBA, WITH_ALPHA
 from lerf_core.io.image import DecodedImage
-from lerf_core.io.writing import as_written
+from lerf_core.io.writing import as_written, fitting_metadata
 
 if TYPE_CHECKING:
     from lerf_cli.batch.operation import ImageOperation
-    from lerf_core.io.locations import PixelSize
+    from lerf_core.io.metadata import Metadata
     from lerf_core.io.tiled_reader import TiledReader
     from lerf_core.io.tiled_writer import WriterSpec
 
 __all__ = ["TiledJob"]
 
-_LAYOUTS = {(1, False): GREY, (2, True): GREY_ALPHA, (3, False): RGB, (4, True): RGBA}
 # Compressions of sources that targets have too.
 _LOSSLESS = {"none": "none", "deflate": "deflate", "adobe_deflate": "deflate", "lzw": "lzw",
              "zstd": "zstd"}  # fmt: skip
@@ -68,10 +65,9 @@ class TiledJob:
         resampling = operation.resampling
         if resampling.labels and "palette expanded to RGB" in source.notes:
             raise FileError("palette indices (--labels) are not resampled by tiles")
-        layout = _layout(source)
-        template = _template(source, layout)
+        template = _template(source)
         preparation = Preparation(
-            resampling, options.encoding, template, partial(_finite_range, source, layout)
+            resampling, options.encoding, template, partial(_finite_range, source)
         )
         prepared, encoding = preparation.image, preparation.encoding
         self.channel_axis = source.channel_axis
@@ -90,9 +86,8 @@ class TiledJob:
             self._result = as_written(prepared, encoding)
             function = partial(as_written, encoding=encoding)
             self.finish = ValueChange(function, prepared, self.channel_axis)
-        self.notes = prepared.notes
-        if source.info.get("has_exif") and not encoding.strip:
-            self.notes += ("EXIF is not copied by tiles",)
+        self._metadata, lost = self._fitting_metadata()
+        self.notes = self._result.notes + lost
 
     def _planned_shape(self, prepared: DecodedImage) -> tuple[int, ...]:
         """Return the source's shape with the channels that are resampled."""
@@ -124,20 +119,16 @@ class TiledJob:
             shape=shape,
             dtype=result.dtype,
             axes=axes.replace("Q", "Z"),
-            has_alpha=result.layout in WITH_ALPHA,
+            layout=result.layout,
             is_premultiplied=result.premultiplied,
             format=target_format,
             tile=options.tiling.tile or _TILE,
             compression=options.tiling.compression or self._compression(target_format),
             compression_level=None,
             levels=options.tiling.pyramid,
-            is_labels=self.plan.options.is_nearest(self.plan.dtype),
-            pixel_size=self._pixel_size(),
-            translation=self._translation(),
-            # Kept as it is, as by all other formats: a print grows with its pixels.
-            resolution_dpi=source.resolution_dpi,
-            icc=source.icc,
-            info={} if options.encoding.strip else dict(source.info),
+            is_labels=self.plan.pixels.is_nearest,
+            metadata=self._metadata,
+            details=source.details,
             job=self._identity(),
         )
 
@@ -161,29 +152,14 @@ class TiledJob:
             return "none"
         if target_format == "OME-Zarr":
             return "lz4"
-        return _LOSSLESS.get(str(self.source.info.get("compression", "none")).lower(), "deflate")
+        return _LOSSLESS.get(self.source.details.get("compression", "none"), "deflate")
 
-    def _pixel_size(self) -> PixelSize | None:
-        size, scale = self.source.pixel_size, self.plan.scale
-        if size is None or scale is None:
-            return size
-        return replace(size, row=size.row / scale[0], col=size.col / scale[1])
-
-    def _translation(self) -> tuple[float, float] | None:
-        """Return where the first pixel's centre lies, in the unit of the pixel size."""
-        size, before, scale = self.source.pixel_size, self.source.translation, self.plan.scale
-        if size is None:
-            return None
-        if scale is None:
-            return before
-        row, col = (
-            (length - 1) / 2 - (out - 1) / (2 * factor)
-            for length, out, factor in zip(
-                self.plan.source_shape, self.plan.out_shape, scale, strict=True
-            )
-        )
-        down, across = before or (0.0, 0.0)
-        return down + row * size.row, across + col * size.col
+    def _fitting_metadata(self) -> tuple[Metadata, tuple[str, ...]]:
+        """Return the metadata of the result, and notes on what is left out."""
+        plan, metadata = self.plan, self._result.metadata
+        if plan.scale is not None:
+            metadata = metadata.resized(plan.scale, plan.source_shape, plan.out_shape)
+        return fitting_metadata(metadata, plan.out_shape, "TIFF", self._options.encoding)
 
     def _identity(self) -> str:
         """Return a text that is the same for the same work: what --resume goes by."""
@@ -199,24 +175,17 @@ class TiledJob:
         return json.dumps(facts, sort_keys=True)
 
 
-def _layout(source: TiledReader) -> str:
-    axis = source.channel_axis
-    samples = 1 if axis is None else source.shape[axis]
-    if str(source.info.get("photometric", "")).lower() in {"separated", "cmyk", "5"}:
-        return CMYK if samples == 4 else MULTI
-    return _LAYOUTS.get((samples, source.has_alpha), MULTI)
-
-
-def _template(source: TiledReader, layout: str) -> DecodedImage:
-    """Return a picture of one pixel like the source's."""
+def _template(source: TiledReader) -> DecodedImage:
+    """Return an image of one pixel like the source's."""
     axis = source.channel_axis
     shape = (1, 1) if axis is None else (1, 1, source.shape[axis])
     return DecodedImage(
-        [np.zeros(shape, source.dtype)], layout, "TIFF", premultiplied=source.is_premultiplied
-    )
+        [np.zeros(shape, source.dtype)], source.layout, source.format, source.metadata,
+        premultiplied=source.is_premultiplied, details=source.details,
+    )  # fmt: skip
 
 
-def _finite_range(source: TiledReader, layout: str) -> tuple[float, float]:
+def _finite_range(source: TiledReader) -> tuple[float, float]:
     """Return the least and greatest finite colour value, from all tiles."""
     low, high = np.inf, -np.inf
     steps = [max(1, length) for length in source.chunks]
@@ -227,7 +196,7 @@ def _finite_range(source: TiledReader, layout: str) -> tuple[float, float]:
             for number, step in zip(index, steps, strict=True)
         )
         values = source[tuple(region)]
-        if layout in WITH_ALPHA and source.channel_axis is not None:
+        if source.has_alpha and source.channel_axis is not None:
             values = np.moveaxis(values, source.channel_axis, -1)[..., :-1]
         finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
         if finite.size:

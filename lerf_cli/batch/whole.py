@@ -16,9 +16,11 @@ from lerf_cli.batch.reporting import Reporter
 from lerf_cli.options.values import BatchOptions
 from lerf_cli.startup import import_numba_without_scipy
 from lerf_core.errors import FileError, one_line
+from lerf_core.io.codec import Header
 from lerf_core.io.formats import Format, by_name, by_path, check_sides
+from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, Pixels
-from lerf_core.io.reading import FileOrBytes, Header, check_pixels, read_header, read_image
+from lerf_core.io.reading import read_header, read_image
 from lerf_core.io.whole_files import atomic_file
 from lerf_core.io.writing import Encoding, check_writable, encode, encode_to_bytes
 
@@ -39,7 +41,7 @@ def shape_after(operation: ImageOperation, header: Header) -> Shape:
 
 
 def preview(
-    job: Job, source: FileOrBytes, operation: ImageOperation, options: BatchOptions
+    job: Job, source: Path | bytes, operation: ImageOperation, options: BatchOptions
 ) -> None:
     """Tell what would be done, from the file's header alone."""
     header = read_header(source, options.max_pixels)
@@ -52,7 +54,7 @@ def preview(
 
 def process(
     job: Job,
-    source: FileOrBytes,
+    source: Path | bytes,
     operation: ImageOperation,
     options: BatchOptions,
     reporter: Reporter,

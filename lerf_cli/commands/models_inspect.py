@@ -331,8 +331,8 @@ def _plane(picture: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any], 
     """Return the channel to inspect (with alpha, where there is one), its keywords and name."""
     import numpy as np
 
+    from lerf_core.io.conversions import finite_range, unmultiplied
     from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA
-    from lerf_core.io.image import finite_range, unmultiplied
 
     if picture.layout not in {GREY, GREY_ALPHA, RGB, RGBA}:
         raise FileError(f"maps are drawn of grey or RGB images, and this is {picture.layout}")

@@ -159,7 +159,7 @@ def read_field(path: Path, order: str) -> NDArray[Any]:
 def _load_tiff(path: Path) -> NDArray[Any]:
     import tifffile
 
-    from lerf_core.io.reading import quiet_decoders
+    from lerf_core.io.guards import quiet_decoders
 
     try:
         with quiet_decoders(2**62):

@@ -77,6 +77,8 @@ READ_ONLY_SUFFIXES = frozenset({
     ".dcm", ".dds", ".icns", ".ico", ".im", ".mpo", ".pbm", ".pcx", ".psd", ".qoi", ".sgi",
 })  # fmt: skip
 LOSSLESS = frozenset({"PNG", "TIFF", "BMP", "GIF", "PPM", "TGA"})
+#: Formats into which no profile, EXIF or XMP is written.
+PIXELS_ONLY = frozenset({"BMP", "GIF", "PPM", "TGA", "JPEG2000"})
 
 
 def by_name(name: str) -> Format:
@@ -87,11 +89,11 @@ def by_name(name: str) -> Format:
     FileError
         If no writable format has that name.
     """
-    found = FORMATS.get(name.upper()) or _BY_SUFFIX.get("." + name.lower().lstrip("."))
-    if found is None:
-        known = ", ".join(entry.name.lower() for entry in FORMATS.values())
-        raise FileError(f"cannot write {name}: choose another format with --format ({known})")
-    return found
+    named = FORMATS.get(name.upper()) or _BY_SUFFIX.get("." + name.lower().lstrip("."))
+    if named is None:
+        names = ", ".join(entry.name.lower() for entry in FORMATS.values())
+        raise FileError(f"cannot write {name}: choose another format with --format ({names})")
+    return named
 
 
 def by_path(path: PurePath) -> Format | None:

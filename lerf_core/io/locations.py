@@ -1,30 +1,12 @@
-"""What readers and writers of large images share: where files lie, and how large pixels are."""
+"""Where files lie: paths of this machine, and addresses of remote storage."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
-__all__ = ["PixelSize", "is_url", "local_path"]
+__all__ = ["is_url", "local_path"]
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class PixelSize:
-    """Physical size of a pixel.
-
-    Attributes
-    ----------
-    row, col : float
-        Distance between the centres of neighbouring rows, and columns.
-    unit : str
-        By its name in OME-Zarr (UDUNITS), such as "micrometer".
-    """
-
-    row: float
-    col: float
-    unit: str
 
 
 def is_url(text: str) -> bool:

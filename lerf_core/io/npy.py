@@ -12,17 +12,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lerf_core.errors import FileError, one_line
+from lerf_core.io.codec import Codec, OpenFile, check_single
+from lerf_core.io.formats import MULTI, RGB
 from lerf_core.io.journal import FileJournal
 from lerf_core.io.pixel_file import PixelFile, file_fingerprint
 from lerf_core.io.tiled_reader import Region, TiledReader, band_of_rows, guessed_axes, plain_dtype
-from lerf_core.io.tiled_writer import Pixels, StoredTiles, WriterSpec, partial_paths, unwritable
+from lerf_core.io.tiled_writer import (
+    Pixels,
+    StoredTilesWriter,
+    WriterSpec,
+    partial_paths,
+    unwritable,
+)
 
-__all__ = ["NpyReader", "NpyWriter", "is_npy"]
+__all__ = ["NpyCodec", "NpyReader", "NpyWriter"]
 
 
-def is_npy(head: bytes) -> bool:
-    """Tell a .npy file by its first bytes."""
-    return head[:6] == np.lib.format.MAGIC_PREFIX
+class NpyCodec(Codec):
+    """Arrays of numpy, by tiles alone."""
+
+    def recognizes(self, file: OpenFile) -> bool:
+        """See `Codec`."""
+        return file.head[:6] == np.lib.format.MAGIC_PREFIX
+
+    def open_reader(self, path: str, options: dict[str, Any]) -> NpyReader:
+        """See `Codec`."""
+        check_single(path, options)
+        return NpyReader(path, options)
+
+    def open_writer(
+        self, path: str, spec: WriterSpec, *, resume: bool, overwrite: bool
+    ) -> NpyWriter:
+        """See `Codec`."""
+        del overwrite  # whatever lies there is replaced when the result is whole
+        return NpyWriter(Path(path), spec, resume=resume)
 
 
 class NpyReader(TiledReader):
@@ -49,11 +72,11 @@ class NpyReader(TiledReader):
             raise FileError(f"{path}: an array of shape {self.shape} is no image")
         self.axes = guessed_axes(self.shape)
         if "S" in self.axes:
-            self.notes += (f"last axis of length {self.shape[-1]} taken for colours",)
+            self.layout = {3: RGB}.get(self.shape[-1], MULTI)
+            self._notes += (f"last axis of length {self.shape[-1]} taken for colours",)
         self.chunks = band_of_rows(self.shape, self.axes, self.dtype.itemsize)
         self.level_shapes = (self.shape,)
         self.fingerprint = file_fingerprint(path)
-        self.info = {"fortran_order": self._by_columns}
         self._file = PixelFile(path)
         end = self._offset + math.prod(self.shape) * self.dtype.itemsize
         if end > self._file.size:
@@ -69,7 +92,7 @@ class NpyReader(TiledReader):
         self._file.close()
 
     def _read_region(self, region: Region) -> NDArray[Any]:
-        out = np.empty([part.stop - part.start for part in region], self.dtype)
+        out = np.empty([extent.stop - extent.start for extent in region], self.dtype)
         # An array kept by columns is its transpose kept by rows.
         turn = slice(None, None, -1) if self._by_columns else slice(None)
         target = out.T if self._by_columns else out
@@ -92,7 +115,7 @@ def _read_header(path: str) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
             shape, by_columns, dtype = read(file)
             return tuple(shape), bool(by_columns), dtype, file.tell()
     except OSError as error:
-        raise FileError(f"{path}: {one_line(error.strerror or error)}") from error
+        raise FileError(f"{path}: {one_line(error)}") from error
     except (ValueError, SyntaxError, TypeError) as error:
         raise FileError(f"{path}: damaged .npy file: {one_line(error)}") from error
 
@@ -113,15 +136,15 @@ class NpyEncoder:
         whole = np.ascontiguousarray(pixels, self.dtype)
         # What follows the last axis along which the region is a part only is one run of bytes.
         split = max(
-            (axis for axis, part in enumerate(region) if part != slice(0, self.shape[axis])),
+            (axis for axis, extent in enumerate(region) if extent != slice(0, self.shape[axis])),
             default=0,
         )
         steps = np.cumprod([1, *self.shape[::-1]])[:-1][::-1]
         with open(self.path, "r+b", buffering=0) as file:  # noqa: PTH123
             for index in np.ndindex(whole.shape[:split]):
-                places = [part.start + i for part, i in zip(region, index, strict=False)]
-                places += [part.start for part in region[split:]]
-                offset = int(np.dot(places, steps)) * self.dtype.itemsize
+                corner = [extent.start + i for extent, i in zip(region, index, strict=False)]
+                corner += [extent.start for extent in region[split:]]
+                offset = int(np.dot(corner, steps)) * self.dtype.itemsize
                 file.seek(self.start + offset)
                 data = memoryview(np.atleast_1d(whole[index]).data).cast("B")
                 while data:
@@ -129,15 +152,15 @@ class NpyEncoder:
         return [[0, *tile] for tile in self.spec.tiles(region)]
 
 
-class NpyWriter(StoredTiles):
+class NpyWriter(StoredTilesWriter):
     """See `lerf_core.io.tiled_writer.TiledWriter`."""
 
     def __init__(self, path: Path, spec: WriterSpec, *, resume: bool) -> None:
         self._path = path
-        self._partial, journal = partial_paths(path)
+        self._partial, journal_path = partial_paths(path)
         resume = resume and self._partial.exists()
-        super().__init__(spec, FileJournal(journal, spec.head(), resume=resume))
-        resume = self.finished_count > 0  # a partial without a journal may be anything
+        journal = FileJournal(journal_path, spec.head(), resume=resume)
+        resume = bool(journal.entries())  # a partial without a journal may be anything
         header = {
             "descr": np.lib.format.dtype_to_descr(spec.dtype),
             "fortran_order": False,
@@ -147,7 +170,8 @@ class NpyWriter(StoredTiles):
             np.lib.format.write_array_header_2_0(file, header)
             start = file.tell()
             file.truncate(start + int(np.prod(spec.shape, dtype=object)) * spec.dtype.itemsize)
-        self.encoder = NpyEncoder(str(self._partial), spec.shape, spec.dtype, start, spec)
+        encoder = NpyEncoder(str(self._partial), spec.shape, spec.dtype, start, spec)
+        super().__init__(spec, encoder, journal)
 
     def commit(self) -> None:
         """See `TiledWriter`."""

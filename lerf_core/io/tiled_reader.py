@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from lerf_core.errors import FileError, LerfError
 from lerf_core.io.chunk_cache import ChunkCache
-from lerf_core.io.locations import PixelSize
+from lerf_core.io.formats import GREY, WITH_ALPHA
+from lerf_core.io.metadata import Metadata
+from lerf_core.io.pixel_file import readable_bytes
 from lerf_core.threads import run_all
 
 __all__ = ["Region", "RegionIndexError", "TiledReader"]
@@ -46,29 +48,20 @@ class TiledReader:
         Length of a chunk along each axis: what is decoded at once. Of formats that decode as a
         whole, the shape.
     axes : str
-        A letter an axis: T, C, Z, Y, X, S for the samples of a pixel (colours), Q for unknown.
-    channel_axis : int or None
-        The axis of S. Planes along C are images of their own.
-    has_alpha : bool
-        The last sample is an opacity.
+        A letter per axis: T, C, Z, Y, X, S for the samples of a pixel (colours), Q for unknown.
+    layout : str
+        Meaning of the samples, see :mod:`lerf_core.io.formats`.
     is_premultiplied : bool
-        Colours are multiplied by that opacity.
+        Colours are multiplied by opacity.
     level, levels : int
         The pyramid level that was opened, of how many.
     level_shapes : tuple of tuple of int
-    series : int
-    pixel_size : PixelSize or None
-        Of the opened level; its unit is "" where the file gives numbers alone.
-    translation : (float, float) or None
-        Place of the first pixel's centre as (row, col) in the unit of `pixel_size`.
-    resolution_dpi : (float, float) or None
-        As (x, y), in pixels an inch.
-    icc : bytes or None
-        Colour profile.
-    info : dict
+    series, series_count : int
+        The image that was opened, of how many in the file.
+    metadata : Metadata
+        Of the level that was opened.
+    details : dict
         What a writer of the same format may want to keep, by names of the format's own.
-    notes : tuple of str
-        What was done or found that its owner may not expect, one line each.
     fingerprint : str
         Equal as long as the file, level and series are the same. Of a Zarr, its metadata alone
         is looked at.
@@ -80,23 +73,25 @@ class TiledReader:
     dtype: np.dtype[Any]
     chunks: tuple[int, ...]
     axes: str
-    has_alpha: bool = False
+    layout: str = GREY
     is_premultiplied: bool = False
     level: int = 0
-    series: int = 0
     level_shapes: tuple[tuple[int, ...], ...] = ()
-    pixel_size: PixelSize | None = None
-    translation: tuple[float, float] | None = None
-    resolution_dpi: tuple[float, float] | None = None
-    icc: bytes | None = None
-    notes: tuple[str, ...] = ()
+    series: int = 0
+    series_count: int = 1
+    metadata: Metadata = Metadata()
     fingerprint: str = ""
+    # Those that do not depend on the cache.
+    _notes: tuple[str, ...] = ()
+    # Of a chunk that is decoded and kept in the cache, 0 where pixels lie plain; and its name.
+    _chunk_bytes = 0
+    _chunk_word = "chunk"
 
     def __init__(self, path: str, options: dict[str, Any]) -> None:
         self.path = path
-        self.info: dict[str, Any] = {}
+        self.details: dict[str, Any] = {}
         self._options = options
-        self._cache = ChunkCache(int(options.get("cache_bytes", 0)))
+        self._cache = ChunkCache(int(options["cache_bytes"]))
         self._closed = False
         # More than one only where a chunk is mostly waited for.
         self._reads_at_once = 1
@@ -122,10 +117,26 @@ class TiledReader:
         return len(self.level_shapes)
 
     @property
+    def has_alpha(self) -> bool:
+        """Whether the last sample is an opacity."""
+        return self.layout in WITH_ALPHA
+
+    @property
     def channel_axis(self) -> int | None:
-        """The axis of a pixel's samples."""
-        found = self.axes.find("S")
-        return found if found >= 0 else None
+        """The axis of S, or None. Planes along C are images of their own."""
+        return axis_of(self.axes, "S")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done or found that its owner may not expect, one line each."""
+        needed, kept = self._chunk_bytes, self._cache.limit
+        if needed <= kept:
+            return self._notes
+        note = (
+            f"each read decodes a {self._chunk_word} of {readable_bytes(needed)}, more than the "
+            f"cache of {readable_bytes(kept)} keeps"
+        )
+        return (*self._notes, note)
 
     @property
     def bytes_per_read(self) -> int:
@@ -137,6 +148,30 @@ class TiledReader:
         """Number of chunks decoded since it was opened; reads of the cache are not counted."""
         return self._cache.decoded
 
+    def limit_memory(self, cache_bytes: int, max_decoded_bytes: int | None) -> None:
+        """Bound the decoded chunks that are kept, and the memory that one decoding may take.
+
+        Parameters
+        ----------
+        cache_bytes : int
+        max_decoded_bytes : int or None
+            None for no bound.
+
+        Raises
+        ------
+        FileError
+            If decoding takes more.
+        """
+        needed = self._decoding_bytes
+        if max_decoded_bytes is not None and needed > max_decoded_bytes:
+            sizes = readable_bytes(needed), readable_bytes(max_decoded_bytes)
+            raise FileError(f"{self.path}: {self._too_large(*sizes)}")
+        self._options = self._options | {
+            "cache_bytes": cache_bytes,
+            "max_decoded_bytes": max_decoded_bytes,
+        }
+        self._cache.limit = cache_bytes
+
     def __len__(self) -> int:
         return self.shape[0]
 
@@ -144,7 +179,7 @@ class TiledReader:
         if self._closed:
             raise FileError(f"{self.path}: read after it was closed")
         region, dropped = as_region(index, self.shape)
-        lengths = tuple(part.stop - part.start for part in region)
+        lengths = tuple(extent.stop - extent.start for extent in region)
         if 0 in lengths:
             return np.empty(lengths, self.dtype)[dropped]
         return self._read_region(region)[dropped]
@@ -176,52 +211,62 @@ class TiledReader:
         size = "x".join(map(str, self.shape))
         return f"<{self.format} {self.path!r}: {size} {self.axes} {self.dtype}{level}>"
 
+    @property
+    def _decoding_bytes(self) -> int:
+        """Memory that decoding takes at its least: of one chunk."""
+        return self._chunk_bytes
+
+    def _too_large(self, needed: str, allowed: str) -> str:
+        """Say that decoding takes more memory than is allowed, and what helps."""
+        raise NotImplementedError
+
     def _read_region(self, region: Region) -> NDArray[Any]:
         """Return a new array of a region that holds pixels."""
         return self._read_by_chunks(region, self.chunks, self.dtype)
 
-    def _read_chunk(self, place: tuple[int, ...]) -> NDArray[Any]:
-        """Decode the chunk at a place in the grid; those at the border may be larger."""
+    def _read_chunk(self, position: tuple[int, ...]) -> NDArray[Any]:
+        """Decode the chunk at a position in the grid; those at the border may be larger."""
         raise NotImplementedError
 
-    def _chunk_name(self, place: tuple[int, ...]) -> str:
-        return f"chunk {place}"
+    def _chunk_name(self, position: tuple[int, ...]) -> str:
+        return f"chunk {position}"
 
     def _read_by_chunks(
-        self,
-        region: Region,
-        chunks: tuple[int, ...],
-        dtype: np.dtype[Any],
+        self, region: Region, chunks: tuple[int, ...], dtype: np.dtype[Any]
     ) -> NDArray[Any]:
-        out = np.empty([part.stop - part.start for part in region], dtype)
-
-        def copy(place: tuple[int, ...]) -> None:
-            chunk = self._cache.get(place, partial(self._read_chunk, place))
-            source, target = [], []
-            for part, number, length in zip(region, place, chunks, strict=True):
-                start = max(part.start, number * length)
-                stop = min(part.stop, (number + 1) * length)
-                source.append(slice(start - number * length, stop - number * length))
-                target.append(slice(start - part.start, stop - part.start))
-            if any(part.stop > have for part, have in zip(source, chunk.shape, strict=True)):
-                raise FileError(
-                    f"{self.path}: {self._chunk_name(place)} is damaged: "
-                    f"it holds {chunk.shape} of {chunks}"
-                )
-            out[tuple(target)] = chunk[tuple(source)]
-
+        """Return a region, put together from chunks of a length along each axis."""
+        out = np.empty([extent.stop - extent.start for extent in region], dtype)
         grid = itertools.product(
             *(
-                range(part.start // length, -(-part.stop // length))
-                for part, length in zip(region, chunks, strict=True)
+                range(extent.start // length, -(-extent.stop // length))
+                for extent, length in zip(region, chunks, strict=True)
             )
         )
-        run_all(copy, ((place,) for place in grid), self._reads_at_once)
+        tasks = ((position, region, chunks, out) for position in grid)
+        run_all(self._copy_chunk, tasks, self._reads_at_once)
         return out
+
+    def _copy_chunk(
+        self, position: tuple[int, ...], region: Region, chunks: tuple[int, ...], out: NDArray[Any]
+    ) -> None:
+        """Copy what a chunk holds of a region into the region's array."""
+        chunk = self._cache.get(position, partial(self._read_chunk, position))
+        source, target = [], []
+        for extent, number, length in zip(region, position, chunks, strict=True):
+            start = max(extent.start, number * length)
+            stop = min(extent.stop, (number + 1) * length)
+            source.append(slice(start - number * length, stop - number * length))
+            target.append(slice(start - extent.start, stop - extent.start))
+        if any(extent.stop > have for extent, have in zip(source, chunk.shape, strict=True)):
+            raise FileError(
+                f"{self.path}: {self._chunk_name(position)} is damaged: "
+                f"it holds {chunk.shape} of {chunks}"
+            )
+        out[tuple(target)] = chunk[tuple(source)]
 
 
 def as_region(index: Index, shape: tuple[int, ...]) -> tuple[Region, tuple[int | slice, ...]]:
-    """Return a slice an axis with bounds inside the shape, and the index that drops axes.
+    """Return a slice per axis with bounds inside the shape, and the index that drops axes.
 
     Raises
     ------
@@ -234,12 +279,12 @@ def as_region(index: Index, shape: tuple[int, ...]) -> tuple[Region, tuple[int |
     missing = len(shape) - (len(items) - len(dots))
     if missing < 0:
         raise RegionIndexError(f"too many indices: {len(items) - len(dots)} for {len(shape)} axes")
-    place = dots[0] if dots else len(items)
-    items[place : place + len(dots)] = [slice(None)] * missing
+    first = dots[0] if dots else len(items)
+    items[first : first + len(dots)] = [slice(None)] * missing
     region, dropped = [], []
     for axis, (item, length) in enumerate(zip(items, shape, strict=True)):
-        part, drop = _as_slice(item, length, axis)
-        region.append(part)
+        extent, drop = _as_slice(item, length, axis)
+        region.append(extent)
         dropped.append(drop)
     return tuple(region), tuple(dropped)
 
@@ -273,6 +318,12 @@ def plain_dtype(path: str, dtype: np.dtype[Any] | None, kind: str) -> np.dtype[A
     if dtype is None or dtype.kind not in "biuf":
         raise FileError(f"{path}: {kind} of {dtype} values is not supported: real numbers are")
     return dtype.newbyteorder("=")
+
+
+def axis_of(axes: str, letter: str) -> int | None:
+    """Return the axis of a letter, or None where there is none."""
+    axis = axes.find(letter)
+    return axis if axis >= 0 else None
 
 
 def guessed_axes(shape: tuple[int, ...]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -14,15 +15,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lerf_core.errors import FileError, InvalidArgumentError
+from lerf_core.errors import FileError, InvalidArgumentError, one_line
+from lerf_core.io.formats import GREY, MULTI, RGB, WITH_ALPHA
 from lerf_core.io.journal import Journal
-from lerf_core.io.locations import PixelSize
+from lerf_core.io.metadata import Metadata
+from lerf_core.io.tiled_reader import Region, axis_of
 from lerf_core.tiled.pyramid import halve, level_shapes
 
 __all__ = [
     "Encoder",
     "Region",
-    "StoredTiles",
+    "StoredTilesWriter",
     "TiledWriter",
     "WriterSpec",
     "disk_bytes_needed",
@@ -30,7 +33,6 @@ __all__ = [
     "unwritable",
 ]
 
-Region = tuple[slice, ...]
 Pixels = NDArray[Any]
 
 _FORMATS = ("TIFF", "OME-TIFF", "OME-Zarr", "Zarr", "NPY")
@@ -52,7 +54,7 @@ class WriterSpec:
     shape : tuple of int
     dtype : numpy.dtype
     axes : str
-        A letter an axis: T, C, Z, Y, X, and S for the samples of a pixel, last or before Y.
+        A letter per axis: T, C, Z, Y, X, and S for the samples of a pixel, last or before Y.
     format : str
         "TIFF", "OME-TIFF", "OME-Zarr", "Zarr" (an array alone) or "NPY".
     tile : (int, int)
@@ -62,18 +64,17 @@ class WriterSpec:
     compression_level : int or None
     levels : int or None
         Of the pyramid; None: until both sides are no longer than 1024.
-    has_alpha, is_premultiplied : bool
-        Whether the last sample is an opacity, and colours are multiplied by it.
+    layout : str or None
+        Meaning of the samples, see :mod:`lerf_core.io.formats`. None: colours where there are
+        three, independent channels where there are two or more than three.
+    is_premultiplied : bool
+        Whether colours are multiplied by opacity.
     is_labels : bool
         Whether the pyramid copies pixels.
-    pixel_size : PixelSize or None
-    translation : (float, float) or None
-        Place of the first pixel's centre as (row, col), in the unit of the pixel size.
-    resolution_dpi : (float, float) or None
-        As (x, y).
-    icc : bytes or None
-    info : dict
-        What a source of the same format says of itself; see `lerf_core.io.reading`.
+    metadata : Metadata
+        As they are to be written.
+    details : dict
+        What a reader of the same format says of how its file is stored.
     job : str
         What is made, from which source: resumed work must be the same.
     """
@@ -86,14 +87,11 @@ class WriterSpec:
     compression: str = "none"
     compression_level: int | None = None
     levels: int | None = None
-    has_alpha: bool = False
+    layout: str | None = None
     is_premultiplied: bool = False
     is_labels: bool = False
-    pixel_size: PixelSize | None = None
-    translation: tuple[float, float] | None = None
-    resolution_dpi: tuple[float, float] | None = None
-    icc: bytes | None = None
-    info: dict[str, Any] = field(default_factory=dict)
+    metadata: Metadata = field(default_factory=Metadata)
+    details: dict[str, Any] = field(default_factory=dict)
     job: str = ""
 
     def __post_init__(self) -> None:
@@ -105,10 +103,10 @@ class WriterSpec:
             raise InvalidArgumentError(f"axes {self.axes!r} hold a letter twice")
         if 0 in self.shape or self.dtype.kind not in "buif":
             raise InvalidArgumentError(f"cannot write {self.dtype} pixels of shape {self.shape}")
-        known = _COMPRESSIONS[self.format]
-        if self.compression not in known:
+        choices = _COMPRESSIONS[self.format]
+        if self.compression not in choices:
             raise InvalidArgumentError(
-                f"compression of {self.format} must be one of {', '.join(known)}, "
+                f"compression of {self.format} must be one of {', '.join(choices)}, "
                 f"got {self.compression!r}"
             )
         multiple = 16 if "TIFF" in self.format else 1
@@ -129,8 +127,22 @@ class WriterSpec:
     @property
     def channel_axis(self) -> int | None:
         """The axis of samples."""
-        found = self.axes.find("S")
-        return found if found >= 0 else None
+        return axis_of(self.axes, "S")
+
+    @property
+    def samples(self) -> int:
+        """Samples of a pixel."""
+        return 1 if self.channel_axis is None else self.shape[self.channel_axis]
+
+    @property
+    def pixel_layout(self) -> str:
+        """The layout, by the number of samples where none was given."""
+        return self.layout or {1: GREY, 3: RGB}.get(self.samples, MULTI)
+
+    @property
+    def has_separate_alpha(self) -> bool:
+        """Whether the last sample is an opacity that colours are not multiplied by."""
+        return self.layout in WITH_ALPHA and not self.is_premultiplied
 
     @cached_property
     def level_shapes(self) -> list[tuple[int, ...]]:
@@ -151,14 +163,14 @@ class WriterSpec:
         """Return pixels of the next level."""
         return halve(
             pixels, self.plane_axes, channel_axis=self.channel_axis,
-            has_alpha=self.has_alpha and not self.is_premultiplied, is_labels=self.is_labels,
+            has_alpha=self.has_separate_alpha, is_labels=self.is_labels,
         )  # fmt: skip
 
     def halved_region(self, region: Region) -> Region:
         """Return where these lie in the next level."""
         return tuple(
-            slice(part.start // 2, -(-part.stop // 2)) if axis in self.plane_axes else part
-            for axis, part in enumerate(region)
+            slice(extent.start // 2, -(-extent.stop // 2)) if axis in self.plane_axes else extent
+            for axis, extent in enumerate(region)
         )
 
     def levels_of(self, region: Region, pixels: Pixels) -> Iterator[tuple[int, Region, Pixels]]:
@@ -195,24 +207,39 @@ class WriterSpec:
         return tuple(below)
 
     def tiles(self, region: Region) -> Iterator[tuple[int, ...]]:
-        """Yield the places of the tiles that a region of a level covers, whole but for borders.
+        """Yield the positions of the tiles that a region of a level covers, whole but for borders.
 
         Along rows and columns a tile's number, along the samples 0, and the index elsewhere.
         """
         ranges = []
-        for axis, part in enumerate(region):
+        for axis, extent in enumerate(region):
             if axis in self.plane_axes:
                 side = self.tile[self.plane_axes.index(axis)]
-                ranges.append(range(part.start // side, -(-part.stop // side)))
+                ranges.append(range(extent.start // side, -(-extent.stop // side)))
             elif axis == self.channel_axis:
                 ranges.append(range(1))
             else:
-                ranges.append(range(part.start, part.stop))
+                ranges.append(range(extent.start, extent.stop))
         yield from itertools.product(*ranges)
+
+    def tile_within(self, position: tuple[int, ...], region: Region) -> tuple[slice, ...]:
+        """Return the index of a tile in the pixels of a region; at borders it may reach beyond."""
+        index = []
+        for axis, (number, extent) in enumerate(zip(position, region, strict=True)):
+            if axis in self.plane_axes:
+                side = self.tile[self.plane_axes.index(axis)]
+                index.append(
+                    slice(number * side - extent.start, (number + 1) * side - extent.start)
+                )
+            elif axis == self.channel_axis:
+                index.append(slice(None))
+            else:
+                index.append(slice(number - extent.start, number - extent.start + 1))
+        return tuple(index)
 
     def head(self) -> dict[str, Any]:
         """Return what a journal says of the work, as JSON."""
-        facts = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "job"}
+        facts = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "job"}
         digest = hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()[:32]
         return {"lerf": 1, "job": self.job, "target": digest}
 
@@ -224,50 +251,58 @@ class Encoder(Protocol):
         """Encode, or store, a region; regions are whole multiples of the target's, but at ends."""
 
 
-class TiledWriter(Protocol):
+class TiledWriter(ABC):
     """A result in the making; nothing under its name looks finished before `commit`.
+
+    Parameters
+    ----------
+    spec : WriterSpec
+    encoder : Encoder
+        What turns pixels into parcels, anywhere.
 
     Attributes
     ----------
     block_multiple : (int, int)
         Rows and columns that regions are whole multiples of, and begin at.
+    finished_count : int
+        Parcels that were recorded.
     """
 
-    block_multiple: tuple[int, int]
+    def __init__(self, spec: WriterSpec, encoder: Encoder) -> None:
+        self._spec, self.encoder = spec, encoder
+        self.block_multiple = spec.block_multiple
+        self.finished_count = 0
 
-    @property
-    def encoder(self) -> Encoder:
-        """What turns pixels into parcels, anywhere."""
-
-    @property
-    def finished_count(self) -> int:
-        """Parcels that were recorded."""
-
+    @abstractmethod
     def is_finished(self, region: Region) -> bool:
         """Whether a region has been recorded, now or before an interruption."""
 
+    @abstractmethod
     def record(self, parcel: Any) -> None:
         """Keep what the encoder made of a region."""
 
+    @abstractmethod
     def commit(self) -> None:
         """Make what is left of the pyramid, and give the result its name."""
 
+    @abstractmethod
     def abandon(self, *, keep: bool) -> None:
         """Close without a result; keep what can be resumed, or remove it."""
 
 
-class StoredTiles:
-    """What targets share whose encoders store tiles: a journal of (level, tile) lists.
+class StoredTilesWriter(TiledWriter):
+    """A writer whose encoder stores the tiles itself: a journal lists (level, tile) of each.
 
     Parameters
     ----------
     spec : WriterSpec
+    encoder : Encoder
     journal : Journal
     """
 
-    def __init__(self, spec: WriterSpec, journal: Journal) -> None:
-        self._spec, self._journal = spec, journal
-        self.block_multiple = spec.block_multiple
+    def __init__(self, spec: WriterSpec, encoder: Encoder, journal: Journal) -> None:
+        super().__init__(spec, encoder)
+        self._journal = journal
         entries = journal.entries()
         self._done = {tuple(tile) for entry in entries for tile in entry}
         self.finished_count = len(entries)
@@ -285,9 +320,8 @@ class StoredTiles:
 
 def unwritable(path: object, error: OSError) -> FileError:
     """Say that something cannot be written, and that what is finished is not lost."""
-    reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
     return FileError(
-        f"cannot write {path}: {reason} (finished chunks are kept: go on with --resume)"
+        f"cannot write {path}: {one_line(error)} (finished chunks are kept: go on with --resume)"
     )
 
 

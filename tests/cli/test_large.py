@@ -167,13 +167,13 @@ def test_pixel_sizes_shrink_as_pixels_grow(run, tmp_path, photo):
     assert translation == [0, -0.25 * 0.25, -0.25 * 0.5]
 
 
-def test_xmp_and_words_are_kept_and_lost_exif_is_told(run, tmp_path, photo):
+def test_xmp_words_and_exif_are_kept(run, tmp_path, photo):
     packet = b"<x:xmpmeta/>"
     tags = [(700, 1, len(packet), packet, True), (315, 2, 0, "Jörg".encode() + b"\0", True)]
     tifffile.imwrite(tmp_path / "in.tif", photo, photometric="rgb", extratags=tags,
                      iccprofile=b"profile" * 30)  # fmt: skip
     words = ("resize", tmp_path / "in.tif", "-o", tmp_path / "a.tif", "--scale", 2, "--tile", 64)
-    assert "EXIF" not in run(*words).stderr
+    assert "note" not in run(*words).stderr
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         page = file.pages[0]
         assert bytes(page.tags[700].value) == packet
@@ -189,7 +189,11 @@ def test_xmp_and_words_are_kept_and_lost_exif_is_told(run, tmp_path, photo):
     block[0x010F] = "Maker of cameras"
     Image.fromarray(photo).save(tmp_path / "in.jpg", exif=block)
     run("resize", tmp_path / "in.jpg", "-o", tmp_path / "in.tif", "--scale", 1, "--overwrite")
-    assert "EXIF is not copied" in run(*words, "--overwrite").stderr
+    assert "note" not in run(*words, "--overwrite").stderr
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        page = file.pages[0]
+        assert page.tags[271].value == "Maker of cameras"
+        assert page.tags[34665].value["DateTimeOriginal"] == "2024:05:06 07:08:09"
 
 
 # -- which way is taken ------------------------------------------------------------

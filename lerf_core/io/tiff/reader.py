@@ -1,43 +1,44 @@
 """TIFF and BigTIFF, read by tiles or strips; stored plain, by the rows that are asked for.
 
-tifffile reads the structure and decodes the tiles (with imagecodecs where it is installed); the
-bytes are read here, since its file handle has one position for all threads.
+tifffile reads the structure and decodes the tiles; the bytes are read here, since its file handle
+has one position for all threads.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lerf_core.errors import FileError, one_line
-from lerf_core.io.pixel_file import PixelFile, file_fingerprint, readable_bytes
+from lerf_core.io.formats import GREY, PALETTE, RGB
+from lerf_core.io.metadata import PixelSize
+from lerf_core.io.orientation import TURNED, stored_region, upright
+from lerf_core.io.pixel_file import PixelFile, file_fingerprint
+from lerf_core.io.tiff import codes
+from lerf_core.io.tiff.directories import metadata_of
+from lerf_core.io.tiff.physical import display_of, pixel_size_of
 from lerf_core.io.tiff.tags import (
-    JPEG,
-    PALETTE,
-    alpha,
-    describe,
-    physical_size,
-    resolution,
+    details_of,
+    inverted,
+    is_inverted,
+    is_jpeg,
+    layout_of,
+    orientation_of,
+    palette_of,
 )
 from lerf_core.io.tiled_reader import Region, TiledReader, band_of_rows, plain_dtype
 
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["TiffReader", "is_tiff"]
+__all__ = ["TiffReader"]
 
-_MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
-_ORIENTATION, _YCBCR = 274, 6
 _KNOWN_AXES = frozenset("TCZYXS")
-
-
-def is_tiff(head: bytes) -> bool:
-    """Tell a TIFF or BigTIFF by its first bytes."""
-    return head[:4] in _MAGIC
+_AXIS_WORDS = {"Y": "row", "X": "column", "Z": "depth", "S": "sample"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,102 @@ class _Page:
     offsets: NDArray[np.int64]
     counts: NDArray[np.int64]
     tables: bytes | None
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How the axes of a series are stored: leading axes count pages, the others lie in a page.
+
+    Attributes
+    ----------
+    lead : tuple of int
+        Lengths of the leading axes.
+    inner : tuple of int
+        Lengths of the axes within a page.
+    inner_axes : str
+        Their letters.
+    segment : tuple of int
+        Lengths of a tile or strip along the axes of a page.
+    squeeze : tuple of slice or int
+        Index that takes the axes of length 1 from a decoded segment's five.
+    """
+
+    lead: tuple[int, ...]
+    inner: tuple[int, ...]
+    inner_axes: str
+    segment: tuple[int, ...]
+    squeeze: tuple[slice | int, ...]
+
+    @classmethod
+    def of(cls, series: tifffile.TiffPageSeries) -> _Layout:
+        """Match the axes of a page, as tifffile keeps them, with the last axes of the series.
+
+        Raises
+        ------
+        ValueError
+            If they do not go together.
+        """
+        page = series.keyframe
+        tiles = (
+            (page.tiledepth, page.tilelength, page.tilewidth)
+            if page.is_tiled
+            else (1, page.rowsperstrip or page.imagelength, page.imagewidth)
+        )
+        # Separate samples, depth, rows, columns, samples of a pixel.
+        full = tuple(int(length) for length in page.shaped)
+        segment = (1, *(max(1, int(length)) for length in tiles), full[4])
+        kept = [length > 1 or axis in {2, 3} for axis, length in enumerate(full)]
+        if len(page.shape) > sum(kept) and len(series.shape) >= len(page.shape):
+            # A pixel of one sample that has an axis all the same.
+            same = series.shape[-len(page.shape) :] == page.shape
+            kept[4 if full[0] == 1 and page.planarconfig == 1 else 0] = same
+        inner = tuple(length for length, keep in zip(full, kept, strict=True) if keep)
+        lead = len(series.shape) - len(inner)
+        if lead < 0 or series.shape[lead:] != inner:
+            raise ValueError(
+                f"pages of shape {page.shape} do not make up a series of shape {series.shape}"
+            )
+        return cls(
+            lead=tuple(int(length) for length in series.shape[:lead]),
+            inner=inner,
+            inner_axes=series.axes[lead:],
+            segment=tuple(
+                min(length, extent)
+                for length, extent, keep in zip(segment, full, kept, strict=True)
+                if keep
+            ),
+            squeeze=tuple(slice(None) if keep else 0 for keep in kept),
+        )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the series as it is stored."""
+        return self.lead + self.inner
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """Number of segments along the axes of a page."""
+        return tuple(
+            -(-extent // length) for extent, length in zip(self.inner, self.segment, strict=True)
+        )
+
+    def page_number(self, position: Any) -> int:
+        """Return the number of the page at a position along the leading axes."""
+        return int(np.ravel_multi_index(tuple(position), self.lead)) if self.lead else 0
+
+    def segment_number(self, position: tuple[int, ...]) -> int:
+        """Return the number in its page of the segment at a position of the grid."""
+        return int(np.ravel_multi_index(position, self.grid)) if self.grid else 0
+
+    def segment_name(self, page: int, segment: int) -> str:
+        """Return a segment's name for messages."""
+        position = (int(number) for number in np.unravel_index(segment, self.grid))
+        words = ", ".join(
+            f"{_AXIS_WORDS.get(letter, letter)} {number}"
+            for letter, number, count in zip(self.inner_axes, position, self.grid, strict=True)
+            if count > 1 or letter in "YX"
+        )
+        return f"the tile at {words} of page {page}"
 
 
 class TiffReader(TiledReader):
@@ -65,6 +162,8 @@ class TiffReader(TiledReader):
     FileError
     """
 
+    _chunk_word = "piece"
+
     def __init__(self, path: str, options: dict[str, Any]) -> None:
         super().__init__(path, options)
         self.level, self.series = options["level"], options["series"]
@@ -72,6 +171,7 @@ class TiffReader(TiledReader):
         self._files: dict[str, PixelFile] = {}
         try:
             self._open()
+            self.limit_memory(options["cache_bytes"], options["max_decoded_bytes"])
         except BaseException:
             self.close()
             raise
@@ -85,99 +185,37 @@ class TiffReader(TiledReader):
         except FileError:
             raise
         except OSError as error:
-            raise FileError(f"{self.path}: {one_line(error.strerror or error)}") from error
+            raise FileError(f"{self.path}: {one_line(error)}") from error
         except Exception as error:
             raise FileError(f"{self.path}: damaged TIFF: {one_line(error)}") from error
         self.fingerprint = file_fingerprint(
             self.path, f"series {self.series}", f"level {self.level}"
         )
 
+    # -- structure ------------------------------------------------------------------------
+
     def _read_structure(self, handle: tifffile.TiffFile) -> None:
         every = handle.series
         if not every:
             raise FileError(f"{self.path}: holds no image, or its end is missing")
+        self.series_count = len(every)
         if not 0 <= self.series < len(every):
             raise FileError(f"{self.path}: series {self.series} asked, {len(every)} there")
         base = every[self.series]
         if not 0 <= self.level < len(base.levels):
             raise FileError(f"{self.path}: level {self.level} asked, {len(base.levels)} there")
         chosen = base.levels[self.level]
-        self._check_kind(chosen)
+        _check_kind(self.path, chosen)
         self._stored_dtype = plain_dtype(self.path, chosen.keyframe.dtype, "TIFF")
-        self._set_layout(chosen)
-        self._pages = self._collect(chosen)
-        self._set_pixels(chosen)
-        self._set_words(handle, base, chosen)
-
-    def _check_kind(self, series: tifffile.TiffPageSeries) -> None:
-        page = series.keyframe
-        if 0 in series.shape or page.imagewidth < 1 or page.imagelength < 1:
-            raise FileError(f"{self.path}: declares an image without pixels: {series.shape}")
-        if "Y" not in series.axes or "X" not in series.axes or series.transform is not None:
-            raise FileError(
-                f"{self.path}: a series of shape {series.shape} with axes {series.axes} is not "
-                "supported: images of rows and columns are"
-            )
-        turn = page.tags.get(_ORIENTATION)
-        if turn is not None and turn.value in range(2, 9):
-            raise FileError(
-                f"{self.path}: EXIF orientation {turn.value} is not supported in images read by "
-                "tiles: turn it upright first"
-            )
-        if page.is_subsampled and int(page.compression) not in JPEG:
-            raise FileError(f"{self.path}: subsampled YCbCr without JPEG is not supported")
-        self._check_codecs(page)
-
-    def _check_codecs(self, page: tifffile.TiffPage) -> None:
-        import tifffile
-
         try:
-            if int(page.compression) != 1:
-                _ = tifffile.TIFF.DECOMPRESSORS[page.compression]
-            if int(page.predictor) != 1 and int(page.compression) not in JPEG:
-                _ = tifffile.TIFF.UNPREDICTORS[page.predictor]
-        except KeyError as error:
-            reason = one_line(error.args[0])
-            hint = ": pip install 'lerf[large]'" if "imagecodecs" in reason else ""
-            raise FileError(f"{self.path}: compression {reason}{hint}") from error
-
-    def _set_layout(self, series: tifffile.TiffPageSeries) -> None:
-        """Match the axes of a page, as tifffile keeps them, with the last axes of the series."""
-        page = series.keyframe
-        tiles = (
-            (page.tiledepth, page.tilelength, page.tilewidth)
-            if page.is_tiled
-            else (1, page.rowsperstrip or page.imagelength, page.imagewidth)
-        )
-        # Separate samples, depth, rows, columns, samples of a pixel.
-        full = tuple(int(length) for length in page.shaped)
-        chunk = (1, *(max(1, int(length)) for length in tiles), full[4])
-        kept = [length > 1 or axis in {2, 3} for axis, length in enumerate(full)]
-        if len(page.shape) > sum(kept) and len(series.shape) >= len(page.shape):
-            # A pixel of one sample that has an axis all the same.
-            same = series.shape[-len(page.shape) :] == page.shape
-            kept[4 if full[0] == 1 and page.planarconfig == 1 else 0] = same
-        inner = tuple(length for length, keep in zip(full, kept, strict=True) if keep)
-        lead = len(series.shape) - len(inner)
-        if lead < 0 or series.shape[lead:] != inner:
-            raise FileError(
-                f"{self.path}: pages of shape {page.shape} do not make up a series of shape "
-                f"{series.shape}"
-            )
-        self._lead = tuple(int(length) for length in series.shape[:lead])
-        self._inner = inner
-        self._inner_chunk = tuple(
-            min(length, extent)
-            for length, extent, keep in zip(chunk, full, kept, strict=True)
-            if keep
-        )
-        self._grid = tuple(
-            -(-extent // length) for extent, length in zip(inner, self._inner_chunk, strict=True)
-        )
-        self._squeeze = tuple(slice(None) if keep else 0 for keep in kept)
-        self._stored_shape = self._lead + inner
-        self._inner_axes = series.axes[lead:]
-        self.axes = "".join(letter if letter in _KNOWN_AXES else "Q" for letter in series.axes)
+            self._layout = _Layout.of(chosen)
+        except ValueError as error:
+            raise FileError(f"{self.path}: {error}") from error
+        self.axes = "".join(letter if letter in _KNOWN_AXES else "Q" for letter in chosen.axes)
+        self._pages = self._collect(chosen)
+        self._set_pixels(chosen.keyframe)
+        self._describe(handle, base, chosen)
+        self._turn(orientation_of(chosen.keyframe))
 
     def _collect(self, series: tifffile.TiffPageSeries) -> list[_Page | None]:
         """Return the pages; none where one block behind the first page holds all."""
@@ -185,22 +223,20 @@ class TiffReader(TiledReader):
         self._page_order = page.parent.byteorder
         self._block: tuple[PixelFile, int] | None = None
         # Read so, the pixels' meaning is their bytes.
-        self._plain = bool(page.is_final) and page.dtype != np.bool_
-        if self._plain and series.dataoffset is not None and not series.is_multifile:
+        self._is_plain = bool(page.is_final) and page.dtype != np.bool_
+        if self._is_plain and series.dataoffset is not None and not series.is_multifile:
             file = self._file(page.parent.filehandle.path)
             self._block = file, int(series.dataoffset)
-            self._check_block(*self._block, math.prod(self._stored_shape), "the pixels")
+            self._check_block(*self._block, math.prod(self._layout.shape), "the pixels")
             return []
-        planes = math.prod(self._lead)
+        planes = math.prod(self._layout.lead)
         if len(series) != planes or series.is_truncated:
             raise FileError(
                 f"{self.path}: {len(series)} pages in the file, {planes} in its description"
             )
         self._decode = page.decode
         self._nodata = page.nodata
-        self._segment_options = {}
-        if int(page.compression) in JPEG:
-            self._segment_options["jpegheader"] = page.jpegheader
+        self._segment_options = {"jpegheader": page.jpegheader} if is_jpeg(page) else {}
         return [
             None if item is None else self._checked(item, number)
             for number, item in enumerate(series)
@@ -220,16 +256,16 @@ class TiffReader(TiledReader):
             )
 
     def _checked(self, page: Any, number: int) -> _Page:
+        """Return where a page's tiles lie, once all of them are known to lie in the file."""
         file = self._file(page.parent.filehandle.path)
         offsets = np.asarray(page.dataoffsets, np.int64)
         counts = np.asarray(page.databytecounts, np.int64)
-        wanted = math.prod(self._grid)
-        if self._plain:
+        wanted = math.prod(self._layout.grid)
+        if self._is_plain:
             if not len(offsets):
                 raise FileError(f"{file.path}: damaged: page {number} has no pixels")
-            self._check_block(
-                file, int(offsets[0]), math.prod(self._inner), f"the pixels of page {number}"
-            )
+            values = math.prod(self._layout.inner)
+            self._check_block(file, int(offsets[0]), values, f"the pixels of page {number}")
         elif min(len(offsets), len(counts)) < wanted:
             raise FileError(
                 f"{file.path}: damaged: page {number} has {len(offsets)} tiles of {wanted}"
@@ -240,60 +276,50 @@ class TiffReader(TiledReader):
             if len(beyond):
                 first = int(beyond[0])
                 raise FileError(
-                    f"{file.path}: damaged: {self._segment_name(number, first)} lies at bytes "
-                    f"{offsets[first]} to {offsets[first] + counts[first]}, and the file ends at "
-                    f"{file.size}"
+                    f"{file.path}: damaged: {self._layout.segment_name(number, first)} lies at "
+                    f"bytes {offsets[first]} to {offsets[first] + counts[first]}, and the file "
+                    f"ends at {file.size}"
                 )
         return _Page(file, number, offsets, counts, getattr(page, "jpegtables", None))
 
-    def _set_pixels(self, series: tifffile.TiffPageSeries) -> None:
-        page = series.keyframe
-        self.shape, self.dtype = self._stored_shape, self._stored_dtype
-        self._stored_chunks = (*(1 for _ in self._lead), *self._inner_chunk)
-        if self._plain and not page.is_tiled:
+    def _set_pixels(self, page: tifffile.TiffPage) -> None:
+        """Set shape, dtype and layout of the pixels as they are handed out."""
+        stored = self._layout
+        self.shape, self.dtype = stored.shape, self._stored_dtype
+        self._stored_chunks = (*(1 for _ in stored.lead), *stored.segment)
+        if self._is_plain and not page.is_tiled:
             self._stored_chunks = band_of_rows(self.shape, self.axes, self.dtype.itemsize)
+        elif not self._is_plain:
+            self._chunk_bytes = math.prod(self._stored_chunks) * self._stored_dtype.itemsize
         self.chunks = self._stored_chunks
+        self.layout, self.is_premultiplied = layout_of(page)
+        self._is_inverted = is_inverted(page)
         self._palette: NDArray[np.uint8] | None = None
         if self.dtype == np.bool_:
             self.dtype = np.dtype(np.uint8)
-            self.notes += ("1-bit expanded to 8-bit grey",)
-        elif int(page.photometric) == PALETTE and "S" not in self.axes:
-            if page.colormap is None:
-                raise FileError(f"{self.path}: damaged: a palette image without its palette")
-            self._palette = _colours(page.colormap)
+            self._notes += ("1-bit expanded to 8-bit grey",)
+        elif self.layout == PALETTE:
+            try:
+                self._palette = palette_of(page)
+            except ValueError as error:
+                raise FileError(f"{self.path}: damaged: {error}") from error
             self.dtype = np.dtype(np.uint8)
             self.shape, self.chunks = (*self.shape, 3), (*self.chunks, 3)
             self.axes += "S"
-            self.notes += ("palette expanded to RGB",)
-        if int(page.photometric) == _YCBCR and int(page.compression) not in JPEG:
-            self.notes += ("YCbCr colours left as they are",)
-        self._check_memory()
+            self.layout = RGB
+            self._notes += ("palette expanded to RGB",)
+        if "S" not in self.axes:
+            self.layout = GREY
+        if int(page.photometric) == codes.YCBCR and not is_jpeg(page):
+            self._notes += ("YCbCr colours left as they are",)
 
-    def _check_memory(self) -> None:
-        if self._plain:
-            return
-        needed = math.prod(self._stored_chunks) * self._stored_dtype.itemsize
-        allowed = self._options["max_decoded_bytes"]
-        if allowed is not None and needed > allowed:
-            raise FileError(
-                f"{self.path}: one compressed piece of {self._stored_chunks} takes "
-                f"{readable_bytes(needed)} in memory, {readable_bytes(allowed)} allowed: write it "
-                "by tiles first"
-            )
-        if needed > self._cache.limit:
-            note = (
-                f"each read decodes a piece of {readable_bytes(needed)}, more than the cache of "
-                f"{readable_bytes(self._cache.limit)} keeps"
-            )
-            self.notes += (note,)
-
-    def _set_words(
+    def _describe(
         self,
         handle: tifffile.TiffFile,
         base: tifffile.TiffPageSeries,
         chosen: tifffile.TiffPageSeries,
     ) -> None:
-        first = base.keyframe
+        """Set what the file says of the image and its levels."""
         self.format = "OME-TIFF" if base.kind == "ome" else "TIFF"
         colours = (3,) if self._palette is not None else ()
         self.level_shapes = tuple(
@@ -302,21 +328,41 @@ class TiffReader(TiledReader):
         rows, cols = chosen.axes.index("Y"), chosen.axes.index("X")
         # Of a level's pixel, in pixels of the full image.
         steps = (base.shape[rows] / chosen.shape[rows], base.shape[cols] / chosen.shape[cols])
-        self.has_alpha, self.is_premultiplied = alpha(chosen.keyframe)
-        self.resolution_dpi = resolution(first, steps)
-        self.pixel_size = physical_size(handle, base, self.series, steps)
-        profile = first.tags.get(34675)
-        self.icc = bytes(profile.value) if profile is not None else None
-        self.info = describe(handle, base, chosen, self.series)
-        packet = first.tags.get(700)
-        if packet is not None:
-            value = packet.value
-            self.info["xmp"] = value.encode() if isinstance(value, str) else bytes(value)
-        self.info["has_exif"] = 34665 in first.tags or 34853 in first.tags
-        count = len(handle.series)
-        self.info["series_count"] = count
-        if count > 1:
-            self.notes += (f"only image {self.series + 1} of the {count} in the file is read",)
+        metadata, troubles = metadata_of(base.keyframe, steps)
+        size = pixel_size_of(handle, base, self.series)
+        self.metadata = replace(
+            metadata,
+            pixel_size=size and PixelSize(size.row * steps[0], size.col * steps[1], size.unit),
+            display=display_of(handle, base, self.series),
+        )
+        self.details = details_of(chosen.keyframe)
+        self._notes += troubles
+        if self.series_count > 1:
+            self._notes += (
+                f"only image {self.series + 1} of the {self.series_count} in the file is read",
+            )
+
+    def _turn(self, orientation: int) -> None:
+        """Turn what has been read of the structure upright; regions are turned as they are read."""
+        self._orientation = orientation
+        self._plane_axes = self.axes.index("Y"), self.axes.index("X")
+        if orientation in TURNED:
+            self.shape, self.chunks = self._swapped(self.shape), self._swapped(self.chunks)
+            self.level_shapes = tuple(self._swapped(shape) for shape in self.level_shapes)
+            self.metadata = self.metadata.turned()
+
+    def _swapped(self, lengths: tuple[int, ...]) -> tuple[int, ...]:
+        """Exchange rows and columns."""
+        rows, cols = self._plane_axes
+        swapped = list(lengths)
+        swapped[rows], swapped[cols] = lengths[cols], lengths[rows]
+        return tuple(swapped)
+
+    def _too_large(self, needed: str, allowed: str) -> str:
+        return (
+            f"one compressed piece of {self._stored_chunks} takes {needed} in memory, {allowed} "
+            "allowed: write it by tiles first"
+        )
 
     def close(self) -> None:
         """Close the file and forget its chunks; again is no error."""
@@ -324,87 +370,98 @@ class TiffReader(TiledReader):
         for file in self._files.values():
             file.close()
 
+    # -- pixels ---------------------------------------------------------------------------
+
     def _read_region(self, region: Region) -> NDArray[Any]:
-        stored = region[: len(self._stored_shape)]
-        if self._plain:
-            pixels = self._read_plain(stored)
+        stored = stored_region(region, self._orientation, self._plane_axes, self.shape)
+        inner = stored[: len(self._layout.shape)]
+        if self._is_plain:
+            pixels = self._read_plain(inner)
         else:
-            pixels = self._read_by_chunks(stored, self._stored_chunks, self._stored_dtype)
+            pixels = self._read_by_chunks(inner, self._stored_chunks, self._stored_dtype)
+        if self._is_inverted:
+            pixels = inverted(pixels)
         if self._palette is not None:
-            return np.ascontiguousarray(self._palette[:, region[-1]][pixels])
-        return pixels.astype(np.uint8) * np.uint8(255) if pixels.dtype == np.bool_ else pixels
+            pixels = self._palette[:, stored[-1]][pixels]
+        elif pixels.dtype == np.bool_:
+            pixels = pixels.astype(np.uint8) * np.uint8(255)
+        return upright(pixels, self._orientation, self._plane_axes)
 
     def _read_plain(self, region: Region) -> NDArray[Any]:
-        out = np.empty([part.stop - part.start for part in region], self._stored_dtype)
+        """Read a region whose pixels lie in the file as they are."""
+        out = np.empty([extent.stop - extent.start for extent in region], self._stored_dtype)
         stored = self._stored_dtype.newbyteorder(self._page_order)
         if self._block is not None:
             file, offset = self._block
-            file.read_array(offset, self._stored_shape, stored, region, out)
+            file.read_array(offset, self._layout.shape, stored, region, out)
             return out
-        lead = len(self._lead)
-        for place in np.ndindex(out.shape[:lead]):
-            number = self._page_number([p + r.start for p, r in zip(place, region, strict=False)])
+        lead = len(self._layout.lead)
+        for position in np.ndindex(out.shape[:lead]):
+            number = self._layout.page_number(
+                [index + extent.start for index, extent in zip(position, region, strict=False)]
+            )
             page = self._pages[number]
             if page is None:
-                out[place] = self._filled(f"page {number}", out.shape[lead:])
+                out[position] = self._filled(f"page {number}", out.shape[lead:])
                 continue
             page.file.read_array(
-                int(page.offsets[0]), self._inner, stored, region[lead:], out[place]
+                int(page.offsets[0]), self._layout.inner, stored, region[lead:], out[position]
             )
         return out
 
-    def _read_chunk(self, place: tuple[int, ...]) -> NDArray[Any]:
-        lead = len(self._lead)
-        number = self._page_number(place[:lead])
-        segment = int(np.ravel_multi_index(place[lead:], self._grid)) if self._grid else 0
+    def _read_chunk(self, position: tuple[int, ...]) -> NDArray[Any]:
+        lead = len(self._layout.lead)
+        number = self._layout.page_number(position[:lead])
+        segment = self._layout.segment_number(position[lead:])
         page = self._pages[number]
         if page is None:
             return self._filled(f"page {number}", self._stored_chunks)
         offset, count = int(page.offsets[segment]), int(page.counts[segment])
+        name = self._layout.segment_name(number, segment)
         if not offset or not count:
-            return self._filled(self._segment_name(number, segment), self._stored_chunks)
+            return self._filled(name, self._stored_chunks)
         data = page.file.read(offset, count)
         options = self._segment_options
         if options:
             options = {**options, "jpegtables": page.tables}
         try:
             pixels = self._decode(data, segment, **options)[0]
-            pixels = np.asarray(pixels)[None][self._squeeze]
+            pixels = np.asarray(pixels)[None][self._layout.squeeze]
         except Exception as error:
-            raise FileError(
-                f"{page.file.path}: {self._segment_name(number, segment)} is damaged: "
-                f"{one_line(error)}"
-            ) from error
+            raise FileError(f"{page.file.path}: {name} is damaged: {one_line(error)}") from error
         return pixels.reshape((1,) * lead + pixels.shape)
-
-    def _page_number(self, place: Any) -> int:
-        return int(np.ravel_multi_index(tuple(place), self._lead)) if self._lead else 0
 
     def _filled(self, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
         if self._missing_is_error:
             raise FileError(f"{self.path}: {name} is missing")
         return np.full(shape, getattr(self, "_nodata", 0), self._stored_dtype)
 
-    def _chunk_name(self, place: tuple[int, ...]) -> str:
-        lead = len(self._lead)
-        segment = int(np.ravel_multi_index(place[lead:], self._grid))
-        return self._segment_name(self._page_number(place[:lead]), segment)
-
-    def _segment_name(self, page: int, segment: int) -> str:
-        place = tuple(int(part) for part in np.unravel_index(segment, self._grid))
-        where = ", ".join(
-            f"{_AXIS_WORDS.get(letter, letter)} {part}"
-            for letter, part, count in zip(self._inner_axes, place, self._grid, strict=True)
-            if count > 1 or letter in "YX"
+    def _chunk_name(self, position: tuple[int, ...]) -> str:
+        lead = len(self._layout.lead)
+        return self._layout.segment_name(
+            self._layout.page_number(position[:lead]),
+            self._layout.segment_number(position[lead:]),
         )
-        return f"the tile at {where} of page {page}"
 
 
-_AXIS_WORDS = {"Y": "row", "X": "column", "Z": "depth", "S": "sample"}
+def _check_kind(path: str, series: tifffile.TiffPageSeries) -> None:
+    """Refuse what is no image of rows and columns, or cannot be decoded by tiles."""
+    import tifffile
 
-
-def _colours(colormap: Any) -> NDArray[np.uint8]:
-    table = np.asarray(colormap)
-    # Some writers put 8-bit values into the 16-bit table.
-    deep = table.max(initial=0) > 255
-    return np.ascontiguousarray((table >> 8 if deep else table).astype(np.uint8).T)
+    page = series.keyframe
+    if 0 in series.shape or page.imagewidth < 1 or page.imagelength < 1:
+        raise FileError(f"{path}: declares an image without pixels: {series.shape}")
+    if "Y" not in series.axes or "X" not in series.axes or series.transform is not None:
+        raise FileError(
+            f"{path}: a series of shape {series.shape} with axes {series.axes} is not "
+            "supported: images of rows and columns are"
+        )
+    if page.is_subsampled and not is_jpeg(page):
+        raise FileError(f"{path}: subsampled YCbCr without JPEG is not supported")
+    try:
+        if int(page.compression) != 1:
+            _ = tifffile.TIFF.DECOMPRESSORS[page.compression]
+        if int(page.predictor) != 1 and not is_jpeg(page):
+            _ = tifffile.TIFF.UNPREDICTORS[page.predictor]
+    except KeyError as error:
+        raise FileError(f"{path}: compression {one_line(error.args[0])}") from error

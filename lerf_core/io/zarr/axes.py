@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lerf_core.errors import FileError
-from lerf_core.io.locations import PixelSize
+from lerf_core.io.metadata import Metadata, PixelSize
 from lerf_core.io.tiled_reader import guessed_axes
 
 __all__ = ["Multiscale", "array_axes", "read_multiscale"]
@@ -20,7 +20,6 @@ _LETTERS = {
     "x": "X", "col": "X", "cols": "X", "column": "X", "columns": "X", "width": "X", "lon": "X",
     "longitude": "X", "s": "S", "sample": "S", "samples": "S", "rgb": "S",
 }  # fmt: skip
-_Place = tuple[PixelSize | None, tuple[float, float] | None]
 
 
 @dataclass(frozen=True)
@@ -31,49 +30,36 @@ class Multiscale:
     ----------
     axes : str
         Letters, as in :class:`lerf_core.io.tiled_reader.TiledReader`.
-    axis_words : list of dict
-        As the file has them: name, type, unit.
+    units : list of str
+        Of each axis, "" for none.
     paths : tuple of str
         Of the levels' arrays.
     scales, translations : tuple of (list of float or None)
         Of each level, for all axes.
-    name, version : str
     omero : dict or None
     notes : tuple of str
     """
 
     axes: str
-    axis_words: list[dict[str, Any]]
+    units: list[str]
     paths: tuple[str, ...]
     scales: tuple[list[float] | None, ...]
     translations: tuple[list[float] | None, ...]
-    name: str
-    version: str
     omero: dict[str, Any] | None
     notes: tuple[str, ...]
 
-    def placed(self, level: int) -> _Place:
-        """Return a level's pixel size and translation, where both axes have one unit."""
+    def metadata(self, level: int) -> Metadata:
+        """Return a level's pixel size and position, where both axes have one unit; channels."""
+        metadata = Metadata(display=self.omero)
         scale, translation = self.scales[level], self.translations[level]
         rows, cols = self.axes.index("Y"), self.axes.index("X")
-        units = [str(self.axis_words[axis].get("unit") or "") for axis in (rows, cols)]
-        if scale is None or units[0] != units[1]:
-            return None, None
-        size = PixelSize(scale[rows], scale[cols], units[0])
-        return size, None if translation is None else (translation[rows], translation[cols])
-
-    def info(self, level: int) -> dict[str, Any]:
-        """Return what a writer of OME-Zarr may want to keep."""
-        found: dict[str, Any] = {
-            "axes": self.axis_words,
-            "name": self.name,
-            "ome_version": self.version,
-            "scale": self.scales[level],
-            "translation": self.translations[level],
-        }
-        if self.omero is not None:
-            found["omero"] = self.omero
-        return found
+        if scale is None or self.units[rows] != self.units[cols]:
+            return metadata
+        return replace(
+            metadata,
+            pixel_size=PixelSize(scale[rows], scale[cols], self.units[rows]),
+            translation=None if translation is None else (translation[rows], translation[cols]),
+        )
 
 
 def array_axes(
@@ -140,15 +126,14 @@ def _parsed(path: str, block: dict[str, Any], entry: dict[str, Any]) -> Multisca
     paths = tuple(str(dataset["path"]) for dataset in entry["datasets"])
     if not paths:
         raise FileError(f"{path}: damaged OME-Zarr description: it names no array")
+    omero = block.get("omero")
     return Multiscale(
         axes=axes,
-        axis_words=words,
+        units=[str(word.get("unit") or "") for word in words],
         paths=paths,
         scales=tuple(scales),
         translations=tuple(translations),
-        name=str(entry.get("name") or ""),
-        version=str(block.get("version") or entry.get("version") or ""),
-        omero=block.get("omero"),
+        omero=omero if isinstance(omero, dict) else None,
         notes=notes,
     )
 
@@ -156,10 +141,10 @@ def _parsed(path: str, block: dict[str, Any], entry: dict[str, Any]) -> Multisca
 _Pair = tuple[list[float] | None, list[float] | None]
 
 
-def _transforms(found: Any, ndim: int) -> _Pair | None:
-    """Return (scale, translation); None where one of another kind is among them."""
+def _transforms(entries: Any, ndim: int) -> _Pair | None:
+    """Return (scale, translation); None where there is another kind among them."""
     scale, translation = None, None
-    for item in found or ():
+    for item in entries or ():
         kind = item.get("type")
         if kind == "identity":
             continue

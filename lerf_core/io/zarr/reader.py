@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lerf_core.errors import FileError, one_line
-from lerf_core.io.pixel_file import readable_bytes
+from lerf_core.io.formats import GREY, MULTI, RGB
 from lerf_core.io.tiled_reader import TiledReader, plain_dtype
 from lerf_core.io.zarr.axes import Multiscale, array_axes, read_multiscale
 
@@ -55,6 +55,7 @@ class ZarrReader(TiledReader):
         try:
             self._store = _open_store(path)
             self._open(zarr.open(store=self._store, mode="r"))
+            self.limit_memory(options["cache_bytes"], options["max_decoded_bytes"])
         except FileError:
             raise
         except ImportError as error:
@@ -86,7 +87,7 @@ class ZarrReader(TiledReader):
             self._array_read = arrays[0]
         self.level_shapes = tuple(tuple(array.shape) for array in arrays)
         self._set_pixels()
-        self._set_words(attributes, multiscale)
+        self._describe(multiscale)
         nodes = {"", self._array_read.path, group.path if group is not None else ""}
         self.fingerprint = (
             f"{self._digest(nodes)} series {self.series} level {self.level} {self.shape}"
@@ -97,11 +98,11 @@ class ZarrReader(TiledReader):
         import zarr
 
         attributes: dict[str, Any] = dict(group.attrs)
-        said = attributes.get("ome", attributes)
+        block = attributes.get("ome", attributes)
         for word, kind in (("plate", "a plate of wells"), ("well", "a well of a plate")):
-            if word in said:
+            if word in block:
                 raise FileError(f"{self.path}: {kind}: name an image in it")
-        if "bioformats2raw.layout" not in said:
+        if "bioformats2raw.layout" not in block:
             return group, attributes, self.series
         # A folder of numbered images.
         image = group.get(str(self.series))
@@ -112,10 +113,10 @@ class ZarrReader(TiledReader):
     def _array(self, group: zarr.Group, name: str) -> Any:
         import zarr
 
-        found = group.get(name)
-        if not isinstance(found, zarr.Array):
+        array = group.get(name)
+        if not isinstance(array, zarr.Array):
             raise FileError(f"{self.path}: damaged: no array {name!r}, which its levels name")
-        return found
+        return array
 
     def _only_array(self, group: zarr.Group) -> Any:
         arrays = dict(group.arrays())
@@ -141,107 +142,93 @@ class ZarrReader(TiledReader):
             min(int(length), extent)
             for length, extent in zip(array.chunks, self.shape, strict=True)
         )
-        allowed, needed = self._options["max_decoded_bytes"], self.bytes_per_read
-        if allowed is not None and needed > allowed:
-            raise FileError(
-                f"{self.path}: one chunk of {self.chunks} takes {readable_bytes(needed)} in "
-                f"memory, {readable_bytes(allowed)} allowed"
-            )
-        if needed > self._cache.limit:
-            note = (
-                f"each read decodes a chunk of {readable_bytes(needed)}, more than the cache of "
-                f"{readable_bytes(self._cache.limit)} keeps"
-            )
-            self.notes += (note,)
+        self._chunk_bytes = self.bytes_per_read
 
-    def _set_words(self, attributes: dict[str, Any], multiscale: Multiscale | None) -> None:
+    def _describe(self, multiscale: Multiscale | None) -> None:
+        """Set axes, layout and metadata."""
         array = self._array_read
-        metadata = array.metadata
-        self.info = {
-            "zarr_format": metadata.zarr_format,
-            "shards": array.shards,
-            "compressors": [_codec(codec) for codec in array.compressors],
-            "fill_value": getattr(metadata.fill_value, "item", lambda: metadata.fill_value)(),
-            "array_path": array.path,
-            "attributes": attributes,
-        }
         if multiscale is None:
-            names = getattr(metadata, "dimension_names", None)
+            names = getattr(array.metadata, "dimension_names", None)
             self.axes, notes = array_axes(
                 self.shape, names or dict(array.attrs).get("_ARRAY_DIMENSIONS")
             )
-            self.notes += notes
-            return
-        if len(multiscale.axes) != self.ndim:
+            self._notes += notes
+        elif len(multiscale.axes) != self.ndim:
             raise FileError(
                 f"{self.path}: damaged: axes {multiscale.axes} for an array of shape {self.shape}"
             )
-        self.axes = multiscale.axes
-        self.pixel_size, self.translation = multiscale.placed(self.level)
-        self.notes += multiscale.notes
-        self.info |= multiscale.info(self.level)
+        else:
+            self.axes = multiscale.axes
+            self.metadata = multiscale.metadata(self.level)
+            self._notes += multiscale.notes
+        axis = self.channel_axis
+        if axis is not None:
+            self.layout = {1: GREY, 3: RGB}.get(self.shape[axis], MULTI)
 
-    def _read_chunk(self, place: tuple[int, ...]) -> NDArray[Any]:
+    def _too_large(self, needed: str, allowed: str) -> str:
+        return f"one chunk of {self.chunks} takes {needed} in memory, {allowed} allowed"
+
+    def _read_chunk(self, position: tuple[int, ...]) -> NDArray[Any]:
         region = tuple(
             slice(number * length, min((number + 1) * length, extent))
-            for number, length, extent in zip(place, self.chunks, self.shape, strict=True)
+            for number, length, extent in zip(position, self.chunks, self.shape, strict=True)
         )
         try:
-            if self._missing_is_error and not self._exists(place):
-                raise FileError(f"{self.path}: {self._chunk_name(place)} is missing")
+            if self._missing_is_error and not self._exists(position):
+                raise FileError(f"{self.path}: {self._chunk_name(position)} is missing")
             pixels = np.asarray(self._array_read.get_basic_selection(region))
         except FileError:
             raise
         except Exception as error:
             raise FileError(
-                f"{self.path}: {self._chunk_name(place)} is damaged: {one_line(error)}"
+                f"{self.path}: {self._chunk_name(position)} is damaged: {one_line(error)}"
             ) from error
         return pixels.astype(self.dtype, copy=False)
 
-    def _outer(self, place: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the place of the stored object, a chunk or shard, that holds a chunk."""
+    def _outer(self, position: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the position of the stored object, a chunk or shard, that holds a chunk."""
         shards = self._array_read.shards
         if shards is None:
-            return place
+            return position
         return tuple(
             number * length // shard
-            for number, length, shard in zip(place, self._array_read.chunks, shards, strict=True)
+            for number, length, shard in zip(position, self._array_read.chunks, shards, strict=True)
         )
 
-    def _key(self, place: tuple[int, ...]) -> str:
-        key = self._array_read.metadata.encode_chunk_key(self._outer(place))
+    def _key(self, position: tuple[int, ...]) -> str:
+        key = self._array_read.metadata.encode_chunk_key(self._outer(position))
         return f"{self._array_read.path}/{key}".lstrip("/")
 
-    def _chunk_name(self, place: tuple[int, ...]) -> str:
+    def _chunk_name(self, position: tuple[int, ...]) -> str:
         inner = "" if self._array_read.shards is None else " of a shard"
-        return f"chunk {place}{inner} at {self._key(place)}"
+        return f"chunk {position}{inner} at {self._key(position)}"
 
-    def _exists(self, place: tuple[int, ...]) -> bool:
+    def _exists(self, position: tuple[int, ...]) -> bool:
         from zarr.core.sync import sync
 
-        if not sync(self._store.exists(self._key(place))):
+        if not sync(self._store.exists(self._key(position))):
             return False
         shards = self._array_read.shards
-        return shards is None or self._in_shard(place, shards)
+        return shards is None or self._in_shard(position, shards)
 
-    def _in_shard(self, place: tuple[int, ...], shards: tuple[int, ...]) -> bool:
+    def _in_shard(self, position: tuple[int, ...], shards: tuple[int, ...]) -> bool:
         """Look a chunk up in its shard's index, where that is kept in the usual way."""
         from zarr.abc.store import RangeByteRequest, SuffixByteRequest
 
         codec = self._array_read.metadata.codecs[0]
-        names = [part.to_dict()["name"] for part in codec.index_codecs]
+        names = [item.to_dict()["name"] for item in codec.index_codecs]
         if names not in (["bytes"], ["bytes", "crc32c"]):
             return True
         counts = tuple(
             shard // length for shard, length in zip(shards, self._array_read.chunks, strict=True)
         )
-        inside = tuple(number % count for number, count in zip(place, counts, strict=True))
+        inside = tuple(number % count for number, count in zip(position, counts, strict=True))
         size = 16 * int(np.prod(counts))
         length = size + (4 if len(names) > 1 else 0)
         at_end = codec.index_location.value == "end"
         request: ByteRequest = SuffixByteRequest(length) if at_end else RangeByteRequest(0, length)
         order = "<" if codec.index_codecs[0].endian.value == "little" else ">"
-        data = _read_key(self._store, self._key(place), request) or b""
+        data = _read_key(self._store, self._key(position), request) or b""
         if len(data) < size:
             return True  # damaged: the decoder says how
         entries = np.frombuffer(data[:size], order + "u8").reshape(*counts, 2)
@@ -270,12 +257,5 @@ def _read_key(store: Store, key: str, request: ByteRequest | None) -> bytes | No
     from zarr.buffer import default_buffer_prototype
     from zarr.core.sync import sync
 
-    found = sync(store.get(key, default_buffer_prototype(), request))
-    return None if found is None else found.to_bytes()
-
-
-def _codec(codec: Any) -> Any:
-    """Return a codec as its metadata names it."""
-    if hasattr(codec, "to_dict"):
-        return codec.to_dict()
-    return codec.get_config()
+    data = sync(store.get(key, default_buffer_prototype(), request))
+    return None if data is None else data.to_bytes()

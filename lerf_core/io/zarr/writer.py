@@ -9,18 +9,18 @@ import secrets
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lerf_core.errors import FileError
+from lerf_core.errors import FileError, one_line
 from lerf_core.io.journal import FileJournal, Journal, RemoteJournal
 from lerf_core.io.tiled_writer import (
     Pixels,
     Region,
-    StoredTiles,
+    StoredTilesWriter,
     WriterSpec,
     partial_paths,
     unwritable,
@@ -85,9 +85,9 @@ class ZarrEncoder:
     def encode(self, region: Region, pixels: Pixels) -> list[list[int]]:
         """See `lerf_core.io.tiled_writer.Encoder`; returns the tiles that are stored."""
         stored = []
-        for level, part, smaller in self.spec.levels_of(region, pixels):
-            self.store(level, part, smaller)
-            stored += [[level, *tile] for tile in self.spec.tiles(part)]
+        for level, extent, smaller in self.spec.levels_of(region, pixels):
+            self.store(level, extent, smaller)
+            stored += [[level, *tile] for tile in self.spec.tiles(extent)]
         return stored
 
     def store(self, level: int, region: Region, pixels: Pixels) -> None:
@@ -109,7 +109,7 @@ def _level_name(spec: WriterSpec, level: int) -> str:
 
 @lru_cache(maxsize=16)
 def _array(url: str, name: str, key: str) -> Any:  # noqa: ARG001
-    """Open an array for writing; one a process and work, which all of its threads share.
+    """Open an array for writing; one per process and work, which all of its threads share.
 
     Workers live longer than a work, and another may make the same place anew: hence the key.
     """
@@ -134,85 +134,68 @@ def _store(url: str) -> Any:
     return zarr.storage.LocalStore(url)
 
 
-class ZarrWriter(StoredTiles):
+class ZarrWriter(StoredTilesWriter):
     """See `lerf_core.io.tiled_writer.TiledWriter`.
 
     A local store is made beside its place and moved there in the end; a remote one is made
     in place, and the metadata that make it an image are written last.
     """
 
+    encoder: ZarrEncoder
+
     def __init__(
         self, path: str, spec: WriterSpec, *, resume: bool, overwrite: bool, remote: bool
     ) -> None:
-        self._spec, self._path, self._remote = spec, path.rstrip("/"), remote
-        self._layout = Layout.of(spec)
-        kept: Journal
+        self._path, self._remote = path.rstrip("/"), remote
+        layout = Layout.of(spec)
         if remote:
             self._url = self._path
-            resume = self._prepare_remote(resume=resume, overwrite=overwrite)
+            journal = self._begin_remote(spec, layout, resume=resume, overwrite=overwrite)
         else:
-            partial, journal = partial_paths(Path(self._path))
-            self._url = str(partial)
-            resume = resume and partial.exists() and journal.exists()
-            kept = FileJournal(journal, spec.head(), resume=resume)
-            resume = bool(kept.entries())  # else the store may be of other work
-            if not resume and partial.exists():
-                shutil.rmtree(partial)
+            journal = self._begin_local(spec, layout, resume=resume)
+        encoder = ZarrEncoder(self._url, spec, layout, secrets.token_hex(8))
+        super().__init__(spec, encoder, journal)
+
+    def _begin_local(self, spec: WriterSpec, layout: Layout, *, resume: bool) -> Journal:
+        made, journal_path = partial_paths(Path(self._path))
+        self._url = str(made)
+        resume = resume and made.exists() and journal_path.exists()
+        journal = FileJournal(journal_path, spec.head(), resume=resume)
+        if not journal.entries():  # else the store may be of other work
+            if made.exists():
+                shutil.rmtree(made)
+            _create(self._url, spec, layout)
+        return journal
+
+    def _begin_remote(
+        self, spec: WriterSpec, layout: Layout, *, resume: bool, overwrite: bool
+    ) -> Journal:
+        resume = self._prepare_remote(resume=resume, overwrite=overwrite)
         if not resume:
-            self._create()
-        if remote:  # after the store was emptied
-            kept = RemoteJournal(f"{self._path}/{_JOURNAL}", spec.head(), resume=resume)
-        super().__init__(spec, kept)
-        self.encoder = ZarrEncoder(self._url, spec, self._layout, secrets.token_hex(8))
+            _create(self._url, spec, layout)
+        # After the store was emptied.
+        return RemoteJournal(f"{self._path}/{_JOURNAL}", spec.head(), resume=resume)
 
     def _prepare_remote(self, *, resume: bool, overwrite: bool) -> bool:
         """Look at what lies at a URL; return whether it can be gone on with."""
         import fsspec
 
         try:
-            system, where = fsspec.core.url_to_fs(self._path)
-            begun = system.exists(f"{where}/{_JOURNAL}")
+            system, folder = fsspec.core.url_to_fs(self._path)
+            begun = system.exists(f"{folder}/{_JOURNAL}")
             if resume and begun:
                 return True
             # Whatever lies there, an unfinished result of ours alone may go unasked.
-            if system.exists(where):
+            if system.exists(folder):
                 if not (begun or overwrite):
                     raise FileError(f"{self._path} exists: give overwrite to replace it")
-                system.rm(where, recursive=True)
+                system.rm(folder, recursive=True)
         except FileError:
             raise
         # Each storage has errors of its own.
         except Exception as error:
-            text = " ".join(str(error).split()) or type(error).__name__
-            raise FileError(f"cannot write {self._path}: {text}") from error
+            raise FileError(f"cannot write {self._path}: {one_line(error)}") from error
         return False
-
-    def _create(self) -> None:
-        zarr = _zarr()
-        store = _store(self._url)
-        spec, layout = self._spec, self._layout
-        if spec.format != "Zarr":
-            zarr.create_group(store, zarr_format=3, overwrite=True)
-        rows, cols = spec.plane_axes
-        for level, shape in enumerate(spec.level_shapes):
-            chunks = [1] * len(shape)
-            chunks[rows], chunks[cols] = (
-                min(side, shape[axis]) for side, axis in zip(spec.tile, (rows, cols), strict=True)
-            )
-            if spec.channel_axis is not None:
-                chunks[spec.channel_axis] = shape[spec.channel_axis]
-            zarr.create_array(
-                store,
-                name=_level_name(spec, level) or None,
-                shape=layout.shape(shape),
-                chunks=layout.shape(tuple(chunks)),
-                dtype=spec.dtype,
-                compressors=_compressors(spec),
-                fill_value=spec.dtype.type(0),
-                dimension_names=[letter.lower() for letter in layout.axes],
-                zarr_format=3,
-                overwrite=True,
-            )
 
     def commit(self) -> None:
         """See `TiledWriter`."""
@@ -221,14 +204,14 @@ class ZarrWriter(StoredTiles):
                 self._make_level(level)
             if self._spec.format != "Zarr":
                 group = _zarr().open_group(_store(self._url), mode="r+")
-                group.attrs.update(_metadata(self._spec, self._layout))
+                group.attrs.update(_attributes(self._spec, self.encoder.layout))
             if self._remote:
                 self._journal.remove()
                 return
             _replace(Path(self._url), Path(self._path))
+        except FileError:
+            raise
         except OSError as error:
-            if isinstance(error, FileError):
-                raise
             raise unwritable(self._path, error) from error
         self._journal.remove()
 
@@ -243,9 +226,9 @@ class ZarrWriter(StoredTiles):
             return
         import fsspec
 
-        system, where = fsspec.core.url_to_fs(self._path)
-        if system.exists(where):
-            system.rm(where, recursive=True)
+        system, folder = fsspec.core.url_to_fs(self._path)
+        if system.exists(folder):
+            system.rm(folder, recursive=True)
 
     def _make_level(self, level: int) -> None:
         """Make the tiles of a level that are not there, each from the four below it."""
@@ -253,26 +236,54 @@ class ZarrWriter(StoredTiles):
         whole = tuple(slice(0, size) for size in spec.level_shapes[level])
         todo = [tile for tile in spec.tiles(whole) if (level, *tile) not in self._done]
 
-        def make(tile: tuple[int, ...]) -> None:
-            region = spec.region_below(level, tile)
-            pixels = self.encoder.load(level - 1, region)
-            self.encoder.store(level, spec.halved_region(region), spec.halved(pixels))
-
         with ThreadPoolExecutor(_AHEAD) as pool:
-            for _ in pool.map(make, todo):
+            for _ in pool.map(partial(self._make_tile, level), todo):
                 pass
 
+    def _make_tile(self, level: int, tile: tuple[int, ...]) -> None:
+        spec = self._spec
+        region = spec.region_below(level, tile)
+        pixels = self.encoder.load(level - 1, region)
+        self.encoder.store(level, spec.halved_region(region), spec.halved(pixels))
 
-def _replace(partial: Path, path: Path) -> None:
+
+def _create(url: str, spec: WriterSpec, layout: Layout) -> None:
+    """Make the empty arrays of all levels."""
+    zarr, store = _zarr(), _store(url)
+    if spec.format != "Zarr":
+        zarr.create_group(store, zarr_format=3, overwrite=True)
+    rows, cols = spec.plane_axes
+    for level, shape in enumerate(spec.level_shapes):
+        chunks = [1] * len(shape)
+        chunks[rows], chunks[cols] = (
+            min(side, shape[axis]) for side, axis in zip(spec.tile, (rows, cols), strict=True)
+        )
+        if spec.channel_axis is not None:
+            chunks[spec.channel_axis] = shape[spec.channel_axis]
+        zarr.create_array(
+            store,
+            name=_level_name(spec, level) or None,
+            shape=layout.shape(shape),
+            chunks=layout.shape(tuple(chunks)),
+            dtype=spec.dtype,
+            compressors=_compressors(spec),
+            fill_value=spec.dtype.type(0),
+            dimension_names=[letter.lower() for letter in layout.axes],
+            zarr_format=3,
+            overwrite=True,
+        )
+
+
+def _replace(made: Path, path: Path) -> None:
     """Move a store to its place; what was there goes when the new one stands."""
     if not path.exists():
-        partial.rename(path)
+        made.rename(path)
         return
     before = path.with_name(f".{path.name}.replaced")
     if before.exists():
         shutil.rmtree(before)
     path.rename(before)
-    partial.rename(path)
+    made.rename(path)
     if before.is_dir():
         shutil.rmtree(before)
     else:
@@ -294,42 +305,40 @@ def _compressors(spec: WriterSpec) -> Any:
     return codecs.BloscCodec(cname="lz4", clevel=level, shuffle="shuffle")
 
 
-def _metadata(spec: WriterSpec, layout: Layout) -> dict[str, Any]:
+def _attributes(spec: WriterSpec, layout: Layout) -> dict[str, Any]:
     """Return the attributes that make a group an OME-Zarr image."""
-    size = spec.pixel_size
+    size = spec.metadata.pixel_size
     axes = []
     for letter in layout.axes:
         axis: dict[str, Any] = {"name": letter.lower(), "type": _TYPES[letter]}
         if letter in "YX" and size is not None and size.unit:
             axis["unit"] = size.unit
         axes.append(axis)
-    row, col = (1.0, 1.0) if size is None else (size.row, size.col)
-    down, across = spec.translation or (0.0, 0.0)
-    datasets = []
-    for level in range(len(spec.level_shapes)):
-        # The first pixel's centre moves by half of what its pixels are larger (NGFF: centres).
-        factor = 2.0**level
-        step = {"Y": row * factor, "X": col * factor}
-        start = {"Y": down + (factor - 1) / 2 * row, "X": across + (factor - 1) / 2 * col}
-        datasets.append(
-            {
-                "path": str(level),
-                "coordinateTransformations": [
-                    {"type": "scale", "scale": [step.get(letter, 1.0) for letter in layout.axes]},
-                    {
-                        "type": "translation",
-                        "translation": [start.get(letter, 0.0) for letter in layout.axes],
-                    },
-                ],
-            }
-        )
+    datasets = [
+        {"path": str(level), "coordinateTransformations": _transformations(spec, layout, level)}
+        for level in range(len(spec.level_shapes))
+    ]
     method = "nearest" if spec.is_labels or spec.dtype == np.bool_ else "mean of 2x2 pixels"
     ome: dict[str, Any] = {
         "version": "0.5",
         "multiscales": [{"name": "image", "axes": axes, "datasets": datasets, "type": method}],
     }
-    omero = spec.info.get("omero")
     channels = spec.shape[layout.order[layout.axes.index("C")]] if "C" in layout.axes else 1
-    if isinstance(omero, dict) and len(omero.get("channels", ())) == channels:
-        ome["omero"] = omero
+    if spec.metadata.channels(channels) is not None:
+        ome["omero"] = spec.metadata.display
     return {"ome": ome}
+
+
+def _transformations(spec: WriterSpec, layout: Layout, level: int) -> list[dict[str, Any]]:
+    """Return scale and translation of a level."""
+    size, position = spec.metadata.pixel_size, spec.metadata.translation
+    row, col = (1.0, 1.0) if size is None else (size.row, size.col)
+    down, across = position or (0.0, 0.0)
+    # The first pixel's centre moves by half of what its pixels are larger (NGFF: centres).
+    factor = 2.0**level
+    step = {"Y": row * factor, "X": col * factor}
+    start = {"Y": down + (factor - 1) / 2 * row, "X": across + (factor - 1) / 2 * col}
+    return [
+        {"type": "scale", "scale": [step.get(letter, 1.0) for letter in layout.axes]},
+        {"type": "translation", "translation": [start.get(letter, 0.0) for letter in layout.axes]},
+    ]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lerf_core.errors import FileError
-from lerf_core.io.locations import PixelSize
+from lerf_core.io.metadata import PixelSize
 from lerf_core.io.reading import open_reader
 
 zarr = pytest.importorskip("zarr")
@@ -139,14 +139,9 @@ def test_levels_of_ome_zarr(tmp_path, version):
             np.testing.assert_array_equal(source[...], PIXELS[:, ::step, ::step])
             assert (source.format, source.axes, source.channel_axis) == ("OME-Zarr", "CYX", None)
             assert source.level_shapes == ((2, 50, 70), (2, 25, 35))
-            assert source.pixel_size == PixelSize(0.5 * step, 0.25 * step, "micrometer")
-            assert source.translation == ((0.25, 0.125) if level else None)
-            assert source.info["name"] == "cells"
-            assert source.info["ome_version"] == version
-            assert source.info["omero"]["channels"][0]["label"] == "DAPI"
-            assert source.info["axes"][1]["unit"] == "micrometer"
-            assert source.info["scale"] == [1, 0.5 * step, 0.25 * step]
-            assert source.info["zarr_format"] == (3 if version == "0.5" else 2)
+            assert source.metadata.pixel_size == PixelSize(0.5 * step, 0.25 * step, "micrometer")
+            assert source.metadata.translation == ((0.25, 0.125) if level else None)
+            assert source.metadata.display["channels"][0]["label"] == "DAPI"
             assert f"level {level} of 2" in repr(source)
     with pytest.raises(FileError, match="level 5 asked, 2 there"):
         open_reader(path, level=5)
@@ -163,19 +158,19 @@ def test_transformations_of_the_whole_pyramid(tmp_path):
     ]
     path = make_image(tmp_path / "a.zarr", version="0.4", outer=outer)
     with open_reader(path, level=1) as source:
-        assert source.pixel_size == PixelSize(2, 2, "micrometer")
-        assert source.translation == (10.5, 20.5)
+        assert source.metadata.pixel_size == PixelSize(2, 2, "micrometer")
+        assert source.metadata.translation == (10.5, 20.5)
     with open_reader(path) as source:
-        assert source.translation == (10, 20)
+        assert source.metadata.translation == (10, 20)
 
 
 def test_axes_without_units_and_of_old_versions(tmp_path):
     path = make_image(tmp_path / "a.zarr", version="0.4", axes=["c", "y", "x"])
     with open_reader(path) as source:
-        assert source.pixel_size == PixelSize(0.5, 0.25, "")
+        assert source.metadata.pixel_size == PixelSize(0.5, 0.25, "")
     other = [{"name": "z"}, {"name": "y", "unit": "meter"}, {"name": "x", "unit": "foot"}]
     with open_reader(make_image(tmp_path / "b.zarr", axes=other)) as source:
-        assert (source.axes, source.pixel_size) == ("ZYX", None)
+        assert (source.axes, source.metadata.pixel_size) == ("ZYX", None)
 
 
 def test_folder_of_numbered_images(tmp_path):

@@ -1,0 +1,222 @@
+"""The contract of a file format: how its files are told, read and written.
+
+A format is one module, or one folder, with a subclass of `Codec` and a line in
+:mod:`lerf_core.io.registry`. What a codec does not override, its format cannot do.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from lerf_core.errors import FileError
+from lerf_core.io.image import DecodedImage
+from lerf_core.io.metadata import Metadata
+
+if TYPE_CHECKING:
+    from lerf_core.io.formats import Format
+    from lerf_core.io.tiled_reader import TiledReader
+    from lerf_core.io.tiled_writer import TiledWriter, WriterSpec
+
+__all__ = ["Codec", "Encoding", "Header", "OpenFile", "check_single", "opened"]
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """A file that is open for reading.
+
+    Attributes
+    ----------
+    stream : binary file
+        Seekable.
+    head : bytes
+        Its first bytes, 32 at most.
+    suffix : str
+        Of its name, in lower case with the dot; "" where it has none.
+    """
+
+    stream: BinaryIO
+    head: bytes
+    suffix: str = ""
+
+    def rewound(self) -> BinaryIO:
+        """Return the stream, at its start."""
+        self.stream.seek(0)
+        return self.stream
+
+    def __enter__(self) -> OpenFile:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stream.close()
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file claims before its pixels are decoded.
+
+    Attributes
+    ----------
+    format : str
+        Pillow's name of the format.
+    shape : (rows, columns)
+        Of the upright image.
+    frames : int
+        Frames or pages that are read as a whole.
+    layout : str
+        Meaning of the channels of a pixel as it is read, see :mod:`lerf_core.io.formats`; "" where
+        it is known from the pixels alone.
+    dtype : numpy.dtype
+    metadata : Metadata
+        Of the upright image.
+    notes : tuple of str
+        On how the first frame is read.
+    decoding_bytes : int
+        Memory that decoding the first frame takes at its worst moment.
+    """
+
+    format: str
+    shape: tuple[int, int]
+    frames: int
+    layout: str = ""
+    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.uint8))
+    metadata: Metadata = field(default_factory=Metadata)
+    notes: tuple[str, ...] = ()
+    decoding_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How files are to be written.
+
+    Attributes
+    ----------
+    depth : str or None
+        ``8``, ``16`` or ``float``; None keeps the depth.
+    background : (red, green, blue) or None
+        Colour to lay under transparent pixels; None keeps alpha.
+    quality : int or None
+        1 to 100 for lossy formats; None is 95, and lossless WebP where the input was lossless.
+    strip : bool
+        Leave EXIF, XMP, texts and comments out.
+    value_range : (lo, hi) or None
+        Values of float pixels that ``depth`` maps to black and white.
+    """
+
+    depth: str | None = None
+    background: tuple[int, int, int] | None = None
+    quality: int | None = None
+    strip: bool = False
+    value_range: tuple[float, float] | None = None
+
+
+class Codec:
+    """A file format, or the formats of one library: read and written whole, and by tiles.
+
+    Codecs have no state. Errors are `FileError`, or whatever the decoder beneath raises: the
+    functions of :mod:`lerf_core.io.reading` and :mod:`lerf_core.io.writing` turn it into one line.
+    """
+
+    def recognizes(self, file: OpenFile) -> bool:
+        """Tell whether a file is of this format, by its first bytes."""
+        raise NotImplementedError
+
+    def read_header(self, file: OpenFile, max_pixels: int) -> Header:
+        """Read what a file claims, without decoding pixels.
+
+        Parameters
+        ----------
+        file : OpenFile
+        max_pixels : int
+            More than this, over all frames, is refused.
+        """
+        raise NotImplementedError
+
+    def read(
+        self, file: OpenFile, max_pixels: int, *, labels: bool = False, first_only: bool = False
+    ) -> DecodedImage:
+        """Read a file's frames, upright, and its metadata.
+
+        Parameters
+        ----------
+        file : OpenFile
+        max_pixels : int
+            More than this, over all frames, is refused before decoding.
+        labels : bool, optional
+            Keep palette indices and 1-bit pixels as they are, instead of expanding them.
+        first_only : bool, optional
+            Read the first frame of an animation alone.
+        """
+        raise NotImplementedError
+
+    def write(
+        self, stream: BinaryIO, image: DecodedImage, target: Format, encoding: Encoding
+    ) -> None:
+        """Write an image whole, its metadata as they are.
+
+        Parameters
+        ----------
+        stream : binary file
+            Readable and seekable.
+        image : DecodedImage
+        target : Format
+            One of this codec.
+        encoding : Encoding
+            Of which quality matters here alone.
+        """
+        raise NotImplementedError
+
+    def open_reader(self, path: str, options: dict[str, Any]) -> TiledReader:
+        """Open a file for reading by regions; by default it is decoded as a whole.
+
+        Parameters
+        ----------
+        path : str
+        options : dict
+            The keywords of :func:`lerf_core.io.reading.open_reader`.
+        """
+        from lerf_core.io.decoded_reader import DecodedReader
+
+        check_single(path, options)
+        return DecodedReader(path, options, self)
+
+    def open_writer(
+        self, path: str, spec: WriterSpec, *, resume: bool, overwrite: bool
+    ) -> TiledWriter:
+        """Begin to write a file by tiles, or go on with it; see `lerf_core.io.writing`."""
+        raise NotImplementedError
+
+
+def check_single(path: str, options: dict[str, Any]) -> None:
+    """Refuse levels and series of formats that have one image.
+
+    Raises
+    ------
+    FileError
+    """
+    level, series = options["level"], options["series"]
+    if level or series:
+        raise FileError(
+            f"{path}: level {level}, series {series} asked, and the format has one image"
+        )
+
+
+def opened(source: Path | bytes) -> OpenFile:
+    """Open a path, or the data of a file.
+
+    Raises
+    ------
+    FileError
+        If it is empty.
+    """
+    stream: BinaryIO = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+    head = stream.read(32)
+    stream.seek(0)
+    if not head:
+        stream.close()
+        raise FileError("is empty")
+    return OpenFile(stream, head, "" if isinstance(source, bytes) else source.suffix.lower())

@@ -1,0 +1,82 @@
+"""What stands around every decoder: limits on pixels, silence, and errors of one line."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+from lerf_core.errors import FileError, one_line
+
+__all__ = ["check_pixels", "guarded_decoding", "quiet_decoders"]
+
+# A damaged file must fail, never come out half grey.
+ImageFile.LOAD_TRUNCATED_IMAGES = False
+# The decoders' limits and loggers belong to the process.
+_SETTINGS_LOCK = threading.RLock()
+
+
+def check_pixels(pixels: int, max_pixels: int, what: str) -> None:
+    """Refuse a number of pixels above the limit.
+
+    Raises
+    ------
+    FileError
+        Naming both numbers and the option that raises the limit.
+    """
+    if pixels > max_pixels:
+        raise FileError(
+            f"{what} {pixels:,} pixels, above the limit of {max_pixels:,}: "
+            "raise it with --max-pixels if this is meant"
+        )
+
+
+@contextmanager
+def quiet_decoders(max_pixels: int) -> Iterator[None]:
+    """Hold the decoders' warnings and logs back, and set their limit, within a ``with``."""
+    loggers = [logging.getLogger(name) for name in ("tifffile", "PIL", "imageio", "imagecodecs")]
+    with _SETTINGS_LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before, levels = Image.MAX_IMAGE_PIXELS, [logger.level for logger in loggers]
+        # Pillow refuses images of more than twice this.
+        Image.MAX_IMAGE_PIXELS = (max_pixels + 1) // 2
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+@contextmanager
+def guarded_decoding(max_pixels: int) -> Iterator[None]:
+    """Turn whatever a decoder raises within a ``with`` into a `FileError` of one line."""
+    try:
+        with quiet_decoders(max_pixels):
+            yield
+    except FileError:
+        raise
+    except Image.DecompressionBombError as error:
+        claim = re.search(r"\((\d+) pixels\)", str(error))
+        pixels = f"{int(claim[1]):,} pixels" if claim else "too many pixels"
+        raise FileError(
+            f"claims {pixels}, above the limit of {max_pixels:,}: "
+            "raise it with --max-pixels if this is meant"
+        ) from error
+    except UnidentifiedImageError as error:
+        raise FileError("not an image of a known format, or damaged at its start") from error
+    except MemoryError as error:
+        raise FileError("not enough memory to read it") from error
+    except OSError as error:
+        text = one_line(error)
+        raise FileError(text if error.errno else f"damaged: {text}") from error
+    # Decoders raise whatever a damaged byte leads them to: none of it is a fault of the program.
+    except Exception as error:
+        raise FileError(f"damaged or unsupported: {one_line(error)}") from error

@@ -1,0 +1,321 @@
+"""The formats that Pillow decodes and encodes: JPEG, WebP, GIF, BMP and many more."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from lerf_core.errors import FileError
+from lerf_core.io import exif
+from lerf_core.io.codec import Codec, Encoding, Header, OpenFile
+from lerf_core.io.formats import (
+    CMYK,
+    GREY,
+    GREY_ALPHA,
+    LOSSLESS,
+    PALETTE,
+    PIXELS_ONLY,
+    RGB,
+    RGBA,
+    Format,
+)
+from lerf_core.io.guards import check_pixels
+from lerf_core.io.image import DecodedImage, Pixels, channels_of
+from lerf_core.io.metadata import Metadata
+from lerf_core.io.orientation import TURNED
+
+__all__ = ["DEFAULT_QUALITY", "PillowCodec"]
+
+DEFAULT_QUALITY = 95
+
+_ANIMATED = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
+# Formats of 16 bits at most that Pillow hands out as 32.
+_DEEP_AS_INT32 = frozenset({"PPM", "PNG", "JPEG2000"})
+_LAYOUTS = {"L": GREY, "LA": GREY_ALPHA, "RGB": RGB, "RGBA": RGBA, "CMYK": CMYK, "F": GREY}
+# Modes that are converted to another one.
+_CONVERTED = {"RGBX": "RGB", "RGBa": "RGBA", "La": "LA", "YCbCr": "RGB", "HSV": "RGB"}
+_MODE_WORDS = {"L": "8-bit grey", "RGB": "RGB", "RGBA": "RGBA"}
+# Pillow's own bytes per pixel, where they are not 4.
+_PILLOW_BYTES = {"1": 1, "L": 1, "P": 1}
+
+
+@dataclass(frozen=True)
+class _Expansion:
+    """How the pixels of one of Pillow's modes are read: the mode they are converted to first."""
+
+    mode: str
+    layout: str
+    dtype: np.dtype[Any]
+    notes: tuple[str, ...] = ()
+
+
+class PillowCodec(Codec):
+    """Everything that Pillow decodes, TIFF and deep PNG apart."""
+
+    def recognizes(self, file: OpenFile) -> bool:
+        """See `Codec`."""
+        try:
+            with Image.open(file.rewound()):
+                return True
+        except UnidentifiedImageError:
+            return False
+
+    def read_header(self, file: OpenFile, max_pixels: int) -> Header:
+        """See `Codec`."""
+        with Image.open(file.rewound()) as image:
+            frames = _frame_count(image)
+            check_pixels(image.width * image.height * frames, max_pixels, "claims")
+            metadata = self.metadata_of(image, file)
+            expansion = _expansion(image)
+            notes = expansion.notes + _left_out(image)
+            return header_of(
+                image, metadata, frames, expansion.layout, expansion.dtype,
+                notes, _decoding_bytes(image, expansion),
+            )  # fmt: skip
+
+    def read(
+        self, file: OpenFile, max_pixels: int, *, labels: bool = False, first_only: bool = False
+    ) -> DecodedImage:
+        """See `Codec`."""
+        image = Image.open(file.rewound())
+        frames = 1 if first_only else _frame_count(image)
+        check_pixels(image.width * image.height * frames, max_pixels, "claims")
+        orientation, form = exif.orientation(self.exif_of(image, file) or b""), format_of(image)
+        decoded = _read_frames(image, frames) if frames > 1 else _read_still(image, labels=labels)
+        metadata = replace(
+            self.decoded_metadata_of(image, file), durations=decoded.metadata.durations
+        )
+        details = {
+            "progressive": bool(image.info.get("progressive")),
+            "transparency": image.info.get("transparency"),
+        }
+        lossless = form in LOSSLESS or (form == "WEBP" and _lossless_webp(file.rewound()))
+        return replace(
+            decoded, format=form, metadata=metadata, lossless=lossless, details=details
+        ).turned_upright(orientation)
+
+    def exif_of(self, image: Image.Image, file: OpenFile) -> bytes | None:  # noqa: ARG002
+        """Return an image's EXIF block without JPEG's prefix."""
+        block = image.info.get("exif")
+        if block is None and "Raw profile type exif" in image.info:
+            block = image.getexif().tobytes()
+        return exif.strip_prefix(block) or None if isinstance(block, bytes) else None
+
+    def metadata_of(self, image: Image.Image, file: OpenFile) -> Metadata:
+        """Return what a file says about its pixels, in the orientation in which they lie."""
+        info = image.info
+        dpi, xmp, comment, loop = (info.get(key) for key in ("dpi", "xmp", "comment", "loop"))
+        return Metadata(
+            icc=info.get("icc_profile") or None,
+            exif=self.exif_of(image, file),
+            xmp=xmp.encode() if isinstance(xmp, str) else xmp,
+            dpi=(float(dpi[0]), float(dpi[1])) if dpi and dpi[0] > 0 and dpi[1] > 0 else None,
+            comment=comment.encode() if isinstance(comment, str) else comment,
+            loop=int(loop) if loop is not None else None,
+        )
+
+    def decoded_metadata_of(self, image: Image.Image, file: OpenFile) -> Metadata:
+        """Return what a file says about its pixels once they are decoded."""
+        return self.metadata_of(image, file)
+
+    def write(
+        self, stream: BinaryIO, image: DecodedImage, target: Format, encoding: Encoding
+    ) -> None:
+        """See `Codec`."""
+        images = [_to_pillow(frame, image, target) for frame in image.frames]
+        keywords = self.metadata_keywords(image.metadata, target)
+        keywords |= _quality_keywords(image, target, encoding)
+        clear = image.details.get("transparency")
+        if image.layout == PALETTE and clear is not None and target.name in {"PNG", "GIF"}:
+            keywords["transparency"] = clear
+        if len(images) > 1:
+            keywords |= _animation_keywords(image, target) | {"append_images": images[1:]}
+        images[0].save(stream, target.name, **keywords)
+
+    def metadata_keywords(self, metadata: Metadata, target: Format) -> dict[str, Any]:
+        """Return what Pillow's encoder of a format takes of the metadata."""
+        keywords: dict[str, Any] = {}
+        if metadata.icc and target.name not in PIXELS_ONLY:
+            keywords["icc_profile"] = metadata.icc
+        if metadata.exif and target.name in {"PNG", "JPEG", "WEBP", "AVIF"}:
+            keywords["exif"] = exif.PREFIX + metadata.exif
+        if metadata.xmp and target.name in {"JPEG", "WEBP", "AVIF"}:
+            keywords["xmp"] = metadata.xmp
+        if metadata.dpi and target.name in {"PNG", "JPEG", "BMP"}:
+            keywords["dpi"] = metadata.dpi
+        if metadata.comment and target.name in {"JPEG", "GIF"}:
+            keywords["comment"] = metadata.comment
+        return keywords
+
+
+# -- reading ------------------------------------------------------------------------------
+
+
+def format_of(image: Image.Image) -> str:
+    """Return the name of an image's format."""
+    # Phones write MPO: a JPEG with further images behind it.
+    return "JPEG" if image.format == "MPO" else image.format or "unknown"
+
+
+def header_of(
+    image: Image.Image,
+    metadata: Metadata,
+    frames: int,
+    layout: str,
+    dtype: np.dtype[Any],
+    notes: tuple[str, ...],
+    decoding_bytes: int,
+) -> Header:
+    """Return the header of the image turned upright, from what it says as it lies."""
+    shape = (image.height, image.width)
+    if exif.orientation(metadata.exif or b"") in TURNED:
+        shape, metadata = shape[::-1], metadata.turned()
+    return Header(format_of(image), shape, frames, layout, dtype, metadata, notes, decoding_bytes)
+
+
+def _frame_count(image: Image.Image) -> int:
+    return getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
+
+
+def _left_out(image: Image.Image) -> tuple[str, ...]:
+    images = 1 if image.format in _ANIMATED else getattr(image, "n_frames", 1)
+    return (f"only the first of {images} images in the file is used",) if images > 1 else ()
+
+
+def _decoding_bytes(image: Image.Image, expansion: _Expansion) -> int:
+    """Return the bytes at the worst moment of decoding."""
+    pixels = image.width * image.height
+    held = _bytes_of(image.mode)
+    if expansion.mode != image.mode:
+        held += _bytes_of(expansion.mode)
+    # Pillow hands the pixels over as a list of pieces, then joined.
+    array = channels_of(expansion.layout) * expansion.dtype.itemsize
+    return pixels * (held + 2 * array)
+
+
+def _bytes_of(mode: str) -> int:
+    return 2 if mode.startswith("I;16") else _PILLOW_BYTES.get(mode, 4)
+
+
+def _expansion(image: Image.Image) -> _Expansion:
+    """Return how an image's pixels are read."""
+    mode, has_clear = image.mode, "transparency" in image.info
+    eight = np.dtype(np.uint8)
+    if mode in {"1", "P", "PA"}:
+        has_clear = has_clear or mode == "PA"
+        goal = "RGBA" if has_clear else "L" if mode == "1" else "RGB"
+        kind = "1-bit" if mode == "1" else "palette"
+        note = f"{kind} expanded to {_MODE_WORDS[goal]}"
+        return _Expansion(goal, _LAYOUTS[goal], eight, (note,))
+    if mode in {"L", "RGB"} and has_clear:
+        # One colour stands for full transparency.
+        goal = "LA" if mode == "L" else "RGBA"
+        return _Expansion(goal, _LAYOUTS[goal], eight)
+    goal = _CONVERTED.get(mode, mode)
+    if goal in _LAYOUTS:
+        return _Expansion(goal, _LAYOUTS[goal], np.dtype(np.float32) if goal == "F" else eight)
+    if mode == "I" or mode.startswith("I;16"):
+        is_deep = mode == "I" and image.format not in _DEEP_AS_INT32
+        return _Expansion(mode, GREY, np.dtype(np.int32 if is_deep else np.uint16))
+    raise FileError(f"pixels of kind {mode} are not supported")
+
+
+def _read_still(image: Image.Image, *, labels: bool) -> DecodedImage:
+    """Decode a still image, or the first frame of an animation."""
+    image.load()
+    notes = _left_out(image)
+    if labels and image.mode == "1":
+        return DecodedImage([np.array(image)], GREY, "", notes=notes)
+    if labels and image.mode == "P":
+        colours = np.asarray(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+        return DecodedImage([np.array(image)], PALETTE, "", notes=notes, palette=colours)
+    expansion = _expansion(image)
+    pixels = np.array(
+        image if expansion.mode == image.mode else image.convert(expansion.mode)
+    ).astype(expansion.dtype, copy=False)
+    return DecodedImage([pixels], expansion.layout, "", notes=expansion.notes + notes)
+
+
+def _read_frames(image: Image.Image, count: int) -> DecodedImage:
+    """Decode an animation as whole RGB or RGBA frames, whatever each of them stores."""
+    frames: list[Pixels] = []
+    durations: list[float] = []
+    # The still image that viewers without animation show may be none of the frames.
+    first = 1 if image.format == "PNG" and image.info.get("default_image") else 0
+    for index in range(first, count):
+        image.seek(index)
+        image.load()
+        frames.append(np.asarray(image.convert("RGBA")))
+        durations.append(float(image.info.get("duration", 0)))
+    layout = RGBA
+    if all((frame[..., 3] == 255).all() for frame in frames):
+        frames = [np.ascontiguousarray(frame[..., :3]) for frame in frames]
+        layout = RGB
+    notes = ("palette expanded to RGB",) if image.format == "GIF" else ()
+    return DecodedImage(frames, layout, "", Metadata(durations=tuple(durations)), notes)
+
+
+def _lossless_webp(stream: BinaryIO) -> bool:
+    """Tell whether a WebP's image data is all lossless, from its chunk names."""
+    stream.seek(12)
+    kinds = set()
+    while len(header := stream.read(8)) == 8:
+        name, length = header[:4], struct.unpack("<I", header[4:])[0]
+        if name == b"ANMF":
+            # A frame's header of 16 bytes, then its own chunks.
+            stream.seek(16, 1)
+            continue
+        kinds.add(name)
+        stream.seek(length + length % 2, 1)
+    return b"VP8L" in kinds and b"VP8 " not in kinds
+
+
+# -- writing ------------------------------------------------------------------------------
+
+
+def _quality_keywords(image: DecodedImage, target: Format, encoding: Encoding) -> dict[str, Any]:
+    quality = encoding.quality or DEFAULT_QUALITY
+    if target.name == "JPEG":
+        progressive = bool(image.details.get("progressive"))
+        return {"quality": quality, "subsampling": 0, "progressive": progressive}
+    if target.name == "WEBP" and image.lossless and encoding.quality is None:
+        # exact keeps the colours of clear pixels.
+        return {"lossless": True, "exact": True}
+    return {"quality": quality} if target.name in {"WEBP", "AVIF"} else {}
+
+
+def _animation_keywords(image: DecodedImage, target: Format) -> dict[str, Any]:
+    metadata = image.metadata
+    durations = metadata.durations or (100.0,) * len(image.frames)
+    keywords: dict[str, Any] = {
+        "save_all": True,
+        "duration": [round(value) for value in durations],
+    }
+    if metadata.loop is not None or target.name != "GIF":
+        keywords["loop"] = metadata.loop if metadata.loop is not None else 1
+    if target.name == "GIF":
+        keywords["disposal"] = 2 if image.has_alpha else 1
+    return keywords
+
+
+def _to_pillow(frame: Pixels, image: DecodedImage, target: Format) -> Image.Image:
+    if target.name == "GIF" and image.has_alpha:
+        # GIF knows clear and opaque only.
+        frame = frame.copy()
+        frame[..., -1] = np.where(frame[..., -1] >= 128, 255, 0)
+    if image.layout == PALETTE and image.palette is not None:
+        indices = Image.fromarray(frame.astype(np.uint8)).convert("L")
+        indexed = Image.frombytes("P", indices.size, indices.tobytes())
+        indexed.putpalette(image.palette.tobytes())
+        return indexed
+    if image.layout == CMYK:
+        size = frame.shape[1::-1]
+        return Image.frombytes("CMYK", size, np.ascontiguousarray(frame).tobytes())
+    result = Image.fromarray(frame)
+    if target.name == "GIF" and image.layout == GREY_ALPHA:
+        return result.convert(RGBA)
+    return result

@@ -1,0 +1,78 @@
+"""Which codec reads a file, and which one writes a format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from PIL import UnidentifiedImageError
+
+from lerf_core.errors import FileError, one_line
+from lerf_core.io.codec import Codec, OpenFile, opened
+from lerf_core.io.imageio import ImageioCodec
+from lerf_core.io.npy import NpyCodec
+from lerf_core.io.pillow import PillowCodec
+from lerf_core.io.png import PngCodec
+from lerf_core.io.tiff import TiffCodec
+from lerf_core.io.zarr import ZarrCodec
+
+__all__ = ["codec_of_file", "codec_of_path", "writing_codec"]
+
+_TIFF, _NPY, _ZARR, _PNG, _PILLOW = TiffCodec(), NpyCodec(), ZarrCodec(), PngCodec(), PillowCodec()
+# In the order in which they are asked; whole, and by regions.
+_WHOLE: tuple[Codec, ...] = (_TIFF, _PNG, _PILLOW, ImageioCodec())
+_BY_REGIONS: tuple[Codec, ...] = (_NPY, *_WHOLE)
+# What is not here is Pillow's.
+_WRITERS: dict[str, Codec] = {
+    "TIFF": _TIFF, "OME-TIFF": _TIFF, "PNG": _PNG, "NPY": _NPY, "Zarr": _ZARR, "OME-Zarr": _ZARR,
+}  # fmt: skip
+
+_ZARR_DOCUMENTS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
+_FILE_SUFFIXES = frozenset({".tif", ".tiff", ".npy", ".png", ".jpg", ".jpeg", ".webp"})
+
+
+def writing_codec(name: str) -> Codec:
+    """Return the codec that writes a format, by the format's name."""
+    return _WRITERS.get(name, _PILLOW)
+
+
+def codec_of_file(file: OpenFile, codecs: Iterable[Codec] = _WHOLE) -> Codec:
+    """Return the codec that recognizes a file; by default one that reads it whole.
+
+    Raises
+    ------
+    PIL.UnidentifiedImageError
+        If none does.
+    """
+    for codec in codecs:
+        if codec.recognizes(file):
+            return codec
+    raise UnidentifiedImageError
+
+
+def codec_of_path(name: str) -> Codec:
+    """Return the codec of a file, a folder or an address.
+
+    Raises
+    ------
+    FileError
+        If nothing is there that could be read.
+    """
+    if "://" in name:
+        if PurePosixPath(name.partition("?")[0]).suffix.lower() in _FILE_SUFFIXES:
+            raise FileError(f"{name}: addresses are read for Zarr alone: download it first")
+        return _ZARR
+    path = Path(name)
+    if path.is_dir():
+        if any((path / document).is_file() for document in _ZARR_DOCUMENTS):
+            return _ZARR
+        raise FileError(f"{name}: a folder that is no Zarr: zarr.json, .zarray and .zgroup miss")
+    try:
+        with opened(path) as file:
+            return codec_of_file(file, _BY_REGIONS)
+    except UnidentifiedImageError as error:
+        raise FileError(f"{name}: no image of a known format") from error
+    except FileError as error:
+        raise FileError(f"{name}: {error}") from error
+    except OSError as error:
+        raise FileError(f"{name}: {one_line(error)}") from error

@@ -1,0 +1,27 @@
+"""Numbers of TIFF: tags, photometric kinds, compressions, kinds of extra samples."""
+
+# Tags.
+DOCUMENT_NAME, DESCRIPTION, MAKE, MODEL = 269, 270, 271, 272
+ORIENTATION = 274
+X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
+SOFTWARE, DATE, ARTIST, HOST_COMPUTER, COPYRIGHT = 305, 306, 315, 316, 33432
+TILE_OFFSETS, TILE_BYTE_COUNTS = 324, 325
+XMP, ICC_PROFILE, EXIF, GPS = 700, 34675, 34665, 34853
+#: Texts that describe the image as a whole; other texts describe one file's own layout.
+TEXTS = frozenset({
+    DOCUMENT_NAME, DESCRIPTION, MAKE, MODEL, SOFTWARE, DATE, ARTIST, HOST_COMPUTER, COPYRIGHT,
+})  # fmt: skip
+
+# Photometric interpretations.
+MINISWHITE, MINISBLACK, RGB, PALETTE, SEPARATED, YCBCR, CIELAB = 0, 1, 2, 3, 5, 6, 8
+
+#: Compressions whose decoders yield RGB from YCbCr.
+JPEG = frozenset({6, 7, 33007, 34892})
+
+OLD_JPEG = 6
+
+# Kinds of extra samples.
+ASSOCIATED, UNASSOCIATED = 1, 2
+
+# Types of a tag's value.
+BYTE, ASCII, LONG, LONG8 = 1, 2, 4, 16

@@ -1,0 +1,118 @@
+"""Physical sizes and channels that TIFF files state: OME-XML, ImageJ's unit, a slide's MPP."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+from lerf_core.io.metadata import PixelSize
+from lerf_core.io.tiff.tags import resolution_ratios
+
+if TYPE_CHECKING:
+    import tifffile
+
+__all__ = ["display_of", "ome_unit", "pixel_size_of"]
+
+_UNITS = {
+    "µm": "micrometer", "μm": "micrometer", "um": "micrometer", "micron": "micrometer",
+    "microns": "micrometer", "micrometer": "micrometer", "\\u00B5m": "micrometer",
+    "nm": "nanometer", "nanometer": "nanometer", "pm": "picometer", "mm": "millimeter",
+    "millimeter": "millimeter", "cm": "centimeter", "centimeter": "centimeter", "m": "meter",
+    "meter": "meter", "km": "kilometer", "Å": "angstrom", "in": "inch", "inch": "inch",
+    "inches": "inch", "ft": "foot",
+}  # fmt: skip
+# Lengths of no known size.
+_NO_UNITS = frozenset({"", "pixel", "pixels", "reference frame"})
+_OME_UNITS = {
+    "micrometer": "µm", "nanometer": "nm", "picometer": "pm", "millimeter": "mm",
+    "centimeter": "cm", "meter": "m", "kilometer": "km", "angstrom": "Å", "inch": "in",
+    "foot": "ft",
+}  # fmt: skip
+
+
+def ome_unit(unit: str) -> str:
+    """Return OME-XML's name of a unit; one that says that there is none, for a unit it lacks."""
+    # Without a unit OME-XML would mean micrometres.
+    return _OME_UNITS.get(unit, "reference frame")
+
+
+def pixel_size_of(
+    handle: tifffile.TiffFile, base: tifffile.TiffPageSeries, number: int
+) -> PixelSize | None:
+    """Return the size of a pixel of a series' full image, as the pixels are stored.
+
+    Parameters
+    ----------
+    handle : tifffile.TiffFile
+    base : tifffile.TiffPageSeries
+        At its full size.
+    number : int
+        Of the series in the file.
+    """
+    if base.kind == "ome":
+        return _ome_size(_ome_pixels(handle.ome_metadata, base, number))
+    if base.kind == "imagej":
+        ratios = resolution_ratios(base.keyframe)
+        unit = _UNITS.get(str((handle.imagej_metadata or {}).get("unit", "")))
+        return PixelSize(1 / ratios[1], 1 / ratios[0], unit) if ratios and unit else None
+    if base.kind == "svs":
+        match = re.search(r"\bMPP\s*=\s*(\d*\.?\d+)", base.keyframe.description)
+        if match and float(match[1]) > 0:
+            return PixelSize(float(match[1]), float(match[1]), "micrometer")
+    return None
+
+
+def display_of(
+    handle: tifffile.TiffFile, base: tifffile.TiffPageSeries, number: int
+) -> dict[str, Any] | None:
+    """Return labels and colours of the channels that OME-XML describes, in OME-Zarr's words."""
+    pixels = _ome_pixels(handle.ome_metadata, base, number) if base.kind == "ome" else None
+    channels = []
+    for element in pixels if pixels is not None else ():
+        if _name(element) != "Channel":
+            continue
+        channel: dict[str, Any] = {"label": element.get("Name", "")}
+        colour = element.get("Color")
+        if colour is not None and colour.lstrip("-").isdigit():
+            # A signed integer of red, green, blue, alpha.
+            channel["color"] = f"{int(colour) & 0xFFFFFFFF:08X}"[:6]
+        channels.append(channel)
+    return {"channels": channels} if channels else None
+
+
+def _ome_pixels(text: str | None, base: tifffile.TiffPageSeries, number: int) -> ET.Element | None:
+    """Return the Pixels element of a series: by its number, or the first of its size."""
+    if not text:
+        return None
+    try:
+        root = ET.fromstring(text)
+    except ET.ParseError:
+        return None
+    every = [element for element in root.iter() if _name(element) == "Pixels"]
+    rows, cols = (base.shape[base.axes.index(letter)] for letter in "YX")
+    for pixels in every[number : number + 1] + every:
+        if (pixels.get("SizeY"), pixels.get("SizeX")) == (str(rows), str(cols)):
+            return pixels
+    return None
+
+
+def _ome_size(pixels: ET.Element | None) -> PixelSize | None:
+    if pixels is None:
+        return None
+    sizes, units = [], []
+    for letter in "YX":
+        try:
+            size = float(pixels.get(f"PhysicalSize{letter}", "0"))
+        except ValueError:
+            return None
+        unit = pixels.get(f"PhysicalSize{letter}Unit", "µm")
+        if not 0 < size < float("inf") or unit in _NO_UNITS:
+            return None
+        sizes.append(size)
+        units.append(_UNITS.get(unit, unit))
+    return PixelSize(sizes[0], sizes[1], units[0]) if units[0] == units[1] else None
+
+
+def _name(element: ET.Element) -> str:
+    return element.tag.rpartition("}")[2]

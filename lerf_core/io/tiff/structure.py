@@ -1,0 +1,136 @@
+"""Directories of a tiled TIFF: written with empty tiles first, told where the tiles lie last."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lerf_core.errors import FileError
+from lerf_core.io.tiff import codes
+from lerf_core.io.tiff.directories import link_directories, metadata_keywords
+from lerf_core.io.tiff.physical import ome_unit
+from lerf_core.io.tiff.tags import layout_keywords
+from lerf_core.io.tiled_writer import WriterSpec
+
+__all__ = ["check_fits", "tell_places", "write_structure"]
+
+_COMPRESSIONS = {"none": 1, "deflate": 8, "zstd": 50000, "lzw": 5}
+_OME_TYPES = frozenset({
+    "bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64",
+})  # fmt: skip
+
+
+def check_fits(spec: WriterSpec) -> None:
+    """Refuse what TIFF, or OME-TIFF, has no place for.
+
+    Raises
+    ------
+    FileError
+    """
+    axis = spec.channel_axis
+    rows, cols = spec.plane_axes
+    leading = [at for at in range(len(spec.shape)) if at not in (rows, cols, axis)]
+    samples = [] if axis is None else [axis]
+    order = [rows, cols, *samples] if not samples or samples[0] > cols else [*samples, rows, cols]
+    if [*leading, *order] != list(range(len(spec.shape))):
+        raise FileError(f"axes {spec.axes} do not go into TIFF: YX, YXS or SYX come last")
+    if spec.dtype == np.bool_ and axis is not None:
+        raise FileError("booleans with several samples do not go into TIFF")
+    if spec.format == "OME-TIFF" and spec.dtype.name not in _OME_TYPES:
+        raise FileError(f"OME-TIFF holds no {spec.dtype}: name the output .tif or .zarr")
+    if spec.format == "TIFF" and leading:
+        raise FileError(f"axes {spec.axes} go into OME-TIFF: name the output .ome.tif")
+
+
+def write_structure(path: Path, spec: WriterSpec) -> None:
+    """Write a BigTIFF whose tiles are all empty."""
+    import tifffile
+
+    is_ome = spec.format == "OME-TIFF"
+    described, block = metadata_keywords(spec.metadata, is_bigtiff=True)
+    described["metadata"] = _ome_metadata(spec) if is_ome else None
+    if is_ome:
+        described["description"] = None
+    separate = spec.channel_axis is not None and spec.channel_axis < spec.plane_axes[0]
+    layout = layout_keywords(
+        spec.pixel_layout, spec.samples, spec.details,
+        premultiplied=spec.is_premultiplied, separate=separate,
+    )  # fmt: skip
+    levels = spec.level_shapes
+    with tifffile.TiffWriter(path, bigtiff=True, ome=is_ome) as writer:
+        for level, shape in enumerate(levels):
+            writer.write(
+                itertools.repeat(b"", _tile_count(spec, level)),
+                shape=shape,
+                dtype=spec.dtype,
+                tile=spec.tile,
+                compression=_COMPRESSIONS[spec.compression],
+                subifds=len(levels) - 1 if level == 0 else 0,
+                subfiletype=1 if level else 0,
+                **layout,
+                **(described if level == 0 else {"metadata": None, "software": False}),
+            )
+    with path.open("r+b") as stream:
+        link_directories(stream, block)
+
+
+def _tile_count(spec: WriterSpec, level: int) -> int:
+    shape = spec.level_shapes[level]
+    rows, cols = spec.plane_axes
+    count = -(-shape[rows] // spec.tile[0]) * -(-shape[cols] // spec.tile[1])
+    is_interleaved = spec.channel_axis is not None and spec.channel_axis > cols
+    for axis, size in enumerate(shape):
+        if axis not in (rows, cols) and not (axis == spec.channel_axis and is_interleaved):
+            count *= size
+    return count
+
+
+def _ome_metadata(spec: WriterSpec) -> dict[str, Any]:
+    """Return what tifffile puts into OME-XML."""
+    metadata: dict[str, Any] = {"axes": spec.axes}
+    size = spec.metadata.pixel_size
+    if size is not None:
+        unit = ome_unit(size.unit)
+        metadata |= {
+            "PhysicalSizeX": size.col, "PhysicalSizeXUnit": unit,
+            "PhysicalSizeY": size.row, "PhysicalSizeYUnit": unit,
+        }  # fmt: skip
+    count = spec.shape[spec.axes.index("C")] if "C" in spec.axes else 0
+    channels = spec.metadata.channels(count) if count else None
+    if channels:
+        metadata["Channel"] = {"Name": [str(channel.get("label", "")) for channel in channels]}
+    return metadata
+
+
+def tell_places(
+    path: Path, levels: int, places: Mapping[tuple[int, int, int], tuple[int, int]]
+) -> None:
+    """Write into the directories where their tiles lie.
+
+    Parameters
+    ----------
+    path : Path
+    levels : int
+    places : mapping
+        From level, page and number to offset and length.
+    """
+    import tifffile
+
+    with tifffile.TiffFile(path, mode="r+") as file:
+        for number, page in enumerate(file.pages):
+            full = page.aspage()
+            directories = [full, *(full.pages or ())] if levels > 1 else [full]
+            for level, directory in enumerate(directories):
+                whole = directory.aspage()
+                count = len(whole.dataoffsets)
+                tiles = [places[level, number, tile] for tile in range(count)]
+                for code, values in zip(
+                    (codes.TILE_OFFSETS, codes.TILE_BYTE_COUNTS),
+                    zip(*tiles, strict=True), strict=True,
+                ):  # fmt: skip
+                    value = values[0] if count == 1 else values
+                    whole.tags[code].overwrite(value, dtype="Q")
