@@ -19,6 +19,7 @@ __all__ = [
     "FILTER_SCALE_TOLERANCE",
     "FIRST_WEIGHT",
     "GREY_UNIT",
+    "KEYS_SLOPE",
     "LEAST_FOOTPRINT",
     "LEVELS",
     "LOCAL_PLANE_BIAS",
@@ -114,5 +115,7 @@ LEAST_FOOTPRINT = 1e-6
 #: Weights of red, green and blue in the luma (ITU-R BT.601).
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 #: Slope at distance 1 of the cubic convolution of colour differences, as OpenCV has it: sharper
-#: than Keys' -0.5.
+#: than Keys' own.
 CUBIC_SLOPE = -0.75
+#: The same of Keys' own kernel, by which benchmarks shrink their images.
+KEYS_SLOPE = -0.5

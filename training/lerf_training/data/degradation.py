@@ -1,9 +1,10 @@
-"""Low-resolution inputs, made from high-resolution images as benchmarks make theirs.
+"""Low-resolution images, made from high-resolution ones by anti-aliased bicubic.
 
-The kernel is Keys' cubic convolution [1]_ with a = -0.5, stretched by the scale: what MATLAB's
-``imresize`` shrinks 8-bit images by. Beyond the border lies the border's pixel. The axis that
-shrinks more goes first, rows before columns, and each axis is rounded to 8 bits, halves up: the
-low-resolution files of the SRF benchmarks come out bit for bit.
+The kernel is Keys' cubic convolution [1]_ with a = -0.5, stretched by the scale. `degrade_image`
+makes a benchmark's inputs, as MATLAB's ``imresize`` shrinks 8-bit images: beyond the border lies
+the border's pixel, the axis that shrinks more goes first, rows before columns, and each axis is
+rounded to 8 bits, halves up; the low-resolution files of the SRF benchmarks come out bit for bit.
+`degrade_patch` makes training samples, of any part of a plane, rounded once.
 
 Convention
 ----------
@@ -19,22 +20,27 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 import lerf_core
+from lerf_core.constants import KEYS_SLOPE
 from lerf_core.errors import InvalidArgumentError
-from lerf_training.data.benchmarks import Image, Scale, format_scale
+from lerf_training.data.benchmark_sets import ScaleFactor, format_scale
+from lerf_training.data.image_files import Image
 
-__all__ = ["crop_to_scale", "degrade", "low_shape"]
+__all__ = ["crop_to_scale", "degrade_image", "degrade_patch", "low_shape"]
 
-Weights = npt.NDArray[np.float64]
+Plane = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
 
-_CUBIC = -0.5
+# Of the kernel, to both sides.
 _SUPPORT = 2.0
 
 
-def low_shape(shape: tuple[int, int], scale: Scale) -> tuple[int, int]:
+def low_shape(shape: tuple[int, int], scale: ScaleFactor) -> tuple[int, int]:
     """Largest low-resolution image whose enlargement fits into an image.
 
     Parameters
@@ -77,7 +83,7 @@ def _low_size(size: int, factor: float) -> int:
     return low
 
 
-def crop_to_scale(high: Image, scale: Scale) -> Image:
+def crop_to_scale(high: Image, scale: ScaleFactor) -> Image:
     """The part of an image, from the top left, that an enlargement can have the size of.
 
     Parameters
@@ -106,7 +112,7 @@ def crop_to_scale(high: Image, scale: Scale) -> Image:
     return high[:rows, :cols]
 
 
-def degrade(high: Image, scale: Scale) -> Image:
+def degrade_image(high: Image, scale: ScaleFactor) -> Image:
     """Shrink an image to the input of an enlargement by `scale`.
 
     Parameters
@@ -129,7 +135,7 @@ def degrade(high: Image, scale: Scale) -> Image:
     Examples
     --------
     >>> import numpy as np
-    >>> degrade(np.full((9, 12, 3), 7, np.uint8), (3.0, 1.5)).shape
+    >>> degrade_image(np.full((9, 12, 3), 7, np.uint8), (3.0, 1.5)).shape
     (3, 8, 3)
     """
     shape = low_shape(_shape(high), scale)
@@ -160,9 +166,9 @@ def _shrink(image: Image, axis: int, size: int, factor: float) -> Image:
     return np.ascontiguousarray(np.moveaxis(rounded, 0, axis))
 
 
-def _taps(high: int, low: int, factor: float) -> tuple[npt.NDArray[np.int64], Weights]:
+def _taps(high: int, low: int, factor: float) -> tuple[npt.NDArray[np.int64], Floats]:
     """Index and weight of the pixels that each low-resolution pixel is made of."""
-    # Where `lerf_core.sampling.taps.axis_positions` says that the low-resolution pixels lie, the other way.
+    # Where `lerf_core.sampling.axis_positions` puts the low-resolution pixels, the other way.
     position = (np.arange(low) - (low - 1) / 2) * factor + (high - 1) / 2
     reach = _SUPPORT * factor
     first = np.floor(position - reach).astype(np.int64)
@@ -172,8 +178,66 @@ def _taps(high: int, low: int, factor: float) -> tuple[npt.NDArray[np.int64], We
     return np.clip(index, 0, high - 1), weight
 
 
-def _cubic(distance: Weights) -> Weights:
-    x = np.abs(distance)
-    near = (_CUBIC + 2) * x**3 - (_CUBIC + 3) * x**2 + 1
-    far = _CUBIC * (x**3 - 5 * x**2 + 8 * x - 4)
-    return np.where(x <= 1, near, np.where(x < _SUPPORT, far, 0.0))
+def _cubic(distance: Floats) -> Floats:
+    """Keys' kernel at distances in low-resolution pixels.
+
+    In MATLAB's order of operations, which decides how ties are rounded: another, as that of
+    `lerf_core.sampling.cubic`, gives other pixels than the benchmarks' files have.
+    """
+    x, a = np.abs(distance), KEYS_SLOPE
+    inner = (a + 2) * x**3 - (a + 3) * x**2 + 1
+    outer = a * (x**3 - 5 * x**2 + 8 * x - 4)
+    return np.where(x <= 1, inner, np.where(x < _SUPPORT, outer, 0.0))
+
+
+# -- training samples -----------------------------------------------------------------
+
+
+def degrade_patch(
+    plane: npt.NDArray[np.generic],
+    box: Sequence[float],
+    shape: tuple[int, int],
+    *,
+    coverage: bool = False,
+) -> Plane:
+    """Anti-aliased bicubic (a = -0.5) of a part of a plane, rounded once.
+
+    Parameters
+    ----------
+    plane : ndarray, (rows, cols)
+        Grey levels in 0..255.
+    box : (left, top, right, bottom)
+        The part, in pixels from the top left corner; fractions allowed.
+    shape : (rows, cols)
+        Of the result.
+    coverage : bool, optional
+        Take plain means over each pixel's area instead, as graphics are rendered.
+
+    Returns
+    -------
+    ndarray of uint8, `shape`
+    """
+    from PIL import Image
+
+    left, top, right, bottom = map(float, box)
+    if coverage:
+        small = _area_means(plane.astype(np.float64), top, bottom, shape[0])
+        small = _area_means(small.T, left, right, shape[1]).T
+    else:
+        image = Image.fromarray(np.ascontiguousarray(plane, dtype=np.float32))
+        size = (shape[1], shape[0])
+        small = np.asarray(
+            image.resize(size, Image.Resampling.BICUBIC, box=(left, top, right, bottom))
+        )
+    levels: Plane = np.clip(np.rint(small), 0, 255).astype(np.uint8)
+    return levels
+
+
+def _area_means(plane: Floats, start: float, stop: float, count: int) -> Floats:
+    """Means over `count` equal parts of the rows start..stop, fractions of pixels counted."""
+    sums = np.pad(np.cumsum(plane, axis=0), ((1, 0), (0, 0)))
+    edges = np.linspace(start, stop, count + 1)
+    whole = np.minimum(edges.astype(int), len(plane) - 1)
+    up_to = sums[whole] + (edges - whole)[:, None] * plane[whole]
+    means: Floats = np.diff(up_to, axis=0) * (count / (stop - start))
+    return means

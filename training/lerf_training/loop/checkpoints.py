@@ -25,7 +25,6 @@ from lerf_training.errors import CheckpointError
 __all__ = [
     "CHECKPOINT_KEY",
     "Checkpoint",
-    "bank_of_checkpoint",
     "is_checkpoint",
     "read_checkpoint",
     "write_checkpoint",
@@ -33,7 +32,7 @@ __all__ = [
 
 CHECKPOINT_KEY = "lerf-checkpoint"
 _VERSION = 1
-_PARTS = {
+_REQUIRED = {
     "progress": ("step", "steps", "seconds", "psnr", "history"),
     "data": ("fingerprint", "folders"),
 }
@@ -119,42 +118,9 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     CheckpointError
         If the file is none, is damaged, or comes from a version that is not known.
     """
-    from safetensors import SafetensorError, safe_open
-
+    text, tensors = _contents(path)
     try:
-        with safe_open(path, framework="np") as file:
-            text = (file.metadata() or {}).get(CHECKPOINT_KEY)
-            if text is None:
-                raise CheckpointError(f"{path} is not a checkpoint of a training")
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, TypeError, ValueError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"{path} is not a checkpoint: {error}") from error
-    try:
-        data = json.loads(text)
-        start = {
-            key.removeprefix("start/"): tensors.pop(key)
-            for key in list(tensors)
-            if key.startswith("start/")
-        }
-        if data["version"] != _VERSION:
-            raise CheckpointError(
-                f"{path}: version {data['version']!r} is unknown; this program reads {_VERSION}"
-            )
-        missing = [
-            f"{part}.{key}" for part in _PARTS for key in _PARTS[part] if key not in data[part]
-        ]
-        if missing:
-            raise CheckpointError(f"{path}: the description lacks {', '.join(missing)}")
-        return Checkpoint(
-            method=str(data["method"]),
-            start=LutBank.from_metadata(data["start"], start, origin=str(path)),
-            options=dict(data["options"]),
-            progress=dict(data["progress"]),
-            data=dict(data["data"]),
-            tensors=tensors,
-        )
+        return _described(str(path), json.loads(text), tensors)
     except BankError as error:  # it names the file
         raise CheckpointError(str(error)) from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -163,17 +129,45 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         raise CheckpointError(f"{path}: description cannot be read ({error!r})") from error
 
 
-def bank_of_checkpoint(path: str | os.PathLike[str]) -> LutBank:
-    """The bank that a training would save if it ended at this checkpoint.
+def _contents(path: str | os.PathLike[str]) -> tuple[str, dict[str, npt.NDArray[Any]]]:
+    """Description and tensors of a file."""
+    from safetensors import SafetensorError, safe_open
 
-    Networks are transferred to tables for it.
+    try:
+        with safe_open(path, framework="np") as file:
+            text = (file.metadata() or {}).get(CHECKPOINT_KEY)
+            if text is None:
+                raise CheckpointError(f"{path} is not a checkpoint of a training")
+            return text, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, TypeError, ValueError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{path} is not a checkpoint: {error}") from error
 
-    Raises
-    ------
-    CheckpointError
-        If the checkpoint is damaged.
-    """
-    from lerf_training.loop.trainer import record_of, restored_model
 
-    checkpoint = read_checkpoint(path)
-    return restored_model(checkpoint).bank(Path(path).name.split(".")[0], record_of(checkpoint))
+def _described(
+    path: str, data: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]
+) -> Checkpoint:
+    """The checkpoint that a description and tensors, which lose those of the start, make up."""
+    start = {
+        key.removeprefix("start/"): tensors.pop(key)
+        for key in list(tensors)
+        if key.startswith("start/")
+    }
+    if data["version"] != _VERSION:
+        raise CheckpointError(
+            f"{path}: version {data['version']!r} is unknown; this program reads {_VERSION}"
+        )
+    missing = [
+        f"{section}.{key}" for section, keys in _REQUIRED.items() for key in keys if key not in data[section]
+    ]
+    if missing:
+        raise CheckpointError(f"{path}: the description lacks {', '.join(missing)}")
+    return Checkpoint(
+        method=str(data["method"]),
+        start=LutBank.from_metadata(data["start"], start, origin=path),
+        options=dict(data["options"]),
+        progress=dict(data["progress"]),
+        data=dict(data["data"]),
+        tensors=tensors,
+    )

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from lerf_core.errors import InvalidArgumentError
-from lerf_training.data.patches import PatchOptions
+from lerf_training.data.patch_options import PatchOptions
 from lerf_training.errors import CheckpointError
 
 __all__ = ["TrainingOptions"]
@@ -31,7 +31,7 @@ class TrainingOptions:
         falls to zero along half a cosine.
     spread : float
         Share of an entry's gradient that its neighbours take on, at the start; it falls
-        with the rate. See `lerf_training.operations.operations.spread`.
+        with the rate. See `lerf_training.operations.gradient_spreading`.
     seed : int
         Decides what is drawn.
     held_out : float
@@ -104,9 +104,9 @@ class TrainingOptions:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> TrainingOptions:
         """Undo `as_json`."""
-        known = {one.name for one in fields(cls)}
-        if set(values) - known:
-            raise CheckpointError(f"unknown options: {sorted(set(values) - known)}")
+        unknown = set(values) - {option.name for option in fields(cls)}
+        if unknown:
+            raise CheckpointError(f"unknown options: {sorted(unknown)}")
         patches: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value
             for key, value in values["patches"].items()

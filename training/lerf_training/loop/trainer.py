@@ -8,18 +8,13 @@ same bits as one that was not.
 from __future__ import annotations
 
 import math
-import platform
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,17 +24,23 @@ from lerf_training.data.patches import Batch, PatchSource
 from lerf_training.data.photographs import Folder, Photograph, fingerprint, scan, split
 from lerf_training.errors import CheckpointError, TrainingError
 from lerf_training.loop.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
+from lerf_training.loop.interruption import Interruption
 from lerf_training.loop.options import TrainingOptions
+from lerf_training.loop.restoring import (
+    Model,
+    as_parameter,
+    load_state,
+    new_model,
+    options_of,
+    record_of,
+)
 from lerf_training.loop.validation import Validation
-from lerf_training.models.networks import NetworkModel
-from lerf_training.models.tables import TableModel
 
-__all__ = ["Progress", "Trainer", "record_of", "restored_model"]
+__all__ = ["Progress", "Trainer"]
 
-Model = TableModel | NetworkModel
 # Steps over which the rate rises; the speed of the later ones tells how many fit a time limit.
 WARM_UP = 60
-_SETTLED = 20
+_STEADY = 20
 # Visits are counted at one step in so many.
 _VISIT_STEPS = 8
 _PEAK = 20 * math.log10(255)
@@ -100,8 +101,8 @@ class Trainer:
         self.options = options
         self.folders = [str(Path(folder).resolve()) for folder in folders]
         self.device = torch.device(device)
-        self.found: Folder = scan(folders, options.patches.least, scanned)
-        self.train, self.held_out = self._split(self.found.photographs)
+        self.folder: Folder = scan(folders, options.patches.least, scanned)
+        self.train, self.held_out = self._split(self.folder.photographs)
         self.start = start
         self.model: Model = new_model(start, options).to(self.device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=options.rate, fused=True)
@@ -113,7 +114,7 @@ class Trainer:
         self.seconds = 0.0
         self.psnr = math.nan
         self.history: list[dict[str, float]] = []
-        self.interrupted = False
+        self.interruption = Interruption()
 
     def _split(
         self, photographs: Sequence[Photograph]
@@ -144,21 +145,19 @@ class Trainer:
         bool
             Whether the end was reached.
         """
-        self.interrupted = False
-        with ExitStack() as stack:
-            stack.enter_context(self._interruptible())
-            started = time.perf_counter() - self.seconds
-            # Speed is that of this process: a resumed one starts slowly too.
-            begun, warm = self.step, 0.0
-            batches = stack.enter_context(closing(self.source.batches(self.step, self._last())))
+        started = time.perf_counter() - self.seconds
+        # Speed is that of this process: a resumed one starts slowly too.
+        begun, warm = self.step, 0.0
+        batches = self.source.batches(self.step, self._last())
+        with self.interruption, closing(batches):
             for batch in batches:
                 self._train(batch)
                 self.step += 1
                 self.seconds = time.perf_counter() - started
-                if self.step == begun + _SETTLED:
+                if self.step == begun + _STEADY:
                     warm = self.seconds
                 if self.steps is None and self.step == begun + WARM_UP:
-                    self._set_steps((self.seconds - warm) / (WARM_UP - _SETTLED))
+                    self._set_steps((self.seconds - warm) / (WARM_UP - _STEADY))
                 done = self.step == self.steps
                 scores = None
                 if done or self.step % self.options.validate_every == 0:
@@ -171,6 +170,11 @@ class Trainer:
                 if stop:
                     break
         return self.step == self.steps
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal has ended the last run."""
+        return self.interruption.requested
 
     def _last(self) -> int:
         return self.steps if self.steps is not None else 1 << 40
@@ -191,18 +195,15 @@ class Trainer:
         """From 1 at the end of the rise towards 0 at the end, along half a cosine."""
         if self.steps is None:
             return 1.0
-        part = max(0, self.step - self._rise()) / max(1, self.steps - self._rise())
-        return (1 + math.cos(math.pi * part)) / 2
+        progress = max(0, self.step - self._rise()) / max(1, self.steps - self._rise())
+        return (1 + math.cos(math.pi * progress)) / 2
 
     def _train(self, batch: Batch) -> None:
-        low, first, offset, target = (
-            torch.from_numpy(array).to(self.device)
-            for array in (batch.low, batch.first, batch.offset, batch.target)
-        )
+        """One step: gradients by a batch, a step of the optimiser, and what follows it."""
         for group in self.optimizer.param_groups:
             rise = min(1.0, (self.step + 1) / self._rise())
             group["lr"] = self.options.rate * rise * self._fall()
-        error = ((self.model(low.float(), first, offset) - target) ** 2).mean(1)
+        error = self._error(batch)
         balance = self.options.balance
         loss = error.mean() if math.isinf(balance) else torch.log(balance + error).mean()
         self.optimizer.zero_grad(set_to_none=True)
@@ -218,33 +219,26 @@ class Trainer:
             decay = min(self.options.average, (1 + self.step) / (10 + self.step))
             with torch.no_grad():
                 torch._foreach_lerp_(self.average, list(self.model.parameters()), 1 - decay)
-        if not math.isfinite(float(loss.detach())):
+        self._note(float(loss.detach()), error.detach())
+
+    def _error(self, batch: Batch) -> Tensor:
+        """Mean squared error (batch,) of each patch's points, in grey levels."""
+        low, first, offset, target = (
+            torch.from_numpy(array).to(self.device)
+            for array in (batch.low, batch.first, batch.offset, batch.target)
+        )
+        values: Tensor = self.model(low.float(), first, offset)
+        return ((values - target) ** 2).mean(1)
+
+    def _note(self, loss: float, error: Tensor) -> None:
+        """Keep the running PSNR, unless the training has diverged."""
+        if not math.isfinite(loss):
             raise TrainingError(
-                f"the loss is {float(loss.detach())} at step {self.step + 1}: the training has "
+                f"the loss is {loss} at step {self.step + 1}: the training has "
                 f"diverged; try a rate below {self.options.rate}"
             )
-        value = _PEAK - 10 * float(torch.log10(error.detach().clamp(min=1e-3)).mean())
+        value = _PEAK - 10 * float(torch.log10(error.clamp(min=1e-3)).mean())
         self.psnr = value if math.isnan(self.psnr) else 0.99 * self.psnr + 0.01 * value
-
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """The first SIGINT or SIGTERM ends the loop after its step; the second is the default's."""
-
-        def handle(_number: int, _frame: FrameType | None) -> None:
-            if self.interrupted:
-                raise KeyboardInterrupt
-            self.interrupted = True
-
-        try:
-            previous = {one: signal.signal(one, handle) for one in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # not the main thread: whoever runs us has the signals
-            yield
-            return
-        try:
-            yield
-        finally:
-            for one, handler in previous.items():
-                signal.signal(one, handler)
 
     # -- results --------------------------------------------------------------------
 
@@ -275,11 +269,11 @@ class Trainer:
 
     def _data(self) -> dict[str, Any]:
         return {
-            "fingerprint": self.found.fingerprint,
+            "fingerprint": self.folder.fingerprint,
             "images": len(self.train),
             "held out": len(self.held_out),
             "held out fingerprint": fingerprint(self.held_out),
-            "skipped": len(self.found.skipped),
+            "skipped": len(self.folder.skipped),
         }
 
     # -- checkpoints ----------------------------------------------------------------
@@ -344,7 +338,7 @@ class Trainer:
             If the checkpoint does not fit, or the photographs are not the same.
         """
         checkpoint = read_checkpoint(path)
-        options = _options_of(checkpoint)
+        options = options_of(checkpoint)
         trainer = cls(
             checkpoint.start,
             folders or checkpoint.data["folders"],
@@ -352,18 +346,18 @@ class Trainer:
             device=device,
             scanned=scanned,
         )
-        if trainer.found.fingerprint != checkpoint.data["fingerprint"]:
+        if trainer.folder.fingerprint != checkpoint.data["fingerprint"]:
             raise CheckpointError(
                 f"{path} was trained on other photographs: their fingerprint is "
                 f"{checkpoint.data['fingerprint']}, that of {', '.join(trainer.folders)} is "
-                f"{trainer.found.fingerprint}"
+                f"{trainer.folder.fingerprint}"
             )
         trainer._restore(checkpoint, str(path))
         return trainer
 
-    def _restore(self, checkpoint: Checkpoint, where: str) -> None:
+    def _restore(self, checkpoint: Checkpoint, origin: str) -> None:
         progress = checkpoint.progress
-        _load_state(self.model, checkpoint, where)
+        load_state(self.model, checkpoint, origin)
         parameters = list(self.model.parameters())
         moments = {key: checkpoint.group(key) for key in ("exp_avg", "exp_avg_sq", "average")}
         step = torch.tensor(float(progress["step"]))
@@ -371,7 +365,7 @@ class Trainer:
             name = str(number)
             if progress["step"]:
                 state = {
-                    key: _like(parameter, moments[key].get(name), where)
+                    key: as_parameter(parameter, moments[key].get(name), origin)
                     for key in ("exp_avg", "exp_avg_sq")
                 }
                 self.optimizer.state[parameter] = {
@@ -379,78 +373,8 @@ class Trainer:
                     **state,
                 }
             if self.average is not None:
-                self.average[number] = _like(parameter, moments["average"].get(name), where)
+                self.average[number] = as_parameter(parameter, moments["average"].get(name), origin)
         self.step, self.steps = int(progress["step"]), progress["steps"]
         self.seconds = float(progress["seconds"])
         self.psnr = math.nan if progress["psnr"] is None else float(progress["psnr"])
         self.history = list(progress["history"])
-
-
-def record_of(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What a bank says of its training; JSON types, no paths."""
-    progress = checkpoint.progress
-    scores = progress["history"][-1] if progress["history"] else {}
-    return {
-        "method": checkpoint.method,
-        "start": checkpoint.start.name,
-        "steps": progress["step"],
-        "minutes": round(progress["seconds"] / 60, 1),
-        "options": {**checkpoint.options, "steps": progress["steps"], "minutes": None},
-        "data": {key: value for key, value in checkpoint.data.items() if key != "folders"},
-        "validation": {
-            key: round(value, 3)
-            for key, value in scores.items()
-            if key == "mean" or key.startswith("x")
-        },
-        "versions": {
-            **{name: metadata.version(name) for name in ("lerf", "numpy", "numba")},
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
-    }
-
-
-def new_model(start: LutBank, options: TrainingOptions) -> Model:
-    """A model in its starting state."""
-    if options.method == "network":
-        return NetworkModel(start, width=options.width, seed=options.seed)
-    return TableModel(start)
-
-
-def restored_model(checkpoint: Checkpoint) -> Model:
-    """The model that a checkpoint holds, averaged where it was.
-
-    Raises
-    ------
-    CheckpointError
-        If tensors are missing or do not fit.
-    """
-    model = new_model(checkpoint.start, _options_of(checkpoint))
-    _load_state(model, checkpoint, "the checkpoint")
-    average = checkpoint.group("average")
-    with torch.no_grad():
-        for number, parameter in enumerate(model.parameters() if average else ()):
-            parameter.copy_(_like(parameter, average.get(str(number)), "the checkpoint"))
-    return model
-
-
-def _options_of(checkpoint: Checkpoint) -> TrainingOptions:
-    try:
-        return TrainingOptions.from_json(checkpoint.options)
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
-        raise CheckpointError(f"options of the checkpoint cannot be read: {error}") from error
-
-
-def _load_state(model: Model, checkpoint: Checkpoint, where: str) -> None:
-    tensors = {key: torch.from_numpy(value) for key, value in checkpoint.group("model").items()}
-    try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise CheckpointError(f"{where} does not fit its description: {reason}") from error
-
-
-def _like(parameter: Tensor, value: np.ndarray[Any, Any] | None, where: str) -> Tensor:
-    if value is None or value.shape != tuple(parameter.shape):
-        raise CheckpointError(f"{where} does not fit its description: a tensor is missing")
-    return torch.from_numpy(value).to(parameter.device)

@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
-import numpy.typing as npt
 
 import lerf_core
 from lerf_core.bank import LutBank
 from lerf_core.metrics import luma, psnr
-from lerf_training.data.patches import degrade
+from lerf_training.data.degradation import degrade_patch
+from lerf_training.data.image_files import Image
 from lerf_training.data.photographs import Photograph, read_photograph
 
 __all__ = ["SCALES", "Validation"]
-
-Image = npt.NDArray[np.uint8]
 
 #: Scales that are validated: whole ones, and one between.
 SCALES = (2.0, 2.5, 3.0, 4.0)
@@ -30,9 +28,18 @@ _PERFECT = 99.0
 
 @dataclass(frozen=True)
 class _Case:
+    """An image, (rows, cols, 3) of uint8, and what it is enlarged from by a scale."""
+
     scale: float
     high: Image
     low: Image
+
+    @classmethod
+    def of(cls, high: Image, scale: float) -> _Case:
+        rows, cols = high.shape[:2]
+        shape = round(rows / scale), round(cols / scale)
+        planes = [degrade_patch(high[..., c], (0, 0, cols, rows), shape) for c in range(3)]
+        return cls(scale, high, np.stack(planes, axis=-1))
 
 
 class Validation:
@@ -55,10 +62,7 @@ class Validation:
                 continue
             top, left = (image.shape[0] - rows) // 2, (image.shape[1] - cols) // 2
             high = np.ascontiguousarray(image[top : top + rows, left : left + cols])
-            for scale in SCALES:
-                shape = round(rows / scale), round(cols / scale)
-                planes = [degrade(high[..., c], (0, 0, cols, rows), shape) for c in range(3)]
-                self._cases.append(_Case(scale, high, np.stack(planes, axis=-1)))
+            self._cases += [_Case.of(high, scale) for scale in SCALES]
 
     def __len__(self) -> int:
         """Number of images that are scored at each scale."""

@@ -1,6 +1,9 @@
 """The weighted mean at scattered points, forward and backward, in numba.
 
 One task per image, so that gradients are summed in one order whatever the number of threads.
+
+Fast maths takes sums in the order in which functions are inlined, and that follows from their
+names: renaming one changes the last bits of every training.
 """
 
 from __future__ import annotations
@@ -60,7 +63,7 @@ def _linear(alpha, dy, dx, limit):
 
 
 @njit(cache=True, error_model="numpy", fastmath=True)
-def _local_plane_value(level, parameters, weights, dy, dx):
+def _value(level, parameters, weights, dy, dx):
     """Level of a pixel's local plane at a point; its values come after the weighting's own."""
     if parameters.size == weights:
         return level
@@ -71,7 +74,7 @@ def _local_plane_value(level, parameters, weights, dy, dx):
 
 
 @njit(cache=True, error_model="numpy", fastmath=True)
-def _pull_local_plane(share, grads, weights, dy, dx):
+def _pull_plane(share, grads, weights, dy, dx):
     """Add to the gradients of a pixel's local plane."""
     if grads.size > weights:
         grads[weights] += share * dy * _SLOPE_UNIT
@@ -83,7 +86,8 @@ def _pull_local_plane(share, grads, weights, dy, dx):
 def gaussian_forward(feature, parameters, first, offset, limit, out):
     """Mean of the 2x2 neighbours.
 
-    feature: (batch, rows, cols); parameters: (batch, rows, cols, 3), or 6 with local planes, in 0..255;
+    feature: (batch, rows, cols); parameters: (batch, rows, cols, 3), or 6 with local planes, in
+    0..255;
     first: (batch, points, 2) int32, row and column of the first neighbour, in -1..size - 1;
     offset: (batch, points, 2) from it to the point; out: (batch, points).
     """
@@ -104,7 +108,7 @@ def gaussian_forward(feature, parameters, first, offset, limit, out):
                     if abs(dy) > limit or abs(dx) > limit:
                         w = _ZERO
                     total += w
-                    mean += w * _local_plane_value(feature[job, y, x], p, 3, dy, dx)
+                    mean += w * _value(feature[job, y, x], p, 3, dy, dx)
             out[job, i] = mean / total
 
 
@@ -146,13 +150,13 @@ def gaussian_backward(
                 dx = offset[job, i, 1] - np.float32(tap % 2)
                 share = g * weight[tap]
                 feature_grad[job, y, x] += share
-                value = _local_plane_value(feature[job, y, x], parameters[job, y, x], 3, dy, dx)
+                value = _value(feature[job, y, x], parameters[job, y, x], 3, dy, dx)
                 pull = share * (value - mean)
                 grads = parameter_grad[job, y, x]
                 grads[0] += pull * slopes[tap, 0]
                 grads[1] += pull * slopes[tap, 1]
                 grads[2] += pull * slopes[tap, 2]
-                _pull_local_plane(share, grads, 3, dy, dx)
+                _pull_plane(share, grads, 3, dy, dx)
 
 
 @njit(parallel=True, nogil=True, cache=True, error_model="numpy", fastmath=True)

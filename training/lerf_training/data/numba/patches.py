@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from lerf_core.constants import POSITION_EPS
+from lerf_core.constants import KEYS_SLOPE, POSITION_EPS
 
 __all__ = ["draw_homography_points", "draw_scale_points", "sample_homography"]
 
@@ -49,7 +49,7 @@ def draw_scale_points(plane, start, scales, least, count, seed, first, offset, t
     """Draw pixels least..least + count - 1 of a plane; where they lie in the patch.
 
     start: where the patch begins in the plane, in pixels from its corner; scales: pixels of
-    the plane a pixel of the patch; all (row, col).
+    the plane per pixel of the patch; all (row, col).
     """
     state = np.uint64(seed)
     for i in range(target.shape[0]):
@@ -69,7 +69,7 @@ def draw_homography_points(plane, inverse, least, count, margin, size, seed, fir
     """
     state = np.uint64(seed)
     high = size - 1.0 - margin
-    found = 0
+    drawn = 0
     for _ in range(8 * target.shape[0]):
         state, bits = _mixed(state)
         row = least[0] + _below(bits, count[0])
@@ -81,32 +81,33 @@ def draw_homography_points(plane, inverse, least, count, margin, size, seed, fir
         y = (inverse[1, 0] * col + inverse[1, 1] * row + inverse[1, 2]) / z
         if x < margin or y < margin or x > high or y > high:
             continue
-        first[found, 0], offset[found, 0] = _neighbour(y)
-        first[found, 1], offset[found, 1] = _neighbour(x)
-        target[found] = plane[row, col]
-        found += 1
-        if found == target.shape[0]:
+        first[drawn, 0], offset[drawn, 0] = _neighbour(y)
+        first[drawn, 1], offset[drawn, 1] = _neighbour(x)
+        target[drawn] = plane[row, col]
+        drawn += 1
+        if drawn == target.shape[0]:
             return True
     return False
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _cubic(distance):
-    """Keys' cubic convolution kernel, a = -0.5, within two pixels."""
+    """Keys' cubic convolution kernel within two pixels; as `lerf_core.sampling.cubic`."""
     d = abs(distance)
-    near = (1.5 * d - 2.5) * d * d + 1.0
-    far = ((-0.5 * d + 2.5) * d - 4.0) * d + 2.0
-    return near if d < 1.0 else far
+    a = KEYS_SLOPE
+    inner = ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0
+    outer = ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a
+    return inner if d < 1.0 else outer
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _within(start, step, low, high):
-    """Part of low..high where |start + step * t| < 2."""
+    """The interval within low..high where |start + step * t| < 2."""
     if abs(step) < 1e-9:
         return (low, high) if abs(start) < 2.0 else (1.0, 0.0)
-    one = (-2.0 - start) / step
-    two = (2.0 - start) / step
-    return max(low, min(one, two)), min(high, max(one, two))
+    first = (-2.0 - start) / step
+    second = (2.0 - start) / step
+    return max(low, min(first, second)), min(high, max(first, second))
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -1,4 +1,4 @@
-"""Benchmark sets on disk: which files belong together, and how they are read.
+"""Benchmark sets on disk: which files belong together.
 
 Four layouts are known, by the names of their folders:
 
@@ -30,29 +30,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-from lerf_training.errors import DatasetError, MissingExtraError
+from lerf_training.errors import DatasetError
 
 __all__ = [
+    "ScaleFactor",
     "ScalePair",
     "WarpPair",
     "find_scale_pairs",
     "find_warp_pairs",
     "format_scale",
-    "read_matrix",
-    "read_rgb",
 ]
 
-Image = npt.NDArray[np.uint8]
-Matrix = npt.NDArray[np.float64]
-Scale = tuple[float, float]
+#: (row, column).
+ScaleFactor = tuple[float, float]
 
 _RR_FOLDER = re.compile(r"rrLR_X(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)")
 _SRF_FOLDER = re.compile(r"image_SRF_(\d+(?:\.\d+)?)")
 _SRF_FILE = re.compile(r"(?P<stem>.+)_LR")
-_MADE_SCALES: tuple[Scale, ...] = ((2.0, 2.0), (3.0, 3.0), (4.0, 4.0))
+_MADE_SCALES: tuple[ScaleFactor, ...] = ((2.0, 2.0), (3.0, 3.0), (4.0, 4.0))
 _IMAGE_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"})
 
 
@@ -72,7 +67,7 @@ class ScalePair:
 
     dataset: str
     name: str
-    scale: Scale
+    scale: ScaleFactor
     high: Path
     low: Path | None
 
@@ -94,8 +89,8 @@ class WarpPair:
     matrix: Path
 
 
-def format_scale(scale: Scale) -> str:
-    """Scale as people write it, width first.
+def format_scale(scale: ScaleFactor) -> str:
+    """ScaleFactor as people write it, width first.
 
     Examples
     --------
@@ -107,7 +102,7 @@ def format_scale(scale: Scale) -> str:
 
 
 def find_scale_pairs(
-    folder: str | Path, scales: Iterable[Scale] | None = None, *, make_inputs: bool = False
+    folder: str | Path, scales: Iterable[ScaleFactor] | None = None, *, make_inputs: bool = False
 ) -> list[ScalePair]:
     """Pairs of a super-resolution set, or of every set in a folder of sets.
 
@@ -136,7 +131,7 @@ def find_scale_pairs(
     """
     sets = _sets_in(Path(folder), _scale_set_of, _plain_set_of, "HR, image_SRF_*, or images")
     chosen = None if scales is None else list(scales)
-    return [pair for found in sets for pair in found.at_scales(chosen, make_inputs=make_inputs)]
+    return [pair for entry in sets for pair in entry.at_scales(chosen, make_inputs=make_inputs)]
 
 
 def find_warp_pairs(folder: str | Path) -> list[WarpPair]:
@@ -162,96 +157,26 @@ def find_warp_pairs(folder: str | Path) -> list[WarpPair]:
     return [pair for pairs in sets for pair in pairs]
 
 
-def read_rgb(path: Path) -> Image:
-    """8-bit RGB of an image file, upright; grey is repeated, alpha left out.
+# -- the layouts ----------------------------------------------------------------------
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    ndarray of uint8, shape (rows, cols, 3)
-
-    Raises
-    ------
-    DatasetError
-        If the file cannot be read or holds more than 8 bits a sample.
-    """
-    from PIL import Image as PillowImage
-    from PIL import ImageOps
-
-    try:
-        with PillowImage.open(path) as opened:
-            image = ImageOps.exif_transpose(opened)
-            if image.mode not in {"1", "L", "LA", "P", "RGB", "RGBA"}:
-                raise DatasetError(f"{path}: benchmarks are 8-bit grey or RGB, not {image.mode}")
-            return np.array(image.convert("RGB"))
-    except DatasetError:
-        raise
-    # Pillow's decoders have errors of every kind for files that are cut, damaged or too large.
-    except (OSError, SyntaxError, ValueError, PillowImage.DecompressionBombError) as error:
-        raise DatasetError(f"{path}: {error}") from error
-
-
-def read_matrix(path: Path) -> Matrix:
-    """3x3 matrix of a ``.pth`` file, read without running anything it may hold.
-
-    Parameters
-    ----------
-    path : Path
-        A file saved by torch, of one 3x3 tensor.
-
-    Returns
-    -------
-    ndarray of float64, shape (3, 3)
-
-    Raises
-    ------
-    MissingExtraError
-        If torch is not installed.
-    DatasetError
-        If the file holds anything else.
-    """
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingExtraError(f"reading {path.name}", "torch", "train") from error
-
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    # torch raises whatever its unpickler meets: any of it means a bad file.
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DatasetError(f"{path}: not a saved 3x3 tensor ({reason})") from error
-    matrix = np.asarray(loaded, dtype=np.float64) if torch.is_tensor(loaded) else None
-    if matrix is None or matrix.shape != (3, 3) or not np.isfinite(matrix).all():
-        shape = "no tensor" if matrix is None else f"a tensor of shape {matrix.shape}"
-        raise DatasetError(f"{path}: expected a finite 3x3 tensor, got {shape}")
-    return matrix
-
-
-# --- the layouts ---------------------------------------------------------------------------------
-
-Found = TypeVar("Found")
+Recognised = TypeVar("Recognised")
 
 
 def _sets_in(
     folder: Path,
-    set_of: Callable[[Path], Found | None],
-    plain_set_of: Callable[[Path], Found | None],
+    set_of: Callable[[Path], Recognised | None],
+    plain_set_of: Callable[[Path], Recognised | None],
     layout: str,
-) -> list[Found]:
+) -> list[Recognised]:
     """The set at `folder`, or each set among its children; plain images count last."""
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder")
     children = sorted(child for child in folder.iterdir() if _is_visible_folder(child))
     # A stray picture beside sets, or a stray folder beside pictures, changes nothing.
     for recognise in (set_of, plain_set_of):
-        if own := recognise(folder):
-            return [own]
-        if sets := [found for child in children if (found := recognise(child))]:
+        if whole := recognise(folder):
+            return [whole]
+        if sets := [entry for child in children if (entry := recognise(child))]:
             return sets
     raise DatasetError(f"{folder} holds no benchmark set (looked for {layout})")
 
@@ -268,11 +193,13 @@ class _ScaleSet:
     high: dict[str, Path]
     own: list[ScalePair]
 
-    def at_scales(self, scales: Sequence[Scale] | None, *, make_inputs: bool) -> list[ScalePair]:
+    def at_scales(
+        self, scales: Sequence[ScaleFactor] | None, *, make_inputs: bool
+    ) -> list[ScalePair]:
         pairs: list[ScalePair] = []
-        have = list(dict.fromkeys(pair.scale for pair in self.own))
-        for scale in (have or _MADE_SCALES) if scales is None else scales:
-            if scale in have and not make_inputs:
+        available = list(dict.fromkeys(pair.scale for pair in self.own))
+        for scale in (available or _MADE_SCALES) if scales is None else scales:
+            if scale in available and not make_inputs:
                 pairs += [pair for pair in self.own if pair.scale == scale]
             else:
                 pairs += [
@@ -318,8 +245,8 @@ def _set_name(folder: Path) -> str:
 
 def _rr_pairs(folder: Path) -> list[ScalePair]:
     pairs: list[ScalePair] = []
-    for low_folder, found in _numbered_folders(folder / "LR_bicubic", _RR_FOLDER):
-        scale = (float(found[1]), float(found[2]))
+    for low_folder, numbers in _numbered_folders(folder / "LR_bicubic", _RR_FOLDER):
+        scale = (float(numbers[1]), float(numbers[2]))
         for low in _images(low_folder):
             high = _partner(low, folder / "HR")
             pairs.append(ScalePair(_set_name(folder), low.stem, scale, high, low))
@@ -328,8 +255,8 @@ def _rr_pairs(folder: Path) -> list[ScalePair]:
 
 def _srf_pairs(folder: Path) -> list[ScalePair]:
     pairs: list[ScalePair] = []
-    for scale_folder, found in _numbered_folders(folder, _SRF_FOLDER):
-        scale = (float(found[1]), float(found[1]))
+    for scale_folder, numbers in _numbered_folders(folder, _SRF_FOLDER):
+        scale = (float(numbers[1]), float(numbers[1]))
         for low in _images(scale_folder):
             named = _SRF_FILE.fullmatch(low.stem)
             if named is None:
@@ -337,7 +264,7 @@ def _srf_pairs(folder: Path) -> list[ScalePair]:
             high = low.with_name(f"{named['stem']}_HR{low.suffix}")
             if not high.is_file():
                 raise DatasetError(f"{low} has no {high.name} beside it")
-            name = named["stem"].removesuffix(f"_SRF_{found[1]}")
+            name = named["stem"].removesuffix(f"_SRF_{numbers[1]}")
             pairs.append(ScalePair(_set_name(folder), name, scale, high, low))
     return pairs
 
@@ -365,12 +292,12 @@ def _numbered_folders(
     """Children whose name fits `pattern`, in the order of their numbers."""
     if not folder.is_dir():
         return []
-    found = [
+    matches = [
         (child, match)
         for child in folder.iterdir()
         if child.is_dir() and (match := pattern.fullmatch(child.name))
     ]
-    return sorted(found, key=lambda item: [float(number) for number in item[1].groups()])
+    return sorted(matches, key=lambda item: [float(number) for number in item[1].groups()])
 
 
 def _images(folder: Path) -> list[Path]:
@@ -383,11 +310,11 @@ def _images(folder: Path) -> list[Path]:
 
 def _partner(path: Path, folder: Path) -> Path:
     """The image in `folder` that is called like `path`, whatever its format."""
-    found = sorted(
+    partners = sorted(
         candidate
         for candidate in folder.glob(f"{glob.escape(path.stem)}.*")
         if candidate.suffix.lower() in _IMAGE_SUFFIXES
     )
-    if not found:
+    if not partners:
         raise DatasetError(f"{path} has no image of its name in {folder}")
-    return found[0]
+    return partners[0]

@@ -1,0 +1,106 @@
+"""How training samples are drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lerf_core.errors import InvalidArgumentError
+
+__all__ = ["PATCH_MARGIN", "PatchOptions"]
+
+#: Points keep this far from a patch's border, where reads see the image's own pixels.
+PATCH_MARGIN = 3
+
+
+@dataclass(frozen=True)
+class PatchOptions:
+    """How samples are drawn.
+
+    Attributes
+    ----------
+    batch : int
+        Patches a step.
+    size : int
+        Rows and columns of a patch, low resolution.
+    points : int
+        Points of each patch that the loss looks at.
+    scales : tuple of float
+        Scales drawn with equal chance, for a share `1 - continuous - warps` of the patches.
+    scale_range : (float, float)
+        Range of the continuous scales, log-uniform.
+    continuous : float
+        Share of patches of continuous scales; half of these differ along the axes.
+    warps : float
+        Share of patches under random homographies.
+    graphics : float
+        Chance that a patch is cut from a drawn plane and not from a photograph; see
+        `lerf_training.data.graphics`.
+    rendered : float
+        Share of the drawn patches, of those not warped, that are made small by pixel
+        coverage, as a program that draws at the lower resolution would have made them: their
+        edges are as hard as pixels allow, and what a bank makes of such edges is decided here.
+    reduced : float
+        Share of the photographs' patches that are cut from a copy of half the size, which is
+        sharper and cleaner than what a camera gives: more like the images of benchmarks and
+        of screens.
+    jpeg : float
+        Share of the patches, drawn ones left out, that are compressed as JPEG before they are
+        enlarged, by a random quality in `jpeg_quality`: a bank learns not to sharpen the
+        blocks and fringes of such files.
+    jpeg_quality : (int, int)
+        Range of the qualities, 1..100.
+    channels : tuple of float
+        Chances of red, green, blue and luma.
+    """
+
+    batch: int = 20
+    size: int = 44
+    points: int = 6400
+    scales: tuple[float, ...] = (2.0, 3.0, 4.0)
+    scale_range: tuple[float, float] = (1.3, 7.0)
+    continuous: float = 0.25
+    warps: float = 0.15
+    graphics: float = 0.05
+    rendered: float = 0.5
+    reduced: float = 0.3
+    jpeg: float = 0.0
+    jpeg_quality: tuple[int, int] = (50, 95)
+    channels: tuple[float, float, float, float] = (0.2, 0.4, 0.2, 0.2)
+
+    def __post_init__(self) -> None:
+        if self.batch < 1 or self.points < 1 or self.size < 2 * PATCH_MARGIN + 8:
+            raise InvalidArgumentError(
+                f"batches of {self.batch} patches of {self.size} pixels and {self.points} points "
+                f"cannot be drawn; a patch has at least {2 * PATCH_MARGIN + 8} pixels a side"
+            )
+        low, high = self.scale_range
+        if not 1 <= low <= high <= 16 or any(not 1 <= scale <= 16 for scale in self.scales):
+            raise InvalidArgumentError(
+                f"scales must lie in 1..16, got {self.scales} and {self.scale_range}"
+            )
+        shares = self.continuous, self.warps, self.continuous + self.warps
+        if not all(0 <= share <= 1 for share in shares):
+            raise InvalidArgumentError(
+                f"shares of continuous scales and of warps must be at least 0 and sum to at "
+                f"most 1, got {self.continuous} and {self.warps}"
+            )
+        for name in ("graphics", "rendered", "reduced", "jpeg"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InvalidArgumentError(f"{name} must lie in 0..1, got {getattr(self, name)}")
+        worst, best = self.jpeg_quality
+        if not 1 <= worst <= best <= 100:
+            raise InvalidArgumentError(f"qualities must lie in 1..100, got {self.jpeg_quality}")
+        if not self.scales and self.continuous + self.warps < 1:
+            raise InvalidArgumentError("no scales to draw from")
+        chances = list(self.channels)
+        if len(chances) != 4 or min(chances) < 0 or not 0 < sum(chances) < np.inf:
+            raise InvalidArgumentError(f"there must be four chances of channels, got {chances}")
+
+    @property
+    def least(self) -> int:
+        """Rows and columns that a photograph must have for the smallest scale to fit."""
+        others = self.continuous + self.warps
+        used = [*(self.scales if others < 1 else ()), *(self.scale_range[:1] if others else ())]
+        return int(np.ceil(min(used) * self.size)) + 4
