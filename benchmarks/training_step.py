@@ -24,7 +24,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch
 from imageio.v3 import imread, imwrite
-from lerf_training.data.patches import PatchOptions, PatchSource
+from lerf_training.data.patch_options import PatchOptions
+from lerf_training.data.patches import PatchSource
 from lerf_training.data.photographs import scan
 from lerf_training.models.starting_bank import starting_bank
 from lerf_training.models.tables import TableModel

@@ -15,8 +15,8 @@ from lerf_cli.options.types import parse_scale
 from lerf_core.errors import LerfError, one_line
 
 if TYPE_CHECKING:
-    from lerf_training.evaluation.evaluation import Score
     from lerf_training.evaluation.methods import Method
+    from lerf_training.evaluation.scores import Score
 
     from lerf_cli.figures.evaluation import PictureFolders
     from lerf_cli.figures.evaluation_report import Report
@@ -106,9 +106,10 @@ def sr(
     image_SRF_2/img_001_SRF_2_HR.png and _LR.png. FOLDER may also be a folder of sets.
     """
     outputs = _Outputs.of(options)
-    from lerf_training.data.benchmarks import find_scale_pairs, format_scale
-    from lerf_training.evaluation.evaluation import degradations, evaluate_scale, scale_protocol
+    from lerf_training.data.benchmark_sets import find_scale_pairs, format_scale
     from lerf_training.evaluation.methods import bank_method
+    from lerf_training.evaluation.protocol import degradations, scale_protocol
+    from lerf_training.evaluation.running import evaluate_scale
 
     from lerf_cli.figures.evaluation_report import Report
 
@@ -145,9 +146,10 @@ def warp(folders: Sequence[Path], anti_aliasing: bool | None, **options: Any) ->
     matrices (.pth, read with the train extra).
     """
     outputs = _Outputs.of(options)
-    from lerf_training.data.benchmarks import find_warp_pairs
-    from lerf_training.evaluation.evaluation import evaluate_warp, warp_protocol
+    from lerf_training.data.benchmark_sets import find_warp_pairs
     from lerf_training.evaluation.methods import bank_method
+    from lerf_training.evaluation.protocol import warp_protocol
+    from lerf_training.evaluation.running import evaluate_warp
 
     from lerf_cli.figures.evaluation_report import Report
 
@@ -224,7 +226,7 @@ class _Outputs:
 
 def _methods(options: dict[str, Any], make: Callable[[str], Method]) -> list[Method]:
     """Baselines, then banks, each of its own name."""
-    from lerf_training.evaluation.methods import BASELINES, baseline_method, installed_baselines
+    from lerf_training.evaluation.baselines import BASELINES, baseline_method, installed_baselines
 
     from lerf_core import DEFAULT_BANK
 

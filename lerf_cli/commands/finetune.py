@@ -41,7 +41,8 @@ def finetune(ctx: click.Context, /, bank: str, folders: tuple[Path, ...], **valu
     needs_torch("lerf finetune")
 
     def make(scanned: Scanned) -> Trainer:
-        from lerf_training.loop.checkpoints import bank_of_checkpoint, is_checkpoint
+        from lerf_training.loop.checkpoints import is_checkpoint
+        from lerf_training.loop.restoring import bank_of_checkpoint
         from lerf_training.loop.trainer import Trainer
 
         import lerf_core

@@ -97,7 +97,7 @@ def _transfer(
 ) -> None:
     from lerf_training.errors import CheckpointError
     from lerf_training.loop.checkpoints import read_checkpoint
-    from lerf_training.loop.trainer import record_of, restored_model
+    from lerf_training.loop.restoring import record_of, restored_model
     from lerf_training.models.networks import NetworkModel
     from lerf_training.models.transfer import measure
     from lerf_training.models.transfer import transfer as transfer_networks

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from lerf_core.io.whole_files import atomic_file
 
 if TYPE_CHECKING:
-    from lerf_training.evaluation.evaluation import Comparison
+    from lerf_training.evaluation.scores import Comparison
 
 __all__ = ["PictureFolders", "find_detail", "side_by_side"]
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from lerf_training.evaluation.evaluation import Score
     from lerf_training.evaluation.methods import Method
+    from lerf_training.evaluation.scores import Score
 
 __all__ = ["Report"]
 
@@ -76,7 +76,7 @@ class Report:
                 writer.writerow([*names, f"{score.psnr:.4f}", ssim, score.degradation or ""])
 
     def _means(self) -> list[Score]:
-        from lerf_training.evaluation.evaluation import means
+        from lerf_training.evaluation.scores import means
 
         return means(self.scores)
 

@@ -59,7 +59,7 @@ def training_options_from(
     click.UsageError
         If options exclude each other, or a value cannot be used.
     """
-    from lerf_training.data.patches import PatchOptions
+    from lerf_training.data.patch_options import PatchOptions
     from lerf_training.loop.options import TrainingOptions
 
     from lerf_core.errors import InvalidArgumentError

@@ -21,15 +21,15 @@ from lerf_core.sampling.coordinates import SourceCoordinates
 from lerf_core.sampling.taps import nearest_index
 from lerf_core.sampling.windows import Block, Window, Windows, seen_windows
 
-__all__ = ["WarpBlock", "WarpResampling"]
+__all__ = ["PERIODIC_MARGIN", "WarpBlock", "WarpResampling"]
 
 Image = npt.NDArray[Any]
 Positions = npt.NDArray[np.float64]
 
 # Scattered pixels that a task computes.
 _BAND_POINTS = 1 << 17
-# Pixels by which an image is extended for border modes that repeat it.
-_MARGIN = 32
+#: Pixels by which an image is extended for border modes that repeat it.
+PERIODIC_MARGIN = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class WarpBlock:
         frame, shape = self.frame, self.block.shape
         is_nearest = frame.pixels.is_nearest
         extends = is_periodic(frame.mode) and not is_nearest
-        margin = _MARGIN + frame.bank.full_reach if extends else 0
+        margin = PERIODIC_MARGIN + frame.bank.full_reach if extends else 0
         if self.mapping.bounds(shape) is None:
             if is_whole:
                 return Windows(*(Window.whole(size, margin) for size in frame.shape))

@@ -75,7 +75,7 @@ def _filled(planes: Tensor, low: float, high: float, bank: LutBank) -> tuple[Ten
         return planes, None
     value = torch.where(validity, planes, planes.new_full((), low)).double()[:, None]
     filled = validity[:, None]
-    for _ in range(FILL_STEPS * bank.reach * len(bank.stages)):
+    for _ in range(FILL_STEPS * bank.full_reach):
         count = _sum_around(filled.double())
         grown = ~filled & (count > 0.5)
         value = torch.where(grown, _sum_around(value * filled) / count.clamp(min=1), value)

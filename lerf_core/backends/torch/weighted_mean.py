@@ -31,13 +31,12 @@ from lerf_core.constants import (
     SQUARE_STEPS,
     WEIGHT_VALUES,
 )
+from lerf_core.pixels.missing import VALID_SHARE_NEEDED
 
 __all__ = ["pack", "weighted_mean"]
 
 # Of float32's values, the bits of 1.
 _ONE = 0x3F800000
-# Means of neighbours are valid where valid ones carry at least so much of the weight.
-_VALID_SHARE_NEEDED = 0.5
 
 
 def pack(feature: Tensor, parameters: Sequence[Tensor], weighting: str) -> Tensor:
@@ -106,7 +105,7 @@ def weighted_mean(
     if selected is not None:
         mean = quantise(mean, low=selected[0], high=selected[1], whole=False)
     if validity is not None:
-        mean = mean.masked_fill(valid_share < _VALID_SHARE_NEEDED, math.nan)
+        mean = mean.masked_fill(valid_share < float(VALID_SHARE_NEEDED), math.nan)
     result: Tensor = mean
     return result
 

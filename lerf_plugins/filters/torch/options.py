@@ -17,7 +17,7 @@ from lerf_core.backends.torch.table_reads import stage_tables
 from lerf_core.bank import LutBank
 from lerf_core.bank.loading import load_bank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.options import Options
+from lerf_core.options import Options, ResamplingKeywords
 from lerf_core.validation import (
     check_choice,
     check_number,
@@ -81,7 +81,7 @@ class FilterOptions:
     own: tuple[LutBank, tuple[Tensor, ...]] | None = None
 
     def __post_init__(self) -> None:
-        self.for_bank(load_bank(self.bank))
+        Options(bank=load_bank(self.bank), **self.keywords)
         if self.value_range is not None:
             check_value_range(self.value_range, np.dtype(np.float32))
         if not math.isfinite(check_number("cval", self.cval)):
@@ -93,7 +93,7 @@ class FilterOptions:
         return self.own[0] if self.own else load_bank(self.bank)
 
     @property
-    def keywords(self) -> dict[str, Any]:
+    def keywords(self) -> ResamplingKeywords:
         """Keywords of lerf_core's functions, for images (N, C, H, W)."""
         return {
             "mode": self.mode,
@@ -103,10 +103,6 @@ class FilterOptions:
             "channel_axis": 1,
             "alpha": "separate",
         }
-
-    def for_bank(self, bank: LutBank) -> Options:
-        """Return lerf_core's options."""
-        return Options(bank=bank, **self.keywords)
 
     def with_mode(self, mode: str) -> FilterOptions:
         """Return the options with another border mode."""

@@ -53,10 +53,8 @@ def resize(
     if align_corners:
         return warp(images, aligned_positions(images, size), options, bank)
     if execution.is_compiled(images):
-        threads = torch.get_num_threads()
-        result = lerf_core.resize(
-            execution.as_array(images), size, bank=bank, threads=threads, **options.keywords
-        )
+        keywords = options.keywords | {"threads": torch.get_num_threads()}
+        result = lerf_core.resize(execution.as_array(images), size, bank=bank, **keywords)
         return torch.from_numpy(result).to(images.dtype)
     plan = replace(plan, options=replace(plan.options, bank=bank))
     with torch.autocast(images.device.type, enabled=False):

@@ -17,15 +17,14 @@ from lerf_core.backends.torch.taps import PointTaps
 from lerf_core.backends.torch.weighted_mean import weighted_mean
 from lerf_core.bank import LutBank
 from lerf_core.constants import LEVELS
+from lerf_core.execution.warp import PERIODIC_MARGIN
+from lerf_core.sampling.borders import is_periodic
 from lerf_core.sampling.windows import Window
 from lerf_plugins.filters.torch import execution
 from lerf_plugins.filters.torch.options import FilterOptions
 from lerf_plugins.filters.torch.positions import SourcePositions
 
 __all__ = ["warp"]
-
-# Pixels by which an image is extended for warps that reflect.
-_MARGIN = 32
 
 
 def warp(
@@ -74,12 +73,12 @@ def _warp_by_torch(
     if options.mode == "constant":
         for end, side, footprint in zip(ends, size, footprints, strict=True):
             covered = covered * coverage(end, side, footprint)
-    core_options = options.for_bank(bank)
+    smooth = options.anti_aliasing is None or bool(options.anti_aliasing)
     scales = [
-        filter_scale(footprint, side) if core_options.smooth else torch.ones_like(footprint)
+        filter_scale(footprint, side) if smooth else torch.ones_like(footprint)
         for footprint, side in zip(footprints, size, strict=True)
     ]
-    margin = 0 if options.mode in {"edge", "constant"} else _MARGIN + core_options.reach
+    margin = PERIODIC_MARGIN + bank.full_reach if is_periodic(options.mode) else 0
     row, col = (
         fold_coordinates(end, side, options.mode, scale) + margin
         for end, side, scale in zip(ends, size, scales, strict=True)

@@ -214,7 +214,7 @@ def test_an_input_is_never_replaced(warps):
 
 def test_what_is_not_installed_is_named(benchmark, monkeypatch):
     monkeypatch.setattr(
-        "lerf_training.evaluation.methods._is_installed", lambda module: module != "cv2"
+        "lerf_training.evaluation.baselines._is_installed", lambda module: module != "cv2"
     )
     result = run("sr", benchmark, "--scale", "2", "--baseline", "all")
     assert "note: not installed and left out: opencv-cubic, opencv-lanczos4" in result.output
@@ -306,6 +306,6 @@ def test_the_command_group_loads_nothing_heavy():
 
 
 def test_evaluation_modules_load_no_torch():
-    code = "import sys, lerf_training.evaluation.evaluation, lerf_training.evaluation.methods; sys.exit('torch' in sys.modules)"
+    code = "import sys, lerf_training.evaluation.running, lerf_training.evaluation.baselines; sys.exit('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from lerf_training.evaluation.evaluation import Comparison, Score
+from lerf_training.evaluation.scores import Comparison, Score
 
 from lerf_cli.figures.evaluation import find_detail, side_by_side
 

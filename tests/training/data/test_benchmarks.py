@@ -2,13 +2,9 @@
 
 import numpy as np
 import pytest
-from lerf_training.data.benchmarks import (
-    find_scale_pairs,
-    find_warp_pairs,
-    format_scale,
-    read_matrix,
-    read_rgb,
-)
+from lerf_training.data.benchmark_sets import find_scale_pairs, find_warp_pairs, format_scale
+from lerf_training.data.image_files import read_rgb
+from lerf_training.data.matrix_files import read_matrix
 from lerf_training.errors import DatasetError, MissingExtraError
 from PIL import Image
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lerf_training.data.benchmarks import find_scale_pairs, read_rgb
-from lerf_training.data.degradation import crop_to_scale, degrade, low_shape
+from lerf_training.data.benchmark_sets import find_scale_pairs
+from lerf_training.data.degradation import crop_to_scale, degrade_image, low_shape
+from lerf_training.data.image_files import read_rgb
 from PIL import Image
 
 import lerf_core
@@ -45,14 +46,14 @@ def test_crop_is_from_the_top_left(noise, scale, cropped):
 @pytest.mark.parametrize("scale", SCALES)
 def test_an_enlargement_has_the_size_of_the_crop(noise, scale):
     high = crop_to_scale(noise, scale)
-    low = degrade(high, scale)
+    low = degrade_image(high, scale)
     assert lerf_core.rescale(low, scale, channel_axis=-1).shape == high.shape
 
 
 @pytest.mark.parametrize("scale", SCALES)
 def test_constants_stay(scale):
     high = crop_to_scale(np.full((40, 50), 77, np.uint8), scale)
-    assert (degrade(high, scale) == 77).all()
+    assert (degrade_image(high, scale) == 77).all()
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -62,7 +63,7 @@ def test_pixels_lie_where_the_geometry_says(axis, size, scale):
     pair = (scale, 1.0) if axis == 0 else (1.0, scale)
     wide = np.broadcast_to(4 * np.arange(size, dtype=np.uint8)[:, None], (size, size))
     high = crop_to_scale(wide if axis == 0 else wide.T, pair)
-    low = degrade(high, pair).take(0, axis=1 - axis).astype(float)
+    low = degrade_image(high, pair).take(0, axis=1 - axis).astype(float)
     inner = slice(5, -5)
     # The inverse of where the enlargement's pixels lie in the low-resolution image.
     grid = axis_positions(low.size, high.shape[axis], scale)
@@ -75,7 +76,7 @@ def test_a_ramp_comes_back_without_a_shift(scale):
     slope = 4
     plane = (slope * np.add.outer(np.arange(31), np.arange(32))).astype(np.uint8)
     high = crop_to_scale(plane, scale)
-    back = lerf_core.rescale(degrade(high, scale), scale, bank="analytic")
+    back = lerf_core.rescale(degrade_image(high, scale), scale, bank="analytic")
     assert back.shape == high.shape
     shift = ((back.astype(float) - high) / slope)[6:-6, 6:-6]
     # A wrong distance between pixels would be seen away from the centre.
@@ -88,7 +89,7 @@ def test_kernel_is_pillows_bicubic_inside(noise):
     # Along one axis there is one rounding, as in Pillow's float images.
     for scale in (2.0, 1.5, 2.7):
         high = crop_to_scale(noise[..., 0], (1.0, scale))
-        low = degrade(high, (1.0, scale))
+        low = degrade_image(high, (1.0, scale))
         (rows, cols), width = low.shape, low.shape[1] * scale
         left = (high.shape[1] - width) / 2
         theirs = Image.fromarray(high.astype(np.float32)).resize(
@@ -102,10 +103,10 @@ def test_kernel_is_pillows_bicubic_inside(noise):
 
 def test_mirrored_and_transposed_images_give_the_same(noise):
     high = crop_to_scale(noise, (3.0, 1.5))
-    low = degrade(high, (3.0, 1.5))
-    turned = degrade(high.swapaxes(0, 1), (1.5, 3.0))
+    low = degrade_image(high, (3.0, 1.5))
+    turned = degrade_image(high.swapaxes(0, 1), (1.5, 3.0))
     np.testing.assert_array_equal(turned, low.swapaxes(0, 1))
-    mirrored = degrade(high[:, ::-1], (3.0, 1.5))[:, ::-1]
+    mirrored = degrade_image(high[:, ::-1], (3.0, 1.5))[:, ::-1]
     # Sums in another order may round a tie the other way.
     assert (mirrored != low).mean() < 1e-2
 
@@ -113,8 +114,8 @@ def test_mirrored_and_transposed_images_give_the_same(noise):
 def test_channels_are_apart_and_the_image_stays(noise):
     before = noise.copy()
     high = crop_to_scale(noise, (2.0, 2.0))
-    low = degrade(high, (2.0, 2.0))
-    np.testing.assert_array_equal(low[..., 1], degrade(high[..., 1], (2.0, 2.0)))
+    low = degrade_image(high, (2.0, 2.0))
+    np.testing.assert_array_equal(low[..., 1], degrade_image(high[..., 1], (2.0, 2.0)))
     np.testing.assert_array_equal(noise, before)
 
 
@@ -124,20 +125,20 @@ def test_refusals(noise):
     with pytest.raises(InvalidArgumentError, match="83x61 pixels is too small for x100"):
         crop_to_scale(noise, (100.0, 100.0))
     with pytest.raises(InvalidArgumentError, match="crop it first"):
-        degrade(noise, (2.0, 2.0))
+        degrade_image(noise, (2.0, 2.0))
 
 
 @pytest.mark.parametrize("dataset", ["Set5", "Set14"])
 def test_srf_files_come_out_bit_for_bit(shared_data, dataset):
     for pair in find_scale_pairs(shared_data / "bench" / "srf" / dataset):
         high = crop_to_scale(read_rgb(pair.high), pair.scale)
-        np.testing.assert_array_equal(degrade(high, pair.scale), read_rgb(pair.low))
+        np.testing.assert_array_equal(degrade_image(high, pair.scale), read_rgb(pair.low))
 
 
 def test_rr_files_are_rounded_once_and_fade_to_black_at_the_border(shared_data):
     for pair in find_scale_pairs(shared_data / "bench" / "rrBenchmark" / "Set5"):
         high = crop_to_scale(read_rgb(pair.high), pair.scale)
-        made, own = degrade(high, pair.scale), read_rgb(pair.low)
+        made, own = degrade_image(high, pair.scale), read_rgb(pair.low)
         assert made.shape == own.shape
         difference = np.abs(made.astype(int) - own)
         assert difference[2:-2, 2:-2].max() <= 2

@@ -5,13 +5,17 @@ import time
 
 import numpy as np
 import pytest
-from lerf_training.data import patches
-from lerf_training.data.degrade_kernels import sample_homography
-from lerf_training.data.patches import PatchOptions, PatchSource, degrade
+from lerf_training.data.degradation import degrade_patch
+from lerf_training.data.numba.patches import sample_homography
+from lerf_training.data.patch_options import PatchOptions
+from lerf_training.data.patch_sampler import PatchSampler, turned
+from lerf_training.data.patches import PatchSource
+from lerf_training.data.photograph_groups import PhotographGroups
 from lerf_training.data.photographs import scan
 from lerf_training.errors import DatasetError
 from PIL import Image
 
+from lerf_core.constants import LUMA_WEIGHTS
 from lerf_core.errors import InvalidArgumentError
 
 TINY = PatchOptions(batch=2, size=20, points=64, graphics=0.3)
@@ -116,9 +120,9 @@ def test_continuous_scales_differ_along_the_axes_for_half_of_the_patches(tmp_pat
     )
     ramp = source(ramps(tmp_path / "ramps"), options)
     seen = []
-    scaled = PatchSource._scaled
+    scaled = PatchSampler._scaled
     monkeypatch.setattr(
-        PatchSource, "_scaled", lambda self, plane, scales, rng, **more: (
+        PatchSampler, "_scaled", lambda self, plane, scales, rng, **more: (
             seen.append(scales.copy()), scaled(self, plane, scales, rng, **more)
         )[1]
     )  # fmt: skip
@@ -134,7 +138,7 @@ def test_continuous_scales_differ_along_the_axes_for_half_of_the_patches(tmp_pat
 
 def test_all_turns_and_mirrors_of_a_plane_are_drawn():
     plane = np.arange(6, dtype=np.uint8).reshape(2, 3)
-    views = {patches._turned(plane, turn).tobytes() for turn in range(8)}
+    views = {turned(plane, turn).tobytes() for turn in range(8)}
     assert len(views) == 8
 
 
@@ -143,10 +147,10 @@ def test_degrade_is_pillows_bicubic_on_whole_scales(scale):
     rng = np.random.default_rng(3)
     plane = rng.integers(0, 256, (24 * scale, 20 * scale)).astype(np.uint8)
     wanted = Image.fromarray(plane).resize((20, 24), Image.Resampling.BICUBIC)
-    mine = degrade(plane, (0, 0, 20 * scale, 24 * scale), (24, 20))
+    mine = degrade_patch(plane, (0, 0, 20 * scale, 24 * scale), (24, 20))
     assert np.abs(mine.astype(int) - np.asarray(wanted)).max() <= 1
     # A part of it that starts on a pixel's edge has the same pixels away from its border.
-    part = degrade(plane[4 * scale :, 3 * scale :], (0, 0, 17 * scale, 20 * scale), (20, 17))
+    part = degrade_patch(plane[4 * scale :, 3 * scale :], (0, 0, 17 * scale, 20 * scale), (20, 17))
     np.testing.assert_array_equal(part[3:-3, 3:-3], mine[7:-3, 6:-3])
 
 
@@ -163,9 +167,9 @@ def test_patches_of_whole_scales_are_parts_of_the_small_photograph(tmp_path, mak
         reduced=0,
     )
     image = np.asarray(Image.open(folder / "0.png")).astype(np.float32)
-    planes = [*image.transpose(2, 0, 1), np.rint(image @ np.float32([0.299, 0.587, 0.114]))]
+    planes = [*image.transpose(2, 0, 1), np.rint(image @ np.float32(LUMA_WEIGHTS))]
     views = [
-        degrade(patches._turned(plane, turn), (left, top, left + 117, top + 117), (39, 39))
+        degrade_patch(turned(plane, turn), (left, top, left + 117, top + 117), (39, 39))
         for plane in planes
         for turn in range(8)
         for top in range(3)
@@ -191,7 +195,7 @@ def test_a_warp_that_only_scales_is_the_separable_bicubic(scales):
     matrix = np.array([[sx, 0, start + (sx - 1) / 2], [0, sy, start + (sy - 1) / 2], [0, 0, 1.0]])
     assert sample_homography(plane, matrix, out)
     box = (start, start, start + 20 * sx, start + 20 * sy)
-    wanted = degrade(plane, box, (20, 20))
+    wanted = degrade_patch(plane, box, (20, 20))
     assert np.abs(out.astype(int) - wanted).max() <= 1
 
 
@@ -218,17 +222,17 @@ ROOM = 4 * 4 * 64 * 64  # of two groups of two photographs
 def test_groups_of_photographs_stay_within_the_memory(many, monkeypatch):
     loads, alive = [], []
     one = source(many, SMALL, memory=ROOM, steps_per_group=3)
-    load = PatchSource._load
+    load = PhotographGroups._load
 
     def counted(self, group):
         images = load(self, group)
-        loads.append((group, [photograph.digest for photograph in self._members(group)]))
+        loads.append((group, [photograph.digest for photograph in self.members(group)]))
         return images
 
-    monkeypatch.setattr(PatchSource, "_load", counted)
+    monkeypatch.setattr(PhotographGroups, "_load", counted)
     for step in range(12):
         one.batch(step)
-        alive.append(len(one._groups))
+        alive.append(len(one.groups._groups))
     one.close()
     assert max(alive) <= 2
     assert max(len(members) for _, members in loads) <= 2
@@ -336,12 +340,12 @@ def test_rendered_graphics_keep_hard_edges():
     plane = np.full((40, 40), 30, np.uint8)
     plane[:, 20:] = 220
     box = (0, 0, 40, 40)
-    assert set(np.unique(degrade(plane, box, (10, 10), coverage=True))) == {30, 220}
-    assert len(np.unique(degrade(plane, box, (10, 10)))) > 2
+    assert set(np.unique(degrade_patch(plane, box, (10, 10), coverage=True))) == {30, 220}
+    assert len(np.unique(degrade_patch(plane, box, (10, 10)))) > 2
     # Pixels count by the part of them that is covered.
     ramp = np.array([[0, 0, 0, 0, 100]] * 5, np.uint8)
-    assert degrade(ramp, (0, 0, 5, 5), (1, 2), coverage=True).tolist() == [[0, 40]]
-    part = degrade(ramp, (0.5, 0, 4.7, 5), (1, 1), coverage=True)
+    assert degrade_patch(ramp, (0, 0, 5, 5), (1, 2), coverage=True).tolist() == [[0, 40]]
+    part = degrade_patch(ramp, (0.5, 0, 4.7, 5), (1, 1), coverage=True)
     assert part.tolist() == [[round(70 / 4.2)]]
 
 

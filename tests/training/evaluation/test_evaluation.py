@@ -5,28 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lerf_training.data.benchmarks import ScalePair
-from lerf_training.data.degradation import degrade
+from lerf_training.data.benchmark_sets import ScalePair
+from lerf_training.data.degradation import degrade_image
 from lerf_training.errors import DatasetError, MissingExtraError
-from lerf_training.evaluation.evaluation import (
-    Score,
-    degradations,
-    evaluate_scale,
-    evaluate_warp,
-    means,
-    read_pair,
-    scale_protocol,
-    score_scale,
-    shave_of,
-    warp_mask,
-)
-from lerf_training.evaluation.methods import (
-    BASELINES,
-    Method,
-    bank_method,
-    baseline_method,
-    installed_baselines,
-)
+from lerf_training.evaluation.baselines import BASELINES, baseline_method, installed_baselines
+from lerf_training.evaluation.methods import Method, bank_method
+from lerf_training.evaluation.protocol import degradations, scale_protocol
+from lerf_training.evaluation.running import evaluate_scale, evaluate_warp, read_pair
+from lerf_training.evaluation.scores import Score, means, score_scale, shave_of, warp_mask
 from PIL import Image
 
 from lerf_core import rescaled_shape
@@ -101,7 +87,7 @@ def test_inputs_are_made_where_there_is_no_file(tmp_path, photo):
     assert scores[0].degradation == "bicubic"
     cropped, low = read_pair(pair)
     np.testing.assert_array_equal(cropped, photo[:39])
-    np.testing.assert_array_equal(low, degrade(photo[:39], (1.5, 3.0)))
+    np.testing.assert_array_equal(low, degrade_image(photo[:39], (1.5, 3.0)))
     np.testing.assert_array_equal(seen[0], low)
 
 
@@ -261,7 +247,7 @@ def test_baseline_errors(monkeypatch):
     with pytest.raises(InvalidArgumentError, match="no baseline 'magic'"):
         baseline_method("magic")
     monkeypatch.setattr(
-        "lerf_training.evaluation.methods._is_installed", lambda module: module == "PIL"
+        "lerf_training.evaluation.baselines._is_installed", lambda module: module == "PIL"
     )
     assert installed_baselines() == ("pillow-bilinear", "pillow-bicubic", "pillow-lanczos")
     with pytest.raises(MissingExtraError, match=r"needs OpenCV: pip install 'lerf\[evaluate\]'"):
@@ -283,9 +269,7 @@ def test_a_checkpoint_is_a_bank(tmp_path, monkeypatch, random_bank):
     save_file = pytest.importorskip("safetensors.numpy").save_file
     path = tmp_path / "step.safetensors"
     save_file({"x": np.zeros(1, np.float32)}, path, metadata={"lerf-checkpoint": "{}"})
-    monkeypatch.setattr(
-        "lerf_training.loop.checkpoints.bank_of_checkpoint", lambda path: random_bank
-    )
+    monkeypatch.setattr("lerf_training.loop.restoring.bank_of_checkpoint", lambda path: random_bank)
     method = bank_method(str(path))
     assert method.name == random_bank.name
     assert method.description == f"lerf-g checkpoint {path}"

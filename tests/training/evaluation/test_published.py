@@ -1,9 +1,11 @@
 """The published figures through this project's own evaluation, to the printed digit."""
 
 import pytest
-from lerf_training.data.benchmarks import find_scale_pairs, find_warp_pairs
-from lerf_training.evaluation.evaluation import evaluate_scale, evaluate_warp, means
-from lerf_training.evaluation.methods import bank_method, baseline_method, installed_baselines
+from lerf_training.data.benchmark_sets import find_scale_pairs, find_warp_pairs
+from lerf_training.evaluation.baselines import baseline_method, installed_baselines
+from lerf_training.evaluation.methods import bank_method
+from lerf_training.evaluation.running import evaluate_scale, evaluate_warp
+from lerf_training.evaluation.scores import means
 
 
 def sr_figures(folder, method):

@@ -9,7 +9,6 @@ from lerf_training.errors import CheckpointError
 from lerf_training.loop.checkpoints import (
     CHECKPOINT_KEY,
     Checkpoint,
-    bank_of_checkpoint,
     is_checkpoint,
     read_checkpoint,
     write_checkpoint,
@@ -169,6 +168,8 @@ def test_a_missing_table_of_the_start_is_refused(written):
 
 def test_the_bank_of_a_checkpoint_needs_its_tensors(written):
     pytest.importorskip("torch")
+    from lerf_training.loop.restoring import bank_of_checkpoint
+
     with pytest.raises(CheckpointError) as caught:
         bank_of_checkpoint(written)
     assert "\n" not in str(caught.value)

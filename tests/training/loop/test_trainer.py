@@ -12,17 +12,17 @@ import pytest
 # ruff: noqa: E402 - torch may be missing, and with it what follows
 torch = pytest.importorskip("torch")
 
-from lerf_training.data.patches import PatchOptions
+from lerf_training.data.patch_options import PatchOptions
 from lerf_training.data.photographs import scan, split
 from lerf_training.errors import CheckpointError, DatasetError
 from lerf_training.loop import trainer as trainer_module
 from lerf_training.loop.checkpoints import (
-    bank_of_checkpoint,
     is_checkpoint,
     read_checkpoint,
     write_checkpoint,
 )
 from lerf_training.loop.options import TrainingOptions
+from lerf_training.loop.restoring import bank_of_checkpoint
 from lerf_training.loop.trainer import Trainer
 from lerf_training.loop.validation import Validation
 from lerf_training.models.starting_bank import starting_bank
@@ -171,7 +171,7 @@ def test_photographs_may_have_moved(tmp_path, folder):
         Trainer.resume(path)
     again = Trainer.resume(path, [moved])
     again.run(silent)
-    one.train, one.source.photographs = again.train, again.source.photographs
+    one.train, one.source = again.train, again.source
     one.run(silent)
     assert state_of(one)[0] == state_of(again)[0]
 
@@ -285,7 +285,7 @@ def test_minutes_are_turned_into_steps_once_and_the_rate_falls_to_nothing(
     tmp_path, folder, monkeypatch
 ):
     monkeypatch.setattr(trainer_module, "WARM_UP", 6)
-    monkeypatch.setattr(trainer_module, "_SETTLED", 2)
+    monkeypatch.setattr(trainer_module, "_STEADY", 2)
     clock = [0.0]
 
     def tick():
@@ -319,7 +319,7 @@ def test_minutes_are_turned_into_steps_once_and_the_rate_falls_to_nothing(
 @pytest.mark.parametrize("stop", [1, 4])
 def test_a_time_limit_survives_an_interrupt_before_it_is_steps(tmp_path, folder, monkeypatch, stop):
     monkeypatch.setattr(trainer_module, "WARM_UP", 6)
-    monkeypatch.setattr(trainer_module, "_SETTLED", 2)
+    monkeypatch.setattr(trainer_module, "_STEADY", 2)
     clock = [0.0]
 
     def tick():

@@ -66,7 +66,10 @@ class PatchSampler:
         self._chances = np.asarray(options.channels) / sum(options.channels)
 
     def draw(
-        self, images: Sequence[Sequence[Plane]], areas: Floats, rng: np.random.Generator
+        self,
+        images: Sequence[Sequence[Plane]],
+        areas: npt.NDArray[np.float64],
+        rng: np.random.Generator,
     ) -> Sample:
         """Draw a sample.
 

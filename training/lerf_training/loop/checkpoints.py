@@ -145,9 +145,7 @@ def _contents(path: str | os.PathLike[str]) -> tuple[str, dict[str, npt.NDArray[
         raise CheckpointError(f"{path} is not a checkpoint: {error}") from error
 
 
-def _described(
-    path: str, data: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]
-) -> Checkpoint:
+def _described(path: str, data: dict[str, Any], tensors: dict[str, npt.NDArray[Any]]) -> Checkpoint:
     """The checkpoint that a description and tensors, which lose those of the start, make up."""
     start = {
         key.removeprefix("start/"): tensors.pop(key)
@@ -159,7 +157,10 @@ def _described(
             f"{path}: version {data['version']!r} is unknown; this program reads {_VERSION}"
         )
     missing = [
-        f"{section}.{key}" for section, keys in _REQUIRED.items() for key in keys if key not in data[section]
+        f"{section}.{key}"
+        for section, keys in _REQUIRED.items()
+        for key in keys
+        if key not in data[section]
     ]
     if missing:
         raise CheckpointError(f"{path}: the description lacks {', '.join(missing)}")
