@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,18 +14,22 @@ from lerf_core.io.formats import DEFAULT_MAX_PIXELS, by_path
 
 if TYPE_CHECKING:
     from lerf_cli.batch.operation import ImageOperation
+    from lerf_cli.batch.tiled_job import TiledJob
     from lerf_core.execution.plan import Plan
 
-__all__ = ["goes_by_tiles"]
+__all__ = ["chosen_tiled_job"]
 
-# Bytes of files, and pixels, that nobody needs tiles for.
+# Bytes of files, and values, that nobody needs tiles for.
 _SMALL = 16 << 20
 
 
-def goes_by_tiles(
+def chosen_tiled_job(
     job: Job, source: Path | bytes, operation: ImageOperation, options: BatchOptions
-) -> bool:
-    """Tell whether a job is done tile by tile: asked for, by its formats, or by its size.
+) -> TiledJob | None:
+    """Return the work on a file that is done tile by tile; None: it is done in one piece.
+
+    Tiles are asked for, or chosen by the formats or the size. The file is open, to be closed by
+    whoever does the work.
 
     Raises
     ------
@@ -35,15 +40,19 @@ def goes_by_tiles(
     if job.output is None or is_stream(job.output) or isinstance(source, bytes):
         if asked:
             raise FileError("tiles need a file to read and a file to write, no pipes")
-        return False
-    if asked or is_store(source) or source.suffix.lower() == ".npy":
-        return True
+        return None
     output_format = by_path(job.output) if options.format is None else options.format
-    if output_format is None:
-        return tiled_format(str(job.output)) is not None
-    if output_format.name != "TIFF" or not _is_tiff(source):
-        return False
-    return _passes_memory(source, operation, options)
+    is_tiled = output_format is None and tiled_format(str(job.output)) is not None
+    if asked or is_store(source) or source.suffix.lower() == ".npy" or is_tiled:
+        from lerf_cli.batch.tiled import opened_job
+
+        return opened_job(str(source), operation, options)
+    if output_format is None or output_format.name != "TIFF" or not _is_tiff(source):
+        return None
+    try:
+        return _job_beyond_memory(source, operation, options)
+    except LerfError:
+        return None  # whatever it is, the usual way tells it
 
 
 def _is_tiff(path: Path) -> bool:
@@ -57,8 +66,10 @@ def _is_tiff(path: Path) -> bool:
         return False
 
 
-def _passes_memory(source_path: Path, operation: ImageOperation, options: BatchOptions) -> bool:
-    """Tell whether a TIFF is too large to be resampled in one piece, and can be tiled.
+def _job_beyond_memory(
+    path: Path, operation: ImageOperation, options: BatchOptions
+) -> TiledJob | None:
+    """Return the work on a TIFF that is too large to be resampled in one piece; else None.
 
     More pixels than the default of ``--max-pixels`` are not read in one piece, whatever the memory,
     unless the option says otherwise.
@@ -68,32 +79,22 @@ def _passes_memory(source_path: Path, operation: ImageOperation, options: BatchO
     from lerf_core.execution.memory import available_memory
 
     tiling = options.tiling
-    if source_path.stat().st_size < _SMALL and tiling.memory is None and not _many(source_path):
-        return False
     free = available_memory()
     limit = tiling.memory or (None if free is None else free // 2)
-    try:
-        with opened_source(str(source_path), tiling, 1 << 20, None) as source:
-            if source.series_count > 1:
-                return False  # pages of different sizes: all of them, in one piece
-            plan = TiledJob(source, operation, options).plan
-            pixels = max(rows * cols for rows, cols in (plan.source_shape, plan.out_shape))
-            if options.max_pixels == DEFAULT_MAX_PIXELS < pixels:
-                return True
-            return limit is not None and whole_memory(plan, source.nbytes) > limit
-    except LerfError:
-        return False  # whatever it is, the usual way tells it
-
-
-def _many(path: Path) -> bool:
-    """Whether a small file claims many pixels."""
-    from lerf_core.io.reading import read_header
-
-    try:
-        header = read_header(path, 2**62)
-    except FileError:
-        return False
-    return header.shape[0] * header.shape[1] * header.frames > _SMALL
+    with ExitStack() as stack:
+        source = stack.enter_context(opened_source(str(path), tiling, 1 << 20, None))
+        is_small = path.stat().st_size < _SMALL and source.size <= _SMALL
+        if is_small and tiling.memory is None:
+            return None
+        if source.series_count > 1:
+            return None  # pages of different sizes: all of them, in one piece
+        job = TiledJob(source, operation, options)
+        pixels = max(rows * cols for rows, cols in (job.plan.source_shape, job.plan.out_shape))
+        is_large = options.max_pixels == DEFAULT_MAX_PIXELS < pixels
+        if not is_large and (limit is None or whole_memory(job.plan, source.nbytes) <= limit):
+            return None
+        stack.pop_all()
+        return job
 
 
 def whole_memory(plan: Plan, source_bytes: int) -> int:

@@ -17,7 +17,7 @@ import click
 
 import lerf_core
 from lerf_cli.batch import whole
-from lerf_cli.batch.choice import goes_by_tiles
+from lerf_cli.batch.choice import chosen_tiled_job
 from lerf_cli.batch.discovery import (
     PIPE,
     Entry,
@@ -39,6 +39,7 @@ from lerf_core.io.reading import read_header
 
 if TYPE_CHECKING:
     from lerf_cli.batch.operation import ImageOperation
+    from lerf_cli.batch.tiled_job import TiledJob
 
 __all__ = ["run_batch"]
 
@@ -96,7 +97,7 @@ def _run_remote(operation: ImageOperation, options: BatchOptions) -> int:
     (source,) = options.inputs
     entry, reporter, tally = Entry(Path(source)), Reporter(options, 1), Tally()
     with _termination_as_exit():
-        work = partial(_by_tiles, source, options.output, entry, operation, options, reporter)
+        work = partial(_process_remote, source, entry, operation, options, reporter)
         _count(tally, entry, reporter, work)
     reporter.close(str(tally))
     return 1 if tally.failed else 0
@@ -173,8 +174,9 @@ def _process(
     if _is_skipped(job, options, reporter):
         return False
     source = data.of(job.entry)
-    if goes_by_tiles(job, source, operation, options):
-        _by_tiles(str(source), str(job.output), job.entry, operation, options, reporter)
+    tiled_job = chosen_tiled_job(job, source, operation, options)
+    if tiled_job is not None:
+        _by_tiles(tiled_job, str(source), str(job.output), job.entry, options, reporter)
     elif options.dry_run:
         whole.preview(job, source, operation, options)
     else:
@@ -182,20 +184,29 @@ def _process(
     return True
 
 
+def _process_remote(
+    source: str, entry: Entry, operation: ImageOperation, options: BatchOptions, reporter: Reporter
+) -> bool:
+    from lerf_cli.batch.tiled import opened_job
+
+    job = opened_job(source, operation, options)
+    return _by_tiles(job, source, options.output, entry, options, reporter)
+
+
 def _by_tiles(
+    job: TiledJob,
     source: str,
     output: str,
     entry: Entry,
-    operation: ImageOperation,
     options: BatchOptions,
     reporter: Reporter,
 ) -> bool:
     from lerf_cli.batch import tiled
 
     if options.dry_run:
-        tiled.preview(source, output, operation, options)
+        tiled.preview(job, source, output)
     else:
-        tiled.process(source, output, entry, operation, options, reporter)
+        tiled.process(job, source, output, entry, options, reporter)
     return True
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from lerf_core.io.tiled_reader import TiledReader
     from lerf_core.io.tiled_writer import TiledWriter, WriterSpec
 
-__all__ = ["opened_source", "preview", "process"]
+__all__ = ["opened_job", "opened_source", "preview", "process"]
 
 Shape = tuple[int, int]
 #: Called with a line for the user.
@@ -50,11 +50,34 @@ _LEAST_WINDOW = 1 << 16
 _LONG = 5
 
 
+def opened_job(path: str, operation: ImageOperation, options: BatchOptions) -> TiledJob:
+    """Open a file to be resampled tile by tile.
+
+    Parameters
+    ----------
+    path : str
+        A path, or an fsspec's URL.
+    operation : ImageOperation
+    options : BatchOptions
+
+    Raises
+    ------
+    FileError, LerfError
+    """
+    cache, most_decoded = _source_memory(options.tiling)
+    source = opened_source(path, options.tiling, cache, most_decoded)
+    try:
+        return TiledJob(source, operation, options)
+    except BaseException:
+        source.close()
+        raise
+
+
 def process(
+    job: TiledJob,
     source_path: str,
     target_path: str,
     entry: Entry,
-    operation: ImageOperation,
     options: BatchOptions,
     reporter: Reporter,
 ) -> None:
@@ -62,11 +85,12 @@ def process(
 
     Parameters
     ----------
+    job : TiledJob
+        Its source is closed afterwards.
     source_path, target_path : str
         Paths, or fsspec's URLs.
     entry : Entry
         The file in messages.
-    operation : ImageOperation
     options : BatchOptions
     reporter : Reporter
 
@@ -76,31 +100,28 @@ def process(
     """
     tell = partial(reporter.note, entry)
     started = time.perf_counter()
-    budget = _budget(options.tiling)
-    cache = min(_MOST_CACHE, budget // 5)
-    with opened_source(source_path, options.tiling, cache, budget // 2) as source:
+    cache, most_decoded = _source_memory(options.tiling)
+    with job.source as source:
+        source.limit_memory(cache, most_decoded)
         for note in source.notes:
             tell(note)
-        job = TiledJob(source, operation, options)
         target = _opened_target(target_path, job.spec(target_path), options, tell)
         try:
-            _run(job, target, budget - cache, options.tiling, tell, bar=reporter.shows_bars)
+            budget = _budget(options.tiling) - cache
+            _run(job, target, budget, options.tiling, tell, bar=reporter.shows_bars)
         except BaseException as error:
             target.abandon(keep=True)
             if target.finished_count and "--resume" not in str(error):
                 tell("finished chunks are kept: go on with --resume")
             raise
-        line = _change(source_path, target_path, job.plan)
+    line = _change(source_path, target_path, job.plan)
     reporter.detail(f"{line} ({time.perf_counter() - started:.2f} s)")
 
 
-def preview(
-    source_path: str, target_path: str, operation: ImageOperation, options: BatchOptions
-) -> None:
+def preview(job: TiledJob, source_path: str, target_path: str) -> None:
     """Tell what `process` would do, without reading pixels."""
-    with opened_source(source_path, options.tiling, 1 << 20, _budget(options.tiling)) as source:
-        plan = TiledJob(source, operation, options).plan
-        click.echo(_change(source_path, target_path, plan))
+    with job.source:
+        click.echo(_change(source_path, target_path, job.plan))
 
 
 def _change(source_path: str, target_path: str, plan: Plan) -> str:
@@ -149,6 +170,12 @@ def _budget(options: TilingOptions) -> int:
     return max(most, _LEAST_MEMORY) - _PROGRAM
 
 
+def _source_memory(options: TilingOptions) -> tuple[int, int]:
+    """Return the bytes of chunks that are kept, and the most that one decoding may take."""
+    budget = _budget(options)
+    return min(_MOST_CACHE, budget // 5), budget // 2
+
+
 # -- target and run -----------------------------------------------------------------------
 
 
@@ -190,7 +217,9 @@ def _run(
     """Resample all blocks that are not finished, in `budget` bytes, and complete the target."""
     import_numba_without_scipy()
     from lerf_core.threads import thread_count
-    from lerf_core.tiled.running import Work, block_shape, regions, run
+    from lerf_core.tiled.blocks import block_shape, regions
+    from lerf_core.tiled.running import run
+    from lerf_core.tiled.work import Work
 
     for note in job.notes:
         tell(note)

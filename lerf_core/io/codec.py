@@ -171,7 +171,7 @@ class Codec:
         raise NotImplementedError
 
     def open_reader(self, path: str, options: dict[str, Any]) -> TiledReader:
-        """Open a file for reading by regions; by default it is decoded as a whole.
+        """Open a file for reading by regions.
 
         Parameters
         ----------
@@ -179,10 +179,7 @@ class Codec:
         options : dict
             The keywords of :func:`lerf_core.io.reading.open_reader`.
         """
-        from lerf_core.io.decoded_reader import DecodedReader
-
-        check_single(path, options)
-        return DecodedReader(path, options, self)
+        raise NotImplementedError
 
     def open_writer(
         self, path: str, spec: WriterSpec, *, resume: bool, overwrite: bool

@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image
 
 from lerf_core.errors import FileError
-from lerf_core.io.codec import Codec, Header, OpenFile
+from lerf_core.io.codec import Header, OpenFile
+from lerf_core.io.decoded_reader import DecodingCodec
 from lerf_core.io.formats import GREY, RGB, RGBA
 from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage
@@ -14,7 +15,7 @@ from lerf_core.io.image import DecodedImage
 __all__ = ["ImageioCodec"]
 
 
-class ImageioCodec(Codec):
+class ImageioCodec(DecodingCodec):
     """Files that imageio knows by their suffix."""
 
     def recognizes(self, file: OpenFile) -> bool:

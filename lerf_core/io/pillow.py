@@ -11,7 +11,8 @@ from PIL import Image, UnidentifiedImageError
 
 from lerf_core.errors import FileError
 from lerf_core.io import exif
-from lerf_core.io.codec import Codec, Encoding, Header, OpenFile
+from lerf_core.io.codec import Encoding, Header, OpenFile
+from lerf_core.io.decoded_reader import DecodingCodec
 from lerf_core.io.formats import (
     CMYK,
     GREY,
@@ -53,7 +54,7 @@ class _Expansion:
     notes: tuple[str, ...] = ()
 
 
-class PillowCodec(Codec):
+class PillowCodec(DecodingCodec):
     """Everything that Pillow decodes, TIFF and deep PNG apart."""
 
     def recognizes(self, file: OpenFile) -> bool:

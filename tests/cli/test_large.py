@@ -300,10 +300,11 @@ def test_a_terminal_of_no_known_size_shows_progress(tmp_path, source):
 
 
 def test_finished_chunks_are_not_computed_again(run, tmp_path, source, photo, monkeypatch):
-    from lerf_core.tiled import running
+    from lerf_core.tiled import blocks
+    from lerf_core.tiled.work import Work
 
     done = []
-    compute = running.Work.compute
+    compute = Work.compute
 
     def some(self, region):
         if len(done) == 5:
@@ -311,15 +312,15 @@ def test_finished_chunks_are_not_computed_again(run, tmp_path, source, photo, mo
         done.append(region)
         return compute(self, region)
 
-    monkeypatch.setattr(running, "_MOST_SIDE", 64)
-    monkeypatch.setattr(running.Work, "compute", some)
+    monkeypatch.setattr(blocks, "_MOST_SIDE", 64)
+    monkeypatch.setattr(Work, "compute", some)
     words = ("resize", source, "-o", tmp_path / "a.tif", "--scale", 2, "--tile", 32, "--threads", 1)
     failed = run(*words, code=1)
     assert "No space left on device" in failed.stderr
     assert not (tmp_path / "a.tif").exists()
     again = []
     monkeypatch.setattr(
-        running.Work,
+        Work,
         "compute",
         lambda self, region: (again.append(region), compute(self, region))[1],
     )
@@ -330,14 +331,14 @@ def test_finished_chunks_are_not_computed_again(run, tmp_path, source, photo, mo
 
 
 def test_resuming_other_work_is_refused(run, tmp_path, source, photo, monkeypatch):
-    from lerf_core.tiled import running
+    from lerf_core.tiled import blocks, running
 
     def stop(plan, region):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(running, "_MOST_SIDE", 64)
-        patch.setattr(running, "_pixels", stop)
+        patch.setattr(blocks, "_MOST_SIDE", 64)
+        patch.setattr(running, "pixel_count", stop)
         words = ("resize", source, "-o", tmp_path / "a.tif", "--tile", 32)
         result = run(*words, "--scale", 2, code=130)
         assert "go on with --resume" in result.stderr

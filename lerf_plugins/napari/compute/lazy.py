@@ -124,7 +124,7 @@ class LazyLevel:
         self.ndim = len(self.shape)
 
     def __getitem__(self, index: Any) -> npt.NDArray[Any]:
-        from lerf_core.tiled.running import Work
+        from lerf_core.tiled.work import Work
 
         items = self._per_axis(index)
         wanted = [_positions(item, size) for item, size in zip(items, self.shape, strict=True)]

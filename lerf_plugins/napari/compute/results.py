@@ -69,7 +69,7 @@ def compute_block(
 
 def _work(levels: LayerImage, level_plan: LevelPlan, cache: ChunkCache | None = None) -> Any:
     from lerf_core.io.chunk_cache import ChunkCache
-    from lerf_core.tiled.running import Work
+    from lerf_core.tiled.work import Work
     from lerf_plugins.napari.compute.lazy import CACHE_BYTES, WINDOW_LIMIT, ChunkReader
 
     level = levels.levels[level_plan.source_level]
@@ -103,7 +103,7 @@ def in_memory(operation: LayerOperation) -> Generator[Step, None, npt.NDArray[An
         If the result would not fit the memory.
     """
     from lerf_core.execution.memory import check_memory
-    from lerf_core.tiled.running import regions
+    from lerf_core.tiled.blocks import regions
 
     level_plan = operation.level_plan(operation.out_shape)
     plan = level_plan.plan

@@ -1,0 +1,102 @@
+"""Which blocks of a result are computed at once, and the memory that they take."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from lerf_core.execution.plan import Plan
+from lerf_core.io.tiled_reader import Region
+from lerf_core.sampling.windows import Block
+
+__all__ = ["block_bytes", "block_shape", "pixel_count", "regions"]
+
+# Larger blocks are no faster.
+_MOST_SIDE = 2048
+# What a task needs beside its arrays, as a share of them: copies between steps.
+_COPIES = 1.5
+
+
+def block_shape(plan: Plan, multiple: tuple[int, int], budget: int) -> tuple[int, int]:
+    """Return rows and columns of the blocks to compute, for a budget of bytes each.
+
+    Parameters
+    ----------
+    plan : Plan
+    multiple : (int, int)
+        Blocks are whole multiples of it.
+    budget : int
+        Bytes that the work on one block may take.
+    """
+    sides = [
+        min(step * max(1, _MOST_SIDE // step), -(-size // step) * step)
+        for step, size in zip(multiple, plan.out_shape, strict=True)
+    ]
+    while block_bytes(plan, (sides[0], sides[1])) > budget:
+        # Halve the longer side, in whole multiples.
+        longer = 0 if sides[0] >= sides[1] else 1
+        for axis in (longer, 1 - longer):
+            steps = sides[axis] // multiple[axis]
+            if steps > 1:
+                sides[axis] = multiple[axis] * (steps // 2)
+                break
+        else:
+            break
+    return sides[0], sides[1]
+
+
+def block_bytes(plan: Plan, shape: tuple[int, int]) -> int:
+    """Estimate the bytes that the work on a block of a shape takes, the source's windows too."""
+    rows, cols = plan.out_shape
+    height, width = min(shape[0], rows), min(shape[1], cols)
+    top, left = (rows - height) // 2, (cols - width) // 2
+    windows = plan.output_block(Block(top, top + height, left, left + width)).windows
+    source = (windows.area if windows is not None else 0) * plan.pixels.channels
+    result = height * width * plan.pixels.channels
+    is_plain = plan.dtype == np.uint8 and not plan.options.linear_light
+    kind = plan.options.bank.kind
+    # Of the packed parameters, and of the feature of deeper images.
+    packed_bytes = (4 if is_plain else 20) * (2 if kind.has_local_planes else 1)
+    window_bytes = source * (plan.dtype.itemsize + packed_bytes)
+    # The result, its wider block, its smaller copy and what is encoded of it.
+    result_bytes = result * plan.result_dtype.itemsize * 3
+    if plan.scale is None:
+        result_bytes += height * width * 48  # coordinates and filter scales, band by band
+    return int((window_bytes + result_bytes) * _COPIES)
+
+
+def regions(plan: Plan, shape: tuple[int, int]) -> Iterator[Region]:
+    """Yield the regions of the result that are computed at once, plane after plane, row by row.
+
+    Parameters
+    ----------
+    plan : Plan
+    shape : (int, int)
+        Rows and columns of a region, see `block_shape`.
+
+    Yields
+    ------
+    tuple of slice
+        A slice per axis of the result; all samples of a pixel, one index of any other axis.
+    """
+    whole = plan.result_shape
+    rows, cols = plan.axes
+    channels = plan.options.channel_axis
+    steps = [1] * len(whole)
+    if channels is not None:
+        steps[channels] = whole[channels]
+    steps[rows], steps[cols] = shape
+    starts = [range(0, size, step) for size, step in zip(whole, steps, strict=True)]
+    for corner in itertools.product(*starts):
+        yield tuple(
+            slice(first, min(first + step, size))
+            for first, step, size in zip(corner, steps, whole, strict=True)
+        )
+
+
+def pixel_count(plan: Plan, region: Region) -> int:
+    """Return the pixels of a region of the result."""
+    return int(math.prod(extent.stop - extent.start for extent in region) // plan.pixels.channels)
