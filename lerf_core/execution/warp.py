@@ -77,12 +77,11 @@ class WarpBlock:
         is_nearest = frame.pixels.is_nearest
         extends = is_periodic(frame.mode) and not is_nearest
         margin = PERIODIC_MARGIN + frame.bank.full_reach if extends else 0
-        if self.mapping.bounds(shape) is None:
-            if is_whole:
-                return Windows(*(Window.whole(size, margin) for size in frame.shape))
-            if isinstance(self.mapping, SampledMap):
-                # Positions are needed now, and again for the pixels: they are found once.
-                self.mapping = LocatedMap(*self.mapping.locate(0, shape[0], shape))
+        if is_whole and self.mapping.bounds(shape) is None:
+            return Windows(*(Window.whole(size, margin) for size in frame.shape))
+        if isinstance(self.mapping, SampledMap) and self.mapping.bounds(shape) is None:
+            # Positions are needed now, and again for the pixels: they are found once.
+            self.mapping = LocatedMap(*self.mapping.locate(0, shape[0], shape))
         return seen_windows(
             self.mapping, frame.shape, shape, frame.mode,
             margin=margin, halo=0 if is_nearest else frame.halo,

@@ -9,21 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.images import MODES, wide_noise
 
 import lerf_core
 from lerf_core import Displacement, chunked
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 
-MODES = ["edge", "constant", "reflect", "symmetric", "wrap"]
 SIDES = st.integers(1, 60)
 SCALES = st.one_of(st.sampled_from([0.5, 1.0, 2.0, 3.0]), st.floats(0.2, 4.0))
-
-
-def image_of(shape, dtype, seed):
-    values = np.random.default_rng(seed).random(shape)
-    if dtype == "float32":
-        return (values * 1.4 - 0.2).astype(dtype)
-    return (values * np.iinfo(dtype).max).round().astype(dtype)
 
 
 @st.composite
@@ -63,7 +56,7 @@ def assert_same(lazy, whole):
 def test_rescale_for_every_chunking(
     random_banks, data, shape, scales, mode, channels, method, smooth, fast, dtype, seed
 ):
-    image = image_of((*shape, channels), dtype, seed)
+    image = wide_noise((*shape, channels), dtype, seed)
     if dtype == "float32" and channels in (2, 4):
         image[..., -1] = np.clip(image[..., -1], 0, 1)
     options = {
@@ -93,7 +86,7 @@ def test_homographies_for_every_chunking(
 ):  # fmt: skip
     cos, sin = zoom * np.cos(turn), zoom * np.sin(turn)
     matrix = np.array([[cos, -sin, there[0]], [sin, cos, there[1]], [*perspective, 1]])
-    image = image_of((47, 61, channels), dtype, seed)
+    image = wide_noise((47, 61, channels), dtype, seed)
     if dtype == "float32" and channels == 4:
         image[..., -1] = np.clip(image[..., -1], 0, 1)
     options = {
@@ -115,7 +108,7 @@ def test_homographies_for_every_chunking(
 )  # fmt: skip
 def test_fields_for_every_chunking(random_banks, data, kind, lazy_field, wild, mode, smooth, seed):
     rng = np.random.default_rng(seed)
-    image = image_of((40, 50), "uint8", seed)
+    image = wide_noise((40, 50), "uint8", seed)
     steps = rng.normal(0, wild, (2, 33, 45))
     steps[:, rng.random((33, 45)) < 0.05] = np.nan
     positions = steps + np.mgrid[:33, :45]
@@ -158,7 +151,7 @@ def test_missing_values_are_filled_alike(random_banks):
 
 @pytest.mark.parametrize("axis", [0, 1, -1])
 def test_time_z_and_channels_stay_where_they_are(axis):
-    image = image_of((2, 3, 21, 25), "uint8", 0)
+    image = wide_noise((2, 3, 21, 25), "uint8", 0)
     image = np.moveaxis(np.stack([image, 255 - image, image // 2], -1), -1, axis)
     lazy = da.from_array(image, chunks=(1, 2, 2, 9, 11))
     whole = lerf_core.rescale(image, 1.5, channel_axis=axis)
@@ -171,23 +164,24 @@ def test_time_z_and_channels_stay_where_they_are(axis):
 
 
 def test_labels_unit_range_and_copies():
-    labels = image_of((20, 30), "uint16", 1).astype(np.int64)
+    labels = wide_noise((20, 30), "uint16", 1).astype(np.int64)
     assert_same(chunked.resize(as_dask(labels, 7, 7), (33, 41)), lerf_core.resize(labels, (33, 41)))
-    image = image_of((20, 30), "uint8", 1)
+    image = wide_noise((20, 30), "uint8", 1)
     for shape in [(20, 30), (25, 30)]:
         whole = lerf_core.resize(image, shape, preserve_range=False)
         assert_same(chunked.resize(as_dask(image, 7, 7), shape, preserve_range=False), whole)
 
 
 def test_threads_of_dask_and_of_kernels_do_not_multiply(monkeypatch):
-    from lerf_core.execution import plan as planning
+    from lerf_core.execution import plan
 
-    seen = []
-    plain = planning.run_all
-    monkeypatch.setattr(planning, "run_all", lambda *a: (seen.append(a[-1]), plain(*a))[1])
+    threads = []
+    run_all = plan.run_all
+    monkeypatch.setattr(
+        plan, "run_all", lambda *given: (threads.append(given[-1]), run_all(*given))[1]
+    )
     chunked.rescale(da.zeros((90, 90), dtype="uint8", chunks=30), 2).compute(scheduler="threads")
-    assert seen
-    assert set(seen) == {1}
+    assert set(threads) == {1}
 
 
 # -- only what is needed ------------------------------------------------------------
@@ -210,7 +204,11 @@ def test_one_chunk_of_many_terabytes():
     source = Watched((700_480, 700_480), "float64")
     image = da.from_array(source, chunks=12_288, asarray=False)
     turned = [[0, 1, 0], [-1, 0, 700_479], [0, 0, 1]]
-    for lazy in [chunked.rescale(image, 2, chunks=24_576), chunked.warp(image, turned)]:
+    options = {"window_limit": 1 << 28}
+    for lazy in [
+        chunked.rescale(image, 2, chunks=24_576, **options),
+        chunked.warp(image, turned, **options),
+    ]:
         assert lazy.nbytes >= 3.9e12
         corner = lazy[-3:, -3:].compute(scheduler="sync")
         assert (corner == 1).all()
@@ -287,7 +285,7 @@ def test_graphs_grow_with_the_chunks_of_the_result():
 
 
 def test_names_tell_everything_apart():
-    image = da.from_array(image_of((60, 60, 3), "uint8", 0), chunks=(30, 30, 3))
+    image = da.from_array(wide_noise((60, 60, 3), "uint8", 0), chunks=(30, 30, 3))
     variants = [
         {}, {"scale": 2.5}, {"bank": "lerf-l"}, {"mode": "reflect"}, {"cval": 3},
         {"anti_aliasing": False}, {"alpha": "separate"}, {"method": "nearest"},
@@ -311,7 +309,7 @@ def test_names_tell_everything_apart():
 
 
 def test_graphs_travel(tmp_path):
-    image = image_of((50, 40), "uint8", 0)
+    image = wide_noise((50, 40), "uint8", 0)
     lazy = chunked.rescale(as_dask(image, 20, 20), 2)
     again = pickle.loads(pickle.dumps(lazy))
     np.testing.assert_array_equal(again.compute(), lerf_core.rescale(image, 2))

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lerf_core import Displacement, homography_from_points, warp
+from lerf_core import Displacement, warp
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.geometry import (
     Homography,
@@ -11,6 +11,7 @@ from lerf_core.geometry import (
     as_inverse_map,
     corners,
     fit_output,
+    homography_from_points,
     invert,
     moves_pixels,
     rotation,
@@ -214,3 +215,40 @@ def test_field_and_output_shape_must_agree():
 )
 def test_moves_pixels(matrix, expected):
     assert moves_pixels(matrix) is expected
+
+
+def test_good_matrices_of_uneven_size_are_not_singular():
+    for matrix in (
+        [[0.5, 0, 5e6], [0, -0.5, 5e6], [0, 0, 1]],
+        [[1000, 0, 2e4], [0, 1000, 2e4], [0, 0, 1]],
+        np.eye(3) * 1e-200,
+        np.eye(3) * 1e300,
+    ):
+        points = np.array([[0.0, 0.0], [10, 20]])
+        back = transform_points(invert(matrix), transform_points(matrix, points))
+        np.testing.assert_allclose(back, points, atol=1e-6)
+    for matrix in ([[1, 2, 3], [2, 4, 6], [0, 0, 1]], np.ones((3, 3))):
+        with pytest.raises(InvalidArgumentError, match="singular"):
+            as_homography(matrix)
+
+
+def test_a_centre_on_the_horizon_has_one_sign():
+    matrix = np.linalg.inv([[1, 0, 0], [0, 1, 0], [1 / 11.0, 0, -1]])
+    first = Homography.facing(matrix, (17, 23)).matrix
+    np.testing.assert_allclose(first, Homography.facing(-matrix, (17, 23)).matrix)
+
+
+def test_geometry_refuses_what_is_not_finite():
+    with pytest.raises(InvalidArgumentError, match="finite"):
+        rotation(np.inf, (4, 4))
+    with pytest.raises(InvalidArgumentError):
+        fit_output([[1e300, 0, 0], [0, 1e300, 0], [0, 0, 1]], (50, 50))
+    with pytest.raises(InvalidArgumentError, match="real numbers"):
+        homography_from_points("abcd", "abcd")
+
+
+def test_many_point_pairs_need_little_memory():
+    source = np.random.default_rng(0).random((20_000, 2)) * 500
+    forward = np.array([[1.1, 0.1, 3], [0, 0.9, 1], [1e-4, 0, 1]])
+    found = homography_from_points(source, transform_points(forward, source))
+    np.testing.assert_allclose(found, forward / forward[2, 2], atol=1e-6)

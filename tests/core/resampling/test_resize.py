@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.images import noise
 
-import lerf_core
 from lerf_core import rescale, rescaled_shape, resize
 from lerf_core.backends import get_backend
 from lerf_core.errors import (
@@ -20,12 +20,6 @@ from lerf_core.errors import (
 SIDES = st.integers(1, 40)
 INTENSITIES = ["uint8", "uint16", "float16", "float32", "float64"]
 SCALES = [2, 3, 4, 1.7, 0.5, 0.3, (2, 1.5), (0.4, 3)]
-
-
-def noise(shape, dtype="uint8", seed=0):
-    values = np.random.default_rng(seed).random(shape)
-    top = np.iinfo(dtype).max if np.dtype(dtype).kind in "iu" else 1
-    return (values * top).astype(dtype)
 
 
 # -- shapes and identity ------------------------------------------------------------
@@ -135,134 +129,6 @@ def _shift_of_a_ramp(scale, rows, bank, way):
         expected = np.arange(out.shape[1]) / scale + 59.5 - (out.shape[1] - 1) / (2 * scale)
     inner = slice(out.shape[1] // 6, -out.shape[1] // 6)
     return (position - expected)[inner].mean()
-
-
-def test_floats_outside_the_range_survive():
-    image = np.linspace(-3, 7, 50, dtype=np.float32).reshape(5, 10)
-    out = rescale(image, 2, bank="analytic")
-    assert out.min() < -2.5
-    assert out.max() > 6.5
-    constant = np.full((4, 4), 1234.5, np.float32)
-    np.testing.assert_array_equal(rescale(constant, 2, bank="analytic"), np.float32(1234.5))
-
-
-def test_value_range_says_what_the_tables_see(random_bank):
-    image = noise((10, 10), "uint8")
-    twelve_bits = image.astype(np.uint16) * 16
-    options = {"bank": random_bank, "engine": "numba"}
-    wide = rescale(twelve_bits, 2, value_range=(0, 255 * 16), **options)
-    deep = rescale(image.astype(np.float32), 2, value_range=(0, 255), **options)
-    assert np.abs(wide / 16 - deep).max() < 0.04
-    assert np.abs(rescale(image, 2, **options) - deep).max() < 3  # 8-bit rounding in between
-    assert np.abs(rescale(twelve_bits, 2, **options) / 16 - deep).max() > 3
-
-
-def test_signed_and_wide_integers_with_a_value_range():
-    image = np.linspace(-1000, 1000, 60).astype(np.int16).reshape(6, 10)
-    out = rescale(image, 2, value_range=(-1000, 1000), bank="analytic")
-    assert out.dtype == np.int16
-    assert np.unique(out).size > 100
-    huge = np.full((4, 4), 2**62, np.int64)
-    out = rescale(huge, 2, value_range=(0, 2**63 - 1), bank="analytic")
-    assert np.abs(out / 2**62 - 1).max() < 1e-6
-
-
-def test_preserve_range_off_gives_unit_floats():
-    image = noise((8, 8))
-    out = rescale(image, 2, preserve_range=False, bank="analytic")
-    assert out.dtype == np.float64
-    assert np.abs(out * 255 - rescale(image, 2, bank="analytic")).max() < 1
-    same = resize(image, (8, 8), preserve_range=False)
-    np.testing.assert_allclose(same, image / 255, atol=1e-12)
-
-
-def test_linear_light_averages_light():
-    image = np.zeros((8, 8), np.uint8)
-    image[::2, 1::2] = image[1::2, ::2] = 255
-    encoded = rescale(image, 0.5)[1:-1, 1:-1].mean()
-    linear = rescale(image, 0.5, linear_light=True)[1:-1, 1:-1].mean()
-    assert abs(encoded - 127.5) < 2
-    assert abs(linear - 188) < 2  # half the light, sRGB-encoded
-
-
-# -- missing values and alpha -------------------------------------------------------
-
-
-def test_one_nan_spoils_its_footprint_only(random_banks):
-    for bank in random_banks:
-        image = noise((20, 20), "float32")
-        clean = rescale(image, 2, bank=bank)
-        image[9, 11] = np.nan
-        out = rescale(image, 2, bank=bank)
-        rows, cols = np.nonzero(np.isnan(out))
-        assert ((rows >= 17) & (rows <= 20) & (cols >= 21) & (cols <= 24)).all()
-        reach = 2 * (bank.reach * len(bank.stages) + 1)
-        far = np.ones(out.shape, bool)
-        far[18 - reach : 20 + reach, 22 - reach : 24 + reach] = False
-        np.testing.assert_array_equal(out[far], clean[far])
-
-
-def test_nan_comes_out_where_it_lies():
-    image = noise((9, 9), "float64")
-    image[4, 4] = np.nan
-    out = rescale(image, 2, bank="analytic")
-    assert np.argwhere(np.isnan(out)).tolist() == [[8, 8], [8, 9], [9, 8], [9, 9]]
-
-
-def test_nodata_is_left_out_of_the_means():
-    image = np.full((12, 12), 200, np.uint8)
-    image[4:7, 4:7] = 0
-    out = rescale(image, 2, nodata=0, bank="analytic")
-    assert set(np.unique(out)) == {0, 200}
-    assert (out[9:13, 9:13] == 0).all()
-    assert (out == 0).sum() == 36
-
-
-def test_infinite_values_are_missing():
-    image = np.ones((9, 9), np.float32)
-    image[4, 4] = np.inf
-    out = rescale(image, 2, bank="analytic")
-    assert np.isfinite(out).sum() == out.size - 4
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-@pytest.mark.parametrize("channels", [2, 4])
-def test_a_flat_disc_keeps_its_colour_wherever_it_shows(dtype, channels):
-    top = 1.0 if dtype == "float32" else np.iinfo(dtype).max
-    y, x = np.mgrid[:24, :24] - 11.5
-    alpha = np.clip(9 - np.hypot(y, x), 0, 1)
-    colour = np.array([0.9, 0.2, 0.5])[: channels - 1]
-    image = np.dstack([*(np.where(alpha > 0, c, 0) for c in colour), alpha])
-    image = np.round(image * top).astype(dtype) if top > 1 else image.astype(dtype)
-    for scale in (2.5, 0.6):
-        out = rescale(image, scale, channel_axis=-1)
-        shows = out[..., -1] > 0
-        error = np.abs(out[shows][:, :-1] / top - image[12, 12, :-1] / top)
-        assert error.max() <= 1.01 / 255 if dtype == "uint8" else error.max() <= 1e-4
-    separate = rescale(image, 2.5, channel_axis=-1, alpha="separate")
-    np.testing.assert_array_equal(
-        separate[..., 0], rescale(np.ascontiguousarray(image[..., 0]), 2.5)
-    )
-
-
-def test_opaque_stays_opaque_with_any_tables(random_banks):
-    for bank in random_banks:
-        image = noise((12, 9, 4))
-        image[..., 3] = 255
-        out = rescale(image, 1.9, channel_axis=-1, bank=bank)
-        assert (out[..., 3] == 255).all()
-        np.testing.assert_array_equal(
-            out[..., :3], rescale(image[..., :3], 1.9, channel_axis=-1, bank=bank)
-        )
-
-
-def test_alpha_can_be_told():
-    three = noise((6, 6, 3))
-    three[..., 2] = 255
-    with_alpha = rescale(three, 2, channel_axis=-1, alpha="premultiply")
-    np.testing.assert_array_equal(with_alpha, rescale(three, 2, channel_axis=-1))
-    with pytest.raises(InvalidArgumentError, match="channel_axis"):
-        rescale(three[..., 0], 2, alpha="premultiply")
 
 
 # -- labels -------------------------------------------------------------------------
@@ -469,11 +335,3 @@ def test_calls_from_many_threads_agree():
         jobs = [pool.submit(rescale, image, 2, channel_axis=-1) for _ in range(24)]
     for job in jobs:
         np.testing.assert_array_equal(job.result(), expected)
-
-
-def test_public_names_are_there():
-    for name in lerf_core.__all__:
-        assert getattr(lerf_core, name) is not None
-    assert set(lerf_core.__all__) <= set(dir(lerf_core))
-    with pytest.raises(AttributeError, match="nothing"):
-        lerf_core.nothing  # noqa: B018

@@ -2,21 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.images import noise, scaling
 
 from lerf_core import Displacement, rescale, warp
 from lerf_core.errors import ImageTooLargeError, InvalidArgumentError
 from lerf_core.geometry import invert, rotation
-
-
-def noise(shape, dtype="uint8", seed=0):
-    values = np.random.default_rng(seed).random(shape)
-    top = np.iinfo(dtype).max if np.dtype(dtype).kind in "iu" else 1
-    return (values * top).astype(dtype)
-
-
-def scaling(rows, cols):
-    """Inverse matrix of a resize by (rows, cols): centres aligned."""
-    return np.array([[1 / cols, 0, 0.5 / cols - 0.5], [0, 1 / rows, 0.5 / rows - 0.5], [0, 0, 1]])
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
@@ -31,15 +21,6 @@ def test_a_scaling_matrix_warps_as_rescale_does(random_bank, dtype, scales, mode
     # Positions agree to rounding: a level of 8 bits may tip over.
     assert difference.max() <= 1.01 / 255
     assert (difference > 1e-4).mean() < 0.001
-
-
-def test_constant_border_fades_over_the_outline_and_leaves_the_inside_alone():
-    image = np.full((10, 10), 200, np.uint8)
-    out = warp(image, scaling(4, 4), output_shape=(40, 40))
-    assert (out == 200).all()  # nothing outside is seen
-    shifted = warp(image, [[1, 0, -3.25], [0, 1, 0]], output_shape=(10, 16))
-    # Source x = output x - 3.25; the image covers 0.75 of output pixel 3.
-    assert shifted[5].tolist() == [0, 0, 0, 150] + [200] * 9 + [50, 0, 0]
 
 
 def test_borders_beyond_the_image():
@@ -71,34 +52,6 @@ def test_far_positions_are_those_of_the_extended_image(mode, dy, dx):
         extended, [[1, 0, dx + 80.3], [0, 1, dy + 80.4]], output_shape=(7, 9), bank="analytic"
     )
     assert np.abs(out.astype(int) - expected).max() <= 1
-
-
-def test_transparent_surroundings_do_not_bleed_into_colours():
-    image = np.zeros((12, 12, 4), np.uint8)
-    image[...] = (250, 10, 90, 255)
-    out = warp(image, invert(rotation(30, (12, 12))), channel_axis=-1)
-    shows = out[..., 3] > 0
-    assert 0 < (out[..., 3] == 0).sum() < out[..., 3].size
-    assert ((out[..., 3] > 0) & (out[..., 3] < 255)).any()
-    assert np.abs(out[shows][:, :3].astype(int) - (250, 10, 90)).max() <= 1
-
-
-def test_opaque_background_blends_by_alpha():
-    image = np.full((8, 8, 2), 255, np.uint8)
-    out = warp(image, [[1, 0, -0.5], [0, 1, 0]], channel_axis=-1, cval=(0, 255))
-    assert out[4, 0].tolist() == [128, 255]
-    half = warp(image, [[1, 0, -0.5], [0, 1, 0]], channel_axis=-1, cval=(0, 0))
-    assert half[4, 0].tolist() == [255, 128]
-
-
-@pytest.mark.parametrize("missing", [np.nan, -9999.0])
-def test_a_missing_value_outside_is_never_blended(missing):
-    image = np.full((8, 8), 5, np.float32)
-    nodata = None if np.isnan(missing) else missing
-    out = warp(image, [[1, 0, -2.25], [0, 1, 0]], cval=missing, nodata=nodata, value_range=(0, 10))
-    assert np.isin(out, [5, missing]).all() or (np.isnan(out) | (out == 5)).all()
-    assert (out[:, 2:] == 5).all()
-    assert not (out[:, :2] == 5).any()
 
 
 def test_shrinking_by_a_warp_is_anti_aliased():

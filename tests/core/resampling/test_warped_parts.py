@@ -4,18 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.images import wide_noise
 
 from lerf_core import warp
 from lerf_core.geometry import Homography
 
 SHAPE = (70, 90)
-
-
-def image_of(dtype, channels, seed):
-    values = np.random.default_rng(seed).random((*SHAPE, channels))
-    if np.dtype(dtype).kind == "f":
-        return (values * 1.4 - 0.2).astype(dtype)
-    return (values * np.iinfo(dtype).max).round().astype(dtype)
 
 
 def as_a_whole(image, matrix, **options):
@@ -38,7 +32,7 @@ def test_the_rest_of_the_image_does_not_matter(
 ):
     cos, sin = zoom * np.cos(turn), zoom * np.sin(turn)
     matrix = np.array([[cos, -sin, there[0]], [sin, cos, there[1]], [*perspective, 1]])
-    image = image_of(dtype, channels, seed)
+    image = wide_noise((*SHAPE, channels), dtype, seed)
     options = {
         "output_shape": (13, 21), "bank": random_banks[seed % 3], "mode": mode, "cval": 0.3,
         "anti_aliasing": smooth, "channel_axis": -1,

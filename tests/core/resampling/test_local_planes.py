@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.images import MODES, ramp, step
 
 import lerf_core
 from lerf_core import geometry
@@ -41,11 +42,6 @@ def planted_bank(*, slopes=True, residual=0, groups=((0, 2), (1, 3))):
     tables = {key: value for key, value in start.tables.items() if key.startswith("stage1")}
     tables |= {f"stage2.s.{group}": table for group in range(len(groups))}
     return LutBank("planted", KIND, 16, PATTERNS, (FIRST, last), tables)
-
-
-def ramp(shape, slope_row, slope_col, level=20.0):
-    rows, cols = np.mgrid[: shape[0], : shape[1]]
-    return level + slope_row * rows + slope_col * cols
 
 
 @pytest.mark.parametrize("engine", ["numba", "reference"])
@@ -181,7 +177,7 @@ def test_slopes_fade_where_the_support_is_stretched():
     assert np.abs(result.astype(int) - flat).max() <= 16
 
 
-@pytest.mark.parametrize("mode", ["edge", "constant", "symmetric", "reflect", "wrap"])
+@pytest.mark.parametrize("mode", MODES)
 def test_borders_are_the_same_by_both_engines(mode, make_random_bank):
     image = np.random.default_rng(7).integers(0, 256, (7, 9), dtype=np.uint8)
     for bank in (planted_bank(), make_random_bank("lerf-p")):
@@ -241,12 +237,7 @@ def test_banks_of_planes_travel_through_files(tmp_path, make_random_bank):
     assert again.kind.has_local_planes
 
 
-# -- limits -----------------------------------------------------------------------
-
-
-def step(low, high, size=16, angle=0.0):
-    rows, cols = np.mgrid[:size, :size] - size / 2 + 0.5
-    return np.where(np.cos(angle) * cols + np.sin(angle) * rows > 0, high, low).astype(np.uint8)
+# -- overshoot bounds -----------------------------------------------------------------------
 
 
 def steep(bank):
