@@ -417,15 +417,16 @@ def test_a_tensor_that_is_not_known_is_refused(stopped):
     assert "tables.7" in refused(changed(stopped, tensors=add))
 
 
-@pytest.mark.parametrize("key", ["rate", "patches", "balance"])
+@pytest.mark.parametrize("key", ["patches", "balance"])
 def test_missing_options_are_refused(stopped, key):
-    def drop(values):
-        del values[key]
+    refused(changed(stopped, options=lambda values: values.pop(key)))
 
-    if key == "rate":  # a default stands in
-        assert Trainer.resume(changed(stopped, options=drop)).options.rate > 0
-    else:
-        refused(changed(stopped, options=drop))
+
+def test_an_option_that_older_checkpoints_lack_is_its_default(stopped):
+    changed(stopped, options=lambda values: values.update(rate=0.5))
+    assert Trainer.resume(stopped).options == options(rate=0.5)
+    changed(stopped, options=lambda values: values.pop("rate"))
+    assert Trainer.resume(stopped).options == options(rate=TrainingOptions().rate)
 
 
 def test_unknown_and_impossible_options_are_refused(stopped):
