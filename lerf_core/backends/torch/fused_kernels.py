@@ -22,6 +22,7 @@ from lerf_core.constants import (
     MAX_POINT_TAPS,
     POSITION_EPS,
     REACH_LIMIT,
+    ROUND_F64,
     SQUARE_STEPS,
 )
 
@@ -30,14 +31,13 @@ __all__ = ["grid_mean", "points_mean", "read", "read_slopes"]
 triton: Any = importlib.import_module("triton")
 tl: Any = importlib.import_module("triton.language")
 
-_C0, _C1, _C2, _C3, _C4 = (tl.constexpr(float(one)) for one in EXP2_POLYNOMIAL)
+_C0, _C1, _C2, _C3, _C4 = (tl.constexpr(float(c)) for c in EXP2_POLYNOMIAL)
 _SQUARE, _CROSS = tl.constexpr(float(SQUARE_STEPS)), tl.constexpr(float(CROSS_STEPS))
 _TOP, _FIRST = tl.constexpr(float(EXPONENT_TOP)), tl.constexpr(float(FIRST_WEIGHT))
 _BELOW, _ONE = tl.constexpr(EXPONENT_STEPS - 1), tl.constexpr(0x3F800000)
 _REACH, _EPS = tl.constexpr(float(REACH_LIMIT)), tl.constexpr(POSITION_EPS)
 _MOST = tl.constexpr(MAX_POINT_TAPS)
-# 1.5 * 2**52: adding and subtracting it rounds a float64 to a whole number, half to even.
-_ROUND = tl.constexpr(6755399441055744.0)
+_ROUND = tl.constexpr(ROUND_F64)
 _BLOCK = 128
 
 
@@ -94,11 +94,11 @@ def _read_kernel(plane, tables, offsets, numbers, out, rows, cols, count, READS:
     column = tl.arange(0, SLOTS)
     total = tl.zeros((BLOCK, SLOTS), tl.float32)
     for read in range(READS):
-        here = offsets + 8 * read
-        _, na, ka = _key(plane, image, y, x, here, 0, rows, cols, mask, UNITS, CELL)
-        _, nb, kb = _key(plane, image, y, x, here, 1, rows, cols, mask, UNITS, CELL)
-        _, nc, kc = _key(plane, image, y, x, here, 2, rows, cols, mask, UNITS, CELL)
-        _, nd, kd = _key(plane, image, y, x, here, 3, rows, cols, mask, UNITS, CELL)
+        read_offsets = offsets + 8 * read
+        _, na, ka = _key(plane, image, y, x, read_offsets, 0, rows, cols, mask, UNITS, CELL)
+        _, nb, kb = _key(plane, image, y, x, read_offsets, 1, rows, cols, mask, UNITS, CELL)
+        _, nc, kc = _key(plane, image, y, x, read_offsets, 2, rows, cols, mask, UNITS, CELL)
+        _, nd, kd = _key(plane, image, y, x, read_offsets, 3, rows, cols, mask, UNITS, CELL)
         k1, k2, k3, k4 = _sorted(ka, kb, kc, kd)
         f1, f2, f3, f4 = k1 // 4, k2 // 4, k3 // 4, k4 // 4
         node = read * (N * N * N * N) + ((na * N + nb) * N + nc) * N + nd
@@ -146,11 +146,11 @@ def _slope_kernel(plane, tables, offsets, grad, slopes, rows, cols, count, facto
     at = grad + (image * VALUES + (i - image))[:, None] + (column * (rows * cols))[None, :]
     g = tl.load(at, mask=mask[:, None] & (column < VALUES)[None, :], other=0.0) * factor
     for read in range(READS):
-        here = offsets + 8 * read
-        pa, na, ka = _key(plane, image, y, x, here, 0, rows, cols, mask, UNITS, CELL)
-        pb, nb, kb = _key(plane, image, y, x, here, 1, rows, cols, mask, UNITS, CELL)
-        pc, nc, kc = _key(plane, image, y, x, here, 2, rows, cols, mask, UNITS, CELL)
-        pd, nd, kd = _key(plane, image, y, x, here, 3, rows, cols, mask, UNITS, CELL)
+        read_offsets = offsets + 8 * read
+        pa, na, ka = _key(plane, image, y, x, read_offsets, 0, rows, cols, mask, UNITS, CELL)
+        pb, nb, kb = _key(plane, image, y, x, read_offsets, 1, rows, cols, mask, UNITS, CELL)
+        pc, nc, kc = _key(plane, image, y, x, read_offsets, 2, rows, cols, mask, UNITS, CELL)
+        pd, nd, kd = _key(plane, image, y, x, read_offsets, 3, rows, cols, mask, UNITS, CELL)
         k1, k2, k3, k4 = _sorted(ka, kb, kc, kd)
         node = read * (N * N * N * N) + ((na * N + nb) * N + nc) * N + nd
         e0 = _entries(tables, node, column, mask, SLOTS)
@@ -234,16 +234,16 @@ def _tent(slope, distance):
 
 
 @triton.jit
-def _opinion(source, at, pixels, dy, dx, mask, VALUES: tl.constexpr, LINEAR: tl.constexpr):
-    """What a neighbour says, and its exponent; LeRF-L's weight instead."""
+def _neighbour(source, at, pixels, dy, dx, mask, VALUES: tl.constexpr, LINEAR: tl.constexpr):
+    """Value of a neighbour at the output pixel, and its exponent; LeRF-L's weight instead."""
     value = tl.load(source + at, mask=mask, other=0.0)
-    one = tl.load(source + pixels + at, mask=mask, other=0.0)
+    shape = tl.load(source + pixels + at, mask=mask, other=0.0)
     if LINEAR:
-        second = _tent(one, dy) * _tent(one, dx)
+        second = _tent(shape, dy) * _tent(shape, dx)
     else:
         cross = tl.load(source + 2 * pixels + at, mask=mask, other=0.0)
         col = tl.load(source + 3 * pixels + at, mask=mask, other=0.0)
-        exponent = one * (_SQUARE * (dy * dy)) + cross * ((_CROSS * dx) * dy)
+        exponent = shape * (_SQUARE * (dy * dy)) + cross * ((_CROSS * dx) * dy)
         exponent = exponent + col * (_SQUARE * (dx * dx))
         second = tl.minimum(exponent, _TOP)
         if VALUES == 6:
@@ -282,30 +282,30 @@ def _grid_kernel(values, row_index, row_offset, col_index, col_offset, mean, tot
     source = values + plane * VALUES * pixels
     base = tl.zeros((BLOCK,), tl.float32)
     first = tl.zeros((BLOCK,), tl.float32)
-    plain = tl.zeros((BLOCK,), tl.float32)
+    change = tl.zeros((BLOCK,), tl.float32)
     weights = tl.zeros((BLOCK,), tl.float32)
     for ty in range(down):
-        far_row = tl.load(row_index + ty * out_rows + y, mask=mask, other=0)
+        tap_row = tl.load(row_index + ty * out_rows + y, mask=mask, other=0)
         dy = tl.load(row_offset + ty * out_rows + y, mask=mask, other=0.0)
-        row = tl.minimum(tl.maximum(far_row, 0), rows - 1)
+        row = tl.minimum(tl.maximum(tap_row, 0), rows - 1)
         for tx in range(across):
-            far_col = tl.load(col_index + tx * out_cols + x, mask=mask, other=0)
+            tap_col = tl.load(col_index + tx * out_cols + x, mask=mask, other=0)
             dx = tl.load(col_offset + tx * out_cols + x, mask=mask, other=0.0)
-            col = tl.minimum(tl.maximum(far_col, 0), cols - 1)
+            col = tl.minimum(tl.maximum(tap_col, 0), cols - 1)
             at = row * cols + col
-            value, second = _opinion(source, at, pixels, dy, dx, mask, VALUES, LINEAR)
+            value, second = _neighbour(source, at, pixels, dy, dx, mask, VALUES, LINEAR)
             if CONSTANT:
-                value = tl.where((row != far_row) | (col != far_col), cval, value)
+                value = tl.where((row != tap_row) | (col != tap_col), cval, value)
             is_first = ty + tx == 0
             base = tl.where(is_first, value, base)
             first = tl.where(is_first, second, first)
             weight = _weight(first, second, LINEAR)
-            near = (tl.abs(dy) <= _REACH) & (tl.abs(dx) <= _REACH)
-            weight = tl.where(near, weight, 0.0)
+            in_reach = (tl.abs(dy) <= _REACH) & (tl.abs(dx) <= _REACH)
+            weight = tl.where(in_reach, weight, 0.0)
             weights += weight
-            plain += weight * (value - base)
+            change += weight * (value - base)
     at = plane * (out_rows * out_cols) + i
-    tl.store(mean + at, base + tl.div_rn(plain, weights), mask=mask)
+    tl.store(mean + at, base + tl.div_rn(change, weights), mask=mask)
     tl.store(total + at, weights, mask=mask)
 
 
@@ -346,16 +346,16 @@ def grid_mean(
 
 
 @triton.jit
-def _axis_taps(position, stretch):
+def _axis_taps(position, scale):
     """First tap, number of taps and step between them."""
-    first = tl.ceil(position - stretch - _EPS).to(tl.int64)
-    count = tl.where(stretch > 1.0, tl.floor(2.0 * stretch + _EPS) + 1.0, 2.0).to(tl.int64)
+    first = tl.ceil(position - scale - _EPS).to(tl.int64)
+    count = tl.where(scale > 1.0, tl.floor(2.0 * scale + _EPS) + 1.0, 2.0).to(tl.int64)
     step = (count + (_MOST - 1)) // _MOST
     return first, (count + step - 1) // step, step
 
 
 @triton.jit
-def _points_kernel(values, row, col, row_stretch, col_stretch, start, mean, total, rows, cols,
+def _points_kernel(values, row, col, row_scales, col_scales, start, mean, total, rows, cols,
                    pixels, points, VALUES: tl.constexpr, LINEAR: tl.constexpr,
                    BLOCK: tl.constexpr):  # fmt: skip
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -363,41 +363,41 @@ def _points_kernel(values, row, col, row_stretch, col_stretch, start, mean, tota
     plane = tl.program_id(1).to(tl.int64)
     source = values + plane * VALUES * pixels
     y, x = tl.load(row + i, mask=mask, other=0.0), tl.load(col + i, mask=mask, other=0.0)
-    tall = tl.load(row_stretch + i, mask=mask, other=1.0)
-    wide = tl.load(col_stretch + i, mask=mask, other=1.0)
+    row_filter = tl.load(row_scales + i, mask=mask, other=1.0)
+    col_filter = tl.load(col_scales + i, mask=mask, other=1.0)
     image = tl.load(start + i, mask=mask, other=0)
-    top, down, row_step = _axis_taps(y, tall)
-    left, across, col_step = _axis_taps(x, wide)
-    row_scale, col_scale = 1.0 / tall, 1.0 / wide
+    top, down, row_step = _axis_taps(y, row_filter)
+    left, across, col_step = _axis_taps(x, col_filter)
+    inverse_row, inverse_col = 1.0 / row_filter, 1.0 / col_filter
     base = tl.zeros((BLOCK,), tl.float32)
     first = tl.zeros((BLOCK,), tl.float32)
-    plain = tl.zeros((BLOCK,), tl.float32)
+    change = tl.zeros((BLOCK,), tl.float32)
     weights = tl.zeros((BLOCK,), tl.float32)
     most_down, most_across = tl.max(down, 0).to(tl.int32), tl.max(across, 0).to(tl.int32)
     for ty in range(most_down):
-        far_row = top + ty * row_step
-        dy = ((y - far_row.to(tl.float64)) * row_scale).to(tl.float32)
-        line = image + tl.minimum(tl.maximum(far_row, 0), rows - 1) * cols
+        tap_row = top + ty * row_step
+        dy = ((y - tap_row.to(tl.float64)) * inverse_row).to(tl.float32)
+        line = image + tl.minimum(tl.maximum(tap_row, 0), rows - 1) * cols
         for tx in range(most_across):
-            far_col = left + tx * col_step
-            dx = ((x - far_col.to(tl.float64)) * col_scale).to(tl.float32)
-            at = line + tl.minimum(tl.maximum(far_col, 0), cols - 1)
-            near = (tl.abs(dy) <= _REACH) & (tl.abs(dx) <= _REACH)
+            tap_col = left + tx * col_step
+            dx = ((x - tap_col.to(tl.float64)) * inverse_col).to(tl.float32)
+            at = line + tl.minimum(tl.maximum(tap_col, 0), cols - 1)
+            in_reach = (tl.abs(dy) <= _REACH) & (tl.abs(dx) <= _REACH)
             used = mask & (ty < down) & (tx < across)
-            value, second = _opinion(source, at, pixels, dy, dx, used, VALUES, LINEAR)
+            value, second = _neighbour(source, at, pixels, dy, dx, used, VALUES, LINEAR)
             is_first = ty + tx == 0
             base = tl.where(is_first, value, base)
             first = tl.where(is_first, second, first)
-            weight = tl.where(near & used, _weight(first, second, LINEAR), 0.0)
+            weight = tl.where(in_reach & used, _weight(first, second, LINEAR), 0.0)
             weights += weight
-            plain += weight * (value - base)
+            change += weight * (value - base)
     at = plane * points + i
-    tl.store(mean + at, base + tl.div_rn(plain, weights), mask=mask)
+    tl.store(mean + at, base + tl.div_rn(change, weights), mask=mask)
     tl.store(total + at, weights, mask=mask)
 
 
 def points_mean(
-    values: Tensor, ends: Sequence[Tensor], stretches: Sequence[Tensor], start: Tensor,
+    values: Tensor, positions: Sequence[Tensor], filter_scales: Sequence[Tensor], start: Tensor,
     shape: tuple[int, int], *, linear: bool,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Weighted mean at scattered positions, and the sum of the weights.
@@ -406,8 +406,8 @@ def points_mean(
     ----------
     values, shape, linear
         As for `grid_mean`; `values` are those of all images, one after the other.
-    ends, stretches : pairs of Tensor of float64, (points,)
-        Positions and stretches of rows and columns.
+    positions, filter_scales : pairs of Tensor of float64, (points,)
+        Along rows and columns.
     start : Tensor of int64, (points,)
         The first pixel of each point's image.
 
@@ -418,7 +418,7 @@ def points_mean(
     points = len(start)
     mean = values.new_empty((len(values), points))
     total = torch.empty_like(mean)
-    arrays = [one.contiguous() for one in (*ends, *stretches, start)]
+    arrays = [tensor.contiguous() for tensor in (*positions, *filter_scales, start)]
     _launch(
         _points_kernel, (triton.cdiv(points, _BLOCK), len(values)), values.contiguous(), *arrays,
         mean, total, *shape, values.shape[2], points, VALUES=values.shape[1], LINEAR=linear,

@@ -1,6 +1,6 @@
 """lerf beside torch.nn.functional: interpolate, grid_sample, warp_perspective, and modules.
 
-Tensors stay on their device. On the CPU, where no gradient is wanted, lerf_core's compiled engine
+Tensors stay on their device. On the CPU, where no gradient is wanted, lerf_core's compiled backend
 does the work; everywhere else torch operations do the same arithmetic, and results are equal: of
 uint8 to the last bit, of floats to 1e-5 of the value range.
 
@@ -17,8 +17,8 @@ Gradients
 Results are differentiable by images of floats, and by grids and matrices. Roundings inside the
 method (of levels to the tables' units, of features, of parameters) are passed straight through;
 tables are piecewise linear, and where a pixel lies on a border between two pieces the
-gradient is that of one; what is clipped passes the gradients that lead back into the range. The
-stretch of supports and the limits of planes count as constants. Images of uint8 have no gradient.
+gradient is that of one of them; what is clipped passes the gradients that lead back into the
+range. Filter scales and overshoot bounds count as constants. Images of uint8 have no gradient.
 """
 
 from __future__ import annotations

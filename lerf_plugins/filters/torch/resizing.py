@@ -68,8 +68,8 @@ def _resize_by_torch(images: Tensor, plan: Plan, options: FilterOptions) -> Tens
     pixels = max(windows.area, math.prod(plan.out_shape))
     planes = images.flatten(0, 1)
     results = [
-        _resize_planes(some, taps, windows, plan, options)
-        for some in planes.split(execution.at_a_time(images, pixels))
+        _resize_planes(chunk, taps, windows, plan, options)
+        for chunk in planes.split(execution.at_a_time(images, pixels))
     ]
     result = results[0] if len(results) == 1 else torch.cat(results)
     return result.view(*images.shape[:2], *plan.out_shape)

@@ -134,6 +134,6 @@ def _gradient(rng: Generator, side: int, scale: float) -> Plane:  # noqa: ARG001
     angle = rng.uniform(0, 2 * np.pi)
     rows, cols = np.mgrid[:side, :side] / side - 0.5
     first, second = _levels(rng)
-    part = 0.5 + np.cos(angle) * rows + np.sin(angle) * cols
-    plane: Plane = np.clip(np.rint(first + (second - first) * part), 0, 255).astype(np.uint8)
+    share = 0.5 + np.cos(angle) * rows + np.sin(angle) * cols
+    plane: Plane = np.clip(np.rint(first + (second - first) * share), 0, 255).astype(np.uint8)
     return plane

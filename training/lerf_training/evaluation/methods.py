@@ -107,8 +107,8 @@ def _load_bank(bank: str) -> tuple[LutBank, str]:
     """Bank by name or path, and what it was found as."""
     path = Path(bank)
     # A name goes before a file of that name, as in `load_bank`.
-    known = bank in lerf_core.available_banks()
-    if not known and path.suffix == _CHECKPOINT_SUFFIX and path.is_file():
+    is_name = bank in lerf_core.available_banks()
+    if not is_name and path.suffix == _CHECKPOINT_SUFFIX and path.is_file():
         from lerf_training.loop.checkpoints import is_checkpoint
 
         if is_checkpoint(path):
