@@ -16,7 +16,9 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 import lerf_core
-from lerf_cli.figures.inspection import Crop, arrow_panel, ellipse_panel
+from lerf_cli.figures.crop import Crop
+from lerf_cli.figures.maps import arrow_figure, ellipse_figure
+from lerf_cli.figures.plotting import as_image
 from lerf_core import geometry, inspection
 from lerf_core.backends import reference
 from lerf_core.bank import LOCAL_PLANE
@@ -212,13 +214,13 @@ def window(name: str) -> tuple[inspection.ParameterMaps, Crop]:
 def functions(name: str) -> Image.Image:
     """Show each pixel's function as an ellipse, as `lerf models inspect` draws them."""
     maps, shown = window(name)
-    return ellipse_panel(maps, inspection.ellipses(maps), shown)
+    return as_image(ellipse_figure(maps, inspection.ellipses(maps), shown))
 
 
 def slopes(name: str) -> Image.Image:
     """Show each pixel's slope as an arrow, as `lerf models inspect` draws them."""
     maps, shown = window(name)
-    return arrow_panel(maps, inspection.slopes(maps), shown)
+    return as_image(arrow_figure(maps, inspection.slopes(maps), shown))
 
 
 def inspected() -> dict[str, Image.Image]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lerf_cli.options.values import check_extra
 from lerf_core.errors import one_line
 
 if TYPE_CHECKING:
@@ -28,16 +29,11 @@ _INTERRUPTED = 130
 
 def needs_torch(purpose: str) -> None:
     """Prepare for torch; end with a clear message where it is not installed."""
-    import importlib.util
     import os
 
     # Threads that wait for work would spin on the cores that make the next samples.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-    if importlib.util.find_spec("torch") is None:
-        from lerf_training.errors import MissingExtraError
-
-        raise click.ClickException(str(MissingExtraError(purpose, "torch", "train")))
+    check_extra(purpose, "torch", "train")
 
 
 def check_output(path: Path, overwrite: bool) -> None:

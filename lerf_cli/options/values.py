@@ -23,6 +23,7 @@ __all__ = [
     "BatchOptions",
     "ResamplingOptions",
     "TilingOptions",
+    "check_extra",
     "exactly_one",
     "load_bank",
     "tiled_format",
@@ -51,6 +52,30 @@ def exactly_one(given: Mapping[str, Any]) -> Any:
         raise click.UsageError(f"give exactly one of {', '.join(given)}{got}")
     (value,) = present.values()
     return value
+
+
+def check_extra(purpose: str, package: str, extra: str) -> None:
+    """End with one line where a package that an extra brings is not installed.
+
+    Parameters
+    ----------
+    purpose : str
+        What needs it.
+    package : str
+        The module's name.
+    extra : str
+        What to install: ``lerf[extra]``.
+
+    Raises
+    ------
+    click.ClickException
+    """
+    import importlib.util
+
+    if importlib.util.find_spec(package) is None:
+        from lerf_training.errors import MissingExtraError
+
+        raise click.ClickException(str(MissingExtraError(purpose, package, extra)))
 
 
 def load_bank(name: str | None) -> LutBank:

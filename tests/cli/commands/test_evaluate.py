@@ -306,6 +306,9 @@ def test_the_command_group_loads_nothing_heavy():
 
 
 def test_evaluation_modules_load_no_torch():
-    code = "import sys, lerf_training.evaluation.running, lerf_training.evaluation.baselines; sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, lerf_training.evaluation.running, lerf_training.evaluation.baselines; "
+        "sys.exit('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -12,9 +12,7 @@ import tifffile
 from PIL import Image
 
 import lerf_core
-from lerf_cli.figures import inspection, sheets
 from lerf_core.bank import LOCAL_PLANE
-from lerf_core.inspection import Slopes
 
 
 @pytest.fixture
@@ -32,9 +30,12 @@ def linear(tmp_path, random_banks):
 
 
 def opened(path):
+    """Read a picture; it has colours, and more than its paper."""
     with Image.open(path) as image:
-        image.load()
-        assert image.format == "PNG"
+        assert (image.format, image.mode) == ("PNG", "RGB")
+        colours = image.getcolors(maxcolors=1 << 24)
+        assert len(colours) > 20
+        assert max(colours)[0] < 0.999 * image.width * image.height
         return image
 
 
@@ -233,143 +234,48 @@ def test_help_is_light():
 def test_odd_shapes(run, tmp_path, leaning, shape):
     Image.new("L", shape[::-1], 77).save(tmp_path / "in.png")
     for bank in ("analytic", leaning):
-        run("models", "inspect", bank, tmp_path / "in.png", "-o", f"{tmp_path}/o/", "--separate")
+        folder = tmp_path / str(bank == leaning)
+        command = ("models", "inspect", bank, tmp_path / "in.png", "-o", f"{folder}/", "--json")
+        found = json.loads(run(*command, "--separate").stdout)
+        assert found["shape"] == list(shape)
+        assert found["crop"] == [0, 0, min(shape[1], 48), min(shape[0], 48)]
+        assert found["maps"]["image"] == {"min": 77, "median": 77, "max": 77}
+        for path in folder.iterdir():
+            opened(path)
 
 
 def test_nothing_to_see(run, tmp_path, leaning):
     Image.new("RGBA", (6, 5)).save(tmp_path / "in.png")
-    run("models", "inspect", leaning, tmp_path / "in.png", "-o", f"{tmp_path}/o/", "--separate")
     out = tmp_path / "o.png"
-    found = run("models", "inspect", "analytic", tmp_path / "in.png", "-o", out, "--json").stdout
-    assert json.loads(found)["maps"]["rho"] == {"min": None, "median": None, "max": None}
+    for bank in (leaning, "analytic"):
+        command = ("models", "inspect", bank, tmp_path / "in.png", "-o", out, "--overwrite")
+        found = json.loads(run(*command, "--separate", "--json").stdout)
+        assert found["maps"]["rho"] == {"min": None, "median": None, "max": None}
+        opened(out)
     pixels = np.full((6, 6, 3), 0.5, np.float32)
     pixels[0], pixels[1, :, :2] = np.nan, (np.inf, -np.inf)
     tifffile.imwrite(tmp_path / "in.tif", pixels, photometric="rgb")
-    run("models", "inspect", "analytic", tmp_path / "in.tif", "-o", out, "--overwrite")
+    command = ("models", "inspect", "analytic", tmp_path / "in.tif", "-o", out, "--overwrite")
+    found = json.loads(run(*command, "--json").stdout)
+    assert found["maps"]["image"]["median"] == pytest.approx(127.5)
+    opened(out)
 
 
-# -- drawing ----------------------------------------------------------------------
+def test_without_matplotlib_figures_are_refused_and_numbers_are_not(run, tmp_path, monkeypatch):
+    import importlib.util
 
-
-def test_the_busiest_window_holds_the_edges():
-    grey = np.zeros((90, 120), np.float32)
-    grey[60:80:2, 70:100] = 200
-    crop = inspection.busiest_crop(grey, 32)
-    assert (crop.width, crop.height) == (32, 32)
-    assert crop.x <= 70
-    assert crop.x + 32 >= 100
-    assert crop.y <= 60
-    small = inspection.busiest_crop(grey[:5, :7], 32)
-    assert small == inspection.Crop(0, 0, 7, 5)
-
-
-def test_colours():
-    scale = sheets.Scale("diverging", -2, 2)
-    painted = scale.paint(np.array([[-9, -2, 0, 2, np.nan]]))[0].tolist()
-    assert painted[0] == painted[1] == [5, 48, 97]
-    assert painted[2] == [247, 247, 247]
-    assert painted[4] == list(sheets.UNKNOWN)
-    # A magnitude's lightness rises all the way.
-    shades = sheets.Scale("viridis", 0, 1).paint(np.linspace(0, 1, 64)) @ np.array(
-        [0.3, 0.59, 0.11]
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "matplotlib" else find(name)
     )
-    assert (np.diff(shades) > 0).all()
-
-
-def test_the_identity_is_drawn_as_no_change():
-    bank = lerf_core.analytic_bank()
-    statistics = lerf_core.inspection.table_statistics(bank)
-    picture = np.asarray(inspection.stage_picture(bank, 0, statistics))
-    # Colours of change are in the bars alone: four, none wider than 24 pixels.
-    red = (picture == sheets.Scale("diverging", 0, 1).paint(np.ones(1))).all(axis=2)
-    assert red.any()
-    assert red.sum(axis=1).max() <= 3 * 24
-
-
-def test_an_ellipse_lies_where_it_points():
-    grey = np.full((3, 3), 255, np.float32)
-    values = {name: np.full((3, 3), np.nan) for name in ("rho", "sigma_row", "sigma_col")}
-    for name, value in zip(values, (0.5, 0.5, 0.1), strict=True):
-        values[name][1, 1] = value  # one pixel long to either side, a fifth up and down
-    picture = np.asarray(inspection.ellipse_picture(grey, lerf_core.inspection.ellipses(values)))
-    rows, cols = np.nonzero((picture != 255).any(axis=2))
-    zoom = picture.shape[0] / 3
-    assert np.ptp(cols) / zoom == pytest.approx(2, abs=0.03)
-    assert np.ptp(rows) / zoom == pytest.approx(0.4, abs=0.03)
-    assert rows.mean() / zoom == pytest.approx(1.5, abs=0.01)
-
-
-def marks(picture, shape):
-    """Where something is drawn on a white crop: (row, col) in pixels of the crop."""
-    assert picture.width / shape[1] == picture.height / shape[0]
-    drawn = np.argwhere((np.asarray(picture) < 200).any(axis=2)) + 0.5
-    return drawn / (picture.width / shape[1])
-
-
-@pytest.mark.parametrize("row", [-3, 0, 5])
-@pytest.mark.parametrize("col", [-4, 0, 4])
-def test_an_arrow_goes_from_the_centre_to_where_the_level_rises(row, col):
-    lean = Slopes(*np.zeros((2, 3, 3), np.float32))
-    lean.row[1, 1], lean.col[1, 1] = row, col
-    lean.row[0, 0] = np.nan
-    drawn = marks(inspection.arrow_picture(np.full((3, 3), 255, np.float32), lean), (3, 3))
-    if row == col == 0:
-        assert len(drawn) == 0
-        return
-    # It is steeper than nearly all pixels: as long as arrows are, just short of a pixel.
-    along = np.array([row, col]) / np.hypot(row, col)
-    steps = (drawn - 1.5) @ along
-    assert steps.max() == pytest.approx(0.92, abs=0.02)
-    assert steps.min() == pytest.approx(0, abs=0.05)
-    aside = (drawn - 1.5) @ (along[1], -along[0])
-    assert np.abs(aside).max() < 0.2
-    assert aside.mean() == pytest.approx(0, abs=0.01)
-    # The head is at the tip.
-    assert np.ptp(aside[steps > 0.5]) > 2 * np.ptp(aside[steps < 0.4])
-
-
-def test_arrows_are_as_long_as_slopes_are_steep():
-    lean = Slopes(*np.zeros((2, 1, 40), np.float32))
-    lean.col[0, ::2] = 8
-    lean.col[0, [0, 2, 38]] = 2, 4, 60
-    assert inspection.longest_arrow(lean) == 8  # the few that are steeper are drawn as long
-    grey = np.full((1, 40), 255, np.float32)
-    picture = inspection.arrow_picture(grey, lean)
-    drawn = marks(picture, grey.shape)[:, 1]
-    for pixel, length in ((0, 0.23), (2, 0.46), (4, 0.92), (38, 0.92)):
-        tip = drawn[(drawn > pixel) & (drawn < pixel + 2)].max()
-        assert tip - (pixel + 0.5) == pytest.approx(length, abs=0.04)
-    colours = {pixel: np.asarray(picture)[:, pixel * 31 : (pixel + 1) * 31] for pixel in (4, 38)}
-    assert [int(one[..., 0].min()) > 200 for one in colours.values()] == [False, True]
-    maps = lerf_core.parameter_maps(np.zeros((1, 40), np.uint8), bank="analytic")
-    noted = inspection.arrow_panel(maps, lean, inspection.Crop(0, 0, 40, 1))
-    plain = inspection.arrow_panel(maps, Slopes(lean.row, lean.row), inspection.Crop(0, 0, 40, 1))
-    assert noted.height > plain.height  # a line more: how many are steeper
-
-
-@pytest.mark.parametrize("rise", [(4, 0), (0, -4), (-3, 4), (3, 3)])
-def test_arrows_on_a_ramp_point_up_the_ramp(rise):
-    rows, cols = np.mgrid[:7, :7]
-    ramp = 120 + rise[0] * rows + rise[1] * cols
-    lean = Slopes(*map(np.float32, np.gradient(ramp)))
-    away = (rows % 2 == 1) | (cols % 2 == 1)  # every other pixel's, so that none overlap
-    lean.row[away] = lean.col[away] = 0
-    picture = inspection.arrow_picture(np.full(ramp.shape, 255, np.float32), lean)
-    drawn = marks(picture, ramp.shape)
-    for pixel in ((2, 2), (2, 4), (4, 2), (4, 4)):
-        steps = drawn - pixel - 0.5
-        steps = steps[np.abs(steps).max(axis=1) < 1]
-        tip = pixel + np.rint(steps[np.hypot(*steps.T).argmax()]).astype(int)
-        assert ramp[tuple(tip)] > ramp[pixel]
-
-
-def test_both_slopes_have_one_scale_about_zero(make_random_bank):
-    noise = np.random.default_rng(5).integers(0, 256, (9, 11)).astype(np.uint8)
-    maps = lerf_core.parameter_maps(noise, bank=make_random_bank("lerf-p"))
-    drawn = inspection.drawn_maps(maps)
-    (_, row, one), (_, col, other) = drawn["slope_row"], drawn["slope_col"]
-    assert one == other
-    assert one.low == -one.high < 0
-    np.testing.assert_array_equal(row, maps.coefficient("slope_row"))
-    np.testing.assert_array_equal(col, maps.coefficient("slope_col"))
-    assert drawn["residual"][2].low == -drawn["residual"][2].high
+    refused = run("models", "inspect", "analytic", "-o", tmp_path / "o.png", code=1)
+    assert refused.output.splitlines() == [
+        "Error: lerf models inspect -o needs matplotlib: pip install 'lerf[figures]'"
+    ]
+    assert not (tmp_path / "o.png").exists()
+    code = (
+        "import sys; sys.modules['matplotlib'] = None; from lerf_cli.main import main; "
+        "main(['models', 'inspect', 'analytic', '--json'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["bank"] == "analytic"
