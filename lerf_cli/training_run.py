@@ -149,7 +149,7 @@ def check_device(device: str) -> None:
 
 
 def _tell_of_data(trainer: Trainer, *, quiet: bool) -> None:
-    skipped: Sequence[Any] = trainer.found.skipped
+    skipped: Sequence[Any] = trainer.folder.skipped
     if quiet:
         return
     if skipped:

@@ -147,6 +147,8 @@ def _sample_planes(sources: Sequence[Path]) -> npt.NDArray[np.uint8]:
     import numpy as np
     from lerf_training.data.photographs import read_photograph, scan
 
+    from lerf_core.constants import LUMA_WEIGHTS
+
     photographs = scan(sources, 32).photographs[:_SAMPLES] if sources else ()
     side = min([_SAMPLE, *(min(photo.rows, photo.cols) for photo in photographs)])
     planes = []
@@ -154,7 +156,7 @@ def _sample_planes(sources: Sequence[Path]) -> npt.NDArray[np.uint8]:
         image = read_photograph(photo.path)
         top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
         middle = image[top : top + side, left : left + side]
-        planes.append(np.rint(middle @ np.array([0.299, 0.587, 0.114])).astype(np.uint8))
+        planes.append(np.rint(middle @ np.array(LUMA_WEIGHTS)).astype(np.uint8))
     return np.array(planes, dtype=np.uint8).reshape(len(planes), side, side)
 
 

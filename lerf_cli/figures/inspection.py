@@ -29,6 +29,7 @@ from lerf_core.bank.inspection import (
     table_slice,
     table_statistics,
 )
+from lerf_core.constants import LUMA_WEIGHTS
 from lerf_core.errors import FileError
 from lerf_core.inspection import Ellipses, ParameterMaps, Slopes, ellipses, parameter_maps, slopes
 from lerf_core.io.conversions import finite_range, unmultiplied
@@ -45,8 +46,6 @@ Draw = Callable[[], "Figure"]
 
 _PIPE = "-"
 _CHANNELS = {"r": "red", "g": "green", "b": "blue"}
-# ITU-R BT.601 on the full range, as in JPEG.
-_LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
@@ -280,7 +279,7 @@ def _chosen_channel(
         plane, what = frame if frame.ndim == 2 else frame[..., 0], "grey"
     elif channel == "y":
         with np.errstate(invalid="ignore"):  # infinities of both signs
-            luma = frame[..., :3].astype(np.float64) @ np.array(_LUMA)
+            luma = frame[..., :3].astype(np.float64) @ np.array(LUMA_WEIGHTS)
         plane = (np.rint(luma) if frame.dtype.kind in "iu" else luma).astype(frame.dtype)
         what = "luma"
     else:
