@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from PIL import Image, ImageCms, TiffImagePlugin
+from PIL import Image
+from support.files import icc_profile, smooth_rgb
 
 import lerf_core
 from lerf_cli.main import main
@@ -51,31 +52,14 @@ def rng() -> np.random.Generator:
 
 
 @pytest.fixture
-def rgb(rng: np.random.Generator) -> np.ndarray:
+def rgb() -> np.ndarray:
     """A smooth, non-square, colourful image of 10 rows and 14 columns."""
-    rows, cols = np.mgrid[:10, :14]
-    planes = [rows * 20 + 30, cols * 15 + 20, (rows + cols) * 9 + 10]
-    return (np.stack(planes, axis=2) + rng.integers(0, 9, (10, 14, 3))).astype(np.uint8)
+    return smooth_rgb()
 
 
 @pytest.fixture(scope="session")
 def icc() -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-@pytest.fixture
-def exif() -> Image.Exif:
-    """EXIF with an orientation, sub-directories and pixel dimensions."""
-    block = Image.Exif()
-    block[0x010F] = "Maker of cameras"
-    block[0x0112] = 6
-    directory = block.get_ifd(0x8769)
-    directory[0x9003] = "2024:05:06 07:08:09"
-    directory[0x829A] = TiffImagePlugin.IFDRational(1, 250)
-    directory[0xA002] = 14
-    directory[0xA003] = 10
-    block.get_ifd(0x8825)[1] = "N"
-    return block
+    return icc_profile()
 
 
 def pixels_of(path: Path) -> np.ndarray:

@@ -11,21 +11,16 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
+from support.files import PNG_SIGNATURE, png_chunk
 
 from lerf_core.errors import FileError
 from lerf_core.io.reading import read_header, read_image
 
 
-def chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
 def png_claiming(width: int, height: int, depth: int) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0)
-    data = zlib.compress(bytes(1000))
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
-    )
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(bytes(1000))), (b"IEND", b""))
+    return PNG_SIGNATURE + b"".join(png_chunk(*chunk) for chunk in chunks)
 
 
 def encoded(suffix: str, **options) -> bytes:

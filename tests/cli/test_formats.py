@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from support.files import image_in
 
 import lerf_core
 from lerf_core.io.reading import read_image
@@ -21,19 +22,6 @@ MODES = {
     "I": ["tif"],
 }
 EXPANDED = {("webp", "L"): "RGB"}  # the format has no grey
-
-
-def image_in(mode: str, rgb: np.ndarray) -> Image.Image:
-    image = Image.fromarray(rgb)
-    if mode == "I;16":
-        return Image.fromarray(rgb[..., 0].astype(np.uint16) * 200 + 77)
-    if mode == "F":
-        return Image.fromarray(rgb[..., 0].astype(np.float32) / 100 - 0.5)
-    if mode in {"LA", "RGBA"}:
-        image = image.convert(mode)
-        image.putalpha(Image.fromarray(rgb[..., 1]))
-        return image
-    return image.convert(mode)
 
 
 @pytest.mark.parametrize(

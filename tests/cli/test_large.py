@@ -15,6 +15,7 @@ import pytest
 import tifffile
 import zarr
 from PIL import Image
+from support.files import KINDS, smooth_rgb, write_kind
 
 import lerf_core
 from lerf_cli.batch import choice, cluster
@@ -131,6 +132,33 @@ def test_options_mean_the_same(run, tmp_path, photo, options, planar):
         tiled = np.moveaxis(tiled, 0, -1)
     assert tiled.dtype == whole.dtype
     np.testing.assert_array_equal(tiled, whole)
+
+
+# What tiles are stored in, and how they are compressed.
+STORAGE = {254, 259, 273, 278, 279, 317, 322, 323, 324, 325}
+
+
+def described(path):
+    """Return the pixels of a TIFF, and the tags that say what they mean."""
+    with tifffile.TiffFile(path) as file:
+        page = file.pages[0]
+        tags = {tag.code: tag.value for tag in page.tags if tag.code not in STORAGE}
+        return page.asarray(), tags
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_tiles_keep_what_whole_images_keep(run, tmp_path, name):
+    path = write_kind(name, tmp_path, smooth_rgb(20, 30))
+    words = ("resize", path, "--scale", 1.5, "-o")
+    whole = run(*words, tmp_path / "whole.out.tif")
+    tiled = run(*words, tmp_path / "tiled.out.tif", "--tile", 16)
+    (pixels, tags), (expected, wanted) = (
+        described(tmp_path / f"{way}.out.tif") for way in ("tiled", "whole")
+    )
+    assert pixels.dtype == expected.dtype
+    np.testing.assert_array_equal(pixels, expected)
+    assert tags == wanted
+    assert tiled.output == whole.output
 
 
 def test_transparent_borders_and_ranges(run, tmp_path, source, rng):

@@ -6,33 +6,15 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image, ImageOps, PngImagePlugin
+from support.files import save_with_metadata
 
 HOLDS = ["jpg", "png", "webp", "tif"]
-XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="6"/></x:xmpmeta>'
 
 
 @pytest.fixture
-def written(tmp_path, rgb, icc, exif):
+def written(tmp_path, rgb):
     """Write the sample in a format, with all the metadata it takes."""
-
-    def write(suffix: str):
-        path = tmp_path / f"in.{suffix}"
-        image = Image.fromarray(rgb)
-        if suffix == "tif":
-            # Pillow forgets sub-directories in TIFF: take the road through JPEG and this program.
-            image.save(path, icc_profile=icc, dpi=(300, 150), exif=exif)
-        elif suffix == "webp":
-            image.save(path, icc_profile=icc, exif=exif, xmp=XMP, lossless=True)
-        elif suffix == "png":
-            info = PngImagePlugin.PngInfo()
-            info.add_itxt("XML:com.adobe.xmp", XMP.decode())
-            info.add_text("Title", "Grüße")
-            image.save(path, icc_profile=icc, exif=exif, dpi=(300, 150), pnginfo=info)
-        else:
-            image.save(path, icc_profile=icc, exif=exif, dpi=(300, 150), xmp=XMP, comment=b"hi")
-        return path
-
-    return write
+    return lambda suffix: save_with_metadata(tmp_path / f"in.{suffix}", rgb)
 
 
 @pytest.mark.parametrize("target", HOLDS)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.files import PNG_SIGNATURE, png_chunk
 
 from lerf_core.errors import FileError
 from lerf_core.io.formats import FORMATS
 from lerf_core.io.image import DecodedImage
-from lerf_core.io.png import SIGNATURE
 from lerf_core.io.reading import read_image
 from lerf_core.io.writing import Encoding, encode_to_bytes
 
@@ -28,10 +28,6 @@ ADAM7 = [
     (0, 1, 2, 2),
     (1, 0, 2, 1),
 ]
-
-
-def chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def filtered(rows: np.ndarray, pixel: int, first: int) -> bytes:
@@ -65,8 +61,8 @@ def png(samples: np.ndarray, *, interlaced: bool = False, extra: bytes = b"") ->
             lines = np.frombuffer(part.astype(">u2").tobytes(), np.uint8).reshape(len(part), -1)
             data += filtered(lines, 2 * channels, first)
     header = struct.pack(">IIBBBBB", cols, rows, 16, TYPES[channels], 0, 0, int(interlaced))
-    body = chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(data))
-    return SIGNATURE + body + chunk(b"IEND", b"")
+    body = png_chunk(b"IHDR", header) + extra + png_chunk(b"IDAT", zlib.compress(data))
+    return PNG_SIGNATURE + body + png_chunk(b"IEND", b"")
 
 
 def written(samples: np.ndarray) -> bytes:
@@ -106,7 +102,7 @@ def test_another_reader_agrees(rng, channels):
 def test_one_colour_for_transparency_becomes_alpha(rng):
     samples = rng.integers(0, 9, (5, 6, 3)).astype(np.uint16)
     samples[2, 3] = (1, 2, 300)
-    picture = read_image(png(samples, extra=chunk(b"tRNS", struct.pack(">3H", 1, 2, 300))))
+    picture = read_image(png(samples, extra=png_chunk(b"tRNS", struct.pack(">3H", 1, 2, 300))))
     assert picture.layout == "RGBA"
     alpha = picture.frames[0][..., 3]
     assert alpha[2, 3] == 0

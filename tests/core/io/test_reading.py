@@ -2,14 +2,13 @@ import pickle
 import subprocess
 import sys
 import threading
-import zlib
 
-import imagecodecs
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
+from support.files import orientation_chunk, png16
 
 from lerf_core.errors import FileError, InvalidArgumentError, InvalidTypeError
 from lerf_core.io.chunk_cache import ChunkCache
@@ -175,15 +174,9 @@ def test_palettes_masks_and_frames(tmp_path):
 def test_png_of_16_bit_colours(tmp_path, samples, orientation):
     path = tmp_path / "a.png"
     pixels = RNG.integers(0, 65536, (6, 9, samples), np.uint16)
-    data = imagecodecs.png_encode(pixels)
-    exif = Image.Exif()
-    exif[274] = orientation
-    block = exif.tobytes()[6:]
-    chunk = b"eXIf" + block
-    piece = len(block).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
-    # After the header, which ends at byte 33, or before the end mark of 12 bytes.
-    place = 33 if orientation % 2 else len(data) - 12
-    path.write_bytes(data[:place] + piece + data[place:])
+    # The block lies before the pixels or behind them.
+    chunk = orientation_chunk(orientation)
+    path.write_bytes(png16(pixels, chunk, behind=orientation % 2 == 0))
     turned = {
         1: pixels, 2: pixels[:, ::-1], 3: np.rot90(pixels, 2), 4: pixels[::-1],
         5: pixels.swapaxes(0, 1), 6: np.rot90(pixels, -1), 7: np.rot90(pixels, 2).swapaxes(0, 1),
