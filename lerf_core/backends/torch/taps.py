@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -47,33 +47,40 @@ class Tap(NamedTuple):
     beyond_border: Tensor | None = None
 
 
-class Taps(Protocol):
+class Taps:
     """The neighbours of output pixels.
 
     Attributes
     ----------
     positions : tuple of Tensor
-        What the offsets follow, and results may be differentiated by; none of a grid.
+        What the offsets follow, and results may be differentiated by.
     cval : float or None
         Grey level beyond the border; None: the border pixel's.
     """
 
-    positions: tuple[Tensor, ...]
-    cval: float | None
+    positions: tuple[Tensor, ...] = ()
+    cval: float | None = None
 
     def each(self, *positions: Tensor) -> Iterator[Tap]:
         """Yield the taps, one after the other, for these `positions`."""
+        raise NotImplementedError
 
     def select_bounds(self, bounds: Bounds) -> Bounds | None:
         """Overshoot bounds of every output pixel, of those of cells; None: nothing is bound."""
+        raise NotImplementedError
 
     def fused_mean(
-        self, kernels: Any, packed: Tensor, *, linear: bool
+        self,
+        kernels: Any,  # noqa: ARG002
+        packed: Tensor,  # noqa: ARG002
+        *,
+        linear: bool,  # noqa: ARG002
     ) -> tuple[Tensor, Tensor] | None:
         """Return weighted mean and sum of weights by `fused_kernels`; None where they have none."""
+        return None
 
 
-class GridTaps:
+class GridTaps(Taps):
     """Taps of a resize.
 
     Parameters
@@ -88,8 +95,6 @@ class GridTaps:
         Where the planes are.
     """
 
-    positions: tuple[Tensor, ...] = ()
-
     def __init__(
         self,
         rows: AxisTaps,
@@ -100,7 +105,7 @@ class GridTaps:
     ) -> None:
         self.axes, self.shape, self.cval, self.device = (rows, cols), shape, cval, device
 
-    def each(self) -> Iterator[Tap]:
+    def each(self, *positions: Tensor) -> Iterator[Tap]:  # noqa: ARG002 - it has none
         """See `Taps.each`."""
         rows, cols = (
             list(self._axis(taps, size, axis))
@@ -164,7 +169,7 @@ class GridTaps:
         return _unbound(low, high, unbound[0][:, None] | unbound[1])
 
 
-class _ScatteredTaps:
+class _ScatteredTaps(Taps):
     """Taps of scattered output pixels, whose bounds are those of the cell they lie in.
 
     Attributes
@@ -177,7 +182,6 @@ class _ScatteredTaps:
         Rows and columns of an image.
     """
 
-    cval: float | None = None
     start: Tensor
     first: tuple[Tensor, Tensor]
     shape: tuple[int, int]
@@ -225,7 +229,7 @@ class PointTaps(_ScatteredTaps):
         start: Tensor,
         shape: tuple[int, int],
     ) -> None:
-        self.positions: tuple[Tensor, ...] = (row, col)
+        self.positions = (row, col)
         self.filter_scales, self.start, self.shape = filter_scales, start, shape
         rows, cols = (
             self._axis_taps(position.detach(), scale)
@@ -304,24 +308,18 @@ class NeighbourTaps(_ScatteredTaps):
         Rows and columns of an image.
     """
 
-    positions: tuple[Tensor, ...] = ()
-
     def __init__(self, first: Tensor, offset: Tensor, shape: tuple[int, int]) -> None:
         row, col = first.long().unbind(-1)
         self.first, self.offset, self.shape = (row, col), offset.unbind(-1), shape
         images = torch.arange(len(first), device=first.device)[:, None] * math.prod(shape)
         self.start = images.expand_as(row)
 
-    def each(self) -> Iterator[Tap]:
+    def each(self, *positions: Tensor) -> Iterator[Tap]:  # noqa: ARG002 - it has none
         """See `Taps.each`."""
         for ty, tx in ((0, 0), (0, 1), (1, 0), (1, 1)):
             index = self._pixel(self.first[0] + ty, self.first[1] + tx)
             dy, dx = self.offset[0] - ty, self.offset[1] - tx
             yield Tap(index, dy, dx, _in_reach(dy, dx))
-
-    def fused_mean(self, kernels: Any, packed: Tensor, *, linear: bool) -> None:  # noqa: ARG002
-        """See `Taps.fused_mean`."""
-        return
 
 
 def _in_reach(dy: Tensor, dx: Tensor) -> Tensor:

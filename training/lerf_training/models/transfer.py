@@ -14,8 +14,8 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -230,13 +230,16 @@ def measure(
     like = next(model.parameters())
     sampled = model.sample(batch=batch)
     tables = [entries.to(like) for entries in stage_tables(bank)]
-    costs = [[_Cost() for _ in stage.values] for stage in bank.stages]
+    costs = [
+        [tuple(_Differences() for _ in fields(ValueCost)) for _ in stage.values]
+        for stage in bank.stages
+    ]
     with torch.no_grad():
         for plane in planes:
             _add_plane(model, sampled, tables, torch.from_numpy(plane[None]).to(like), costs)
     return TransferCost(
         {
-            f"stage{number}.{value}": cost.result
+            f"stage{number}.{value}": ValueCost(*(differences.deviation for differences in cost))
             for number, (stage, stage_costs) in enumerate(zip(bank.stages, costs, strict=True), 1)
             for value, cost in zip(stage.values, stage_costs, strict=True)
         }
@@ -258,9 +261,9 @@ def _add_plane(
     sampled: list[Tensor],
     tables: list[Tensor],
     plane: Tensor,
-    costs: list[list[_Cost]],
+    costs: Sequence[Sequence[tuple[_Differences, ...]]],
 ) -> None:
-    """Add one plane's differences, stage by stage."""
+    """Add one plane's differences, stage by stage, in the order of `ValueCost`."""
     bank_plane = plane
     for number, spec in enumerate(model.template.stages):
         reads = model.reads[number]
@@ -269,10 +272,10 @@ def _add_plane(
         eight_bit = stage_values(read_tables(plane, tables[number], reads), spec, whole=False)
         trained = stage_values(model.read(number, plane), spec)
         transferred = stage_values(read_tables(bank_plane, tables[number], reads), spec)
+        changes = (interpolated - network, eight_bit - interpolated, transferred - trained)
         for index, cost in enumerate(costs[number]):
-            cost.interpolation.add((interpolated - network)[..., index])
-            cost.rounding.add((eight_bit - interpolated)[..., index])
-            cost.total.add((transferred - trained)[..., index])
+            for differences, change in zip(cost, changes, strict=True):
+                differences.add(change[..., index])
         plane, bank_plane = trained[..., 0], transferred[..., 0]
 
 
@@ -292,18 +295,3 @@ class _Differences:
     @property
     def deviation(self) -> Deviation:
         return Deviation((self.squares / self.count) ** 0.5, self.largest)
-
-
-@dataclass
-class _Cost:
-    """A `ValueCost` in the making."""
-
-    interpolation: _Differences = field(default_factory=_Differences)
-    rounding: _Differences = field(default_factory=_Differences)
-    total: _Differences = field(default_factory=_Differences)
-
-    @property
-    def result(self) -> ValueCost:
-        return ValueCost(
-            self.interpolation.deviation, self.rounding.deviation, self.total.deviation
-        )

@@ -10,6 +10,4 @@ __all__ = ["serves"]
 
 def serves(*tensors: Tensor) -> bool:
     """Whether kernels take these tensors: float32 on the CPU."""
-    return all(
-        tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors
-    )
+    return all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors)

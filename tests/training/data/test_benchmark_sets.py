@@ -1,11 +1,9 @@
-"""Finding and reading benchmark sets."""
+"""Finding the files of benchmark sets."""
 
 import numpy as np
 import pytest
 from lerf_training.data.benchmark_sets import find_scale_pairs, find_warp_pairs, format_scale
-from lerf_training.data.image_files import read_rgb
-from lerf_training.data.matrix_files import read_matrix
-from lerf_training.errors import DatasetError, MissingExtraError
+from lerf_training.errors import DatasetError
 from PIL import Image
 
 
@@ -173,87 +171,6 @@ def test_warp_layout(tmp_path):
     (folder / "isc" / "a.pth").unlink()
     with pytest.raises(DatasetError, match=r"no \.pth matrix for a"):
         find_warp_pairs(folder)
-
-
-@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
-def test_read_rgb(tmp_path, channels, mode):
-    array = noise(5, 7, channels)
-    path = tmp_path / "image.png"
-    save(path, array)
-    expected = np.stack([array] * 3, axis=-1) if mode == "L" else array[..., :3]
-    np.testing.assert_array_equal(read_rgb(path), expected)
-
-
-def test_read_rgb_is_upright(tmp_path):
-    array = noise(5, 7)
-    exif = Image.Exif()
-    exif[0x0112] = 6  # a quarter turn clockwise
-    Image.fromarray(array).save(tmp_path / "turned.png", exif=exif)
-    np.testing.assert_array_equal(read_rgb(tmp_path / "turned.png"), np.rot90(array, -1))
-
-
-def test_read_rgb_refuses(tmp_path):
-    path = tmp_path / "deep.png"
-    save(path, noise(4, 4, 1).astype(np.uint16) * 257)
-    with pytest.raises(DatasetError, match="8-bit"):
-        read_rgb(path)
-    save(path, noise(40, 40))
-    path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(DatasetError, match=r"deep\.png"):
-        read_rgb(path)
-    path.write_bytes(b"no image")
-    with pytest.raises(DatasetError, match=r"deep\.png"):
-        read_rgb(path)
-    with pytest.raises(DatasetError, match="absent"):
-        read_rgb(tmp_path / "absent.png")
-
-
-def test_read_matrix(tmp_path):
-    torch = pytest.importorskip("torch")
-    matrix = np.arange(9, dtype=np.float64).reshape(3, 3)
-    torch.save(torch.from_numpy(matrix), tmp_path / "m.pth")
-    np.testing.assert_array_equal(read_matrix(tmp_path / "m.pth"), matrix)
-
-
-class Trap:
-    """Would write a file if it were unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return (open, (str(self.path), "w"))
-
-
-def test_read_matrix_refuses(tmp_path):
-    torch = pytest.importorskip("torch")
-    path = tmp_path / "m.pth"
-    torch.save(torch.zeros(2, 3), path)
-    with pytest.raises(DatasetError, match=r"shape \(2, 3\)"):
-        read_matrix(path)
-    torch.save(torch.full((3, 3), float("nan")), path)
-    with pytest.raises(DatasetError, match="finite"):
-        read_matrix(path)
-    torch.save({"a": 1}, path)
-    with pytest.raises(DatasetError, match="no tensor"):
-        read_matrix(path)
-    path.write_bytes(b"")
-    with pytest.raises(DatasetError, match="not a saved 3x3 tensor"):
-        read_matrix(path)
-
-
-def test_read_matrix_runs_nothing(tmp_path):
-    torch = pytest.importorskip("torch")
-    torch.save(Trap(tmp_path / "trapped"), tmp_path / "m.pth")
-    with pytest.raises(DatasetError, match="not a saved 3x3 tensor"):
-        read_matrix(tmp_path / "m.pth")
-    assert not (tmp_path / "trapped").exists()
-
-
-def test_read_matrix_without_torch_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "torch", None)
-    with pytest.raises(MissingExtraError, match=r"m\.pth needs torch: pip install 'lerf\[train\]'"):
-        read_matrix(tmp_path / "m.pth")
 
 
 @pytest.mark.parametrize(
