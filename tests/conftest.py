@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
-import numpy as np
 import pytest
+from support import banks
 from support.kernel_cache import drop_stale_kernels, share_between_processes
 
-from lerf_core.bank import KINDS, LOCAL_PLANE, LutBank, Stage
-from lerf_core.bank.patterns import PATTERNS
-from lerf_core.constants import LOCAL_PLANE_BIAS
+from lerf_core.bank import KINDS, LutBank
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -96,49 +94,16 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             terminalreporter.write_line(f"{count} tests skipped: {reason}", yellow=True)
 
 
-def _make_random_bank(
-    kind: str,
-    *,
-    interval: int = 16,
-    patterns: dict[str, Any] | None = None,
-    prefilters: int = 1,
-    seed: int = 0,
-) -> LutBank:
-    """Return a bank of smooth random tables: like trained ones, every entry plays a part."""
-    rng = np.random.default_rng(seed)
-    patterns = patterns or PATTERNS
-    names = tuple(patterns)
-    nodes = 256 // interval + 1
-    values = KINDS[kind].values
-    stages = [
-        Stage(names, ((0, 1, 2, 3),), ("feature",), divisor=len(names), bias=0)
-        for _ in range(prefilters)
-    ]
-    bias = tuple(LOCAL_PLANE_BIAS if value in LOCAL_PLANE else 127 for value in values)
-    stages.append(Stage(names, ((0, 2), (1, 3)), values, divisor=4 * len(names), bias=bias))
-    tables = {}
-    for number, stage in enumerate(stages, 1):
-        for name in names:
-            for group in range(len(stage.rotation_groups)):
-                shape = (nodes,) * 4 + (len(stage.values),)
-                noise = rng.normal(0, 6 if number < len(stages) else 60, shape)
-                level = np.linspace(0, 64, nodes)[:, None, None, None, None]
-                start = level if number < len(stages) else 0.0
-                entries = np.clip(np.rint(start + noise), -127, 127).astype(np.int8)
-                tables[f"stage{number}.{name}.{group}"] = entries
-    return LutBank(f"random-{kind}", KINDS[kind], interval, patterns, tuple(stages), tables)
-
-
 @pytest.fixture(scope="session")
 def make_random_bank() -> Any:
     """Factory of banks of random tables."""
-    return _make_random_bank
+    return banks.make_random_bank
 
 
 @pytest.fixture(scope="session")
 def random_bank() -> LutBank:
     """A LeRF-G bank of random tables."""
-    return _make_random_bank("lerf-g")
+    return banks.random_bank("lerf-g")
 
 
 class _Banks(list[LutBank]):
@@ -151,4 +116,4 @@ class _Banks(list[LutBank]):
 @pytest.fixture(scope="session")
 def random_banks() -> list[LutBank]:
     """A bank of random tables of each kind."""
-    return _Banks([_make_random_bank(kind, seed=seed) for seed, kind in enumerate(KINDS)])
+    return _Banks(map(banks.random_bank, KINDS))

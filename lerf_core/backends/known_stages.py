@@ -1,4 +1,4 @@
-"""Stages whose tables need no reading: all that they say is known beforehand.
+"""Stages whose tables need no reading: what they give is known beforehand.
 
 The analytic bank, which shrinks images where no bank is named, is made of such stages.
 """
@@ -15,10 +15,10 @@ __all__ = ["constant_values", "is_identity"]
 
 
 def is_identity(bank: LutBank, number: int) -> bool:
-    """Whether a stage gives each pixel its own level, at every level.
+    """Whether a stage (counted from 0) gives each pixel its own level, at every level.
 
-    So it is where tables grow evenly along the axis of the pixel itself, and the steps of all
-    reads together make up the divisor: interpolation is exact for linear tables.
+    That is so where tables grow evenly along the axis of the pixel itself, and the steps of all
+    reads add up to the divisor: interpolation is exact for linear tables.
     """
     stage = bank.stages[number]
     if len(stage.values) > 1 or stage.bias != (0,):
@@ -41,11 +41,11 @@ def constant_values(bank: LutBank, number: int, cell_bits: int) -> npt.NDArray[n
     Returns
     -------
     ndarray of int64, (values,), or None
-        In the units that `read_stage` has with these `cell_bits`.
+        In units of which a cell of the tables spans ``2**cell_bits``.
     """
     for read in bank.reads(number):
         table = bank.tables[read.table]
         if not (table == table[0, 0, 0, 0]).all():
             return None
-    anywhere = np.zeros((1, 1), np.int64)
-    return read_stage(anywhere, bank, number, cell_bits)[:, 0, 0]
+    pixel = np.zeros((1, 1), np.int64)
+    return read_stage(pixel, bank, number, cell_bits)[:, 0, 0]

@@ -149,14 +149,18 @@ class GridBlock:
 
     def _taps(self, block: Block) -> tuple[AxisTaps, AxisTaps]:
         rows, cols = (
-            axis_taps(size, out_size, factor, anti_aliasing=self.frame.anti_aliasing, part=ends)
+            axis_taps(
+                size, out_size, factor, anti_aliasing=self.frame.anti_aliasing, out_range=ends
+            )
             for size, out_size, factor, ends in self._axes(block)
         )
         return rows, cols
 
     def _cubic_taps(self, block: Block) -> tuple[CubicTaps, CubicTaps]:
         rows, cols = (
-            cubic_taps(size, out_size, factor, anti_aliasing=self.frame.anti_aliasing, part=ends)
+            cubic_taps(
+                size, out_size, factor, anti_aliasing=self.frame.anti_aliasing, out_range=ends
+            )
             for size, out_size, factor, ends in self._axes(block)
         )
         return rows, cols

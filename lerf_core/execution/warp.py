@@ -19,7 +19,8 @@ from lerf_core.pixels.blending import BorderBlend
 from lerf_core.sampling.borders import is_periodic
 from lerf_core.sampling.coordinates import SourceCoordinates
 from lerf_core.sampling.taps import nearest_index
-from lerf_core.sampling.windows import Block, Window, Windows, seen_windows
+from lerf_core.sampling.visibility import visible_windows
+from lerf_core.sampling.windows import Block, Window, Windows
 
 __all__ = ["PERIODIC_MARGIN", "WarpBlock", "WarpResampling"]
 
@@ -82,7 +83,7 @@ class WarpBlock:
         if isinstance(self.mapping, SampledMap) and self.mapping.bounds(shape) is None:
             # Positions are needed now, and again for the pixels: they are found once.
             self.mapping = LocatedMap(*self.mapping.locate(0, shape[0], shape))
-        return seen_windows(
+        return visible_windows(
             self.mapping, frame.shape, shape, frame.mode,
             margin=margin, halo=0 if is_nearest else frame.halo,
             smooth=frame.anti_aliasing and not is_nearest,

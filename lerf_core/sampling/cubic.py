@@ -68,7 +68,7 @@ def cubic_taps(
     scale: float,
     *,
     anti_aliasing: bool,
-    part: tuple[int, int] | None = None,
+    out_range: tuple[int, int] | None = None,
 ) -> CubicTaps:
     """Return the taps that resize an axis from `size` to `out_size` pixels by `scale`.
 
@@ -76,11 +76,11 @@ def cubic_taps(
     ----------
     anti_aliasing : bool
         Whether the kernel is stretched where the axis shrinks.
-    part : (int, int), optional
+    out_range : (int, int), optional
         First, and one past the last, of the output pixels that are asked for.
     """
     filter_scale = min(max(1.0, 1.0 / scale), float(size)) if anti_aliasing else 1.0
-    position = axis_positions(size, out_size, scale, part)
+    position = axis_positions(size, out_size, scale, out_range)
     count = int(np.ceil(4 * filter_scale))
     first = np.floor(position - 2 * filter_scale).astype(np.int64) + 1
     neighbours = first[:, None] + np.arange(count)

@@ -95,7 +95,7 @@ class PointTaps:
 
 
 def axis_positions(
-    size: int, out_size: int, scale: float, part: tuple[int, int] | None = None
+    size: int, out_size: int, scale: float, out_range: tuple[int, int] | None = None
 ) -> Positions:
     """Return the source position of each output pixel of an axis.
 
@@ -105,7 +105,7 @@ def axis_positions(
         Pixels of the source and of the output.
     scale : float
         Output pixels per source pixel.
-    part : (int, int), optional
+    out_range : (int, int), optional
         First, and one past the last, of the output pixels that are asked for.
 
     Returns
@@ -113,7 +113,7 @@ def axis_positions(
     ndarray of float64, (output pixels,)
         In source pixels.
     """
-    first, last = part or (0, out_size)
+    first, last = out_range or (0, out_size)
     # The published order of operations: whether a neighbour one pixel away still counts for
     # LeRF-L hangs on this sum's last bit.
     start = np.arange(first, last, dtype=np.float64) / scale + (size - 1) / 2
@@ -126,7 +126,7 @@ def axis_taps(
     scale: float,
     *,
     anti_aliasing: bool,
-    part: tuple[int, int] | None = None,
+    out_range: tuple[int, int] | None = None,
 ) -> AxisTaps:
     """Return the taps that resize an axis from `size` to `out_size` pixels by `scale`.
 
@@ -135,17 +135,17 @@ def axis_taps(
 
     Parameters
     ----------
-    size, out_size, scale, part
+    size, out_size, scale, out_range
         As `axis_positions` has them.
     anti_aliasing : bool
         Whether the support stretches where the axis shrinks.
     """
     if size == out_size and scale == 1:
-        index = np.arange(*(part or (0, size)), dtype=np.int64)[:, None]
+        index = np.arange(*(out_range or (0, size)), dtype=np.int64)[:, None]
         return AxisTaps(index, np.zeros(index.shape, dtype=np.float32))
     # A support wider than the image is as wide as it.
     filter_scale = min(max(1.0, 1.0 / scale), size + 1.0) if anti_aliasing else 1.0
-    position = axis_positions(size, out_size, scale, part)
+    position = axis_positions(size, out_size, scale, out_range)
     first, count = _support(position, np.float64(filter_scale))
     index = first[:, None] + np.arange(int(count))
     return AxisTaps(index, _rounded_offset((position[:, None] - index) / filter_scale))

@@ -15,6 +15,7 @@ from lerf_core import resize, warp
 from lerf_core.backends.numba import backend, stages
 from lerf_core.backends.numba.kernels.compiling import KERNEL
 from lerf_core.geometry import invert, rotation
+from lerf_core.sampling.taps import axis_taps
 
 # The module that calls each kernel.
 CALLERS = {
@@ -197,6 +198,18 @@ def test_shrinking_without_a_bank_reads_no_tables(calls, threads):
 def test_an_image_that_keeps_its_shape_is_not_computed(calls):
     resize(noise(30, 40), (30, 40))
     assert used(calls) == set()
+
+
+@pytest.mark.parametrize(
+    ("size", "out_size", "scale", "phases"),
+    [
+        *((31, 31 * scale, scale, scale) for scale in (2, 3, 4, 8)),
+        (30, 45, 1.5, 0), (31, 63, 63 / 31, 0), (30, 15, 0.5, 0), (30, 30, 1, 0),
+    ],
+)  # fmt: skip
+def test_columns_that_grow_by_a_whole_number_lie_alike(size, out_size, scale, phases):
+    taps = axis_taps(size, out_size, scale, anti_aliasing=True)
+    assert backend.phase_count(taps, size) == phases
 
 
 # -- instructions ---------------------------------------------------------------------
