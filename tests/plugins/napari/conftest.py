@@ -47,7 +47,11 @@ def window_viewer(display, request):
         patch("napari._qt.threads.status_checker.StatusChecker.start", lambda _: None),
     ):
         viewer = Viewer(show=True, show_welcome_screen=False)
+        # napari collects garbage for each layer that goes: it need not look at all that is here.
+        gc.collect()
+        gc.freeze()
         yield viewer
+        gc.unfreeze()
         with patch.object(viewer.window._qt_window, "_save_current_window_settings"):
             viewer.close()
         del viewer
