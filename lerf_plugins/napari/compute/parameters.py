@@ -65,10 +65,7 @@ class PlanePart(NamedTuple):
 
 
 def inspect_part(
-    part: PlanePart,
-    bank: str | None,
-    value_range: tuple[float, float] | None,
-    chosen: ChosenLayers,
+    part: PlanePart, bank: str | None, value_range: tuple[float, float] | None, chosen: ChosenLayers
 ) -> Generator[Step, None, list[LayerTuple]]:
     """Make layers that show the parameters of a part of a plane.
 

@@ -113,9 +113,7 @@ class SamplingOptions:
             "`lerf models import` and `lerf train` add your own.",
         )
         self.border = labelled(
-            "B&order",
-            ComboBox(choices=list(borders)),
-            "What lies beyond the image's border.",
+            "B&order", ComboBox(choices=list(borders)), "What lies beyond the image's border."
         )
         self.fill = labelled(
             "F&ill value",

@@ -11,12 +11,7 @@ from magicgui.widgets import ComboBox, SpinBox
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.geometry import transform_points
 from lerf_plugins.napari.compute.jobs import in_words
-from lerf_plugins.napari.compute.parameters import (
-    ChosenLayers,
-    LayerTuple,
-    PlanePart,
-    inspect_part,
-)
+from lerf_plugins.napari.compute.parameters import ChosenLayers, LayerTuple, PlanePart, inspect_part
 from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.view import plane_index, view_of
 from lerf_plugins.napari.widgets.controls import DEFAULT, VALUES, labelled, ticked
