@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +44,7 @@ from lerf_plugins.filters.augment.arguments import (
     AxisRanges,
     Fill,
     Range,
+    SamplingKeywords,
     axis_ranges,
     border_options,
     check_sampling,
@@ -74,17 +75,8 @@ __all__ = [
 Array = npt.NDArray[Any]
 
 
-class SamplingKeywords(TypedDict, total=False):
-    """How pixels are resampled; see `lerf_core.resize`."""
-
-    bank: Bank
-    alpha: str
-    value_range: tuple[float, float] | None
-    threads: int | None
-
-
 class ResizeKeywords(SamplingKeywords, total=False):
-    """The same of a resize."""
+    """The same for resizes."""
 
     fast: bool
 

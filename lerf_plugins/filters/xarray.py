@@ -124,9 +124,7 @@ def resize(
     >>> resize(grid, {"y": 6, "x": 8}).y.values.tolist()
     [2.25, 1.75, 1.25, 0.75, 0.25, -0.25]
     """
-    dataset = _as_dataset(array)
-    dims = _dims_of(array, dims, sizes, channel_dim)
-    shape = (dataset.sizes[dims[0]], dataset.sizes[dims[1]])
+    dataset, dims, shape = _opened(array, dims, sizes, channel_dim)
     out_shape = check_output_shape(_pair("sizes", sizes, dims, shape))
     scale = (out_shape[0] / shape[0], out_shape[1] / shape[1])
     values = _Values("resize", out_shape, dims, channel_dim, value_range, nodata, keywords)
@@ -165,9 +163,7 @@ def rescale(
     >>> rescale(xr.DataArray(np.zeros((2, 3, 4)), dims=("time", "y", "x")), {"x": 2}).sizes["x"]
     8
     """
-    dataset = _as_dataset(array)
-    dims = _dims_of(array, dims, scale, channel_dim)
-    shape = (dataset.sizes[dims[0]], dataset.sizes[dims[1]])
+    dataset, dims, shape = _opened(array, dims, scale, channel_dim)
     given: Any = scale
     if not isinstance(scale, Mapping) and np.ndim(scale) == 0:
         given = (scale, scale)
@@ -222,9 +218,7 @@ def warp(
     >>> warp(grid, [[1, 0, 2], [0, 1, 0]], method="nearest").values[0].tolist()
     [2.0, 3.0, nan, nan]
     """
-    dataset = _as_dataset(array)
-    dims = _dims_of(array, dims, sizes, channel_dim)
-    shape = (dataset.sizes[dims[0]], dataset.sizes[dims[1]])
+    dataset, dims, shape = _opened(array, dims, sizes, channel_dim)
     if sizes is not None:
         keywords["output_shape"] = check_output_shape(_pair("sizes", sizes, dims, shape))
     if isinstance(inverse_map, xr.DataArray):
@@ -450,15 +444,23 @@ def _border_value(dtype: np.dtype[Any], channels: int, nodata: float | None, alp
 # -- what is given ------------------------------------------------------------------------
 
 
-def _as_dataset(array: Any) -> Any:
-    """Return a Dataset; a DataArray becomes one of a single variable."""
-    if isinstance(array, xr.Dataset):
-        return array
-    if not isinstance(array, xr.DataArray):
+def _opened(
+    array: Any, dims: Dims | None, named: Any, channel_dim: Hashable | None
+) -> tuple[Any, Dims, tuple[int, int]]:
+    """Return an array as a Dataset, the names of its rows and columns, and their lengths.
+
+    A DataArray becomes a Dataset of a single variable. `named` are the sizes or scales that may
+    name dimensions.
+    """
+    dataset = array
+    if isinstance(array, xr.DataArray):
+        dataset = array.to_dataset(name=_LONE)
+    elif not isinstance(array, xr.Dataset):
         raise InvalidTypeError(
             f"array must be an xarray DataArray or Dataset, got {type(array).__name__}"
         )
-    return array.to_dataset(name=_LONE)
+    rows, cols = _dims_of(array, dims, named, channel_dim)
+    return dataset, (rows, cols), (dataset.sizes[rows], dataset.sizes[cols])
 
 
 def _like(array: Any, result: Any) -> Any:

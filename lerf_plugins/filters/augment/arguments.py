@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 from lerf_core.bank.loading import load_bank
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.validation import BORDER_MODES, check_choice, check_count
+from lerf_plugins.filters.arguments import Bank
 
 __all__ = [
     "AxisRanges",
     "Fill",
     "Range",
+    "SamplingKeywords",
     "axis_ranges",
     "border_options",
     "check_sampling",
@@ -29,7 +31,16 @@ Range = float | tuple[float, float]
 AxisRanges = Range | Mapping[str, Range]
 
 
-def check_sampling(bank: Any, alpha: str) -> None:
+class SamplingKeywords(TypedDict, total=False):
+    """How the pixels of images are resampled; see `lerf_core.resize`."""
+
+    bank: Bank
+    alpha: str
+    value_range: tuple[float, float] | None
+    threads: int | None
+
+
+def check_sampling(bank: Bank, alpha: str) -> None:
     """Raise unless there are such a bank and such a treatment of alpha: now, not in a worker."""
     check_choice("alpha", alpha, ("auto", "premultiply", "separate"))
     load_bank(bank)

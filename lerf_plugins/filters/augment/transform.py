@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank import LutBank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.validation import check_choice, check_number
-from lerf_plugins.filters.augment.arguments import check_sampling
+from lerf_plugins.filters.augment.arguments import SamplingKeywords, check_sampling
 from lerf_plugins.filters.augment.boxes import (
     BOX_FORMATS,
     box_areas,
@@ -38,16 +37,12 @@ Floats = npt.NDArray[np.float64]
 BOX_FIELDS = ("bboxes", "boxes")
 
 
-class TransformKeywords(TypedDict, total=False):
+class TransformKeywords(SamplingKeywords, total=False):
     """The keywords that all transforms share; see `Transform`."""
 
     p: float
     seed: int | np.random.Generator | None
-    bank: LutBank | str | None
-    alpha: str
     method: str
-    value_range: tuple[float, float] | None
-    threads: int | None
     box_format: str
     min_area: float | None
     min_visibility: float | None

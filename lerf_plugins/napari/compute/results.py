@@ -58,7 +58,7 @@ def compute_block(
     Returns
     -------
     ndarray
-        What the part of the whole result is, bit for bit.
+        Bit for bit what the block is in the whole result.
     """
     plan = level_plan.plan
     region = [*planes, slice(block.top, block.bottom), slice(block.left, block.right)]
@@ -68,6 +68,7 @@ def compute_block(
 
 
 def _work(levels: LayerImage, level_plan: LevelPlan, cache: ChunkCache | None = None) -> Any:
+    """Return what computes regions of a level: a `lerf_core.tiled.running.Work`."""
     from lerf_core.io.chunk_cache import ChunkCache
     from lerf_core.tiled.work import Work
     from lerf_plugins.napari.compute.lazy import CACHE_BYTES, WINDOW_LIMIT, ChunkReader
@@ -110,12 +111,12 @@ def in_memory(operation: LayerOperation) -> Generator[Step, None, npt.NDArray[An
     needed = math.prod(plan.result_shape) * plan.result_dtype.itemsize
     check_memory(needed, f"a result of {' x '.join(map(str, plan.result_shape))}")
     out = np.empty(plan.result_shape, plan.result_dtype)
-    todo = list(regions(plan, (TILE, TILE)))
+    tiles = list(regions(plan, (TILE, TILE)))
     work = _work(operation.image, level_plan)
-    yield Step(0, len(todo))
-    for number, region in enumerate(todo, 1):
+    yield Step(0, len(tiles))
+    for number, region in enumerate(tiles, 1):
         out[region] = work.compute(region)
-        yield Step(number, len(todo))
+        yield Step(number, len(tiles))
     return out
 
 
@@ -141,15 +142,11 @@ def in_levels(operation: LayerOperation) -> Generator[Step, None, list[npt.NDArr
     count = len(level_shapes(operation.out_shape, (0, 1), None))
     for done in range(1, count):
         yield Step(done, count)
-        levels.append(
-            halve(
-                levels[-1],
-                axes,
-                channel_axis=image.channel_axis,
-                has_alpha=image.is_rgb and levels[-1].shape[-1] == 4,
-                is_labels=image.is_copied,
-            )
-        )
+        smaller = halve(
+            levels[-1], axes, channel_axis=image.channel_axis,
+            has_alpha=image.is_rgb and levels[-1].shape[-1] == 4, is_labels=image.is_copied,
+        )  # fmt: skip
+        levels.append(smaller)
     return levels
 
 
@@ -186,11 +183,11 @@ def lazily(operation: LayerOperation) -> Generator[Step, None, list[Any]]:
         levels.append(lazy_array(plan, source))
         yield Step(done, len(shapes))
     if operation.image.ndim == 2:
-        levels[-1] = yield from _kept(levels[-1])
+        levels[-1] = yield from _computed(levels[-1])
     return levels
 
 
-def _kept(level: Any) -> Generator[Step, None, Any]:
+def _computed(level: Any) -> Generator[Step, None, Any]:
     """Compute a level, chunk by chunk; return it as a dask array of what is in memory."""
     import dask.array as da
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from magicgui.widgets import FloatSlider, FloatSpinBox, SpinBox
@@ -69,8 +70,8 @@ class ResizeWidget(ResamplingWidget):
         self.layer.changed.connect(self._by_scale)
         self.scale.changed.connect(self._by_scale)
         self.slider.changed.connect(self._by_slider)
-        self.cols.changed.connect(self._by_width)
-        self.rows.changed.connect(self._by_height)
+        self.rows.changed.connect(partial(self._by_size, 0))
+        self.cols.changed.connect(partial(self._by_size, 1))
         self.sampling.connect(self.refresh)
         self.fast.changed.connect(self.refresh)
         self._by_scale()
@@ -97,34 +98,25 @@ class ResizeWidget(ResamplingWidget):
             self.rows.value, self.cols.value = rescaled_shape(shape, self.scale.value)
         self.refresh()
 
-    def _by_width(self) -> None:
+    def _by_size(self, axis: int) -> None:
+        """Let the scale, and with it the other side, follow the height (0) or the width (1)."""
         shape = self._shape()
         if self._setting or shape is None:
             return
+        other = 1 - axis
+        sides = (self.rows, self.cols)
         with self._quietly():
             if self.proportions.value:
-                self.rows.value = max(1, round(self.cols.value * shape[0] / shape[1]))
-            self._follow(self.cols.value / shape[1])
-        self.refresh()
-
-    def _by_height(self) -> None:
-        shape = self._shape()
-        if self._setting or shape is None:
-            return
-        with self._quietly():
-            if self.proportions.value:
-                self.cols.value = max(1, round(self.rows.value * shape[1] / shape[0]))
-            self._follow(self.rows.value / shape[0])
+                side = round(sides[axis].value * shape[other] / shape[axis])
+                sides[other].value = max(1, side)
+            scale = sides[axis].value / shape[axis]
+            self.scale.value = min(max(scale, self.scale.min), self.scale.max)
+            self._move_slider()
         self.refresh()
 
     def _by_slider(self) -> None:
         if not self._setting:
             self.scale.value = round(2**self.slider.value, 3)
-
-    def _follow(self, scale: float) -> None:
-        """Let the scale follow a size, as far as it goes."""
-        self.scale.value = min(max(scale, self.scale.min), self.scale.max)
-        self._move_slider()
 
     def _move_slider(self) -> None:
         self.slider.value = min(max(math.log2(self.scale.value), -3), 3)

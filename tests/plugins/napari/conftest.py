@@ -66,6 +66,9 @@ def viewer(window_viewer):
     from qtpy.QtWidgets import QApplication
 
     get_settings().reset()
+    # Docks of tests before have stretched it.
+    window_viewer.window.resize(800, 600)
+    QApplication.processEvents()
     yield window_viewer
     window_viewer.window.remove_dock_widget("all")
     window_viewer.layers.clear()
