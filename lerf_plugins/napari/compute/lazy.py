@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lerf_core.execution.plan import Plan
+    from lerf_core.tiled.work import Work
 
-__all__ = ["ChunkReader", "LazyLevel", "lazy_array"]
+__all__ = ["ChunkReader", "LazyLevel", "lazy_array", "region_work"]
 
 Region = tuple[slice, ...]
 
@@ -107,6 +108,14 @@ def _chunk_lengths(array: Any) -> Sequence[Sequence[int]]:
     return lengths
 
 
+def region_work(plan: Plan, source: Any) -> Work:
+    """Return the work whose ``compute`` gives regions of a plan's result."""
+    from lerf_core.tiled.work import Work
+
+    encoder: Any = None  # pixels are wanted, not a file's bytes
+    return Work(plan, source, encoder, WINDOW_LIMIT)
+
+
 class LazyLevel:
     """A level of a result that is computed where it is asked for, and nowhere else.
 
@@ -124,8 +133,6 @@ class LazyLevel:
         self.ndim = len(self.shape)
 
     def __getitem__(self, index: Any) -> npt.NDArray[Any]:
-        from lerf_core.tiled.work import Work
-
         items = self._per_axis(index)
         wanted = [_positions(item, size) for item, size in zip(items, self.shape, strict=True)]
         if not all(wanted):
@@ -135,8 +142,7 @@ class LazyLevel:
             channels = self._plan.options.channel_axis
             if channels is not None:  # they are computed together
                 region[channels] = slice(0, self.shape[channels])
-            source: Any = self._source
-            pixels = Work(self._plan, source, None, WINDOW_LIMIT).compute(tuple(region))
+            pixels = region_work(self._plan, self._source).compute(tuple(region))
             for axis, (positions, span) in enumerate(zip(wanted, region, strict=True)):
                 if len(positions) != span.stop - span.start or positions.step < 0:
                     pixels = pixels.take(np.array(positions) - span.start, axis=axis)

@@ -16,6 +16,7 @@ from lerf_plugins.napari.model.operations import LayerOperation, LevelPlan
 if TYPE_CHECKING:
     from lerf_core.io.chunk_cache import ChunkCache
     from lerf_core.sampling.windows import Block
+    from lerf_core.tiled.work import Work
 
 __all__ = ["Step", "compute_block", "in_levels", "in_memory", "lazily"]
 
@@ -67,20 +68,17 @@ def compute_block(
     return np.asarray(_work(levels, level_plan, cache).compute(tuple(region)))
 
 
-def _work(levels: LayerImage, level_plan: LevelPlan, cache: ChunkCache | None = None) -> Any:
-    """Return what computes regions of a level: a `lerf_core.tiled.running.Work`."""
+def _work(levels: LayerImage, level_plan: LevelPlan, cache: ChunkCache | None = None) -> Work:
+    """Return the work whose ``compute`` gives regions of a level of the result."""
     from lerf_core.io.chunk_cache import ChunkCache
-    from lerf_core.tiled.work import Work
-    from lerf_plugins.napari.compute.lazy import CACHE_BYTES, WINDOW_LIMIT, ChunkReader
+    from lerf_plugins.napari.compute.lazy import CACHE_BYTES, ChunkReader, region_work
 
     level = levels.levels[level_plan.source_level]
-    if isinstance(level, np.ndarray):
-        source: Any = level
-    else:
+    if not isinstance(level, np.ndarray):
         # dask arrays are told by their names, which say what is computed.
         key = getattr(level, "name", id(level))
-        source = ChunkReader(level, cache or ChunkCache(CACHE_BYTES), key)
-    return Work(level_plan.plan, source, None, WINDOW_LIMIT)
+        level = ChunkReader(level, cache or ChunkCache(CACHE_BYTES), key)
+    return region_work(level_plan.plan, level)
 
 
 # -- in memory ---------------------------------------------------------------------------
