@@ -23,7 +23,7 @@ from lerf_core.pixels.values import ValueScale
 from lerf_core.threads import thread_count
 from lerf_core.validation import BORDER_MODES, check_choice, check_number, check_value_range
 
-__all__ = ["DEFAULTS", "Options", "ResamplingKeywords", "complete", "with_keywords"]
+__all__ = ["DEFAULTS", "Options", "ResamplingKeywords", "complete_keywords", "with_keywords"]
 
 _ALPHA = ("auto", "premultiply", "separate")
 _METHODS = ("auto", "lerf", "nearest")
@@ -198,7 +198,9 @@ def with_keywords(
     return decorate
 
 
-def complete(function: Callable[..., Any], keywords: Mapping[str, Any]) -> ResamplingKeywords:
+def complete_keywords(
+    function: Callable[..., Any], keywords: Mapping[str, Any]
+) -> ResamplingKeywords:
     """Return all shared keywords of a function `with_keywords`: those given, and defaults.
 
     Raises

@@ -19,7 +19,7 @@ from lerf_core.execution.memory import check_memory
 from lerf_core.execution.plan import Plan
 from lerf_core.execution.planning import plan_rescale, plan_resize, plan_warp
 from lerf_core.geometry.maps import Displacement
-from lerf_core.options import ResamplingKeywords, complete, with_keywords
+from lerf_core.options import ResamplingKeywords, complete_keywords, with_keywords
 from lerf_core.validation import check_image
 
 __all__ = ["compute_whole", "rescale", "resize", "warp"]
@@ -55,9 +55,9 @@ def resize(
         What lies beyond the border, by the names of `numpy.pad`. "constant" with `cval` 0
         is what the published evaluation does; it darkens the outermost pixels.
     cval : float or sequence of float
-        Value beyond the border for "constant"; one, or one a channel.
+        Value beyond the border for "constant"; one, or one per channel.
     anti_aliasing : bool or None
-        Stretch the support by the inverse scale where an axis shrinks. None: yes.
+        Stretch the support by the inverse scale along axes that shrink. None: yes.
     alpha : {"auto", "premultiply", "separate"}
         "premultiply": the last channel is alpha, and colours weigh in by it. "separate":
         all channels are independent. "auto": premultiply for 2 and 4 channels.
@@ -65,11 +65,11 @@ def resize(
         "nearest" copies pixels, so that labels and masks keep their values. "auto": that
         for bool and for integers other than uint8 and uint16 without a `value_range`.
     value_range : (float, float) or None
-        Values that stand for the tables' darkest and brightest level. None: the dtype's
+        Values at the tables' darkest and brightest level. None: the dtype's
         range for integers, (0, 1) for floats. Values outside it are kept, not clipped.
     nodata : float or None
-        Pixels of this value are left out of the means, and come out where they would
-        carry more than half of the weight. Floats that are not finite are treated so
+        Pixels of this value are left out of the means; results are `nodata` where such pixels
+        would carry more than half of the weight. Floats that are not finite are treated so
         always (NaN comes out, or `nodata` if given). With alpha, such pixels are
         transparent.
     linear_light : bool
@@ -78,7 +78,7 @@ def resize(
         False returns floats with `value_range` mapped to 0..1, as scikit-image does; `cval`
         and `nodata` stay in the image's own values.
     fast : bool
-        Read the tables for the luma alone, and resize what colours differ from it by cubic
+        Read the tables for the luma alone, and resize the colours' differences from it by cubic
         convolution: less than half of the work for some 0.1 dB. For images of three channels
         without missing values, in encoded light and with any `mode` but "constant"; others
         are resized in full.
@@ -118,7 +118,7 @@ def resize(
     >>> resize(np.full((4, 6), 7, np.uint8), (8, 9)).shape
     (8, 9)
     """
-    keywords = complete(resize, keywords)
+    keywords = complete_keywords(resize, keywords)
     array = check_image(image, keywords["channel_axis"])
     plan = plan_resize(array.shape, array.dtype, output_shape, bank, **keywords)
     return compute_whole(plan, array)
@@ -154,7 +154,7 @@ def rescale(
     >>> rescale(np.zeros((10, 10, 3), np.uint8), 1.5, channel_axis=-1).shape
     (15, 15, 3)
     """
-    keywords = complete(rescale, keywords)
+    keywords = complete_keywords(rescale, keywords)
     array = check_image(image, keywords["channel_axis"])
     plan = plan_rescale(array.shape, array.dtype, scale, bank, **keywords)
     return compute_whole(plan, array)
@@ -213,7 +213,7 @@ def warp(
     >>> int(warp(image, shift, method="nearest")[1, 0])
     20
     """
-    keywords = complete(warp, keywords)
+    keywords = complete_keywords(warp, keywords)
     array = check_image(image, keywords["channel_axis"])
     plan = plan_warp(array.shape, array.dtype, inverse_map, output_shape, bank, **keywords)
     return compute_whole(plan, array)

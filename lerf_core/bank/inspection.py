@@ -81,7 +81,7 @@ def table_outcome(bank: LutBank, table: str) -> Map:
     ndarray of float32, (nodes, nodes, nodes, nodes, values)
         The feature in grey levels, or the parameters in 0..1; not clipped. Slopes are those
         of the upright read: turned reads mean the same in their own directions.
-        `lerf_core.inspection.COEFFICIENTS` makes grey levels a pixel of them.
+        `lerf_core.inspection.COEFFICIENTS` turns them into grey levels per pixel.
 
     Raises
     ------

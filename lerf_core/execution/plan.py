@@ -34,7 +34,7 @@ __all__ = ["AnyBlock", "BandWriter", "CopiedBlock", "OutputBlock", "Plan", "Resa
 
 Image = npt.NDArray[Any]
 
-# Blocks are not cut into pieces smaller than this, whatever they see.
+# Rows or columns: blocks are not cut into smaller pieces, however many source pixels they need.
 _LEAST_SIDE = 16
 
 
@@ -117,6 +117,7 @@ class CopiedBlock:
         self.windows = Windows(Window(rows, 0, ((top, bottom),)), Window(cols, 0, ((left, right),)))
 
 
+#: A block of any plan.
 AnyBlock = OutputBlock | CopiedBlock
 
 
@@ -156,7 +157,7 @@ class Plan:
         image = (self.shape, self.dtype.str, self.out_shape)
         return ("lerf-plan", *image, options, self.resampling)
 
-    # -- what it makes of what ----------------------------------------------------------
+    # -- shapes and pixels --------------------------------------------------------------
 
     @property
     def axes(self) -> tuple[int, int]:
@@ -222,23 +223,23 @@ class Plan:
             return CopiedBlock(self.frame, region)
         return self.resampling.output_block(self.frame, region, windows)
 
-    def pieces(self, region: Block, most: int | None = None) -> Iterator[AnyBlock]:
+    def pieces(self, region: Block, window_limit: int | None = None) -> Iterator[AnyBlock]:
         """Yield a block of the result, or the pieces to cut it into.
 
         Parameters
         ----------
         region : Block
-        most : int, optional
-            Source pixels that a piece may need. Blocks are cut no further than to 16 rows
-            or columns.
+        window_limit : int, optional
+            Source pixels that a piece may need; None: any number. Blocks are cut no further than
+            to 16 rows or columns.
         """
         output = self.output_block(region)
-        small = max(region.shape) <= _LEAST_SIDE
-        if output.windows is None or most is None or output.windows.area <= most or small:
+        is_small = window_limit is None or max(region.shape) <= _LEAST_SIDE
+        if is_small or output.windows is None or output.windows.area <= window_limit:
             yield output
             return
         for quarter in region.quarters():
-            yield from self.pieces(quarter, most)
+            yield from self.pieces(quarter, window_limit)
 
     @cached_property
     def frame(self) -> Frame:
@@ -255,7 +256,7 @@ class Plan:
             engine=options.engine,
         )
 
-    # -- pixels -------------------------------------------------------------------------
+    # -- results ------------------------------------------------------------------------
 
     def compute(self, image: Image) -> Image:
         """Return the whole result of the whole image."""
@@ -282,7 +283,13 @@ class Plan:
         return result[tuple(index)]
 
     def border(self, shape: tuple[int, ...]) -> Image:
-        """Return what shows where nothing of the image does, in any shape of the image's axes."""
+        """Return a result in which nothing of the image is visible.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the result, which has the image's axes.
+        """
         pixels = self.pixels
         if pixels.is_nearest:
             values = np.array(pixels.cvals).astype(pixels.scale.dtype)
@@ -319,7 +326,9 @@ class Plan:
     ) -> None:
         """Take the steps for one plane, (channels, rows, cols), of the image and the result."""
         pixels, threads = self.pixels, thread_count(self.options.threads)
-        clip = None if pixels.alpha is None else alpha_levels(source[pixels.alpha], pixels.scale)
+        clip = None
+        if pixels.alpha is not None and not pixels.is_nearest:
+            clip = alpha_levels(source[pixels.alpha], pixels.scale)
         if output.windows is not None and not is_cut:
             source = output.windows.cut(source, self.options.mode)
         # Views where they can be: bands copy what they read.

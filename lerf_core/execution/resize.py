@@ -87,7 +87,7 @@ class GridBlock:
         """Return how many of the block's rows a task computes."""
         height = self.block.shape[0]
         most = max(1, int(_BAND_SOURCE // len(self.windows.cols) * self.scale[0]))
-        # Some tasks a thread, so that the last ones end together.
+        # Some tasks per thread, so that the last ones end together.
         even = height if threads == 1 else -(-height // (3 * threads))
         return max(1, min(most, even))
 
@@ -95,7 +95,7 @@ class GridBlock:
         self,
         planes: Sequence[Image],
         alpha_levels: tuple[float, float] | None,
-        threads: int,  # noqa: ARG002 - tables are read band by band, by a thread each
+        threads: int,  # noqa: ARG002 - tables are read band by band, in one thread each
     ) -> GridMeans | LumaMeans | GridCopies:
         """Prepare planes, cut to the windows; see `lerf_core.execution.plan.OutputBlock`."""
         frame = self.frame

@@ -1,0 +1,70 @@
+"""Banks by name, from files and from folders."""
+
+import sys
+
+import pytest
+
+from lerf_core import available_banks, load_bank, user_bank_folder
+from lerf_core.bank import KINDS, analytic_bank
+from lerf_core.bank.loading import DEFAULT_BANK
+from lerf_core.errors import (
+    BankError,
+    BankNotFoundError,
+    InvalidTypeError,
+)
+
+
+def test_a_changed_file_is_read_again(saved, make_random_bank):
+    first = load_bank(saved)
+    make_random_bank("lerf-l").save(saved)
+    assert load_bank(saved) != first
+
+
+def test_the_shipped_analytic_bank_is_the_computed_one():
+    assert load_bank("analytic") == analytic_bank()
+    assert load_bank().name == DEFAULT_BANK == "lerf-p"
+    assert {"analytic", *KINDS} <= set(available_banks())
+
+
+def test_user_banks_shadow_shipped_ones(tmp_path, monkeypatch, random_bank):
+    monkeypatch.setenv("LERF_BANKS", str(tmp_path))
+    random_bank.save(tmp_path / "analytic.safetensors")
+    assert load_bank("analytic") == random_bank
+
+
+def test_names_go_before_folders_of_that_name(tmp_path, monkeypatch, random_bank):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "analytic").mkdir()
+    assert load_bank("analytic") == analytic_bank()
+    with pytest.raises(BankError, match="not a folder of tables"):
+        load_bank("./analytic")
+    monkeypatch.setenv("LERF_BANKS", str(tmp_path))
+    random_bank.save(tmp_path / "my.v2.safetensors")
+    assert load_bank("my.v2") == random_bank
+
+
+def test_names_and_paths_that_are_not_there(tmp_path):
+    with pytest.raises(BankNotFoundError, match="no bank is called 'lerf-nothing'; there are"):
+        load_bank("lerf-nothing")
+    with pytest.raises(FileNotFoundError, match="no bank file or folder"):
+        load_bank(tmp_path / "nothing.safetensors")
+    with pytest.raises(BankError, match="not a folder of tables"):
+        load_bank(tmp_path)
+    for name in ("", "x" * 5000, "a\0b"):
+        with pytest.raises(BankNotFoundError):
+            load_bank(name)
+    with pytest.raises(InvalidTypeError, match="got 3"):
+        load_bank(3)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the XDG folders are Linux's")
+def test_the_users_folder_follows_the_environment(tmp_path, monkeypatch):
+    monkeypatch.delenv("LERF_BANKS", raising=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert user_bank_folder() == tmp_path / "data" / "lerf" / "banks"
+    monkeypatch.setenv("XDG_DATA_HOME", "")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert user_bank_folder() == tmp_path / ".local" / "share" / "lerf" / "banks"
+    monkeypatch.setenv("LERF_BANKS", str(tmp_path / "mine"))
+    assert user_bank_folder() == tmp_path / "mine"
+    assert not any(tmp_path.iterdir())
