@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
+from support.cli import run_lerf
 from support.files import icc_profile, smooth_rgb
 
 import lerf_core
-from lerf_cli.main import main
 
 Run = Callable[..., Result]
 
@@ -34,16 +34,8 @@ def no_first_run(monkeypatch: Any) -> None:
 
 @pytest.fixture
 def run() -> Run:
-    """Run `lerf ARGUMENTS`, and check the exit status."""
-
-    def invoke(*arguments: object, code: int = 0, stdin: bytes | None = None) -> Result:
-        result = CliRunner().invoke(main, [str(one) for one in arguments], input=stdin)
-        assert result.exit_code == code, (result.output, result.exception)
-        assert "Traceback" not in result.output
-        assert result.exception is None or isinstance(result.exception, SystemExit)
-        return result
-
-    return invoke
+    """Run `lerf ARGUMENTS` in this process, and check the exit status."""
+    return run_lerf
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support.cli import lerf_command
 
 import lerf_core
 from lerf_core.io.whole_files import atomic_file
@@ -210,8 +211,7 @@ def test_a_terminated_run_leaves_no_temporary_files(tmp_path, rng, ending, statu
     noise = rng.integers(0, 65536, (200, 300)).astype(np.uint16)
     for number in range(40):
         Image.fromarray(noise).save(source / f"{number}.png")
-    code = "from lerf_cli.main import main; main()"
-    command = [sys.executable, "-c", code, "resize", str(source), "-o", f"{out}/", "--scale", "3"]
+    command = lerf_command("resize", source, "-o", f"{out}/", "--scale", 3)
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 120
     while not any(out.iterdir()) and time.monotonic() < deadline:
@@ -415,13 +415,12 @@ def test_memory_does_not_grow_over_a_batch(tmp_path, rng):
 def test_progress_with_time_left_on_a_terminal_only(tmp_path, photos, size):
     pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
     (photos / "bad.png").unlink()
-    code = "from lerf_cli.main import main; main()"
     screens = []
     for number, quiet in enumerate([[], ["-q"]]):
         ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, size)
-        command = [sys.executable, "-c", code, "resize", str(photos), "-o", f"{tmp_path}/{number}/"]
-        subprocess.run([*command, "--scale", "2", *quiet], stderr=theirs, check=True)
+        command = lerf_command("resize", photos, "-o", f"{tmp_path}/{number}/", "--scale", 2)
+        subprocess.run([*command, *quiet], stderr=theirs, check=True)
         os.close(theirs)
         screen = b""
         try:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from support.cli import lerf_command
 
 import lerf_core
-
-CODE = "from lerf_cli.main import main; main()"
 
 
 def data_of(image: np.ndarray, suffix: str = "PNG", **options) -> bytes:
@@ -28,7 +27,7 @@ def data_of(image: np.ndarray, suffix: str = "PNG", **options) -> bytes:
 def test_through_a_real_pipe(rgb, suffix):
     options = {"lossless": True} if suffix == "WEBP" else {}
     done = subprocess.run(
-        [sys.executable, "-c", CODE, "resize", "-", "-o", "-", "--scale", "2"],
+        lerf_command("resize", "-", "-o", "-", "--scale", 2),
         input=data_of(rgb, suffix, **options), capture_output=True, check=True,
     )  # fmt: skip
     with Image.open(io.BytesIO(done.stdout)) as image:
@@ -79,7 +78,8 @@ def test_dry_run_keeps_stdout_clean(run, rgb):
 
 def test_a_reader_that_stops_is_no_traceback(rng):
     noise = rng.integers(0, 256, (300, 300, 3)).astype(np.uint8)
-    script = f"{sys.executable} -c '{CODE}' resize - -o - --scale 2 | head -c 10 > /dev/null"
+    command = shlex.join(lerf_command("resize", "-", "-o", "-", "--scale", 2))
+    script = f"{command} | head -c 10 > /dev/null"
     done = subprocess.run(
         ["sh", "-c", script], input=data_of(noise), capture_output=True, check=False
     )

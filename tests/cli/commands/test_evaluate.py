@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from support.cli import lerf_command
 
 import lerf_core
 from lerf_cli.commands.evaluate import evaluate
@@ -234,7 +235,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(benchmark, tmp_path):
 
 def test_every_baseline_runs_as_a_program(benchmark):
     pytest.importorskip("skimage")
-    command = [sys.executable, "-m", "lerf_cli", "evaluate", "sr", str(benchmark), "--scale", "2"]
+    command = lerf_command("evaluate", "sr", benchmark, "--scale", 2)
     done = subprocess.run(
         [*command, "--baseline", "scikit-image-bicubic", "--bank", "analytic"],
         capture_output=True,

@@ -5,12 +5,12 @@ import importlib.util
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 from PIL import Image
+from support.cli import lerf_command, write_photographs
 
 from lerf_core import load_bank
 from lerf_core.bank import KINDS
@@ -24,13 +24,7 @@ TINY = ("--batch", 2, "--patch", 20, "--points", 64, "--threads", 1)
 
 @pytest.fixture
 def photos(tmp_path):
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number in range(4):
-        rng = np.random.default_rng(number)
-        coarse = Image.fromarray(rng.integers(0, 256, (16, 18, 3), np.uint8))
-        coarse.resize((108, 96), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
-    return folder
+    return write_photographs(tmp_path / "photos", 4)
 
 
 @pytest.fixture
@@ -129,11 +123,10 @@ def test_quiet_is_quiet(run, photos, bank):
 
 
 def test_an_interrupted_process_goes_on_where_it_stopped(run, tmp_path, photos, bank, checkpoint):
-    command = [sys.executable, "-m", "lerf_cli", "train"]
-    options = [str(photos), "--kind", "lerf-l", *map(str, TINY), "--held-out", "0"]
+    command = lerf_command("train", photos, "--kind", "lerf-l", *TINY, "--held-out", 0)
     environment = {**os.environ, "LERF_BANKS": str(tmp_path / "banks")}
     process = subprocess.Popen(
-        [*command, *options, "-o", str(bank), "--steps", "150", "--validate-every", "5"],
+        [*command, "-o", str(bank), "--steps", "150", "--validate-every", "5"],
         stderr=subprocess.PIPE,
         text=True,
         env=environment,

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
+from support.cli import write_photographs
 
 from lerf_core import load_bank
 
@@ -15,13 +15,7 @@ TINY = ("--batch", 1, "--patch", 20, "--points", 32, "--threads", 1, "--steps", 
 
 @pytest.fixture
 def photos(tmp_path):
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number in range(3):
-        rng = np.random.default_rng(number)
-        coarse = Image.fromarray(rng.integers(0, 256, (16, 18, 3), np.uint8))
-        coarse.resize((108, 96), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
-    return folder
+    return write_photographs(tmp_path / "photos", 3)
 
 
 @pytest.fixture
