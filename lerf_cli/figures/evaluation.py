@@ -99,12 +99,12 @@ class PictureFolders:
         return paths + ([self._strip_path(*image)] if self.strips else [])
 
     def _result_path(self, dataset: str, case: str, image: str, method: str) -> Path:
-        folder = (self.results or Path()).joinpath(*_parts(dataset), _part(case), _part(method))
-        return folder / f"{_part(image)}.png"
+        folder = (self.results or Path()).joinpath(*_folders(dataset), _safe(case), _safe(method))
+        return folder / f"{_safe(image)}.png"
 
     def _strip_path(self, dataset: str, case: str, image: str) -> Path:
-        folder = (self.strips or Path()).joinpath(*_parts(dataset), _part(case))
-        return folder / f"{_part(image)}.png"
+        folder = (self.strips or Path()).joinpath(*_folders(dataset), _safe(case))
+        return folder / f"{_safe(image)}.png"
 
     def write(self, comparison: Comparison) -> None:
         """Write the pictures of one image."""
@@ -120,16 +120,17 @@ class PictureFolders:
             picture.save(file, "PNG")
 
 
-def _parts(dataset: str) -> list[str]:
-    return [_part(name) for name in dataset.split("/") if name]
+def _folders(dataset: str) -> list[str]:
+    """Return the folders of a set's name, which may be a path."""
+    return [_safe(name) for name in dataset.split("/") if name]
 
 
-def _part(name: str) -> str:
-    """Name as one part of a path: a method may be called like a file elsewhere."""
+def _safe(name: str) -> str:
+    """Return a name for one file or folder: a method may be called like a file elsewhere."""
     return re.sub(r"[^\w.+=()\[\] -]", "_", name).strip(". ") or "_"
 
 
-# --- side by side ---------------------------------------------------------------------------------
+# -- side by side -------------------------------------------------------------------------
 
 
 def side_by_side(comparison: Comparison, figure: str) -> Image.Image:
@@ -166,8 +167,8 @@ def side_by_side(comparison: Comparison, figure: str) -> Image.Image:
     overview.paste(sheet, (_MARGIN, _MARGIN), comparison)
     for number, panel in enumerate(panels):
         row, col = divmod(number, across)
-        at = left + col * (cell[0] + _GUTTER), _MARGIN + row * (cell[1] + _GUTTER)
-        panel.paste(sheet, at, cell[0])
+        corner = left + col * (cell[0] + _GUTTER), _MARGIN + row * (cell[1] + _GUTTER)
+        panel.paste(sheet, corner, cell[0])
     return sheet
 
 
@@ -220,15 +221,15 @@ class _Panel:
     value: str
     factor: int
 
-    def paste(self, sheet: Image.Image, at: tuple[int, int], width: int) -> None:
+    def paste(self, sheet: Image.Image, corner: tuple[int, int], width: int) -> None:
         rows, cols = self.pixels.shape[:2]
         size = cols * self.factor, rows * self.factor
         detail = Image.fromarray(np.ascontiguousarray(self.pixels))
-        box = at[0] + (width - size[0]) // 2, at[1]
+        box = corner[0] + (width - size[0]) // 2, corner[1]
         sheet.paste(detail.resize(size, Image.Resampling.NEAREST), box)
         draw = ImageDraw.Draw(sheet)
         _hairline(draw, box, size)
-        _caption(draw, (at[0], at[1] + size[1]), width, (self.name, self.value))
+        _caption(draw, (corner[0], corner[1] + size[1]), width, (self.name, self.value))
 
 
 class _Overview:
@@ -242,9 +243,9 @@ class _Overview:
         self._high, self._window = high, window
         self.width = max(self._size[0], _LEAST_CELL)
 
-    def paste(self, sheet: Image.Image, at: tuple[int, int], comparison: Comparison) -> None:
+    def paste(self, sheet: Image.Image, corner: tuple[int, int], comparison: Comparison) -> None:
         whole = Image.fromarray(self._high).resize(self._size, Image.Resampling.LANCZOS)
-        box = at[0] + (self.width - self._size[0]) // 2, at[1]
+        box = corner[0] + (self.width - self._size[0]) // 2, corner[1]
         sheet.paste(whole, box)
         draw = ImageDraw.Draw(sheet)
         _hairline(draw, box, self._size)
@@ -257,28 +258,28 @@ class _Overview:
         # White around red: it shows on any picture.
         draw.rectangle((left - 2, top - 2, right + 1, bottom + 1), outline="white", width=7)
         draw.rectangle((left, top, right - 1, bottom - 1), outline=_OUTLINE, width=3)
-        place = f"{comparison.dataset}, {comparison.case}"
-        under = at[0], at[1] + self._size[1]
-        _caption(draw, under, self.width, (comparison.image, place))
+        case = f"{comparison.dataset}, {comparison.case}"
+        under = corner[0], corner[1] + self._size[1]
+        _caption(draw, under, self.width, (comparison.image, case))
 
 
-def _hairline(draw: ImageDraw.ImageDraw, at: tuple[int, int], size: tuple[int, int]) -> None:
+def _hairline(draw: ImageDraw.ImageDraw, corner: tuple[int, int], size: tuple[int, int]) -> None:
     """Bound a picture whose border may be white; outside it, so that no pixel is covered."""
-    box = at[0] - 1, at[1] - 1, at[0] + size[0], at[1] + size[1]
+    box = corner[0] - 1, corner[1] - 1, corner[0] + size[0], corner[1] + size[1]
     draw.rectangle(box, outline=_HAIRLINE)
 
 
 def _caption(
-    draw: ImageDraw.ImageDraw, at: tuple[int, int], width: int, lines: tuple[str, str]
+    draw: ImageDraw.ImageDraw, corner: tuple[int, int], width: int, lines: tuple[str, str]
 ) -> None:
     """Two centred lines below a picture."""
-    middle = at[0] + width // 2
+    middle = corner[0] + width // 2
     for text, size, ink, below in (
         (lines[0], _NAME_SIZE, _INK, 8),
         (lines[1], _FIGURE_SIZE, _GREY, 38),
     ):
         font = ImageFont.load_default(size=size)
-        draw.text((middle, at[1] + below), _fitted(text, font, width), ink, font, anchor="ma")
+        draw.text((middle, corner[1] + below), _fitted(text, font, width), ink, font, anchor="ma")
 
 
 def _fitted(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:

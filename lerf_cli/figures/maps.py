@@ -18,8 +18,8 @@ from lerf_cli.figures.crop import Crop
 from lerf_cli.figures.plotting import (
     DPI,
     FAINT,
+    AxesBox,
     ColourScale,
-    Place,
     colour_bar,
     draw_values,
     new_page,
@@ -144,7 +144,7 @@ def map_figure(maps: ParameterMaps, name: str) -> Figure:
     panel = drawn_maps(maps)[name]
     height = _panel_height(panel.values, _LARGE_WIDTH)
     figure = new_page(_LARGE_WIDTH + _BAR + _MARGIN, height + _TITLE_HEIGHT + _MARGIN)
-    axes = Place(_MARGIN / 2, _TITLE_HEIGHT, _LARGE_WIDTH, height).axes(figure)
+    axes = AxesBox(_MARGIN / 2, _TITLE_HEIGHT, _LARGE_WIDTH, height).axes(figure)
     _draw_panel(axes, panel, most=2 * round(_LARGE_WIDTH * DPI))
     return figure
 
@@ -222,7 +222,7 @@ def _detail_figure(maps: ParameterMaps, crop: Crop) -> tuple[Figure, Axes]:
     """Return a page for one enlarged window, and the axes to draw it in."""
     height = _panel_height(maps.grey[crop.index], _DETAIL_WIDTH)
     figure = new_page(_DETAIL_WIDTH + _MARGIN, _TITLE_HEIGHT + height + _NOTE_HEIGHT)
-    return figure, Place(_MARGIN / 2, _TITLE_HEIGHT, _DETAIL_WIDTH, height).axes(figure)
+    return figure, AxesBox(_MARGIN / 2, _TITLE_HEIGHT, _DETAIL_WIDTH, height).axes(figure)
 
 
 def ellipse_figure(maps: ParameterMaps, ellipses: Ellipses, crop: Crop) -> Figure:
@@ -276,14 +276,14 @@ def map_sheet(
     for number, (name, panel) in enumerate(panels.items()):
         row, column = divmod(number, _COLUMNS)
         left, top = _MARGIN + column * map_step, _HEADER + row * row_height + _TITLE_HEIGHT
-        axes = Place(left, top, map_step - _BAR, map_height).axes(figure)
+        axes = AxesBox(left, top, map_step - _BAR, map_height).axes(figure)
         _draw_panel(axes, panel, most=2 * round(map_step * DPI))
         if name == "image":
             _mark(axes, crop)
     for number, draw in enumerate(details):
         left = _MARGIN + number * (_DETAIL_WIDTH + _BAR)
-        draw(Place(left, detail_top, _DETAIL_WIDTH, detail_height).axes(figure))
-    table = Place(table_left, detail_top, _TABLE_WIDTH, table_height).axes(figure)
+        draw(AxesBox(left, detail_top, _DETAIL_WIDTH, detail_height).axes(figure))
+    table = AxesBox(table_left, detail_top, _TABLE_WIDTH, table_height).axes(figure)
     _draw_statistics(table, statistics)
     return figure
 

@@ -21,8 +21,8 @@ from PIL import Image
 __all__ = [
     "DPI",
     "FAINT",
+    "AxesBox",
     "ColourScale",
-    "Place",
     "as_image",
     "colour_bar",
     "draw_values",
@@ -85,7 +85,7 @@ def symmetric_scale(values: NDArray[Any], least: float, share: float = 1.0) -> C
     return ColourScale("RdBu_r", -reach, reach)
 
 
-class Place(NamedTuple):
+class AxesBox(NamedTuple):
     """Where axes lie on a figure: inches from its left and its top, and their size."""
 
     left: float

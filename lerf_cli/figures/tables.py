@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from lerf_cli.figures.plotting import (
     FAINT,
+    AxesBox,
     ColourScale,
-    Place,
     colour_bar,
     draw_values,
     new_page,
@@ -151,10 +151,10 @@ def _draw_responses(figure: Figure, top: float, bank: LutBank, number: int) -> N
         if name == "rho":
             scale = symmetric_scale(drawn, 0.1)
         left = _MARGIN + column * _CELL_WIDTH
-        axes = Place(left, top + 1.2 * _TITLE_HEIGHT, _SIDE, _SIDE).axes(figure)
+        axes = AxesBox(left, top + 1.2 * _TITLE_HEIGHT, _SIDE, _SIDE).axes(figure)
         draw_values(axes, drawn, scale)
         write_title(axes, f"{what}, all reads", size=9, pad=7)
-        bar = Place(left + _SIDE + _GAP, top + 1.2 * _TITLE_HEIGHT, 0.1, _SIDE)
+        bar = AxesBox(left + _SIDE + _GAP, top + 1.2 * _TITLE_HEIGHT, 0.1, _SIDE)
         colour_bar(bar.axes(figure), scale)
 
 
@@ -186,16 +186,16 @@ def _draw_table(
     drawn, scale, what = _drawn(bank, number, about.value, np.stack(slices))
     pattern = about.table.split(".")[1]
     left, top = corner[0], corner[1] + _TITLE_HEIGHT + _ICON
-    place = Place(left, top, _SIDE, _SIDE)
+    box = AxesBox(left, top, _SIDE, _SIDE)
     for values, levels in zip(drawn, SLICES.values(), strict=True):
-        axes = place.axes(figure)
+        axes = box.axes(figure)
         draw_values(axes, values, scale)
         _draw_icon(
-            place._replace(top=top - _ICON - 0.03, height=_ICON).axes(figure), bank, pattern, levels
+            box._replace(top=top - _ICON - 0.03, height=_ICON).axes(figure), bank, pattern, levels
         )
-        place = place._replace(left=place.left + _SIDE + _GAP)
-    colour_bar(place._replace(width=0.1).axes(figure), scale)
-    bars = place._replace(left=place.left + 0.1 + 0.38, width=_SIDE).axes(figure)
+        box = box._replace(left=box.left + _SIDE + _GAP)
+    colour_bar(box._replace(width=0.1).axes(figure), scale)
+    bars = box._replace(left=box.left + 0.1 + 0.38, width=_SIDE).axes(figure)
     _draw_histogram(bars, bank.tables[about.table][..., position])
     width, height = figure.get_size_inches()
     figure.text(
