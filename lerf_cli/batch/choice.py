@@ -57,7 +57,7 @@ def chosen_tiled_job(
 
 def _is_tiff(path: Path) -> bool:
     from lerf_core.io.codec import opened
-    from lerf_core.io.tiff import TiffCodec
+    from lerf_core.io.tiff.codec import TiffCodec
 
     try:
         with opened(path) as file:

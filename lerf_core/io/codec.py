@@ -7,7 +7,7 @@ A format is one module, or one folder, with a subclass of `Codec` and a line in
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -16,6 +16,7 @@ import numpy as np
 from lerf_core.errors import FileError
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.metadata import Metadata
+from lerf_core.io.orientation import TURNED
 
 if TYPE_CHECKING:
     from lerf_core.io.formats import Format
@@ -87,6 +88,12 @@ class Header:
     metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
     decoding_bytes: int = 0
+
+    def turned_upright(self, orientation: int) -> Header:
+        """Return the header of an image that EXIF's orientation, 1 to 8, says to be turned."""
+        if orientation not in TURNED:
+            return self
+        return replace(self, shape=self.shape[::-1], metadata=self.metadata.turned())
 
 
 @dataclass(frozen=True)

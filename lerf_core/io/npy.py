@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,12 @@ from lerf_core.io.journal import FileJournal
 from lerf_core.io.pixel_file import PixelFile, file_fingerprint
 from lerf_core.io.tiled_reader import Region, TiledReader, band_of_rows, guessed_axes, plain_dtype
 from lerf_core.io.tiled_writer import (
+    Encoder,
     Pixels,
-    StoredTilesWriter,
+    TiledWriter,
     WriterSpec,
     partial_paths,
-    unwritable,
+    replace_synced,
 )
 
 __all__ = ["NpyCodec", "NpyReader", "NpyWriter"]
@@ -121,42 +121,40 @@ def _read_header(path: str) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
 
 
 @dataclass(frozen=True)
-class NpyEncoder:
+class NpyEncoder(Encoder):
     """Writes regions into the partial file."""
 
     path: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
     start: int
     spec: WriterSpec
 
-    def encode(self, region: Region, pixels: Pixels) -> list[list[int]]:
-        """Write a region; return where it lies."""
+    def encode_level(self, level: int, region: Region, pixels: Pixels) -> list[tuple[int, ...]]:
+        """Write a region; return the tiles that it holds."""
+        shape, dtype = self.spec.shape, self.spec.dtype
         # Without a memory map: its pages would count as the program's memory.
-        whole = np.ascontiguousarray(pixels, self.dtype)
+        whole = np.ascontiguousarray(pixels, dtype)
         # What follows the last axis along which the region is a part only is one run of bytes.
         split = max(
-            (axis for axis, extent in enumerate(region) if extent != slice(0, self.shape[axis])),
+            (axis for axis, extent in enumerate(region) if extent != slice(0, shape[axis])),
             default=0,
         )
-        steps = np.cumprod([1, *self.shape[::-1]])[:-1][::-1]
+        steps = np.cumprod([1, *shape[::-1]])[:-1][::-1]
         with open(self.path, "r+b", buffering=0) as file:  # noqa: PTH123
             for index in np.ndindex(whole.shape[:split]):
                 corner = [extent.start + i for extent, i in zip(region, index, strict=False)]
                 corner += [extent.start for extent in region[split:]]
-                offset = int(np.dot(corner, steps)) * self.dtype.itemsize
+                offset = int(np.dot(corner, steps)) * dtype.itemsize
                 file.seek(self.start + offset)
                 data = memoryview(np.atleast_1d(whole[index]).data).cast("B")
                 while data:
                     data = data[file.write(data) :]
-        return [[0, *tile] for tile in self.spec.tiles(region)]
+        return [(level, *tile) for tile in self.spec.tiles(region)]
 
 
-class NpyWriter(StoredTilesWriter):
+class NpyWriter(TiledWriter):
     """See `lerf_core.io.tiled_writer.TiledWriter`."""
 
     def __init__(self, path: Path, spec: WriterSpec, *, resume: bool) -> None:
-        self._path = path
         self._partial, journal_path = partial_paths(path)
         resume = resume and self._partial.exists()
         journal = FileJournal(journal_path, spec.head(), resume=resume)
@@ -169,24 +167,14 @@ class NpyWriter(StoredTilesWriter):
         with self._partial.open("r+b" if resume else "wb") as file:
             np.lib.format.write_array_header_2_0(file, header)
             start = file.tell()
-            file.truncate(start + int(np.prod(spec.shape, dtype=object)) * spec.dtype.itemsize)
-        encoder = NpyEncoder(str(self._partial), spec.shape, spec.dtype, start, spec)
-        super().__init__(spec, encoder, journal)
+            file.truncate(start + math.prod(spec.shape) * spec.dtype.itemsize)
+        super().__init__(path, spec, NpyEncoder(str(self._partial), start, spec), journal)
 
-    def commit(self) -> None:
-        """See `TiledWriter`."""
-        try:
-            with self._partial.open("r+b") as file:
-                os.fsync(file.fileno())
-            self._partial.replace(self._path)
-        except OSError as error:
-            raise unwritable(self._path, error) from error
-        self._journal.remove()
+    def _read(self, level: int, region: Region) -> Pixels:
+        raise NotImplementedError  # there is no pyramid
 
-    def abandon(self, *, keep: bool) -> None:
-        """See `TiledWriter`."""
-        if keep and self.finished_count:
-            self._journal.close()
-            return
-        self._journal.remove()
+    def _complete(self) -> None:
+        replace_synced(self._partial, self._path)
+
+    def _discard(self) -> None:
         self._partial.unlink(missing_ok=True)

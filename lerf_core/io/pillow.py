@@ -27,7 +27,6 @@ from lerf_core.io.formats import (
 from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, Pixels, channels_of
 from lerf_core.io.metadata import Metadata
-from lerf_core.io.orientation import TURNED
 
 __all__ = ["DEFAULT_QUALITY", "PillowCodec"]
 
@@ -70,13 +69,26 @@ class PillowCodec(DecodingCodec):
         with Image.open(file.rewound()) as image:
             frames = _frame_count(image)
             check_pixels(image.width * image.height * frames, max_pixels, "claims")
-            metadata = self.metadata_of(image, file)
             expansion = _expansion(image)
-            notes = expansion.notes + _left_out(image)
-            return header_of(
-                image, metadata, frames, expansion.layout, expansion.dtype,
-                notes, _decoding_bytes(image, expansion),
+            return self.header_of(
+                image, file, frames, expansion.layout, expansion.dtype,
+                notes=expansion.notes + _left_out(image),
+                decoding_bytes=_decoding_bytes(image, expansion),
             )  # fmt: skip
+
+    def header_of(
+        self,
+        image: Image.Image,
+        file: OpenFile,
+        frames: int,
+        layout: str,
+        dtype: np.dtype[Any],
+        **further: Any,
+    ) -> Header:
+        """Return the upright header of an image, with what its pixels will be decoded to."""
+        shape, metadata = (image.height, image.width), self.metadata_of(image, file)
+        header = Header(format_of(image), shape, frames, layout, dtype, metadata, **further)
+        return header.turned_upright(exif.orientation(metadata.exif or b""))
 
     def read(
         self, file: OpenFile, max_pixels: int, *, labels: bool = False, first_only: bool = False
@@ -160,22 +172,6 @@ def format_of(image: Image.Image) -> str:
     """Return the name of an image's format."""
     # Phones write MPO: a JPEG with further images behind it.
     return "JPEG" if image.format == "MPO" else image.format or "unknown"
-
-
-def header_of(
-    image: Image.Image,
-    metadata: Metadata,
-    frames: int,
-    layout: str,
-    dtype: np.dtype[Any],
-    notes: tuple[str, ...],
-    decoding_bytes: int,
-) -> Header:
-    """Return the header of the image turned upright, from what it says as it lies."""
-    shape = (image.height, image.width)
-    if exif.orientation(metadata.exif or b"") in TURNED:
-        shape, metadata = shape[::-1], metadata.turned()
-    return Header(format_of(image), shape, frames, layout, dtype, metadata, notes, decoding_bytes)
 
 
 def _frame_count(image: Image.Image) -> int:

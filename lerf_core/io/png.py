@@ -19,7 +19,7 @@ from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA, Format
 from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, channels_of
 from lerf_core.io.metadata import Metadata
-from lerf_core.io.pillow import PillowCodec, header_of
+from lerf_core.io.pillow import PillowCodec
 
 __all__ = ["PngCodec"]
 
@@ -50,9 +50,9 @@ class PngCodec(PillowCodec):
         layout = _deep_layout(image, file)
         # The file's bytes, and the pixels twice.
         decoding_bytes = 2 * image.width * image.height * channels_of(layout) * 2
-        return header_of(
-            image, self.metadata_of(image, file), 1, layout, np.dtype(np.uint16),
-            _left_out(image), decoding_bytes,
+        return self.header_of(
+            image, file, 1, layout, np.dtype(np.uint16), notes=_left_out(image),
+            decoding_bytes=decoding_bytes,
         )  # fmt: skip
 
     def read(

@@ -13,8 +13,8 @@ from lerf_core.io.imageio import ImageioCodec
 from lerf_core.io.npy import NpyCodec
 from lerf_core.io.pillow import PillowCodec
 from lerf_core.io.png import PngCodec
-from lerf_core.io.tiff import TiffCodec
-from lerf_core.io.zarr import ZarrCodec
+from lerf_core.io.tiff.codec import TiffCodec
+from lerf_core.io.zarr.codec import ZarrCodec
 
 __all__ = ["codec_of_file", "codec_of_path", "writing_codec"]
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,16 +27,18 @@ from lerf_core.tiled.pyramid import halve, level_shapes
 __all__ = [
     "Encoder",
     "Region",
-    "StoredTilesWriter",
     "TiledWriter",
     "WriterSpec",
     "disk_bytes_needed",
     "partial_paths",
+    "replace_synced",
     "unwritable",
 ]
 
 Pixels = NDArray[Any]
 
+# Tiles of upper levels that are made side by side.
+_AHEAD = 4
 _FORMATS = ("TIFF", "OME-TIFF", "OME-Zarr", "Zarr", "NPY")
 _COMPRESSIONS = {
     "TIFF": ("none", "deflate", "zstd", "lzw"),
@@ -244,11 +248,34 @@ class WriterSpec:
         return {"lerf": 1, "job": self.job, "target": digest}
 
 
-class Encoder(Protocol):
+class Encoder(ABC):
     """Turns a region's pixels into what is recorded; can be pickled, and works anywhere."""
 
-    def encode(self, region: Region, pixels: Pixels) -> Any:
-        """Encode, or store, a region; regions are whole multiples of the target's, but at ends."""
+    spec: WriterSpec
+
+    def encode(self, region: Region, pixels: Pixels) -> list[Any]:
+        """Encode, or store, a region, and those regions of the pyramid that it covers.
+
+        Parameters
+        ----------
+        region : tuple of slice
+            A whole multiple of the writer's blocks, but at the image's ends.
+        pixels : ndarray
+
+        Returns
+        -------
+        list
+            A parcel: what is recorded of each tile.
+        """
+        return [
+            tile
+            for level, extent, smaller in self.spec.levels_of(region, pixels)
+            for tile in self.encode_level(level, extent, smaller)
+        ]
+
+    @abstractmethod
+    def encode_level(self, level: int, region: Region, pixels: Pixels) -> list[Any]:
+        """Encode, or store, a region of a level."""
 
 
 class TiledWriter(ABC):
@@ -256,9 +283,13 @@ class TiledWriter(ABC):
 
     Parameters
     ----------
+    path : str or path
+        Of the result.
     spec : WriterSpec
     encoder : Encoder
         What turns pixels into parcels, anywhere.
+    journal : Journal
+        Of the parcels that are recorded.
 
     Attributes
     ----------
@@ -268,54 +299,94 @@ class TiledWriter(ABC):
         Parcels that were recorded.
     """
 
-    def __init__(self, spec: WriterSpec, encoder: Encoder) -> None:
-        self._spec, self.encoder = spec, encoder
+    def __init__(
+        self, path: str | Path, spec: WriterSpec, encoder: Encoder, journal: Journal
+    ) -> None:
+        self._path, self._spec, self.encoder, self._journal = path, spec, encoder, journal
         self.block_multiple = spec.block_multiple
         self.finished_count = 0
+        # From level and tile to what is known of it.
+        self._finished: dict[tuple[int, ...], Any] = {}
+        for entry in journal.entries():
+            self._note(entry)
 
-    @abstractmethod
     def is_finished(self, region: Region) -> bool:
         """Whether a region has been recorded, now or before an interruption."""
+        return all(self._key(0, tile) in self._finished for tile in self._spec.tiles(region))
 
-    @abstractmethod
-    def record(self, parcel: Any) -> None:
+    def record(self, parcel: list[Any]) -> None:
         """Keep what the encoder made of a region."""
+        entry = self._kept(parcel)
+        self._journal.add(entry)
+        self._note(entry)
 
-    @abstractmethod
     def commit(self) -> None:
         """Make what is left of the pyramid, and give the result its name."""
+        try:
+            for level in range(1, len(self._spec.level_shapes)):
+                self._make_level(level)
+            self._complete()
+        except FileError:
+            raise
+        except OSError as error:
+            raise unwritable(self._path, error) from error
+        self._journal.remove()
 
-    @abstractmethod
     def abandon(self, *, keep: bool) -> None:
         """Close without a result; keep what can be resumed, or remove it."""
+        self._close()
+        if keep and self.finished_count:
+            self._journal.close()
+            return
+        self._journal.remove()
+        self._discard()
 
+    def _make_level(self, level: int) -> None:
+        """Make the tiles of a level that are not there, each from the four below it."""
+        whole = tuple(slice(0, size) for size in self._spec.level_shapes[level])
+        todo = [
+            tile for tile in self._spec.tiles(whole) if self._key(level, tile) not in self._finished
+        ]
+        with ThreadPoolExecutor(_AHEAD) as pool:
+            # As many as are made side by side are held at once.
+            for first in range(0, len(todo), _AHEAD):
+                batch = todo[first : first + _AHEAD]
+                for parcel in pool.map(partial(self._tile_above, level), batch):
+                    self.record(parcel)
 
-class StoredTilesWriter(TiledWriter):
-    """A writer whose encoder stores the tiles itself: a journal lists (level, tile) of each.
+    def _tile_above(self, level: int, tile: tuple[int, ...]) -> list[Any]:
+        spec = self._spec
+        region = spec.region_below(level, tile)
+        pixels = spec.halved(self._read(level - 1, region))
+        return self.encoder.encode_level(level, spec.halved_region(region), pixels)
 
-    Parameters
-    ----------
-    spec : WriterSpec
-    encoder : Encoder
-    journal : Journal
-    """
+    def _key(self, level: int, tile: tuple[int, ...]) -> tuple[int, ...]:
+        """Return what a tile is known by once it is finished."""
+        return (level, *tile)
 
-    def __init__(self, spec: WriterSpec, encoder: Encoder, journal: Journal) -> None:
-        super().__init__(spec, encoder)
-        self._journal = journal
-        entries = journal.entries()
-        self._done = {tuple(tile) for entry in entries for tile in entry}
-        self.finished_count = len(entries)
+    def _kept(self, parcel: list[Any]) -> list[Any]:
+        """Store what the encoder has not stored itself; return what the journal says of it."""
+        return parcel
 
-    def is_finished(self, region: Region) -> bool:
-        """See `TiledWriter`."""
-        return all((0, *tile) in self._done for tile in self._spec.tiles(region))
-
-    def record(self, parcel: list[list[int]]) -> None:
-        """See `TiledWriter`."""
-        self._journal.add(parcel)
-        self._done.update(tuple(tile) for tile in parcel)
+    def _note(self, entry: list[Any]) -> None:
+        """Take note of an entry of the journal: level and tile of each that is finished."""
+        self._finished.update((tuple(tile), None) for tile in entry)
         self.finished_count += 1
+
+    def _close(self) -> None:  # noqa: B027 - most have nothing open
+        """Close what is open."""
+
+    @abstractmethod
+    def _read(self, level: int, region: Region) -> Pixels:
+        """Read a region of whole tiles back."""
+
+    @abstractmethod
+    def _complete(self) -> None:
+        """Give the result its name, now that all tiles are there."""
+
+    @abstractmethod
+    def _discard(self) -> None:
+        """Remove what has been made."""
 
 
 def unwritable(path: object, error: OSError) -> FileError:
@@ -323,6 +394,13 @@ def unwritable(path: object, error: OSError) -> FileError:
     return FileError(
         f"cannot write {path}: {one_line(error)} (finished chunks are kept: go on with --resume)"
     )
+
+
+def replace_synced(made: Path, path: str | Path) -> None:
+    """Give a finished file its name, once it lies on the disk."""
+    with made.open("r+b") as file:
+        os.fsync(file.fileno())
+    made.replace(path)
 
 
 def disk_bytes_needed(spec: WriterSpec) -> int:

@@ -5,23 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 __all__ = ["atomic_file", "write_whole"]
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file beside its place, then move it there."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -84,3 +73,11 @@ def _place_new(temporary: Path, target: Path) -> None:
         if target.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
         temporary.replace(target)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that replaces one of its name, in a folder that exists."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
+    with atomic_file(path, overwrite=True) as file:
+        file.write(data)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import imagecodecs
 import numpy as np
 
-from lerf_core.io.tiled_writer import Pixels, Region, WriterSpec
+from lerf_core.io.tiled_writer import Encoder, Pixels, Region, WriterSpec
 
 __all__ = ["TiffEncoder", "Tile"]
 
@@ -20,18 +20,10 @@ _EFFORT = {"deflate": 4, "zstd": 1}
 
 
 @dataclass(frozen=True)
-class TiffEncoder:
+class TiffEncoder(Encoder):
     """Compresses the tiles of a region, and of the levels above."""
 
     spec: WriterSpec
-
-    def encode(self, region: Region, pixels: Pixels) -> list[Tile]:
-        """See `lerf_core.io.tiled_writer.Encoder`."""
-        return [
-            tile
-            for level, extent, smaller in self.spec.levels_of(region, pixels)
-            for tile in self.encode_level(level, extent, smaller)
-        ]
 
     def encode_level(self, level: int, region: Region, pixels: Pixels) -> list[Tile]:
         """Compress a region of a level."""

@@ -106,9 +106,7 @@ def _ome_metadata(spec: WriterSpec) -> dict[str, Any]:
     return metadata
 
 
-def tell_places(
-    path: Path, levels: int, places: Mapping[tuple[int, int, int], tuple[int, int]]
-) -> None:
+def tell_places(path: Path, levels: int, places: Mapping[tuple[int, ...], tuple[int, int]]) -> None:
     """Write into the directories where their tiles lie.
 
     Parameters

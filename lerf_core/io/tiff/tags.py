@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lerf_core.io.conversions import opaque_value
 from lerf_core.io.formats import CMYK, GREY, GREY_ALPHA, MULTI, PALETTE, RGB, RGBA
 from lerf_core.io.tiff import codes
 
@@ -118,11 +117,7 @@ def is_inverted(page: Page) -> bool:
 
 def inverted(pixels: NDArray[Any]) -> NDArray[Any]:
     """Return grey values of a page that has white at 0; signed and real ones as they are."""
-    if pixels.dtype == np.bool_:
-        return ~pixels
-    if pixels.dtype.kind != "u":
-        return pixels
-    return (int(opaque_value(pixels.dtype)) - pixels).astype(pixels.dtype)
+    return ~pixels if pixels.dtype.kind in "bu" else pixels
 
 
 def orientation_of(page: Page) -> int:

@@ -16,7 +16,6 @@ from lerf_core.io.codec import Header, OpenFile
 from lerf_core.io.formats import PALETTE, RGB
 from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, Pixels
-from lerf_core.io.orientation import TURNED
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.directories import link_directories, metadata_keywords, metadata_of
 from lerf_core.io.tiff.tags import (
@@ -52,9 +51,8 @@ def read_header(file: OpenFile) -> Header:
     with tifffile.TiffFile(file.rewound()) as handle:
         pages, _ = _full_pages(handle)
         rows, cols = pages[0].imagelength, pages[0].imagewidth
-        is_turned = orientation_of(pages[0]) in TURNED
         frames = max(_planes_behind(handle, pages), len(pages))
-        return Header("TIFF", (cols, rows) if is_turned else (rows, cols), frames)
+        return Header("TIFF", (rows, cols), frames).turned_upright(orientation_of(pages[0]))
 
 
 def read(file: OpenFile, max_pixels: int, *, labels: bool = False) -> DecodedImage:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,12 @@ import numpy as np
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.journal import FileJournal, Journal, RemoteJournal
 from lerf_core.io.tiled_writer import (
+    Encoder,
     Pixels,
     Region,
-    StoredTilesWriter,
+    TiledWriter,
     WriterSpec,
     partial_paths,
-    unwritable,
 )
 
 __all__ = ["ZarrWriter"]
@@ -34,8 +33,6 @@ _TYPES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
 _EFFORT = {"zstd": 1, "gzip": 4, "lz4": 1}
 # Beside the arrays of a remote result that is not finished.
 _JOURNAL = "lerf-journal.jsonl"
-# Tiles of upper levels that are made side by side.
-_AHEAD = 4
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class ZarrEncoder:
+class ZarrEncoder(Encoder):
     """Stores the chunks of a region, and of the levels above."""
 
     url: str
@@ -82,19 +79,12 @@ class ZarrEncoder:
     layout: Layout
     key: str
 
-    def encode(self, region: Region, pixels: Pixels) -> list[list[int]]:
-        """See `lerf_core.io.tiled_writer.Encoder`; returns the tiles that are stored."""
-        stored = []
-        for level, extent, smaller in self.spec.levels_of(region, pixels):
-            self.store(level, extent, smaller)
-            stored += [[level, *tile] for tile in self.spec.tiles(extent)]
-        return stored
-
-    def store(self, level: int, region: Region, pixels: Pixels) -> None:
-        """Store a region of a level."""
+    def encode_level(self, level: int, region: Region, pixels: Pixels) -> list[tuple[int, ...]]:
+        """Store a region of a level; return the tiles that it holds."""
         array = _array(self.url, _level_name(self.spec, level), self.key)
         order = self.layout.order
         array[tuple(region[axis] for axis in order)] = pixels.transpose(order)
+        return [(level, *tile) for tile in self.spec.tiles(region)]
 
     def load(self, level: int, region: Region) -> Pixels:
         """Read a region back, axes as the image's."""
@@ -134,7 +124,7 @@ def _store(url: str) -> Any:
     return zarr.storage.LocalStore(url)
 
 
-class ZarrWriter(StoredTilesWriter):
+class ZarrWriter(TiledWriter):
     """See `lerf_core.io.tiled_writer.TiledWriter`.
 
     A local store is made beside its place and moved there in the end; a remote one is made
@@ -146,105 +136,77 @@ class ZarrWriter(StoredTilesWriter):
     def __init__(
         self, path: str, spec: WriterSpec, *, resume: bool, overwrite: bool, remote: bool
     ) -> None:
-        self._path, self._remote = path.rstrip("/"), remote
+        path = path.rstrip("/")
+        self._remote = remote
         layout = Layout.of(spec)
         if remote:
-            self._url = self._path
-            journal = self._begin_remote(spec, layout, resume=resume, overwrite=overwrite)
+            self._url = path
+            journal = _begin_remote(path, spec, layout, resume=resume, overwrite=overwrite)
         else:
-            journal = self._begin_local(spec, layout, resume=resume)
+            made, journal_path = partial_paths(Path(path))
+            self._url = str(made)
+            journal = _begin_local(made, journal_path, spec, layout, resume=resume)
         encoder = ZarrEncoder(self._url, spec, layout, secrets.token_hex(8))
-        super().__init__(spec, encoder, journal)
+        super().__init__(path, spec, encoder, journal)
 
-    def _begin_local(self, spec: WriterSpec, layout: Layout, *, resume: bool) -> Journal:
-        made, journal_path = partial_paths(Path(self._path))
-        self._url = str(made)
-        resume = resume and made.exists() and journal_path.exists()
-        journal = FileJournal(journal_path, spec.head(), resume=resume)
-        if not journal.entries():  # else the store may be of other work
-            if made.exists():
-                shutil.rmtree(made)
-            _create(self._url, spec, layout)
-        return journal
+    def _read(self, level: int, region: Region) -> Pixels:
+        return self.encoder.load(level, region)
 
-    def _begin_remote(
-        self, spec: WriterSpec, layout: Layout, *, resume: bool, overwrite: bool
-    ) -> Journal:
-        resume = self._prepare_remote(resume=resume, overwrite=overwrite)
-        if not resume:
-            _create(self._url, spec, layout)
-        # After the store was emptied.
-        return RemoteJournal(f"{self._path}/{_JOURNAL}", spec.head(), resume=resume)
-
-    def _prepare_remote(self, *, resume: bool, overwrite: bool) -> bool:
-        """Look at what lies at a URL; return whether it can be gone on with."""
-        import fsspec
-
-        try:
-            system, folder = fsspec.core.url_to_fs(self._path)
-            begun = system.exists(f"{folder}/{_JOURNAL}")
-            if resume and begun:
-                return True
-            # Whatever lies there, an unfinished result of ours alone may go unasked.
-            if system.exists(folder):
-                if not (begun or overwrite):
-                    raise FileError(f"{self._path} exists: give overwrite to replace it")
-                system.rm(folder, recursive=True)
-        except FileError:
-            raise
-        # Each storage has errors of its own.
-        except Exception as error:
-            raise FileError(f"cannot write {self._path}: {one_line(error)}") from error
-        return False
-
-    def commit(self) -> None:
-        """See `TiledWriter`."""
-        try:
-            for level in range(1, len(self._spec.level_shapes)):
-                self._make_level(level)
-            if self._spec.format != "Zarr":
-                group = _zarr().open_group(_store(self._url), mode="r+")
-                group.attrs.update(_attributes(self._spec, self.encoder.layout))
-            if self._remote:
-                self._journal.remove()
-                return
+    def _complete(self) -> None:
+        if self._spec.format != "Zarr":
+            group = _zarr().open_group(_store(self._url), mode="r+")
+            group.attrs.update(_attributes(self._spec, self.encoder.layout))
+        if not self._remote:
             _replace(Path(self._url), Path(self._path))
-        except FileError:
-            raise
-        except OSError as error:
-            raise unwritable(self._path, error) from error
-        self._journal.remove()
 
-    def abandon(self, *, keep: bool) -> None:
-        """See `TiledWriter`."""
-        if keep and self.finished_count:
-            self._journal.close()
-            return
-        self._journal.remove()
+    def _discard(self) -> None:
         if not self._remote:
             shutil.rmtree(self._url, ignore_errors=True)
             return
         import fsspec
 
-        system, folder = fsspec.core.url_to_fs(self._path)
+        system, folder = fsspec.core.url_to_fs(self._url)
         if system.exists(folder):
             system.rm(folder, recursive=True)
 
-    def _make_level(self, level: int) -> None:
-        """Make the tiles of a level that are not there, each from the four below it."""
-        spec = self._spec
-        whole = tuple(slice(0, size) for size in spec.level_shapes[level])
-        todo = [tile for tile in spec.tiles(whole) if (level, *tile) not in self._done]
 
-        with ThreadPoolExecutor(_AHEAD) as pool:
-            for _ in pool.map(partial(self._make_tile, level), todo):
-                pass
+def _begin_local(
+    made: Path, journal_path: Path, spec: WriterSpec, layout: Layout, *, resume: bool
+) -> Journal:
+    """Make a store beside the place of the result, or go on with it; return its journal."""
+    resume = resume and made.exists() and journal_path.exists()
+    journal = FileJournal(journal_path, spec.head(), resume=resume)
+    if not journal.entries():  # else the store may be of other work
+        if made.exists():
+            shutil.rmtree(made)
+        _create(str(made), spec, layout)
+    return journal
 
-    def _make_tile(self, level: int, tile: tuple[int, ...]) -> None:
-        spec = self._spec
-        region = spec.region_below(level, tile)
-        pixels = self.encoder.load(level - 1, region)
-        self.encoder.store(level, spec.halved_region(region), spec.halved(pixels))
+
+def _begin_remote(
+    url: str, spec: WriterSpec, layout: Layout, *, resume: bool, overwrite: bool
+) -> Journal:
+    """Make a store in its place, or go on with it; return its journal."""
+    import fsspec
+
+    try:
+        system, folder = fsspec.core.url_to_fs(url)
+        is_begun = system.exists(f"{folder}/{_JOURNAL}")
+        resume = resume and is_begun
+        # Whatever lies there, an unfinished result of ours alone may go unasked.
+        if not resume and system.exists(folder):
+            if not (is_begun or overwrite):
+                raise FileError(f"{url} exists: give overwrite to replace it")
+            system.rm(folder, recursive=True)
+    except FileError:
+        raise
+    # Each storage has errors of its own.
+    except Exception as error:
+        raise FileError(f"cannot write {url}: {one_line(error)}") from error
+    if not resume:
+        _create(url, spec, layout)
+    # After the store was emptied.
+    return RemoteJournal(f"{url}/{_JOURNAL}", spec.head(), resume=resume)
 
 
 def _create(url: str, spec: WriterSpec, layout: Layout) -> None:

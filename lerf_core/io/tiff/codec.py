@@ -1,0 +1,62 @@
+"""TIFF and BigTIFF, whole and by tiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from lerf_core.io.codec import Codec, Encoding, Header, OpenFile
+from lerf_core.io.guards import check_pixels
+from lerf_core.io.tiff import whole
+
+if TYPE_CHECKING:
+    from lerf_core.io.formats import Format
+    from lerf_core.io.image import DecodedImage
+    from lerf_core.io.tiff.reader import TiffReader
+    from lerf_core.io.tiff.writer import TiffWriter
+    from lerf_core.io.tiled_writer import WriterSpec
+
+__all__ = ["TiffCodec"]
+
+
+class TiffCodec(Codec):
+    """TIFF of every depth, by tifffile."""
+
+    def recognizes(self, file: OpenFile) -> bool:
+        """See `Codec`."""
+        return file.head[:4] in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
+
+    def read_header(self, file: OpenFile, max_pixels: int) -> Header:
+        """See `Codec`."""
+        header = whole.read_header(file)
+        check_pixels(header.shape[0] * header.shape[1] * header.frames, max_pixels, "claims")
+        return header
+
+    def read(
+        self, file: OpenFile, max_pixels: int, *, labels: bool = False, first_only: bool = False
+    ) -> DecodedImage:
+        """See `Codec`; all pages are read."""
+        del first_only
+        return whole.read(file, max_pixels, labels=labels)
+
+    def write(
+        self, stream: BinaryIO, image: DecodedImage, target: Format, encoding: Encoding
+    ) -> None:
+        """See `Codec`."""
+        del target, encoding
+        whole.write(stream, image)
+
+    def open_reader(self, path: str, options: dict[str, Any]) -> TiffReader:
+        """See `Codec`."""
+        from lerf_core.io.tiff.reader import TiffReader
+
+        return TiffReader(path, options)
+
+    def open_writer(
+        self, path: str, spec: WriterSpec, *, resume: bool, overwrite: bool
+    ) -> TiffWriter:
+        """See `Codec`."""
+        del overwrite  # whatever lies there is replaced when the result is whole
+        from lerf_core.io.tiff.writer import TiffWriter
+
+        return TiffWriter(Path(path), spec, resume=resume)

@@ -1,0 +1,38 @@
+"""Zarr and OME-Zarr, by chunks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lerf_core.io.codec import Codec, OpenFile
+from lerf_core.io.locations import is_url
+
+if TYPE_CHECKING:
+    from lerf_core.io.tiled_writer import WriterSpec
+    from lerf_core.io.zarr.reader import ZarrReader
+    from lerf_core.io.zarr.writer import ZarrWriter
+
+__all__ = ["ZarrCodec"]
+
+
+class ZarrCodec(Codec):
+    """Folders of Zarr, and addresses of remote storage."""
+
+    def recognizes(self, file: OpenFile) -> bool:
+        """See `Codec`; a Zarr is no file."""
+        del file
+        return False
+
+    def open_reader(self, path: str, options: dict[str, Any]) -> ZarrReader:
+        """See `Codec`."""
+        from lerf_core.io.zarr.reader import ZarrReader
+
+        return ZarrReader(path, options)
+
+    def open_writer(
+        self, path: str, spec: WriterSpec, *, resume: bool, overwrite: bool
+    ) -> ZarrWriter:
+        """See `Codec`."""
+        from lerf_core.io.zarr.writer import ZarrWriter
+
+        return ZarrWriter(path, spec, resume=resume, overwrite=overwrite, remote=is_url(path))
