@@ -83,16 +83,17 @@ def assemble(
         The chunks' axes of rows and columns.
     """
     rows, cols = axes
+    (row_slices, row_take), (col_slices, col_take) = cuts  # graphs hold named tuples as plain ones
     lines = []
-    for chunk_row, row_slice in zip(chunks, cuts[0].slices, strict=True):
+    for chunk_row, row_slice in zip(chunks, row_slices, strict=True):
         line = []
-        for chunk, col_slice in zip(chunk_row, cuts[1].slices, strict=True):
+        for chunk, col_slice in zip(chunk_row, col_slices, strict=True):
             index = [slice(None)] * chunk.ndim
             index[rows], index[cols] = row_slice, col_slice
             line.append(np.asarray(chunk[tuple(index)]))
         lines.append(line[0] if len(line) == 1 else np.concatenate(line, axis=cols))
     window = lines[0] if len(lines) == 1 else np.concatenate(lines, axis=rows)
-    for axis, cut in zip(axes, cuts, strict=True):
-        if cut.take is not None:
-            window = np.take(window, cut.take, axis=axis)
+    for axis, take in ((rows, row_take), (cols, col_take)):
+        if take is not None:
+            window = np.take(window, take, axis=axis)
     return window

@@ -273,7 +273,7 @@ def find_pieces(plan: Plan, region: Block, limit: int, *field: Any) -> list[Piec
 
 
 def compute_piece(
-    plan: Plan, piece: Piece, chunks: list[list[Any]], cuts: tuple[Any, Any], *field: Any
+    plan: Plan, piece: Piece, chunks: list[list[Any]], cuts: tuple[Cut, Cut], *field: Any
 ) -> Array:
     """Compute a chunk of the result, or a piece of one, from chunks of the image."""
     if field:
@@ -282,7 +282,7 @@ def compute_piece(
     if windows is None:
         raise ValueError("a piece that sees nothing is a border")
     output = plan.output_block(Block(*region), Windows(*windows))
-    return plan.compute_block(output, assemble(chunks, _as_cuts(cuts), plan.axes))
+    return plan.compute_block(output, assemble(chunks, cuts, plan.axes))
 
 
 def border_chunk(plan: Plan, shape: tuple[int, ...]) -> Array:
@@ -311,7 +311,7 @@ def join_pieces(
 def _with_field(plan: Plan, chunks: list[list[Any]], cut: FieldCut) -> Plan:
     """Return a plan with the part of a field that a block needs, from the field's chunks."""
     cuts, (top, left), is_relative, longest_step = cut
-    values = assemble(chunks, _as_cuts(cuts), (1, 2))
+    values = assemble(chunks, cuts, (1, 2))
     if longest_step is not None:
         with np.errstate(invalid="ignore"):
             longest = np.abs(values[np.isfinite(values)]).max(initial=0.0)
@@ -322,8 +322,3 @@ def _with_field(plan: Plan, chunks: list[list[Any]], cut: FieldCut) -> Plan:
             )
     mapping = field_map(values, (top, left), plan.out_shape, is_relative=is_relative)
     return replace(plan, resampling=WarpResampling(mapping))
-
-
-def _as_cuts(cuts: tuple[Any, Any]) -> tuple[Cut, Cut]:
-    rows, cols = cuts
-    return Cut(*rows), Cut(*cols)

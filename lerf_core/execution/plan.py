@@ -234,8 +234,8 @@ class Plan:
             to 16 rows or columns.
         """
         output = self.output_block(region)
-        is_small = window_limit is None or max(region.shape) <= _LEAST_SIDE
-        if is_small or output.windows is None or output.windows.area <= window_limit:
+        fits = window_limit is None or output.windows is None or output.windows.area <= window_limit
+        if fits or max(region.shape) <= _LEAST_SIDE:
             yield output
             return
         for quarter in region.quarters():

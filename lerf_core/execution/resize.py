@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ __all__ = ["GridBlock", "GridResampling"]
 
 Image = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]
+T = TypeVar("T")
 
 # Source pixels whose tables a task reads: many, because the rows around them are read too,
 # yet few enough that their features and parameters take a few megabytes.
@@ -142,33 +143,29 @@ class GridBlock:
         taps = self._taps(self.block)[axis]
         return AxisTaps(self.windows[axis].indices(taps.index), taps.offset)
 
-    def _axes(self, block: Block) -> Iterator[tuple[int, int, float, tuple[int, int]]]:
-        """Yield size, output size, scale and a block's ends for the rows, then the columns."""
-        ends = (block.top, block.bottom), (block.left, block.right)
-        return zip(self.frame.shape, self.frame.out_shape, self.scale, ends, strict=True)
+    def _per_axis(self, make: Callable[..., T], block: Block, **keywords: bool) -> tuple[T, T]:
+        """Make something for the rows, and for the columns, of a block.
+
+        `make` is called with source pixels, output pixels, scale and the block's part of an axis.
+        """
+        frame, sides = self.frame, ((block.top, block.bottom), (block.left, block.right))
+        axes = zip(frame.shape, frame.out_shape, self.scale, sides, strict=True)
+        rows, cols = (
+            make(size, out, scale, out_range=ends, **keywords) for size, out, scale, ends in axes
+        )
+        return rows, cols
 
     def _taps(self, block: Block) -> tuple[AxisTaps, AxisTaps]:
-        rows, cols = (
-            axis_taps(
-                size, out_size, factor, anti_aliasing=self.frame.anti_aliasing, out_range=ends
-            )
-            for size, out_size, factor, ends in self._axes(block)
-        )
-        return rows, cols
+        return self._per_axis(axis_taps, block, anti_aliasing=self.frame.anti_aliasing)
 
     def _cubic_taps(self, block: Block) -> tuple[CubicTaps, CubicTaps]:
-        rows, cols = (
-            cubic_taps(
-                size, out_size, factor, anti_aliasing=self.frame.anti_aliasing, out_range=ends
-            )
-            for size, out_size, factor, ends in self._axes(block)
-        )
-        return rows, cols
+        return self._per_axis(cubic_taps, block, anti_aliasing=self.frame.anti_aliasing)
 
     def _nearest_indices(self) -> list[Indices]:
+        positions = self._per_axis(axis_positions, self.block)
         return [
-            np.clip(nearest_index(axis_positions(size, out_size, factor, ends)), 0, size - 1)
-            for size, out_size, factor, ends in self._axes(self.block)
+            np.clip(nearest_index(position), 0, size - 1)
+            for position, size in zip(positions, self.frame.shape, strict=True)
         ]
 
     # -- windows ------------------------------------------------------------------------
@@ -194,32 +191,28 @@ class GridBlock:
         """Return by how many rows and columns the image is extended before tables are read."""
         if not is_periodic(self.frame.mode):
             return 0, 0
+        ends = self._source_ends(self.frame.whole)
         rows, cols = (
             max(-first, stop - size, 0) + self.frame.bank.full_reach
-            for (first, stop), size in zip(
-                self._source_ends(self.frame.whole), self.frame.shape, strict=True
-            )
+            for (first, stop), size in zip(ends, self.frame.shape, strict=True)
         )
         return rows, cols
 
     def _needed_windows(self, margins: tuple[int, int]) -> Windows:
-        rows, cols = (
+        windows = []
+        ends = self._source_ends(self.block)
+        for size, margin, (first, stop) in zip(self.frame.shape, margins, ends, strict=True):
             # At least a pixel of the image: taps beyond the border are led to it.
-            Window.around(
-                size, margin, self.frame.halo, (min(a, size - 1 + margin), max(b, 1 - margin))
-            )
-            for size, margin, (a, b) in zip(
-                self.frame.shape, margins, self._source_ends(self.block), strict=True
-            )
-        )
-        return Windows(rows, cols)
+            first, stop = min(first, size - 1 + margin), max(stop, 1 - margin)
+            windows.append(Window.around(size, margin, self.frame.halo, (first, stop)))
+        return Windows(*windows)
 
     def _nearest_windows(self) -> Windows:
-        rows, cols = (
-            Window(size, 0, ((int(index.min()), int(index.max()) + 1),))
-            for size, index in zip(self.frame.shape, self._nearest_indices(), strict=True)
+        indices = self._nearest_indices()
+        ends = [(int(index.min()), int(index.max()) + 1) for index in indices]
+        return Windows(
+            *(Window(size, 0, (run,)) for size, run in zip(self.frame.shape, ends, strict=True))
         )
-        return Windows(rows, cols)
 
     def _widened(self, cols: Window) -> Block:
         """Return the block with all columns of the window's pixels, where all have as many.
