@@ -35,7 +35,7 @@ with Image.open(photo) as image:
     image.convert("RGB").resize((side, side), Image.Resampling.LANCZOS).save(target)
 """
 
-# compress_level: what lerf writes PNG files with (_PNG_EFFORT in lerf_cli/writing.py).
+# compress_level: what lerf writes PNG files with (_PNG_EFFORT in lerf_core/io).
 PILLOW_SCRIPT = """
 import sys
 from PIL import Image

@@ -50,25 +50,25 @@ def measure(plane: np.ndarray, bank: LutBank, runs: int) -> dict[str, float]:
     Returns
     -------
     dict
-        Of the stages and limits a pixel of the source, of the mean a pixel of the result.
+        Of stages and overshoot bounds per pixel of the source, of the mean per pixel of the result.
     """
-    engine = get_backend("numba")
+    backend = get_backend("numba")
     cell_bits = bank.interval.bit_length() - 1
     tasks: dict[str, Callable[[], object]] = {}
     source = plane
     for number in range(len(bank.stages)):
-        tasks[f"stage {number + 1}"] = lambda number=number, source=source: engine.read_stage(
+        tasks[f"stage {number + 1}"] = lambda number=number, source=source: backend.read_stage(
             source, bank, number, cell_bits, 1
         )
-        values = engine.read_stage(source, bank, number, cell_bits, 1)
+        values = backend.read_stage(source, bank, number, cell_bits, 1)
         source = values[0] if number + 1 < len(bank.stages) else source
-    records = empty_packed(*plane.shape, len(values), np.uint8)
-    feature, parameters = unpack(records)
+    packed = empty_packed(*plane.shape, len(values), np.uint8)
+    feature, parameters = unpack(packed)
     feature[:], parameters[:] = source, values
-    limits = None
+    bounds = None
     if bank.kind.has_local_planes:
-        limits = engine.overshoot_bounds(plane, 1)
-        tasks["limits"] = lambda: engine.overshoot_bounds(plane, 1)
+        bounds = backend.overshoot_bounds(plane, 1)
+        tasks["overshoot bounds"] = lambda: backend.overshoot_bounds(plane, 1)
     pixels = dict.fromkeys(tasks, plane.size)
     for factor in (1.5, 2, 3, 4):
         rows, cols = (
@@ -77,9 +77,9 @@ def measure(plane: np.ndarray, bank: LutBank, runs: int) -> dict[str, float]:
         )
 
         def mean(rows=rows, cols=cols):
-            return engine.mean_on_grid(
-                records, bank.kind.weighting, rows, cols,
-                confidence=None, cval=None, cval_confidence=1.0, limits=limits, to_uint8=True,
+            return backend.mean_on_grid(
+                packed, bank.kind.weighting, rows, cols,
+                validity=None, cval=None, cval_validity=1.0, bounds=bounds, to_uint8=True,
             )  # fmt: skip
 
         tasks[f"weighted mean, x{factor:g}"] = mean
