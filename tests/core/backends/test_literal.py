@@ -1,19 +1,13 @@
 """lerf_core against an independent, literal transcription of the published algorithm."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
+from support import literal
 
 from lerf_core import load_bank, rescale, resize
-from lerf_core.backends import get_backend, reference
+from lerf_core.backends import BACKENDS, get_backend, reference
 from lerf_core.bank import KINDS
 from lerf_core.constants import EXPONENT_TOP
-
-_SPEC = importlib.util.spec_from_file_location("literal", Path(__file__).with_name("literal.py"))
-literal = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(literal)
 
 RNG = np.random.default_rng(5)
 
@@ -25,11 +19,11 @@ def published(request, shared_data):
 
 def check_stages(plane, bank):
     feature, parameters = literal.feature_and_parameters(plane, bank)
-    for name in ("reference", "numba"):
-        engine = get_backend(name)
-        ours = engine.read_stage(plane, bank, 0, 4, 1)
+    for name in BACKENDS:
+        backend = get_backend(name)
+        ours = backend.read_stage(plane, bank, 0, 4, 1)
         np.testing.assert_array_equal(ours[0], feature, err_msg=name)
-        np.testing.assert_array_equal(engine.read_stage(ours[0], bank, 1, 4, 1), parameters, name)
+        np.testing.assert_array_equal(backend.read_stage(ours[0], bank, 1, 4, 1), parameters, name)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 6), (9, 2), (23, 31)])
