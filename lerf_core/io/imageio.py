@@ -7,7 +7,7 @@ from PIL import Image
 
 from lerf_core.errors import FileError
 from lerf_core.io.codec import Header, OpenFile
-from lerf_core.io.decoded_reader import DecodingCodec
+from lerf_core.io.decoding import DecodingCodec
 from lerf_core.io.formats import GREY, RGB, RGBA
 from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage

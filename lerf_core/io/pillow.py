@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from lerf_core.errors import FileError
 from lerf_core.io import exif
 from lerf_core.io.codec import Encoding, Header, OpenFile
-from lerf_core.io.decoded_reader import DecodingCodec
+from lerf_core.io.decoding import DecodingCodec
 from lerf_core.io.formats import (
     CMYK,
     GREY,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.io.codec import Header, opened
@@ -13,7 +14,9 @@ from lerf_core.io.guards import guarded_decoding, quiet_decoders
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.locations import local_path
 from lerf_core.io.registry import codec_of_file, codec_of_path
-from lerf_core.io.tiled_reader import TiledReader
+
+if TYPE_CHECKING:
+    from lerf_core.io.tiled_reader import TiledReader
 
 __all__ = ["open_reader", "read_header", "read_image"]
 

@@ -10,7 +10,7 @@ from PIL import UnidentifiedImageError
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.codec import Codec, OpenFile, opened
 from lerf_core.io.imageio import ImageioCodec
-from lerf_core.io.npy import NpyCodec
+from lerf_core.io.npy.codec import NpyCodec
 from lerf_core.io.pillow import PillowCodec
 from lerf_core.io.png import PngCodec
 from lerf_core.io.tiff.codec import TiffCodec

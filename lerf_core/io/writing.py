@@ -6,7 +6,7 @@ import io
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.codec import Encoding
@@ -17,7 +17,9 @@ from lerf_core.io.image import DecodedImage
 from lerf_core.io.locations import is_url, local_path
 from lerf_core.io.metadata import Metadata
 from lerf_core.io.registry import writing_codec
-from lerf_core.io.tiled_writer import TiledWriter, WriterSpec, unwritable
+
+if TYPE_CHECKING:
+    from lerf_core.io.tiled_writer import TiledWriter, WriterSpec
 
 __all__ = [
     "Encoding", "as_written", "check_writable", "encode", "encode_to_bytes", "fitting_metadata",
@@ -157,6 +159,8 @@ def open_writer(
     FileError
         If the result exists, cannot be written, or another work was interrupted.
     """
+    from lerf_core.io.tiled_writer import unwritable
+
     path = local_path(path)
     is_remote = is_url(path)
     if is_remote and "Zarr" not in spec.format:

@@ -1,4 +1,4 @@
-"""TIFF and BigTIFF, whole and by tiles."""
+"""TIFF and BigTIFF, whole and by tiles; what does the work is imported when it is used."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lerf_core.io.codec import Codec, Encoding, Header, OpenFile
 from lerf_core.io.guards import check_pixels
-from lerf_core.io.tiff import whole
 
 if TYPE_CHECKING:
     from lerf_core.io.formats import Format
@@ -28,6 +27,8 @@ class TiffCodec(Codec):
 
     def read_header(self, file: OpenFile, max_pixels: int) -> Header:
         """See `Codec`."""
+        from lerf_core.io.tiff import whole
+
         header = whole.read_header(file)
         check_pixels(header.shape[0] * header.shape[1] * header.frames, max_pixels, "claims")
         return header
@@ -36,6 +37,8 @@ class TiffCodec(Codec):
         self, file: OpenFile, max_pixels: int, *, labels: bool = False, first_only: bool = False
     ) -> DecodedImage:
         """See `Codec`; all pages are read."""
+        from lerf_core.io.tiff import whole
+
         del first_only
         return whole.read(file, max_pixels, labels=labels)
 
@@ -43,6 +46,8 @@ class TiffCodec(Codec):
         self, stream: BinaryIO, image: DecodedImage, target: Format, encoding: Encoding
     ) -> None:
         """See `Codec`."""
+        from lerf_core.io.tiff import whole
+
         del target, encoding
         whole.write(stream, image)
 

@@ -1,0 +1,41 @@
+"""Arrays of numpy, by tiles alone: the codec; reader and writer are imported when they are used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lerf_core.io.codec import Codec, OpenFile, check_single
+
+if TYPE_CHECKING:
+    from lerf_core.io.npy.reader import NpyReader
+    from lerf_core.io.npy.writer import NpyWriter
+    from lerf_core.io.tiled_writer import WriterSpec
+
+__all__ = ["NpyCodec"]
+
+
+class NpyCodec(Codec):
+    """Arrays of numpy, by tiles alone."""
+
+    def recognizes(self, file: OpenFile) -> bool:
+        """See `Codec`."""
+        return file.head[:6] == np.lib.format.MAGIC_PREFIX
+
+    def open_reader(self, path: str, options: dict[str, Any]) -> NpyReader:
+        """See `Codec`."""
+        from lerf_core.io.npy.reader import NpyReader
+
+        check_single(path, options)
+        return NpyReader(path, options)
+
+    def open_writer(
+        self, path: str, spec: WriterSpec, *, resume: bool, overwrite: bool
+    ) -> NpyWriter:
+        """See `Codec`."""
+        from lerf_core.io.npy.writer import NpyWriter
+
+        del overwrite  # whatever lies there is replaced when the result is whole
+        return NpyWriter(Path(path), spec, resume=resume)
