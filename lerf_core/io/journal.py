@@ -1,8 +1,8 @@
 """What of a result is finished, so that interrupted work can go on.
 
-A journal is a text of JSON lines. The first tells what is being made; each other line a part
-of it that lies in the partial result. A line is written after its part, so a line that is
-whole is true; a torn last line is left out.
+A journal is a text of JSON lines. The first tells what is being made; each other line, which tiles
+of it lie in the partial result. A line is written after its tiles, so a line that is whole is
+true; a torn last line is left out.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _INTERVAL = 10.0
 
 
 class Journal(Protocol):
-    """A list of finished parts."""
+    """A list of what is finished."""
 
     def entries(self) -> list[Any]:
         """Return what was added, in order; nothing for a new journal."""
 
     def add(self, entry: Any) -> None:
-        """Note a finished part."""
+        """Note what is finished."""
 
     def close(self) -> None:
         """Write what is not written yet."""

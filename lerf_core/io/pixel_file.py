@@ -44,7 +44,7 @@ class PixelFile:
         try:
             self._handle: int | None = os.open(path, flags)
         except OSError as error:
-            raise FileError(f"{path}: {one_line(error.strerror or error)}") from error
+            raise FileError(f"{path}: {one_line(error)}") from error
         self.size = os.fstat(self._handle).st_size
         self._lock = threading.Lock()
 
@@ -56,18 +56,18 @@ class PixelFile:
         FileError
             If the file ends before, or cannot be read.
         """
-        parts = []
+        blocks = []
         while count > 0:
             try:
-                part = self._read_some(offset, count)
+                block = self._read_some(offset, count)
             except OSError as error:
                 raise FileError(f"{self.path}: {one_line(error)}") from error
-            if not part:
+            if not block:
                 raise FileError(f"{self.path}: ends at byte {offset}, where pixels should be")
-            parts.append(part)
-            offset += len(part)
-            count -= len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+            blocks.append(block)
+            offset += len(block)
+            count -= len(block)
+        return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
     def _read_some(self, offset: int, count: int) -> bytes:
         handle = self._opened()
@@ -91,8 +91,8 @@ class PixelFile:
         mapping of the whole file would leave all that was ever read in the resident memory.
         """
         strides = [dtype.itemsize * math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
-        first = sum(part.start * stride for part, stride in zip(region, strides, strict=True))
-        last = sum((part.stop - 1) * stride for part, stride in zip(region, strides, strict=True))
+        first = sum(extent.start * step for extent, step in zip(region, strides, strict=True))
+        last = sum((extent.stop - 1) * step for extent, step in zip(region, strides, strict=True))
         begin, end = offset + first, offset + last + dtype.itemsize
         if end > os.fstat(self._opened()).st_size:
             raise FileError(f"{self.path}: ends before byte {end}, where pixels should be")

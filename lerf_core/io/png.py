@@ -39,7 +39,7 @@ class PngCodec(PillowCodec):
 
     def recognizes(self, file: OpenFile) -> bool:
         """See `Codec`."""
-        return file.head[:8] == SIGNATURE and super().recognizes(file)
+        return file.head[:8] == SIGNATURE
 
     def read_header(self, file: OpenFile, max_pixels: int) -> Header:
         """See `Codec`."""

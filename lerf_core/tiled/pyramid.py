@@ -71,40 +71,41 @@ def halve(
         Of the same dtype; integers rounded, halves up.
     """
     if is_labels or pixels.dtype == np.bool_:
-        part = [slice(None)] * pixels.ndim
+        every_second = [slice(None)] * pixels.ndim
         for axis in axes:
-            part[axis] = slice(None, None, 2)
-        return np.ascontiguousarray(pixels[tuple(part)])
-    from lerf_core.backends.numba.kernels.halving import (
-        halve_floats,
-        halve_integers,
-        halve_with_alpha,
-    )
-
+            every_second[axis] = slice(None, None, 2)
+        return np.ascontiguousarray(pixels[tuple(every_second)])
     order = [axis for axis in range(pixels.ndim) if axis not in (*axes, channel_axis)]
     order += [*axes] if channel_axis is None else [*axes, channel_axis]
     source = pixels.transpose(order)
     if channel_axis is None:
         source = source[..., None]
-    # Of what kernels know: float16 is none of it, and foreign byte orders are not.
+    # To a dtype of the kernels, which have neither float16 nor foreign byte orders.
     native = pixels.dtype.newbyteorder("=")
-    known = native if native.kind in "iu" or native.itemsize == 4 else np.dtype(np.float64)
-    source = np.ascontiguousarray(source, known)
+    is_known = native.kind in "iu" or native.itemsize == 4
+    source = np.ascontiguousarray(source, native if is_known else np.float64)
     *leading, rows, cols, channels = source.shape
-    out = np.empty((*leading, -(-rows // 2), -(-cols // 2), channels), known)
-    integer = native.kind in "iu"
+    out = np.empty((*leading, -(-rows // 2), -(-cols // 2), channels), source.dtype)
     for index in np.ndindex(*leading):
-        if has_alpha:
-            halve_with_alpha(source[index], out[index], integer)
-        elif integer and native.itemsize == 8:
-            out[index] = _halve_long(source[index])
-        elif integer:
-            halve_integers(source[index], out[index])
-        else:
-            halve_floats(source[index], out[index])
+        _halve_image(source[index], out[index], has_alpha=has_alpha)
     if channel_axis is None:
         out = out[..., 0]
     return out.transpose(np.argsort(order)).astype(pixels.dtype, copy=False)
+
+
+def _halve_image(source: NDArray[Any], out: NDArray[Any], *, has_alpha: bool) -> None:
+    """Halve (rows, cols, channels) into an array of half its rows and columns."""
+    from lerf_core.backends.numba.kernels import halving
+
+    is_integer = source.dtype.kind in "iu"
+    if has_alpha:
+        halving.halve_with_alpha(source, out, is_integer)
+    elif is_integer and source.itemsize == 8:
+        out[...] = _halve_long(source)
+    elif is_integer:
+        halving.halve_integers(source, out)
+    else:
+        halving.halve_floats(source, out)
 
 
 def _halve_long(pixels: NDArray[Any]) -> NDArray[Any]:
