@@ -36,3 +36,16 @@ def step(low, high, size=16, angle=0.0):
 def scaling(rows, cols):
     """Return the inverse matrix of a resize by (rows, cols), centres aligned."""
     return np.array([[1 / cols, 0, 0.5 / cols - 0.5], [0, 1 / rows, 0.5 / rows - 0.5], [0, 0, 1]])
+
+
+def blob(shape, x, y, sigma=2.0):
+    """Return a Gaussian about (x, y), float32 (rows, cols), that tells where pixels have gone."""
+    rows, cols = np.mgrid[: shape[0], : shape[1]]
+    return np.exp(-((cols - x) ** 2 + (rows - y) ** 2) / (2 * sigma**2)).astype(np.float32)
+
+
+def centroid(image):
+    """Return the (x, y) of an image's centre of mass."""
+    rows, cols = np.mgrid[: image.shape[0], : image.shape[1]]
+    weight = image.astype(np.float64) / image.sum(dtype=np.float64)
+    return (cols * weight).sum(), (rows * weight).sum()

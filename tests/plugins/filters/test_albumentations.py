@@ -10,6 +10,8 @@ import pytest
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 A = pytest.importorskip("albumentations")
 
+from support.images import blob, centroid  # noqa: E402
+
 import lerf_core  # noqa: E402
 from lerf_core.errors import BankNotFoundError, InvalidArgumentError  # noqa: E402
 from lerf_plugins.filters import albumentations as ours  # noqa: E402
@@ -37,17 +39,6 @@ def compose(*parts, seed=0, box_format="pascal_voc", points="xy", **limits):
         bbox_params=A.BboxParams(box_format, label_fields=["labels"], **limits),
         keypoint_params=A.KeypointParams(points, remove_invisible=False),
     )  # fmt: skip
-
-
-def blob(shape, x, y, sigma=2.0):
-    rows, cols = np.mgrid[: shape[0], : shape[1]]
-    return np.exp(-((cols - x) ** 2 + (rows - y) ** 2) / (2 * sigma**2)).astype(np.float32)
-
-
-def centroid(image):
-    rows, cols = np.mgrid[: image.shape[0], : image.shape[1]]
-    weight = image.astype(np.float64) / image.sum(dtype=np.float64)
-    return (cols * weight).sum(), (rows * weight).sum()
 
 
 @pytest.mark.parametrize("make", MAKERS)

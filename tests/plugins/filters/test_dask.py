@@ -3,6 +3,7 @@
 import dask.array as da
 import numpy as np
 import pytest
+from support.images import noise
 
 import lerf_core
 from lerf_core import chunked
@@ -12,18 +13,11 @@ from lerf_plugins.filters import dask as filters
 CHUNKS = [((20, 33, 27), (45, 25)), ((80,), (31, 39)), ((7, 40, 33), (8, 62))]
 
 
-def image_of(shape, dtype="uint8", seed=0):
-    values = np.random.default_rng(seed).random(shape)
-    if dtype == "float32":
-        return values.astype(dtype)
-    return (values * np.iinfo(dtype).max).round().astype(dtype)
-
-
 @pytest.mark.parametrize("chunks", CHUNKS)
 @pytest.mark.parametrize("scale", [1, 2, 3, 5])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "int32"])
 def test_rescale_blocks_equals_the_whole(random_bank, chunks, scale, dtype):
-    image = image_of((80, 70), dtype)
+    image = noise((80, 70), dtype)
     whole = lerf_core.rescale(image, scale, bank=random_bank)
     blocks = filters.rescale_blocks(da.from_array(image, chunks), scale, bank=random_bank)
     assert blocks.dtype == whole.dtype
@@ -34,7 +28,7 @@ def test_rescale_blocks_equals_the_whole(random_bank, chunks, scale, dtype):
 @pytest.mark.parametrize("mode", ["edge", "constant", "reflect", "symmetric"])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_channels_and_modes(random_bank, mode, channels):
-    image = image_of((80, 70, channels))
+    image = noise((80, 70, channels))
     options = {"channel_axis": -1, "mode": mode, "bank": random_bank, "cval": 9}
     lazy = da.from_array(image, chunks=((41, 39), (30, 40), 1))
     blocks = filters.rescale_blocks(lazy, 2, **options)
@@ -44,14 +38,14 @@ def test_channels_and_modes(random_bank, mode, channels):
 
 
 def test_more_axes_and_options():
-    image = image_of((2, 3, 50, 60))
+    image = noise((2, 3, 50, 60))
     lazy = da.from_array(image, chunks=(1, 2, (30, 20), 27))
     for options in ({"preserve_range": False}, {"method": "nearest"}, {"linear_light": True}):
         whole = lerf_core.rescale(image, 3, **options)
         blocks = filters.rescale_blocks(lazy, 3, **options)
         assert blocks.dtype == whole.dtype
         np.testing.assert_array_equal(blocks.compute(scheduler="sync"), whole)
-    first = image_of((50, 60, 3))
+    first = noise((50, 60, 3))
     fast = filters.rescale_blocks(da.from_array(first, (25, 60, 3)), 2, channel_axis=-1, fast=True)
     np.testing.assert_array_equal(
         fast.compute(scheduler="sync"), lerf_core.rescale(first, 2, channel_axis=-1, fast=True)
@@ -59,7 +53,7 @@ def test_more_axes_and_options():
 
 
 def test_a_pipeline_of_your_own(random_bank):
-    image = image_of((80, 70))
+    image = noise((80, 70))
     overlap = filters.depth(2, bank=random_bank) + 4
 
     def inverted(block, block_info=None):

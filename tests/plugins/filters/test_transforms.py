@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from PIL import Image
+from support.images import blob, centroid, noise
 
 import lerf_core
 from lerf_core.errors import BankNotFoundError, InvalidArgumentError, InvalidTypeError
@@ -36,22 +37,6 @@ NAMES = [repr(transform) for transform in TRANSFORMS]
 @pytest.fixture(params=TRANSFORMS, ids=NAMES)
 def transform(request):
     return copy.deepcopy(request.param)
-
-
-def blob(shape, x, y, sigma=2.0):
-    rows, cols = np.mgrid[: shape[0], : shape[1]]
-    return np.exp(-((cols - x) ** 2 + (rows - y) ** 2) / (2 * sigma**2)).astype(np.float32)
-
-
-def centroid(image):
-    rows, cols = np.mgrid[: image.shape[0], : image.shape[1]]
-    weight = image.astype(np.float64) / image.sum(dtype=np.float64)
-    return (cols * weight).sum(), (rows * weight).sum()
-
-
-def random_image(shape, dtype="uint8", seed=0):
-    values = np.random.default_rng(seed).random(shape)
-    return values.astype(dtype) if dtype == "float32" else (values * 255).astype(dtype)
 
 
 # -- everything goes the same way ---------------------------------------------------------
@@ -97,7 +82,7 @@ def test_masks_keep_their_values(transform):
 
 
 def test_images_are_what_lerf_makes_of_them():
-    image = random_image((*SHAPE, 3))
+    image = noise((*SHAPE, 3))
     assert np.array_equal(
         Resize(122, 180)(image), lerf_core.resize(image, (122, 180), channel_axis=-1)
     )
@@ -110,7 +95,7 @@ def test_images_are_what_lerf_makes_of_them():
 
 
 def test_nothing_is_done_by_what_does_nothing():
-    image, mask = random_image((*SHAPE, 3)), random_image(SHAPE)
+    image, mask = noise((*SHAPE, 3)), noise(SHAPE)
     for none in (Affine(), Resize(*SHAPE), Rescale(1), Warp(np.eye(3)), Perspective(0)):
         sample = none(image=image, mask=mask, keypoints=[(3, 4)], bboxes=[(1, 2, 9, 8)])
         assert np.array_equal(sample["mask"], mask)
@@ -121,9 +106,9 @@ def test_nothing_is_done_by_what_does_nothing():
 
 
 def test_quarter_turns_are_exact():
-    mask = random_image((30, 30))
+    mask = noise((30, 30))
     assert np.array_equal(Affine(rotate=90)(mask=mask)["mask"], np.rot90(mask))
-    wide = random_image((30, 44))
+    wide = noise((30, 44))
     assert np.array_equal(Affine(rotate=90, fit=True)(mask=wide)["mask"], np.rot90(wide))
 
 
@@ -143,7 +128,7 @@ def test_perspective_shows_no_border():
 
 
 def test_floats_and_four_channels():
-    image = random_image((*SHAPE, 4), "float32")
+    image = noise((*SHAPE, 4), "float32")
     resized = Resize(122, 180)(image)
     assert resized.dtype == np.float32
     assert np.array_equal(resized, lerf_core.resize(image, (122, 180), channel_axis=-1))
@@ -224,7 +209,7 @@ def test_no_boxes_and_no_points():
 
 
 def test_seeds():
-    image = random_image(SHAPE)
+    image = noise(SHAPE)
     options = {"rotate": (-40, 40), "scale": (0.5, 2), "translate": (-0.2, 0.2), "p": 0.7}
     first, second = Affine(**options, seed=5), Affine(**options, seed=5)
     runs = [first(image) for _ in range(6)]
@@ -247,21 +232,21 @@ def test_proportions_are_kept_unless_axes_are_named():
 
 
 def test_never():
-    image = random_image(SHAPE)
+    image = noise(SHAPE)
     sample = {"image": image, "keypoints": [(1, 2)]}
     assert Resize(3, 3, p=0)(**sample) == sample
 
 
 def test_pickles_and_repr(transform):
     twin = pickle.loads(pickle.dumps(transform))
-    image = random_image(SHAPE)
+    image = noise(SHAPE)
     assert np.array_equal(twin(image), transform(image))
     assert repr(twin) == repr(transform)
     assert repr(Resize(3, 4, p=0.5)) == "Resize(height=3, width=4, fast=False, p=0.5)"
 
 
 def test_inputs_stay(transform):
-    image, boxes = random_image(SHAPE), np.array([[1.0, 2, 30, 40]])
+    image, boxes = noise(SHAPE), np.array([[1.0, 2, 30, 40]])
     sample = {"image": image.copy(), "bboxes": boxes.copy(), "keypoints": [(3, 4)]}
     transform(**sample)
     assert np.array_equal(sample["image"], image)
@@ -273,7 +258,7 @@ def test_inputs_stay(transform):
 
 
 def test_ways_to_call():
-    image, points = random_image((*SHAPE, 3)), np.array([[4, 5, 2]])
+    image, points = noise((*SHAPE, 3)), np.array([[4, 5, 2]])
     resize = Resize(122, 180)
     whole = resize(image=image, keypoints=points, name="a")
     assert whole["name"] == "a"
@@ -298,7 +283,7 @@ def test_several_masks():
 
 def test_tensors():
     torch = pytest.importorskip("torch")
-    image = random_image((*SHAPE, 3))
+    image = noise((*SHAPE, 3))
     tensor = torch.from_numpy(image).permute(2, 0, 1)
     masks = torch.zeros((3, *SHAPE), dtype=torch.bool)
     masks[:, 10:30, 20:50] = True
@@ -346,7 +331,7 @@ def test_pillow(mode):
 
 
 def test_palettes_are_expanded_in_images_and_kept_in_masks():
-    image = Image.fromarray(random_image((*SHAPE, 3))).convert("P")
+    image = Image.fromarray(noise((*SHAPE, 3))).convert("P")
     result, target = Affine(rotate=10)(image, {"mask": image})
     assert result.mode == "RGB"
     assert target["mask"].mode == "P"
