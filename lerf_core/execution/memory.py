@@ -11,7 +11,18 @@ __all__ = ["available_memory", "check_memory"]
 
 
 def check_memory(needed: int, what: str) -> None:
-    """Raise before anything is allocated when `needed` bytes are more than there are."""
+    """Raise, before anything is allocated, if more bytes are needed than are available.
+
+    Parameters
+    ----------
+    needed : int
+    what : str
+        That needs them, for the message.
+
+    Raises
+    ------
+    ImageTooLargeError
+    """
     available = available_memory()
     if available is not None and needed > available:
         raise ImageTooLargeError(
@@ -21,9 +32,9 @@ def check_memory(needed: int, what: str) -> None:
 
 
 def available_memory() -> int | None:
-    """Bytes that can be had without swapping; None where the system does not tell."""
-    known = [size for size in (_system_memory(), _container_memory()) if size is not None]
-    return min(known, default=None)
+    """Return the bytes that can be had without swapping; None where the system does not tell."""
+    sizes = [size for size in (_system_memory(), _container_memory()) if size is not None]
+    return min(sizes, default=None)
 
 
 def _system_memory() -> int | None:

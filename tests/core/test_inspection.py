@@ -189,13 +189,13 @@ def test_a_ramp_has_its_slope(planted, dtype):
     ramp = 40 + 2 * rows - 6 * cols + 60
     image = {"u1": ramp, "u2": ramp * 257, "f4": ramp / 255}[np.dtype(dtype).str[1:]].astype(dtype)
     maps = parameter_maps(image, bank=planted)
-    found = slopes(maps)[1:-1, 1:-1]  # beyond the border the image goes on level
+    gradient = slopes(maps)[1:-1, 1:-1]  # beyond the border the image goes on level
     exact = dtype != np.float32
-    np.testing.assert_allclose(found.row, 2, atol=0 if exact else 1e-3)
-    np.testing.assert_allclose(found.col, -6, atol=0 if exact else 1e-3)
-    np.testing.assert_allclose(found.magnitude, np.sqrt(40), rtol=1e-3)
+    np.testing.assert_allclose(gradient.row, 2, atol=0 if exact else 1e-3)
+    np.testing.assert_allclose(gradient.col, -6, atol=0 if exact else 1e-3)
+    np.testing.assert_allclose(gradient.magnitude, np.sqrt(40), rtol=1e-3)
     np.testing.assert_allclose(maps.coefficient("residual"), 2, atol=0 if exact else 1e-3)
-    assert found.row.dtype == found.magnitude.dtype == np.float32
+    assert gradient.row.dtype == gradient.magnitude.dtype == np.float32
 
 
 @pytest.mark.parametrize("level", [0, 77, 255])
@@ -203,10 +203,10 @@ def test_a_flat_image_is_exactly_level(planted, make_random_bank, level):
     for bank in (planted, make_random_bank("lerf-p")):
         for dtype in (np.uint8, np.uint16):
             flat = np.full((5, 6), level * (257 if dtype == np.uint16 else 1), dtype)
-            found = slopes(parameter_maps(flat, bank=bank))
-            assert not found.row.any()
-            assert not found.col.any()
-            assert not found.magnitude.any()
+            gradient = slopes(parameter_maps(flat, bank=bank))
+            assert not gradient.row.any()
+            assert not gradient.col.any()
+            assert not gradient.magnitude.any()
 
 
 def test_turns_of_the_image_turn_the_slopes(planted, make_random_bank, image):
@@ -227,10 +227,10 @@ def test_turns_of_the_image_turn_the_slopes(planted, make_random_bank, image):
 def test_slopes_of_what_is_missing_or_has_none(planted, image):
     missing = (image / 255).astype(np.float32)
     missing[4, 5] = np.nan
-    found = slopes(parameter_maps(missing, bank=planted))
-    for values in (found.row, found.col, found.magnitude):
+    gradient = slopes(parameter_maps(missing, bank=planted))
+    for values in (gradient.row, gradient.col, gradient.magnitude):
         np.testing.assert_array_equal(np.isnan(values), np.isnan(missing))
-    assert found[4:5, 2:6].magnitude.shape == (1, 4)
+    assert gradient[4:5, 2:6].magnitude.shape == (1, 4)
     with pytest.raises(InvalidArgumentError, match="sigma_col"):
         slopes(parameter_maps(image, bank="analytic"))
 
@@ -256,11 +256,11 @@ def test_slopes_of_what_is_missing_or_has_none(planted, image):
     ],
 )
 def test_known_ellipses(rho, sigma_row, sigma_col, major, minor, angle):
-    found = ellipses({"rho": [rho], "sigma_row": [sigma_row], "sigma_col": [sigma_col]})
-    assert found.major[0] == pytest.approx(major, rel=1e-6)
-    assert found.minor[0] == pytest.approx(minor, rel=1e-6)
-    assert found.angle[0] == pytest.approx(angle, abs=1e-5)
-    assert bool(found.clipped[0]) == (major == 4)
+    ellipse = ellipses({"rho": [rho], "sigma_row": [sigma_row], "sigma_col": [sigma_col]})
+    assert ellipse.major[0] == pytest.approx(major, rel=1e-6)
+    assert ellipse.minor[0] == pytest.approx(minor, rel=1e-6)
+    assert ellipse.angle[0] == pytest.approx(angle, abs=1e-5)
+    assert bool(ellipse.clipped[0]) == (major == 4)
 
 
 def parameters(shape=(5, 5), seed=0):
@@ -313,10 +313,10 @@ def test_nan_stays_nan():
     given = parameters()
     given["rho"][1, 2] = np.nan
     given["sigma_row"][1, 2] = np.nan
-    found = ellipses(given)
-    assert np.isnan(found.major).sum() == np.isnan(found.angle).sum() == 1
-    assert not found.clipped[1, 2]
-    assert found[1, 2].angle.shape == ()
+    ellipse = ellipses(given)
+    assert np.isnan(ellipse.major).sum() == np.isnan(ellipse.angle).sum() == 1
+    assert not ellipse.clipped[1, 2]
+    assert ellipse[1, 2].angle.shape == ()
 
 
 # -- tables -----------------------------------------------------------------------

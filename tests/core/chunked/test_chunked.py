@@ -74,18 +74,18 @@ def test_rescale_for_every_chunking(
 @settings(max_examples=50)
 @given(
     data=st.data(), zoom=st.floats(0.05, 3), turn=st.floats(-3.2, 3.2),
-    there=st.tuples(st.floats(-60, 100), st.floats(-60, 100)),
+    shift=st.tuples(st.floats(-60, 100), st.floats(-60, 100)),
     perspective=st.tuples(st.floats(-0.03, 0.03), st.floats(-0.03, 0.03)),
     mode=st.sampled_from(MODES), channels=st.sampled_from([1, 3, 4]), smooth=st.booleans(),
     method=st.sampled_from(["lerf", "lerf", "nearest"]), limit=st.sampled_from([300, 10**6]),
     dtype=st.sampled_from(["uint8", "uint8", "float32"]), seed=st.integers(0, 99),
 )  # fmt: skip
 def test_homographies_for_every_chunking(
-    random_banks, data, zoom, turn, there, perspective, mode, channels, smooth, method, limit,
+    random_banks, data, zoom, turn, shift, perspective, mode, channels, smooth, method, limit,
     dtype, seed,
 ):  # fmt: skip
     cos, sin = zoom * np.cos(turn), zoom * np.sin(turn)
-    matrix = np.array([[cos, -sin, there[0]], [sin, cos, there[1]], [*perspective, 1]])
+    matrix = np.array([[cos, -sin, shift[0]], [sin, cos, shift[1]], [*perspective, 1]])
     image = wide_noise((47, 61, channels), dtype, seed)
     if dtype == "float32" and channels == 4:
         image[..., -1] = np.clip(image[..., -1], 0, 1)

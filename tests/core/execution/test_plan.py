@@ -20,17 +20,17 @@ def plans(mode, dtype="uint8", **options):
     """Return a plan of each kind: resizes, a matrix, a field, a function, labels."""
     steps = np.random.default_rng(0).normal(0, 4, (2, 30, 35))
     turn = np.array([[0.8, -0.3, 9], [0.3, 0.8, -2], [1e-3, 0, 1]])
-    known = (SHAPE, np.dtype(dtype))
+    described = (SHAPE, np.dtype(dtype))
     keywords = {"mode": mode, "channel_axis": -1, "cval": 0.3, "threads": 1, **options}
     return [
-        plan_rescale(*known, 2, "lerf-p", **keywords),
-        plan_rescale(*known, (0.6, 1.7), "lerf-l", **keywords),
-        plan_rescale(*known, 1.3, None, method="nearest", **keywords),
-        plan_resize(*known, SHAPE[:2], None, **keywords),
-        plan_warp(*known, turn, None, "lerf-p", **keywords),
-        plan_warp(*known, Displacement(steps), None, "lerf-g", **keywords),
-        plan_warp(*known, lambda points: points * 0.7 + 3, (30, 35), "lerf-g", **keywords),
-        plan_warp(*known, turn, None, None, method="nearest", **keywords),
+        plan_rescale(*described, 2, "lerf-p", **keywords),
+        plan_rescale(*described, (0.6, 1.7), "lerf-l", **keywords),
+        plan_rescale(*described, 1.3, None, method="nearest", **keywords),
+        plan_resize(*described, SHAPE[:2], None, **keywords),
+        plan_warp(*described, turn, None, "lerf-p", **keywords),
+        plan_warp(*described, Displacement(steps), None, "lerf-g", **keywords),
+        plan_warp(*described, lambda points: points * 0.7 + 3, (30, 35), "lerf-g", **keywords),
+        plan_warp(*described, turn, None, None, method="nearest", **keywords),
     ]
 
 
@@ -48,8 +48,8 @@ def test_blocks_are_what_they_are_in_the_whole(mode, dtype):
     image = np.clip(wide_noise(SHAPE, dtype, 1), 0, 255).astype(dtype)
     for plan in plans(mode, dtype):
         whole = plan.compute(image)
-        for part in Block(0, *whole.shape[:1], 0, *whole.shape[1:2]).quarters():
-            for output in plan.pieces(part, 400):
+        for quarter in Block(0, *whole.shape[:1], 0, *whole.shape[1:2]).quarters():
+            for output in plan.pieces(quarter, 400):
                 top, bottom, left, right = output.region
                 result = computed(plan, output, image)
                 np.testing.assert_array_equal(result, whole[top:bottom, left:right])

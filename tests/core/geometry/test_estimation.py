@@ -20,13 +20,13 @@ def points(count, seed=0):
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("more", [0, 7])
-def test_exact_pairs_give_the_map(model, more):
-    source = points(MODELS[model] + more)
+@pytest.mark.parametrize("extra", [0, 7])
+def test_exact_pairs_give_the_map(model, extra):
+    source = points(MODELS[model] + extra)
     target = transform_points(TRUE[model], source)
-    found = matrix_from_points(source, target, model)
-    np.testing.assert_allclose(found / found[2, 2], TRUE[model], atol=1e-8)
-    assert residuals(found, source, target).max() < 1e-9
+    matrix = matrix_from_points(source, target, model)
+    np.testing.assert_allclose(matrix / matrix[2, 2], TRUE[model], atol=1e-8)
+    assert residuals(matrix, source, target).max() < 1e-9
 
 
 @pytest.mark.parametrize("model", ["translation", "similarity", "affine"])
@@ -35,8 +35,8 @@ def test_it_is_the_least_squares(model):
     rng = np.random.default_rng(3)
     source = points(12)
     target = transform_points(TRUE["affine"], source) + rng.normal(0, 2, (12, 2))
-    found = matrix_from_points(source, target, model)
-    least = (residuals(found, source, target) ** 2).sum()
+    matrix = matrix_from_points(source, target, model)
+    least = (residuals(matrix, source, target) ** 2).sum()
     for _ in range(50):
         step = np.zeros((3, 3))
         step[:2, 2] = rng.normal(0, 1e-2, 2)
@@ -45,13 +45,13 @@ def test_it_is_the_least_squares(model):
             step[:2, :2] = [[a, -b], [b, a]]
         elif model == "affine":
             step[:2, :2] = rng.normal(0, 1e-4, (2, 2))
-        assert (residuals(found + step, source, target) ** 2).sum() >= least
+        assert (residuals(matrix + step, source, target) ** 2).sum() >= least
 
 
 def test_a_similarity_does_not_mirror():
     source = points(6)
-    found = matrix_from_points(source, source * [-1, 1], "similarity")
-    assert np.linalg.det(found[:2, :2]) > 0
+    matrix = matrix_from_points(source, source * [-1, 1], "similarity")
+    assert np.linalg.det(matrix[:2, :2]) > 0
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -43,9 +43,9 @@ def test_homography_from_points_recovers_a_homography(jitter):
     forward = np.array([[1.2, 0.1, 5], [-0.2, 0.8, 1], [1e-4, -2e-4, 1]])
     grid = np.array([(x, y) for x in (0, 150, 320, 500) for y in (0, 400)], dtype=float)
     source = grid + np.array(jitter) * 0.3
-    found = homography_from_points(source, transform_points(forward, source))
+    matrix = homography_from_points(source, transform_points(forward, source))
     np.testing.assert_allclose(
-        transform_points(found, source), transform_points(forward, source), atol=1e-6
+        transform_points(matrix, source), transform_points(forward, source), atol=1e-6
     )
 
 
@@ -53,8 +53,8 @@ def test_homography_of_four_corners_hits_them():
     target = np.array([[10, 5], [200, -8], [180, 140], [3, 120]], float)
     source = corners((100, 150))
     assert source.tolist() == [[0, 0], [149, 0], [149, 99], [0, 99]]
-    found = homography_from_points(source, target)
-    np.testing.assert_allclose(transform_points(found, source), target, atol=1e-9)
+    matrix = homography_from_points(source, target)
+    np.testing.assert_allclose(transform_points(matrix, source), target, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -250,5 +250,5 @@ def test_geometry_refuses_what_is_not_finite():
 def test_many_point_pairs_need_little_memory():
     source = np.random.default_rng(0).random((20_000, 2)) * 500
     forward = np.array([[1.1, 0.1, 3], [0, 0.9, 1], [1e-4, 0, 1]])
-    found = homography_from_points(source, transform_points(forward, source))
-    np.testing.assert_allclose(found, forward / forward[2, 2], atol=1e-6)
+    matrix = homography_from_points(source, transform_points(forward, source))
+    np.testing.assert_allclose(matrix, forward / forward[2, 2], atol=1e-6)

@@ -117,9 +117,9 @@ def test_slopes_of_both_signs_are_clipped_and_rounded_alike(make_random_bank):
     steep = Stage(stage.patterns, stage.rotation_groups, stage.values, 1, stage.bias)
     bank = LutBank("steep", KIND, 16, PATTERNS, (source.stages[0], steep), source.tables)
     plane = np.random.default_rng(4).integers(0, 256, (12, 12))
-    for one in (bank, source):
-        slopes = reference.read_stage(plane, one, 1, 4)[3:5]
-        turned_round = reference.read_stage(plane[::-1, ::-1], one, 1, 4)[3:5, ::-1, ::-1]
+    for each in (bank, source):
+        slopes = reference.read_stage(plane, each, 1, 4)[3:5]
+        turned_round = reference.read_stage(plane[::-1, ::-1], each, 1, 4)[3:5, ::-1, ::-1]
         np.testing.assert_array_equal(slopes - LOCAL_PLANE_BIAS, LOCAL_PLANE_BIAS - turned_round)
         assert slopes.min() >= 1
     assert reference.read_stage(plane, bank, 1, 4)[3:5].min() == 1
@@ -148,10 +148,10 @@ def test_linear_light_follows_the_chain_rule():
     )
 
     def plane(read, dy, dx):
-        here = np.full((12, 12), dy, np.float32), np.full((12, 12), dx, np.float32)
+        offsets = np.full((12, 12), dy, np.float32), np.full((12, 12), dx, np.float32)
         feature, parameters = unpack(read.packed)
         return reference.local_plane_value(
-            feature.astype(np.float32), "gaussian", parameters, *here
+            feature.astype(np.float32), "gaussian", parameters, *offsets
         )
 
     def decoded(grey):
@@ -308,8 +308,8 @@ def test_along_one_axis_results_turn_with_the_image_by_half_a_turn(make_random_b
     bank = make_random_bank("lerf-p")
     for scale in ((2, 1), (1, 2)):
         upright, turned_round = (
-            lerf_core.rescale(one, scale, bank=bank, engine=engine, value_range=(0, 255))
-            for one in (image, image[::-1, ::-1])
+            lerf_core.rescale(each, scale, bank=bank, engine=engine, value_range=(0, 255))
+            for each in (image, image[::-1, ::-1])
         )
         np.testing.assert_allclose(turned_round[::-1, ::-1], upright, atol=1e-3)
 

@@ -21,17 +21,17 @@ def as_a_whole(image, matrix, **options):
 
 @given(
     zoom=st.floats(0.02, 3), turn=st.floats(-3.2, 3.2),
-    there=st.tuples(st.floats(-60, 140), st.floats(-60, 120)),
+    shift=st.tuples(st.floats(-60, 140), st.floats(-60, 120)),
     perspective=st.tuples(st.floats(-0.02, 0.02), st.floats(-0.02, 0.02)),
     dtype=st.sampled_from(["uint8", "uint16", "float32"]), channels=st.sampled_from([1, 2, 3, 4]),
     mode=st.sampled_from(["constant", "edge", "reflect", "wrap"]), smooth=st.booleans(),
     seed=st.integers(0, 99),
 )  # fmt: skip
 def test_the_rest_of_the_image_does_not_matter(
-    random_banks, zoom, turn, there, perspective, dtype, channels, mode, smooth, seed
+    random_banks, zoom, turn, shift, perspective, dtype, channels, mode, smooth, seed
 ):
     cos, sin = zoom * np.cos(turn), zoom * np.sin(turn)
-    matrix = np.array([[cos, -sin, there[0]], [sin, cos, there[1]], [*perspective, 1]])
+    matrix = np.array([[cos, -sin, shift[0]], [sin, cos, shift[1]], [*perspective, 1]])
     image = wide_noise((*SHAPE, channels), dtype, seed)
     options = {
         "output_shape": (13, 21), "bank": random_banks[seed % 3], "mode": mode, "cval": 0.3,
