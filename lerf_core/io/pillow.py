@@ -301,10 +301,7 @@ def _quality_keywords(image: DecodedImage, target: Format, encoding: Encoding) -
 def _animation_keywords(image: DecodedImage, target: Format) -> dict[str, Any]:
     metadata = image.metadata
     durations = metadata.durations or (100.0,) * len(image.frames)
-    keywords: dict[str, Any] = {
-        "save_all": True,
-        "duration": [round(value) for value in durations],
-    }
+    keywords: dict[str, Any] = {"save_all": True, "duration": [round(value) for value in durations]}
     if metadata.loop is not None or target.name != "GIF":
         keywords["loop"] = metadata.loop if metadata.loop is not None else 1
     if target.name == "GIF":

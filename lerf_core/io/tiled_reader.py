@@ -30,11 +30,11 @@ class RegionIndexError(LerfError, IndexError):
 
 
 class TiledReader:
-    """An image in a file, read by regions: ``source[0, 512:1024, :256]`` is an array.
+    """An image in a file, read by regions: ``reader[0, 512:1024, :256]`` is an array.
 
     Indices are integers and slices of step 1, results are numpy's own for them, and belong to
     the caller. Any number of threads may read at once; chunks are decoded in all of them. A
-    pickled source opens its path again, with an empty cache.
+    pickled reader opens its path again, with an empty cache.
 
     Attributes
     ----------

@@ -439,8 +439,7 @@ class TiffReader(TiledReader):
     def _chunk_name(self, position: tuple[int, ...]) -> str:
         lead = len(self._layout.lead)
         return self._layout.segment_name(
-            self._layout.page_number(position[:lead]),
-            self._layout.segment_number(position[lead:]),
+            self._layout.page_number(position[:lead]), self._layout.segment_number(position[lead:])
         )
 
 

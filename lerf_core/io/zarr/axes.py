@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lerf_core.errors import FileError
 from lerf_core.io.metadata import Metadata, PixelSize
 from lerf_core.io.tiled_reader import guessed_axes
@@ -21,6 +24,10 @@ _LETTERS = {
     "longitude": "X", "s": "S", "sample": "S", "samples": "S", "rgb": "S",
 }  # fmt: skip
 
+Floats = NDArray[np.float64]
+#: Scale and translation along all axes; None for what is not said.
+Placement = tuple[Floats | None, Floats | None]
+
 
 @dataclass(frozen=True)
 class Multiscale:
@@ -34,8 +41,8 @@ class Multiscale:
         Of each axis, "" for none.
     paths : tuple of str
         Of the levels' arrays.
-    scales, translations : tuple of (list of float or None)
-        Of each level, for all axes.
+    placements : tuple of (scale, translation)
+        Of each level, along all axes; None for what is not said.
     omero : dict or None
     notes : tuple of str
     """
@@ -43,22 +50,25 @@ class Multiscale:
     axes: str
     units: list[str]
     paths: tuple[str, ...]
-    scales: tuple[list[float] | None, ...]
-    translations: tuple[list[float] | None, ...]
+    placements: tuple[Placement, ...]
     omero: dict[str, Any] | None
     notes: tuple[str, ...]
 
     def metadata(self, level: int) -> Metadata:
         """Return a level's pixel size and position, where both axes have one unit; channels."""
         metadata = Metadata(display=self.omero)
-        scale, translation = self.scales[level], self.translations[level]
+        scale, translation = self.placements[level]
         rows, cols = self.axes.index("Y"), self.axes.index("X")
         if scale is None or self.units[rows] != self.units[cols]:
             return metadata
         return replace(
             metadata,
-            pixel_size=PixelSize(scale[rows], scale[cols], self.units[rows]),
-            translation=None if translation is None else (translation[rows], translation[cols]),
+            pixel_size=PixelSize(float(scale[rows]), float(scale[cols]), self.units[rows]),
+            translation=(
+                None
+                if translation is None
+                else (float(translation[rows]), float(translation[cols]))
+            ),
         )
 
 
@@ -109,20 +119,13 @@ def _parsed(path: str, block: dict[str, Any], entry: dict[str, Any]) -> Multisca
     if axes.count("Y") != 1 or axes.count("X") != 1:
         names = [word["name"] for word in words]
         raise FileError(f"{path}: axes {names} are not supported: one y and one x are")
-    outer = _transforms(entry.get("coordinateTransformations"), len(axes))
-    notes: tuple[str, ...] = ()
-    scales: list[list[float] | None] = []
-    translations: list[list[float] | None] = []
-    for dataset in entry["datasets"]:
-        inner = _transforms(dataset.get("coordinateTransformations"), len(axes))
-        if inner is None or outer is None:
-            notes = ("coordinate transformations of an unknown kind left out",)
-            scales.append(None)
-            translations.append(None)
-            continue
-        scale, translation = _composed(inner, outer)
-        scales.append(scale)
-        translations.append(translation)
+    last = entry.get("coordinateTransformations") or ()
+    placements = [
+        _composed([*(dataset.get("coordinateTransformations") or ()), *last], len(axes))
+        for dataset in entry["datasets"]
+    ]
+    is_known = None not in placements
+    notes = () if is_known else ("coordinate transformations of an unknown kind left out",)
     paths = tuple(str(dataset["path"]) for dataset in entry["datasets"])
     if not paths:
         raise FileError(f"{path}: damaged OME-Zarr description: it names no array")
@@ -131,47 +134,28 @@ def _parsed(path: str, block: dict[str, Any], entry: dict[str, Any]) -> Multisca
         axes=axes,
         units=[str(word.get("unit") or "") for word in words],
         paths=paths,
-        scales=tuple(scales),
-        translations=tuple(translations),
+        placements=tuple(placement or (None, None) for placement in placements),
         omero=omero if isinstance(omero, dict) else None,
         notes=notes,
     )
 
 
-_Pair = tuple[list[float] | None, list[float] | None]
-
-
-def _transforms(entries: Any, ndim: int) -> _Pair | None:
-    """Return (scale, translation); None where there is another kind among them."""
-    scale, translation = None, None
-    for item in entries or ():
-        kind = item.get("type")
+def _composed(transformations: list[dict[str, Any]], ndim: int) -> Placement | None:
+    """Apply transformations one after the other; None where there is one of an unknown kind."""
+    scale: Floats | None = None
+    translation: Floats | None = None
+    for transformation in transformations:
+        kind = transformation.get("type")
         if kind == "identity":
             continue
-        if kind not in {"scale", "translation"} or kind not in item:
+        if kind not in {"scale", "translation"} or kind not in transformation:
             return None
-        values = [float(value) for value in item[kind]]
+        values = np.array([float(value) for value in transformation[kind]])
         if len(values) != ndim:
-            raise ValueError(f"{kind} {values} for {ndim} axes")
+            raise ValueError(f"{kind} {values.tolist()} for {ndim} axes")
         if kind == "scale":
-            scale = values
+            scale = values if scale is None else scale * values
+            translation = None if translation is None else translation * values
         else:
-            translation = values
-    return scale, translation
-
-
-def _composed(inner: _Pair, outer: _Pair) -> _Pair:
-    """Apply the pyramid's transformation after the level's own."""
-    scale, translation = inner
-    after, shift = outer
-    if after is not None:
-        scale = after if scale is None else [a * b for a, b in zip(scale, after, strict=True)]
-        if translation is not None:
-            translation = [a * b for a, b in zip(translation, after, strict=True)]
-    if shift is not None:
-        translation = (
-            shift
-            if translation is None
-            else [a + b for a, b in zip(translation, shift, strict=True)]
-        )
+            translation = values if translation is None else translation + values
     return scale, translation
