@@ -1,4 +1,4 @@
-"""Tasks over bands of rows, on threads; the kernels release the interpreter's lock."""
+"""Tasks over bands of rows, on threads; compiled kernels release the interpreter's lock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ __all__ = ["bands", "run_all", "thread_count"]
 
 
 def thread_count(threads: int | None) -> int:
-    """Return the number of threads to use; None stands for all that this process may use."""
+    """Return the number of threads to use; None stands for all that this process may use.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is not a positive integer.
+    """
     if threads is None:
         if hasattr(os, "sched_getaffinity"):
             return len(os.sched_getaffinity(0))
@@ -29,13 +35,16 @@ def thread_count(threads: int | None) -> int:
 
 
 def bands(rows: int, height: int) -> Iterator[tuple[int, int]]:
-    """Cut rows into bands of `height` rows; the last may be smaller."""
+    """Yield (first, one past the last) of bands of `height` rows; the last may be smaller."""
     for top in range(0, rows, height):
         yield top, min(top + height, rows)
 
 
 def run_all(task: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], threads: int) -> None:
-    """Call ``task(*a)`` for each of the arguments; the first error is raised."""
+    """Call ``task(*items)`` for each of the arguments, on threads if there are several.
+
+    Returns when all are done, and raises the first error.
+    """
     items = list(arguments)
     if threads == 1 or len(items) == 1:
         for item in items:

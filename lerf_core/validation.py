@@ -1,4 +1,8 @@
-"""Checks of what users pass in; everything behind the boundary trusts its arguments."""
+"""Checks of what users pass in; everything behind the boundary trusts its arguments.
+
+Each function returns its argument in one form, or raises an `InvalidArgumentError`, for a wrong type
+an `InvalidTypeError`, that names the argument and the value received.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +42,10 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
 
 
 def check_image(image: object, channel_axis: int | None) -> npt.NDArray[Any]:
-    """Return the image as an array with at least two spatial axes and no empty one."""
+    """Return an image as an array with at least two spatial axes, none of them empty.
+
+    A warning for what may be a forgotten `channel_axis` points to the caller of the caller.
+    """
     if not isinstance(image, np.ndarray) and hasattr(image, "dask"):
         raise InvalidTypeError(
             "image is a dask array; lerf_core.chunked takes those, or compute it first"
@@ -53,7 +60,16 @@ def check_image(image: object, channel_axis: int | None) -> npt.NDArray[Any]:
 def check_axes(
     shape: tuple[int, ...], dtype: np.dtype[Any], channel_axis: int | None, *, stacklevel: int = 3
 ) -> None:
-    """Raise unless an image has pixels that can be resampled, and two spatial axes of them."""
+    """Raise unless an image has pixels that can be resampled, and two spatial axes of them.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    dtype : numpy dtype
+    channel_axis : int or None
+    stacklevel : int
+        Of the warning for what may be a forgotten `channel_axis`.
+    """
     if dtype.kind not in "buif":
         raise InvalidTypeError(f"image must hold booleans, integers or floats, got {dtype}")
     ndim = len(shape)
@@ -116,7 +132,7 @@ def check_scale(scale: Any) -> tuple[float, float]:
 
 
 def check_value_range(value_range: Any, dtype: np.dtype[Any]) -> tuple[float, float]:
-    """Return the (low, high) values that stand for the tables' 0 and 255."""
+    """Return the (low, high) values at the tables' levels 0 and 255, the dtype's for None."""
     if value_range is None:
         if dtype.kind in "iu":
             info = np.iinfo(dtype)
@@ -128,9 +144,9 @@ def check_value_range(value_range: Any, dtype: np.dtype[Any]) -> tuple[float, fl
         raise InvalidArgumentError(
             f"value_range must be (low, high), got {value_range!r}"
         ) from error
-    span = high - low
-    # Neither the span nor its inverse may overflow.
-    if not (math.isfinite(span) and 1e-300 < span < 1e300):
+    length = high - low
+    # Neither the length nor its inverse may overflow.
+    if not (math.isfinite(length) and 1e-300 < length < 1e300):
         raise InvalidArgumentError(f"value_range must be finite and rising, got {(low, high)}")
     return low, high
 
