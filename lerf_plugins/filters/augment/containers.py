@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,7 +67,8 @@ PIL.Image.Image
         if value.ndim < 2:
             raise InvalidArgumentError(f"{name} must be (..., rows, cols), got {_shape(value)}")
         array = _tensor_array(name, value)
-        return Held(array, None if array.ndim == 2 else -3, None, _tensor_like(value))
+        restore = partial(_tensor_like, value)
+        return Held(array, None if array.ndim == 2 else -3, None, restore)
     if _is_pillow(value):
         return _held_pillow(name, value, is_mask)
     if not isinstance(value, np.ndarray):
@@ -98,14 +100,10 @@ def _tensor_array(name: str, value: Any) -> Array:
         raise InvalidTypeError(f"{name} has no NumPy equivalent: {value.dtype}") from error
 
 
-def _tensor_like(value: Any) -> Callable[[Array], Any]:
-    torch = sys.modules["torch"]
-
-    def restore(array: Array) -> Any:
-        tensor = torch.from_numpy(np.ascontiguousarray(array)).to(value.device)
-        return _wrapped(tensor, value)
-
-    return restore
+def _tensor_like(like: Any, array: Array) -> Any:
+    """Return an array as a tensor, on the device and of the kind of another."""
+    tensor = sys.modules["torch"].from_numpy(np.ascontiguousarray(array)).to(like.device)
+    return _wrapped(tensor, like)
 
 
 # -- torchvision's tv_tensors --------------------------------------------------------------
@@ -164,26 +162,23 @@ def _held_pillow(name: str, image: Any, is_mask: bool) -> Held:
     if image.mode not in (*_SAMPLED, "P"):
         raise InvalidTypeError(f"{name} must have one of the modes {_SAMPLED}, got {image.mode!r}")
     array = np.asarray(image)
-    restore = _pillow_like(image)
+    restore = partial(_pillow_like, image)
     return Held(array, None if array.ndim == 2 else -1, image.mode in ("LA", "RGBA"), restore)
 
 
-def _pillow_like(image: Any) -> Callable[[Array], Any]:
+def _pillow_like(like: Any, array: Array) -> Any:
+    """Return an array as a Pillow image of the mode, palette and info of another."""
     module = sys.modules["PIL.Image"]
-
-    def restore(array: Array) -> Any:
-        array = np.ascontiguousarray(array)
-        if image.mode == "1":
-            result = module.fromarray(array)
-        else:
-            size = (array.shape[1], array.shape[0])
-            result = module.frombytes(image.mode, size, array.tobytes())
-        if image.mode == "P":
-            result.putpalette(image.getpalette())
-        result.info = dict(image.info)
-        return result
-
-    return restore
+    array = np.ascontiguousarray(array)
+    if like.mode == "1":
+        result = module.fromarray(array)
+    else:
+        size = (array.shape[1], array.shape[0])
+        result = module.frombytes(like.mode, size, array.tobytes())
+    if like.mode == "P":
+        result.putpalette(like.getpalette())
+    result.info = dict(like.info)
+    return result
 
 
 # -- points and boxes -------------------------------------------------------------------
@@ -208,7 +203,7 @@ def map_rows(name: str, value: Any, count: int, function: Callable[[Floats], Flo
     """
     if _is_tensor(value):
         plain = value.as_subclass(sys.modules["torch"].Tensor)
-        result = _tensor_like(plain)(_mapped(name, _tensor_array(name, value), count, function))
+        result = _tensor_like(plain, _mapped(name, _tensor_array(name, value), count, function))
         return result.to(value.dtype if value.is_floating_point() else result.float().dtype)
     if isinstance(value, np.ndarray):
         return _mapped(name, value, count, function)

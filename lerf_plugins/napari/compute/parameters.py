@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 __all__ = [
     "ChosenLayers",
     "LayerTuple",
-    "PlanePart",
+    "PlaneArea",
     "ellipse_vectors",
-    "inspect_part",
+    "inspect_area",
     "slope_vectors",
 ]
 
@@ -47,7 +47,7 @@ class ChosenLayers(NamedTuple):
     most: int
 
 
-class PlanePart(NamedTuple):
+class PlaneArea(NamedTuple):
     """Rows and columns of one plane of an image.
 
     Attributes
@@ -64,10 +64,10 @@ class PlanePart(NamedTuple):
     region: tuple[slice, slice]
 
 
-def inspect_part(
-    part: PlanePart, bank: str | None, value_range: tuple[float, float] | None, chosen: ChosenLayers
+def inspect_area(
+    area: PlaneArea, bank: str | None, value_range: tuple[float, float] | None, chosen: ChosenLayers
 ) -> Generator[Step, None, list[LayerTuple]]:
-    """Make layers that show the parameters of a part of a plane.
+    """Make layers that show the parameters of an area of a plane.
 
     Yields
     ------
@@ -80,28 +80,28 @@ def inspect_part(
         As napari makes layers of.
     """
     yield Step(0, 2)
-    maps = _parameter_maps(part, bank, value_range)
+    maps = _parameter_maps(area, bank, value_range)
     yield Step(1, 2)
-    spatial = _spatial_state(part, maps)
+    spatial = _spatial_state(area, maps)
     layers: list[LayerTuple] = []
     if chosen.maps:
-        layers += _map_layers(part, maps, spatial)
+        layers += _map_layers(area, maps, spatial)
     step = _drawn_step(maps.feature.shape, chosen.most)
     if chosen.ellipses:
-        layers.append(_vector_layer(part, _ellipses(maps, step), "ellipses", spatial))
+        layers.append(_vector_layer(area, _ellipses(maps, step), "ellipses", spatial))
     if chosen.slopes:
-        layers.append(_vector_layer(part, _slopes(maps, step), "slopes", spatial))
+        layers.append(_vector_layer(area, _slopes(maps, step), "slopes", spatial))
     return layers
 
 
 def _parameter_maps(
-    part: PlanePart, bank: str | None, value_range: tuple[float, float] | None
+    area: PlaneArea, bank: str | None, value_range: tuple[float, float] | None
 ) -> ParameterMaps:
-    """Compute the maps of a part of a plane; what lies around it is read for them."""
+    """Compute the maps of an area of a plane; what lies around it is read for them."""
     from lerf_core.bank.loading import load_bank
     from lerf_core.inspection import parameter_maps
 
-    image, planes, region = part
+    image, planes, region = area
     tables = load_bank(bank)
     reach = tables.reach * len(tables.stages)
     window = [
@@ -123,9 +123,9 @@ def _parameter_maps(
 # -- layers ------------------------------------------------------------------------------
 
 
-def _spatial_state(part: PlanePart, maps: ParameterMaps) -> dict[str, Any]:
-    """Return the state of a layer whose pixels are those of the part."""
-    image, planes, (rows, cols) = part
+def _spatial_state(area: PlaneArea, maps: ParameterMaps) -> dict[str, Any]:
+    """Return the state of a layer whose pixels are those of the area."""
+    image, planes, (rows, cols) = area
     record = {"operation": "inspect", "bank_kind": maps.kind.name, "source": image.name}
     keys = ("rotate", "shear", "affine", "units", "axis_labels")
     state = {key: image.state[key] for key in keys} | {"metadata": {RECORD: record}}
@@ -133,7 +133,7 @@ def _spatial_state(part: PlanePart, maps: ParameterMaps) -> dict[str, Any]:
     return at_plane(state | image.placed(grid), planes)
 
 
-def _map_layers(part: PlanePart, maps: ParameterMaps, spatial: dict[str, Any]) -> list[LayerTuple]:
+def _map_layers(area: PlaneArea, maps: ParameterMaps, spatial: dict[str, Any]) -> list[LayerTuple]:
     """Return a layer for the feature and one for each parameter."""
     from lerf_core.inspection import COEFFICIENTS
 
@@ -141,22 +141,22 @@ def _map_layers(part: PlanePart, maps: ParameterMaps, spatial: dict[str, Any]) -
     for name in maps.parameters:
         unit = COEFFICIENTS[name].unit if name in COEFFICIENTS else "1"
         values_and_units[name] = (maps.coefficient(name), unit)
-    leading = (1,) * len(part.planes)
+    leading = (1,) * len(area.planes)
     layers = []
     for name, (values, unit) in values_and_units.items():
         suffix = "" if unit == "1" else f" ({unit})"
-        state = spatial | _colours(values) | {"name": f"{name} of {part.image.name}{suffix}"}
+        state = spatial | _colours(values) | {"name": f"{name} of {area.image.name}{suffix}"}
         layers.append((values.reshape(*leading, *values.shape), state, "image"))
     return layers
 
 
 def _vector_layer(
-    part: PlanePart, vectors: Vectors, name: str, spatial: dict[str, Any]
+    area: PlaneArea, vectors: Vectors, name: str, spatial: dict[str, Any]
 ) -> LayerTuple:
-    """Return a layer of vectors (N, 2, 2) that lie in the part's plane."""
-    leading = np.zeros((*vectors.shape[:2], len(part.planes)), np.float32)
+    """Return a layer of vectors (N, 2, 2) that lie in the area's plane."""
+    leading = np.zeros((*vectors.shape[:2], len(area.planes)), np.float32)
     style = {"vector_style": "line", "edge_width": 0.08, "edge_color": _COLOURS[name]}
-    state = spatial | style | {"name": f"{name} of {part.image.name}"}
+    state = spatial | style | {"name": f"{name} of {area.image.name}"}
     return np.concatenate([leading, vectors], axis=-1), state, "vectors"
 
 

@@ -86,9 +86,9 @@ def _visible_block(grid: PixelGrid, corners: Matrix, shape: Shape) -> Block:
 
     It has no rows or columns where the view shows none.
     """
-    seen = transform_points(np.linalg.inv(grid.matrix), corners)
-    left, top = (int(side) - 1 for side in np.floor(seen.min(axis=0)))
-    right, bottom = (int(side) + 2 for side in np.ceil(seen.max(axis=0)))
+    pixels = transform_points(np.linalg.inv(grid.matrix), corners)
+    left, top = (int(side) - 1 for side in np.floor(pixels.min(axis=0)))
+    right, bottom = (int(side) + 2 for side in np.ceil(pixels.max(axis=0)))
     top, left = max(top, 0), max(left, 0)
     return Block(top, max(min(bottom, shape[0]), top), left, max(min(right, shape[1]), left))
 

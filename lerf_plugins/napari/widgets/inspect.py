@@ -11,7 +11,7 @@ from magicgui.widgets import ComboBox, SpinBox
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.geometry import transform_points
 from lerf_plugins.napari.compute.jobs import in_words
-from lerf_plugins.napari.compute.parameters import ChosenLayers, LayerTuple, PlanePart, inspect_part
+from lerf_plugins.napari.compute.parameters import ChosenLayers, LayerTuple, PlaneArea, inspect_area
 from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.view import plane_index, view_of
 from lerf_plugins.napari.widgets.controls import DEFAULT, VALUES, labelled, ticked
@@ -95,8 +95,8 @@ class InspectWidget(LayerWidget):
         )  # fmt: skip
         if not (chosen.maps or chosen.ellipses or chosen.slopes):
             raise InvalidArgumentError("tick what to show: maps, ellipses or slopes")
-        part = PlanePart(image, planes, region)
-        work = partial(inspect_part, part, bank, value_range, chosen)
+        area = PlaneArea(image, planes, region)
+        work = partial(inspect_area, area, bank, value_range, chosen)
         self.job.start(work, f"Parameters of {image.name}", self._add)
 
     def _region(self, source: Any, image: LayerImage) -> tuple[slice, slice]:
