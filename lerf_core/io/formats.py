@@ -81,6 +81,11 @@ LOSSLESS = frozenset({"PNG", "TIFF", "BMP", "GIF", "PPM", "TGA"})
 PIXELS_ONLY = frozenset({"BMP", "GIF", "PPM", "TGA", "JPEG2000"})
 
 
+def layout_of_samples(count: int) -> str:
+    """Return the layout of pixels of which nothing but the number of samples is known."""
+    return {1: GREY, 3: RGB}.get(count, MULTI)
+
+
 def by_name(name: str) -> Format:
     """Return the format of a ``--format`` value: its name or one of its suffixes.
 

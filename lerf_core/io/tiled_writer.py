@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lerf_core.errors import FileError, InvalidArgumentError, one_line
-from lerf_core.io.formats import GREY, MULTI, RGB, WITH_ALPHA
+from lerf_core.io.formats import WITH_ALPHA, layout_of_samples
 from lerf_core.io.journal import Journal
 from lerf_core.io.metadata import Metadata
 from lerf_core.io.tiled_reader import Region, axis_of
@@ -141,7 +141,7 @@ class WriterSpec:
     @property
     def pixel_layout(self) -> str:
         """The layout, by the number of samples where none was given."""
-        return self.layout or {1: GREY, 3: RGB}.get(self.samples, MULTI)
+        return self.layout or layout_of_samples(self.samples)
 
     @property
     def has_separate_alpha(self) -> bool:

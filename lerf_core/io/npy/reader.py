@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lerf_core.errors import FileError, one_line
-from lerf_core.io.formats import MULTI, RGB
+from lerf_core.io.formats import layout_of_samples
 from lerf_core.io.pixel_file import PixelFile, file_fingerprint
 from lerf_core.io.tiled_reader import Region, TiledReader, band_of_rows, guessed_axes, plain_dtype
 
@@ -41,7 +41,7 @@ class NpyReader(TiledReader):
             raise FileError(f"{path}: an array of shape {self.shape} is no image")
         self.axes = guessed_axes(self.shape)
         if "S" in self.axes:
-            self.layout = {3: RGB}.get(self.shape[-1], MULTI)
+            self.layout = layout_of_samples(self.shape[-1])
             self._notes += (f"last axis of length {self.shape[-1]} taken for colours",)
         self.chunks = band_of_rows(self.shape, self.axes, self.dtype.itemsize)
         self.level_shapes = (self.shape,)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lerf_core.errors import FileError, one_line
-from lerf_core.io.formats import GREY, MULTI, RGB
+from lerf_core.io.formats import layout_of_samples
 from lerf_core.io.tiled_reader import TiledReader, plain_dtype
 from lerf_core.io.zarr.axes import Multiscale, array_axes, read_multiscale
 
@@ -163,7 +163,7 @@ class ZarrReader(TiledReader):
             self._notes += multiscale.notes
         axis = self.channel_axis
         if axis is not None:
-            self.layout = {1: GREY, 3: RGB}.get(self.shape[axis], MULTI)
+            self.layout = layout_of_samples(self.shape[axis])
 
     def _too_large(self, needed: str, allowed: str) -> str:
         return f"one chunk of {self.chunks} takes {needed} in memory, {allowed} allowed"

@@ -13,9 +13,11 @@ import pytest
 import tifffile
 import zarr
 from PIL import Image
+from support.files import exif_block
 
 from lerf_core.errors import FileError, InvalidArgumentError
 from lerf_core.io.metadata import Metadata, PixelSize
+from lerf_core.io.reading import open_reader, read_image
 from lerf_core.io.tiled_writer import WriterSpec, disk_bytes_needed
 from lerf_core.io.writing import open_writer
 from lerf_core.tiled.pyramid import halve, level_shapes
@@ -306,6 +308,31 @@ def test_tiff_keeps_what_is_known_of_the_image(tmp_path):
     assert 'PhysicalSizeX="0.25"' in xml
     assert 'PhysicalSizeY="0.5"' in xml
     assert 'PhysicalSizeXUnit="µm"' in xml
+
+
+@pytest.mark.parametrize("form", ["TIFF", "OME-TIFF"])
+def test_exif_directories_of_a_bigtiff(tmp_path, form):
+    image = pixels_of((50, 60, 3))
+    exif = exif_block(1).tobytes()[6:]
+    spec = spec_of(image, "YXS", form, metadata=Metadata(exif=exif))
+    write(tmp_path / "a.ome.tif", image, spec)
+    whole = read_image(tmp_path / "a.ome.tif").metadata
+    with open_reader(tmp_path / "a.ome.tif") as reader:
+        assert reader.metadata.exif == whole.exif
+    kept, wanted = Image.Exif(), exif_block(1)
+    kept.load(b"Exif\0\0" + whole.exif)
+    for directory in (0x8769, 0x8825):
+        assert dict(kept.get_ifd(directory)) == dict(wanted.get_ifd(directory))
+    assert kept[0x010F] == wanted[0x010F]
+
+
+def test_channel_names_go_into_ome_xml(tmp_path):
+    image = pixels_of((2, 50, 60), "uint16")
+    display = {"channels": [{"label": "DAPI"}, {"label": "GFP"}]}
+    write(tmp_path / "a.ome.tif", image,
+          spec_of(image, "CYX", "OME-TIFF", metadata=Metadata(display=display)))  # fmt: skip
+    with open_reader(tmp_path / "a.ome.tif") as reader:
+        assert [channel["label"] for channel in reader.metadata.channels(2)] == ["DAPI", "GFP"]
 
 
 # -- interruptions ------------------------------------------------------------
