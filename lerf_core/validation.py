@@ -1,7 +1,7 @@
 """Checks of what users pass in; everything behind the boundary trusts its arguments.
 
-Each function returns its argument in one form, or raises an `InvalidArgumentError`, for a wrong type
-an `InvalidTypeError`, that names the argument and the value received.
+Each function returns its argument in one form, or raises an `InvalidArgumentError`, for a wrong
+type an `InvalidTypeError`, that names the argument and the value received.
 """
 
 from __future__ import annotations
