@@ -80,7 +80,9 @@ def _filled(planes: Tensor, low: float, high: float, bank: LutBank) -> tuple[Ten
         grown = ~filled & (count > 0.5)
         value = torch.where(grown, _sum_around(value * filled) / count.clamp(min=1), value)
         filled = filled | grown
-    return value[:, 0], validity
+    # In the precision that `lerf_core` fills images of this dtype in.
+    precision = torch.float64 if planes.dtype == torch.float64 else torch.float32
+    return value[:, 0].to(precision), validity
 
 
 def _sum_around(planes: Tensor) -> Tensor:

@@ -194,9 +194,10 @@ def _tent(slope: Tensor, distance: Tensor) -> Tensor:
 
 
 def _tap_validity(validity: Tensor, tap: Tap) -> Tensor:
-    """Whether the pixels of a tap count, (planes, *output)."""
+    """Whether the pixels of a tap count, (planes, *output); the border's constant does."""
     flat = tap.index.reshape(-1).expand(len(validity), -1)
-    return validity.gather(1, flat).view(len(validity), *tap.index.shape)
+    valid = validity.gather(1, flat).view(len(validity), *tap.index.shape)
+    return valid if tap.beyond_border is None else valid | tap.beyond_border
 
 
 def _mean_and_weights(
