@@ -39,7 +39,7 @@ __all__ = ["depth", "resample_block", "rescale", "rescale_blocks", "resize", "wa
 Image = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]
 
-# An image that is larger than whatever a pixel in its middle depends on.
+# Side of an image that holds all that a pixel in its middle depends on.
 _LARGE = 1 << 16
 
 

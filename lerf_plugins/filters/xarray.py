@@ -368,7 +368,7 @@ class _Values:
         order += [*self.dims, *channels]
         data = variable.transpose(*order).data
         axis = -1 if channels else None
-        # With an axis before them, three columns are not taken for colours.
+        # An axis in front keeps three columns from being taken for colours.
         has_new_axis = axis is None and data.ndim == 3
         try:
             result = self._called(data[None] if has_new_axis else data, axis, variable.attrs)

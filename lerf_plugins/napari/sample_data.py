@@ -112,7 +112,7 @@ def page() -> list[LayerTuple]:
 
 
 def pyramid() -> list[LayerTuple]:
-    """Return a lazy pyramid of 50,000 x 50,000 pixels in 8 bits: a slide of tissue, as it were.
+    """Return a lazy pyramid of 50,000 x 50,000 pixels in 8 bits: like a slide of tissue.
 
     Its tiles are computed when they show; nothing is stored.
     """
@@ -170,5 +170,5 @@ def _noise(
 
 
 def _edge(distance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Coverage of a pixel by the side of an edge where `distance` is positive."""
+    """Return how much of each pixel lies beyond an edge at signed distances in pixels, 0..1."""
     return np.clip(distance + 0.5, 0, 1)

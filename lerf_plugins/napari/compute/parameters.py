@@ -227,7 +227,15 @@ def ellipse_vectors(outlines: npt.NDArray[np.float32], drawn: tuple[slice, slice
 def slope_vectors(
     row: npt.NDArray[np.float32], col: npt.NDArray[np.float32], drawn: tuple[slice, slice]
 ) -> Vectors:
-    """Return slopes as vectors from pixels' centres; 32 grey levels a pixel are a pixel long."""
+    """Return slopes as vectors (N, 2, 2) from pixel centres; flat and unknown pixels have none.
+
+    Parameters
+    ----------
+    row, col : ndarray of float32, (rows, cols)
+        Grey levels per pixel; 32 of them are drawn one pixel long.
+    drawn : (slice, slice)
+        Rows and columns that are drawn.
+    """
     steps = np.stack([row[drawn], col[drawn]], axis=-1).reshape(-1, 2) / 32
     vectors = np.stack([_centres(row.shape, drawn), steps], axis=1)
     is_drawn = np.isfinite(steps).all(axis=1) & np.any(steps != 0, axis=1)

@@ -78,14 +78,14 @@ class LayerChooser(ComboBox):
 
     def _refresh(self, event: Any = None) -> None:
         self.reset_choices()
-        # Whoever opens a first image means that one.
+        # The first image that is opened is the one to use.
         if self.value is None and event is not None and event.type == "inserted":
             layers = self._layers()
             if len(layers) == 1:
                 self.value = layers[0]
 
     def disconnect(self) -> None:
-        """Hear of the viewer's layers no more."""
+        """Stop following the viewer's list of layers."""
         for event in self._list_events():
             event.disconnect(self._refresh)
 

@@ -183,7 +183,7 @@ class WarpWidget(ResamplingWidget):
         self.shapes.value = shapes
 
     def _follow_shapes(self) -> None:
-        """Hear of the corners while they are dragged."""
+        """Refresh the preview while the corners of the chosen layer are dragged."""
         self._dragged_layer.follow(self.shapes.value)
         self.refresh()
 
@@ -194,7 +194,7 @@ class WarpWidget(ResamplingWidget):
             quad = maps.quad_of(LayerImage.of(self.layer.value), self.shapes.value)
         except LerfError:
             quad = None
-        # Shapes tell of many things that are no move.
+        # Shapes emit the event for much that moves no corner.
         if quad is None or self._quad is None or not np.array_equal(quad, self._quad):
             self._quad = quad
             self.refresh()
@@ -269,21 +269,27 @@ class WarpWidget(ResamplingWidget):
 
 
 class _DataListener:
-    """Hears of changes to the data of one layer at a time."""
+    """Calls a function when the data of a layer change, of one layer at a time.
+
+    Parameters
+    ----------
+    changed : callable
+        Called without arguments.
+    """
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
         self._layer: Any = None
 
     def follow(self, layer: Any) -> None:
-        """Hear of this layer, and of no other."""
+        """Listen to this layer, and to no other; None: to none."""
         self.leave()
         self._layer = layer
         if layer is not None:
             layer.events.set_data.connect(self._changed)
 
     def leave(self) -> None:
-        """Hear of none."""
+        """Listen to no layer."""
         if self._layer is not None:
             self._layer.events.set_data.disconnect(self._changed)
         self._layer = None
