@@ -157,15 +157,8 @@ def read_field(path: Path, order: str) -> NDArray[Any]:
 
 
 def _load_tiff(path: Path) -> NDArray[Any]:
-    import tifffile
+    from lerf_core.io.reading import open_reader
 
-    from lerf_core.io.guards import quiet_decoders
-
-    try:
-        with quiet_decoders(2**62):
-            return np.asarray(tifffile.imread(path))
-    except OSError:
-        raise
-    # A damaged file raises whatever its bytes lead to.
-    except Exception as error:  # noqa: BLE001
-        raise FileError(f"{path} is no readable TIFF: {one_line(error, 120)}") from None
+    with open_reader(path) as reader:
+        field: NDArray[Any] = reader[...]
+        return field

@@ -81,7 +81,8 @@ def test_one_line_and_no_output(run, tmp_path, name):
     assert not out.parent.exists() or not list(out.parent.iterdir())
 
 
-def test_nothing_else_reaches_stderr(tmp_path):
+@pytest.mark.parametrize("options", [(), ("--tile", "64")])
+def test_nothing_else_reaches_stderr(tmp_path, options):
     """In a process of its own: C libraries and Python's warnings write there directly."""
     names = []
     for name, (data, _) in CASES.items():
@@ -90,7 +91,8 @@ def test_nothing_else_reaches_stderr(tmp_path):
     code = "from lerf_cli.main import main; main()"
     command = [sys.executable, "-W", "always", "-c", code, "resize", *names]
     # Of one stem, they would collide in a folder.
-    command += ["-o", f"{tmp_path}/out/{{stem}}_{{ext}}.png", "--scale", "1", "-q"]
+    suffix = "tif" if options else "png"
+    command += ["-o", f"{tmp_path}/out/{{stem}}_{{ext}}.{suffix}", "--scale", "1", "-q", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     assert done.stdout == ""

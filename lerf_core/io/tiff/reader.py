@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.formats import GREY, PALETTE, RGB
+from lerf_core.io.guards import quiet_decoders
 from lerf_core.io.metadata import PixelSize
 from lerf_core.io.orientation import TURNED, stored_region, upright
 from lerf_core.io.pixel_file import PixelFile, file_fingerprint
@@ -180,7 +181,7 @@ class TiffReader(TiledReader):
         import tifffile
 
         try:
-            with tifffile.TiffFile(self.path) as handle:
+            with quiet_decoders(2**62), tifffile.TiffFile(self.path) as handle:
                 self._read_structure(handle)
         except FileError:
             raise
