@@ -43,7 +43,8 @@ _CELL_WIDTH, _CELL_HEIGHT, _SIDE, _GAP = 3.35, 1.72, 0.78, 0.12
 _STAGE_HEADER, _RESPONSE_HEIGHT = 0.6, 1.35
 # From a cell's top to its slices: the title, and the pattern's pixels.
 _TITLE_HEIGHT, _ICON = 0.24, 0.22
-_BARS = "#46628c"
+_ICON_PIXEL = 0.055
+_BARS, _DARK, _LIGHT = "#46628c", "#1c2026", "#d6dae0"
 
 
 def table_sheet(bank: LutBank, statistics: Sequence[TableStatistics]) -> Figure:
@@ -190,9 +191,7 @@ def _draw_table(
     for values, levels in zip(drawn, SLICES.values(), strict=True):
         axes = box.axes(figure)
         draw_values(axes, values, scale)
-        _draw_icon(
-            box._replace(top=top - _ICON - 0.03, height=_ICON).axes(figure), bank, pattern, levels
-        )
+        _draw_icon(figure, box.left, top - 0.03, bank.patterns[pattern], levels)
         box = box._replace(left=box.left + _SIDE + _GAP)
     colour_bar(box._replace(width=0.1).axes(figure), scale)
     bars = box._replace(left=box.left + 0.1 + 0.38, width=_SIDE).axes(figure)
@@ -231,16 +230,27 @@ def _draw_histogram(axes: Axes, entries: NDArray[Any]) -> None:
         spine.set(color=FAINT, linewidth=0.5)
 
 
-def _draw_icon(axes: Axes, bank: LutBank, pattern: str, levels: Sequence[int]) -> None:
-    """Draw a pattern's pixels, dark and light as a slice tells them apart."""
-    reach = 1 + max(np.ptp(np.array(offsets), axis=0).max() for offsets in bank.patterns.values())
-    offsets = np.array(bank.patterns[pattern])
-    offsets -= offsets.min(axis=0)
-    offsets[:, 0] += reach - 1 - offsets[:, 0].max()  # at the bottom, whatever the height
-    for (row, col), level in zip(offsets, levels, strict=True):
-        colour = "#d6dae0" if level else "#1c2026"
-        axes.add_patch(
-            Rectangle((col, row), 1, 1, facecolor=colour, edgecolor=FAINT, linewidth=0.5)
-        )
-    axes.set(xlim=(-0.05, reach + 0.05), ylim=(reach + 0.05, -0.05), aspect="equal", anchor="SW")
-    axes.axis("off")
+def _draw_icon(
+    figure: Figure, left: float, base: float, offsets: Sequence[Sequence[int]],
+    levels: Sequence[int],
+) -> None:  # fmt: skip
+    """Draw a pattern's pixels, dark and light as a slice tells them apart.
+
+    Parameters
+    ----------
+    figure : Figure
+    left, base : float
+        Where the pixels stand: inches from the page's left, and from its top.
+    offsets : sequence of (row, col)
+        The pattern.
+    levels : sequence of int
+        0 for each dark pixel, 1 for each light one.
+    """
+    rows, cols = np.array(offsets).T
+    across, up = left + (cols - cols.min()) * _ICON_PIXEL, (rows.max() - rows) * _ICON_PIXEL
+    for x, y, level in zip(across, figure.get_figheight() - base + up, levels, strict=True):
+        square = Rectangle(
+            (float(x), float(y)), _ICON_PIXEL, _ICON_PIXEL, facecolor=_LIGHT if level else _DARK,
+            edgecolor=FAINT, linewidth=0.5, transform=figure.dpi_scale_trans,
+        )  # fmt: skip
+        figure.add_artist(square)

@@ -31,7 +31,9 @@ def test_every_value_of_every_table_is_drawn(make_random_bank, kind):
     responses = sum(len(stage.values) for stage in bank.stages)
     assert len(images_of(figure)) == responses + 2 * len(statistics)
     histograms = [axes for axes in figure.axes if axes.patches and not axes.images]
-    assert len(histograms) >= len(statistics)
+    assert len(histograms) == len(statistics)
+    # The pixels of the patterns: four for each slice.
+    assert len(figure.artists) == 4 * 2 * len(statistics)
     words = "\n".join(text.get_text() for text in figure.texts)
     for about in statistics:
         assert f"{about.table}  " in words
