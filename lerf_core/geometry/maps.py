@@ -2,11 +2,10 @@
 
 Convention
 ----------
-Points and matrices are in (x, y) = (col, row) order; x grows to the right, y downwards;
-the centre of the first pixel is (0, 0). A *forward* matrix maps source to output, an
-*inverse* one output to source: ``warp`` takes the inverse, as scikit-image does. Arrays
-of coordinates are in (row, col) order, as arrays are indexed.
+That of `lerf_core.geometry.homography`; arrays of positions are in (row, col) order.
 """
+
+# ruff: noqa: ARG002 - each map uses some of the arguments that all are given
 
 from __future__ import annotations
 
@@ -185,13 +184,7 @@ class Homography:
                 bounds.append((float(position.min()), float(position.max()), float(footprint)))
         return bounds
 
-    def part(
-        self,
-        top: int,
-        left: int,
-        shape: Shape,  # noqa: ARG002
-        whole: Shape,  # noqa: ARG002
-    ) -> Homography:
+    def part(self, top: int, left: int, shape: Shape, whole: Shape) -> Homography:
         """See `InverseMap.part`."""
         down, right = self.origin
         return Homography(self.matrix, (down + top, right + left))
@@ -219,17 +212,11 @@ class SampledMap(ABC):
     def positions(self, top: int, bottom: int, left: int, right: int) -> Positions:
         """Return the positions of a block of the whole output, in an array of their own."""
 
-    def bounds(self, shape: Shape) -> Positions | None:  # noqa: ARG002
+    def bounds(self, shape: Shape) -> Positions | None:
         """See `InverseMap.bounds`; not known before all positions are."""
         return None
 
-    def part(
-        self,
-        top: int,
-        left: int,
-        shape: Shape,  # noqa: ARG002
-        whole: Shape,
-    ) -> SampledMap:
+    def part(self, top: int, left: int, shape: Shape, whole: Shape) -> SampledMap:
         """See `InverseMap.part`."""
         return replace(self, origin=(top, left), whole=whole)
 
@@ -354,26 +341,15 @@ class LocatedMap:
     positions: Positions
     footprints: Positions
 
-    def locate(
-        self,
-        top: int,
-        bottom: int,
-        shape: Shape,  # noqa: ARG002
-    ) -> tuple[Positions, Positions]:
+    def locate(self, top: int, bottom: int, shape: Shape) -> tuple[Positions, Positions]:
         """See `InverseMap.locate`."""
         return self.positions[:, top:bottom], self.footprints[:, top:bottom]
 
-    def bounds(self, shape: Shape) -> Positions | None:  # noqa: ARG002
+    def bounds(self, shape: Shape) -> Positions | None:
         """See `InverseMap.bounds`; not known before all positions are looked at."""
         return None
 
-    def part(
-        self,
-        top: int,
-        left: int,
-        shape: Shape,
-        whole: Shape,  # noqa: ARG002
-    ) -> LocatedMap:
+    def part(self, top: int, left: int, shape: Shape, whole: Shape) -> LocatedMap:
         """See `InverseMap.part`."""
         block = (slice(None), slice(top, top + shape[0]), slice(left, left + shape[1]))
         return LocatedMap(self.positions[block], self.footprints[block])
