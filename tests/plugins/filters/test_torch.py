@@ -5,13 +5,19 @@ import doctest
 import math
 import pickle
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 # ruff: noqa: E402 - torch may be missing, and with it what follows
 torch = pytest.importorskip("torch")
 
+from support import strategies as draw
+from support.banks import random_bank
+
 import lerf_core
+from lerf_core import geometry
 from lerf_core.backends.torch import fused
 from lerf_core.errors import BankError, InvalidArgumentError, InvalidTypeError
 from lerf_plugins.filters.torch import (
@@ -24,6 +30,7 @@ from lerf_plugins.filters.torch import (
     modules,
     warp_perspective,
 )
+from lerf_plugins.filters.torch.options import PADDINGS
 
 functional = torch.nn.functional
 
@@ -43,7 +50,7 @@ TILT = torch.tensor([
 
 @pytest.fixture(params=DEVICES)
 def device(request, monkeypatch):
-    """Where torch's operations work; on the CPU, instead of the engine."""
+    """Where torch's operations work; on the CPU, instead of the backend."""
     if request.param == "cpu":
         monkeypatch.setattr(execution, "is_compiled", lambda *_: False)
     if request.param.startswith("plain"):
@@ -99,8 +106,15 @@ def test_borders_are_those_of_lerf_core(device, size, mode, dtype):
     assert_equal(interpolate(image.to(device), size, **options), want)
 
 
-def on_engine(function, *tensors):
-    """What lerf_core's engine gives for the same call."""
+def without_backend(function, *arguments, **options):
+    """What torch's operations give on the CPU."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execution, "is_compiled", lambda *_: False)
+        return function(*arguments, **options)
+
+
+def on_backend(function, *tensors):
+    """What lerf_core's compiled backend gives for the same call."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(execution, "is_compiled", lambda *_: True)
         return function(*(one.cpu() for one in tensors)).numpy()
@@ -121,7 +135,7 @@ def test_grids_are_warps_of_lerf_core(device, bank, padding_mode, align_corners,
             image, grid, padding_mode=padding_mode, align_corners=align_corners, bank=bank
         )
 
-    assert_equal(sample(image.to(device), grid.to(device)), on_engine(sample, image, grid))
+    assert_equal(sample(image.to(device), grid.to(device)), on_backend(sample, image, grid))
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
@@ -143,7 +157,7 @@ def test_homographies_are_warps_of_lerf_core(device, bank, dtype):
 def test_aligned_corners_are_warps_of_lerf_core(device, size):
     image = noise()
     resize = lambda image: interpolate(image, size, align_corners=True)  # noqa: E731
-    assert_equal(resize(image.to(device)), on_engine(resize, image))
+    assert_equal(resize(image.to(device)), on_backend(resize, image))
 
 
 @pytest.mark.parametrize("value_range", [(0, 1), (-2, 5), (0.4, 0.6)])
@@ -185,7 +199,7 @@ def test_chunks_change_nothing(device, monkeypatch):
     assert all(map(torch.equal, whole, parts))
 
 
-def test_the_engine_serves_the_cpu_where_no_gradient_is_wanted(monkeypatch):
+def test_the_backend_serves_the_cpu_where_no_gradient_is_wanted(monkeypatch):
     image = noise().requires_grad_()
     with torch.no_grad():
         mine = interpolate(image, scale_factor=2)
@@ -194,6 +208,54 @@ def test_the_engine_serves_the_cpu_where_no_gradient_is_wanted(monkeypatch):
     assert not mine.requires_grad
     assert not interpolate(noise(dtype=torch.uint8), scale_factor=2).requires_grad
     assert interpolate(image, scale_factor=2).requires_grad
+
+
+# -- equal to the reference on whatever is drawn ------------------------------------------
+
+
+def drawn_tensor(data, dtype):
+    """Images (1, channels, rows, cols), floats with missing values one time in two."""
+    image = data.draw(draw.images(dtype, channels=st.integers(1, 2)))
+    image = draw.holed(image, 0) if data.draw(st.booleans()) else image
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, -1, 0))[None])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+@pytest.mark.parametrize("mode", draw.BORDER_MODES)
+@pytest.mark.parametrize("kind", draw.KINDS)
+@hypothesis.settings(max_examples=3)
+@hypothesis.given(data=st.data())
+def test_drawn_images_are_resized_as_by_the_reference(kind, mode, dtype, data):
+    image, bank = drawn_tensor(data, dtype), random_bank(kind)
+    size = tuple(max(1, round(side * data.draw(draw.SCALES))) for side in image.shape[2:])
+    options = {
+        "bank": bank, "mode": mode, "cval": 0.4,
+        "anti_aliasing": data.draw(st.sampled_from([None, False])),
+    }  # fmt: skip
+    want = lerf_core.resize(
+        image.numpy(), size, channel_axis=1, alpha="separate", engine="reference", **options
+    )
+    assert_equal(without_backend(interpolate, image, size, **options), want)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("padding_mode", PADDINGS)
+@pytest.mark.parametrize("kind", draw.KINDS)
+@hypothesis.settings(max_examples=3)
+@hypothesis.given(data=st.data())
+def test_drawn_images_are_warped_as_by_the_reference(kind, padding_mode, dtype, data):
+    image, bank = drawn_tensor(data, dtype), random_bank(kind)
+    forward = data.draw(draw.homographies())
+    options = {"bank": bank, "anti_aliasing": data.draw(st.sampled_from([None, False]))}
+    want = lerf_core.warp(
+        image[0].numpy(), geometry.invert(forward), output_shape=(11, 19), channel_axis=0,
+        mode=PADDINGS[padding_mode][False], alpha="separate", engine="reference", **options,
+    )[None]  # fmt: skip
+    mine = without_backend(
+        warp_perspective, image, torch.from_numpy(forward)[None], (11, 19),
+        padding_mode=padding_mode, **options,
+    )  # fmt: skip
+    assert_equal(mine, want)
 
 
 # -- as torch has it ------------------------------------------------------------------
@@ -432,7 +494,7 @@ def test_the_tables_are_state(make_random_bank, device):
     assert not torch.equal(other(image), trained(image))
     other.load_state_dict(trained.state_dict())
     assert torch.equal(other(image), trained(image))
-    # The engine's tables follow.
+    # The backend's tables follow.
     assert all(np.array_equal(other.bank.tables[key], bank.tables[key]) for key in bank.tables)
 
 
