@@ -1,7 +1,6 @@
 """The filters for torch equal lerf_core, place pixels as torch does, and have its gradients."""
 
 import copy
-import doctest
 import math
 import pickle
 
@@ -24,10 +23,8 @@ from lerf_plugins.filters.torch import (
     GridSample,
     Interpolate,
     execution,
-    functions,
     grid_sample,
     interpolate,
-    modules,
     warp_perspective,
 )
 from lerf_plugins.filters.torch.options import PADDINGS
@@ -556,8 +553,3 @@ def test_state_of_another_structure_is_refused(make_random_bank):
 def test_what_cannot_be_used_is_refused(call, error, match):
     with pytest.raises(error, match=match):
         call(noise())
-
-
-def test_examples_run():
-    for module in (functions, modules):
-        assert doctest.testmod(module).failed == 0

@@ -166,7 +166,7 @@ def transfer(
     >>> from lerf_training.models.starting_bank import starting_bank
     >>> bank, report = transfer(NetworkModel(starting_bank("lerf-l"), width=8), "mine", {})
     >>> bank, len(report.tables)
-    (<LutBank 'mine': lerf-l, 0.8 MB>, 9)
+    (<LutBank 'mine': lerf-l, 0.1 MB>, 9)
     """
     entries = model.sample(batch=batch, progress=progress)
     rounding = {
