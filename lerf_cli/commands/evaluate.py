@@ -71,26 +71,18 @@ def evaluate() -> None:
 @evaluate.command()
 @evaluation_options
 @click.option(
-    "--scale",
-    "scales",
-    multiple=True,
-    metavar="SCALE",
-    callback=_parse_scales,
+    "--scale", "scales", multiple=True, metavar="SCALE", callback=_parse_scales,
     help="Scales to evaluate, as 2, 2,3,4, 1.5 or 2x1.5 (width x height); may be repeated. "
     "All that the set has files of by default; 2, 3 and 4 where it has none.",
-)
+)  # fmt: skip
 @click.option(
-    "--make-inputs",
-    is_flag=True,
+    "--make-inputs", is_flag=True,
     help="Make the low-resolution inputs even where the set has files of them.",
-)
+)  # fmt: skip
 @click.option(
-    "--border",
-    type=click.Choice(_BORDERS),
-    default="edge",
-    show_default=True,
+    "--border", type=click.Choice(_BORDERS), default="edge", show_default=True,
     help="Border of the image for banks; 'constant' is what published figures use.",
-)
+)  # fmt: skip
 def sr(
     folders: Sequence[Path],
     scales: list[Scale] | None,
@@ -134,11 +126,10 @@ def sr(
 @evaluate.command()
 @evaluation_options
 @click.option(
-    "--anti-aliasing/--no-anti-aliasing",
-    default=None,
+    "--anti-aliasing/--no-anti-aliasing", default=None,
     help="Stretch the banks' support where a warp shrinks; published figures do not. "
     "The library's default if not given.",
-)
+)  # fmt: skip
 def warp(folders: Sequence[Path], anti_aliasing: bool | None, **options: Any) -> None:
     """Masked PSNR over RGB of homography warps.
 

@@ -25,40 +25,29 @@ _NETWORK_DEFAULTS = {"rate": 1e-3, "batch": 4}
 @click.command()
 @click.argument("folders", metavar="[FOLDER]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
-    "--kind",
-    type=click.Choice(["lerf-g", "lerf-l", "lerf-p"]),
-    default="lerf-p",
+    "--kind", type=click.Choice(["lerf-g", "lerf-l", "lerf-p"]), default="lerf-p",
     show_default=True,
     help="LeRF-P: a plane a pixel, weighed by steered Gaussians; LeRF-G: these alone; LeRF-L: one "
     "number a pixel, smaller and faster.",
-)
+)  # fmt: skip
 @click.option(
-    "--interval",
-    type=click.Choice(["8", "16", "32", "64"]),
-    default="32",
-    show_default=True,
+    "--interval", type=click.Choice(["8", "16", "32", "64"]), default="32", show_default=True,
     help="Grey levels between the nodes of a table.",
-)
+)  # fmt: skip
 @click.option(
-    "--network",
-    is_flag=True,
+    "--network", is_flag=True,
     help="Train small networks, the published way, and transfer them to tables at the end. "
     "Best on a GPU. By default with --rate 0.001, of weights, and --batch 4.",
-)
+)  # fmt: skip
 @click.option(
-    "--width",
-    type=click.IntRange(min=1),
-    default=64,
-    show_default=True,
+    "--width", type=click.IntRange(min=1), default=64, show_default=True,
     help="Width of the networks' layers.",
-)
+)  # fmt: skip
 @training_options(rate=1.0, minutes=_MINUTES)
 @click.option(
-    "--resume",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="CHECKPOINT",
+    "--resume", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="CHECKPOINT",
     help="Continue a training; its folders and options are in the checkpoint.",
-)
+)  # fmt: skip
 @click.pass_context
 def train(
     ctx: click.Context,

@@ -29,24 +29,18 @@ _SAMPLES = 12
 @click.argument("checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "-o", "--output", type=OUTPUT_FILE, required=True, help="Bank to write (.safetensors)."
-)
+)  # fmt: skip
 @click.option("--name", help="Name of the bank.  [default: the output's]")
 @click.option(
-    "--sample",
-    "samples",
-    multiple=True,
-    type=click.Path(exists=True, path_type=Path),
+    "--sample", "samples", multiple=True, type=click.Path(exists=True, path_type=Path),
     metavar="FOLDER|FILE",
     help="Images to measure the costs on; by default those held out in the training, where "
     "they still are.",
-)
+)  # fmt: skip
 @click.option(
-    "--batch",
-    type=click.IntRange(min=1),
-    default=1 << 16,
-    show_default=True,
+    "--batch", type=click.IntRange(min=1), default=1 << 16, show_default=True,
     help="Table nodes evaluated at once.",
-)
+)  # fmt: skip
 @click.option("--device", default="cpu", show_default=True, help="Where torch computes.")
 @click.option("--json", "json_file", type=OUTPUT_FILE, help="Write the report.")
 @click.option("--overwrite", is_flag=True, help="Replace the files that are written.")

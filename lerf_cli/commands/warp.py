@@ -160,60 +160,46 @@ def _check_options(values: dict[str, Any], size: Size | None, *, fit: bool) -> N
 @click.command(short_help="Warp images by a matrix, corners, angle or field.")
 @inputs_and_output
 @click.option(
-    "--matrix",
-    metavar='FILE|"9 NUMBERS"',
+    "--matrix", metavar='FILE|"9 NUMBERS"',
     help="3x3 (or 2x3) matrix from source (x, y) to output (x, y), pixel centres at integers, row "
     "by row; or a file with it: JSON, text, .npy, or .pth (needs torch).",
-)
+)  # fmt: skip
 @click.option("--inverse", is_flag=True, help="--matrix maps from output to source.")
 @click.option(
-    "--corners",
-    metavar='"x,y x,y x,y x,y"',
+    "--corners", metavar='"x,y x,y x,y x,y"',
     help="Where the source's corner pixels go in the output: top left, top right, bottom right, "
     "bottom left.",
-)
+)  # fmt: skip
 @click.option(
-    "--rotate",
-    type=numbers_type(1),
-    metavar="DEG",
+    "--rotate", type=numbers_type(1), metavar="DEG",
     help="Turn about the centre, counter-clockwise, in degrees.",
-)
+)  # fmt: skip
 @click.option(
-    "--shear",
-    type=numbers_type(1, 2),
-    metavar="X[,Y]",
+    "--shear", type=numbers_type(1, 2), metavar="X[,Y]",
     help="Slant about the centre: rows along x, columns along y, in degrees.",
-)
+)  # fmt: skip
 @click.option(
-    "--field",
-    metavar="FILE",
+    "--field", metavar="FILE",
     help=".npy or .tif of shape (2, rows, cols) or (rows, cols, 2): for each output pixel, where "
     "in the source it comes from. The output has the field's size.",
-)
+)  # fmt: skip
 @click.option(
-    "--field-kind",
-    type=click.Choice(["displacement", "absolute"]),
-    default="displacement",
+    "--field-kind", type=click.Choice(["displacement", "absolute"]), default="displacement",
     show_default=True,
     help="Steps in pixels from the output pixel's own position, or positions in the source.",
-)
+)  # fmt: skip
 @click.option(
-    "--field-order",
-    type=click.Choice(["rc", "xy"]),
-    default="rc",
-    show_default=True,
+    "--field-order", type=click.Choice(["rc", "xy"]), default="rc", show_default=True,
     help="Whether the field's first plane is the row or the x.",
-)
+)  # fmt: skip
 @click.option(
-    "--size",
-    type=SIZE,
-    metavar="WxH",
+    "--size", type=SIZE, metavar="WxH",
     help="Output size in pixels, WIDTHxHEIGHT; 1920x or x1080 keeps the aspect ratio. Turns and "
     "slants stay centred; otherwise the origin stays at the top left.  [default: the input's size]",
-)
+)  # fmt: skip
 @click.option(
     "--fit", is_flag=True, help="Take the smallest output that holds the whole warped image."
-)
+)  # fmt: skip
 @resampling_options(border="constant", transparent=True)
 @file_options
 @tiling_options
