@@ -245,7 +245,7 @@ def parameter_maps(
     # Grey levels, features and parameters, all twice but one, and overshoot bounds.
     maps = 3 + 2 * len(kind.values) + 2 * kind.has_local_planes
     check_memory(4 * array.size * maps, f"maps of an image of {array.shape}")
-    grey = pixels.scale.to_grey(array).astype(np.float32)
+    grey = pixels.value_scale.to_grey(array).astype(np.float32)
     stack = np.empty((1 + len(kind.values), *array.shape), np.float32)
     _read_maps(array, stack, pixels, options)
     stack[1:] /= LEVELS

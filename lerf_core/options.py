@@ -109,7 +109,7 @@ class Options:
             dtype=native,
             channels=channels,
             is_nearest=is_nearest,
-            scale=ValueScale(computed, low, high, linear_light=self.linear_light),
+            value_scale=ValueScale(computed, low, high, linear_light=self.linear_light),
             result_dtype=dtype if self.preserve_range else unit_range_dtype(dtype),
             cvals=cvals,
             alpha=alpha,

@@ -30,26 +30,26 @@ class Cut(NamedTuple):
     take: Indices | None = None
 
 
-def cut_window(bounds: Indices, window: Window, mode: str) -> tuple[list[int], Cut]:
+def cut_window(edges: Indices, window: Window, mode: str) -> tuple[list[int], Cut]:
     """Return the numbers of the chunks that a window touches, and how to cut it out of them.
 
     Parameters
     ----------
-    bounds : ndarray of int64, (chunks + 1,)
+    edges : ndarray of int64, (chunks + 1,)
         Where the axis' chunks begin, and where the last one ends.
     window : Window
     mode : str
         The border mode by which a window with a margin extends the image.
     """
     if window.margin == 0 and len(window.runs) == 1:
-        return _cut_run(bounds, *window.runs[0])
+        return _cut_run(edges, *window.runs[0])
     sources = window.sources(mode)
-    chunk_of_source = np.searchsorted(bounds, sources, "right") - 1
+    chunk_of_source = np.searchsorted(edges, sources, "right") - 1
     numbers = [int(number) for number in np.unique(chunk_of_source)]
     take, slices, joined = np.empty(len(sources), np.int64), [], 0
     for number in numbers:
         in_chunk = chunk_of_source == number
-        index = sources[in_chunk] - bounds[number]
+        index = sources[in_chunk] - edges[number]
         low, high = int(index.min()), int(index.max()) + 1
         take[in_chunk] = index - low + joined
         slices.append(slice(low, high))
@@ -57,12 +57,12 @@ def cut_window(bounds: Indices, window: Window, mode: str) -> tuple[list[int], C
     return numbers, Cut(tuple(slices), take)
 
 
-def _cut_run(bounds: Indices, first: int, stop: int) -> tuple[list[int], Cut]:
+def _cut_run(edges: Indices, first: int, stop: int) -> tuple[list[int], Cut]:
     """Cut pixels first..stop-1, as `cut_window` does."""
-    start = int(np.searchsorted(bounds, first, "right")) - 1
-    numbers = list(range(start, int(np.searchsorted(bounds, stop))))
+    start = int(np.searchsorted(edges, first, "right")) - 1
+    numbers = list(range(start, int(np.searchsorted(edges, stop))))
     slices = [
-        slice(int(max(first - bounds[n], 0)), int(min(stop, bounds[n + 1]) - bounds[n]))
+        slice(int(max(first - edges[n], 0)), int(min(stop, edges[n + 1]) - edges[n]))
         for n in numbers
     ]
     return numbers, Cut(tuple(slices))

@@ -72,7 +72,7 @@ class FieldCut(NamedTuple):
 class Piece(NamedTuple):
     """A block of the result, and the windows it needs; None: nothing of the image is visible."""
 
-    region: Block
+    requested: Block
     windows: Windows | None
 
 
@@ -138,19 +138,18 @@ class GraphBuilder:
         self.window_limit = window_limit
         self.plan_key = f"{self.name}-plan"
         self.rows, self.cols = plan.axes
-        self.image_bounds = [_bounds(image.chunks[axis]) for axis in plan.axes]
+        self.image_edges = [_edges(image.chunks[axis]) for axis in plan.axes]
         if field is not None:
-            self.field_bounds = [_bounds(lengths) for lengths in field.values.chunks[1:]]
+            self.field_edges = [_edges(lengths) for lengths in field.values.chunks[1:]]
 
     def tasks(self) -> dict[Any, Any]:
         """Return the graph of the result."""
         graph: dict[Any, Any] = {self.plan_key: self.plan}
-        blocks = list(self._blocks())
-        regions = [region for _, region in blocks]
-        for (position, region), pieces in zip(blocks, self._pieces(regions), strict=True):
+        positions, blocks = zip(*self._blocks(), strict=True)
+        for position, block, pieces in zip(positions, blocks, self._pieces(blocks), strict=True):
             inputs = [self._inputs(piece) for piece in pieces]
             for index in self._indices():
-                self._add_chunk(graph, index, position, region, pieces, inputs)
+                self._add_chunk(graph, index, position, block, pieces, inputs)
         return graph
 
     def _add_chunk(
@@ -158,7 +157,7 @@ class GraphBuilder:
         graph: dict[Any, Any],
         index: dict[int, int],
         position: tuple[int, int],
-        region: Block,
+        block: Block,
         pieces: list[Piece],
         inputs: list[tuple[Any, ...]],
     ) -> None:
@@ -168,7 +167,7 @@ class GraphBuilder:
         for number, (piece, given) in enumerate(zip(pieces, inputs, strict=True)):
             piece_key = key if len(pieces) == 1 else (f"{self.name}-piece", *key[1:], number)
             if piece.windows is None:
-                shape = self._shape(piece.region, index)
+                shape = self._shape(piece.requested, index)
                 graph[piece_key] = (border_chunk, self.plan_key, shape)
             else:
                 positions, cuts, field = given
@@ -176,15 +175,15 @@ class GraphBuilder:
                 graph[piece_key] = (compute_piece, self.plan_key, piece, keys, cuts, *field)
             piece_keys.append(piece_key)
         if len(pieces) > 1:
-            regions = [piece.region for piece in pieces]
-            shape = self._shape(region, index)
-            graph[key] = (join_pieces, piece_keys, regions, region, shape, (self.rows, self.cols))
+            blocks = [piece.requested for piece in pieces]
+            shape = self._shape(block, index)
+            graph[key] = (join_pieces, piece_keys, blocks, block, shape, (self.rows, self.cols))
 
     # -- chunks of the result -------------------------------------------------------------
 
     def _blocks(self) -> Iterator[tuple[tuple[int, int], Block]]:
         """Yield the number of each chunk along rows and columns, and its block of the result."""
-        rows, cols = (_bounds(self.chunks[axis]) for axis in (self.rows, self.cols))
+        rows, cols = (_edges(self.chunks[axis]) for axis in (self.rows, self.cols))
         for i, (top, bottom) in enumerate(itertools.pairwise(rows)):
             for j, (left, right) in enumerate(itertools.pairwise(cols)):
                 yield (i, j), Block(int(top), int(bottom), int(left), int(right))
@@ -203,24 +202,24 @@ class GraphBuilder:
         numbers = index | {self.rows: position[0], self.cols: position[1]}
         return (name or self.name, *(numbers[axis] for axis in range(self.image.ndim)))
 
-    def _shape(self, region: Block, index: dict[int, int]) -> tuple[int, ...]:
+    def _shape(self, block: Block, index: dict[int, int]) -> tuple[int, ...]:
         shape = {axis: self.chunks[axis][number] for axis, number in index.items()}
-        shape |= dict(zip((self.rows, self.cols), region.shape, strict=True))
+        shape |= dict(zip((self.rows, self.cols), block.shape, strict=True))
         return tuple(shape[axis] for axis in range(self.image.ndim))
 
-    def _pieces(self, regions: Sequence[Block]) -> list[list[Piece]]:
+    def _pieces(self, blocks: Sequence[Block]) -> list[list[Piece]]:
         """Find which windows of the image each block needs."""
         limit = self.window_limit
         if self.field is None or self.field.longest_step is not None:
-            return [find_pieces(self.plan, region, limit) for region in regions]
+            return [find_pieces(self.plan, block, limit) for block in blocks]
         # What a field shows is known from its values alone: they are gone through once.
         name = f"{self.name}-windows"
         graph: dict[Any, Any] = {self.plan_key: self.plan}
-        for number, region in enumerate(regions):
-            inputs = self._field_inputs(region)
-            graph[name, number] = (find_pieces, self.plan_key, region, limit, *inputs)
+        for number, block in enumerate(blocks):
+            inputs = self._field_inputs(block)
+            graph[name, number] = (find_pieces, self.plan_key, block, limit, *inputs)
         layers = HighLevelGraph.from_collections(name, graph, dependencies=[self.field.values])
-        keys = [(name, number) for number in range(len(regions))]
+        keys = [(name, number) for number in range(len(blocks))]
         return list(compute(*(Delayed(key, layers, layer=name) for key in keys)))
 
     # -- chunks of the image ----------------------------------------------------------------
@@ -231,32 +230,32 @@ class GraphBuilder:
             return ()
         mode = self.plan.options.mode
         (rows, row_cut), (cols, col_cut) = (
-            cut_window(bounds, window, mode)
-            for bounds, window in zip(self.image_bounds, piece.windows, strict=True)
+            cut_window(edges, window, mode)
+            for edges, window in zip(self.image_edges, piece.windows, strict=True)
         )
         positions = [[(i, j) for j in cols] for i in rows]
-        field = () if self.field is None else self._field_inputs(piece.region)
+        field = () if self.field is None else self._field_inputs(piece.requested)
         return positions, (row_cut, col_cut), field
 
-    def _field_inputs(self, region: Block) -> tuple[Any, FieldCut]:
+    def _field_inputs(self, block: Block) -> tuple[Any, FieldCut]:
         """Return the keys of the field's chunks for a block and its neighbours, and their cut."""
         if self.field is None:
             raise ValueError("the plan has no field")
-        ends = (region.top, region.bottom), (region.left, region.right)
+        ends = (block.top, block.bottom), (block.left, block.right)
         windows = [
             Window.around(size, 0, 1, run)
             for size, run in zip(self.plan.out_shape, ends, strict=True)
         ]
         (rows, row_cut), (cols, col_cut) = (
-            cut_window(bounds, window, "edge")
-            for bounds, window in zip(self.field_bounds, windows, strict=True)
+            cut_window(edges, window, "edge")
+            for edges, window in zip(self.field_edges, windows, strict=True)
         )
         keys = [[(self.field.values.name, 0, i, j) for j in cols] for i in rows]
         corner = (windows[0].first, windows[1].first)
         return keys, FieldCut((row_cut, col_cut), corner, *self.field[1:])
 
 
-def _bounds(lengths: Sequence[int]) -> Indices:
+def _edges(lengths: Sequence[int]) -> Indices:
     """Return where chunks of these lengths begin, and where the last one ends."""
     return np.cumsum([0, *lengths], dtype=np.int64)
 
@@ -264,12 +263,12 @@ def _bounds(lengths: Sequence[int]) -> Indices:
 # -- what tasks do: graphs hold named tuples as plain ones -------------------------------
 
 
-def find_pieces(plan: Plan, region: Block, limit: int, *field: Any) -> list[Piece]:
+def find_pieces(plan: Plan, block: Block, limit: int, *field: Any) -> list[Piece]:
     """Return the pieces to cut a block into, with the windows of the image that they need."""
     if field:
         plan = _with_field(plan, *field)
-    pieces = plan.pieces(Block(*region), limit)
-    return [Piece(piece.region, piece.windows) for piece in pieces]
+    pieces = plan.pieces(Block(*block), limit)
+    return [Piece(piece.requested, piece.windows) for piece in pieces]
 
 
 def compute_piece(
@@ -278,10 +277,10 @@ def compute_piece(
     """Compute a chunk of the result, or a piece of one, from chunks of the image."""
     if field:
         plan = _with_field(plan, *field)
-    region, windows = piece
+    requested, windows = piece
     if windows is None:
         raise ValueError("a piece that sees nothing is a border")
-    output = plan.output_block(Block(*region), Windows(*windows))
+    output = plan.output_block(Block(*requested), Windows(*windows))
     return plan.compute_block(output, assemble(chunks, cuts, plan.axes))
 
 
@@ -292,15 +291,15 @@ def border_chunk(plan: Plan, shape: tuple[int, ...]) -> Array:
 
 def join_pieces(
     pieces: list[Array],
-    regions: list[Block],
-    whole: Block,
+    blocks: list[Block],
+    chunk: Block,
     shape: tuple[int, ...],
     axes: tuple[int, int],
 ) -> Array:
-    """Put the pieces of a chunk together."""
+    """Put the pieces of a chunk together; blocks tell where they and the chunk lie."""
     out = np.empty(tuple(shape), pieces[0].dtype)
-    top, _, left, _ = whole
-    for piece, (above, below, first, last) in zip(pieces, regions, strict=True):
+    top, _, left, _ = chunk
+    for piece, (above, below, first, last) in zip(pieces, blocks, strict=True):
         index = [slice(None)] * out.ndim
         index[axes[0]] = slice(above - top, below - top)
         index[axes[1]] = slice(first - left, last - left)

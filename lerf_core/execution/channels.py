@@ -63,15 +63,15 @@ class Samples(NamedTuple):
 
 
 class BeyondBorder(NamedTuple):
-    """What taps find beyond the image.
+    """What taps beyond the image stand for.
 
     Attributes
     ----------
     cval : float or None
-        A feature in grey levels; None: the nearest pixel's. Border modes that repeat the image
-        have extended it before.
+        Their feature in grey levels, with mode "constant"; None: the nearest pixel's. Border modes
+        that repeat the image have extended it before.
     validity : float
-        The constant's.
+        Validity (0..1) of taps beyond the border; used with mode "constant".
     """
 
     cval: float | None
@@ -88,9 +88,11 @@ class Channel:
         In the image's own values, with missing ones filled.
     validity : ndarray of float32, (rows, cols), or None
         Factor of each pixel's weight; None: 1.
-    bank, backend
-        The tables, and what reads them.
-    scale : ValueScale
+    bank : LutBank
+        Its tables are read.
+    backend : Backend
+        The implementation that reads them.
+    value_scale : ValueScale
         From the image's values to grey levels, and back.
     border : BeyondBorder
     missing : float or None
@@ -105,7 +107,7 @@ class Channel:
     validity: FloatPlane | None
     bank: LutBank
     backend: Backend
-    scale: ValueScale
+    value_scale: ValueScale
     border: BeyondBorder
     missing: float | None = None
     is_alpha: bool = False
@@ -114,7 +116,7 @@ class Channel:
     @property
     def to_uint8(self) -> bool:
         """Whether the mean, rounded to bytes, is the result."""
-        return self.scale.is_bytes and not self.scale.linear_light
+        return self.value_scale.is_bytes and not self.value_scale.linear_light
 
     def read(self, first: int, last: int, threads: int) -> Samples:
         """Read the tables for rows first..last-1: bit for bit what the whole plane's would be."""
@@ -122,7 +124,7 @@ class Channel:
         weighting = self.bank.kind.weighting
         if self.is_alpha:
             # So opaque images stay opaque, and no rim of transparency appears or vanishes.
-            grey = self.scale.to_grey(self.plane[first:last])
+            grey = self.value_scale.to_grey(self.plane[first:last])
             extreme = (grey <= 0) | (grey >= LEVELS)
             feature, parameters = unpack(packed)
             feature[extreme] = grey[extreme].astype(feature.dtype)
@@ -132,7 +134,7 @@ class Channel:
 
     def _read_tables(self, first: int, last: int, threads: int) -> tuple[Plane, Plane | None]:
         """Read all stages; return packed parameters and overshoot bounds, as `Samples` has them."""
-        bank, backend, scale = self.bank, self.backend, self.scale
+        bank, backend, scale = self.bank, self.backend, self.value_scale
         interval_bits = bank.interval.bit_length() - 1
         halo = max(bank.full_reach, OVERSHOOT_REACH)
         # Edges are repeated at the plane's own, which the halo keeps away from all others.
@@ -161,7 +163,7 @@ class Channel:
         wanted = (first - top, last - top)
         packed = backend.read_packed(units, bank, cell_bits, threads, wanted, remainder, dtype)
         if scale.linear_light:
-            _decode(*unpack(packed), bank)
+            _decode_to_linear(*unpack(packed), bank)
             if bounds is not None:
                 linear = decode_srgb(bounds.astype(np.float64) / LEVELS) * LEVELS
                 bounds = linear.astype(np.float32)
@@ -175,7 +177,7 @@ class Channel:
         """Return the image's values of means in grey levels, missing where too little is valid."""
         if self.alpha_levels is not None and not self.to_uint8:
             mean = np.clip(mean, *self.alpha_levels)
-        value = mean if self.to_uint8 else self.backend.from_grey(self.scale, mean)
+        value = mean if self.to_uint8 else self.backend.from_grey(self.value_scale, mean)
         if self.missing is not None and valid_share is not None:
             value[valid_share < VALID_SHARE_NEEDED] = self.missing
         return value
@@ -201,7 +203,7 @@ def prepare_channels(
     alpha_levels : (float, float), optional
         Grey levels that alpha is clipped to; see `lerf_core.pixels.alpha.alpha_levels`.
     """
-    scale, alpha = pixels.scale, pixels.alpha
+    scale, alpha = pixels.value_scale, pixels.alpha
     validity, cval_validity = None, 1.0
     if alpha is not None:
         cleared = clear_missing(planes, alpha, scale, pixels.nodata)
@@ -285,7 +287,7 @@ def _beyond_border(scale: ValueScale, mode: str, cval: float, cval_validity: flo
     return BeyondBorder(float(grey), cval_validity)
 
 
-def _decode(feature: Plane, parameters: Plane, bank: LutBank) -> None:
+def _decode_to_linear(feature: Plane, parameters: Plane, bank: LutBank) -> None:
     """Turn sRGB-encoded levels into linear light, in place.
 
     Residuals are decoded with the level; slopes follow by the chain rule.

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.execution.channels import channels_first
-from lerf_core.execution.frame import Frame
+from lerf_core.execution.context import BlockContext
 from lerf_core.options import Options
 from lerf_core.pixels.alpha import alpha_levels
 from lerf_core.pixels.blending import BorderBlend
@@ -52,12 +52,12 @@ class OutputBlock(Protocol):
     """A block of output pixels: what it needs of the image, and how its rows are computed."""
 
     @property
-    def region(self) -> Block:
+    def requested(self) -> Block:
         """The output pixels that are asked for."""
 
     @property
-    def block(self) -> Block:
-        """Those that are computed: perhaps columns around them, too."""
+    def computed(self) -> Block:
+        """Those that are computed: the requested ones, perhaps with columns around them."""
 
     @property
     def windows(self) -> Windows | None:
@@ -93,14 +93,14 @@ class Resampling(Protocol):
         """Factors of rows and columns; None: a warp."""
 
     def output_block(
-        self, frame: Frame, region: Block | None = None, windows: Windows | None = None
+        self, context: BlockContext, requested: Block | None = None, windows: Windows | None = None
     ) -> OutputBlock:
-        """Return a block of the result; without a region, the whole.
+        """Return a block of the result; of all of it unless pixels are requested.
 
         Parameters
         ----------
-        frame : Frame
-        region : Block, optional
+        context : BlockContext
+        requested : Block, optional
             The output pixels that are asked for.
         windows : Windows, optional
             Those of the same block, if they have been found before.
@@ -110,10 +110,10 @@ class Resampling(Protocol):
 class CopiedBlock:
     """A block of an image that is not resampled; see `OutputBlock`."""
 
-    def __init__(self, frame: Frame, region: Block | None) -> None:
-        self.region = self.block = region or frame.whole
-        top, bottom, left, right = self.block
-        rows, cols = frame.shape
+    def __init__(self, context: BlockContext, requested: Block | None) -> None:
+        self.requested = self.computed = requested or context.all_pixels
+        top, bottom, left, right = self.computed
+        rows, cols = context.shape
         self.windows = Windows(Window(rows, 0, ((top, bottom),)), Window(cols, 0, ((left, right),)))
 
 
@@ -217,35 +217,37 @@ class Plan:
 
     # -- blocks -------------------------------------------------------------------------
 
-    def output_block(self, region: Block | None = None, windows: Windows | None = None) -> AnyBlock:
+    def output_block(
+        self, requested: Block | None = None, windows: Windows | None = None
+    ) -> AnyBlock:
         """Return a block of the result; see `Resampling.output_block`."""
         if self.is_copy:
-            return CopiedBlock(self.frame, region)
-        return self.resampling.output_block(self.frame, region, windows)
+            return CopiedBlock(self.context, requested)
+        return self.resampling.output_block(self.context, requested, windows)
 
-    def pieces(self, region: Block, window_limit: int | None = None) -> Iterator[AnyBlock]:
+    def pieces(self, requested: Block, window_limit: int | None = None) -> Iterator[AnyBlock]:
         """Yield a block of the result, or the pieces to cut it into.
 
         Parameters
         ----------
-        region : Block
+        requested : Block
         window_limit : int, optional
             Source pixels that a piece may need; None: any number. Blocks are cut no further than
             to 16 rows or columns.
         """
-        output = self.output_block(region)
+        output = self.output_block(requested)
         fits = window_limit is None or output.windows is None or output.windows.area <= window_limit
-        if fits or max(region.shape) <= _LEAST_SIDE:
+        if fits or max(requested.shape) <= _LEAST_SIDE:
             yield output
             return
-        for quarter in region.quarters():
+        for quarter in requested.quarters():
             yield from self.pieces(quarter, window_limit)
 
     @cached_property
-    def frame(self) -> Frame:
+    def context(self) -> BlockContext:
         """What all blocks of the result share."""
         options = self.options
-        return Frame(
+        return BlockContext(
             shape=self.source_shape,
             out_shape=self.out_shape,
             pixels=self.pixels,
@@ -260,7 +262,7 @@ class Plan:
 
     def compute(self, image: Image) -> Image:
         """Return the whole result of the whole image."""
-        return self._computed(self.output_block(), image, is_cut=False)
+        return self._result_of(self.output_block(), image, is_cut=False)
 
     def compute_block(self, output: AnyBlock, image: Image) -> Image:
         """Return a block of the result: what it is in the whole result, bit for bit.
@@ -272,14 +274,14 @@ class Plan:
         image : ndarray
             The image within these windows; all other axes as they are, or cut.
         """
-        result = self._computed(output, image, is_cut=True)
-        (top, _, left, _), wanted = output.block, output.region
-        if wanted == output.block:
+        result = self._result_of(output, image, is_cut=True)
+        (top, _, left, _), requested = output.computed, output.requested
+        if requested == output.computed:
             return result
         index = [slice(None)] * result.ndim
         rows, cols = self.axes
-        index[rows] = slice(wanted.top - top, wanted.bottom - top)
-        index[cols] = slice(wanted.left - left, wanted.right - left)
+        index[rows] = slice(requested.top - top, requested.bottom - top)
+        index[cols] = slice(requested.left - left, requested.right - left)
         return result[tuple(index)]
 
     def border(self, shape: tuple[int, ...]) -> Image:
@@ -292,22 +294,22 @@ class Plan:
         """
         pixels = self.pixels
         if pixels.is_nearest:
-            values = np.array(pixels.cvals).astype(pixels.scale.dtype)
+            values = np.array(pixels.cvals).astype(pixels.value_scale.dtype)
         else:
-            blend = BorderBlend(pixels.scale, pixels.cvals, pixels.alpha, pixels.nodata)
+            blend = BorderBlend(pixels.value_scale, pixels.cvals, pixels.alpha, pixels.nodata)
             values = np.array(blend.border_values())
         out = np.empty(shape, pixels.result_dtype)
         np.moveaxis(channels_first(out, self.options.channel_axis), 0, -1)[...] = values
         return pixels.to_result_range(out, preserve_range=self.options.preserve_range)
 
-    def _computed(self, output: AnyBlock, image: Image, *, is_cut: bool) -> Image:
+    def _result_of(self, output: AnyBlock, image: Image, *, is_cut: bool) -> Image:
         """Resample every plane and put the image together again.
 
         `is_cut` tells whether the image is cut to the block's windows already.
         """
         channel_axis, pixels = self.options.channel_axis, self.pixels
         shape = list(image.shape)
-        for axis, size in zip(self.axes, output.block.shape, strict=True):
+        for axis, size in zip(self.axes, output.computed.shape, strict=True):
             shape[axis] = size
         if output.windows is None:
             return self.border(tuple(shape))
@@ -328,12 +330,12 @@ class Plan:
         pixels, threads = self.pixels, thread_count(self.options.threads)
         clip = None
         if pixels.alpha is not None and not pixels.is_nearest:
-            clip = alpha_levels(source[pixels.alpha], pixels.scale)
+            clip = alpha_levels(source[pixels.alpha], pixels.value_scale)
         if output.windows is not None and not is_cut:
             source = output.windows.cut(source, self.options.mode)
         # Views where they can be: bands copy what they read.
-        channels = [channel.astype(pixels.scale.dtype, copy=False) for channel in source]
+        channels = [channel.astype(pixels.value_scale.dtype, copy=False) for channel in source]
         writer = output.band_writer(channels, clip, threads)
-        heights = bands(output.block.shape[0], output.band_height(threads))
+        heights = bands(output.computed.shape[0], output.band_height(threads))
         tasks = ((top, bottom, out[:, top:bottom]) for top, bottom in heights)
         run_all(writer.write, tasks, threads)

@@ -14,7 +14,7 @@ from lerf_core.backends.contract import Backend, get_backend
 from lerf_core.backends.reference.overshoot import bounds_along_kept_axes
 from lerf_core.constants import LEVELS
 from lerf_core.execution.channels import Channel, prepare_channel, prepare_channels
-from lerf_core.execution.frame import Frame
+from lerf_core.execution.context import BlockContext
 from lerf_core.pixels.format import PixelFormat
 from lerf_core.pixels.missing import find_missing
 from lerf_core.pixels.values import ValueScale
@@ -43,10 +43,10 @@ class GridResampling:
     scale: tuple[float, float]
 
     def output_block(
-        self, frame: Frame, region: Block | None = None, windows: Windows | None = None
+        self, context: BlockContext, requested: Block | None = None, windows: Windows | None = None
     ) -> GridBlock:
         """See `lerf_core.execution.plan.Resampling`."""
-        return GridBlock(frame, self.scale, region, windows)
+        return GridBlock(context, self.scale, requested, windows)
 
 
 class GridBlock:
@@ -54,7 +54,7 @@ class GridBlock:
 
     Attributes
     ----------
-    region, block : Block
+    requested, computed : Block
         The output pixels that are asked for; and those that are computed.
     windows : Windows
         Of the source.
@@ -62,31 +62,31 @@ class GridBlock:
 
     def __init__(
         self,
-        frame: Frame,
+        context: BlockContext,
         scale: tuple[float, float],
-        region: Block | None = None,
+        requested: Block | None = None,
         windows: Windows | None = None,
     ) -> None:
-        self.frame, self.scale = frame, scale
-        self.region = self.block = region or frame.whole
-        if frame.pixels.is_nearest:
+        self.context, self.scale = context, scale
+        self.requested = self.computed = requested or context.all_pixels
+        if context.pixels.is_nearest:
             self.windows = windows or self._nearest_windows()
             return
         if windows is None:
             margins = self._margins()
-            if region is None:
-                windows = Windows(*map(Window.whole, frame.shape, margins))
+            if requested is None:
+                windows = Windows(*map(Window.whole, context.shape, margins))
             else:
                 windows = self._needed_windows(margins)
         self.windows = windows
-        if region is not None:
-            self.block = self._widened(windows.cols)
+        if requested is not None:
+            self.computed = self._widened(windows.cols)
 
     # -- what an OutputBlock does -------------------------------------------------------
 
     def band_height(self, threads: int) -> int:
         """Return how many of the block's rows a task computes."""
-        height = self.block.shape[0]
+        height = self.computed.shape[0]
         most = max(1, int(_BAND_SOURCE // len(self.windows.cols) * self.scale[0]))
         # Some tasks per thread, so that the last ones end together.
         even = height if threads == 1 else -(-height // (3 * threads))
@@ -99,20 +99,20 @@ class GridBlock:
         threads: int,  # noqa: ARG002 - tables are read band by band, in one thread each
     ) -> GridMeans | LumaMeans | GridCopies:
         """Prepare planes, cut to the windows; see `lerf_core.execution.plan.OutputBlock`."""
-        frame = self.frame
-        if frame.pixels.is_nearest:
+        context = self.context
+        if context.pixels.is_nearest:
             return GridCopies(self, planes)
-        if frame.fast and is_plain_colour(planes, frame.pixels, frame.mode):
+        if context.fast and is_plain_colour(planes, context.pixels, context.mode):
             return LumaMeans(self, planes)
         channels = prepare_channels(
-            planes, frame.pixels, frame.bank, self.backend, frame.mode, alpha_levels
+            planes, context.pixels, context.bank, self.backend, context.mode, alpha_levels
         )
         return GridMeans(self, channels)
 
     @property
     def backend(self) -> Backend:
         """What reads the tables and takes the means."""
-        return get_backend(self.frame.engine)
+        return get_backend(self.context.engine)
 
     # -- taps ---------------------------------------------------------------------------
 
@@ -130,7 +130,7 @@ class GridBlock:
         """Return the taps of cubic convolution of the block's rows and columns, in the windows."""
         rows, cols = (
             taps.within(window.first, len(window))
-            for taps, window in zip(self._cubic_taps(self.block), self.windows, strict=True)
+            for taps, window in zip(self._cubic_taps(self.computed), self.windows, strict=True)
         )
         return rows, cols
 
@@ -140,7 +140,7 @@ class GridBlock:
         return rows, cols
 
     def _taps_in_window(self, axis: int) -> AxisTaps:
-        taps = self._taps(self.block)[axis]
+        taps = self._taps(self.computed)[axis]
         return AxisTaps(self.windows[axis].indices(taps.index), taps.offset)
 
     def _per_axis(self, make: Callable[..., T], block: Block, **keywords: bool) -> tuple[T, T]:
@@ -148,24 +148,24 @@ class GridBlock:
 
         `make` is called with source pixels, output pixels, scale and the block's part of an axis.
         """
-        frame, sides = self.frame, ((block.top, block.bottom), (block.left, block.right))
-        axes = zip(frame.shape, frame.out_shape, self.scale, sides, strict=True)
+        context, sides = self.context, ((block.top, block.bottom), (block.left, block.right))
+        axes = zip(context.shape, context.out_shape, self.scale, sides, strict=True)
         rows, cols = (
             make(size, out, scale, out_range=ends, **keywords) for size, out, scale, ends in axes
         )
         return rows, cols
 
     def _taps(self, block: Block) -> tuple[AxisTaps, AxisTaps]:
-        return self._per_axis(axis_taps, block, anti_aliasing=self.frame.anti_aliasing)
+        return self._per_axis(axis_taps, block, anti_aliasing=self.context.anti_aliasing)
 
     def _cubic_taps(self, block: Block) -> tuple[CubicTaps, CubicTaps]:
-        return self._per_axis(cubic_taps, block, anti_aliasing=self.frame.anti_aliasing)
+        return self._per_axis(cubic_taps, block, anti_aliasing=self.context.anti_aliasing)
 
     def _nearest_indices(self) -> list[Indices]:
-        positions = self._per_axis(axis_positions, self.block)
+        positions = self._per_axis(axis_positions, self.computed)
         return [
             np.clip(nearest_index(position), 0, size - 1)
-            for position, size in zip(positions, self.frame.shape, strict=True)
+            for position, size in zip(positions, self.context.shape, strict=True)
         ]
 
     # -- windows ------------------------------------------------------------------------
@@ -179,7 +179,7 @@ class GridBlock:
             (int(low.index[0, 0]), int(high.index[0, -1]) + 1)
             for low, high in zip(self._taps(first), self._taps(last), strict=True)
         ]
-        if self.frame.fast:
+        if self.context.fast:
             cubic = [
                 (int(low.first[0]), int(high.first[0]) + high.weight.shape[1])
                 for low, high in zip(self._cubic_taps(first), self._cubic_taps(last), strict=True)
@@ -189,29 +189,29 @@ class GridBlock:
 
     def _margins(self) -> tuple[int, int]:
         """Return by how many rows and columns the image is extended before tables are read."""
-        if not is_periodic(self.frame.mode):
+        if not is_periodic(self.context.mode):
             return 0, 0
-        ends = self._source_ends(self.frame.whole)
+        ends = self._source_ends(self.context.all_pixels)
         rows, cols = (
-            max(-first, stop - size, 0) + self.frame.bank.full_reach
-            for (first, stop), size in zip(ends, self.frame.shape, strict=True)
+            max(-first, stop - size, 0) + self.context.bank.full_reach
+            for (first, stop), size in zip(ends, self.context.shape, strict=True)
         )
         return rows, cols
 
     def _needed_windows(self, margins: tuple[int, int]) -> Windows:
         windows = []
-        ends = self._source_ends(self.block)
-        for size, margin, (first, stop) in zip(self.frame.shape, margins, ends, strict=True):
+        ends = self._source_ends(self.computed)
+        for size, margin, (first, stop) in zip(self.context.shape, margins, ends, strict=True):
             # At least a pixel of the image: taps beyond the border are led to it.
             first, stop = min(first, size - 1 + margin), max(stop, 1 - margin)
-            windows.append(Window.around(size, margin, self.frame.halo, (first, stop)))
+            windows.append(Window.around(size, margin, self.context.halo, (first, stop)))
         return Windows(*windows)
 
     def _nearest_windows(self) -> Windows:
         indices = self._nearest_indices()
         ends = [(int(index.min()), int(index.max()) + 1) for index in indices]
         return Windows(
-            *(Window(size, 0, (run,)) for size, run in zip(self.frame.shape, ends, strict=True))
+            *(Window(size, 0, (run,)) for size, run in zip(self.context.shape, ends, strict=True))
         )
 
     def _widened(self, cols: Window) -> Block:
@@ -219,13 +219,13 @@ class GridBlock:
 
         Then columns lie alike from pixel to pixel, and backends are faster than for a few less.
         """
-        width, out_width = self.frame.shape[1], self.frame.out_shape[1]
+        width, out_width = self.context.shape[1], self.context.out_shape[1]
         phases = out_width // width
         whole = self.scale[1] == phases and out_width == width * phases
         if not whole or phases < 2 or cols.margin:
-            return self.block
+            return self.computed
         ((first, stop),) = cols.runs
-        return self.block._replace(left=first * phases, right=stop * phases)
+        return self.computed._replace(left=first * phases, right=stop * phases)
 
 
 # -- bands --------------------------------------------------------------------------------
@@ -278,7 +278,7 @@ class GridBand:
 
 def is_plain_colour(planes: Sequence[Image], pixels: PixelFormat, mode: str) -> bool:
     """Whether planes are red, green and blue that `LumaMeans` can resize."""
-    scale = pixels.scale
+    scale = pixels.value_scale
     if len(planes) != 3 or pixels.alpha is not None or scale.linear_light or mode == "constant":
         return False
     return all(find_missing(plane, scale, pixels.nodata)[0] is None for plane in planes)
@@ -298,14 +298,14 @@ class LumaMeans:
 
     def __init__(self, block: GridBlock, colours: Sequence[Image]) -> None:
         self._block, self._colours = block, colours
-        self._scale, self._backend = block.frame.pixels.scale, block.backend
+        self._value_scale, self._backend = block.context.pixels.value_scale, block.backend
         luma = self._backend.luma([self._levels(colour) for colour in colours])
         self._luma = prepare_channel(
-            luma, ValueScale(luma.dtype, 0, LEVELS), block.frame.bank, self._backend,
-            block.frame.mode,
+            luma, ValueScale(luma.dtype, 0, LEVELS), block.context.bank, self._backend,
+            block.context.mode,
         )  # fmt: skip
         self._rows, self._cols = block.cubic_taps()
-        self._height = max(1, _LUMA_VALUES // block.block.shape[1])
+        self._height = max(1, _LUMA_VALUES // block.computed.shape[1])
 
     def write(self, top: int, bottom: int, out: Image) -> None:
         """Read the luma's tables for rows top..bottom-1; add the colours a few rows at a time."""
@@ -320,17 +320,21 @@ class LumaMeans:
         """Write the colours of rows start..stop-1, (rows, cols, 3), given their luma."""
         taps, source_rows = self._rows.band(start, stop)
         colours = [self._levels(colour[source_rows]) for colour in self._colours]
-        levels = out if self._scale.is_bytes else np.empty(out.shape, np.float32)
+        levels = out if self._value_scale.is_bytes else np.empty(out.shape, np.float32)
         self._backend.add_colour_differences(
             colours, self._luma.plane[source_rows], luma, taps, self._cols, levels
         )
-        if not self._scale.is_bytes:
-            values = self._backend.from_grey(self._scale, levels.reshape(stop - start, -1))
+        if not self._value_scale.is_bytes:
+            values = self._backend.from_grey(self._value_scale, levels.reshape(stop - start, -1))
             out[...] = values.reshape(out.shape)
 
     def _levels(self, colour: Image) -> Image:
         """Return grey levels of a colour: bytes as they are, else float32."""
-        return colour if self._scale.is_bytes else self._backend.to_grey(self._scale, colour)
+        return (
+            colour
+            if self._value_scale.is_bytes
+            else self._backend.to_grey(self._value_scale, colour)
+        )
 
 
 class GridCopies:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from lerf_core.backends.contract import Backend, get_backend
 from lerf_core.backends.reference.coordinates import source_coordinates
 from lerf_core.execution.channels import Channel, prepare_channels
-from lerf_core.execution.frame import Frame
+from lerf_core.execution.context import BlockContext
 from lerf_core.geometry.maps import InverseMap, LocatedMap, SampledMap
 from lerf_core.pixels.blending import BorderBlend
 from lerf_core.sampling.borders import is_periodic
@@ -41,10 +41,10 @@ class WarpResampling:
     scale = None
 
     def output_block(
-        self, frame: Frame, region: Block | None = None, windows: Windows | None = None
+        self, context: BlockContext, requested: Block | None = None, windows: Windows | None = None
     ) -> WarpBlock:
         """See `lerf_core.execution.plan.Resampling`."""
-        return WarpBlock(frame, self.mapping, region, windows)
+        return WarpBlock(context, self.mapping, requested, windows)
 
 
 class WarpBlock:
@@ -52,8 +52,8 @@ class WarpBlock:
 
     Attributes
     ----------
-    region, block : Block
-        The output pixels that are asked for and computed.
+    requested, computed : Block
+        The output pixels that are asked for; the same ones are computed.
     windows : Windows or None
         Of the source; None: nothing of it is visible.
     mapping : InverseMap
@@ -62,38 +62,40 @@ class WarpBlock:
 
     def __init__(
         self,
-        frame: Frame,
+        context: BlockContext,
         mapping: InverseMap,
-        region: Block | None = None,
+        requested: Block | None = None,
         windows: Windows | None = None,
     ) -> None:
-        self.frame, self.mapping = frame, mapping
-        self.region = self.block = region or frame.whole
-        if region is not None:
-            self.mapping = mapping.part(region.top, region.left, region.shape, frame.out_shape)
-        self.windows = windows or self._visible_windows(is_whole=region is None)
+        self.context, self.mapping = context, mapping
+        self.requested = self.computed = requested or context.all_pixels
+        if requested is not None:
+            self.mapping = mapping.part(
+                requested.top, requested.left, requested.shape, context.out_shape
+            )
+        self.windows = windows or self._visible_windows(is_whole=requested is None)
 
     def _visible_windows(self, *, is_whole: bool) -> Windows | None:
-        frame, shape = self.frame, self.block.shape
-        is_nearest = frame.pixels.is_nearest
-        extends = is_periodic(frame.mode) and not is_nearest
-        margin = PERIODIC_MARGIN + frame.bank.full_reach if extends else 0
+        context, shape = self.context, self.computed.shape
+        is_nearest = context.pixels.is_nearest
+        extends = is_periodic(context.mode) and not is_nearest
+        margin = PERIODIC_MARGIN + context.bank.full_reach if extends else 0
         if is_whole and self.mapping.bounds(shape) is None:
-            return Windows(*(Window.whole(size, margin) for size in frame.shape))
+            return Windows(*(Window.whole(size, margin) for size in context.shape))
         if isinstance(self.mapping, SampledMap) and self.mapping.bounds(shape) is None:
             # Positions are needed now, and again for the pixels: they are found once.
             self.mapping = LocatedMap(*self.mapping.locate(0, shape[0], shape))
         return visible_windows(
-            self.mapping, frame.shape, shape, frame.mode,
-            margin=margin, halo=0 if is_nearest else frame.halo,
-            smooth=frame.anti_aliasing and not is_nearest,
+            self.mapping, context.shape, shape, context.mode,
+            margin=margin, halo=0 if is_nearest else context.halo,
+            smooth=context.anti_aliasing and not is_nearest,
         )  # fmt: skip
 
     # -- what an OutputBlock does -------------------------------------------------------
 
     def band_height(self, threads: int) -> int:  # noqa: ARG002 - there are many bands
         """Return how many of the block's rows a task computes."""
-        return max(1, _BAND_POINTS // self.block.shape[1])
+        return max(1, _BAND_POINTS // self.computed.shape[1])
 
     def band_writer(
         self,
@@ -102,20 +104,20 @@ class WarpBlock:
         threads: int,
     ) -> WarpMeans | WarpCopies:
         """Prepare planes, cut to the windows; see `lerf_core.execution.plan.OutputBlock`."""
-        frame = self.frame
-        if frame.pixels.is_nearest:
+        context = self.context
+        if context.pixels.is_nearest:
             return WarpCopies(self, planes)
         # A constant is blended over the result (`BorderBlend`): taps find the edge's pixels.
-        mode = "edge" if frame.mode == "constant" else frame.mode
+        mode = "edge" if context.mode == "constant" else context.mode
         channels = prepare_channels(
-            planes, frame.pixels, frame.bank, self.backend, mode, alpha_levels
+            planes, context.pixels, context.bank, self.backend, mode, alpha_levels
         )
         return WarpMeans(self, channels, threads)
 
     @property
     def backend(self) -> Backend:
         """What reads the tables and takes the means."""
-        return get_backend(self.frame.engine)
+        return get_backend(self.context.engine)
 
     def in_windows(self, row: Any, col: Any) -> tuple[Any, Any]:
         """Bring positions in reach of the (extended) image into the windows."""
@@ -135,8 +137,8 @@ class WarpMeans:
 
     def __init__(self, block: WarpBlock, channels: Sequence[Channel], threads: int) -> None:
         self._block, self._backend = block, block.backend
-        pixels = block.frame.pixels
-        self._blend = BorderBlend(pixels.scale, pixels.cvals, pixels.alpha, pixels.nodata)
+        pixels = block.context.pixels
+        self._blend = BorderBlend(pixels.value_scale, pixels.cvals, pixels.alpha, pixels.nodata)
         self._border_values = self._blend.border_values()
         # Only channels of one validity and dtype are computed together.
         runs = [
@@ -149,10 +151,10 @@ class WarpMeans:
 
     def write(self, top: int, bottom: int, out: Image) -> None:
         """Write rows top..bottom-1."""
-        block, frame = self._block, self._block.frame
+        block, context = self._block, self._block.context
         coordinates = self._backend.source_coordinates(
-            block.mapping, top, bottom, frame.shape, block.block.shape, frame.mode,
-            smooth=frame.anti_aliasing,
+            block.mapping, top, bottom, context.shape, block.computed.shape, context.mode,
+            smooth=context.anti_aliasing,
         )  # fmt: skip
         row, col = block.in_windows(coordinates.row, coordinates.col)
         values: list[Image] = []
@@ -208,17 +210,23 @@ class WarpCopies:
 
     def write(self, top: int, bottom: int, out: Image) -> None:
         """Copy rows top..bottom-1; where nothing of the image is visible, the border's value."""
-        block, frame = self._block, self._block.frame
+        block, context = self._block, self._block.context
         coordinates = source_coordinates(
-            block.mapping, top, bottom, frame.shape, block.block.shape, frame.mode, smooth=False
+            block.mapping,
+            top,
+            bottom,
+            context.shape,
+            block.computed.shape,
+            context.mode,
+            smooth=False,
         )
         row, col = nearest_index(coordinates.row), nearest_index(coordinates.col)
-        inside_row = np.clip(row, 0, frame.shape[0] - 1)
-        inside_col = np.clip(col, 0, frame.shape[1] - 1)
+        inside_row = np.clip(row, 0, context.shape[0] - 1)
+        inside_col = np.clip(col, 0, context.shape[1] - 1)
         column, visible = np.arange(row.shape[1]), coordinates.visible_columns
         outside = (column < visible[:, :1]) | (column >= visible[:, 1:])
         outside.reshape(-1)[coordinates.uncovered] = True
-        if frame.mode == "constant":  # a pixel is visible where its centre lies on the image
+        if context.mode == "constant":  # a pixel is visible where its centre lies on the image
             outside |= (row != inside_row) | (col != inside_col)
         # Pixels that show nothing may lie outside the windows.
         rows, cols = (
@@ -227,7 +235,7 @@ class WarpCopies:
                 block.in_windows(inside_row, inside_col), self._planes[0].shape, strict=True
             )
         )
-        for plane, cval, target in zip(self._planes, frame.pixels.cvals, out, strict=True):
+        for plane, cval, target in zip(self._planes, context.pixels.cvals, out, strict=True):
             value = plane[rows, cols]
             value[outside] = cval
             target[...] = value

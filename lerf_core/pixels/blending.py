@@ -24,7 +24,7 @@ class BorderBlend:
 
     Attributes
     ----------
-    scale : ValueScale
+    value_scale : ValueScale
         Of the image.
     cvals : sequence of float
         The constant, one value per channel, in the image's own values.
@@ -35,7 +35,7 @@ class BorderBlend:
         change to it where the coverage falls below a half.
     """
 
-    scale: ValueScale
+    value_scale: ValueScale
     cvals: Sequence[float]
     alpha: int | None
     nodata: float | None
@@ -50,13 +50,13 @@ class BorderBlend:
             else:
                 share = coverage if channel == self.alpha else colour_share
                 inner = np.where(share > 0, value.astype(np.float64) * share, 0.0)
-                result = self.scale.fit(inner + cval * (1 - share))
+                result = self.value_scale.fit(inner + cval * (1 - share))
             blended.append(result)
         return blended
 
     def border_values(self) -> list[Any]:
         """Return each channel's value where nothing of the image is seen, in the scale's dtype."""
-        zero = np.zeros(1, self.scale.dtype)
+        zero = np.zeros(1, self.value_scale.dtype)
         return [value[0] for value in self.apply([zero] * len(self.cvals), np.zeros(1))]
 
     def _colour_share(self, values: Sequence[Plane], coverage: Shares) -> Shares:
@@ -67,8 +67,8 @@ class BorderBlend:
         """
         weight, total = coverage, np.ones_like(coverage)
         if self.alpha is not None:
-            inner = self.scale.to_opacity(values[self.alpha])
-            outer = self.scale.to_opacity(self.cvals[self.alpha])
+            inner = self.value_scale.to_opacity(values[self.alpha])
+            outer = self.value_scale.to_opacity(self.cvals[self.alpha])
             weight = coverage * inner
             total = weight + (1 - coverage) * outer
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -30,7 +30,7 @@ class PixelFormat:
         Length of the channel axis; 1 without one.
     is_nearest : bool
         Whether pixels are copied instead of averaged.
-    scale : ValueScale
+    value_scale : ValueScale
         From values to grey levels. Its dtype, in native byte order, is what is computed with:
         the image's or, where the value range becomes 0..1, a float's.
     result_dtype : numpy dtype
@@ -46,7 +46,7 @@ class PixelFormat:
     dtype: np.dtype[Any]
     channels: int
     is_nearest: bool
-    scale: ValueScale
+    value_scale: ValueScale
     result_dtype: np.dtype[Any]
     cvals: tuple[float, ...]
     alpha: int | None
@@ -61,7 +61,7 @@ class PixelFormat:
         self, values: npt.NDArray[Any], *, preserve_range: bool
     ) -> npt.NDArray[Any]:
         """Map values to 0..1, in place, where their range is not to be preserved."""
-        low, high = self.scale.low, self.scale.high
+        low, high = self.value_scale.low, self.value_scale.high
         if not preserve_range and (low, high) != (0.0, 1.0):
             values -= low
             values /= high - low

@@ -64,7 +64,7 @@ class Work:
             return self._piece(pieces[0], region)
         out = np.empty(_lengths(region), self.plan.result_dtype)
         for piece in pieces:
-            within, extent = [slice(None)] * out.ndim, piece.region
+            within, extent = [slice(None)] * out.ndim, piece.requested
             within[rows] = slice(extent.top - block.top, extent.bottom - block.top)
             within[cols] = slice(extent.left - block.left, extent.right - block.left)
             out[tuple(within)] = self._piece(piece, region)
@@ -74,7 +74,7 @@ class Work:
         """Compute a piece of a region: as many rows and columns as fit the window limit."""
         if piece.windows is None:
             shape = _lengths(region)
-            for axis, size in zip(self.plan.axes, piece.region.shape, strict=True):
+            for axis, size in zip(self.plan.axes, piece.requested.shape, strict=True):
                 shape[axis] = size
             return self.plan.border(tuple(shape))
         image = self._read(piece.windows, region)

@@ -16,7 +16,7 @@ from lerf_core.backends.torch.weighted_mean import weighted_mean
 from lerf_core.bank.loading import load_bank
 from lerf_core.constants import LEVELS
 from lerf_core.errors import InvalidArgumentError
-from lerf_core.execution.frame import Frame
+from lerf_core.execution.context import BlockContext
 from lerf_core.execution.plan import Plan
 from lerf_core.execution.planning import plan_resize
 from lerf_core.execution.resize import GridBlock
@@ -64,7 +64,7 @@ def resize(
 def _resize_by_torch(images: Tensor, plan: Plan, options: FilterOptions) -> Tensor:
     low, high = value_range_of(images.dtype, options.value_range)
     cval = (options.cval - low) * (LEVELS / (high - low)) if options.mode == "constant" else None
-    taps, windows = _taps(plan.frame, plan.scale or (1.0, 1.0), cval, images.device)
+    taps, windows = _taps(plan.context, plan.scale or (1.0, 1.0), cval, images.device)
     pixels = max(windows.area, math.prod(plan.out_shape))
     planes = images.flatten(0, 1)
     results = [
@@ -91,8 +91,8 @@ def _resize_planes(
 
 @lru_cache(maxsize=16)
 def _taps(
-    frame: Frame, scale: tuple[float, float], cval: float | None, device: torch.device
+    context: BlockContext, scale: tuple[float, float], cval: float | None, device: torch.device
 ) -> tuple[GridTaps, Windows]:
     """Taps of a resize, and the windows of the image that they are taken in."""
-    block = GridBlock(frame, scale)
+    block = GridBlock(context, scale)
     return GridTaps(block.rows, block.cols, block.windows.shape, cval, device), block.windows

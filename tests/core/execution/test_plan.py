@@ -37,7 +37,7 @@ def plans(mode, dtype="uint8", **options):
 def computed(plan, output, image):
     """Compute a block from nothing of the image but its windows."""
     if output.windows is None:
-        return plan.border((*output.region.shape, SHAPE[2]))
+        return plan.border((*output.requested.shape, SHAPE[2]))
     cut = output.windows.cut(np.moveaxis(image, -1, 0), plan.options.mode)
     return plan.compute_block(output, np.moveaxis(cut, 0, -1).copy())
 
@@ -50,7 +50,7 @@ def test_blocks_are_what_they_are_in_the_whole(mode, dtype):
         whole = plan.compute(image)
         for quarter in Block(0, *whole.shape[:1], 0, *whole.shape[1:2]).quarters():
             for output in plan.pieces(quarter, 400):
-                top, bottom, left, right = output.region
+                top, bottom, left, right = output.requested
                 result = computed(plan, output, image)
                 np.testing.assert_array_equal(result, whole[top:bottom, left:right])
 

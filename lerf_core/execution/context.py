@@ -1,4 +1,4 @@
-"""What all blocks of a result share."""
+"""What the blocks of a result have in common."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from lerf_core.pixels.format import PixelFormat
 from lerf_core.pixels.missing import FILL_STEPS
 from lerf_core.sampling.windows import Block
 
-__all__ = ["Frame"]
+__all__ = ["BlockContext"]
 
 
-class Frame(NamedTuple):
+class BlockContext(NamedTuple):
     """What all blocks of a result share.
 
     Attributes
@@ -43,7 +43,7 @@ class Frame(NamedTuple):
     engine: str
 
     @property
-    def whole(self) -> Block:
+    def all_pixels(self) -> Block:
         """All output pixels."""
         return Block(0, self.out_shape[0], 0, self.out_shape[1])
 
