@@ -12,7 +12,6 @@ from lerf_core.bank.loading import SHRINKING_BANK, load_bank
 from lerf_core.bank.model import LutBank
 from lerf_core.execution.plan import Plan
 from lerf_core.execution.resize import GridResampling
-from lerf_core.execution.warp import WarpResampling
 from lerf_core.geometry.maps import Displacement, as_inverse_map
 from lerf_core.options import Options, ResamplingKeywords
 from lerf_core.sampling.shapes import requested_shape, rescaled_shape, spatial_axes
@@ -62,6 +61,8 @@ def plan_warp(
     **keywords: Unpack[ResamplingKeywords],
 ) -> Plan:
     """Plan what `lerf_core.warp` does to an image of a shape and dtype."""
+    from lerf_core.execution.warp import WarpResampling  # a resize does without
+
     rows, cols = spatial_axes(len(shape), keywords.get("channel_axis"))
     wanted = None
     if output_shape is not None:

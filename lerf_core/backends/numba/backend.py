@@ -1,6 +1,7 @@
 """The numba backend: the specification's results, by compiled kernels.
 
-Kernels are compiled when they are first called, and kept (see `kernels.compiling`). Tables of 33
+Kernels are compiled when they are first called, and kept (see `kernels.compiling`); those that a
+plain resize does not need are imported by the methods that do. Tables of 33
 nodes or more along an axis and stages of very large divisors, which no bank that ships has, are
 read by the reference backend, band by band: slowly, 10 to 15 s per megapixel, channel and thread.
 """
@@ -17,11 +18,8 @@ import numpy.typing as npt
 
 from lerf_core.backends.contract import Backend, FloatPlane, Plane, Positions, Rows
 from lerf_core.backends.known_stages import constant_values, is_identity
-from lerf_core.backends.numba.coordinates import source_coordinates
-from lerf_core.backends.numba.kernels.colours import difference_rows, luma_rows
 from lerf_core.backends.numba.kernels.grid import grid2_rows, grid_rows
 from lerf_core.backends.numba.kernels.overshoot import overshoot_rows
-from lerf_core.backends.numba.kernels.points import MOST_PIXELS, points2_rows, points_rows
 from lerf_core.backends.numba.kernels.values import (
     floats_from_grey,
     grey_rows,
@@ -40,7 +38,9 @@ from lerf_core.backends.reference.backend import ReferenceBackend
 from lerf_core.backends.reference.overshoot import axis_cells
 from lerf_core.bank.model import LutBank
 from lerf_core.constants import LEVELS
+from lerf_core.geometry.maps import InverseMap
 from lerf_core.pixels.values import ValueScale
+from lerf_core.sampling.coordinates import SourceCoordinates
 from lerf_core.sampling.cubic import CubicTaps
 from lerf_core.sampling.taps import AxisTaps
 from lerf_core.threads import bands, run_all
@@ -65,8 +65,6 @@ _axis_cells = lru_cache(maxsize=16)(axis_cells)
 
 class NumbaBackend(Backend):
     """Every step by kernels; the contract says what each method does."""
-
-    source_coordinates = staticmethod(source_coordinates)
 
     # -- values and grey levels --------------------------------------------------------
 
@@ -195,6 +193,22 @@ class NumbaBackend(Backend):
             mean = np.clip(np.rint(mean), 0, LEVELS).astype(np.uint8)
         return mean, valid_share
 
+    def source_coordinates(
+        self,
+        mapping: InverseMap,
+        top: int,
+        bottom: int,
+        shape: tuple[int, int],
+        out_shape: tuple[int, int],
+        mode: str,
+        *,
+        smooth: bool,
+    ) -> SourceCoordinates:
+        """Find where output rows lie in the source; homographies have a kernel."""
+        from lerf_core.backends.numba.coordinates import source_coordinates
+
+        return source_coordinates(mapping, top, bottom, shape, out_shape, mode, smooth=smooth)
+
     def mean_at_points(
         self,
         packed: Plane,
@@ -209,6 +223,8 @@ class NumbaBackend(Backend):
         visible_columns: npt.NDArray[np.int64] | None = None,
     ) -> tuple[Plane, FloatPlane | None]:
         """Take the mean at points; two neighbours per axis have a kernel of their own."""
+        from lerf_core.backends.numba.kernels import points
+
         shape = (len(packed), *row.shape)
         mean, valid_share = _results(shape, validity, rounds=to_uint8)
         if validity is not None:
@@ -217,19 +233,21 @@ class NumbaBackend(Backend):
             bounds = np.empty((len(packed), 2, 0, 0), packed.dtype)
         row, col = np.ascontiguousarray(row), np.ascontiguousarray(col)
         words, gaussian = as_words(packed), weighting == "gaussian"
-        if filter_scales is None and packed[0, ..., 0].size > MOST_PIXELS:
+        if filter_scales is None and packed[0, ..., 0].size > points.MOST_PIXELS:
             filter_scales = np.ones_like(row), np.ones_like(row)
         results = (validity, bounds, mean, valid_share, visible_columns)
         if filter_scales is None:
-            points2_rows(words, gaussian, row, col, *results)
+            points.points2_rows(words, gaussian, row, col, *results)
         else:
-            points_rows(packed, words, gaussian, row, col, *filter_scales, *results)
+            points.points_rows(packed, words, gaussian, row, col, *filter_scales, *results)
         return mean, valid_share
 
     # -- colours -----------------------------------------------------------------------
 
     def luma(self, colours: Sequence[Plane]) -> Plane:
         """Return the luma of three planes."""
+        from lerf_core.backends.numba.kernels.colours import luma_rows
+
         level = np.empty(colours[0].shape, colours[0].dtype)
         luma_rows(*colours, level)
         return level
@@ -244,6 +262,8 @@ class NumbaBackend(Backend):
         out: Plane,
     ) -> None:
         """Write colours, a row after the other."""
+        from lerf_core.backends.numba.kernels.colours import difference_rows
+
         target = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
         row_weight, col_weight = (np.ascontiguousarray(taps.weight.T) for taps in (rows, cols))
         # Strided pixels are read more slowly than they are copied.

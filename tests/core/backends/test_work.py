@@ -13,6 +13,7 @@ from numba import config, njit, typeof
 
 from lerf_core import resize, warp
 from lerf_core.backends.numba import backend, stages
+from lerf_core.backends.numba.kernels import points
 from lerf_core.backends.numba.kernels.compiling import KERNEL
 from lerf_core.geometry import invert, rotation
 from lerf_core.sampling.taps import axis_taps
@@ -23,8 +24,8 @@ CALLERS = {
     "overshoot_rows": backend,
     "grid2_rows": backend,
     "grid_rows": backend,
-    "points2_rows": backend,
-    "points_rows": backend,
+    "points2_rows": points,
+    "points_rows": points,
 }
 KERNELS = {name: getattr(caller, name) for name, caller in CALLERS.items()}
 
