@@ -2,8 +2,8 @@
 
 One task per image, so that gradients are summed in one order whatever the number of threads.
 
-Fast maths takes sums in the order in which functions are inlined, and that follows from their
-names: renaming one changes the last bits of every training.
+Fast maths takes sums in the order that the compiler chooses, and it may choose otherwise in another
+process: trainings are equal to the last bit as long as they share cached kernels.
 """
 
 from __future__ import annotations
