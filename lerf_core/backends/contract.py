@@ -200,7 +200,7 @@ class Backend(Protocol):
         out_shape: tuple[int, int],
         mode: str,
         *,
-        smooth: bool,
+        anti_aliasing: bool,
     ) -> SourceCoordinates:
         """Find where output rows top..bottom-1 of a warp lie in the source.
 
@@ -210,7 +210,7 @@ class Backend(Protocol):
             Rows and columns of source and output.
         mode : str
             The border mode.
-        smooth : bool
+        anti_aliasing : bool
             Whether the support is stretched where the map shrinks.
         """
 

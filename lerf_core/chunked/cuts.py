@@ -43,7 +43,7 @@ def cut_window(edges: Indices, window: Window, mode: str) -> tuple[list[int], Cu
     """
     if window.margin == 0 and len(window.runs) == 1:
         return _cut_run(edges, *window.runs[0])
-    sources = window.sources(mode)
+    sources = window.source_indices(mode)
     chunk_of_source = np.searchsorted(edges, sources, "right") - 1
     numbers = [int(number) for number in np.unique(chunk_of_source)]
     take, slices, joined = np.empty(len(sources), np.int64), [], 0

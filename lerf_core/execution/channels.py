@@ -52,14 +52,14 @@ class Samples(NamedTuple):
         Of the bank's kind.
     validity : ndarray of float32, (rows, cols), or None
         Factor of each pixel's weight; None: 1.
-    bounds : ndarray of uint8 or float32, (2, rows + 1, cols + 1), or None
+    overshoot_bounds : ndarray of uint8 or float32, (2, rows + 1, cols + 1), or None
         Overshoot bounds of local planes, in grey levels.
     """
 
     packed: Plane
     weighting: str
     validity: FloatPlane | None
-    bounds: Plane | None
+    overshoot_bounds: Plane | None
 
 
 class BeyondBorder(NamedTuple):
@@ -120,7 +120,7 @@ class Channel:
 
     def read(self, first: int, last: int, threads: int) -> Samples:
         """Read the tables for rows first..last-1: bit for bit what the whole plane's would be."""
-        packed, bounds = self._read_tables(first, last, threads)
+        packed, overshoot_bounds = self._read_tables(first, last, threads)
         weighting = self.bank.kind.weighting
         if self.is_alpha:
             # So opaque images stay opaque, and no rim of transparency appears or vanishes.
@@ -130,7 +130,7 @@ class Channel:
             feature[extreme] = grey[extreme].astype(feature.dtype)
             parameters[WEIGHT_VALUES[weighting] :, extreme] = LOCAL_PLANE_BIAS
         validity = None if self.validity is None else self.validity[first:last]
-        return Samples(packed, weighting, validity, bounds)
+        return Samples(packed, weighting, validity, overshoot_bounds)
 
     def _read_tables(self, first: int, last: int, threads: int) -> tuple[Plane, Plane | None]:
         """Read all stages; return packed parameters and overshoot bounds, as `Samples` has them."""
@@ -147,13 +147,13 @@ class Channel:
             cell_bits = DEEP_CELL_BITS
             units, remainder = backend.to_units(scale, plane, DEEP_CELL_BITS - interval_bits)
             remainder = remainder[first - top : last - top]
-        bounds: Plane | None = None
+        overshoot_bounds: Plane | None = None
         if bank.kind.has_local_planes:
             above, below = self._widened(first, last, OVERSHOOT_REACH)
             rows = slice(above - top, below - top)
             grey = units[rows] if scale.is_bytes else backend.to_grey(scale, plane[rows])
-            bounds = backend.overshoot_bounds(grey, threads)
-            bounds = bounds[:, first - above : last - above + 1]
+            overshoot_bounds = backend.overshoot_bounds(grey, threads)
+            overshoot_bounds = overshoot_bounds[:, first - above : last - above + 1]
         for number in range(len(bank.stages) - 1):
             above, below = self._widened(first, last, bank.reach * (len(bank.stages) - 1 - number))
             wanted = (above - top, below - top)
@@ -164,10 +164,10 @@ class Channel:
         packed = backend.read_packed(units, bank, cell_bits, threads, wanted, remainder, dtype)
         if scale.linear_light:
             _decode_to_linear(*unpack(packed), bank)
-            if bounds is not None:
-                linear = decode_srgb(bounds.astype(np.float64) / LEVELS) * LEVELS
-                bounds = linear.astype(np.float32)
-        return packed, bounds
+            if overshoot_bounds is not None:
+                linear = decode_srgb(overshoot_bounds.astype(np.float64) / LEVELS) * LEVELS
+                overshoot_bounds = linear.astype(np.float32)
+        return packed, overshoot_bounds
 
     def _widened(self, first: int, last: int, rows: int) -> tuple[int, int]:
         """Return rows first..last-1 with as many around as the plane has of `rows`."""

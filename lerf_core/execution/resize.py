@@ -136,12 +136,12 @@ class GridBlock:
 
     def nearest_indices(self) -> tuple[Indices, Indices]:
         """Return the nearest source row of each of the block's rows, and so for columns."""
-        rows, cols = map(Window.indices, self.windows, self._nearest_indices())
+        rows, cols = map(Window.to_window_indices, self.windows, self._nearest_indices())
         return rows, cols
 
     def _taps_in_window(self, axis: int) -> AxisTaps:
         taps = self._taps(self.computed)[axis]
-        return AxisTaps(self.windows[axis].indices(taps.index), taps.offset)
+        return AxisTaps(self.windows[axis].to_window_indices(taps.index), taps.offset)
 
     def _per_axis(self, make: Callable[..., T], block: Block, **keywords: bool) -> tuple[T, T]:
         """Make something for the rows, and for the columns, of a block.
@@ -202,7 +202,7 @@ class GridBlock:
         windows = []
         ends = self._source_ends(self.computed)
         for size, margin, (first, stop) in zip(self.context.shape, margins, ends, strict=True):
-            # At least a pixel of the image: taps beyond the border are led to it.
+            # At least one pixel of the image: taps beyond the border are clipped to it.
             first, stop = min(first, size - 1 + margin), max(stop, 1 - margin)
             windows.append(Window.around(size, margin, self.context.halo, (first, stop)))
         return Windows(*windows)
@@ -256,9 +256,11 @@ class GridBand:
         first, last = np.clip((index.min(), index.max()), 0, len(channel.plane) - 1)
         self._first = int(first)
         self._samples = channel.read(self._first, int(last) + 1, 1)
-        self._bounds = self._samples.bounds
-        if self._bounds is not None:
-            self._bounds = bounds_along_kept_axes(self._bounds, block.rows, block.cols)
+        self._overshoot_bounds = self._samples.overshoot_bounds
+        if self._overshoot_bounds is not None:
+            self._overshoot_bounds = bounds_along_kept_axes(
+                self._overshoot_bounds, block.rows, block.cols
+            )
 
     def mean(self, start: int, stop: int, *, to_uint8: bool) -> tuple[Image, Image | None]:
         """Return mean and valid share of the block's rows start..stop-1, within the band."""
@@ -271,7 +273,7 @@ class GridBand:
             validity=self._samples.validity,
             cval=self._border.cval,
             cval_validity=self._border.validity,
-            bounds=self._bounds,
+            bounds=self._overshoot_bounds,
             to_uint8=to_uint8,
         )
 

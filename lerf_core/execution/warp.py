@@ -70,7 +70,7 @@ class WarpBlock:
         self.context, self.mapping = context, mapping
         self.requested = self.computed = requested or context.all_pixels
         if requested is not None:
-            self.mapping = mapping.part(
+            self.mapping = mapping.of_block(
                 requested.top, requested.left, requested.shape, context.out_shape
             )
         self.windows = windows or self._visible_windows(is_whole=requested is None)
@@ -80,15 +80,15 @@ class WarpBlock:
         is_nearest = context.pixels.is_nearest
         extends = is_periodic(context.mode) and not is_nearest
         margin = PERIODIC_MARGIN + context.bank.full_reach if extends else 0
-        if is_whole and self.mapping.bounds(shape) is None:
+        if is_whole and self.mapping.extents(shape) is None:
             return Windows(*(Window.whole(size, margin) for size in context.shape))
-        if isinstance(self.mapping, SampledMap) and self.mapping.bounds(shape) is None:
+        if isinstance(self.mapping, SampledMap) and self.mapping.extents(shape) is None:
             # Positions are needed now, and again for the pixels: they are found once.
             self.mapping = LocatedMap(*self.mapping.locate(0, shape[0], shape))
         return visible_windows(
             self.mapping, context.shape, shape, context.mode,
             margin=margin, halo=0 if is_nearest else context.halo,
-            smooth=context.anti_aliasing and not is_nearest,
+            anti_aliasing=context.anti_aliasing and not is_nearest,
         )  # fmt: skip
 
     # -- what an OutputBlock does -------------------------------------------------------
@@ -123,7 +123,9 @@ class WarpBlock:
         """Bring positions in reach of the (extended) image into the windows."""
         if self.windows is None:
             raise ValueError("nothing of the image is visible in the block")
-        return self.windows.rows.positions(row), self.windows.cols.positions(col)
+        return self.windows.rows.to_window_positions(row), self.windows.cols.to_window_positions(
+            col
+        )
 
 
 # -- bands --------------------------------------------------------------------------------
@@ -154,7 +156,7 @@ class WarpMeans:
         block, context = self._block, self._block.context
         coordinates = self._backend.source_coordinates(
             block.mapping, top, bottom, context.shape, block.computed.shape, context.mode,
-            smooth=context.anti_aliasing,
+            anti_aliasing=context.anti_aliasing,
         )  # fmt: skip
         row, col = block.in_windows(coordinates.row, coordinates.col)
         values: list[Image] = []
@@ -184,8 +186,10 @@ class ChannelStack:
         samples = [channel.read(0, len(channel.plane), threads) for channel in channels]
         self._weighting, self._validity = samples[0].weighting, samples[0].validity
         self._packed = np.stack([sample.packed for sample in samples])
-        bounds = [sample.bounds for sample in samples if sample.bounds is not None]
-        self._bounds = np.stack(bounds) if bounds else None
+        overshoot_bounds = [
+            sample.overshoot_bounds for sample in samples if sample.overshoot_bounds is not None
+        ]
+        self._overshoot_bounds = np.stack(overshoot_bounds) if overshoot_bounds else None
 
     def means(
         self, backend: Backend, coordinates: SourceCoordinates, row: Positions, col: Positions
@@ -193,8 +197,8 @@ class ChannelStack:
         """Return the channels' values at positions in the windows, (output rows, output cols)."""
         means, valid_shares = backend.mean_at_points(
             self._packed, self._weighting, row, col, coordinates.filter_scales,
-            validity=self._validity, bounds=self._bounds, to_uint8=self._channels[0].to_uint8,
-            visible_columns=coordinates.visible_columns,
+            validity=self._validity, bounds=self._overshoot_bounds,
+            to_uint8=self._channels[0].to_uint8, visible_columns=coordinates.visible_columns,
         )  # fmt: skip
         return [
             channel.finish(mean, None if valid_shares is None else valid_shares[number])
@@ -218,7 +222,7 @@ class WarpCopies:
             context.shape,
             block.computed.shape,
             context.mode,
-            smooth=False,
+            anti_aliasing=False,
         )
         row, col = nearest_index(coordinates.row), nearest_index(coordinates.col)
         inside_row = np.clip(row, 0, context.shape[0] - 1)

@@ -52,7 +52,7 @@ class InverseMap(Protocol):
             of the rows of the map's derivative.
         """
 
-    def bounds(self, shape: Shape) -> Positions | None:
+    def extents(self, shape: Shape) -> Positions | None:
         """Bound what an output of the given shape sees of the source; None: not known.
 
         Returns
@@ -61,11 +61,15 @@ class InverseMap(Protocol):
             For rows and columns the least position, the largest, and the largest footprint.
         """
 
-    def part(self, top: int, left: int, shape: Shape, whole: Shape) -> InverseMap:
-        """Return the map of a block of an output: of its `shape`, and the output's, `whole`.
+    def of_block(self, top: int, left: int, shape: Shape, out_shape: Shape) -> InverseMap:
+        """Return the map of a block of an output; it locates every pixel to the same bit.
 
-        The block's first pixel, which the map calls (0, 0), is (top, left) of the output; every
-        pixel is located to the same bit as in the whole.
+        Parameters
+        ----------
+        top, left : int
+            Row and column of the block's first pixel, which the block's map calls (0, 0).
+        shape, out_shape : (int, int)
+            Rows and columns of the block, and of the output.
         """
 
 
@@ -90,7 +94,7 @@ class Displacement:
 class Homography:
     """An inverse 3x3 matrix, of the sign that makes its depth positive in front.
 
-    Build it with `facing`. Output points of depth <= 0 lie beyond the horizon.
+    Build it with `from_inverse`. Output points of depth <= 0 lie beyond the horizon.
 
     Attributes
     ----------
@@ -104,8 +108,16 @@ class Homography:
     origin: tuple[int, int] = (0, 0)
 
     @classmethod
-    def facing(cls, inverse: npt.ArrayLike, shape: Shape) -> Homography:
-        """Choose the matrix's sign so that the centre of the source lies in front."""
+    def from_inverse(cls, inverse: npt.ArrayLike, shape: Shape) -> Homography:
+        """Make the map of a matrix, whose sign is chosen: the centre of the source lies in front.
+
+        Parameters
+        ----------
+        inverse : array_like, (3, 3) or (2, 3)
+            From output (x, y, 1) to source (x, y, depth).
+        shape : (int, int)
+            Rows and columns of the source.
+        """
         matrix = as_homography(inverse)
         matrix = matrix / np.abs(matrix).max()
         centre = np.array([(shape[1] - 1) / 2, (shape[0] - 1) / 2, 1.0])
@@ -138,25 +150,27 @@ class Homography:
         positions[:, beyond] = footprints[:, beyond] = np.nan
         return positions, footprints
 
-    def bounds(self, shape: Shape) -> Positions | None:
-        """See `InverseMap.bounds`; not known if the horizon is in sight."""
+    def extents(self, shape: Shape) -> Positions | None:
+        """See `InverseMap.extents`; not known if the horizon is in sight."""
         bottom, right = shape[0] - 1.0, shape[1] - 1.0
         corners = np.array([[0.0, 0.0], [right, 0.0], [0.0, bottom], [right, bottom]])
-        depth = self.moved_matrix[2]
+        depth = self.block_matrix[2]
         with np.errstate(all="ignore"):
             if not (corners @ depth[:2] + depth[2]).min() > 0:
                 return None
-            bounds = np.array(self.extremes(corners))
-        return bounds if np.isfinite(bounds).all() else None
+            extents = np.array(self.polygon_extents(corners))
+        return extents if np.isfinite(extents).all() else None
 
     @property
-    def moved_matrix(self) -> Matrix:
-        """The matrix for which the output's pixel (0, 0) is (0, 0); rounded, unlike `locate`."""
+    def block_matrix(self) -> Matrix:
+        """The matrix of the block, from its (x, y, 1); rounded, unlike what `locate` computes."""
         down, right = self.origin
-        moved: Matrix = self.matrix @ np.array([[1.0, 0, right], [0, 1.0, down], [0, 0, 1.0]])
-        return moved
+        block_matrix: Matrix = self.matrix @ np.array(
+            [[1.0, 0, right], [0, 1.0, down], [0, 0, 1.0]]
+        )
+        return block_matrix
 
-    def extremes(self, corners: npt.NDArray[np.float64]) -> list[tuple[float, float, float]]:
+    def polygon_extents(self, corners: npt.NDArray[np.float64]) -> list[tuple[float, float, float]]:
         """Bound what a convex polygon in front of the horizon sees.
 
         Parameters
@@ -167,13 +181,13 @@ class Homography:
         Returns
         -------
         list of (float, float, float)
-            As the rows of `bounds`.
+            As the rows of `extents`.
         """
         # The polygon becomes one whose corners lie farthest out. The derivative of a/d is
         # (a' d - a d') / d**2; along x, its numerator does not depend on x.
         x, y = corners.T
-        m = self.moved_matrix
-        bounds = []
+        m = self.block_matrix
+        extents = []
         with np.errstate(all="ignore"):
             depth = m[2, 0] * x + m[2, 1] * y + m[2, 2]
             for a, b, c in (m[1], m[0]):
@@ -181,11 +195,11 @@ class Homography:
                 along_x = np.abs(a * (m[2, 1] * y + m[2, 2]) - m[2, 0] * (b * y + c)).max()
                 along_y = np.abs(b * (m[2, 0] * x + m[2, 2]) - m[2, 1] * (a * x + c)).max()
                 footprint = np.hypot(along_x, along_y) / depth.min() ** 2
-                bounds.append((float(position.min()), float(position.max()), float(footprint)))
-        return bounds
+                extents.append((float(position.min()), float(position.max()), float(footprint)))
+        return extents
 
-    def part(self, top: int, left: int, shape: Shape, whole: Shape) -> Homography:
-        """See `InverseMap.part`."""
+    def of_block(self, top: int, left: int, shape: Shape, out_shape: Shape) -> Homography:
+        """See `InverseMap.of_block`."""
         down, right = self.origin
         return Homography(self.matrix, (down + top, right + left))
 
@@ -201,24 +215,24 @@ class SampledMap(ABC):
     ----------
     origin : (int, int)
         Row and column of the map's first pixel in the output that it is part of.
-    whole : (int, int) or None
+    out_shape : (int, int) or None
         Rows and columns of that output; None: the map is all of it.
     """
 
     origin: tuple[int, int] = field(default=(0, 0), kw_only=True)
-    whole: Shape | None = field(default=None, kw_only=True)
+    out_shape: Shape | None = field(default=None, kw_only=True)
 
     @abstractmethod
     def positions(self, top: int, bottom: int, left: int, right: int) -> Positions:
         """Return the positions of a block of the whole output, in an array of their own."""
 
-    def bounds(self, shape: Shape) -> Positions | None:
-        """See `InverseMap.bounds`; not known before all positions are."""
+    def extents(self, shape: Shape) -> Positions | None:
+        """See `InverseMap.extents`; not known before all positions are."""
         return None
 
-    def part(self, top: int, left: int, shape: Shape, whole: Shape) -> SampledMap:
-        """See `InverseMap.part`."""
-        return replace(self, origin=(top, left), whole=whole)
+    def of_block(self, top: int, left: int, shape: Shape, out_shape: Shape) -> SampledMap:
+        """See `InverseMap.of_block`."""
+        return replace(self, origin=(top, left), out_shape=out_shape)
 
     def with_neighbours(
         self, top: int, bottom: int, shape: Shape
@@ -231,7 +245,7 @@ class SampledMap(ABC):
         first : (int, int)
             Row and column among these of the band's first pixel.
         """
-        (down, across), (rows, cols) = self.origin, self.whole or shape
+        (down, across), (rows, cols) = self.origin, self.out_shape or shape
         above, below = max(0, down + top - 1), min(rows, down + bottom + 1)
         left, right = max(0, across - 1), min(cols, across + shape[1] + 1)
         return self.positions(above, below, left, right), (down + top - above, across - left)
@@ -269,8 +283,8 @@ class PositionField(SampledMap):
         block = self.field[:, top - down : bottom - down, left - across : right - across]
         return np.array(block, dtype=np.float64)
 
-    def part(self, top: int, left: int, shape: Shape, whole: Shape) -> PositionField:
-        """See `InverseMap.part`; keeps the block's values and its neighbours' alone."""
+    def of_block(self, top: int, left: int, shape: Shape, out_shape: Shape) -> PositionField:
+        """See `InverseMap.of_block`; keeps the block's values and its neighbours' alone."""
         down, across = self.corner
         above, before = max(0, top - 1), max(0, left - 1)
         block = self.field[
@@ -278,7 +292,9 @@ class PositionField(SampledMap):
             above - down : top + shape[0] + 1 - down,
             before - across : left + shape[1] + 1 - across,
         ]
-        return replace(self, field=block, corner=(above, before), origin=(top, left), whole=whole)
+        return replace(
+            self, field=block, corner=(above, before), origin=(top, left), out_shape=out_shape
+        )
 
 
 class DisplacementField(PositionField):
@@ -293,7 +309,7 @@ class DisplacementField(PositionField):
 
 
 def field_map(
-    field: Field, corner: tuple[int, int], whole: Shape, *, is_relative: bool
+    field: Field, corner: tuple[int, int], out_shape: Shape, *, is_relative: bool
 ) -> InverseMap:
     """Return the map of a part of a field.
 
@@ -303,11 +319,11 @@ def field_map(
         The part's positions, or its displacements if `is_relative`.
     corner : (int, int)
         Row and column of its first value in the field.
-    whole : (int, int)
+    out_shape : (int, int)
         Rows and columns of the field.
     """
     kind = DisplacementField if is_relative else PositionField
-    return kind(field, corner, whole=whole)
+    return kind(field, corner, out_shape=out_shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -345,12 +361,12 @@ class LocatedMap:
         """See `InverseMap.locate`."""
         return self.positions[:, top:bottom], self.footprints[:, top:bottom]
 
-    def bounds(self, shape: Shape) -> Positions | None:
-        """See `InverseMap.bounds`; not known before all positions are looked at."""
+    def extents(self, shape: Shape) -> Positions | None:
+        """See `InverseMap.extents`; not known before all positions are looked at."""
         return None
 
-    def part(self, top: int, left: int, shape: Shape, whole: Shape) -> LocatedMap:
-        """See `InverseMap.part`."""
+    def of_block(self, top: int, left: int, shape: Shape, out_shape: Shape) -> LocatedMap:
+        """See `InverseMap.of_block`."""
         block = (slice(None), slice(top, top + shape[0]), slice(left, left + shape[1]))
         return LocatedMap(self.positions[block], self.footprints[block])
 
@@ -359,7 +375,7 @@ class LocatedMap:
 class BoundedMap(SampledMap):
     """A displacement field of which nothing is known but the length of its longest step.
 
-    It has bounds, and no positions.
+    It has extents, and no positions.
 
     Attributes
     ----------
@@ -371,10 +387,10 @@ class BoundedMap(SampledMap):
 
     def positions(self, top: int, bottom: int, left: int, right: int) -> Positions:
         """Not known."""
-        raise NotImplementedError("only the bounds of this map are known")
+        raise NotImplementedError("only the extents of this map are known")
 
-    def bounds(self, shape: Shape) -> Positions:
-        """See `InverseMap.bounds`."""
+    def extents(self, shape: Shape) -> Positions:
+        """See `InverseMap.extents`."""
         step = self.longest_step
         # A derivative is a difference of two steps over two pixels, or over one at the border.
         footprint = np.hypot(1 + 2 * step, 2 * step)
@@ -424,7 +440,7 @@ def as_inverse_map(
     if inverse_map.ndim == 3:
         field = _checked_field(inverse_map, "coordinates", output_shape)
         return PositionField(field), (field.shape[1], field.shape[2])
-    return Homography.facing(inverse_map, input_shape), shape
+    return Homography.from_inverse(inverse_map, input_shape), shape
 
 
 def _checked_field(field: object, name: str, output_shape: Shape | None) -> Field:

@@ -150,7 +150,7 @@ def open_writer(
         A file, or for Zarr a folder or an fsspec URL.
     spec : WriterSpec
     resume : bool, optional
-        Keep what an interrupted run of the same work has as_written.
+        Keep what an interrupted run of the same work has written.
     overwrite : bool, optional
         Replace a result that exists; a local one stays until the new one is complete.
 

@@ -29,26 +29,26 @@ class CubicTaps:
         The first of `count` neighbours in a row; those outside the source are its ends.
     weight : ndarray of float32, (size, count)
         Of each neighbour; those of an output pixel sum up to 1.
-    source : int
+    source_size : int
         Number of source pixels.
     """
 
     first: npt.NDArray[np.int64]
     weight: npt.NDArray[np.float32]
-    source: int
+    source_size: int
 
     @property
     def index(self) -> npt.NDArray[np.int64]:
         """Source pixels, (size, count)."""
         neighbours = self.first[:, None] + np.arange(self.weight.shape[1])
-        index: npt.NDArray[np.int64] = np.clip(neighbours, 0, self.source - 1)
+        index: npt.NDArray[np.int64] = np.clip(neighbours, 0, self.source_size - 1)
         return index
 
     @property
     def pad(self) -> int:
         """Neighbours outside the source that may be asked for, at either end."""
         last = int(self.first.max()) + self.weight.shape[1]
-        return int(max(-self.first.min(), last - self.source, 0))
+        return int(max(-self.first.min(), last - self.source_size, 0))
 
     def within(self, start: int, length: int) -> CubicTaps:
         """Return the same taps of a source that begins with pixel `start`."""
@@ -57,8 +57,8 @@ class CubicTaps:
     def band(self, top: int, bottom: int) -> tuple[CubicTaps, slice]:
         """Return those of output pixels top..bottom-1, and the source pixels they count from."""
         first, count = self.first[top:bottom], self.weight.shape[1]
-        start = int(np.clip(first.min(), 0, self.source - 1))
-        stop = int(np.clip(first.max() + count, start + 1, self.source))
+        start = int(np.clip(first.min(), 0, self.source_size - 1))
+        stop = int(np.clip(first.max() + count, start + 1, self.source_size))
         return CubicTaps(first - start, self.weight[top:bottom], stop - start), slice(start, stop)
 
 

@@ -38,7 +38,7 @@ def visible_windows(
     *,
     margin: int,
     halo: int,
-    smooth: bool,
+    anti_aliasing: bool,
 ) -> Windows | None:
     """Return the windows that a block of a warp needs; None where it shows nothing of the image.
 
@@ -56,26 +56,26 @@ def visible_windows(
         Pixels by which the mode extends the image.
     halo : int
         Pixels around those of the taps that the tables read.
-    smooth : bool
+    anti_aliasing : bool
         Whether the support is stretched where the map shrinks.
     """
     if isinstance(mapping, Homography):
         extents = _homography_extents(mapping, shape, block_shape, mode)
     else:
-        extents = _bounded_extents(mapping, shape, block_shape, mode)
+        extents = _map_extents(mapping, shape, block_shape, mode)
     if extents is None:
         extents = _located_extents(mapping, shape, block_shape, mode)
     if not extents:
         return None
     windows = []
     for size, (low, high, footprint) in zip(shape, extents, strict=True):
-        reach = max(1.0, min(footprint, size + 1.0)) if smooth else 1.0
+        reach = max(1.0, min(footprint, size + 1.0)) if anti_aliasing else 1.0
         reach += _SLACK
         ends = [
             (math.floor(a - reach), math.ceil(b + reach) + 1)
             for a, b in _folded_intervals(low, high, size, mode, reach)
         ]
-        # At least a pixel of the image: taps beyond the border are led to it.
+        # At least one pixel of the image: taps beyond the border are clipped to it.
         ends = [(min(a, size - 1 + margin), max(b, 1 - margin)) for a, b in ends]
         windows.append(Window.around(size, margin, halo, *ends))
     return Windows(*windows)
@@ -118,14 +118,16 @@ def _folded_intervals(
     return [(min(folded) - start, max(folded) - start)]
 
 
-def _bounded_extents(
+def _map_extents(
     mapping: InverseMap, shape: tuple[int, int], block_shape: tuple[int, int], mode: str
 ) -> list[Extent] | None:
-    """Return the extents by the map's bounds; None where it knows none, [] where nothing shows."""
-    bounds = mapping.bounds(block_shape)
-    if bounds is None:
+    """Return the map's own extents; None where it knows none, [] where nothing shows."""
+    known_extents = mapping.extents(block_shape)
+    if known_extents is None:
         return None
-    extents = [(float(low), float(high), float(footprint)) for low, high, footprint in bounds]
+    extents = [
+        (float(low), float(high), float(footprint)) for low, high, footprint in known_extents
+    ]
     if mode == "constant":
         for (low, high, footprint), size in zip(extents, shape, strict=True):
             if high <= -(0.5 + footprint / 2) or low >= size - 0.5 + footprint / 2:
@@ -168,10 +170,12 @@ def _homography_extents(
     mapping: Homography, shape: tuple[int, int], block_shape: tuple[int, int], mode: str
 ) -> list[Extent] | None:
     """Return the extents by the corners; None for a small block at the horizon, [] for nothing."""
-    bounds = mapping.bounds(block_shape)
-    if bounds is None:
+    known_extents = mapping.extents(block_shape)
+    if known_extents is None:
         return _horizon_extents(mapping, shape, block_shape)
-    extents = [(float(low), float(high), float(footprint)) for low, high, footprint in bounds]
+    extents = [
+        (float(low), float(high), float(footprint)) for low, high, footprint in known_extents
+    ]
     if mode != "constant":
         return extents
     if all(low >= 0 and high < size for size, (low, high, _) in zip(shape, extents, strict=True)):
@@ -184,7 +188,7 @@ def _homography_extents(
         )
         if len(polygon) == 0:
             return []
-        extents = mapping.extremes(polygon)
+        extents = mapping.polygon_extents(polygon)
     return extents
 
 
@@ -197,7 +201,7 @@ def _horizon_extents(
     small ones.
     """
     corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) * np.subtract(block_shape[::-1], 1)
-    depth = mapping.moved_matrix[2]
+    depth = mapping.block_matrix[2]
     largest = np.abs(depth) @ np.array([*np.subtract(block_shape[::-1], 1), 1.0])
     if (corners @ depth[:2] + depth[2]).max() < -_LEAST_DEPTH * largest:
         return []
@@ -219,7 +223,7 @@ def _clipped_block(
     """
     bottom, right = block_shape[0] - 1.0, block_shape[1] - 1.0
     polygon = np.array([[0.0, 0.0], [right, 0.0], [right, bottom], [0.0, bottom]])
-    m = mapping.moved_matrix
+    m = mapping.block_matrix
     depth = m[2]
     half_planes: list[Positions] = []
     for line, size, margin in zip((m[1], m[0]), shape, beyond, strict=True):

@@ -100,17 +100,17 @@ class Window:
         """The first pixel."""
         return self.runs[0][0]
 
-    def sources(self, mode: str) -> Indices:
+    def source_indices(self, mode: str) -> Indices:
         """Return which of the image's pixels each pixel of the window is, int64."""
         index = np.concatenate([np.arange(*run, dtype=np.int64) for run in self.runs])
         return fold_indices(index, self.size, mode) if self.margin else index
 
-    def indices(self, index: Indices) -> Indices:
+    def to_window_indices(self, index: Indices) -> Indices:
         """Return indices of the extended image as indices of the window, which has one run."""
-        moved: Indices = index - self.first if self.first else index
-        return moved
+        in_window: Indices = index - self.first if self.first else index
+        return in_window
 
-    def positions(self, position: Positions) -> Positions:
+    def to_window_positions(self, position: Positions) -> Positions:
         """Return positions in the extended image as positions in the window.
 
         Parameters
@@ -160,5 +160,5 @@ class Windows(NamedTuple):
                 index[axis] = slice(*window.runs[0])
                 plane = plane[tuple(index)]
             else:
-                plane = np.take(plane, window.sources(mode), axis=axis)
+                plane = np.take(plane, window.source_indices(mode), axis=axis)
         return plane

@@ -132,7 +132,7 @@ def _runs(window: Window, mode: str) -> tuple[list[slice], Any]:
     """
     if window.margin == 0 and len(window.runs) == 1:
         return [slice(*run) for run in window.runs], None
-    pixels, order = np.unique(window.sources(mode), return_inverse=True)
+    pixels, order = np.unique(window.source_indices(mode), return_inverse=True)
     breaks = np.flatnonzero(np.diff(pixels) > 1) + 1
     runs = np.split(pixels, breaks)
     return [slice(int(run[0]), int(run[-1]) + 1) for run in runs], order

@@ -203,7 +203,7 @@ class _BlockExtent(NamedTuple):
 
     def indices(self, window: Window, mode: str, overlap: int) -> Indices:
         """Return where in the block the pixels of a window are, beyond a border of a mode too."""
-        index: Indices = window.sources(mode) - self.low
+        index: Indices = window.source_indices(mode) - self.low
         if index.min() < 0 or index.max() >= self.high - self.low:
             raise InvalidArgumentError(
                 f"an overlap of {overlap} pixels is too small for mode {mode!r}: "

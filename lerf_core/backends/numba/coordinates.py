@@ -25,7 +25,7 @@ def source_coordinates(
     out_shape: tuple[int, int],
     mode: str,
     *,
-    smooth: bool,
+    anti_aliasing: bool,
 ) -> SourceCoordinates:
     """Find where output rows top..bottom-1 lie in the source.
 
@@ -36,7 +36,7 @@ def source_coordinates(
     buffers = _Buffers(size)
     periods = [fold_period(length, mode) if is_periodic(mode) else (0.0, 0) for length in shape]
     clips, constant, wraps = not is_periodic(mode), mode == "constant", mode == "wrap"
-    border = (*shape, clips, constant, wraps, *periods[0], *periods[1], smooth)
+    border = (*shape, clips, constant, wraps, *periods[0], *periods[1], anti_aliasing)
     if isinstance(mapping, Homography):
         down, across = mapping.origin
         any_scaled = homography_rows(mapping.matrix, down + top, across, *buffers.arrays, *border)

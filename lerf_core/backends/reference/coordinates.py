@@ -25,7 +25,7 @@ def source_coordinates(
     out_shape: tuple[int, int],
     mode: str,
     *,
-    smooth: bool,
+    anti_aliasing: bool,
 ) -> SourceCoordinates:
     """Find where output rows top..bottom-1 lie in the source.
 
@@ -39,7 +39,7 @@ def source_coordinates(
         Rows and columns of source and output.
     mode : str
         What lies beyond the border; "constant" alone covers pixels in part.
-    smooth : bool
+    anti_aliasing : bool
         Whether the support is stretched where the map shrinks.
     """
     (row, col), footprints = mapping.locate(top, bottom, out_shape)
@@ -50,7 +50,7 @@ def source_coordinates(
     if mode == "constant":
         for position, size, footprint in zip((row, col), shape, footprints, strict=True):
             coverage = coverage * _coverage(position, size, footprint)
-    filter_scales = _filter_scales(footprints, shape) if smooth else None
+    filter_scales = _filter_scales(footprints, shape) if anti_aliasing else None
     reach_row, reach_col = filter_scales or (1.0, 1.0)
     partially_covered = np.flatnonzero((coverage > 0) & (coverage < 1))
     visible_columns = _visible_columns(coverage > 0)

@@ -73,7 +73,7 @@ def source_pixels(
     """
     for axis, window in enumerate(windows, 1):
         if not window.is_whole:
-            index = torch.from_numpy(window.sources(options.mode)).to(planes.device)
+            index = torch.from_numpy(window.source_indices(options.mode)).to(planes.device)
             planes = planes.index_select(axis, index)
     levels = GreyLevels.of(planes, options.value_range, bank)
     tables = options.tables(bank, planes.device)

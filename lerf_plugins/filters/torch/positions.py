@@ -108,13 +108,15 @@ def matrix_positions(images: Tensor, matrix: Tensor, size: tuple[int, int]) -> S
     source_size = (images.shape[2], images.shape[3])
     forward = matrix.detach().cpu().double().numpy()
     inverses = np.array([invert(single) for single in forward]).reshape(-1, 3, 3)
-    facing = np.array([Homography.facing(inverse, source_size).matrix for inverse in inverses])
-    facing = facing.reshape(-1, 3, 3)
-    m = torch.from_numpy(facing).to(images.device)
+    matrices = np.array(
+        [Homography.from_inverse(inverse, source_size).matrix for inverse in inverses]
+    )
+    matrices = matrices.reshape(-1, 3, 3)
+    m = torch.from_numpy(matrices).to(images.device)
     if wants_gradient(matrix):
         # The same to the last bits, with a gradient.
         exact = torch.linalg.inv(matrix.to(images.device).double())
-        factor = (facing * inverses).sum((1, 2)) / np.square(inverses).sum((1, 2))
+        factor = (matrices * inverses).sum((1, 2)) / np.square(inverses).sum((1, 2))
         m = exact * torch.from_numpy(factor).to(images.device)[:, None, None]
     y, x = (torch.arange(side, dtype=torch.float64, device=images.device) for side in size)
     m = m[:, :, :, None, None]

@@ -277,9 +277,9 @@ def assert_grids_agree(name, packed, kind, rows, cols, *, bounded, **options):
     return results[0][0]
 
 
-def grid_taps(shape, scales, *, smooth=True):
+def grid_taps(shape, scales, *, anti_aliasing=True):
     return (
-        axis_taps(size, max(1, round(size * scale)), scale, anti_aliasing=smooth)
+        axis_taps(size, max(1, round(size * scale)), scale, anti_aliasing=anti_aliasing)
         for size, scale in zip(shape, scales, strict=True)
     )
 
@@ -289,18 +289,18 @@ def grid_taps(shape, scales, *, smooth=True):
 @each_level_dtype
 @settings(max_examples=25)
 @given(
-    shape=draw.SHAPES, scales=st.tuples(draw.SCALES, draw.SCALES), smooth=st.booleans(),
+    shape=draw.SHAPES, scales=st.tuples(draw.SCALES, draw.SCALES), anti_aliasing=st.booleans(),
     cval=st.sampled_from([None, 0.0, 77.5, -300.0]), has_validity=st.booleans(),
     bounded=st.booleans(), extreme=st.booleans(), seed=draw.SEEDS,
 )  # fmt: skip
 def test_means_on_grids(
-    name, kind, dtype, shape, scales, smooth, cval, has_validity, bounded, extreme, seed
+    name, kind, dtype, shape, scales, anti_aliasing, cval, has_validity, bounded, extreme, seed
 ):
     rng = np.random.default_rng(seed)
     packed = draw.packed_levels(rng, kind, shape, np.dtype(dtype), extreme=extreme)
     validity = draw.validities(rng, shape) if has_validity else None
     assert_grids_agree(
-        name, packed, kind, *grid_taps(shape, scales, smooth=smooth), bounded=bounded,
+        name, packed, kind, *grid_taps(shape, scales, anti_aliasing=anti_aliasing), bounded=bounded,
         validity=validity, cval=cval, cval_validity=float(rng.choice([0, 1])),
     )  # fmt: skip
 
@@ -450,11 +450,15 @@ def test_only_visible_columns_are_computed(name, scaled):
 # -- source coordinates -----------------------------------------------------------------
 
 
-def assert_coordinates_agree(name, mapping, shape, out_shape, mode, *, smooth=True, bands=None):
+def assert_coordinates_agree(
+    name, mapping, shape, out_shape, mode, *, anti_aliasing=True, bands=None
+):
     middle = max(out_shape[0] // 2, 1)
     for top, bottom in bands or ((0, middle), (middle - 1, out_shape[0])):
         ours, expected = (
-            one.source_coordinates(mapping, top, bottom, shape, out_shape, mode, smooth=smooth)
+            one.source_coordinates(
+                mapping, top, bottom, shape, out_shape, mode, anti_aliasing=anti_aliasing
+            )
             for one in (get_backend(name), REFERENCE)
         )
         for field, value in vars(expected).items():
@@ -468,24 +472,24 @@ def assert_coordinates_agree(name, mapping, shape, out_shape, mode, *, smooth=Tr
 @each_mode
 @settings(max_examples=12)
 @given(
-    shape=draw.SHAPES, smooth=st.booleans(), seed=draw.SEEDS,
+    shape=draw.SHAPES, anti_aliasing=st.booleans(), seed=draw.SEEDS,
     size=st.sampled_from([0.1, 0.5, 1.0, 3.0]), bend=st.sampled_from([0.0, 1e-4, 1e-2, 0.1]),
 )  # fmt: skip
-def test_coordinates_of_homographies(name, mode, shape, smooth, seed, size, bend):
+def test_coordinates_of_homographies(name, mode, shape, anti_aliasing, seed, size, bend):
     rng = np.random.default_rng(seed)
     matrix = np.eye(3) * [size, size, 1]
     matrix[:2, :2] += rng.normal(0, size / 3, (2, 2))
     matrix[:2, 2] = rng.normal(0, 10, 2)
     matrix[2, :2] = rng.normal(0, bend, 2)
-    mapping = Homography.facing(matrix, shape)
-    assert_coordinates_agree(name, mapping, shape, (21, 330), mode, smooth=smooth)
+    mapping = Homography.from_inverse(matrix, shape)
+    assert_coordinates_agree(name, mapping, shape, (21, 330), mode, anti_aliasing=anti_aliasing)
 
 
 @each_backend
 @each_mode
 @pytest.mark.parametrize("degrees", [0, 30, 45, 90, 180, 270.0])
 def test_coordinates_of_turns(name, mode, degrees):
-    mapping = Homography.facing(rotation(degrees, (60, 300)), (60, 300))
+    mapping = Homography.from_inverse(rotation(degrees, (60, 300)), (60, 300))
     assert_coordinates_agree(name, mapping, (60, 300), (60, 300), mode)
 
 
@@ -494,7 +498,7 @@ def test_coordinates_of_turns(name, mode, degrees):
 def test_coordinates_from_the_horizon_to_close_by(name, mode):
     corners = [(0, 0), (511, 0), (511, 511), (0, 511)]
     matrix = homography_from_points([(900, 300), (1100, 300), (2500, 1500), (-500, 1500)], corners)
-    mapping = Homography.facing(matrix, (512, 512))
+    mapping = Homography.from_inverse(matrix, (512, 512))
     # Rows above the horizon, rows that shrink and rows that enlarge.
     bands = [(top, top + 4) for top in (180, 290, 900, 1400)]
     assert_coordinates_agree(name, mapping, (512, 512), (2000, 2000), mode, bands=bands)
@@ -503,8 +507,8 @@ def test_coordinates_from_the_horizon_to_close_by(name, mode):
 @each_backend
 @each_mode
 @settings(max_examples=8)
-@given(shape=draw.SHAPES, smooth=st.booleans(), field=draw.wild_fields(draw.SHAPES))
-def test_coordinates_of_fields_and_functions(name, mode, shape, smooth, field):
+@given(shape=draw.SHAPES, anti_aliasing=st.booleans(), field=draw.wild_fields(draw.SHAPES))
+def test_coordinates_of_fields_and_functions(name, mode, shape, anti_aliasing, field):
     with np.errstate(over="ignore"):
         narrow = field.astype(np.float32)
     maps = (
@@ -512,7 +516,9 @@ def test_coordinates_of_fields_and_functions(name, mode, shape, smooth, field):
     )  # fmt: skip
     for inverse in maps:
         mapping, _ = as_inverse_map(inverse, shape, field.shape[1:])
-        assert_coordinates_agree(name, mapping, shape, field.shape[1:], mode, smooth=smooth)
+        assert_coordinates_agree(
+            name, mapping, shape, field.shape[1:], mode, anti_aliasing=anti_aliasing
+        )
 
 
 # -- colours and writing ----------------------------------------------------------------

@@ -124,7 +124,7 @@ def test_shear_slants_rows():
 
 def test_points_beyond_the_horizon_are_nowhere():
     # depth = 1 - x/10: source x runs to infinity at output x = 10 and is mirrored beyond.
-    mapping = Homography.facing([[1, 0, 0], [0, 1, 0], [-0.1, 0, 1]], (20, 20))
+    mapping = Homography.from_inverse([[1, 0, 0], [0, 1, 0], [-0.1, 0, 1]], (20, 20))
     positions = mapping.locate(0, 2, (20, 20))[0]
     assert np.isfinite(positions[:, :, :10]).all()
     assert np.isnan(positions[:, :, 10:]).all()
@@ -146,7 +146,7 @@ def test_a_homography_is_the_same_at_any_scale_and_sign(factor):
 
 def test_stretches_are_the_maps_derivative():
     matrix = np.array([[2, 0.5, 0], [0.1, 3, 0], [0.01, 0.002, 1]])
-    mapping = Homography.facing(matrix, (50, 50))
+    mapping = Homography.from_inverse(matrix, (50, 50))
     field = mapping.locate(0, 30, (30, 40))[0]
     numeric, (rows, cols) = as_inverse_map(field, (50, 50), None)
     assert (rows, cols) == (30, 40)
@@ -234,8 +234,8 @@ def test_good_matrices_of_uneven_size_are_not_singular():
 
 def test_a_centre_on_the_horizon_has_one_sign():
     matrix = np.linalg.inv([[1, 0, 0], [0, 1, 0], [1 / 11.0, 0, -1]])
-    first = Homography.facing(matrix, (17, 23)).matrix
-    np.testing.assert_allclose(first, Homography.facing(-matrix, (17, 23)).matrix)
+    first = Homography.from_inverse(matrix, (17, 23)).matrix
+    np.testing.assert_allclose(first, Homography.from_inverse(-matrix, (17, 23)).matrix)
 
 
 def test_geometry_refuses_what_is_not_finite():

@@ -163,7 +163,9 @@ def test_linear_light_follows_the_chain_rule():
         wanted = decoded(plane(plain, dy, dx)) - decoded(plane(plain, 0, 0))
         np.testing.assert_allclose(mine, wanted, rtol=0.02, atol=2e-4)
         assert np.abs(wanted).min() > 1e-3
-    np.testing.assert_allclose(linear.bounds, decoded(plain.bounds), rtol=1e-6, atol=1e-4)
+    np.testing.assert_allclose(
+        linear.overshoot_bounds, decoded(plain.overshoot_bounds), rtol=1e-6, atol=1e-4
+    )
 
 
 def test_slopes_fade_where_the_support_is_stretched():

@@ -45,18 +45,18 @@ def test_the_rest_of_the_image_does_not_matter(
     corners=st.tuples(*[st.floats(-1, 1)] * 6),
     shape=st.tuples(st.integers(1, 30), st.integers(1, 30)),
 )  # fmt: skip
-def test_bounds_hold_all_positions_and_spans(corners, shape):
+def test_extents_hold_all_positions_and_spans(corners, shape):
     a, b, c, d, e, f = corners
     matrix = np.array([[1 + a, b, 40 * e], [c, 1 + d, 40 * f], [a * b / 20, c * d / 20, 1]])
     if abs(np.linalg.det(matrix)) < 1e-3:
         return
-    mapping = Homography.facing(matrix, (50, 60))
-    bounds = mapping.bounds(shape)
+    mapping = Homography.from_inverse(matrix, (50, 60))
+    extents = mapping.extents(shape)
     positions, spans = mapping.locate(0, shape[0], shape)
-    if bounds is None:
+    if extents is None:
         assert np.isnan(positions).any()
         return
-    for axis, (low, high, span) in enumerate(bounds):
+    for axis, (low, high, span) in enumerate(extents):
         assert low - 1e-6 <= positions[axis].min()
         assert positions[axis].max() <= high + 1e-6
         assert spans[axis].max() <= span * (1 + 1e-9)

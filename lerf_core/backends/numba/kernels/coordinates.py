@@ -31,7 +31,7 @@ _ROUNDING = 64 * float(np.finfo(np.float64).eps)
 def homography_rows(
     matrix, top, left, row, col, row_scale, col_scale, visible_columns, uncovered,
     partially_covered, coverages, counts, height, width, clips, constant, wraps, row_start,
-    row_period, col_start, col_period, smooth,
+    row_period, col_start, col_period, anti_aliasing,
 ):  # fmt: skip
     """Find the source coordinates of a homography; True where filter scales are not all 1.
 
@@ -47,15 +47,15 @@ def homography_rows(
     uncovered, partially_covered, coverages : ndarray of int64, int64 and float64, (rows * cols,)
         Receive what `SourceCoordinates` holds by these names.
     counts : ndarray of int64, (2,)
-        Zeros. Receives how many pixels are uncovered, and how many covered in n_partial.
+        Zeros. Receives how many pixels are uncovered, and how many covered in part.
     height, width : int
         Of the source.
     clips, constant, wraps : bool
-        What the border mode does: clip positions (edge, constant), cover pixels in n_partial
+        What the border mode does: clip positions (edge, constant), cover pixels in part
         (constant), repeat the image unmirrored (wrap).
     row_start, row_period, col_start, col_period : float, int
         Where the mode's period begins, and its length; see `borders.fold_period`.
-    smooth : bool
+    anti_aliasing : bool
         Whether the support is stretched where the map shrinks.
     """
     rows, cols = row.shape
@@ -86,7 +86,7 @@ def homography_rows(
                 any_scaled |= _coordinates(
                     run_row, run_col, row_footprint, col_footprint, y * cols + first, uncovered,
                     partially_covered, coverages, counts, height, width, clips, constant, wraps,
-                    row_start, row_period, col_start, col_period, smooth,
+                    row_start, row_period, col_start, col_period, anti_aliasing,
                 )  # fmt: skip
         _find_visible(y, cols, before, uncovered, counts, visible_columns)
     if any_scaled:
@@ -102,7 +102,7 @@ def homography_rows(
 def coordinate_rows(
     row, col, row_scale, col_scale, visible_columns, uncovered, partially_covered, coverages,
     counts, height, width, clips, constant, wraps, row_start, row_period, col_start, col_period,
-    smooth,
+    anti_aliasing,
 ):  # fmt: skip
     """Find the source coordinates of any map; True where filter scales are not all 1.
 
@@ -115,7 +115,7 @@ def coordinate_rows(
         any_scaled |= _coordinates(
             row[y], col[y], row_scale[y], col_scale[y], y * row.shape[1],
             uncovered, partially_covered, coverages, counts, height, width, clips, constant, wraps,
-            row_start, row_period, col_start, col_period, smooth,
+            row_start, row_period, col_start, col_period, anti_aliasing,
         )  # fmt: skip
         _find_visible(y, row.shape[1], before, uncovered, counts, visible_columns)
     return any_scaled
@@ -219,7 +219,8 @@ def _uncover(row, col, height, width, flat, uncovered, counts):
 @njit(**HELPER)
 def _coordinates(
     row, col, row_footprint, col_footprint, flat, uncovered, partially_covered, coverages, counts,
-    height, width, clips, constant, wraps, row_start, row_period, col_start, col_period, smooth,
+    height, width, clips, constant, wraps, row_start, row_period, col_start, col_period,
+    anti_aliasing,
 ):  # fmt: skip
     """Fold positions and turn footprints into filter scales, in place, for a run of pixels.
 
@@ -244,8 +245,8 @@ def _coordinates(
             partially_covered[n_partial] = flat + i
             coverages[n_partial] = coverage
             n_partial += 1
-        scale_r = _filter_scale(footprint_r, height, smooth)
-        scale_c = _filter_scale(footprint_c, width, smooth)
+        scale_r = _filter_scale(footprint_r, height, anti_aliasing)
+        scale_c = _filter_scale(footprint_c, width, anti_aliasing)
         any_scaled |= scale_r > 1.0 or scale_c > 1.0
         row_footprint[i], col_footprint[i] = scale_r, scale_c
         if clips:
@@ -293,10 +294,10 @@ def _coverage(position, size, footprint):
 
 
 @njit(**HELPER)
-def _filter_scale(footprint, size, smooth):
+def _filter_scale(footprint, size, anti_aliasing):
     """Return the filter scale of a footprint; a support wider than the image is as wide as it."""
     footprint = min(footprint, size + 1.0)
-    return footprint if smooth and footprint > 1 + FILTER_SCALE_TOLERANCE else 1.0
+    return footprint if anti_aliasing and footprint > 1 + FILTER_SCALE_TOLERANCE else 1.0
 
 
 @njit(**HELPER)
