@@ -204,7 +204,7 @@ class Plan:
         pixels, bank = self.pixels, self.options.bank
         rows, cols = self.source_shape
         planes = math.prod(self.shape) // (rows * cols)
-        # A feature, parameters and overshoot bounds for each source pixel of a plane: bytes, or float32.
+        # Feature, parameters and overshoot bounds per source pixel of a plane: bytes, or float32.
         work = 0
         if not pixels.is_nearest:
             is_bytes = self.dtype == np.uint8 and self.options.value_range is None

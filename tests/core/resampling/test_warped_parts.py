@@ -15,7 +15,7 @@ SHAPE = (70, 90)
 def as_a_whole(image, matrix, **options):
     """Warp without knowing what is seen."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Homography, "bounds", lambda self, shape: None)
+        patch.setattr(Homography, "extents", lambda self, shape: None)
         return warp(image, matrix, **options)
 
 
