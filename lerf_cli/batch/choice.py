@@ -7,25 +7,26 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lerf_cli.batch.discovery import Job, is_store, is_stream
-from lerf_cli.options.values import BatchOptions, tiled_format
+from lerf_cli.batch.discovery import FileTask, is_stream
+from lerf_cli.options.values import BatchOptions
 from lerf_core.errors import FileError, LerfError
-from lerf_core.io.formats import DEFAULT_MAX_PIXELS, by_path
+from lerf_core.io.formats import DEFAULT_MAX_PIXELS, by_path, tiled_format
+from lerf_core.io.locations import is_zarr_folder
 
 if TYPE_CHECKING:
     from lerf_cli.batch.operation import ImageOperation
-    from lerf_cli.batch.tiled_job import TiledJob
+    from lerf_cli.batch.tiled_resampling import TiledResampling
     from lerf_core.execution.plan import Plan
 
-__all__ = ["chosen_tiled_job"]
+__all__ = ["chosen_tiled_resampling"]
 
-# Bytes of files, and values, that nobody needs tiles for.
+# Bytes of files, and values, that need no tiles.
 _SMALL = 16 << 20
 
 
-def chosen_tiled_job(
-    job: Job, source: Path | bytes, operation: ImageOperation, options: BatchOptions
-) -> TiledJob | None:
+def chosen_tiled_resampling(
+    task: FileTask, source: Path | bytes, operation: ImageOperation, options: BatchOptions
+) -> TiledResampling | None:
     """Return the work on a file that is done tile by tile; None: it is done in one piece.
 
     Tiles are asked for, or chosen by the formats or the size. The file is open, to be closed by
@@ -37,22 +38,22 @@ def chosen_tiled_job(
         If tiles are asked for, and a pipe or a device is read or written.
     """
     asked = options.tiling.is_asked
-    if job.output is None or is_stream(job.output) or isinstance(source, bytes):
+    if task.output is None or is_stream(task.output) or isinstance(source, bytes):
         if asked:
             raise FileError("tiles need a file to read and a file to write, no pipes")
         return None
-    output_format = by_path(job.output) if options.format is None else options.format
-    is_tiled = output_format is None and tiled_format(str(job.output)) is not None
-    if asked or is_store(source) or source.suffix.lower() == ".npy" or is_tiled:
-        from lerf_cli.batch.tiled import opened_job
+    output_format = by_path(task.output) if options.format is None else options.format
+    is_tiled = output_format is None and tiled_format(str(task.output)) is not None
+    if asked or is_zarr_folder(source) or source.suffix.lower() == ".npy" or is_tiled:
+        from lerf_cli.batch.tiled import opened_resampling
 
-        return opened_job(str(source), operation, options)
+        return opened_resampling(str(source), operation, options)
     if output_format is None or output_format.name != "TIFF" or not _is_tiff(source):
         return None
     try:
-        return _job_beyond_memory(source, operation, options)
+        return _resampling_beyond_memory(source, operation, options)
     except LerfError:
-        return None  # whatever it is, the usual way tells it
+        return None  # resampling in one piece raises it again, with its own message
 
 
 def _is_tiff(path: Path) -> bool:
@@ -66,16 +67,16 @@ def _is_tiff(path: Path) -> bool:
         return False
 
 
-def _job_beyond_memory(
+def _resampling_beyond_memory(
     path: Path, operation: ImageOperation, options: BatchOptions
-) -> TiledJob | None:
+) -> TiledResampling | None:
     """Return the work on a TIFF that is too large to be resampled in one piece; else None.
 
     More pixels than the default of ``--max-pixels`` are not read in one piece, whatever the memory,
     unless the option says otherwise.
     """
     from lerf_cli.batch.tiled import opened_source
-    from lerf_cli.batch.tiled_job import TiledJob
+    from lerf_cli.batch.tiled_resampling import TiledResampling
     from lerf_core.execution.memory import available_memory
 
     tiling = options.tiling
@@ -88,13 +89,17 @@ def _job_beyond_memory(
             return None
         if source.series_count > 1:
             return None  # pages of different sizes: all of them, in one piece
-        job = TiledJob(source, operation, options)
-        pixels = max(rows * cols for rows, cols in (job.plan.source_shape, job.plan.out_shape))
+        resampling = TiledResampling(source, operation, options)
+        pixels = max(
+            rows * cols for rows, cols in (resampling.plan.source_shape, resampling.plan.out_shape)
+        )
         is_large = options.max_pixels == DEFAULT_MAX_PIXELS < pixels
-        if not is_large and (limit is None or whole_memory(job.plan, source.nbytes) <= limit):
+        if not is_large and (
+            limit is None or whole_memory(resampling.plan, source.nbytes) <= limit
+        ):
             return None
         stack.pop_all()
-        return job
+        return resampling
 
 
 def whole_memory(plan: Plan, source_bytes: int) -> int:

@@ -12,7 +12,7 @@ from lerf_core.errors import FileError, one_line
 __all__ = ["connected"]
 
 # Seconds that a scheduler has to answer, and its first worker to appear.
-_PATIENCE = 20
+_CONNECTION_TIMEOUT = 20
 
 
 @contextmanager
@@ -29,14 +29,14 @@ def connected(options: TilingOptions, tell: Callable[[str], None]) -> Iterator[A
         ) from error
     if options.scheduler is not None:
         try:
-            client = distributed.Client(options.scheduler, timeout=_PATIENCE)
+            client = distributed.Client(options.scheduler, timeout=_CONNECTION_TIMEOUT)
         except (OSError, ValueError, TypeError) as error:
             raise FileError(
                 f"no scheduler answers at {options.scheduler}: {one_line(error)}"
             ) from error
         with client:
             if not client.nthreads():
-                client.wait_for_workers(1, timeout=_PATIENCE)
+                client.wait_for_workers(1, timeout=_CONNECTION_TIMEOUT)
             yield client
         return
     with (

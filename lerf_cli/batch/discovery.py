@@ -14,6 +14,7 @@ import click
 
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.formats import Format, by_path, looks_like_image
+from lerf_core.io.locations import is_zarr_folder
 
 PIPE = "-"
 FIELDS = ("stem", "name", "ext", "parent", "width", "height", "bank")
@@ -49,7 +50,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Job:
+class FileTask:
     """One input and its output; ``output`` None is standard output."""
 
     entry: Entry
@@ -98,10 +99,10 @@ class OutputPattern:
             _check_pattern(text)
             return cls("pattern", text)
         several = len(given) > 1 or any(
-            name != PIPE and is_folder(name) and not is_store(name) for name in given
+            name != PIPE and is_folder(name) and not is_zarr_folder(name) for name in given
         )
         slash = text.endswith(("/", os.sep))
-        folder = is_folder(text) and not is_store(text)
+        folder = is_folder(text) and not is_zarr_folder(text)
         if not (folder or slash or several):
             return cls("file", text)
         if not folder and (os.path.lexists(text.rstrip("/" + os.sep)) or not text):
@@ -130,12 +131,6 @@ class OutputPattern:
 def is_folder(path: str | Path) -> bool:
     """Tell a folder; what cannot be looked at is none, and fails when it is opened."""
     return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where it may not look
-
-
-def is_store(path: str | Path) -> bool:
-    """Tell a folder that is a Zarr: one image."""
-    folder = Path(path)
-    return any((folder / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
 
 
 def is_stream(path: Path) -> bool:
@@ -201,7 +196,7 @@ def discover(inputs: Iterable[str], output: OutputPattern, *, recursive: bool) -
     for text in inputs:
         if text == PIPE:
             entries[""] = Entry(None)
-        elif is_folder(text) and not is_store(text):
+        elif is_folder(text) and not is_zarr_folder(text):
             for entry in _images_below(Path(text), output, recursive=recursive):
                 entries.setdefault(_key(entry.path or Path()), entry)
         else:
@@ -238,12 +233,12 @@ def _key(path: Path) -> str:
     return os.path.normcase(os.path.realpath(path))
 
 
-def plan_jobs(
+def plan_tasks(
     entries: Iterable[Entry],
     output: OutputPattern,
     wanted: Format | None,
     values_of: Callable[[Entry], dict[str, str]],
-) -> list[Job]:
+) -> list[FileTask]:
     """Give each input its output.
 
     Parameters
@@ -254,18 +249,18 @@ def plan_jobs(
         Value of ``--format``.
     values_of : callable
         Returns the values of the fields ``width``, ``height`` and ``bank`` for an entry; a
-        FileError becomes the job's.
+        FileError becomes the task's.
     """
-    jobs = []
+    tasks = []
     for entry in entries:
         if entry.error is not None:
-            jobs.append(Job(entry, None, entry.error))
+            tasks.append(FileTask(entry, None, entry.error))
             continue
         try:
-            jobs.append(Job(entry, _output_of(entry, output, wanted, values_of)))
+            tasks.append(FileTask(entry, _output_of(entry, output, wanted, values_of)))
         except FileError as error:
-            jobs.append(Job(entry, None, str(error)))
-    return jobs
+            tasks.append(FileTask(entry, None, str(error)))
+    return tasks
 
 
 def _output_of(
@@ -300,7 +295,7 @@ def _output_of(
     return path
 
 
-def check_conflicts(jobs: Iterable[Job]) -> None:
+def check_conflicts(tasks: Iterable[FileTask]) -> None:
     """Refuse plans in which an output would replace another output, or an input.
 
     Raises
@@ -308,29 +303,29 @@ def check_conflicts(jobs: Iterable[Job]) -> None:
     click.UsageError
         Naming the files; nothing has been written then.
     """
-    listed = list(jobs)
+    listed = list(tasks)
     inputs: dict[str | tuple[int, int], Path] = {}
-    for job in listed:
-        if job.entry.path is not None:
-            inputs[_key(job.entry.path)] = job.entry.path
-            if (identity := _identity(job.entry.path)) is not None:
-                inputs[identity] = job.entry.path
+    for task in listed:
+        if task.entry.path is not None:
+            inputs[_key(task.entry.path)] = task.entry.path
+            if (identity := _identity(task.entry.path)) is not None:
+                inputs[identity] = task.entry.path
     taken: dict[str, Entry] = {}
-    for job in listed:
-        if job.output is None:
+    for task in listed:
+        if task.output is None:
             continue
-        key = _key(job.output)
-        identity = _identity(job.output)
+        key = _key(task.output)
+        identity = _identity(task.output)
         victim = inputs.get(key) or (inputs.get(identity) if identity is not None else None)
         if victim is not None:
             raise click.UsageError(
-                f"{job.entry.label} would be written over the input {victim}: "
+                f"{task.entry.label} would be written over the input {victim}: "
                 "choose another output; nothing was written"
             )
-        other = taken.setdefault(key, job.entry)
-        if other is not job.entry:
+        other = taken.setdefault(key, task.entry)
+        if other is not task.entry:
             raise click.UsageError(
-                f"{other.label} and {job.entry.label} would both be written to {job.output}: "
+                f"{other.label} and {task.entry.label} would both be written to {task.output}: "
                 "use a pattern such as '{stem}_{ext}.png', or other names; nothing was written"
             )
 

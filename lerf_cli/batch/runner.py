@@ -17,29 +17,28 @@ import click
 
 import lerf_core
 from lerf_cli.batch import whole
-from lerf_cli.batch.choice import chosen_tiled_job
+from lerf_cli.batch.choice import chosen_tiled_resampling
 from lerf_cli.batch.discovery import (
     PIPE,
     Entry,
+    FileTask,
     InputData,
-    Job,
     OutputPattern,
     check_conflicts,
     discover,
-    is_store,
     is_stream,
-    plan_jobs,
+    plan_tasks,
 )
 from lerf_cli.batch.reporting import Reporter, Tally
-from lerf_cli.options.values import BatchOptions, tiled_format
+from lerf_cli.options.values import BatchOptions
 from lerf_core.errors import FileError, one_line
-from lerf_core.io.formats import by_path
-from lerf_core.io.locations import is_url
+from lerf_core.io.formats import by_path, tiled_format
+from lerf_core.io.locations import is_url, is_zarr_folder
 from lerf_core.io.reading import read_header
 
 if TYPE_CHECKING:
     from lerf_cli.batch.operation import ImageOperation
-    from lerf_cli.batch.tiled_job import TiledJob
+    from lerf_cli.batch.tiled_resampling import TiledResampling
 
 __all__ = ["run_batch"]
 
@@ -65,26 +64,26 @@ def run_batch(operation: ImageOperation, options: BatchOptions) -> int:
     if any(is_url(text) for text in (*options.inputs, options.output)):
         return _run_remote(operation, options)
     data = InputData()
-    jobs = _jobs(operation, options, data)
+    tasks = _tasks(operation, options, data)
     if not options.dry_run and options.verbosity >= 0:
         message = lerf_core.first_run_message()
         if message:
             click.echo(message, err=True)
     tally = Tally()
-    reporter = Reporter(options, len(jobs))
+    reporter = Reporter(options, len(tasks))
     try:
         with _termination_as_exit():
-            for job in jobs:
+            for task in tasks:
                 _count(
                     tally,
-                    job.entry,
+                    task.entry,
                     reporter,
-                    partial(_process, job, data, operation, options, reporter),
+                    partial(_process, task, data, operation, options, reporter),
                 )
                 reporter.step()
                 _return_memory()
     except (KeyboardInterrupt, SystemExit):
-        reporter.close(f"{tally}, {len(jobs) - tally.total} left")
+        reporter.close(f"{tally}, {len(tasks) - tally.total} left")
         raise
     reporter.close(f"{tally} (dry run)" if options.dry_run else str(tally))
     return 1 if tally.failed else 0
@@ -103,10 +102,10 @@ def _run_remote(operation: ImageOperation, options: BatchOptions) -> int:
     return 1 if tally.failed else 0
 
 
-# -- jobs ---------------------------------------------------------------------------------
+# -- tasks --------------------------------------------------------------------------------
 
 
-def _jobs(operation: ImageOperation, options: BatchOptions, data: InputData) -> list[Job]:
+def _tasks(operation: ImageOperation, options: BatchOptions, data: InputData) -> list[FileTask]:
     """Return what is to be done, in order.
 
     Raises
@@ -122,9 +121,9 @@ def _jobs(operation: ImageOperation, options: BatchOptions, data: InputData) -> 
     values_of = partial(
         _pattern_values, output=output, operation=operation, options=options, data=data
     )
-    jobs = plan_jobs(entries, output, options.format, values_of)
-    check_conflicts(jobs)
-    return jobs
+    tasks = plan_tasks(entries, output, options.format, values_of)
+    check_conflicts(tasks)
+    return tasks
 
 
 def _check_output(output: OutputPattern, options: BatchOptions) -> None:
@@ -158,43 +157,43 @@ def _pattern_values(
     return values
 
 
-# -- one job ------------------------------------------------------------------------------
+# -- one task -----------------------------------------------------------------------------
 
 
 def _process(
-    job: Job,
+    task: FileTask,
     data: InputData,
     operation: ImageOperation,
     options: BatchOptions,
     reporter: Reporter,
 ) -> bool:
-    """Do one job; return whether there was something to do."""
-    if job.error is not None:
-        raise FileError(job.error)
-    if _is_skipped(job, options, reporter):
+    """Do one task; return whether there was something to do."""
+    if task.error is not None:
+        raise FileError(task.error)
+    if _is_skipped(task, options, reporter):
         return False
-    source = data.of(job.entry)
-    tiled_job = chosen_tiled_job(job, source, operation, options)
-    if tiled_job is not None:
-        _by_tiles(tiled_job, str(source), str(job.output), job.entry, options, reporter)
+    source = data.of(task.entry)
+    resampling = chosen_tiled_resampling(task, source, operation, options)
+    if resampling is not None:
+        _by_tiles(resampling, str(source), str(task.output), task.entry, options, reporter)
     elif options.dry_run:
-        whole.preview(job, source, operation, options)
+        whole.preview(task, source, operation, options)
     else:
-        whole.process(job, source, operation, options, reporter)
+        whole.process(task, source, operation, options, reporter)
     return True
 
 
 def _process_remote(
     source: str, entry: Entry, operation: ImageOperation, options: BatchOptions, reporter: Reporter
 ) -> bool:
-    from lerf_cli.batch.tiled import opened_job
+    from lerf_cli.batch.tiled import opened_resampling
 
-    job = opened_job(source, operation, options)
-    return _by_tiles(job, source, options.output, entry, options, reporter)
+    resampling = opened_resampling(source, operation, options)
+    return _by_tiles(resampling, source, options.output, entry, options, reporter)
 
 
 def _by_tiles(
-    job: TiledJob,
+    resampling: TiledResampling,
     source: str,
     output: str,
     entry: Entry,
@@ -204,27 +203,27 @@ def _by_tiles(
     from lerf_cli.batch import tiled
 
     if options.dry_run:
-        tiled.preview(job, source, output)
+        tiled.preview(resampling, source, output)
     else:
-        tiled.process(job, source, output, entry, options, reporter)
+        tiled.process(resampling, source, output, entry, options, reporter)
     return True
 
 
-def _is_skipped(job: Job, options: BatchOptions, reporter: Reporter) -> bool:
+def _is_skipped(task: FileTask, options: BatchOptions, reporter: Reporter) -> bool:
     """Tell whether an output that exists is left as it is; a FileError where it may not be."""
     try:
         # A pipe or a device exists as a rule, and nothing in it can be lost.
-        if job.output is None or not job.output.exists() or is_stream(job.output):
+        if task.output is None or not task.output.exists() or is_stream(task.output):
             return False
     except OSError as error:
-        raise FileError(f"cannot write {job.output}: {one_line(error)}") from error
-    if job.output.is_dir() and not is_store(job.output):
-        raise FileError(f"{job.output} is a folder")
+        raise FileError(f"cannot write {task.output}: {one_line(error)}") from error
+    if task.output.is_dir() and not is_zarr_folder(task.output):
+        raise FileError(f"{task.output} is a folder")
     if options.skip_existing:
-        reporter.detail(f"{job.entry.label}: skipped, {job.output} exists")
+        reporter.detail(f"{task.entry.label}: skipped, {task.output} exists")
         return True
     if not options.overwrite:
-        raise FileError(f"{job.output} exists: give --overwrite or --skip-existing")
+        raise FileError(f"{task.output} exists: give --overwrite or --skip-existing")
     return False
 
 

@@ -16,7 +16,7 @@ import click
 
 from lerf_cli.batch.cluster import connected
 from lerf_cli.batch.reporting import Reporter, progress_bar
-from lerf_cli.batch.tiled_job import TiledJob
+from lerf_cli.batch.tiled_resampling import TiledResampling
 from lerf_cli.options.values import BatchOptions, TilingOptions
 from lerf_cli.startup import import_numba_without_scipy
 from lerf_core.errors import FileError, one_line
@@ -30,27 +30,29 @@ if TYPE_CHECKING:
     from lerf_core.io.tiled_reader import TiledReader
     from lerf_core.io.tiled_writer import TiledWriter, WriterSpec
 
-__all__ = ["opened_job", "opened_source", "preview", "process"]
+__all__ = ["opened_resampling", "opened_source", "preview", "process"]
 
 Shape = tuple[int, int]
 #: Called with a line for the user.
 Tell = Callable[[str], None]
 
 # Bytes that tiled work takes of the memory where none is named: more makes it no faster.
-_MOST_MEMORY = 1536 << 20
+_MOST_BYTES = 1536 << 20
 # Python, its libraries, the compiled kernels and the packed tables.
-_PROGRAM = 320 << 20
-_LEAST_MEMORY = 448 << 20
+_PROGRAM_BYTES = 320 << 20
+_LEAST_BYTES = 448 << 20
 # Of the memory for the work: the most that decoded chunks may take to be read again.
-_MOST_CACHE = 256 << 20
+_MOST_CACHE_BYTES = 256 << 20
 # Bytes per value of a block beside the value itself: feature, parameters, and means.
 _WORK_PER_VALUE = 24
 _LEAST_WINDOW = 1 << 16
 # Seconds after which the user is told what took them.
-_LONG = 5
+_NOTED_SECONDS = 5
 
 
-def opened_job(path: str, operation: ImageOperation, options: BatchOptions) -> TiledJob:
+def opened_resampling(
+    path: str, operation: ImageOperation, options: BatchOptions
+) -> TiledResampling:
     """Open a file to be resampled tile by tile.
 
     Parameters
@@ -67,14 +69,14 @@ def opened_job(path: str, operation: ImageOperation, options: BatchOptions) -> T
     cache, most_decoded = _source_memory(options.tiling)
     source = opened_source(path, options.tiling, cache, most_decoded)
     try:
-        return TiledJob(source, operation, options)
+        return TiledResampling(source, operation, options)
     except BaseException:
         source.close()
         raise
 
 
 def process(
-    job: TiledJob,
+    resampling: TiledResampling,
     source_path: str,
     target_path: str,
     entry: Entry,
@@ -85,7 +87,7 @@ def process(
 
     Parameters
     ----------
-    job : TiledJob
+    resampling : TiledResampling
         Its source is closed afterwards.
     source_path, target_path : str
         Paths, or fsspec's URLs.
@@ -101,27 +103,27 @@ def process(
     tell = partial(reporter.note, entry)
     started = time.perf_counter()
     cache, most_decoded = _source_memory(options.tiling)
-    with job.source as source:
+    with resampling.source as source:
         source.limit_memory(cache, most_decoded)
         for note in source.notes:
             tell(note)
-        target = _opened_target(target_path, job.spec(target_path), options, tell)
+        target = _opened_target(target_path, resampling.spec(target_path), options, tell)
         try:
             budget = _budget(options.tiling) - cache
-            _run(job, target, budget, options.tiling, tell, bar=reporter.shows_bars)
+            _run(resampling, target, budget, options.tiling, tell, bar=reporter.shows_bars)
         except BaseException as error:
             target.abandon(keep=True)
             if target.finished_count and "--resume" not in str(error):
                 tell("finished chunks are kept: go on with --resume")
             raise
-    line = _change(source_path, target_path, job.plan)
+    line = _change(source_path, target_path, resampling.plan)
     reporter.detail(f"{line} ({time.perf_counter() - started:.2f} s)")
 
 
-def preview(job: TiledJob, source_path: str, target_path: str) -> None:
+def preview(resampling: TiledResampling, source_path: str, target_path: str) -> None:
     """Tell what `process` would do, without reading pixels."""
-    with job.source:
-        click.echo(_change(source_path, target_path, job.plan))
+    with resampling.source:
+        click.echo(_change(source_path, target_path, resampling.plan))
 
 
 def _change(source_path: str, target_path: str, plan: Plan) -> str:
@@ -159,21 +161,21 @@ def opened_source(
 def _budget(options: TilingOptions) -> int:
     """Return the bytes for the work itself."""
     if options.memory is not None:
-        if options.memory < _LEAST_MEMORY:
+        if options.memory < _LEAST_BYTES:
             raise FileError(
                 f"--memory {options.memory >> 20}M is too little: the program alone takes "
-                f"{_PROGRAM >> 20}M, {_LEAST_MEMORY >> 20}M is the least"
+                f"{_PROGRAM_BYTES >> 20}M, {_LEAST_BYTES >> 20}M is the least"
             )
-        return options.memory - _PROGRAM
+        return options.memory - _PROGRAM_BYTES
     free = available_memory()
-    most = _MOST_MEMORY if free is None else min(_MOST_MEMORY, free // 2)
-    return max(most, _LEAST_MEMORY) - _PROGRAM
+    most = _MOST_BYTES if free is None else min(_MOST_BYTES, free // 2)
+    return max(most, _LEAST_BYTES) - _PROGRAM_BYTES
 
 
 def _source_memory(options: TilingOptions) -> tuple[int, int]:
     """Return the bytes of chunks that are kept, and the most that one decoding may take."""
     budget = _budget(options)
-    return min(_MOST_CACHE, budget // 5), budget // 2
+    return min(_MOST_CACHE_BYTES, budget // 5), budget // 2
 
 
 # -- target and run -----------------------------------------------------------------------
@@ -206,7 +208,7 @@ def _opened_target(path: str, spec: WriterSpec, options: BatchOptions, tell: Tel
 
 
 def _run(
-    job: TiledJob,
+    resampling: TiledResampling,
     target: TiledWriter,
     budget: int,
     options: TilingOptions,
@@ -221,15 +223,17 @@ def _run(
     from lerf_core.tiled.running import run
     from lerf_core.tiled.work import Work
 
-    for note in job.notes:
+    for note in resampling.notes:
         tell(note)
     with connected(options, tell) as client:
-        threads = thread_count(job.threads)
+        threads = thread_count(resampling.threads)
         share = budget // (threads + 1)
-        plan = job.plan
+        plan = resampling.plan
         per_pixel = plan.pixels.channels * (plan.dtype.itemsize + _WORK_PER_VALUE)
         window_limit = max(_LEAST_WINDOW, share // per_pixel)
-        work = Work(plan, job.source, target.encoder, window_limit, job.change, job.finish)
+        work = Work(
+            plan, resampling.source, target.sink, window_limit, resampling.before, resampling.after
+        )
         shape = block_shape(plan, target.block_multiple, share)
         if target.finished_count:
             count = sum(1 for _ in regions(plan, shape))
@@ -239,7 +243,7 @@ def _run(
             run(work, target, shape, threads=threads, client=client, name=name, progress=progress)
         started = time.perf_counter()
         target.commit()
-        if time.perf_counter() - started > _LONG:
+        if time.perf_counter() - started > _NOTED_SECONDS:
             tell(f"pyramid and metadata took {time.perf_counter() - started:.0f} s")
 
 

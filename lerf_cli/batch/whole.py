@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 import lerf_core
-from lerf_cli.batch.discovery import Job, is_stream
+from lerf_cli.batch.discovery import FileTask, is_stream
 from lerf_cli.batch.preparation import Preparation
 from lerf_cli.batch.reporting import Reporter
 from lerf_cli.options.values import BatchOptions
@@ -41,25 +41,25 @@ def shape_after(operation: ImageOperation, header: Header) -> Shape:
 
 
 def preview(
-    job: Job, source: Path | bytes, operation: ImageOperation, options: BatchOptions
+    task: FileTask, source: Path | bytes, operation: ImageOperation, options: BatchOptions
 ) -> None:
     """Tell what would be done, from the file's header alone."""
     header = read_header(source, options.max_pixels)
-    target = _format_for(job, options, header.format)
+    target = _format_for(task, options, header.format)
     shape = shape_after(operation, header)
     check_pixels(shape[0] * shape[1] * header.frames, options.max_pixels, "would become")
     check_sides(target, shape)
-    click.echo(_change(job, header.shape, shape, target), err=job.output is None)
+    click.echo(_change(task, header.shape, shape, target), err=task.output is None)
 
 
 def process(
-    job: Job,
+    task: FileTask,
     source: Path | bytes,
     operation: ImageOperation,
     options: BatchOptions,
     reporter: Reporter,
 ) -> None:
-    """Do one job.
+    """Do one task.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def process(
     """
     started = time.perf_counter()
     image = read_image(source, options.max_pixels, labels=operation.resampling.labels)
-    target = _format_for(job, options, image.format)
+    target = _format_for(task, options, image.format)
     before = image.shape
     # All that can be refused is refused before the work.
     shapes = [operation.output_shape(frame.shape[:2]) for frame in image.frames]
@@ -80,10 +80,10 @@ def process(
     check_writable(preparation.image, target, encoding)
     result = _resampled(preparation, operation)
     del preparation
-    written = _write(job, result, target, encoding, overwrite=options.overwrite)
+    written = _write(task, result, target, encoding, overwrite=options.overwrite)
     for note in written.notes:
-        reporter.note(job.entry, note)
-    line = _change(job, before, written.shape, target)
+        reporter.note(task.entry, note)
+    line = _change(task, before, written.shape, target)
     reporter.detail(f"{line} ({time.perf_counter() - started:.2f} s)")
 
 
@@ -103,38 +103,38 @@ def _resampled(preparation: Preparation, operation: ImageOperation) -> DecodedIm
     return preparation.image.mapped(resample)
 
 
-def _format_for(job: Job, options: BatchOptions, read_as: str) -> Format:
+def _format_for(task: FileTask, options: BatchOptions, read_as: str) -> Format:
     """Return the format to write: as asked for, by the output's name, or as it was read."""
     if options.format is not None:
         return options.format
-    if job.output is not None and (named := by_path(job.output)) is not None:
+    if task.output is not None and (named := by_path(task.output)) is not None:
         return named
-    if job.output is not None and job.output.suffix:
-        return by_name(job.output.suffix[1:])
+    if task.output is not None and task.output.suffix:
+        return by_name(task.output.suffix[1:])
     return by_name(read_as)
 
 
-def _change(job: Job, before: Shape, after: Shape, target: Format) -> str:
+def _change(task: FileTask, before: Shape, after: Shape, target: Format) -> str:
     """Return the line that says what becomes of a file."""
-    output = "<stdout>" if job.output is None else str(job.output)
+    output = "<stdout>" if task.output is None else str(task.output)
     sizes = [f"{cols}x{rows}" for rows, cols in (before, after)]
-    return f"{job.entry.label} {sizes[0]} -> {output} {sizes[1]} {target.name}"
+    return f"{task.entry.label} {sizes[0]} -> {output} {sizes[1]} {target.name}"
 
 
 def _write(
-    job: Job, result: DecodedImage, target: Format, encoding: Encoding, *, overwrite: bool
+    task: FileTask, result: DecodedImage, target: Format, encoding: Encoding, *, overwrite: bool
 ) -> DecodedImage:
-    if job.output is None:
+    if task.output is None:
         data, written = encode_to_bytes(result, target, encoding)
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return written
     try:
-        return _write_file(job.output, result, target, encoding, overwrite=overwrite)
+        return _write_file(task.output, result, target, encoding, overwrite=overwrite)
     except (BrokenPipeError, FileError):
         raise
     except OSError as error:
-        raise FileError(f"cannot write {job.output}: {one_line(error)}") from error
+        raise FileError(f"cannot write {task.output}: {one_line(error)}") from error
 
 
 def _write_file(

@@ -29,7 +29,7 @@ __all__ = ["warp"]
 Shape = tuple[int, int]
 
 # The options that say how to warp; exactly one of them is given.
-_WAYS = ("matrix", "corners", "rotate", "shear", "field")
+_MAP_OPTIONS = ("matrix", "corners", "rotate", "shear", "field")
 
 
 class Geometry(Protocol):
@@ -143,7 +143,7 @@ def _to_corners(points: Any, shape: Shape) -> Any:
 
 
 def _check_options(values: dict[str, Any], size: Size | None, *, fit: bool) -> None:
-    exactly_one({f"--{name}": values[name] for name in _WAYS})
+    exactly_one({f"--{name}": values[name] for name in _MAP_OPTIONS})
     if values["inverse"] and values["matrix"] is None:
         raise click.UsageError("--inverse goes with --matrix")
     if size is not None and fit:
@@ -226,7 +226,7 @@ def warp(ctx: click.Context, /, size: Size | None, fit: bool, **values: Any) -> 
     try:
         geometry = _geometry_from(values)
     except LerfError as error:
-        way = next(name for name in _WAYS if values[name] is not None)
+        way = next(name for name in _MAP_OPTIONS if values[name] is not None)
         raise click.BadParameter(str(error), param_hint=f"'--{way}'") from None
     operation = WarpOperation(ResamplingOptions.of(values), geometry, size, fit)
     ctx.exit(run_batch(operation, options))

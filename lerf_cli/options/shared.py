@@ -19,8 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 #: Border modes of the resampler, by numpy's names.
 BORDERS = ("edge", "reflect", "symmetric", "wrap", "constant")
-#: Files and folders to read, and to write.
-INPUT_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+#: Folders to read; files and folders to write.
 INPUT_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
 REPORT_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)

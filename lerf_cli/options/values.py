@@ -5,7 +5,6 @@ Light: image libraries and the resampler are imported when values are read, not 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,6 @@ __all__ = [
     "check_extra",
     "exactly_one",
     "load_bank",
-    "tiled_format",
 ]
 
 #: Values of a command's options, by their names.
@@ -150,18 +148,6 @@ class TilingOptions:
     def cluster(self) -> bool:
         """Whether other processes compute."""
         return self.scheduler is not None or self.workers is not None
-
-
-def tiled_format(name: str) -> str | None:
-    """Return the format that an output's name means, if it can be written tile by tile."""
-    lower = name.lower().rstrip("/")
-    if lower.endswith((".ome.tif", ".ome.tiff", ".ome.btf")):
-        return "OME-TIFF"
-    if lower.endswith(".zarr"):
-        return "OME-Zarr"
-    return {".tif": "TIFF", ".tiff": "TIFF", ".btf": "TIFF", ".tf8": "TIFF", ".npy": "NPY"}.get(
-        os.path.splitext(lower)[1]  # noqa: PTH122 - it may be a URL
-    )
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Image files: a format is one module with its reader and its writer."""
+"""Image files: a format is one codec, a module or a folder that `registry` lists."""

@@ -16,14 +16,14 @@ import numpy as np
 from lerf_core.errors import FileError
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.metadata import Metadata
-from lerf_core.io.orientation import TURNED
+from lerf_core.io.orientation import TRANSPOSED
 
 if TYPE_CHECKING:
     from lerf_core.io.formats import Format
     from lerf_core.io.tiled_reader import TiledReader
     from lerf_core.io.tiled_writer import TiledWriter, WriterSpec
 
-__all__ = ["Codec", "Encoding", "Header", "OpenFile", "check_single", "opened"]
+__all__ = ["Codec", "Encoding", "Header", "OpenFile", "opened", "refuse_levels_and_series"]
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,9 @@ class Header:
 
     def turned_upright(self, orientation: int) -> Header:
         """Return the header of an image that EXIF's orientation, 1 to 8, says to be turned."""
-        if orientation not in TURNED:
+        if orientation not in TRANSPOSED:
             return self
-        return replace(self, shape=self.shape[::-1], metadata=self.metadata.turned())
+        return replace(self, shape=self.shape[::-1], metadata=self.metadata.transposed())
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ class Codec:
         raise NotImplementedError
 
 
-def check_single(path: str, options: dict[str, Any]) -> None:
+def refuse_levels_and_series(path: str, options: dict[str, Any]) -> None:
     """Refuse levels and series of formats that have one image.
 
     Raises

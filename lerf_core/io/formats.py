@@ -106,6 +106,18 @@ def by_path(path: PurePath) -> Format | None:
     return _BY_SUFFIX.get(path.suffix.lower())
 
 
+def tiled_format(name: str) -> str | None:
+    """Return the format that an output's name means, if it can be written tile by tile."""
+    lower = name.lower().rstrip("/")
+    if lower.endswith((".ome.tif", ".ome.tiff", ".ome.btf")):
+        return "OME-TIFF"
+    if lower.endswith(".zarr"):
+        return "OME-Zarr"
+    return {".tif": "TIFF", ".tiff": "TIFF", ".btf": "TIFF", ".tf8": "TIFF", ".npy": "NPY"}.get(
+        PurePath(lower).suffix
+    )
+
+
 def looks_like_image(path: PurePath) -> bool:
     """Tell whether a folder's file is taken for an image: by its suffix."""
     suffix = path.suffix.lower()

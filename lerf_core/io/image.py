@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lerf_core.io.formats import CMYK, GREY_ALPHA, RGB, RGBA, WITH_ALPHA
 from lerf_core.io.metadata import Metadata
-from lerf_core.io.orientation import TURNED, upright
+from lerf_core.io.orientation import TRANSPOSED, upright
 
 __all__ = ["DecodedImage", "Pixels", "channels_of"]
 
@@ -93,8 +93,7 @@ class DecodedImage:
         """Return the image as EXIF's orientation, 1 to 8, says that it is to be seen."""
         if orientation == 1:
             return self
-        turned = orientation in TURNED
         return self.mapped(
             lambda frame: upright(frame, orientation),
-            metadata=self.metadata.turned() if turned else self.metadata,
+            metadata=self.metadata.transposed() if orientation in TRANSPOSED else self.metadata,
         )

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
-__all__ = ["is_url", "local_path"]
+__all__ = ["ZARR_DOCUMENTS", "is_url", "is_zarr_folder", "local_path"]
+
+#: Files of metadata that make a folder a Zarr array or group, of version 3 or 2.
+ZARR_DOCUMENTS = ("zarr.json", ".zarray", ".zgroup")
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
@@ -22,3 +26,9 @@ def local_path(text: str) -> str:
     from urllib.request import url2pathname
 
     return url2pathname(urlsplit(text).path)
+
+
+def is_zarr_folder(path: str | Path) -> bool:
+    """Tell a folder that is a Zarr."""
+    folder = Path(path)
+    return any((folder / document).is_file() for document in ZARR_DOCUMENTS)

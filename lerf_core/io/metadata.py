@@ -74,8 +74,8 @@ class Metadata:
         """Return what ``--strip`` leaves: colour, resolution, sizes and timing, no private data."""
         return replace(self, exif=None, xmp=None, text=(), comment=None)
 
-    def turned(self) -> Metadata:
-        """Return the metadata of an image whose rows and columns changed places."""
+    def transposed(self) -> Metadata:
+        """Return the metadata of an image whose rows and columns are exchanged."""
         size, position = self.pixel_size, self.translation
         return replace(
             self,

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TURNED", "stored_region", "upright"]
+__all__ = ["TRANSPOSED", "stored_region", "upright"]
 
-#: Orientations in which rows and columns change places.
-TURNED = frozenset({5, 6, 7, 8})
+#: Orientations that exchange rows and columns.
+TRANSPOSED = frozenset({5, 6, 7, 8})
 _ROWS_REVERSED = frozenset({3, 4, 7, 8})
 _COLUMNS_REVERSED = frozenset({2, 3, 6, 7})
 
@@ -28,7 +28,7 @@ def upright(pixels: NDArray[Any], orientation: int, axes: tuple[int, int] = (0, 
         Those of rows and columns.
     """
     rows, cols = axes
-    if orientation in TURNED:
+    if orientation in TRANSPOSED:
         pixels = pixels.swapaxes(rows, cols)
     if orientation in _ROWS_REVERSED:
         pixels = np.flip(pixels, rows)
@@ -57,7 +57,7 @@ def stored_region(
         if orientation in reversals:
             length, extent = shape[axis], region[axis]
             stored[axis] = slice(length - extent.stop, length - extent.start)
-    if orientation in TURNED:
+    if orientation in TRANSPOSED:
         rows, cols = axes
         stored[rows], stored[cols] = stored[cols], stored[rows]
     return tuple(stored)

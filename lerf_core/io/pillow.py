@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from lerf_core.errors import FileError
 from lerf_core.io import exif
-from lerf_core.io.codec import Codec, Encoding, Header, OpenFile, check_single
+from lerf_core.io.codec import Encoding, Header, OpenFile
+from lerf_core.io.decoded_reader import DecodingCodec
 from lerf_core.io.formats import (
     CMYK,
     GREY,
@@ -27,10 +28,7 @@ from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, Pixels, channels_of
 from lerf_core.io.metadata import Metadata
 
-if TYPE_CHECKING:
-    from lerf_core.io.decoded_reader import DecodedReader
-
-__all__ = ["DEFAULT_QUALITY", "DecodingCodec", "PillowCodec"]
+__all__ = ["DEFAULT_QUALITY", "PillowCodec"]
 
 DEFAULT_QUALITY = 95
 
@@ -53,17 +51,6 @@ class _Expansion:
     layout: str
     dtype: np.dtype[Any]
     notes: tuple[str, ...] = ()
-
-
-class DecodingCodec(Codec):
-    """A format without tiles: read by regions, it is decoded as a whole."""
-
-    def open_reader(self, path: str, options: dict[str, Any]) -> DecodedReader:
-        """See `Codec`."""
-        from lerf_core.io.decoded_reader import DecodedReader
-
-        check_single(path, options)
-        return DecodedReader(path, options, self)
 
 
 class PillowCodec(DecodingCodec):

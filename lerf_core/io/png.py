@@ -28,7 +28,7 @@ _COLOUR_CHUNKS = frozenset({b"cHRM", b"gAMA", b"sRGB", b"cICP"})
 # Layout by the header's colour type: as it is stored, and with one colour that is clear.
 _LAYOUTS = {0: (GREY, GREY_ALPHA), 2: (RGB, RGBA), 4: (GREY_ALPHA,) * 2, 6: (RGBA,) * 2}
 # Half the time of zlib's default 6, for files 4% longer.
-_EFFORT = 4
+_COMPRESSION_LEVEL = 4
 _TEXT_NOT_COPIED = re.compile(r"XML:com\.adobe\.xmp|Raw profile type .*")
 # End of the header chunk: 8 bytes of signature, then 25.
 _HEADER_END = 33
@@ -99,7 +99,7 @@ class PngCodec(PillowCodec):
             return
         from imagecodecs import png_encode
 
-        data = png_encode(np.ascontiguousarray(image.frames[0]), level=_EFFORT)
+        data = png_encode(np.ascontiguousarray(image.frames[0]), level=_COMPRESSION_LEVEL)
         stream.write(data[:_HEADER_END])
         stream.writelines(_chunk(*chunk) for chunk in _metadata_chunks(image.metadata))
         stream.write(memoryview(data)[_HEADER_END:])
@@ -108,7 +108,7 @@ class PngCodec(PillowCodec):
         """See `PillowCodec`."""
         return super().metadata_keywords(metadata, target) | {
             "pnginfo": _png_info(metadata),
-            "compress_level": _EFFORT,
+            "compress_level": _COMPRESSION_LEVEL,
         }
 
 

@@ -10,6 +10,7 @@ from PIL import UnidentifiedImageError
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.codec import Codec, OpenFile, opened
 from lerf_core.io.imageio import ImageioCodec
+from lerf_core.io.locations import is_zarr_folder
 from lerf_core.io.npy.codec import NpyCodec
 from lerf_core.io.pillow import PillowCodec
 from lerf_core.io.png import PngCodec
@@ -27,7 +28,6 @@ _WRITERS: dict[str, Codec] = {
     "TIFF": _TIFF, "OME-TIFF": _TIFF, "PNG": _PNG, "NPY": _NPY, "Zarr": _ZARR, "OME-Zarr": _ZARR,
 }  # fmt: skip
 
-_ZARR_DOCUMENTS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 _FILE_SUFFIXES = frozenset({".tif", ".tiff", ".npy", ".png", ".jpg", ".jpeg", ".webp"})
 
 
@@ -64,7 +64,7 @@ def codec_of_path(name: str) -> Codec:
         return _ZARR
     path = Path(name)
     if path.is_dir():
-        if any((path / document).is_file() for document in _ZARR_DOCUMENTS):
+        if is_zarr_folder(path):
             return _ZARR
         raise FileError(f"{name}: a folder that is no Zarr: zarr.json, .zarray and .zgroup miss")
     try:

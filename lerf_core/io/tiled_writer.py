@@ -21,12 +21,12 @@ from lerf_core.errors import FileError, InvalidArgumentError, one_line
 from lerf_core.io.formats import WITH_ALPHA, layout_of_samples
 from lerf_core.io.journal import Journal
 from lerf_core.io.metadata import Metadata
+from lerf_core.io.pyramid import halve, level_shapes
 from lerf_core.io.tiled_reader import Region, axis_of
-from lerf_core.tiled.pyramid import halve, level_shapes
 
 __all__ = [
-    "Encoder",
     "Region",
+    "TileSink",
     "TiledWriter",
     "WriterSpec",
     "disk_bytes_needed",
@@ -79,8 +79,8 @@ class WriterSpec:
         As they are to be written.
     details : dict
         What a reader of the same format says of how its file is stored.
-    job : str
-        What is made, from which source: resumed work must be the same.
+    fingerprint : str
+        Equal where the same is made from the same source: resumed work must be the same.
     """
 
     shape: tuple[int, ...]
@@ -96,7 +96,7 @@ class WriterSpec:
     is_labels: bool = False
     metadata: Metadata = field(default_factory=Metadata)
     details: dict[str, Any] = field(default_factory=dict)
-    job: str = ""
+    fingerprint: str = ""
 
     def __post_init__(self) -> None:
         if self.format not in _FORMATS:
@@ -243,18 +243,19 @@ class WriterSpec:
 
     def head(self) -> dict[str, Any]:
         """Return what a journal says of the work, as JSON."""
-        facts = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "job"}
+        names = [item.name for item in fields(self) if item.name != "fingerprint"]
+        facts = {name: getattr(self, name) for name in names}
         digest = hashlib.sha256(repr(sorted(facts.items())).encode()).hexdigest()[:32]
-        return {"lerf": 1, "job": self.job, "target": digest}
+        return {"lerf": 1, "job": self.fingerprint, "target": digest}
 
 
-class Encoder(ABC):
-    """Turns a region's pixels into what is recorded; can be pickled, and works anywhere."""
+class TileSink(ABC):
+    """Takes a region's pixels and gives receipts; can be pickled, and works anywhere."""
 
     spec: WriterSpec
 
-    def encode(self, region: Region, pixels: Pixels) -> list[Any]:
-        """Encode, or store, a region, and those regions of the pyramid that it covers.
+    def put(self, region: Region, pixels: Pixels) -> list[Any]:
+        """Store a region, and those regions of the pyramid that it covers, or encode them.
 
         Parameters
         ----------
@@ -265,17 +266,18 @@ class Encoder(ABC):
         Returns
         -------
         list
-            A parcel: what is recorded of each tile.
+            A receipt per tile: its level and position. Where one writer fills the file (TIFF), also
+            the encoded tile, which the writer then stores.
         """
         return [
-            tile
+            receipt
             for level, extent, smaller in self.spec.levels_of(region, pixels)
-            for tile in self.encode_level(level, extent, smaller)
+            for receipt in self.put_level(level, extent, smaller)
         ]
 
     @abstractmethod
-    def encode_level(self, level: int, region: Region, pixels: Pixels) -> list[Any]:
-        """Encode, or store, a region of a level."""
+    def put_level(self, level: int, region: Region, pixels: Pixels) -> list[Any]:
+        """Store a region of a level, or encode it; return its receipts."""
 
 
 class TiledWriter(ABC):
@@ -286,39 +288,39 @@ class TiledWriter(ABC):
     path : str or path
         Of the result.
     spec : WriterSpec
-    encoder : Encoder
-        What turns pixels into parcels, anywhere.
+    sink : TileSink
+        What turns pixels into receipts, anywhere.
     journal : Journal
-        Of the parcels that are recorded.
+        Of what is recorded.
 
     Attributes
     ----------
     block_multiple : (int, int)
         Rows and columns that regions are whole multiples of, and begin at.
     finished_count : int
-        Parcels that were recorded.
+        Regions that were recorded, and tiles of upper levels.
     """
 
     def __init__(
-        self, path: str | Path, spec: WriterSpec, encoder: Encoder, journal: Journal
+        self, path: str | Path, spec: WriterSpec, sink: TileSink, journal: Journal
     ) -> None:
-        self._path, self._spec, self.encoder, self._journal = path, spec, encoder, journal
+        self._path, self._spec, self.sink, self._journal = path, spec, sink, journal
         self.block_multiple = spec.block_multiple
         self.finished_count = 0
         # From level and tile to what is known of it.
         self._finished: dict[tuple[int, ...], Any] = {}
         for entry in journal.entries():
-            self._note(entry)
+            self._mark_finished(entry)
 
     def is_finished(self, region: Region) -> bool:
         """Whether a region has been recorded, now or before an interruption."""
         return all(self._key(0, tile) in self._finished for tile in self._spec.tiles(region))
 
-    def record(self, parcel: list[Any]) -> None:
-        """Keep what the encoder made of a region."""
-        entry = self._kept(parcel)
+    def record(self, receipts: list[Any]) -> None:
+        """Record what the sink has taken of a region, and store what it has not."""
+        entry = self._store(receipts)
         self._journal.add(entry)
-        self._note(entry)
+        self._mark_finished(entry)
 
     def commit(self) -> None:
         """Make what is left of the pyramid, and give the result its name."""
@@ -351,25 +353,25 @@ class TiledWriter(ABC):
             # As many as are made side by side are held at once.
             for first in range(0, len(todo), _AHEAD):
                 batch = todo[first : first + _AHEAD]
-                for parcel in pool.map(partial(self._tile_above, level), batch):
-                    self.record(parcel)
+                for receipts in pool.map(partial(self._tile_above, level), batch):
+                    self.record(receipts)
 
     def _tile_above(self, level: int, tile: tuple[int, ...]) -> list[Any]:
         spec = self._spec
         region = spec.region_below(level, tile)
         pixels = spec.halved(self._read(level - 1, region))
-        return self.encoder.encode_level(level, spec.halved_region(region), pixels)
+        return self.sink.put_level(level, spec.halved_region(region), pixels)
 
     def _key(self, level: int, tile: tuple[int, ...]) -> tuple[int, ...]:
         """Return what a tile is known by once it is finished."""
         return (level, *tile)
 
-    def _kept(self, parcel: list[Any]) -> list[Any]:
-        """Store what the encoder has not stored itself; return what the journal says of it."""
-        return parcel
+    def _store(self, receipts: list[Any]) -> list[Any]:
+        """Store what the sink has not stored itself; return what the journal says of it."""
+        return receipts
 
-    def _note(self, entry: list[Any]) -> None:
-        """Take note of an entry of the journal: level and tile of each that is finished."""
+    def _mark_finished(self, entry: list[Any]) -> None:
+        """Mark the tiles of an entry of the journal, each level and position, as finished."""
         self._finished.update((tuple(tile), None) for tile in entry)
         self.finished_count += 1
 

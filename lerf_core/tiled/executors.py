@@ -15,7 +15,7 @@ from lerf_core.tiled.work import Work
 
 __all__ = ["ClusterExecutor", "Results", "ThreadExecutor"]
 
-#: Regions, with what the encoder made of them.
+#: Regions, with the receipts of what was stored of them.
 Results = Generator[tuple[Region, Any], None, None]
 
 
@@ -36,7 +36,7 @@ class ThreadExecutor:
         try:
             while True:
                 for region in itertools.islice(pending, self.count + 1 - len(waiting)):
-                    waiting[self._pool.submit(work.block, region)] = region
+                    waiting[self._pool.submit(work.put_block, region)] = region
                 if not waiting:
                     return
                 ready, _ = wait(waiting, return_when=FIRST_COMPLETED)
@@ -90,7 +90,7 @@ class ClusterExecutor:
             key = f"{self._name}-{corner}"
             self._regions[key] = region
             futures.append(
-                self._client.submit(_block, work, region, key=key, pure=False, retries=3)
+                self._client.submit(_put_block, work, region, key=key, pure=False, retries=3)
             )
         return futures
 
@@ -110,5 +110,5 @@ def _result(future: Any) -> Any:
         raise FileError("the cluster's scheduler is gone, and the work with it") from error
 
 
-def _block(work: Work, region: Region) -> Any:
-    return work.block(region)
+def _put_block(work: Work, region: Region) -> Any:
+    return work.put_block(region)

@@ -1,8 +1,8 @@
 """Resampling from a reader into a writer, block by block, in bounded memory.
 
 Blocks are computed by threads, or by the workers of a dask cluster. Each reads its own
-window of the source, and encodes (or, where the format allows, stores) its own part of the
-result; what comes back is recorded here, so that interrupted work can go on.
+window of the source, and stores (or, where the format has one writer, encodes) its own
+part of the result; what comes back is recorded here, so that interrupted work can go on.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def run(
     executor = ThreadExecutor(threads) if client is None else ClusterExecutor(client, name)
     results = executor.results(work, todo)
     try:
-        for region, parcel in results:
-            writer.record(parcel)
+        for region, receipts in results:
+            writer.record(receipts)
             tell(pixel_count(work.plan, region), fresh=True)
     except FileError:
         raise
@@ -83,4 +83,4 @@ def run(
 
 
 def _silent(pixels: int, *, fresh: bool) -> None:
-    """Tell nobody."""
+    """Report no progress."""

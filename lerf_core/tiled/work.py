@@ -1,4 +1,4 @@
-"""What is done to one block: read its windows, resample, encode."""
+"""What is done to one block: read its windows, resample, store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lerf_core.sampling.windows import Block, Window, Windows
 
 if TYPE_CHECKING:
     from lerf_core.io.tiled_reader import TiledReader
-    from lerf_core.io.tiled_writer import Encoder
+    from lerf_core.io.tiled_writer import TileSink
 
 __all__ = ["Work"]
 
@@ -30,29 +30,29 @@ class Work:
     plan : Plan
         Of one thread.
     source : TiledReader
-    encoder : Encoder
-        The writer's, see `lerf_core.io.tiled_writer.Encoder`.
+    sink : TileSink
+        The writer's, see `lerf_core.io.tiled_writer.TileSink`.
     window_limit : int
         Source pixels that are read at once.
-    change : callable or None
+    before : callable or None
         Applied to what is read: the image as it is resampled, of the plan's dtype.
-    finish : callable or None
+    after : callable or None
         Applied to what is computed: the image as it is written.
     """
 
     plan: Plan
     source: TiledReader
-    encoder: Encoder
+    sink: TileSink
     window_limit: int
-    change: Callable[[Image], Image] | None = None
-    finish: Callable[[Image], Image] | None = None
+    before: Callable[[Image], Image] | None = None
+    after: Callable[[Image], Image] | None = None
 
-    def block(self, region: Region) -> Any:
-        """Compute a region of the result and return what the encoder makes of it."""
+    def put_block(self, region: Region) -> Any:
+        """Compute a region of the result, put it into the sink and return its receipts."""
         pixels = self.compute(region)
-        if self.finish is not None:
-            pixels = self.finish(pixels)
-        return self.encoder.encode(region, pixels)
+        if self.after is not None:
+            pixels = self.after(pixels)
+        return self.sink.put(region, pixels)
 
     def compute(self, region: Region) -> Image:
         """Compute a region of the result, from what it depends on alone."""
@@ -78,8 +78,8 @@ class Work:
                 shape[axis] = size
             return self.plan.border(tuple(shape))
         image = self._read(piece.windows, region)
-        if self.change is not None:
-            image = self.change(image)
+        if self.before is not None:
+            image = self.before(image)
         return self.plan.compute_block(piece, image)
 
     def _read(self, windows: Windows, region: Region) -> Image:

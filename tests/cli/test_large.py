@@ -431,7 +431,7 @@ def test_a_cluster_survives_the_death_of_a_worker(tmp_path, many_tiles, processe
 
 def test_schedulers_that_do_not_answer(run, tmp_path, source, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr(cluster, "_PATIENCE", 1)
+    monkeypatch.setattr(cluster, "_CONNECTION_TIMEOUT", 1)
     words = ("resize", source, "-o", tmp_path / "a.tif", "--scale", 2, "--scheduler")
     silent = run(*words, "tcp://127.0.0.1:9", code=1)
     assert "no scheduler answers at tcp://127.0.0.1:9" in silent.stderr

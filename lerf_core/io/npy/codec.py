@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lerf_core.io.codec import Codec, OpenFile, check_single
+from lerf_core.io.codec import Codec, OpenFile, refuse_levels_and_series
 
 if TYPE_CHECKING:
     from lerf_core.io.npy.reader import NpyReader
@@ -28,7 +28,7 @@ class NpyCodec(Codec):
         """See `Codec`."""
         from lerf_core.io.npy.reader import NpyReader
 
-        check_single(path, options)
+        refuse_levels_and_series(path, options)
         return NpyReader(path, options)
 
     def open_writer(

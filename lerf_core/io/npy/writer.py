@@ -11,26 +11,26 @@ import numpy as np
 from lerf_core.io.journal import FileJournal
 from lerf_core.io.tiled_reader import Region
 from lerf_core.io.tiled_writer import (
-    Encoder,
     Pixels,
     TiledWriter,
+    TileSink,
     WriterSpec,
     partial_paths,
     replace_synced,
 )
 
-__all__ = ["NpyEncoder", "NpyWriter"]
+__all__ = ["NpySink", "NpyWriter"]
 
 
 @dataclass(frozen=True)
-class NpyEncoder(Encoder):
+class NpySink(TileSink):
     """Writes regions into the partial file."""
 
     path: str
     start: int
     spec: WriterSpec
 
-    def encode_level(self, level: int, region: Region, pixels: Pixels) -> list[tuple[int, ...]]:
+    def put_level(self, level: int, region: Region, pixels: Pixels) -> list[tuple[int, ...]]:
         """Write a region; return the tiles that it holds."""
         shape, dtype = self.spec.shape, self.spec.dtype
         # Without a memory map: its pages would count as the program's memory.
@@ -70,7 +70,7 @@ class NpyWriter(TiledWriter):
             np.lib.format.write_array_header_2_0(file, header)
             start = file.tell()
             file.truncate(start + math.prod(spec.shape) * spec.dtype.itemsize)
-        super().__init__(path, spec, NpyEncoder(str(self._partial), start, spec), journal)
+        super().__init__(path, spec, NpySink(str(self._partial), start, spec), journal)
 
     def _read(self, level: int, region: Region) -> Pixels:
         raise NotImplementedError  # there is no pyramid

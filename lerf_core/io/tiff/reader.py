@@ -17,7 +17,7 @@ from lerf_core.errors import FileError, one_line
 from lerf_core.io.formats import GREY, PALETTE, RGB
 from lerf_core.io.guards import quiet_decoders
 from lerf_core.io.metadata import PixelSize
-from lerf_core.io.orientation import TURNED, stored_region, upright
+from lerf_core.io.orientation import TRANSPOSED, stored_region, upright
 from lerf_core.io.pixel_file import PixelFile, file_fingerprint
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.directories import metadata_of
@@ -347,10 +347,10 @@ class TiffReader(TiledReader):
         """Turn what has been read of the structure upright; regions are turned as they are read."""
         self._orientation = orientation
         self._plane_axes = self.axes.index("Y"), self.axes.index("X")
-        if orientation in TURNED:
+        if orientation in TRANSPOSED:
             self.shape, self.chunks = self._swapped(self.shape), self._swapped(self.chunks)
             self.level_shapes = tuple(self._swapped(shape) for shape in self.level_shapes)
-            self.metadata = self.metadata.turned()
+            self.metadata = self.metadata.transposed()
 
     def _swapped(self, lengths: tuple[int, ...]) -> tuple[int, ...]:
         """Exchange rows and columns."""

@@ -1,4 +1,4 @@
-"""Directories of a tiled TIFF: written with empty tiles first, told where the tiles lie last."""
+"""Directories of a tiled TIFF: written with empty tiles first, the tiles' offsets last."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lerf_core.io.tiff.physical import ome_unit
 from lerf_core.io.tiff.tags import layout_keywords
 from lerf_core.io.tiled_writer import WriterSpec
 
-__all__ = ["check_fits", "tell_places", "write_structure"]
+__all__ = ["check_fits", "write_structure", "write_tile_offsets"]
 
 _COMPRESSIONS = {"none": 1, "deflate": 8, "zstd": 50000, "lzw": 5}
 _OME_TYPES = frozenset({
@@ -25,7 +25,7 @@ _OME_TYPES = frozenset({
 
 
 def check_fits(spec: WriterSpec) -> None:
-    """Refuse what TIFF, or OME-TIFF, has no place for.
+    """Refuse what TIFF, or OME-TIFF, cannot hold.
 
     Raises
     ------
@@ -106,14 +106,16 @@ def _ome_metadata(spec: WriterSpec) -> dict[str, Any]:
     return metadata
 
 
-def tell_places(path: Path, levels: int, places: Mapping[tuple[int, ...], tuple[int, int]]) -> None:
-    """Write into the directories where their tiles lie.
+def write_tile_offsets(
+    path: Path, levels: int, extents: Mapping[tuple[int, ...], tuple[int, int]]
+) -> None:
+    """Write the offsets and lengths of tiles into the directories.
 
     Parameters
     ----------
     path : Path
     levels : int
-    places : mapping
+    extents : mapping
         From level, page and number to offset and length.
     """
     import tifffile
@@ -125,7 +127,7 @@ def tell_places(path: Path, levels: int, places: Mapping[tuple[int, ...], tuple[
             for level, directory in enumerate(directories):
                 whole = directory.aspage()
                 count = len(whole.dataoffsets)
-                tiles = [places[level, number, tile] for tile in range(count)]
+                tiles = [extents[level, number, tile] for tile in range(count)]
                 for code, values in zip(
                     (codes.TILE_OFFSETS, codes.TILE_BYTE_COUNTS),
                     zip(*tiles, strict=True), strict=True,

@@ -1,8 +1,8 @@
 """BigTIFF and OME-TIFF with a pyramid in SubIFDs, written block by block in any order.
 
 tifffile writes the file's structure first, every directory with empty tiles. Encoded tiles
-are then appended as they come, and noted in a journal; in the end the directories are told
-where their tiles lie. So nothing is held back or copied, and interrupted work goes on from
+are then appended as they come, and noted in a journal; in the end the tiles' offsets are written
+into the directories. So nothing is held back or copied, and interrupted work goes on from
 the journal.
 """
 
@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from lerf_core.io.journal import FileJournal
-from lerf_core.io.tiff.encoder import TiffEncoder, Tile
-from lerf_core.io.tiff.structure import check_fits, tell_places, write_structure
+from lerf_core.io.tiff.sink import TiffSink, Tile
+from lerf_core.io.tiff.structure import check_fits, write_structure, write_tile_offsets
 from lerf_core.io.tiled_writer import (
     Pixels,
     Region,
@@ -42,7 +42,7 @@ def _mark(start: bytes, end: bytes) -> int:
 class TiffWriter(TiledWriter):
     """See `lerf_core.io.tiled_writer.TiledWriter`."""
 
-    encoder: TiffEncoder
+    sink: TiffSink
 
     def __init__(self, path: Path, spec: WriterSpec, *, resume: bool) -> None:
         check_fits(spec)
@@ -64,7 +64,7 @@ class TiffWriter(TiledWriter):
         whole = [entry for entry in entries if all(self._is_whole(tile) for tile in entry)]
         if len(whole) < len(entries):
             journal.keep(whole)
-        super().__init__(path, spec, TiffEncoder(spec), journal)
+        super().__init__(path, spec, TiffSink(spec), journal)
 
     def _is_whole(self, tile: list[int]) -> bool:
         *_, offset, count, mark = tile
@@ -80,20 +80,20 @@ class TiffWriter(TiledWriter):
             return self._file.read(count)
 
     def _key(self, level: int, tile: tuple[int, ...]) -> tuple[int, ...]:
-        return (level, *self.encoder.number(level, tile, 0))
+        return (level, *self.sink.number(level, tile, 0))
 
-    def _note(self, entry: list[list[int]]) -> None:
-        """Take note of where tiles lie, by level, page and number."""
+    def _mark_finished(self, entry: list[list[int]]) -> None:
+        """Mark tiles as finished, with where they lie, by level, page and number."""
         self._finished.update(
             ((level, page, number), (offset, count))
             for level, page, number, offset, count, _ in entry
         )
         self.finished_count += 1
 
-    def _kept(self, parcel: list[Tile]) -> list[list[int]]:
+    def _store(self, receipts: list[Tile]) -> list[list[int]]:
         entry = []
         try:
-            for level, page, number, data in parcel:
+            for level, page, number, data in receipts:
                 rest = memoryview(data)
                 with self._lock:
                     self._file.seek(self._end)
@@ -109,7 +109,7 @@ class TiffWriter(TiledWriter):
 
     def _complete(self) -> None:
         self._close()
-        tell_places(self._partial, len(self._spec.level_shapes), self._finished)
+        write_tile_offsets(self._partial, len(self._spec.level_shapes), self._finished)
         replace_synced(self._partial, self._path)
 
     def _close(self) -> None:
@@ -122,8 +122,8 @@ class TiffWriter(TiledWriter):
         out = np.empty([extent.stop - extent.start for extent in region], self._spec.dtype)
         for position in self._spec.tiles(region):
             tile = out[self._spec.tile_within(position, region)]
-            for sample, plane in self.encoder.planes(tile):
-                extent = self._finished[level, *self.encoder.number(level, position, sample)]
-                stored = self.encoder.decode(self._data(*extent))
+            for sample, plane in self.sink.planes(tile):
+                extent = self._finished[level, *self.sink.number(level, position, sample)]
+                stored = self.sink.decode(self._data(*extent))
                 plane[...] = stored[: plane.shape[0], : plane.shape[1]]
         return out

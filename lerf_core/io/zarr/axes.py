@@ -1,4 +1,4 @@
-"""Axes and places of Zarr arrays: names of dimensions, and OME-Zarr's multiscales 0.1 to 0.5."""
+"""Axes and placement of Zarr arrays: names of dimensions, and OME-Zarr's multiscales 0.1 to 0.5."""
 
 from __future__ import annotations
 

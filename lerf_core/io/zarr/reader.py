@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.formats import layout_of_samples
+from lerf_core.io.locations import ZARR_DOCUMENTS
 from lerf_core.io.tiled_reader import TiledReader, plain_dtype
 from lerf_core.io.zarr.axes import Multiscale, array_axes, read_multiscale
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ZarrReader"]
 
-_DOCUMENTS = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
+_DOCUMENTS = (*ZARR_DOCUMENTS, ".zattrs")
 _EMPTY = np.iinfo(np.uint64).max
 # Chunks that are waited for at once where they come from afar.
 _REMOTE_READS = 8

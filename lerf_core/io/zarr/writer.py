@@ -17,10 +17,10 @@ import numpy as np
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.journal import FileJournal, Journal, RemoteJournal
 from lerf_core.io.tiled_writer import (
-    Encoder,
     Pixels,
     Region,
     TiledWriter,
+    TileSink,
     WriterSpec,
     partial_paths,
 )
@@ -30,7 +30,7 @@ __all__ = ["ZarrWriter"]
 # OME-Zarr has time first, then channels, then space.
 _ORDER = "TCZYX"
 _TYPES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
-_EFFORT = {"zstd": 1, "gzip": 4, "lz4": 1}
+_DEFAULT_LEVELS = {"zstd": 1, "gzip": 4, "lz4": 1}
 # Beside the arrays of a remote result that is not finished.
 _JOURNAL = "lerf-journal.jsonl"
 
@@ -71,7 +71,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class ZarrEncoder(Encoder):
+class ZarrSink(TileSink):
     """Stores the chunks of a region, and of the levels above."""
 
     url: str
@@ -79,7 +79,7 @@ class ZarrEncoder(Encoder):
     layout: Layout
     key: str
 
-    def encode_level(self, level: int, region: Region, pixels: Pixels) -> list[tuple[int, ...]]:
+    def put_level(self, level: int, region: Region, pixels: Pixels) -> list[tuple[int, ...]]:
         """Store a region of a level; return the tiles that it holds."""
         array = _array(self.url, _level_name(self.spec, level), self.key)
         order = self.layout.order
@@ -101,7 +101,7 @@ def _level_name(spec: WriterSpec, level: int) -> str:
 def _array(url: str, name: str, key: str) -> Any:  # noqa: ARG001
     """Open an array for writing; one per process and work, which all of its threads share.
 
-    Workers live longer than a work, and another may make the same place anew: hence the key.
+    Workers live longer than a work, and another may make the same store anew: hence the key.
     """
     zarr = _zarr()
     array = zarr.open_array(_store(url), path=name, mode="r+")
@@ -127,11 +127,11 @@ def _store(url: str) -> Any:
 class ZarrWriter(TiledWriter):
     """See `lerf_core.io.tiled_writer.TiledWriter`.
 
-    A local store is made beside its place and moved there in the end; a remote one is made
-    in place, and the metadata that make it an image are written last.
+    A local store is made beside its path and renamed in the end; a remote one is made
+    under its own name, and the metadata that make it an image are written last.
     """
 
-    encoder: ZarrEncoder
+    sink: ZarrSink
 
     def __init__(
         self, path: str, spec: WriterSpec, *, resume: bool, overwrite: bool, remote: bool
@@ -146,16 +146,16 @@ class ZarrWriter(TiledWriter):
             made, journal_path = partial_paths(Path(path))
             self._url = str(made)
             journal = _begin_local(made, journal_path, spec, layout, resume=resume)
-        encoder = ZarrEncoder(self._url, spec, layout, secrets.token_hex(8))
-        super().__init__(path, spec, encoder, journal)
+        sink = ZarrSink(self._url, spec, layout, secrets.token_hex(8))
+        super().__init__(path, spec, sink, journal)
 
     def _read(self, level: int, region: Region) -> Pixels:
-        return self.encoder.load(level, region)
+        return self.sink.load(level, region)
 
     def _complete(self) -> None:
         if self._spec.format != "Zarr":
             group = _zarr().open_group(_store(self._url), mode="r+")
-            group.attrs.update(_attributes(self._spec, self.encoder.layout))
+            group.attrs.update(_attributes(self._spec, self.sink.layout))
         if not self._remote:
             _replace(Path(self._url), Path(self._path))
 
@@ -173,7 +173,7 @@ class ZarrWriter(TiledWriter):
 def _begin_local(
     made: Path, journal_path: Path, spec: WriterSpec, layout: Layout, *, resume: bool
 ) -> Journal:
-    """Make a store beside the place of the result, or go on with it; return its journal."""
+    """Make a store beside the path of the result, or go on with it; return its journal."""
     resume = resume and made.exists() and journal_path.exists()
     journal = FileJournal(journal_path, spec.head(), resume=resume)
     if not journal.entries():  # else the store may be of other work
@@ -186,7 +186,7 @@ def _begin_local(
 def _begin_remote(
     url: str, spec: WriterSpec, layout: Layout, *, resume: bool, overwrite: bool
 ) -> Journal:
-    """Make a store in its place, or go on with it; return its journal."""
+    """Make a store under its own name, or go on with it; return its journal."""
     import fsspec
 
     try:
@@ -237,7 +237,7 @@ def _create(url: str, spec: WriterSpec, layout: Layout) -> None:
 
 
 def _replace(made: Path, path: Path) -> None:
-    """Move a store to its place; what was there goes when the new one stands."""
+    """Rename a store to its path; what was there is removed after that."""
     if not path.exists():
         made.rename(path)
         return
@@ -257,7 +257,7 @@ def _compressors(spec: WriterSpec) -> Any:
 
     level = spec.compression_level
     if level is None:
-        level = _EFFORT.get(spec.compression, 1)
+        level = _DEFAULT_LEVELS.get(spec.compression, 1)
     if spec.compression == "none":
         return None
     if spec.compression == "zstd":

@@ -112,8 +112,8 @@ def region_work(plan: Plan, source: Any) -> Work:
     """Return the work whose ``compute`` gives regions of a plan's result."""
     from lerf_core.tiled.work import Work
 
-    encoder: Any = None  # pixels are wanted, not a file's bytes
-    return Work(plan, source, encoder, WINDOW_LIMIT)
+    sink: Any = None  # pixels are wanted, not a file's bytes
+    return Work(plan, source, sink, WINDOW_LIMIT)
 
 
 class LazyLevel:

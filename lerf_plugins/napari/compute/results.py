@@ -131,7 +131,7 @@ def in_levels(operation: LayerOperation) -> Generator[Step, None, list[npt.NDArr
     list of ndarray
         Largest first.
     """
-    from lerf_core.tiled.pyramid import halve, level_shapes
+    from lerf_core.io.pyramid import halve, level_shapes
 
     image = operation.image
     pixels = yield from in_memory(operation)
@@ -168,7 +168,7 @@ def lazily(operation: LayerOperation) -> Generator[Step, None, list[Any]]:
         Largest first.
     """
     from lerf_core.io.chunk_cache import ChunkCache
-    from lerf_core.tiled.pyramid import level_shapes
+    from lerf_core.io.pyramid import level_shapes
     from lerf_plugins.napari.compute.lazy import CACHE_BYTES, ChunkReader, lazy_array
 
     shapes = [(rows, cols) for rows, cols in level_shapes(operation.out_shape, (0, 1), None)]

@@ -17,10 +17,10 @@ from support.files import exif_block
 
 from lerf_core.errors import FileError, InvalidArgumentError
 from lerf_core.io.metadata import Metadata, PixelSize
+from lerf_core.io.pyramid import halve, level_shapes
 from lerf_core.io.reading import open_reader, read_image
 from lerf_core.io.tiled_writer import WriterSpec, disk_bytes_needed
 from lerf_core.io.writing import open_writer
-from lerf_core.tiled.pyramid import halve, level_shapes
 
 TILES = (32, 48)
 
@@ -62,10 +62,10 @@ def write(path, image, spec, count=None, *, resume=False, overwrite=False, commi
     target = open_writer(str(path), spec, resume=resume, overwrite=overwrite)
     every = [region for region in regions_of(spec, target) if not target.is_finished(region)]
     random.Random(0).shuffle(every)
-    encoder = pickle.loads(pickle.dumps(target.encoder))
+    sink = pickle.loads(pickle.dumps(target.sink))
     with ThreadPoolExecutor(2) as pool:
-        for parcel in pool.map(lambda r: encoder.encode(r, image[r]), every[:count]):
-            target.record(parcel)
+        for receipts in pool.map(lambda r: sink.put(r, image[r]), every[:count]):
+            target.record(receipts)
     if commit:
         target.commit()
     return target, every
@@ -344,7 +344,7 @@ PLACES = [("TIFF", "a.tif"), ("OME-Zarr", "a.zarr"), ("NPY", "a.npy")]
 @pytest.mark.parametrize(("form", "name"), PLACES)
 def test_interrupted_work_goes_on(tmp_path, form, name):
     image = pixels_of((300, 310, 3))
-    spec = spec_of(image, "YXS", form, job="one")
+    spec = spec_of(image, "YXS", form, fingerprint="one")
     path = tmp_path / name
     target, every = write(path, image, spec, 5, commit=False)
     killed(target)
@@ -356,7 +356,7 @@ def test_interrupted_work_goes_on(tmp_path, form, name):
     left = [region for region in every if not again.is_finished(region)]
     assert len(left) == len(every) - 5
     for region in left:
-        again.record(again.encoder.encode(region, image[region]))
+        again.record(again.sink.put(region, image[region]))
         wrong[region] = image[region]
     again.commit()
     assert (wrong != image).any()
@@ -377,13 +377,13 @@ def assert_reads_as(path, form, image):
 @pytest.mark.parametrize(("form", "name"), PLACES)
 def test_torn_journals_and_other_work(tmp_path, form, name):
     image = pixels_of((300, 310, 3))
-    spec = spec_of(image, "YXS", form, job="one")
+    spec = spec_of(image, "YXS", form, fingerprint="one")
     path = tmp_path / name
     killed(write(path, image, spec, 5, commit=False)[0])
     journal = tmp_path / f".{name}.partial.journal"
     lines = journal.read_text().split("\n")
     journal.write_text("\n".join(lines[:5]) + "\n" + lines[5][:7])
-    other = spec_of(image, "YXS", form, job="two")
+    other = spec_of(image, "YXS", form, fingerprint="two")
     with pytest.raises(FileError, match="belongs to other work"):
         open_writer(str(path), other, resume=True)
     write(path, image, spec, resume=True)
@@ -419,7 +419,7 @@ def test_what_was_lost_stays_lost(tmp_path):
     again = open_writer(str(path), spec, resume=True)
     left = [region for region in regions_of(spec, again) if not again.is_finished(region)]
     for region in left[:3]:
-        again.record(again.encoder.encode(region, image[region]))
+        again.record(again.sink.put(region, image[region]))
     killed(again)
     assert partial.stat().st_size > size - 20_000
     write(path, image, spec, resume=True)
@@ -483,7 +483,7 @@ def test_workers_that_live_longer_than_the_work(tmp_path):
             spec = spec_of(image, "YX", "OME-Zarr", tile=tile, levels=1)
             target = open_writer(str(tmp_path / "a.zarr"), spec, overwrite=True)
             for region in regions_of(spec, target):
-                target.record(pool.submit(target.encoder.encode, region, image[region]).result())
+                target.record(pool.submit(target.sink.put, region, image[region]).result())
             target.commit()
             found = zarr.open_group(tmp_path / "a.zarr", mode="r")["0"]
             np.testing.assert_array_equal(found[...], image)
@@ -522,7 +522,7 @@ def test_results_are_replaced_only_when_told(tmp_path, form, name):
 def test_remote_zarr(tmp_path):
     fsspec = pytest.importorskip("fsspec")
     image = pixels_of((300, 310, 3))
-    spec = spec_of(image, "YXS", "OME-Zarr", job="one")
+    spec = spec_of(image, "YXS", "OME-Zarr", fingerprint="one")
     url = f"memory://bucket-{tmp_path.name}/a.zarr"
     target, _ = write(url, image, spec, 5, commit=False)
     target.abandon(keep=True)
@@ -572,9 +572,9 @@ def test_full_disks_tell(tmp_path, monkeypatch):
 
     killed(target)
     monkeypatch.setattr(target, "_file", Full())
-    parcel = target.encoder.encode(every[1], image[every[1]])
+    receipts = target.sink.put(every[1], image[every[1]])
     with pytest.raises(FileError, match=r"No space left.*go on with --resume"):
-        target.record(parcel)
+        target.record(receipts)
 
 
 @pytest.mark.parametrize(

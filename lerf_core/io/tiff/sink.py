@@ -9,23 +9,23 @@ from dataclasses import dataclass
 import imagecodecs
 import numpy as np
 
-from lerf_core.io.tiled_writer import Encoder, Pixels, Region, WriterSpec
+from lerf_core.io.tiled_writer import Pixels, Region, TileSink, WriterSpec
 
-__all__ = ["TiffEncoder", "Tile"]
+__all__ = ["TiffSink", "Tile"]
 
 #: Level, page, tile's number in the page, and its data.
 Tile = tuple[int, int, int, bytes]
 
-_EFFORT = {"deflate": 4, "zstd": 1}
+_DEFAULT_LEVELS = {"deflate": 4, "zstd": 1}
 
 
 @dataclass(frozen=True)
-class TiffEncoder(Encoder):
+class TiffSink(TileSink):
     """Compresses the tiles of a region, and of the levels above."""
 
     spec: WriterSpec
 
-    def encode_level(self, level: int, region: Region, pixels: Pixels) -> list[Tile]:
+    def put_level(self, level: int, region: Region, pixels: Pixels) -> list[Tile]:
         """Compress a region of a level."""
         tiles = []
         for position in self.spec.tiles(region):
@@ -95,7 +95,7 @@ class TiffEncoder(Encoder):
 def _compress(tile: Pixels, spec: WriterSpec) -> bytes:
     data, level = tile.tobytes(), spec.compression_level
     if level is None:
-        level = _EFFORT.get(spec.compression)
+        level = _DEFAULT_LEVELS.get(spec.compression)
     if spec.compression == "deflate":
         return bytes(imagecodecs.zlib_encode(data, level=level))
     if spec.compression == "zstd":

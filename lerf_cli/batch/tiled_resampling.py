@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lerf_cli.batch.preparation import Preparation, ValueChange, as_resampled
-from lerf_cli.options.values import BatchOptions, tiled_format
+from lerf_cli.options.values import BatchOptions
 from lerf_core.errors import FileError
+from lerf_core.io.formats import tiled_format
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.writing import as_written, fitting_metadata
 
@@ -20,16 +21,17 @@ if TYPE_CHECKING:
     from lerf_core.io.tiled_reader import TiledReader
     from lerf_core.io.tiled_writer import WriterSpec
 
-__all__ = ["TiledJob"]
+__all__ = ["TiledResampling"]
 
-# Compressions of sources that targets have too.
-_LOSSLESS = {"none": "none", "deflate": "deflate", "adobe_deflate": "deflate", "lzw": "lzw",
-             "zstd": "zstd"}  # fmt: skip
+# Compression of a target, by that of its source: those that lose nothing, and both have.
+_KEPT_COMPRESSIONS = {
+    "none": "none", "deflate": "deflate", "adobe_deflate": "deflate", "lzw": "lzw", "zstd": "zstd",
+}  # fmt: skip
 # Sides of a tile of the output, where none are asked for.
-_TILE = (512, 512)
+_DEFAULT_TILE = (512, 512)
 
 
-class TiledJob:
+class TiledResampling:
     """A source, its plan, and what is done to the pixels before and after.
 
     Parameters
@@ -45,9 +47,9 @@ class TiledJob:
         Of one thread: blocks run side by side, each on a thread of its own.
     threads : int or None
         Threads to compute with; None: all.
-    change : callable or None
+    before : callable or None
         From pixels as they are read to those that are resampled.
-    finish : callable or None
+    after : callable or None
         From resampled pixels to those that are written.
     notes : tuple of str
         What the user should know.
@@ -77,15 +79,15 @@ class TiledJob:
         keywords = preparation.keywords() | {"threads": 1, "channel_axis": self.channel_axis}
         shape = self._planned_shape(prepared)
         self.plan = operation.plan(shape, prepared.dtype, keywords)
-        self.change = self.finish = None
+        self.before = self.after = None
         if (prepared.layout, prepared.dtype) != (template.layout, template.dtype):
             function = partial(as_resampled, resampling)
-            self.change = ValueChange(function, template, source.channel_axis)
+            self.before = ValueChange(function, template, source.channel_axis)
         self._result = prepared
         if encoding.background is not None or encoding.depth is not None:
             self._result = as_written(prepared, encoding)
             function = partial(as_written, encoding=encoding)
-            self.finish = ValueChange(function, prepared, self.channel_axis)
+            self.after = ValueChange(function, prepared, self.channel_axis)
         self._metadata, lost = self._fitting_metadata()
         self.notes = self._result.notes + lost
 
@@ -122,14 +124,14 @@ class TiledJob:
             layout=result.layout,
             is_premultiplied=result.premultiplied,
             format=target_format,
-            tile=options.tiling.tile or _TILE,
+            tile=options.tiling.tile or _DEFAULT_TILE,
             compression=options.tiling.compression or self._compression(target_format),
             compression_level=None,
             levels=options.tiling.pyramid,
             is_labels=self.plan.pixels.is_nearest,
             metadata=self._metadata,
             details=source.details,
-            job=self._identity(),
+            fingerprint=self._fingerprint(),
         )
 
     def _result_axes(self) -> tuple[tuple[int, ...], str]:
@@ -152,7 +154,7 @@ class TiledJob:
             return "none"
         if target_format == "OME-Zarr":
             return "lz4"
-        return _LOSSLESS.get(self.source.details.get("compression", "none"), "deflate")
+        return _KEPT_COMPRESSIONS.get(self.source.details.get("compression", "none"), "deflate")
 
     def _fitting_metadata(self) -> tuple[Metadata, tuple[str, ...]]:
         """Return the metadata of the result, and notes on what is left out."""
@@ -161,7 +163,7 @@ class TiledJob:
             metadata = metadata.resized(plan.scale, plan.source_shape, plan.out_shape)
         return fitting_metadata(metadata, plan.out_shape, "TIFF", self._options.encoding)
 
-    def _identity(self) -> str:
+    def _fingerprint(self) -> str:
         """Return a text that is the same for the same work: what --resume goes by."""
         from dask.base import tokenize
 
