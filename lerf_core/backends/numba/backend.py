@@ -202,12 +202,14 @@ class NumbaBackend(Backend):
         out_shape: tuple[int, int],
         mode: str,
         *,
-        smooth: bool,
+        anti_aliasing: bool,
     ) -> SourceCoordinates:
         """Find where output rows lie in the source; homographies have a kernel."""
         from lerf_core.backends.numba.coordinates import source_coordinates
 
-        return source_coordinates(mapping, top, bottom, shape, out_shape, mode, smooth=smooth)
+        return source_coordinates(
+            mapping, top, bottom, shape, out_shape, mode, anti_aliasing=anti_aliasing
+        )
 
     def mean_at_points(
         self,
