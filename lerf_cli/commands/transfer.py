@@ -141,7 +141,7 @@ def _sample_planes(sources: Sequence[Path]) -> npt.NDArray[np.uint8]:
     import numpy as np
     from lerf_training.data.photographs import read_photograph, scan
 
-    from lerf_core.constants import LUMA_WEIGHTS
+    from lerf_core.pixels.luma import rgb_luma
 
     photographs = scan(sources, 32).photographs[:_SAMPLES] if sources else ()
     side = min([_SAMPLE, *(min(photo.rows, photo.cols) for photo in photographs)])
@@ -150,7 +150,7 @@ def _sample_planes(sources: Sequence[Path]) -> npt.NDArray[np.uint8]:
         image = read_photograph(photo.path)
         top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
         middle = image[top : top + side, left : left + side]
-        planes.append(np.rint(middle @ np.array(LUMA_WEIGHTS)).astype(np.uint8))
+        planes.append(rgb_luma(middle))
     return np.array(planes, dtype=np.uint8).reshape(len(planes), side, side)
 
 

@@ -29,13 +29,13 @@ from lerf_core.bank.inspection import (
     table_slice,
     table_statistics,
 )
-from lerf_core.constants import LUMA_WEIGHTS
 from lerf_core.errors import FileError
 from lerf_core.inspection import Ellipses, ParameterMaps, Slopes, ellipses, parameter_maps, slopes
 from lerf_core.io.conversions import finite_range, unmultiplied
 from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.reading import read_image
+from lerf_core.pixels.luma import rgb_luma
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -278,10 +278,7 @@ def _chosen_channel(
             raise FileError(f"a grey image has no channel {channel}")
         plane, what = frame if frame.ndim == 2 else frame[..., 0], "grey"
     elif channel == "y":
-        with np.errstate(invalid="ignore"):  # infinities of both signs
-            luma = frame[..., :3].astype(np.float64) @ np.array(LUMA_WEIGHTS)
-        plane = (np.rint(luma) if frame.dtype.kind in "iu" else luma).astype(frame.dtype)
-        what = "luma"
+        plane, what = rgb_luma(frame), "luma"
     else:
         plane, what = frame[..., "rgb".index(channel)], _CHANNELS[channel]
     keywords: dict[str, Any] = {"value_range": value_range}

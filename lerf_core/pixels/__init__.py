@@ -1,1 +1,1 @@
-"""Pixel values: value ranges, alpha, missing values, and blending with the border."""
+"""Pixel values: value ranges, alpha, luma, missing values, and blending with the border."""

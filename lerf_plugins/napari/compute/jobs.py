@@ -9,7 +9,7 @@ from typing import Any, ParamSpec
 from lerf_core.errors import LerfError
 from lerf_plugins.napari.compute.results import Step
 
-__all__ = ["Job", "in_words"]
+__all__ = ["BackgroundJob", "in_words"]
 
 P = ParamSpec("P")
 Work = Callable[[], Generator[Step, None, Any]]
@@ -41,7 +41,7 @@ def _show_error(words: str) -> None:
     show_error(words)
 
 
-class Job:
+class BackgroundJob:
     """One piece of work at a time.
 
     Parameters

@@ -27,8 +27,6 @@ __all__ = [
 Vectors = npt.NDArray[np.float32]
 LayerTuple = tuple[Any, dict[str, Any], str]
 
-#: ITU-R BT.601, as `lerf models inspect` has it.
-LUMA = (0.299, 0.587, 0.114)
 #: Straight pieces of a drawn ellipse.
 PIECES = 16
 #: Semi-axes are drawn at so many of their length, so that neighbours can be told apart.
@@ -100,18 +98,18 @@ def _parameter_maps(
     """Compute the maps of an area of a plane; what lies around it is read for them."""
     from lerf_core.bank.loading import load_bank
     from lerf_core.inspection import parameter_maps
+    from lerf_core.pixels.luma import rgb_luma
 
     image, planes, region = area
     tables = load_bank(bank)
-    reach = tables.reach * len(tables.stages)
+    reach = tables.full_reach
     window = [
         slice(max(0, side.start - reach), min(size, side.stop + reach))
         for side, size in zip(region, image.shape, strict=True)
     ]
     pixels = np.asarray(image.levels[0][(*planes, *window)])
     if image.is_rgb:
-        luma = pixels[..., :3].astype(np.float64) @ np.array(LUMA)
-        pixels = (np.rint(luma) if pixels.dtype.kind in "iu" else luma).astype(pixels.dtype)
+        pixels = rgb_luma(pixels)
     maps = parameter_maps(pixels, bank=tables, value_range=value_range)
     inner = tuple(
         slice(side.start - outer.start, side.stop - outer.start)

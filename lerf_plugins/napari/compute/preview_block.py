@@ -24,10 +24,10 @@ from lerf_plugins.napari.model.view import View
 
 __all__ = ["PreviewBlock", "preview_block"]
 
-#: A preview reads no more source pixels than this: from larger windows it takes every third.
-MOST_SOURCE = 1 << 23
-#: Nor does it compute more pixels.
-MOST_PIXELS = 1 << 22
+#: Source pixels that a preview reads at most: of larger windows it reads every third one.
+PREVIEW_SOURCE_PIXELS = 1 << 23
+#: Pixels that a preview computes at most: beyond, it shows a coarser level.
+PREVIEW_PIXELS = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class PreviewBlock:
     pixels : ndarray
         With all axes of the layer; one plane.
     grid : PixelGrid
-        Where its pixels lie among the frame's.
+        Where its pixels lie among those of the image that the result is placed on.
     level_shape : (int, int)
         Rows and columns of the level that it is a block of.
     """
@@ -65,11 +65,11 @@ def preview_block(
     -------
     PreviewBlock or None
     """
-    to_world = operation.frame.plane_to_world()
+    to_world = operation.placed_on.plane_to_world()
     corners = transform_points(np.linalg.inv(to_world), view.corners)
     shape = _level_shape(operation, view, abs(np.linalg.det(to_world[:2, :2])))
     block = _visible_block(operation.level_grid(shape), corners, shape)
-    while math.prod(block.shape) > MOST_PIXELS and max(shape) > 1:
+    while math.prod(block.shape) > PREVIEW_PIXELS and max(shape) > 1:
         shape = _halved(shape)
         block = _visible_block(operation.level_grid(shape), corners, shape)
     if min(block.shape) <= 0:
@@ -82,7 +82,7 @@ def preview_block(
 
 
 def _visible_block(grid: PixelGrid, corners: Matrix, shape: Shape) -> Block:
-    """Return the block of a level that holds the view's corners, (4, 2), (x, y) of the frame.
+    """Return the block of a level that holds the view's corners, (4, 2), (x, y) of `placed_on`.
 
     It has no rows or columns where the view shows none.
     """
@@ -101,7 +101,7 @@ def _level_shape(operation: LayerOperation, view: View, pixel_area: float) -> Sh
     operation : LayerOperation
     view : View
     pixel_area : float
-        Of a pixel of the frame, in the world.
+        Of a pixel of the image that the result is placed on, in the world.
     """
     rows, cols = operation.grid.step
     canvas_pixels = view.zoom * math.sqrt(pixel_area * rows * cols)
@@ -120,7 +120,7 @@ def _affordable(operation: LayerOperation, shape: Shape, block: Block) -> LayerI
     image = operation.image
     level_plan = operation.level_plan(shape)
     window = next(level_plan.plan.pieces(block)).windows
-    if window is None or window.area <= MOST_SOURCE:
+    if window is None or window.area <= PREVIEW_SOURCE_PIXELS:
         return image
     levels = [*image.levels[: level_plan.source_level + 1]]
     while min(levels[-1].shape[image.ndim - 2 : image.ndim]) > 3:

@@ -22,9 +22,9 @@ __all__ = ["Step", "compute_block", "in_levels", "in_memory", "lazily"]
 
 #: Sides of a tile of a result in memory: small enough for a smooth bar and a quick cancel.
 TILE = 1024
-#: A plane of more pixels is shown by the levels of a pyramid: to show one array of as many
-#: takes the window a tenth of a second, and more.
-MOST_PIXELS = 1 << 23
+#: Pixels of a plane that is shown as one array at most; a larger one is shown by the levels of a
+#: pyramid: napari takes a tenth of a second and more to show so large an array.
+SINGLE_ARRAY_PIXELS = 1 << 23
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_plugins.napari.model.levels import plain_array, with_alpha
 from lerf_plugins.napari.model.pixel_grid import Matrix, PixelGrid, swap_xy
 
-__all__ = ["PREVIEW", "RECORD", "LayerImage", "at_plane", "is_preview"]
+__all__ = ["PREVIEW", "RECORD", "VALUES", "LayerImage", "at_plane", "is_preview"]
 
 #: Marks layers that are there for a while, in their metadata.
 PREVIEW = "lerf preview"
@@ -29,7 +29,8 @@ RECORD = "lerf"
 
 # States of the source that a result has to do without.
 _LEFT_BEHIND = ("locked_data_level", "properties")
-_VALUES = ("auto", "dtype", "contrast limits")
+#: How the range of values is found: see `LayerImage.value_range`.
+VALUES = ("auto", "dtype", "contrast limits")
 
 
 def is_preview(layer: Any) -> bool:
@@ -135,8 +136,8 @@ class LayerImage:
             colours that are floats, and the contrast limits for all else, which are where
             the intensities of a microscope's 12 or 16 bits lie.
         """
-        if values not in _VALUES:
-            raise InvalidArgumentError(f"values must be one of {_VALUES}, got {values!r}")
+        if values not in VALUES:
+            raise InvalidArgumentError(f"values must be one of {VALUES}, got {values!r}")
         if self.is_copied or "contrast_limits" not in self.state:
             return None
         by_dtype = values == "dtype" or (

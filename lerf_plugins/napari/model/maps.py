@@ -180,7 +180,7 @@ def registered(
     grid = PixelGrid.of_resize(fixed.shape, out_shape)
     matrix = invert(forward) @ grid.matrix
     return WarpOperation(
-        moving, out_shape, matrix=matrix, result_grid=grid, frame_image=fixed, **sampling
+        moving, out_shape, matrix=matrix, result_grid=grid, fixed_image=fixed, **sampling
     )
 
 
@@ -224,7 +224,7 @@ def baked(image: LayerImage, *, pixel: float | None, sampling: Sampling) -> Warp
     grid = PixelGrid((origin[1], origin[0]), (step[1], step[0]))
     matrix = np.linalg.inv(to_world) @ grid.matrix
     return WarpOperation(
-        image, (rows, cols), matrix=matrix, result_grid=grid, frame_image=world, verb="bake",
+        image, (rows, cols), matrix=matrix, result_grid=grid, fixed_image=world, verb="bake",
         **sampling,
     )  # fmt: skip
 

@@ -27,7 +27,7 @@ Shape = tuple[int, int]
 
 # A level may have so many times fewer pixels than the result shows: finer ones take four times the
 # work for little that can be seen.
-_ALMOST = 1.1
+_COARSER_BY = 1.1
 
 
 class LevelPlan(NamedTuple):
@@ -58,22 +58,22 @@ class LayerOperation:
 
     @property
     def grid(self) -> PixelGrid:
-        """Where the result's pixels lie among those of the `frame`."""
+        """Where the result's pixels lie among those of the image `placed_on`."""
         raise NotImplementedError
 
     @property
-    def frame(self) -> LayerImage:
-        """The image by whose pixels it is said where in the world the result's lie."""
+    def placed_on(self) -> LayerImage:
+        """The image on whose pixel grid the result is placed in the world."""
         return self.image
 
     def result_state(
         self, grid: PixelGrid, record: Mapping[str, Any], *, name: str, multiscale: bool
     ) -> dict[str, Any]:
-        """Return the state of a layer whose pixels lie on a grid of the `frame`'s."""
-        image, frame = self.image, self.frame
+        """Return the state of a layer whose pixels lie on a grid of `placed_on`'s."""
+        image, placed_on = self.image, self.placed_on
         state = image.result_state(grid, record, name=name, multiscale=multiscale)
-        if frame is not image:
-            state |= frame.spatial_state(image, grid)
+        if placed_on is not image:
+            state |= placed_on.spatial_state(image, grid)
         return state
 
     def record(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class LayerOperation:
         }
 
     def level_grid(self, out_shape: Shape) -> PixelGrid:
-        """Where the pixels of a level of the result lie among those of the `frame`."""
+        """Where the pixels of a level of the result lie among those of `placed_on`."""
         return self.grid.compose(PixelGrid.of_resize(self.out_shape, out_shape))
 
     def level_plan(self, out_shape: Shape, levels: LayerImage | None = None) -> LevelPlan:
@@ -161,16 +161,16 @@ class WarpOperation(LayerOperation):
     matrix : ndarray, (3, 3)
         *Inverse*: from the result's (x, y) to the source's, pixel centres at integers.
     result_grid : PixelGrid
-        Where the result's pixels lie among the frame's.
-    frame_image : LayerImage, optional
-        The frame, where it is another image.
+        Where the result's pixels lie among those of the image it is placed on.
+    fixed_image : LayerImage, optional
+        The image that the result is placed on, where it is another.
     verb : str
         What the record calls it.
     """
 
     matrix: Matrix = field(default_factory=lambda: np.eye(3))
     result_grid: PixelGrid = field(default_factory=PixelGrid)
-    frame_image: LayerImage | None = None
+    fixed_image: LayerImage | None = None
     verb: str = "warp"
 
     def __post_init__(self) -> None:
@@ -184,15 +184,15 @@ class WarpOperation(LayerOperation):
         return self.result_grid
 
     @property
-    def frame(self) -> LayerImage:
+    def placed_on(self) -> LayerImage:
         """See `LayerOperation`."""
-        return self.frame_image or self.image
+        return self.fixed_image or self.image
 
     def record(self) -> dict[str, Any]:
         """See `LayerOperation`."""
         record: dict[str, Any] = {"operation": self.verb, "inverse_matrix": self.matrix.tolist()}
-        if self.frame.name != self.image.name:
-            record["onto"] = self.frame.name
+        if self.placed_on.name != self.image.name:
+            record["onto"] = self.placed_on.name
         return record | super().record()
 
     def _level_matrix(self, number: int, out_shape: Shape, image: LayerImage) -> Matrix:
@@ -207,7 +207,7 @@ class WarpOperation(LayerOperation):
         footprint = self._least_footprint(out_shape)
         best = 0
         for number in range(1, len(image.levels)):
-            if max(image.level_grid(number).step) <= footprint * _ALMOST:
+            if max(image.level_grid(number).step) <= footprint * _COARSER_BY:
                 best = number
         return best
 

@@ -31,7 +31,7 @@ class View:
     planes: tuple[int, ...]
 
 
-def view_of(viewer: Any, layer: Any, frame: Any = None) -> View | None:
+def view_of(viewer: Any, layer: Any, placed_on: Any = None) -> View | None:
     """Return what shows of a layer; None in 3-D, or where others than its last axes show.
 
     Parameters
@@ -39,14 +39,14 @@ def view_of(viewer: Any, layer: Any, frame: Any = None) -> View | None:
     viewer : napari.Viewer
     layer : napari.layers.Layer
         Whose planes are meant.
-    frame : napari.layers.Layer, optional
+    placed_on : napari.layers.Layer, optional
         In whose units; None: the layer's.
     """
     order = tuple(viewer.dims.order)
     if viewer.dims.ndisplay != 2 or order[-2:] != (viewer.dims.ndim - 2, viewer.dims.ndim - 1):
         return None
     camera = viewer.scene.camera
-    factors = unit_factors(viewer, frame or layer)[-2:]
+    factors = unit_factors(viewer, placed_on or layer)[-2:]
     height, width = (max(1, size) for size in viewer.canvas.size)
     half = np.array([height, width]) / (2 * camera.zoom)
     centre = np.asarray(camera.center[-2:], np.float64)

@@ -9,7 +9,7 @@ from typing import Any
 from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox
 
 from lerf_core.errors import InvalidArgumentError
-from lerf_plugins.napari.model.layer_image import LayerImage, is_preview
+from lerf_plugins.napari.model.layer_image import VALUES, LayerImage, is_preview
 
 __all__ = [
     "ARRAY",
@@ -18,7 +18,6 @@ __all__ = [
     "LAZY",
     "PYRAMID",
     "RESULTS",
-    "VALUES",
     "WARP_BORDERS",
     "LayerChooser",
     "SamplingOptions",
@@ -32,7 +31,6 @@ TRANSPARENT = "transparent"
 BORDERS = ("edge", "reflect", "symmetric", "wrap", "constant")
 #: Borders of what shows its border: those that are no continuation come first.
 WARP_BORDERS = ("constant", TRANSPARENT, *BORDERS[:-1])
-VALUES = ("auto", "dtype", "contrast limits")
 ARRAY, PYRAMID, LAZY = "one array", "pyramid", "lazy"
 RESULTS = ("auto", ARRAY, PYRAMID, LAZY)
 

@@ -12,9 +12,9 @@ from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.geometry import transform_points
 from lerf_plugins.napari.compute.jobs import in_words
 from lerf_plugins.napari.compute.parameters import ChosenLayers, LayerTuple, PlaneArea, inspect_area
-from lerf_plugins.napari.model.layer_image import LayerImage
+from lerf_plugins.napari.model.layer_image import VALUES, LayerImage
 from lerf_plugins.napari.model.view import plane_index, view_of
-from lerf_plugins.napari.widgets.controls import DEFAULT, VALUES, labelled, ticked
+from lerf_plugins.napari.widgets.controls import DEFAULT, labelled, ticked
 from lerf_plugins.napari.widgets.layer_widget import LayerWidget
 
 if TYPE_CHECKING:

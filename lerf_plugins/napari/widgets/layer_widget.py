@@ -13,8 +13,14 @@ from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from lerf_core.errors import LerfError
-from lerf_plugins.napari.compute.jobs import Job, in_words
-from lerf_plugins.napari.compute.results import MOST_PIXELS, Step, in_levels, in_memory, lazily
+from lerf_plugins.napari.compute.jobs import BackgroundJob, in_words
+from lerf_plugins.napari.compute.results import (
+    SINGLE_ARRAY_PIXELS,
+    Step,
+    in_levels,
+    in_memory,
+    lazily,
+)
 from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.operations import LayerOperation
 from lerf_plugins.napari.widgets.controls import (
@@ -65,7 +71,7 @@ class LayerWidget(QWidget):
         )
         self.bar = ProgressBar(value=0, min=0, max=1)
         self.status = QLabel("")
-        self.job = Job(self._progressed, self.tell)
+        self.job = BackgroundJob(self._progressed, self.tell)
         self.run_button.changed.connect(self.run)
         self.cancel_button.changed.connect(self.cancel)
         self._on_close = _CallInTurn([self.job.cancel, self.layer.disconnect])
@@ -77,8 +83,8 @@ class LayerWidget(QWidget):
         super().changeEvent(event)
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             self.stop()
-            # Now, in the window's thread: Python's garbage collector may run in any, and Qt dies
-            # of widgets that are deleted in another.
+            # Now, in the window's thread: Python's garbage collector may run in any, and
+            # deleting a widget in another thread than its own crashes Qt.
             QTimer.singleShot(0, self._delete_if_alone)
 
     def _delete_if_alone(self) -> None:
@@ -209,8 +215,8 @@ class ResamplingWidget(LayerWidget):
         """
         raise NotImplementedError
 
-    def frame(self) -> Any:
-        """Return the layer that the result is laid on; None: the chosen one."""
+    def placed_on(self) -> Any:
+        """Return the layer on whose pixel grid the result is placed; None: the chosen one."""
         return None
 
     def result_name(self, operation: LayerOperation) -> str:
@@ -234,7 +240,7 @@ class ResamplingWidget(LayerWidget):
         if self.preview_box.value:
             if self.preview.layer is None:
                 self._tell_of_first_run()
-            self.preview.show(source, operation, self.frame())
+            self.preview.show(source, operation, self.placed_on())
         else:
             self.preview.clear()
             rows, cols = operation.out_shape
@@ -286,7 +292,7 @@ class ResamplingWidget(LayerWidget):
         available = available_memory()
         if image.is_lazy or (available is not None and needed > _SHARE * available):
             return LAZY
-        return PYRAMID if rows * cols > MOST_PIXELS else ARRAY
+        return PYRAMID if rows * cols > SINGLE_ARRAY_PIXELS else ARRAY
 
     def _add(
         self, source: Any, operation: LayerOperation, name: str, result: tuple[Any, dict[str, Any]]
@@ -302,7 +308,7 @@ class ResamplingWidget(LayerWidget):
         self.preview_box.value = False
         self.preview.clear()
         # napari takes a tenth of a second and more to remove a layer, and as long to add one: the
-        # window lives in between.
+        # window handles waiting events in between.
         insert = partial(in_words(self._insert), source, data, state, operation.image.kind)
         QTimer.singleShot(0, insert)
 

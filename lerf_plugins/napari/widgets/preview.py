@@ -61,17 +61,17 @@ class Preview:
         """Whether a block is being computed."""
         return self._worker is not None
 
-    def show(self, source: Any, operation: LayerOperation, frame: Any = None) -> None:
+    def show(self, source: Any, operation: LayerOperation, placed_on: Any = None) -> None:
         """Show what an operation makes of a layer, as soon as it is computed.
 
         Parameters
         ----------
         source : napari.layers.Layer
         operation : LayerOperation
-        frame : napari.layers.Layer, optional
-            The operation's frame, where it is another layer.
+        placed_on : napari.layers.Layer, optional
+            On whose pixel grid the result is placed; None: the source's.
         """
-        view = view_of(self._viewer, source, frame)
+        view = view_of(self._viewer, source, placed_on)
         if view is None:
             self.clear()
             self._tell("No preview: it shows in 2-D, of the last two axes in their order")

@@ -201,7 +201,7 @@ class WarpWidget(ResamplingWidget):
 
     # -- the warp -----------------------------------------------------------------------------
 
-    def frame(self) -> Any:
+    def placed_on(self) -> Any:
         """See `ResamplingWidget`."""
         return self.fixed.value if self.way.value == PAIRS else None
 

@@ -112,6 +112,7 @@ class PhotographGroups:
 
 def _with_luma(image: Planes) -> Planes:
     """Planes (4, rows, cols): red, green, blue, and the luma of ITU-R BT.601 in full range."""
+    # In float32, for speed: halves round otherwise than in `lerf_core.pixels.luma`.
     weights = np.array(LUMA_WEIGHTS, np.float32)
     planes = np.empty((4, *image.shape[:2]), np.uint8)
     planes[:3] = image.transpose(2, 0, 1)

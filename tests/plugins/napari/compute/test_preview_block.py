@@ -56,7 +56,7 @@ def test_a_preview_beside_the_image_is_none(photo):
 
 
 def test_a_preview_reads_little_of_a_large_image(monkeypatch):
-    monkeypatch.setattr(module, "MOST_SOURCE", 10_000)
+    monkeypatch.setattr(module, "PREVIEW_SOURCE_PIXELS", 10_000)
     y, x = np.mgrid[:900, :1200]
     image = (127 + 100 * np.sin(x / 150) * np.cos(y / 120)).astype(np.uint8)
     operation = resize_operation(Image(image), (450, 600))
@@ -67,7 +67,7 @@ def test_a_preview_reads_little_of_a_large_image(monkeypatch):
 
 
 def test_a_preview_is_no_larger_than_it_may_be(photo, monkeypatch):
-    monkeypatch.setattr(module, "MOST_PIXELS", 5000)
+    monkeypatch.setattr(module, "PREVIEW_PIXELS", 5000)
     operation = resize_operation(Image(photo), (600, 830))
     seen = preview_block(operation, looking_at(photo, (0, 60), (0, 83), 10.0))
     assert seen.pixels[..., 0].size <= 5000

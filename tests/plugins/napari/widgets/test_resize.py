@@ -131,7 +131,7 @@ def test_a_large_result_is_a_pyramid(viewer, until, monkeypatch, photo):
     from lerf_core.tiled import pyramid
     from lerf_plugins.napari.widgets import layer_widget as _layer_widget
 
-    monkeypatch.setattr(_layer_widget, "MOST_PIXELS", 10_000)
+    monkeypatch.setattr(_layer_widget, "SINGLE_ARRAY_PIXELS", 10_000)
     monkeypatch.setattr(pyramid, "SMALLEST", 50)
     viewer.add_image(photo, rgb=True)
     widget = docked(viewer, "Resize")
