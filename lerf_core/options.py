@@ -23,10 +23,19 @@ from lerf_core.pixels.values import ValueScale
 from lerf_core.threads import thread_count
 from lerf_core.validation import BORDER_MODES, check_choice, check_number, check_value_range
 
-__all__ = ["DEFAULTS", "Options", "ResamplingKeywords", "complete_keywords", "with_keywords"]
+__all__ = [
+    "ALPHA_TREATMENTS",
+    "DEFAULTS",
+    "METHODS",
+    "Options",
+    "ResamplingKeywords",
+    "complete_keywords",
+    "with_keywords",
+]
 
-_ALPHA = ("auto", "premultiply", "separate")
-_METHODS = ("auto", "lerf", "nearest")
+#: What `lerf_core.resize` takes for ``alpha`` and for ``method``.
+ALPHA_TREATMENTS = ("auto", "premultiply", "separate")
+METHODS = ("auto", "lerf", "nearest")
 
 
 class ResamplingKeywords(TypedDict, total=False):
@@ -74,8 +83,8 @@ class Options:
 
     def __post_init__(self) -> None:
         check_choice("mode", self.mode, BORDER_MODES)
-        check_choice("alpha", self.alpha, _ALPHA)
-        check_choice("method", self.method, _METHODS)
+        check_choice("alpha", self.alpha, ALPHA_TREATMENTS)
+        check_choice("method", self.method, METHODS)
         check_choice("engine", self.engine, BACKENDS)
         thread_count(self.threads)
         if self.anti_aliasing is not None and not isinstance(self.anti_aliasing, (bool, np.bool_)):

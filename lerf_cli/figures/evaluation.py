@@ -25,7 +25,7 @@ Window = tuple[slice, slice]
 
 # Sizes on paper, in pixels: a panel is this large at most, and a row holds so many.
 _PANEL = 384
-_PANELS_A_ROW = 5
+_PANELS_PER_ROW = 5
 _MARGIN = 28
 _GUTTER = 18
 _NAME_SIZE = 24
@@ -156,7 +156,7 @@ def side_by_side(comparison: Comparison, figure: str) -> Image.Image:
     for score, result in comparison.results:
         value = f"{score.psnr:.2f} dB" + ("" if score.ssim is None else f"  {score.ssim:.4f}")
         panels.append(_Panel(result[window], score.method, value, factor))
-    across = -(-len(panels) // -(-len(panels) // _PANELS_A_ROW))
+    across = -(-len(panels) // -(-len(panels) // _PANELS_PER_ROW))
     down = -(-len(panels) // across)
     cell = max(cols * factor, _LEAST_CELL), rows * factor + _CAPTION
     height = down * cell[1] + (down - 1) * _GUTTER

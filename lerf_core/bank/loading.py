@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,7 +13,14 @@ from lerf_core.bank.patterns import PATTERNS
 from lerf_core.bank.stages import KINDS, two_stages
 from lerf_core.errors import BankError, BankNotFoundError, InvalidTypeError
 
-__all__ = ["DEFAULT_BANK", "SHRINKING_BANK", "available_banks", "load_bank", "user_bank_folder"]
+__all__ = [
+    "DEFAULT_BANK",
+    "SHRINKING_BANK",
+    "available_banks",
+    "bank_for_scale",
+    "load_bank",
+    "user_bank_folder",
+]
 
 #: The bank that is used when none is named.
 DEFAULT_BANK = "lerf-p"
@@ -96,6 +104,34 @@ def load_bank(source: str | os.PathLike[str] | LutBank | None = None) -> LutBank
         return _load_file(path.resolve(), status.st_size, status.st_mtime_ns)
     except OSError as error:
         raise BankError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def bank_for_scale(
+    bank: LutBank | str | None, scale: Sequence[float], *, anti_aliased: bool
+) -> LutBank | str | None:
+    """Return the bank to resize with, by the rule of `lerf_core.resize`; nothing is loaded.
+
+    Parameters
+    ----------
+    bank : LutBank, str, path or None
+        The one that is asked for. None: the analytic one where an anti-aliased image grows along
+        no axis, as trained tables know enlarging alone; else the default one.
+    scale : sequence of float
+        Output pixels per source pixel, along each axis.
+    anti_aliased : bool
+        Whether shrinking is anti-aliased, by lerf or before it.
+
+    Returns
+    -------
+    LutBank, str, path or None
+        For `load_bank`.
+
+    Examples
+    --------
+    >>> bank_for_scale(None, (0.5, 1.0), anti_aliased=True)
+    'analytic'
+    """
+    return SHRINKING_BANK if bank is None and anti_aliased and max(scale) <= 1 else bank
 
 
 def _path_of(source: str | os.PathLike[str]) -> Path:

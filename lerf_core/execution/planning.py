@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank.loading import SHRINKING_BANK, load_bank
+from lerf_core.bank.loading import bank_for_scale, load_bank
 from lerf_core.bank.model import LutBank
 from lerf_core.execution.plan import Plan
 from lerf_core.execution.resize import GridResampling
@@ -75,7 +75,5 @@ def plan_warp(
 
 
 def _bank_for(bank: Bank, scale: tuple[float, float], keywords: ResamplingKeywords) -> LutBank:
-    """Return the bank that is asked for; else the one for enlarging, or for shrinking alone."""
-    if bank is None and keywords.get("anti_aliasing") is not False and max(scale) <= 1:
-        return load_bank(SHRINKING_BANK)
-    return load_bank(bank)
+    anti_aliased = keywords.get("anti_aliasing") is not False
+    return load_bank(bank_for_scale(bank, scale, anti_aliased=anti_aliased))

@@ -33,4 +33,5 @@ def rgb_luma(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """
     with np.errstate(invalid="ignore"):  # infinities of both signs
         luma = image[..., :3].astype(np.float64) @ np.array(LUMA_WEIGHTS)
-    return (np.rint(luma) if image.dtype.kind in "iu" else luma).astype(image.dtype)
+    luma = np.rint(luma) if image.dtype.kind in "iu" else luma
+    return np.asarray(luma.astype(image.dtype))

@@ -409,7 +409,7 @@ class Affine(_Placed):
 
 
 class Perspective(_Placed):
-    """Look at the image aslant; in place of ``albumentations.Perspective``.
+    """Change the perspective at random; in place of ``albumentations.Perspective``.
 
     A random quadrilateral inside the image is spread over the result. No border comes into sight.
 

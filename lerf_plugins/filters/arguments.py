@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lerf_core.bank import LutBank
-from lerf_core.bank.loading import SHRINKING_BANK
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 
 __all__ = [
@@ -19,7 +17,6 @@ __all__ = [
     "Bank",
     "Pixels",
     "as_index",
-    "bank_for_factors",
     "channel_keywords",
     "check_sides",
     "extremes",
@@ -77,22 +74,6 @@ def check_sides(name: str, size: Any, least: int = 1) -> tuple[int, int]:
 def channel_keywords(pixels: Pixels, alpha: str = "separate") -> dict[str, Any]:
     """Return `lerf_core`'s keywords for an image (rows, cols) or (rows, cols, channels)."""
     return {"channel_axis": -1, "alpha": alpha} if pixels.ndim == 3 else {}
-
-
-def bank_for_factors(bank: Bank, factors: Sequence[float], *, smooth: bool) -> Bank:
-    """Return the bank to resample with, by the rule of `lerf_core.resize`.
-
-    Parameters
-    ----------
-    bank : LutBank, str, path or None
-        The one that was asked for. None: the analytic one where an anti-aliased image grows along
-        no axis, as trained tables know enlarging alone; else the default one.
-    factors : sequence of float
-        Output pixels per source pixel, along each axis.
-    smooth : bool
-        Whether shrinking is anti-aliased, by lerf or before it.
-    """
-    return SHRINKING_BANK if bank is None and smooth and max(factors) <= 1 else bank
 
 
 def extremes(pixels: Pixels, counted: npt.NDArray[np.bool_]) -> tuple[float, float] | None:

@@ -183,7 +183,7 @@ class Affine(Transform):
     mode : {"constant", "edge", "symmetric", "reflect", "wrap"}
         What lies beyond the border.
     fill, fill_mask : float or sequence of float
-        Value beyond the border for "constant", of images and of masks; one, or one a channel.
+        Value beyond the border for "constant", of images and of masks; one, or one per channel.
     **keywords
         See `Transform`.
 
@@ -239,7 +239,7 @@ class Affine(Transform):
 
 
 class Perspective(Transform):
-    """Look at the image aslant: a random quadrilateral inside it is spread over the result.
+    """Change the perspective: a random quadrilateral inside the image is spread over the result.
 
     No border comes into sight.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from lerf_core.bank.loading import load_bank
 from lerf_core.errors import InvalidArgumentError
+from lerf_core.options import ALPHA_TREATMENTS
 from lerf_core.validation import BORDER_MODES, check_choice, check_count
 from lerf_plugins.filters.arguments import Bank
 
@@ -42,7 +43,7 @@ class SamplingKeywords(TypedDict, total=False):
 
 def check_sampling(bank: Bank, alpha: str) -> None:
     """Raise unless there are such a bank and such a treatment of alpha: now, not in a worker."""
-    check_choice("alpha", alpha, ("auto", "premultiply", "separate"))
+    check_choice("alpha", alpha, ALPHA_TREATMENTS)
     load_bank(bank)
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 
-__all__ = ["Held", "box_format_of", "held", "map_rows", "take_rows", "wrapped_boxes"]
+__all__ = ["ArrayView", "as_array_view", "box_format_of", "map_rows", "take_rows", "wrapped_boxes"]
 
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 _SAMPLED = ("1", "L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I", "F")
 
 
-class Held(NamedTuple):
+class ArrayView(NamedTuple):
     """An image or a mask as an array.
 
     Attributes
@@ -50,7 +50,7 @@ class Held(NamedTuple):
         return None if self.channel_axis is None else self.channel_axis % self.array.ndim
 
 
-def held(name: str, value: Any, *, is_mask: bool = False) -> Held:
+def as_array_view(name: str, value: Any, *, is_mask: bool = False) -> ArrayView:
     """Return an image or a mask as an array, with the way back.
 
     Parameters
@@ -68,9 +68,9 @@ PIL.Image.Image
             raise InvalidArgumentError(f"{name} must be (..., rows, cols), got {_shape(value)}")
         array = _tensor_array(name, value)
         restore = partial(_tensor_like, value)
-        return Held(array, None if array.ndim == 2 else -3, None, restore)
+        return ArrayView(array, None if array.ndim == 2 else -3, None, restore)
     if _is_pillow(value):
-        return _held_pillow(name, value, is_mask)
+        return _pillow_view(name, value, is_mask)
     if not isinstance(value, np.ndarray):
         raise InvalidTypeError(
             f"{name} must be a NumPy array, a torch tensor or a Pillow image, "
@@ -80,7 +80,7 @@ PIL.Image.Image
         raise InvalidArgumentError(
             f"{name} must be (rows, cols) or (rows, cols, channels), got shape {value.shape}"
         )
-    return Held(value, None if value.ndim == 2 else -1, None, lambda array: array)
+    return ArrayView(value, None if value.ndim == 2 else -1, None, lambda array: array)
 
 
 def _is_tensor(value: Any) -> bool:
@@ -156,14 +156,14 @@ def _is_pillow(value: Any) -> bool:
     return module is not None and isinstance(value, module.Image)
 
 
-def _held_pillow(name: str, image: Any, is_mask: bool) -> Held:
+def _pillow_view(name: str, image: Any, is_mask: bool) -> ArrayView:
     if image.mode in ("P", "PA") and not is_mask:
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     if image.mode not in (*_SAMPLED, "P"):
         raise InvalidTypeError(f"{name} must have one of the modes {_SAMPLED}, got {image.mode!r}")
     array = np.asarray(image)
     restore = partial(_pillow_like, image)
-    return Held(array, None if array.ndim == 2 else -1, image.mode in ("LA", "RGBA"), restore)
+    return ArrayView(array, None if array.ndim == 2 else -1, image.mode in ("LA", "RGBA"), restore)
 
 
 def _pillow_like(like: Any, array: Array) -> Any:

@@ -88,7 +88,7 @@ class Placement:
 
     def points(self, points: Floats) -> Floats:
         """Move (x, y) points, (N, 2); NaN for those beyond the horizon."""
-        mapped = np.column_stack([points, np.ones(len(points))]) @ self._facing().T
+        mapped = np.column_stack([points, np.ones(len(points))]) @ self._depth_normalised().T
         with np.errstate(divide="ignore", invalid="ignore"):
             result = mapped[:, :2] / mapped[:, 2:]
         result[~(mapped[:, 2] > 0)] = np.nan
@@ -102,7 +102,7 @@ class Placement:
         left, top, right, bottom = boxes.T - 0.5
         corners = np.stack([left, top, right, top, right, bottom, left, bottom], axis=1)
         corners = corners.reshape(-1, 4, 2)
-        depths = corners @ self._facing()[2, :2] + self._facing()[2, 2]
+        depths = corners @ self._depth_normalised()[2, :2] + self._depth_normalised()[2, 2]
         result = np.zeros((len(boxes), 4))
         for index, (polygon, depth) in enumerate(zip(corners, depths, strict=True)):
             if depth.min() < _LEAST_DEPTH:
@@ -122,7 +122,7 @@ class Placement:
         factors : ndarray, (N,)
             Square root of the change of area.
         """
-        matrix = self._facing()
+        matrix = self._depth_normalised()
         depth = np.column_stack([points, np.ones(len(points))]) @ matrix[2]
         with np.errstate(divide="ignore", invalid="ignore"):
             columns = [
@@ -132,14 +132,17 @@ class Placement:
         (a, c), (b, d) = columns[0].T, columns[1].T
         return np.arctan2(-c, a), np.sqrt(np.abs(a * d - b * c))
 
-    def _facing(self) -> Floats:
-        """The matrix, of the sign and size that make the depth at the image's centre 1."""
+    def _depth_normalised(self) -> Floats:
+        """Return the forward matrix, scaled so that the depth at the image's centre is 1.
+
+        Where the centre lies on the horizon, the matrix as it is.
+        """
         rows, cols = self.source_shape
         depth = self.forward[2] @ np.array([(cols - 1) / 2, (rows - 1) / 2, 1.0])
         if abs(depth) < 1e-12 * np.abs(self.forward[2]).max():
             return self.forward
-        facing: Floats = self.forward / depth
-        return facing
+        normalised: Floats = self.forward / depth
+        return normalised
 
 
 def _in_front(polygon: Floats, depth: Floats) -> Floats:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+from lerf_core.options import METHODS
 from lerf_core.validation import check_choice, check_number
 from lerf_plugins.filters.augment.arguments import SamplingKeywords, check_sampling
 from lerf_plugins.filters.augment.boxes import (
@@ -20,9 +21,9 @@ from lerf_plugins.filters.augment.boxes import (
     to_format,
 )
 from lerf_plugins.filters.augment.containers import (
-    Held,
+    ArrayView,
+    as_array_view,
     box_format_of,
-    held,
     map_rows,
     take_rows,
     wrapped_boxes,
@@ -109,7 +110,7 @@ class Transform(ABC):
         if not 0 <= self.p <= 1:
             raise InvalidArgumentError(f"p must lie in 0..1, got {self.p}")
         check_choice("box_format", options["box_format"], tuple(BOX_FORMATS))
-        check_choice("method", options["method"], ("auto", "lerf", "nearest"))
+        check_choice("method", options["method"], METHODS)
         for name in ("min_area", "min_visibility"):
             if options[name] is not None and not check_number(name, options[name]) >= 0:
                 raise InvalidArgumentError(f"{name} must not be negative, got {options[name]!r}")
@@ -205,7 +206,7 @@ class Transform(ABC):
                 self._boxes(placement, name, result)
         return result
 
-    def _image(self, placement: Placement, image: Held) -> Any:
+    def _image(self, placement: Placement, image: ArrayView) -> Any:
         options = {name: self._options[name] for name in _PIXEL_OPTIONS}
         if options["alpha"] == "auto" and image.has_alpha is not None:
             options["alpha"] = "premultiply" if image.has_alpha else "separate"
@@ -214,7 +215,7 @@ class Transform(ABC):
             placement.pixels(image.array, channel_axis=image.channel_axis, **options)
         )
 
-    def _mask(self, placement: Placement, mask: Held) -> Any:
+    def _mask(self, placement: Placement, mask: ArrayView) -> Any:
         options = {"threads": self._options["threads"], **self._mask_options}
         return mask.restore(placement.labels(mask.array, channel_axis=mask.channel_axis, **options))
 
@@ -287,16 +288,15 @@ def _shape_of(sample: Mapping[str, Any]) -> tuple[int, int]:
     """Return rows and columns of a sample's image, or else of its mask."""
     for name in ("image", "mask"):
         if sample.get(name) is not None:
-            return held(name, sample[name]).shape
+            return as_array_view(name, sample[name]).shape
     raise InvalidArgumentError(f"a sample needs an image or a mask, got {sorted(sample)}")
 
 
-def _fitting(name: str, value: Any, shape: tuple[int, int], *, is_mask: bool = False) -> Held:
+def _fitting(name: str, value: Any, shape: tuple[int, int], *, is_mask: bool = False) -> ArrayView:
     """Return an image or a mask as an array; raises unless it has the sample's rows and columns."""
-    holder = held(name, value, is_mask=is_mask)
-    if holder.shape != shape:
+    view = as_array_view(name, value, is_mask=is_mask)
+    if view.shape != shape:
         raise InvalidArgumentError(
-            f"{name} must have the image's {shape[0]} rows and {shape[1]} columns, "
-            f"got {holder.shape}"
+            f"{name} must have the image's {shape[0]} rows and {shape[1]} columns, got {view.shape}"
         )
-    return holder
+    return view

@@ -9,9 +9,10 @@ from typing import Any
 from PIL import Image
 
 import lerf_core
+from lerf_core.bank.loading import bank_for_scale
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.geometry import moves_pixels
-from lerf_plugins.filters.arguments import Bank, bank_for_factors, check_sides
+from lerf_plugins.filters.arguments import Bank, check_sides
 from lerf_plugins.filters.pillow.arguments import (
     Box,
     as_inverse_map,
@@ -105,7 +106,8 @@ def resize(
         options["fast"] = fast and image.mode in {"RGB", "HSV"}
         return resampled(image, partial(lerf_core.resize, output_shape=shape, bank=bank, **options))
     steps = (right - left) / width, (lower - upper) / height
-    bank = bank_for_factors(bank, [1 / step for step in steps], smooth=anti_aliasing is not False)
+    factors = [1 / step for step in steps]
+    bank = bank_for_scale(bank, factors, anti_aliased=anti_aliasing is not False)
     matrix = from_centres([[steps[0], 0, left], [0, steps[1], upper], [0, 0, 1]])
     warp = partial(
         lerf_core.warp, inverse_map=matrix, output_shape=shape, mode="edge", bank=bank, **options

@@ -12,10 +12,11 @@ import numpy.typing as npt
 from skimage.filters import gaussian
 
 import lerf_core
+from lerf_core.bank.loading import bank_for_scale
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.sampling.taps import axis_positions, nearest_index
 from lerf_core.validation import check_choice
-from lerf_plugins.filters.arguments import SCIPY_BORDERS, Bank, as_index, bank_for_factors
+from lerf_plugins.filters.arguments import SCIPY_BORDERS, Bank, as_index
 from lerf_plugins.filters.skimage.arguments import (
     Image,
     as_array,
@@ -250,7 +251,7 @@ def _resized(
         factors = np.divide(sizes, array.shape).tolist()
         out = _resized_by_lerf(
             prepared, sizes, channel_axis, mode=options.mode, cval=options.cval,
-            bank=bank_for_factors(options.bank, factors, smooth=is_blurred),
+            bank=bank_for_scale(options.bank, factors, anti_aliased=is_blurred),
             anti_aliasing=smooth and not is_blurred,
             value_range=value_range_of(array.dtype, source, preserve_range=options.preserve_range),
         )  # fmt: skip

@@ -177,7 +177,7 @@ def lazy_array(plan: Plan, source: ChunkReader) -> Any:
     Returns
     -------
     dask.array.Array
-        Of one plane a chunk; each is bit for bit what it is in the whole result.
+        Of one plane per chunk; each is bit for bit what it is in the whole result.
     """
     import dask.array as da
 

@@ -33,7 +33,7 @@ def read_rgb(path: Path) -> Image:
     Raises
     ------
     DatasetError
-        If the file cannot be read, or holds more than 8 bits a sample or other colours.
+        If the file cannot be read, or holds more than 8 bits per sample or other colours.
     """
     pixels, layout = _decoded(path)
     if pixels.dtype != np.uint8 or layout == CMYK:

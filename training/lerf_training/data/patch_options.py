@@ -21,7 +21,7 @@ class PatchOptions:
     Attributes
     ----------
     batch : int
-        Patches a step.
+        Patches per step.
     size : int
         Rows and columns of a patch, low resolution.
     points : int

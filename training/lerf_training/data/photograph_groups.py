@@ -54,7 +54,7 @@ class PhotographGroups:
         self._groups: dict[int, Future[list[list[Planes]]]] = {}
 
     def _group_size(self, memory: int) -> int:
-        """Photographs a group, so that two groups fit."""
+        """Return the number of photographs per group, so that two groups fit."""
         share = 1.25 if self._options.reduced else 1.0  # copies of half the size
         largest = int(share * max(photograph.nbytes for photograph in self.photographs))
         total = int(share * sum(photograph.nbytes for photograph in self.photographs))

@@ -43,7 +43,7 @@ class TrainingOptions:
         patch counts by its relative error, as it does in a mean of PSNR, down to this
         error. Infinite: the plain mean squared error.
     average : float
-        Decay a step of the running average of the weights that is saved; 0: none.
+        Decay per step of the running average of the weights that is saved; 0: none.
     width : int
         Of the networks' layers.
     patches : PatchOptions

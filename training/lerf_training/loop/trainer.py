@@ -179,13 +179,13 @@ class Trainer:
     def _last(self) -> int:
         return self.steps if self.steps is not None else 1 << 40
 
-    def _set_steps(self, seconds_a_step: float) -> None:
+    def _set_steps(self, seconds_per_step: float) -> None:
         """Turn the time limit into steps; from here on the schedule is fixed."""
         minutes = self.options.minutes
         if minutes is None:
             raise InvalidArgumentError("a training without steps needs minutes")
         left = 60 * minutes - self.seconds
-        self.steps = self.step + max(1, int(left / seconds_a_step))
+        self.steps = self.step + max(1, int(left / seconds_per_step))
 
     def _rise(self) -> int:
         """Steps over which the rate rises."""

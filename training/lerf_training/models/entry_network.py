@@ -32,7 +32,7 @@ class EntryNetwork(nn.Module):
     Parameters
     ----------
     slope : float
-        Start: entries a grey level of the first pixel...
+        Start: entries per grey level of the first pixel...
     constant : sequence of float
         ... and at level 0, one for each value.
     width, blocks : int

@@ -28,7 +28,7 @@ def read_tables(
         As for `lerf_core.backends.torch.table_reads.read_tables`; the kernels take levels of whole
         units.
     units : int, optional
-        Units a grey level, a power of two.
+        Units per grey level, a power of two.
     compiled : bool, optional
         Use the kernels where they can.
 

@@ -1,0 +1,241 @@
+"""resize, rescale and warp of DataArrays and Datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from lerf_core.geometry import Displacement
+from lerf_core.sampling.shapes import rescaled_shape
+from lerf_core.validation import check_output_shape, check_scale
+from lerf_plugins.filters.xarray.dimensions import Dims, as_dataset, in_form_of, sides_of
+from lerf_plugins.filters.xarray.grid import Grid
+from lerf_plugins.filters.xarray.variables import VariableResampling
+
+__all__ = ["rescale", "resize", "warp"]
+
+#: A DataArray or a Dataset: out comes what went in.
+Holder = TypeVar("Holder")
+
+
+def resize(
+    array: Holder,
+    sizes: Mapping[Any, int] | Sequence[int],
+    *,
+    dims: Dims | None = None,
+    channel_dim: Hashable | None = None,
+    value_range: tuple[float, float] | str | None = None,
+    nodata: float | None = None,
+    **keywords: Any,
+) -> Holder:
+    """Resize a DataArray, or what of a Dataset has both dimensions, to a number of pixels.
+
+    Parameters
+    ----------
+    array : xarray.DataArray or xarray.Dataset
+        Of a Dataset, variables with none of the dimensions stay as they are; those with one of
+        them are treated as coordinates are.
+    sizes : {dimension: int} or (rows, cols)
+        A dimension that is not named keeps its length.
+    dims : (rows, columns), optional
+        Their names; see the notes of `lerf_plugins.filters.xarray`.
+    channel_dim : str, optional
+        Dimension of colours. All other dimensions are gone through plane by plane.
+    value_range : (float, float), "auto" or None
+        See the notes of `lerf_plugins.filters.xarray`.
+    nodata : float, optional
+        Missing value; None: that of the attributes.
+    **keywords
+        As for `lerf_core.resize`; for arrays of dask also ``chunks`` (rows, cols) and
+        ``window_limit``, see `lerf_core.chunked.resize`.
+
+    Returns
+    -------
+    DataArray or Dataset
+        With the dtypes, names, attributes and order of dimensions of the input.
+
+    Raises
+    ------
+    InvalidArgumentError, InvalidTypeError
+        If an argument cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> grid = xr.DataArray(np.zeros((3, 4)), {"y": [2.0, 1, 0], "x": [0.0, 1, 2, 3]}, ("y", "x"))
+    >>> resize(grid, {"y": 6, "x": 8}).y.values.tolist()
+    [2.25, 1.75, 1.25, 0.75, 0.25, -0.25]
+    """
+    dataset, dims, shape = as_dataset(array, dims, sizes, channel_dim)
+    out_shape = check_output_shape(sides_of("sizes", sizes, dims, shape))
+    scale = (out_shape[0] / shape[0], out_shape[1] / shape[1])
+    values = VariableResampling(
+        "resize", out_shape, dims, channel_dim, value_range, nodata, keywords
+    )
+    result: Holder = in_form_of(
+        array, _resized(dataset, values, Grid(dims, shape, out_shape, scale))
+    )
+    return result
+
+
+def rescale(
+    array: Holder,
+    scale: float | Mapping[Any, float] | Sequence[float],
+    *,
+    dims: Dims | None = None,
+    channel_dim: Hashable | None = None,
+    value_range: tuple[float, float] | str | None = None,
+    nodata: float | None = None,
+    **keywords: Any,
+) -> Holder:
+    """Resize a DataArray or a Dataset by a factor.
+
+    Parameters
+    ----------
+    array : xarray.DataArray or xarray.Dataset
+        As for `resize`, and so are all other parameters.
+    scale : float, {dimension: float} or (rows, cols)
+        Factor of the number of pixels: ``ceil(size * scale)`` per axis. A dimension that is not
+        named keeps its length.
+
+    Returns
+    -------
+    DataArray or Dataset
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> rescale(xr.DataArray(np.zeros((2, 3, 4)), dims=("time", "y", "x")), {"x": 2}).sizes["x"]
+    8
+    """
+    dataset, dims, shape = as_dataset(array, dims, scale, channel_dim)
+    given: Any = scale
+    if not isinstance(scale, Mapping) and np.ndim(scale) == 0:
+        given = (scale, scale)
+    factors = check_scale(sides_of("scale", given, dims, (1.0, 1.0)))
+    grid = Grid(dims, shape, rescaled_shape(shape, factors), factors)
+    values = VariableResampling(
+        "rescale", factors, dims, channel_dim, value_range, nodata, keywords
+    )
+    result: Holder = in_form_of(array, _resized(dataset, values, grid))
+    return result
+
+
+def warp(
+    array: Holder,
+    inverse_map: npt.ArrayLike | Displacement | Callable[..., Any],
+    sizes: Mapping[Any, int] | Sequence[int] | None = None,
+    *,
+    coords: Mapping[Any, Any] | None = None,
+    dims: Dims | None = None,
+    channel_dim: Hashable | None = None,
+    value_range: tuple[float, float] | str | None = None,
+    nodata: float | None = None,
+    **keywords: Any,
+) -> Holder:
+    """Warp a DataArray, or what of a Dataset has both dimensions, by a map to source pixels.
+
+    Parameters
+    ----------
+    array : xarray.DataArray or xarray.Dataset
+        As for `resize`, and so are the parameters not described here. Variables of a Dataset
+        with one of the dimensions are dropped.
+    inverse_map : array_like, DataArray, Displacement or callable
+        Where each output pixel lies in the source, in pixels: see `lerf_core.warp`.
+    sizes : {dimension: int} or (rows, cols), optional
+        Of the result; None: that of the map's positions, or else those of the array.
+    coords : dict, optional
+        Coordinates of the result, as for `DataArray.assign_coords`. Those of the array along
+        its dimensions are dropped, as they say nothing of the result's pixels; so is what
+        ``GeoTransform``, ``transform`` and ``res`` say.
+    **keywords
+        As for `lerf_core.warp`; for arrays of dask also ``chunks``, ``window_limit`` and
+        ``max_displacement``, see `lerf_core.chunked.warp`. ``cval`` is the missing value unless
+        given, see the notes of `lerf_plugins.filters.xarray`.
+
+    Returns
+    -------
+    DataArray or Dataset
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> grid = xr.DataArray(np.arange(12.0).reshape(3, 4), dims=("y", "x"))
+    >>> warp(grid, [[1, 0, 2], [0, 1, 0]], method="nearest").values[0].tolist()
+    [2.0, 3.0, nan, nan]
+    """
+    dataset, dims, shape = as_dataset(array, dims, sizes, channel_dim)
+    if sizes is not None:
+        keywords["output_shape"] = check_output_shape(sides_of("sizes", sizes, dims, shape))
+    if isinstance(inverse_map, xr.DataArray):
+        inverse_map = inverse_map.data
+    values = VariableResampling(
+        "warp", inverse_map, dims, channel_dim, value_range, nodata, keywords
+    )
+    new = {
+        name: values.resampled(name, variable)
+        for name, variable in dataset.data_vars.items()
+        if set(dims) <= set(variable.dims)
+    }
+    dataset = _assembled(dataset, dims, new, coords or {}, _without_location)
+    result: Holder = in_form_of(array, dataset)
+    return result
+
+
+# -- datasets -----------------------------------------------------------------------------
+
+
+def _resized(dataset: Any, values: VariableResampling, grid: Grid) -> Any:
+    """Return a Dataset with all that lies on the grid resized."""
+    coordinates = [dataset.variables[name] for name in dataset.coords]
+    bounds = {
+        variable.attrs.get("bounds", variable.encoding.get("bounds")) for variable in coordinates
+    }
+    new: dict[Hashable, Any] = {}
+    for name, variable in dataset.variables.items():
+        if not set(grid.dims) & set(variable.dims):
+            continue
+        if name in dataset.data_vars and set(grid.dims) <= set(variable.dims):
+            new[name] = values.resampled(name, variable)
+        elif name not in bounds or not set(grid.changes) & set(variable.dims):
+            new[name] = grid.coordinate(variable)
+    data = {name: variable for name, variable in new.items() if variable is not None}
+    coords = {name: data.pop(name) for name in list(data) if name in dataset.coords}
+    return _assembled(dataset, grid.dims, data, coords, grid.attributes)
+
+
+def _assembled(
+    dataset: Any,
+    dims: Dims,
+    data: Mapping[Hashable, Any],
+    coords: Mapping[Any, Any],
+    attributes: Callable[[Mapping[Any, Any]], dict[Any, Any]],
+) -> Any:
+    """Return a Dataset with new data and coordinates for all that had one of the dimensions."""
+    touched = [
+        name for name, variable in dataset.variables.items() if set(dims) & set(variable.dims)
+    ]
+    result = dataset.drop_vars(touched).assign(data).assign_coords(coords)
+    # New variables: those that nothing else changes are the input's own.
+    for name, variable in list(result.variables.items()):
+        attrs = attributes(variable.attrs)
+        if set(attrs) != set(variable.attrs) or any(
+            attrs[key] is not value for key, value in variable.attrs.items()
+        ):
+            new = {name: xr.Variable(variable.dims, variable.data, attrs, variable.encoding)}
+            result = result.assign_coords(new) if name in result.coords else result.assign(new)
+    order = [name for name in dataset.data_vars if name in result.data_vars]
+    variables = {name: result.variables[name] for name in order}
+    return xr.Dataset(variables, coords=result.coords, attrs=attributes(dataset.attrs))
+
+
+def _without_location(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return attributes without those that say where pixels lie."""
+    return {k: v for k, v in attrs.items() if k not in ("GeoTransform", "transform", "res")}
