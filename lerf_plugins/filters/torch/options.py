@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -103,10 +103,6 @@ class FilterOptions:
             "channel_axis": 1,
             "alpha": "separate",
         }
-
-    def with_mode(self, mode: str) -> FilterOptions:
-        """Return the options with another border mode."""
-        return replace(self, mode=mode)
 
     def tables(self, bank: LutBank, device: torch.device) -> tuple[Tensor, ...]:
         """Return the tables of the bank that is used, on a device."""

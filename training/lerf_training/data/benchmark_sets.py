@@ -273,16 +273,20 @@ def _warp_pairs_of(folder: Path) -> list[WarpPair]:
     high_folder = folder / "HR"
     if not high_folder.is_dir():
         return []
-    parts = sorted(part for part in folder.iterdir() if part.is_dir() and part != high_folder)
+    subsets = sorted(
+        subset for subset in folder.iterdir() if subset.is_dir() and subset != high_folder
+    )
     pairs: list[WarpPair] = []
-    for part in parts:
-        matrices = sorted(part.glob("*.pth"))
+    for subset in subsets:
+        matrices = sorted(subset.glob("*.pth"))
         for matrix in matrices:
-            source, high = _partner(matrix, part), _partner(matrix, high_folder)
-            pairs.append(WarpPair(_set_name(folder), part.name, matrix.stem, high, source, matrix))
-        orphans = {image.stem for image in _images(part)} - {matrix.stem for matrix in matrices}
+            source, high = _partner(matrix, subset), _partner(matrix, high_folder)
+            pairs.append(
+                WarpPair(_set_name(folder), subset.name, matrix.stem, high, source, matrix)
+            )
+        orphans = {image.stem for image in _images(subset)} - {matrix.stem for matrix in matrices}
         if matrices and orphans:
-            raise DatasetError(f"{part}: no .pth matrix for {', '.join(sorted(orphans))}")
+            raise DatasetError(f"{subset}: no .pth matrix for {', '.join(sorted(orphans))}")
     return pairs
 
 
