@@ -1,7 +1,7 @@
 """Packed parameters: all that the weighted mean needs of a source pixel, side by side.
 
 The last axis has 2, 4 or 8 slots: the feature, then the parameters in the order of the bank's
-kind; slots that are left over hold anything. So a pixel of bytes is one word, fetched at once.
+kind; a slot that is left over holds anything. So a pixel of bytes is one word, fetched at once.
 """
 
 from __future__ import annotations
@@ -16,17 +16,27 @@ from lerf_core.bank.model import LutBank
 __all__ = ["empty_packed", "pack", "slot_count", "unpack"]
 
 Packed = npt.NDArray[Any]
-# How many parameters go into so many slots: alpha; rho and sigmas; these and a local plane.
-_PARAMETERS = {2: 1, 4: 3, 8: 6}
+# Slots by number of parameters: alpha; rho and sigmas; these and a local plane.
+_SLOTS = {1: 2, 3: 4, 6: 8}
+_PARAMETERS = {slots: parameters for parameters, slots in _SLOTS.items()}
 
 
 def slot_count(parameters: int) -> int:
-    """Return how many slots a pixel of so many parameters has: 2, 4 or 8."""
-    return next(slots for slots, most in _PARAMETERS.items() if parameters <= most)
+    """Return how many slots a pixel has, 2, 4 or 8, for its number of parameters.
+
+    Raises
+    ------
+    ValueError
+        If no kind of bank has that many: views by `unpack` could not tell them from the slots.
+    """
+    if parameters not in _SLOTS:
+        counts = ", ".join(map(str, _SLOTS))
+        raise ValueError(f"pixels are packed with {counts} parameters, not with {parameters}")
+    return _SLOTS[parameters]
 
 
 def empty_packed(rows: int, cols: int, parameters: int, dtype: npt.DTypeLike) -> Packed:
-    """Return an uninitialised array, (rows, cols, slots), for a number of parameters."""
+    """Return an uninitialised array, (rows, cols, slots); see `slot_count`."""
     return np.empty((rows, cols, slot_count(parameters)), dtype)
 
 
@@ -66,7 +76,7 @@ def pack(
     rows, cols = units.shape
     packed = empty_packed(rows, cols, len(values), dtype)
     feature, parameters = unpack(packed)
-    feature[:], parameters[: len(values)] = units, values
+    feature[:], parameters[:] = units, values
     if packed.dtype == np.float32:
         to_level = np.float32(bank.interval / (1 << cell_bits))
         feature *= to_level

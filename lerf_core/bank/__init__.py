@@ -18,7 +18,7 @@ from lerf_core.bank.stages import (
     Kind,
     Read,
     Stage,
-    turned,
+    turned_columns,
     two_stages,
 )
 
@@ -40,7 +40,7 @@ __all__ = [
     "load_bank",
     "rotate",
     "table_name",
-    "turned",
+    "turned_columns",
     "two_stages",
     "user_bank_folder",
 ]

@@ -16,7 +16,7 @@ from lerf_core.bank.analytic import analytic_bank
 from lerf_core.bank.files import table_name
 from lerf_core.bank.model import LutBank
 from lerf_core.bank.patterns import Offset
-from lerf_core.bank.stages import turned
+from lerf_core.bank.stages import turned_columns
 from lerf_core.constants import ENTRY_BIAS, LEVELS
 from lerf_core.errors import InvalidArgumentError
 
@@ -217,7 +217,7 @@ def _response(bank: LutBank, stage: int, is_second: Callable[[Offset], bool]) ->
     total = np.zeros((bank.nodes, bank.nodes, len(spec.values)), np.int64)
     for read in bank.reads(stage):
         index = tuple(levels[int(is_second(offset))] for offset in read.offsets)
-        columns, signs = np.transpose(turned(spec.values, read.turns))
+        columns, signs = np.transpose(turned_columns(spec.values, read.turns))
         total += bank.tables[read.table][index][..., columns] * signs
     value = np.clip(total / np.array(spec.divisor) + np.array(spec.bias), spec.lowest, LEVELS)
     return np.asarray(value / LEVELS if stage == len(bank.stages) - 1 else value, np.float32)

@@ -161,10 +161,13 @@ def _load_file(path: Path, size: int, mtime_ns: int) -> LutBank:  # noqa: ARG001
 def _load_folder(folder: Path) -> LutBank:
     tables = read_folder(folder)
     width = tables[table_name(2, "s", 0)].shape[-1]
-    kinds = {len(kind.values): kind for kind in KINDS.values()}
-    if width not in kinds:
+    kinds = [kind for kind in KINDS.values() if len(kind.values) == width]
+    if not kinds:
         raise BankError(f"{folder}: no known kind gives {width} values a read")
-    kind = kinds[width]
+    if len(kinds) > 1:
+        names = ", ".join(kind.name for kind in kinds)
+        raise BankError(f"{folder}: {width} values a read may be those of {names}")
+    (kind,) = kinds
     nodes = tables[table_name(1, "s", 0)].shape[0]
     stages = two_stages(kind, tuple(PATTERNS))
     training = {"method": "imported", "source": folder.name}

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from lerf_core.bank.patterns import QUARTER_TURNS, Offsets
 from lerf_core.constants import ENTRY_BIAS, LOCAL_PLANE_BIAS
 
-__all__ = ["KINDS", "LOCAL_PLANE", "SLOPES", "Kind", "Read", "Stage", "turned", "two_stages"]
+__all__ = [
+    "KINDS",
+    "LOCAL_PLANE",
+    "SLOPES",
+    "Kind",
+    "Read",
+    "Stage",
+    "turned_columns",
+    "two_stages",
+]
 
 #: The two components of a local plane's slope; they are a vector and turn with the reads.
 SLOPES = ("slope_row", "slope_col")
@@ -126,14 +135,14 @@ class Read:
     turns: int
 
 
-def turned(values: tuple[str, ...], turns: int) -> tuple[tuple[int, int], ...]:
-    """Return, for each value of a turned read, the table's column that holds it and its sign.
+def turned_columns(values: tuple[str, ...], turns: int) -> tuple[tuple[int, int], ...]:
+    """Return for each value of a turned read the column of the table that holds it, and its sign.
 
     Slopes turn as the offsets do: a quarter turn makes (row, col) into (col, -row).
 
     Examples
     --------
-    >>> turned(("rho", "slope_row", "slope_col", "residual"), 1)
+    >>> turned_columns(("rho", "slope_row", "slope_col", "residual"), 1)
     ((0, 1), (2, 1), (1, -1), (3, 1))
     """
     columns = [(column, 1) for column in range(len(values))]

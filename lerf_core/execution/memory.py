@@ -16,12 +16,14 @@ def check_memory(needed: int, what: str) -> None:
     Parameters
     ----------
     needed : int
+        Bytes.
     what : str
-        That needs them, for the message.
+        What needs them, the subject of the error's sentence: "maps of an image of (4, 5)".
 
     Raises
     ------
     ImageTooLargeError
+        If they are not available. Where the system does not tell what is, nothing is refused.
     """
     available = available_memory()
     if available is not None and needed > available:

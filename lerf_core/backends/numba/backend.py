@@ -126,7 +126,7 @@ class NumbaBackend(Backend):
             return feature[None]
         packed = empty_packed(*shape, values, plane.dtype)
         read_cells(plane, bank, number, cell_bits, threads, first, None, packed)
-        return unpack(packed)[1][:values]
+        return unpack(packed)[1]
 
     def read_packed(
         self,

@@ -21,7 +21,7 @@ from lerf_core.backends.numba.kernels.vectors import CORNERS
 from lerf_core.backends.packed import slot_count
 from lerf_core.bank.model import LutBank
 from lerf_core.bank.patterns import Offset
-from lerf_core.bank.stages import Read, turned
+from lerf_core.bank.stages import Read, turned_columns
 
 __all__ = ["CellTables", "pack_cells"]
 
@@ -114,7 +114,7 @@ def _cell_rows(
     rows = np.zeros((cells,) * 4 + (4, count, lanes, 4), np.int8)  # corners in fours
     for number, (read, order, _) in enumerate(reads):
         table = bank.tables[read.table].transpose(*order, 4)
-        for lane, (column, sign) in enumerate(turned(values, read.turns), first):
+        for lane, (column, sign) in enumerate(turned_columns(values, read.turns), first):
             entries = table[..., column] * np.int8(sign)
             for high in product((0, 1), repeat=4):
                 four, corner = divmod(sum(bit << axis for axis, bit in enumerate(high)), 4)

@@ -19,7 +19,7 @@ __all__ = ["STAGE_ROWS", "is_compiled", "read_cells"]
 #: Rows a task reads tables for: few enough to share out and to keep its sums in the cache,
 #: many enough that the rows read twice at the seams hardly count.
 STAGE_ROWS = 48
-# Cells of the finest tables that are packed by cells: 16**4 rows of 16 to 96 bytes a table.
+# Cells of the finest tables that are packed by cells: 16**4 rows of 16 to 96 bytes per table.
 _MOST_CELLS = 16
 # Up to this divisor of a sum float32 tells halves from what lies beside them.
 _MOST_DIVISOR = 1 << 15

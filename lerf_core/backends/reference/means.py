@@ -22,7 +22,7 @@ from lerf_core.sampling.taps import AxisTaps, PointTaps
 __all__ = ["mean_at_points", "mean_on_grid"]
 
 F32 = np.float32
-Floats = npt.NDArray[np.float32]
+Float32Array = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 Plane = npt.NDArray[np.generic]
 
@@ -51,21 +51,21 @@ class _Mean:
         feature: Plane,
         parameters: Plane,
         weighting: str,
-        validity: Floats | None,
+        validity: Float32Array | None,
         cval: float | None = None,
         cval_validity: float = 1.0,
     ) -> None:
         self.feature, self.parameters, self.weighting = feature, parameters, weighting
         self.validity, self.cval, self.cval_validity = validity, cval, cval_validity
-        self.base: Floats | None = None
-        self.first_exponent: Floats | None = None
+        self.base: Float32Array | None = None
+        self.first_exponent: Float32Array | None = None
 
     def add_tap(
         self,
         row: Indices,
         col: Indices,
-        dy: Floats,
-        dx: Floats,
+        dy: Float32Array,
+        dx: Float32Array,
         used: npt.NDArray[np.bool_] | None = None,
     ) -> None:
         """Add one neighbour of every output pixel.
@@ -97,7 +97,7 @@ class _Mean:
         weight = np.where(in_reach if used is None else in_reach & used, weight, F32(0))
         self._add(value, weight, weight if validity is None else weight * validity)
 
-    def _add(self, value: Floats, weight: Floats, valid_weight: Floats) -> None:
+    def _add(self, value: Float32Array, weight: Float32Array, valid_weight: Float32Array) -> None:
         if self.base is None:
             self.base = value
             self.sum, self.weight = np.zeros_like(weight), np.zeros_like(weight)
@@ -108,14 +108,14 @@ class _Mean:
         self.valid_weight = self.valid_weight + valid_weight
         self.valid_sum = self.valid_sum + valid_weight * difference
 
-    def result(self) -> tuple[Floats, Floats]:
+    def result(self) -> tuple[Float32Array, Float32Array]:
         """Return the mean, in grey levels, and the share of the weight that is valid."""
         assert self.base is not None  # noqa: S101 - there is always a tap
         is_valid = self.valid_weight > 0
         total = np.where(is_valid, self.valid_weight, self.weight)
         change = np.asarray(np.where(is_valid, self.valid_sum, self.sum) / total, dtype=F32)
-        mean: Floats = self.base + change
-        valid_share: Floats = self.valid_weight / self.weight
+        mean: Float32Array = self.base + change
+        valid_share: Float32Array = self.valid_weight / self.weight
         return mean, valid_share
 
 
@@ -126,11 +126,11 @@ def mean_on_grid(
     rows: AxisTaps,
     cols: AxisTaps,
     *,
-    validity: Floats | None = None,
+    validity: Float32Array | None = None,
     cval: float | None = None,
     cval_validity: float = 1.0,
     bounds: Plane | None = None,
-) -> tuple[Floats, Floats]:
+) -> tuple[Float32Array, Float32Array]:
     """Return the weighted mean on a grid: each output row and column has its own taps.
 
     Parameters
@@ -184,9 +184,9 @@ def mean_at_points(
     rows: PointTaps,
     cols: PointTaps,
     *,
-    validity: Floats | None = None,
+    validity: Float32Array | None = None,
     bounds: Plane | None = None,
-) -> tuple[Floats, Floats]:
+) -> tuple[Float32Array, Float32Array]:
     """Return the weighted mean at scattered source positions.
 
     Taps beyond the border are the nearest pixel's.

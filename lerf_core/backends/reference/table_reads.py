@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.bank.model import LutBank
-from lerf_core.bank.stages import turned
+from lerf_core.bank.stages import turned_columns
 from lerf_core.constants import LEVELS
 
 __all__ = ["read_stage"]
@@ -44,7 +44,7 @@ def read_stage(
             padded[pad + dy : pad + dy + rows, pad + dx : pad + dx + cols]
             for dy, dx in read.offsets
         ]
-        columns, signs = np.transpose(turned(spec.values, read.turns))
+        columns, signs = np.transpose(turned_columns(spec.values, read.turns))
         table = bank.tables[read.table][..., columns] * signs
         total += _interpolate(table, np.stack(pixels, axis=-1), cell_bits)
     # A read is sum(weight * entry) / cell in grey levels, and cell = interval * 2**grey_bits.

@@ -30,11 +30,11 @@ from lerf_core.constants import (
 __all__ = ["exp2_steps", "gaussian_exponents", "local_plane_value", "tap_weights"]
 
 F32 = np.float32
-Floats = npt.NDArray[np.float32]
+Float32Array = npt.NDArray[np.float32]
 Parameters = npt.NDArray[np.generic]
 
 
-def exp2_steps(steps: npt.NDArray[np.int32]) -> Floats:
+def exp2_steps(steps: npt.NDArray[np.int32]) -> Float32Array:
     """Return ``2**(steps / 2**23)`` for -126..126 powers of two, by fixed operations."""
     below = steps & np.int32(EXPONENT_STEPS - 1)
     mantissa = (below | F32(1).view(np.int32)).view(F32)
@@ -45,7 +45,7 @@ def exp2_steps(steps: npt.NDArray[np.int32]) -> Floats:
     return (power.view(np.int32) + (steps - below)).view(F32)
 
 
-def gaussian_exponents(parameters: Parameters, dy: Floats, dx: Floats) -> Floats:
+def gaussian_exponents(parameters: Parameters, dy: Float32Array, dx: Float32Array) -> Float32Array:
     """Return the exponents of Gaussian weights, to base 1/2 and in steps of 2**-23.
 
     Parameters
@@ -64,17 +64,17 @@ def gaussian_exponents(parameters: Parameters, dy: Floats, dx: Floats) -> Floats
     row, col = sigma_row * sigma_row, sigma_col * sigma_col
     cross = (rho + rho - F32(LEVELS)) * (sigma_row * sigma_col)
     tilted = row * (SQUARE_STEPS * (dy * dy)) + cross * ((CROSS_STEPS * dx) * dy)
-    exponent: Floats = tilted + col * (SQUARE_STEPS * (dx * dx))
+    exponent: Float32Array = tilted + col * (SQUARE_STEPS * (dx * dx))
     return np.minimum(exponent, EXPONENT_TOP)
 
 
 def tap_weights(
     weighting: str,
     parameters: Parameters,
-    dy: Floats,
-    dx: Floats,
-    first: Floats | None = None,
-) -> Floats:
+    dy: Float32Array,
+    dx: Float32Array,
+    first: Float32Array | None = None,
+) -> Float32Array:
     """Return the weights of source pixels at offsets (dy, dx) to the output.
 
     Parameters
@@ -107,8 +107,12 @@ def tap_weights(
 
 
 def local_plane_value(
-    feature: Floats, weighting: str, parameters: Parameters, dy: Floats, dx: Floats
-) -> Floats:
+    feature: Float32Array,
+    weighting: str,
+    parameters: Parameters,
+    dy: Float32Array,
+    dx: Float32Array,
+) -> Float32Array:
     """Return the grey levels that source pixels predict at offsets (dy, dx).
 
     A pixel of a bank without local planes predicts its own level. A local plane is kernel
@@ -128,10 +132,10 @@ def local_plane_value(
     slope_row, slope_col, residual = local_plane.astype(F32) - F32(LOCAL_PLANE_BIAS)
     level = feature + residual * F32(RESIDUAL_UNIT)
     level = level + (slope_col * F32(SLOPE_UNIT)) * dx
-    value: Floats = level + (slope_row * F32(SLOPE_UNIT)) * dy
+    value: Float32Array = level + (slope_row * F32(SLOPE_UNIT)) * dy
     return value
 
 
-def _tent(slope: Floats, distance: Floats) -> Floats:
+def _tent(slope: Float32Array, distance: Float32Array) -> Float32Array:
     size = np.abs(distance)
     return np.where(size <= F32(1), np.maximum(F32(1) - slope * size, F32(0)), F32(0))

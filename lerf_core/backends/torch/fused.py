@@ -57,7 +57,7 @@ def fused_stage(
     tables : Tensor of int8, (tables, nodes**4, values)
         The stage's of `table_reads.stage_tables`.
     units : int
-        Units a grey level.
+        Units per grey level.
     kernels : module
         Of `fused_kernels`.
     """

@@ -194,7 +194,7 @@ def read(
     numbers : Tensor of float64, (3, slots), or None
         Divisor, bias and lowest value, to finish the stage by; None: give the sums.
     values, interval, units : int
-        Values of a read, grey levels between nodes, units a level.
+        Values of a read, grey levels between nodes, units per level.
 
     Returns
     -------
@@ -318,7 +318,7 @@ def grid_mean(
     Parameters
     ----------
     values : Tensor of float32, (planes, values, pixels)
-        See `lerf_core.backends.torch.weighted_mean.pack`.
+        See `lerf_core.backends.torch.weighted_mean.mean_terms`.
     axes : pairs of Tensor, (taps, size)
         Indices (int32) and offsets (float32) of rows, then of columns.
     shape : (int, int)

@@ -40,7 +40,7 @@ class GreyLevels(NamedTuple):
     remainder : Tensor of float32, (planes, rows, cols), or None
         What these cannot say; added to the feature.
     units : int
-        Units a grey level.
+        Units per grey level.
     validity : Tensor of bool, (planes, rows, cols), or None
         Where values are not missing; None: everywhere.
     """

@@ -14,7 +14,7 @@ from lerf_core.backends.torch.fused import fused_kernels, fused_stage
 from lerf_core.backends.torch.levels import GreyLevels
 from lerf_core.backends.torch.overshoot_bounds import Bounds, overshoot_bounds
 from lerf_core.backends.torch.table_reads import StageReads, read_tables, stage_values
-from lerf_core.backends.torch.weighted_mean import pack
+from lerf_core.backends.torch.weighted_mean import mean_terms
 from lerf_core.bank.model import LutBank
 
 __all__ = ["SourcePixels", "read_source_pixels"]
@@ -28,15 +28,15 @@ class SourcePixels(NamedTuple):
 
     Attributes
     ----------
-    packed : Tensor of float32, (planes, values, rows, cols)
-        See `lerf_core.backends.torch.weighted_mean.pack`.
+    terms : Tensor of float32, (planes, values, rows, cols)
+        See `lerf_core.backends.torch.weighted_mean.mean_terms`.
     bounds : (Tensor, Tensor) or None
         Overshoot bounds, (planes, rows + 1, cols + 1) each; None: pixels are no local planes.
     validity : Tensor of bool, (planes, rows, cols), or None
         Where values are not missing; None: everywhere.
     """
 
-    packed: Tensor
+    terms: Tensor
     bounds: Bounds | None
     validity: Tensor | None
 
@@ -73,9 +73,9 @@ def read_source_pixels(
         parameters = [torch.full_like(plane, float(value) / levels.units) for value in constants]
     if levels.remainder is not None:
         plane = plane + levels.remainder
-    packed = pack(plane, parameters, bank.kind.weighting)
+    terms = mean_terms(plane, parameters, bank.kind.weighting)
     bounds = overshoot_bounds(levels.grey) if bank.kind.has_local_planes else None
-    return SourcePixels(packed, bounds, levels.validity)
+    return SourcePixels(terms, bounds, levels.validity)
 
 
 def _stage(

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from lerf_core.backends.torch.straight_through import quantise
-from lerf_core.bank import LutBank, Stage, turned
+from lerf_core.bank import LutBank, Stage, turned_columns
 from lerf_core.constants import LEVELS
 
 __all__ = [
@@ -67,7 +67,7 @@ class StageReads:
         values = bank.stages[stage].values
         tables: dict[str, list[tuple[Any, Any]]] = {}
         for read in bank.reads(stage):
-            pair = (tuple(read.offsets), turned(values, read.turns))
+            pair = (tuple(read.offsets), turned_columns(values, read.turns))
             tables.setdefault(read.table, []).append(pair)
         offsets, turns = (
             tuple(tuple(read[member] for read in reads) for reads in tables.values())
@@ -127,7 +127,7 @@ def read_tables(plane: Tensor, tables: Tensor, reads: StageReads, *, units: int 
     reads : StageReads
         Which pixels index which table.
     units : int, optional
-        Units a grey level, a power of two, that levels are whole in. Compiled reads of the same
+        Units per grey level, a power of two, that levels are whole in. Compiled reads of the same
         interface count in them; here they change nothing.
 
     Returns
@@ -337,7 +337,7 @@ def stage_values(total: Tensor, stage: Stage, *, whole: bool = True, units: int 
     whole : bool, optional
         Round to whole units.
     units : int, optional
-        Units a grey level.
+        Units per grey level.
 
     Returns
     -------

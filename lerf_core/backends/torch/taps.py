@@ -72,7 +72,7 @@ class Taps:
     def fused_mean(
         self,
         kernels: Any,  # noqa: ARG002
-        packed: Tensor,  # noqa: ARG002
+        terms: Tensor,  # noqa: ARG002
         *,
         linear: bool,  # noqa: ARG002
     ) -> tuple[Tensor, Tensor] | None:
@@ -133,10 +133,10 @@ class GridTaps(Taps):
                 for member in members
             )
 
-    def fused_mean(self, kernels: Any, packed: Tensor, *, linear: bool) -> tuple[Tensor, Tensor]:
+    def fused_mean(self, kernels: Any, terms: Tensor, *, linear: bool) -> tuple[Tensor, Tensor]:
         """See `Taps.fused_mean`."""
         mean: tuple[Tensor, Tensor] = kernels.grid_mean(
-            packed, self._arrays, self.shape, self.cval, linear=linear
+            terms, self._arrays, self.shape, self.cval, linear=linear
         )
         return mean
 
@@ -282,10 +282,10 @@ class PointTaps(_ScatteredTaps):
         index = self.first[axis] + number * self.step[axis]
         return index, ((position - index) * (1.0 / self.filter_scales[axis])).float()
 
-    def fused_mean(self, kernels: Any, packed: Tensor, *, linear: bool) -> tuple[Tensor, Tensor]:
+    def fused_mean(self, kernels: Any, terms: Tensor, *, linear: bool) -> tuple[Tensor, Tensor]:
         """See `Taps.fused_mean`."""
         mean: tuple[Tensor, Tensor] = kernels.points_mean(
-            packed, self.positions, self.filter_scales, self.start, self.shape, linear=linear
+            terms, self.positions, self.filter_scales, self.start, self.shape, linear=linear
         )
         return mean
 

@@ -33,14 +33,14 @@ from lerf_core.constants import (
 )
 from lerf_core.pixels.missing import VALID_SHARE_NEEDED
 
-__all__ = ["pack", "weighted_mean"]
+__all__ = ["mean_terms", "weighted_mean"]
 
 # Of float32's values, the bits of 1.
 _ONE = 0x3F800000
 
 
-def pack(feature: Tensor, parameters: Sequence[Tensor], weighting: str) -> Tensor:
-    """Of every pixel what its weight and its local plane are made of, for all output pixels.
+def mean_terms(feature: Tensor, parameters: Sequence[Tensor], weighting: str) -> Tensor:
+    """Terms of each source pixel that a mean is made of, the same for all output pixels.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def pack(feature: Tensor, parameters: Sequence[Tensor], weighting: str) -> Tenso
 
 
 def weighted_mean(
-    packed: Tensor,
+    terms: Tensor,
     weighting: str,
     taps: Taps,
     *,
@@ -84,10 +84,10 @@ def weighted_mean(
 
     Parameters
     ----------
-    packed : Tensor of floats, (planes, values, pixels)
-        See `pack`.
+    terms : Tensor of floats, (planes, values, pixels)
+        See `mean_terms`.
     weighting : {"gaussian", "linear"}
-        As for `pack`.
+        As for `mean_terms`.
     taps : Taps
         Which neighbours.
     validity : Tensor of bool, (planes, pixels), optional
@@ -98,9 +98,9 @@ def weighted_mean(
     Returns
     -------
     Tensor of floats, (planes, *output)
-        In grey levels; differentiable by `packed` and by the taps' positions.
+        In grey levels; differentiable by `terms` and by the taps' positions.
     """
-    mean, valid_share = _Mean.apply(packed, validity, weighting, taps, *taps.positions)
+    mean, valid_share = _Mean.apply(terms, validity, weighting, taps, *taps.positions)
     selected = None if bounds is None else taps.select_bounds(bounds)
     if selected is not None:
         mean = quantise(mean, low=selected[0], high=selected[1], whole=False)
@@ -158,12 +158,12 @@ class _Neighbour(NamedTuple):
 
 
 def _neighbour(
-    packed: Tensor, weighting: str, tap: Tap, cval: float | None, first: Tensor | None
+    terms: Tensor, weighting: str, tap: Tap, cval: float | None, first: Tensor | None
 ) -> _Neighbour:
     """What a tap gives; `first` are the exponents of the first one."""
     shape = tap.index.shape
-    flat = tap.index.reshape(-1).expand(*packed.shape[:2], -1)
-    level, *function = packed.gather(2, flat).view(*packed.shape[:2], *shape).unbind(1)
+    flat = tap.index.reshape(-1).expand(*terms.shape[:2], -1)
+    level, *function = terms.gather(2, flat).view(*terms.shape[:2], *shape).unbind(1)
     dy, dx = tap.dy, tap.dx
     exponent = None
     if weighting == "linear":
@@ -201,12 +201,12 @@ def _tap_validity(validity: Tensor, tap: Tap) -> Tensor:
 
 
 def _mean_and_weights(
-    packed: Tensor, validity: Tensor | None, weighting: str, taps: Taps, positions: Sequence[Tensor]
+    terms: Tensor, validity: Tensor | None, weighting: str, taps: Taps, positions: Sequence[Tensor]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Weighted mean, the sum of the weights that count, and their share of all."""
     base = first = None
     for tap in taps.each(*positions):
-        value, weight, exponent = _neighbour(packed, weighting, tap, taps.cval, first)
+        value, weight, exponent = _neighbour(terms, weighting, tap, taps.cval, first)
         weights = [weight]
         if validity is not None:
             weights.insert(0, weight * _tap_validity(validity, tap))
@@ -233,37 +233,37 @@ class _Mean(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        packed: Tensor,
+        terms: Tensor,
         validity: Tensor | None,
         weighting: str,
         taps: Taps,
         *positions: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        kernels = fused_kernels(packed.device) if validity is None else None
+        kernels = fused_kernels(terms.device) if validity is None else None
         fused = None
         if kernels is not None:
-            fused = taps.fused_mean(kernels, packed, linear=weighting == "linear")
+            fused = taps.fused_mean(kernels, terms, linear=weighting == "linear")
         if fused is None:
             mean, total, valid_share = _mean_and_weights(
-                packed, validity, weighting, taps, positions
+                terms, validity, weighting, taps, positions
             )
         else:
             mean, total = fused
             valid_share = total.new_ones(())
-        ctx.save_for_backward(packed, validity, mean, total, valid_share, *positions)
+        ctx.save_for_backward(terms, validity, mean, total, valid_share, *positions)
         ctx.weighting, ctx.taps = weighting, taps
         ctx.mark_non_differentiable(valid_share)
         return mean, valid_share
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        packed, validity, mean, total, valid_share, *positions = ctx.saved_tensors
+        terms, validity, mean, total, valid_share, *positions = ctx.saved_tensors
         taps, share = ctx.taps, grads[0] / total
         wanted = (ctx.needs_input_grad[0], *ctx.needs_input_grad[4:])
         with torch.enable_grad():
             inputs = [
                 tensor.detach().requires_grad_(want)
-                for tensor, want in zip((packed, *positions), wanted, strict=True)
+                for tensor, want in zip((terms, *positions), wanted, strict=True)
             ]
             leaves = [tensor for tensor in inputs if tensor.requires_grad]
             sums = [torch.zeros_like(leaf) for leaf in leaves]

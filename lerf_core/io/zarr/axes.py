@@ -24,9 +24,9 @@ _LETTERS = {
     "longitude": "X", "s": "S", "sample": "S", "samples": "S", "rgb": "S",
 }  # fmt: skip
 
-Floats = NDArray[np.float64]
+Float64Array = NDArray[np.float64]
 #: Scale and translation along all axes; None for what is not said.
-Placement = tuple[Floats | None, Floats | None]
+Placement = tuple[Float64Array | None, Float64Array | None]
 
 
 @dataclass(frozen=True)
@@ -142,8 +142,8 @@ def _parsed(path: str, block: dict[str, Any], entry: dict[str, Any]) -> Multisca
 
 def _composed(transformations: list[dict[str, Any]], ndim: int) -> Placement | None:
     """Apply transformations one after the other; None where there is one of an unknown kind."""
-    scale: Floats | None = None
-    translation: Floats | None = None
+    scale: Float64Array | None = None
+    translation: Float64Array | None = None
     for transformation in transformations:
         kind = transformation.get("type")
         if kind == "identity":

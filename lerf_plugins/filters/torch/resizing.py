@@ -82,7 +82,7 @@ def _resize_planes(
     bank = plan.options.bank
     source = execution.source_pixels(planes, options, bank, windows)
     mean = weighted_mean(
-        source.packed.flatten(2), bank.kind.weighting, taps,
+        source.terms.flatten(2), bank.kind.weighting, taps,
         validity=None if source.validity is None else source.validity.flatten(1),
         bounds=source.bounds,
     )  # fmt: skip

@@ -101,8 +101,8 @@ def _sample(
     """Weighted means (N, C, rows, cols) in grey levels, at positions (N, rows, cols)."""
     count, channels = images.shape[:2]
     source = execution.source_pixels(images.flatten(0, 1), options, bank, windows)
-    packed, validity, bounds = source.packed, source.validity, source.bounds
-    packed = _by_channel(packed, count)
+    terms, validity, bounds = source.terms, source.validity, source.bounds
+    terms = _by_channel(terms, count)
     validity = None if validity is None else _by_channel(validity, count)
     if bounds is not None:
         bounds = (_by_channel(bounds[0], count), _by_channel(bounds[1], count))
@@ -114,11 +114,11 @@ def _sample(
     )  # fmt: skip
     # Triton's kernels take points of any number of taps.
     fused = validity is None and fused_kernels(images.device) is not None
-    alike = fused and not execution.wants_gradient(packed, row, col)
+    alike = fused and not execution.wants_gradient(terms, row, col)
     groups = [None] if alike else taps.groups()
     means = [
         weighted_mean(
-            packed, bank.kind.weighting, taps if points is None else taps.chosen(points),
+            terms, bank.kind.weighting, taps if points is None else taps.chosen(points),
             validity=validity, bounds=bounds,
         )
         for points in groups

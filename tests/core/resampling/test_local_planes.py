@@ -12,7 +12,7 @@ import lerf_core
 from lerf_core import geometry
 from lerf_core.backends import BACKENDS, get_backend, reference
 from lerf_core.backends.packed import empty_packed, unpack
-from lerf_core.bank import KINDS, LutBank, Stage, analytic_bank, turned, two_stages
+from lerf_core.bank import KINDS, LutBank, Stage, analytic_bank, turned_columns, two_stages
 from lerf_core.bank.patterns import PATTERNS, QUARTER_TURNS
 from lerf_core.constants import LOCAL_PLANE_BIAS
 from lerf_core.errors import BankError
@@ -96,7 +96,7 @@ def test_parameters_turn_with_the_image(make_random_bank, turns):
     upright = reference.read_stage(plane, bank, 1, 4)
     # rot90 turns counter-clockwise: (row, col) on the image becomes (-col, row) on the turned.
     seen = reference.read_stage(np.rot90(plane, turns), bank, 1, 4)
-    for value, (column, sign) in enumerate(turned(stage.values, turns)):
+    for value, (column, sign) in enumerate(turned_columns(stage.values, turns)):
         mine = np.rot90(seen[column], -turns)
         if value in (3, 4):
             mine = sign * (mine - LOCAL_PLANE_BIAS) + LOCAL_PLANE_BIAS

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lerf_core.backends.torch.taps import NeighbourTaps
-from lerf_core.backends.torch.weighted_mean import pack
+from lerf_core.backends.torch.weighted_mean import mean_terms
 from lerf_core.backends.torch.weighted_mean import weighted_mean as mean_of_taps
 from lerf_core.constants import REACH_LIMIT
 from lerf_training.operations.compiled import serves
@@ -51,10 +51,10 @@ def weighted_mean(
     if compiled and serves(feature, parameters):
         mean: Tensor = _WeightedMean.apply(feature, parameters, first, offset, weighting)
         return mean
-    packed = pack(feature, parameters.unbind(-1), weighting)
+    terms = mean_terms(feature, parameters.unbind(-1), weighting)
     taps = NeighbourTaps(first, offset, (feature.shape[1], feature.shape[2]))
     # The images of a batch stand one after the other in one plane.
-    return mean_of_taps(packed.transpose(0, 1).flatten(1)[None], weighting, taps)[0]
+    return mean_of_taps(terms.transpose(0, 1).flatten(1)[None], weighting, taps)[0]
 
 
 class _WeightedMean(torch.autograd.Function):

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 from support.tensors import sample_points
 
 from lerf_core.backends.torch.taps import NeighbourTaps
-from lerf_core.backends.torch.weighted_mean import pack, weighted_mean
+from lerf_core.backends.torch.weighted_mean import mean_terms, weighted_mean
 from lerf_core.bank import KINDS
 
 
@@ -24,7 +24,7 @@ def test_the_mean_passes_gradcheck(kind):
     taps = NeighbourTaps(first, offset.double() * 0.9 + 0.05, (3, 3))
 
     def mean(feature, parameters):
-        packed = pack(feature, parameters.unbind(-1), kind.weighting)
-        return weighted_mean(packed.flatten(2), kind.weighting, taps)
+        terms = mean_terms(feature, parameters.unbind(-1), kind.weighting)
+        return weighted_mean(terms.flatten(2), kind.weighting, taps)
 
     assert torch.autograd.gradcheck(mean, inputs, eps=1e-4)

@@ -69,8 +69,8 @@ def read_kernels(values):
         plane: (batch, rows + 2 pad, cols + 2 pad) of uint8 or uint32, in units; tables: (tables,
         nodes**4, values); offsets: (tables, reads, 4, 2), from the padded plane's corner; columns
         and signs: (tables, reads, values), which column of the table is each value
-        (`lerf_core.bank.turned`); shift: uint32, a cell spans ``2**shift`` units; out: (batch,
-        rows, cols, values), in units of 1 / cell of an entry.
+        (`lerf_core.bank.turned_columns`); shift: uint32, a cell spans ``2**shift`` units; out:
+        (batch, rows, cols, values), in units of 1 / cell of an entry.
         """
         cell = np.float32(np.uint32(1) << shift)
         batch, rows, cols = out.shape[0], out.shape[1], out.shape[2]
