@@ -132,9 +132,9 @@ def _panel_height(values: Map, width: float) -> float:
     return width * proportion
 
 
-def _draw_panel(axes: Axes, panel: Panel, *, most: int | None = None) -> None:
-    """Draw a map under its title, with its colour bar on the right; `most` as in `draw_values`."""
-    draw_values(axes, panel.values, panel.scale, most=most)
+def _draw_panel(axes: Axes, panel: Panel, *, side_limit: int | None = None) -> None:
+    """Draw a map under its title, its colour bar on the right; `side_limit`: see `draw_values`."""
+    draw_values(axes, panel.values, panel.scale, side_limit=side_limit)
     write_title(axes, panel.title)
     colour_bar(axes.inset_axes((1.025, 0, 0.035, 1)), panel.scale)
 
@@ -145,7 +145,7 @@ def map_figure(maps: ParameterMaps, name: str) -> Figure:
     height = _panel_height(panel.values, _LARGE_WIDTH)
     figure = new_page(_LARGE_WIDTH + _BAR + _MARGIN, height + _TITLE_HEIGHT + _MARGIN)
     axes = AxesBox(_MARGIN / 2, _TITLE_HEIGHT, _LARGE_WIDTH, height).axes(figure)
-    _draw_panel(axes, panel, most=2 * round(_LARGE_WIDTH * DPI))
+    _draw_panel(axes, panel, side_limit=2 * round(_LARGE_WIDTH * DPI))
     return figure
 
 
@@ -277,7 +277,7 @@ def map_sheet(
         row, column = divmod(number, _COLUMNS)
         left, top = _MARGIN + column * map_step, _HEADER + row * row_height + _TITLE_HEIGHT
         axes = AxesBox(left, top, map_step - _BAR, map_height).axes(figure)
-        _draw_panel(axes, panel, most=2 * round(map_step * DPI))
+        _draw_panel(axes, panel, side_limit=2 * round(map_step * DPI))
         if name == "image":
             _mark(axes, crop)
     for number, draw in enumerate(details):

@@ -133,7 +133,7 @@ def write_note(axes: Axes, words: str, *, size: float = _TEXT, pad: float = 5) -
 
 
 def draw_values(
-    axes: Axes, values: NDArray[Any], scale: ColourScale, *, most: int | None = None
+    axes: Axes, values: NDArray[Any], scale: ColourScale, *, side_limit: int | None = None
 ) -> None:
     """Fill axes with an array in colours, row 0 at the top, without ticks.
 
@@ -142,13 +142,13 @@ def draw_values(
     axes : Axes
     values : (rows, cols) array of float
     scale : ColourScale
-    most : int, optional
+    side_limit : int, optional
         Rows and columns to draw at most; larger arrays are reduced by means over blocks.
     """
     rows, cols = values.shape
     axes.imshow(
-        _reduced(values, most), cmap=scale.colour_map, norm=scale.norm,
-        extent=(0, cols, rows, 0), interpolation="nearest" if most is None else "antialiased",
+        _reduced(values, side_limit), cmap=scale.colour_map, norm=scale.norm,
+        extent=(0, cols, rows, 0), interpolation="nearest" if side_limit is None else "antialiased",
         interpolation_stage="data",
     )  # fmt: skip
     axes.set_xticks([])
@@ -158,10 +158,10 @@ def draw_values(
         spine.set(color=FAINT, linewidth=0.5)
 
 
-def _reduced(values: NDArray[Any], most: int | None) -> NDArray[Any]:
-    """Return means over square blocks, as many as needed to have `most` rows and columns."""
+def _reduced(values: NDArray[Any], side_limit: int | None) -> NDArray[Any]:
+    """Return means over square blocks, as many as needed to have `side_limit` rows and columns."""
     rows, cols = values.shape
-    side = 1 if most is None else -(-max(rows, cols) // most)
+    side = 1 if side_limit is None else -(-max(rows, cols) // side_limit)
     if side == 1:
         return values
     starts = [np.arange(0, length, side) for length in (rows, cols)]

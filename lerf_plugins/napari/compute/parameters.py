@@ -42,7 +42,7 @@ class ChosenLayers(NamedTuple):
     maps: bool
     ellipses: bool
     slopes: bool
-    most: int
+    pixel_limit: int
 
 
 class PlaneArea(NamedTuple):
@@ -84,7 +84,7 @@ def inspect_area(
     layers: list[LayerTuple] = []
     if chosen.maps:
         layers += _map_layers(area, maps, spatial)
-    step = _drawn_step(maps.feature.shape, chosen.most)
+    step = _drawn_step(maps.feature.shape, chosen.pixel_limit)
     if chosen.ellipses:
         layers.append(_vector_layer(area, _ellipses(maps, step), "ellipses", spatial))
     if chosen.slopes:
@@ -171,10 +171,10 @@ def _colours(values: npt.NDArray[np.float32]) -> dict[str, Any]:
 # -- vectors -----------------------------------------------------------------------------
 
 
-def _drawn_step(shape: tuple[int, ...], most: int) -> tuple[slice, slice]:
-    """Return the rows and columns to draw, evenly apart, so that they are at most `most` pixels."""
+def _drawn_step(shape: tuple[int, ...], pixel_limit: int) -> tuple[slice, slice]:
+    """Return rows and columns to draw, evenly apart: at most `pixel_limit` pixels in all."""
     step = 1
-    while -(-shape[0] // step) * -(-shape[1] // step) > most:
+    while -(-shape[0] // step) * -(-shape[1] // step) > pixel_limit:
         step += 1
     return slice(step // 2, None, step), slice(step // 2, None, step)
 
