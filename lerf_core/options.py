@@ -17,11 +17,12 @@ import numpy as np
 
 from lerf_core.backends.contract import BACKENDS
 from lerf_core.bank.model import LutBank
+from lerf_core.choices import BORDER_MODES
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.pixels.format import PixelFormat, unit_range_dtype
 from lerf_core.pixels.values import ValueScale
 from lerf_core.threads import thread_count
-from lerf_core.validation import BORDER_MODES, check_choice, check_number, check_value_range
+from lerf_core.validation import check_choice, check_number, check_value_range
 
 __all__ = [
     "ALPHA_TREATMENTS",

@@ -18,7 +18,6 @@ import numpy.typing as npt
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 
 __all__ = [
-    "BORDER_MODES",
     "check_axes",
     "check_choice",
     "check_count",
@@ -29,8 +28,6 @@ __all__ = [
     "check_value_range",
 ]
 
-#: Names of `numpy.pad`: what lies beyond the border of the image.
-BORDER_MODES = ("constant", "edge", "symmetric", "reflect", "wrap")
 # Longer sides than this are a mistake, not an image.
 _MAX_SIDE = 2**31 - 1
 

@@ -107,8 +107,11 @@ def process(
         source.limit_memory(cache, most_decoded)
         for note in source.notes:
             tell(note)
-        target = _opened_target(target_path, resampling.spec(target_path), options, tell)
+        spec, lost = resampling.spec(target_path)
+        target = _opened_target(target_path, spec, options, tell)
         try:
+            for note in resampling.notes + lost:
+                tell(note)
             budget = _budget(options.tiling) - cache
             _run(resampling, target, budget, options.tiling, tell, bar=reporter.shows_bars)
         except BaseException as error:
@@ -223,8 +226,6 @@ def _run(
     from lerf_core.tiled.running import run
     from lerf_core.tiled.work import Work
 
-    for note in resampling.notes:
-        tell(note)
     with connected(options, tell) as client:
         threads = thread_count(resampling.threads)
         share = budget // (threads + 1)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lerf_cli.batch.preparation import Preparation, ValueChange, as_resampled
 from lerf_cli.options.values import BatchOptions
 from lerf_core.errors import FileError
+from lerf_core.io.conversions import range_of
 from lerf_core.io.formats import tiled_format
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.writing import as_written, fitting_metadata
@@ -88,8 +90,7 @@ class TiledResampling:
             self._result = as_written(prepared, encoding)
             function = partial(as_written, encoding=encoding)
             self.after = ValueChange(function, prepared, self.channel_axis)
-        self._metadata, lost = self._fitting_metadata()
-        self.notes = self._result.notes + lost
+        self.notes = self._result.notes
 
     def _planned_shape(self, prepared: DecodedImage) -> tuple[int, ...]:
         """Return the source's shape with the channels that are resampled."""
@@ -98,8 +99,8 @@ class TiledResampling:
             shape[self.channel_axis : self.channel_axis + 1] = [prepared.frames[0].shape[2]]
         return tuple(shape)
 
-    def spec(self, path: str) -> WriterSpec:
-        """Return what the target is to hold.
+    def spec(self, path: str) -> tuple[WriterSpec, tuple[str, ...]]:
+        """Return what the target is to hold, and notes on what it cannot.
 
         Raises
         ------
@@ -117,7 +118,8 @@ class TiledResampling:
         shape, axes = self._result_axes()
         if target_format == "TIFF" and (source.format == "OME-TIFF" or set(axes) - set("YXS")):
             target_format = "OME-TIFF"
-        return WriterSpec(
+        metadata, lost = self._fitting_metadata(target_format)
+        spec = WriterSpec(
             shape=shape,
             dtype=result.dtype,
             axes=axes.replace("Q", "Z"),
@@ -129,10 +131,11 @@ class TiledResampling:
             compression_level=None,
             levels=options.tiling.pyramid,
             is_labels=self.plan.pixels.is_nearest,
-            metadata=self._metadata,
+            metadata=metadata,
             details=source.details,
             fingerprint=self._fingerprint(),
         )
+        return spec, lost
 
     def _result_axes(self) -> tuple[tuple[int, ...], str]:
         """Return the shape of what is written, and a letter for each axis."""
@@ -156,12 +159,12 @@ class TiledResampling:
             return "lz4"
         return _KEPT_COMPRESSIONS.get(self.source.details.get("compression", "none"), "deflate")
 
-    def _fitting_metadata(self) -> tuple[Metadata, tuple[str, ...]]:
+    def _fitting_metadata(self, target_format: str) -> tuple[Metadata, tuple[str, ...]]:
         """Return the metadata of the result, and notes on what is left out."""
         plan, metadata = self.plan, self._result.metadata
         if plan.scale is not None:
             metadata = metadata.resized(plan.scale, plan.source_shape, plan.out_shape)
-        return fitting_metadata(metadata, plan.out_shape, "TIFF", self._options.encoding)
+        return fitting_metadata(metadata, plan.out_shape, target_format, self._options.encoding)
 
     def _fingerprint(self) -> str:
         """Return a text that is the same for the same work: what --resume goes by."""
@@ -188,8 +191,11 @@ def _template(source: TiledReader) -> DecodedImage:
 
 
 def _finite_range(source: TiledReader) -> tuple[float, float]:
-    """Return the least and greatest finite colour value, from all tiles."""
-    low, high = np.inf, -np.inf
+    """Return the least and greatest finite colour value, from all chunks."""
+    return range_of(_colours_by_chunks(source))
+
+
+def _colours_by_chunks(source: TiledReader) -> Iterator[np.ndarray[Any, Any]]:
     steps = [max(1, length) for length in source.chunks]
     counts = [-(-size // step) for size, step in zip(source.shape, steps, strict=True)]
     for index in np.ndindex(*counts):
@@ -200,9 +206,4 @@ def _finite_range(source: TiledReader) -> tuple[float, float]:
         values = source[tuple(region)]
         if source.has_alpha and source.channel_axis is not None:
             values = np.moveaxis(values, source.channel_axis, -1)[..., :-1]
-        finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
-        if finite.size:
-            low, high = min(low, float(finite.min())), max(high, float(finite.max()))
-    if not low < high:
-        raise FileError("--range auto needs two different finite values in the image")
-    return low, high
+        yield values

@@ -12,6 +12,7 @@ import click
 
 from lerf_cli.options.shared import evaluation_options
 from lerf_cli.options.types import parse_scale
+from lerf_core.choices import BORDER_MODES
 from lerf_core.errors import LerfError, one_line
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ __all__ = ["evaluate"]
 #: Scale factors of rows and columns.
 Scale = tuple[float, float]
 
-_BORDERS = ("edge", "constant", "reflect", "symmetric", "wrap")
+# In the order in which help lists them, the default first.
+_BORDERS = ("edge", *sorted(set(BORDER_MODES) - {"edge"}))
 
 
 def _parse_scales(

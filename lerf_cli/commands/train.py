@@ -11,6 +11,7 @@ from click.core import ParameterSource
 from lerf_cli.options.shared import training_options
 from lerf_cli.options.training import refuse_with_resume, training_options_from
 from lerf_cli.training_run import Scanned, needs_torch, run_training
+from lerf_core.choices import SAMPLING_INTERVALS
 
 if TYPE_CHECKING:
     from lerf_training.loop.trainer import Trainer
@@ -31,7 +32,8 @@ _NETWORK_DEFAULTS = {"rate": 1e-3, "batch": 4}
     "number a pixel, smaller and faster.",
 )  # fmt: skip
 @click.option(
-    "--interval", type=click.Choice(["8", "16", "32", "64"]), default="32", show_default=True,
+    "--interval", type=click.Choice([str(interval) for interval in SAMPLING_INTERVALS]),
+    default="32", show_default=True,
     help="Grey levels between the nodes of a table.",
 )  # fmt: skip
 @click.option(

@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 import click
 
 from lerf_cli.options.types import BYTES, COLOUR, NUMBER, RANGE, TILE, numbers_type
+from lerf_core.choices import BORDER_MODES
 from lerf_core.io.formats import DEFAULT_MAX_PIXELS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-#: Border modes of the resampler, by numpy's names.
-BORDERS = ("edge", "reflect", "symmetric", "wrap", "constant")
+# In the order in which help lists them.
+_BORDERS = (*sorted(set(BORDER_MODES) - {"constant"}), "constant")
 #: Folders to read; files and folders to write.
 INPUT_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 OUTPUT_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -63,7 +64,7 @@ def resampling_options(*, border: str, transparent: bool = False) -> Callable[[C
     transparent : bool, optional
         Whether ``--border transparent`` exists.
     """
-    borders = [*BORDERS, "transparent"] if transparent else list(BORDERS)
+    borders = [*_BORDERS, "transparent"] if transparent else list(_BORDERS)
     clear = (
         " 'constant' is black unless --cval says otherwise, and clear where there is alpha; "
         "'transparent' adds alpha where there is none, and is clear."

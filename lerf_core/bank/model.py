@@ -17,6 +17,7 @@ import numpy as np
 from lerf_core.bank.files import Table, table_name, write_folder, write_tables
 from lerf_core.bank.patterns import PATTERNS, QUARTER_TURNS, Offset, Offsets, rotate
 from lerf_core.bank.stages import KINDS, LOCAL_PLANE, Kind, Read, Stage, two_stages
+from lerf_core.choices import SAMPLING_INTERVALS
 from lerf_core.constants import ENTRY_BIAS, LEVELS, LOCAL_PLANE_BIAS
 from lerf_core.errors import BankError
 
@@ -316,7 +317,7 @@ def _flattened(prefix: str, record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_structure(bank: LutBank) -> None:
-    if bank.interval not in (8, 16, 32, 64):
+    if bank.interval not in SAMPLING_INTERVALS:
         raise BankError(f"sampling interval must be 8, 16, 32 or 64, got {bank.interval!r}")
     if len(bank.stages) < 1:
         raise BankError(f"bank {bank.name!r} has no stages")

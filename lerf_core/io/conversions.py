@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from lerf_core.io.image import DecodedImage, Pixels
 
 __all__ = [
     "DEPTHS", "converted", "depth_name", "finite_range", "flattened", "opaque_value",
-    "unmultiplied", "with_alpha",
+    "range_of", "unmultiplied", "with_alpha",
 ]  # fmt: skip
 
 
@@ -175,7 +175,12 @@ def unmultiplied(image: DecodedImage) -> DecodedImage:
 
 
 def finite_range(image: DecodedImage) -> tuple[float, float]:
-    """Return the least and greatest finite colour value over all frames.
+    """Return the least and greatest finite colour value over all frames, see `range_of`."""
+    return range_of(frame[..., :-1] if image.has_alpha else frame for frame in image.frames)
+
+
+def range_of(arrays: Iterable[Pixels]) -> tuple[float, float]:
+    """Return the least and greatest finite value of all arrays.
 
     Raises
     ------
@@ -183,9 +188,8 @@ def finite_range(image: DecodedImage) -> tuple[float, float]:
         If there is no finite value, or only one value.
     """
     lo, hi = np.inf, -np.inf
-    for frame in image.frames:
-        colours = frame[..., :-1] if image.has_alpha else frame
-        finite = colours[np.isfinite(colours)] if colours.dtype.kind == "f" else colours
+    for values in arrays:
+        finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
         if finite.size:
             lo, hi = min(lo, float(finite.min())), max(hi, float(finite.max()))
     if not lo < hi:

@@ -78,7 +78,9 @@ READ_ONLY_SUFFIXES = frozenset({
 })  # fmt: skip
 LOSSLESS = frozenset({"PNG", "TIFF", "BMP", "GIF", "PPM", "TGA"})
 #: Formats into which no profile, EXIF or XMP is written.
-PIXELS_ONLY = frozenset({"BMP", "GIF", "PPM", "TGA", "JPEG2000"})
+PIXELS_ONLY = frozenset({
+    "BMP", "GIF", "PPM", "TGA", "JPEG2000", "Zarr", "OME-Zarr", "NPY",
+})  # fmt: skip
 
 
 def layout_of_samples(count: int) -> str:

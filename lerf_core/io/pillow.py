@@ -152,12 +152,13 @@ class PillowCodec(DecodingCodec):
     def metadata_keywords(self, metadata: Metadata, target: Format) -> dict[str, Any]:
         """Return what Pillow's encoder of a format takes of the metadata."""
         keywords: dict[str, Any] = {}
-        if metadata.icc and target.name not in PIXELS_ONLY:
-            keywords["icc_profile"] = metadata.icc
-        if metadata.exif and target.name in {"PNG", "JPEG", "WEBP", "AVIF"}:
-            keywords["exif"] = exif.PREFIX + metadata.exif
-        if metadata.xmp and target.name in {"JPEG", "WEBP", "AVIF"}:
-            keywords["xmp"] = metadata.xmp
+        if target.name not in PIXELS_ONLY:
+            if metadata.icc:
+                keywords["icc_profile"] = metadata.icc
+            if metadata.exif:
+                keywords["exif"] = exif.PREFIX + metadata.exif
+            if metadata.xmp and target.name != "PNG":  # PNG has a text chunk for it
+                keywords["xmp"] = metadata.xmp
         if metadata.dpi and target.name in {"PNG", "JPEG", "BMP"}:
             keywords["dpi"] = metadata.dpi
         if metadata.comment and target.name in {"JPEG", "GIF"}:

@@ -224,6 +224,14 @@ def test_xmp_words_and_exif_are_kept(run, tmp_path, photo):
         assert page.tags[34665].value["DateTimeOriginal"] == "2024:05:06 07:08:09"
 
 
+@pytest.mark.parametrize(("name", "form"), [("a.zarr", "OME-Zarr"), ("a.npy", "NPY")])
+def test_arrays_lose_profiles_and_say_so(run, tmp_path, photo, name, form):
+    tifffile.imwrite(tmp_path / "in.tif", photo, photometric="rgb", iccprofile=b"profile" * 30)
+    words = ("resize", tmp_path / "in.tif", "-o", tmp_path / name, "--scale", 2)
+    assert f"{form} cannot hold ICC: dropped" in run(*words).stderr
+    assert "cannot hold" not in run(*words, "--overwrite", "-q").stderr
+
+
 # -- which way is taken ------------------------------------------------------------
 
 

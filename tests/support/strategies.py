@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from lerf_core.bank import KINDS
-from lerf_core.validation import BORDER_MODES
+from lerf_core.choices import BORDER_MODES
 
 __all__ = [
     "BORDER_MODES",

@@ -8,9 +8,10 @@ from typing import Any, TypedDict
 import numpy as np
 
 from lerf_core.bank.loading import load_bank
+from lerf_core.choices import BORDER_MODES
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.options import ALPHA_TREATMENTS
-from lerf_core.validation import BORDER_MODES, check_choice, check_count
+from lerf_core.validation import check_choice, check_count
 from lerf_plugins.filters.arguments import Bank
 
 __all__ = [
@@ -53,7 +54,7 @@ def border_options(mode: str, fill: Fill, fill_mask: Fill) -> tuple[dict[str, An
     Parameters
     ----------
     mode : str
-        One of `lerf_core.validation.BORDER_MODES`.
+        One of `lerf_core.choices.BORDER_MODES`.
     fill, fill_mask : float or sequence of float
         Value beyond a constant border, of images and of masks; one, or one per channel.
 

@@ -15,6 +15,7 @@ from lerf_core.bank import (
     table_name,
     two_stages,
 )
+from lerf_core.choices import SAMPLING_INTERVALS
 from lerf_core.constants import LOCAL_PLANE_BIAS
 from lerf_core.errors import InvalidArgumentError
 
@@ -60,7 +61,7 @@ def starting_bank(kind: str, *, interval: int = 32) -> LutBank:
     """
     if kind not in KINDS:
         raise InvalidArgumentError(f"no kind {kind!r}; there are {', '.join(KINDS)}")
-    if interval not in (8, 16, 32, 64):
+    if interval not in SAMPLING_INTERVALS:
         raise InvalidArgumentError(f"interval must be 8, 16, 32 or 64, got {interval!r}")
     patterns, nodes = analytic_bank().patterns, 256 // interval + 1
     stages = two_stages(KINDS[kind], tuple(patterns))
