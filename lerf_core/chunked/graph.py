@@ -116,8 +116,8 @@ def _as_dask(field: Field, plan: Plan, chunks: tuple[tuple[int, ...], ...]) -> d
         along = tuple(chunks[axis] for axis in plan.axes)
         values = np.asarray(array)
         array = da.from_array(values, chunks=((2,), *along), name=f"lerf-field-{tokenize(values)}")
-    whole: da.Array = array.rechunk({0: -1})
-    return whole
+    in_one_chunk: da.Array = array.rechunk({0: -1})  # (row, col) of a position in one chunk
+    return in_one_chunk
 
 
 class GraphBuilder:

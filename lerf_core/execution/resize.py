@@ -221,8 +221,8 @@ class GridBlock:
         """
         width, out_width = self.context.shape[1], self.context.out_shape[1]
         phases = out_width // width
-        whole = self.scale[1] == phases and out_width == width * phases
-        if not whole or phases < 2 or cols.margin:
+        is_integer = self.scale[1] == phases and out_width == width * phases
+        if not is_integer or phases < 2 or cols.margin:
             return self.computed
         ((first, stop),) = cols.runs
         return self.computed._replace(left=first * phases, right=stop * phases)

@@ -82,18 +82,18 @@ def regions(plan: Plan, shape: tuple[int, int]) -> Iterator[Region]:
     tuple of slice
         A slice per axis of the result; all samples of a pixel, one index of any other axis.
     """
-    whole = plan.result_shape
+    sizes = plan.result_shape
     rows, cols = plan.axes
     channels = plan.options.channel_axis
-    steps = [1] * len(whole)
+    steps = [1] * len(sizes)
     if channels is not None:
-        steps[channels] = whole[channels]
+        steps[channels] = sizes[channels]
     steps[rows], steps[cols] = shape
-    starts = [range(0, size, step) for size, step in zip(whole, steps, strict=True)]
+    starts = [range(0, size, step) for size, step in zip(sizes, steps, strict=True)]
     for corner in itertools.product(*starts):
         yield tuple(
             slice(first, min(first + step, size))
-            for first, step, size in zip(corner, steps, whole, strict=True)
+            for first, step, size in zip(corner, steps, sizes, strict=True)
         )
 
 

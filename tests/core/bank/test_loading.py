@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from lerf_core import available_banks, load_bank, user_bank_folder
-from lerf_core.bank import KINDS, analytic_bank
+from lerf_core.bank import KINDS, Kind, analytic_bank
 from lerf_core.bank.loading import DEFAULT_BANK
 from lerf_core.errors import (
     BankError,
@@ -41,6 +41,17 @@ def test_names_go_before_folders_of_that_name(tmp_path, monkeypatch, random_bank
     monkeypatch.setenv("LERF_BANKS", str(tmp_path))
     random_bank.save(tmp_path / "my.v2.safetensors")
     assert load_bank("my.v2") == random_bank
+
+
+def test_folders_whose_values_two_kinds_give(tmp_path, monkeypatch, make_random_bank):
+    make_random_bank("lerf-l").export_folder(tmp_path)
+    monkeypatch.setitem(KINDS, "lerf-m", Kind("lerf-m", ("beta",), "linear"))
+    with pytest.raises(BankError, match="1 values a read may be those of lerf-l, lerf-m"):
+        load_bank(tmp_path)
+    monkeypatch.delitem(KINDS, "lerf-l")
+    monkeypatch.delitem(KINDS, "lerf-m")
+    with pytest.raises(BankError, match="no known kind gives 1 values a read"):
+        load_bank(tmp_path)
 
 
 def test_names_and_paths_that_are_not_there(tmp_path):
