@@ -54,6 +54,50 @@ def inputs_and_output(command: Command) -> Command:
     )(command)  # fmt: skip
 
 
+_VALUE_OPTIONS = (
+    click.option(
+        "--cval", type=numbers_type(nan=True), default="0", show_default=True,
+        metavar="V[,V...]",
+        help="Value outside with --border constant, in the image's own values (0 to 255 for "
+        "8 bits; nan for float): one, or one a channel; alpha may be left out.",
+    ),
+    click.option(
+        "--alpha", type=click.Choice(["premultiply", "separate"]), default="premultiply",
+        show_default=True,
+        help="Weight colours by opacity, so that clear pixels leave no fringes; or resample "
+        "all channels independently.",
+    ),
+    click.option(
+        "--linear", is_flag=True,
+        help="Average in linear light (the image is taken for sRGB).",
+    ),
+    click.option(
+        "--labels", is_flag=True,
+        help="Pixels are labels or masks: nearest neighbour, no new values; palette indices "
+        "and 1-bit pixels stay what they are.",
+    ),
+    click.option(
+        "--nodata", type=NUMBER, metavar="V",
+        help="Pixel value that means 'no data' and is left out of the means; nan is allowed.",
+    ),
+    click.option(
+        "--anti-aliasing/--no-anti-aliasing", default=None,
+        help="Widen the functions where the image shrinks, against moire.  [default: on]",
+    ),
+    click.option(
+        "--range", "value_range", type=RANGE, metavar="LO,HI|auto",
+        help="Values that mean black and white in float or deep images; auto takes the file's "
+        "least and greatest. Values outside survive, unless --depth makes them integers.  "
+        "[default: 0,1 for float, the full range for 8 and 16 bits; other integers are taken "
+        "for labels]",
+    ),
+    click.option(
+        "--threads", type=click.IntRange(min=1), metavar="N",
+        help="Threads to compute with.  [default: all cores]",
+    ),
+)  # fmt: skip
+
+
 def resampling_options(*, border: str, transparent: bool = False) -> Callable[[Command], Command]:
     """Return a decorator that adds the options on pixels.
 
@@ -82,46 +126,7 @@ def resampling_options(*, border: str, transparent: bool = False) -> Callable[[C
             "--border", type=click.Choice(borders), default=border, show_default=True,
             help="What lies outside the image, by numpy's names." + clear,
         ),
-        click.option(
-            "--cval", type=numbers_type(nan=True), default="0", show_default=True,
-            metavar="V[,V...]",
-            help="Value outside with --border constant, in the image's own values (0 to 255 for "
-            "8 bits; nan for float): one, or one a channel; alpha may be left out.",
-        ),
-        click.option(
-            "--alpha", type=click.Choice(["premultiply", "separate"]), default="premultiply",
-            show_default=True,
-            help="Weight colours by opacity, so that clear pixels leave no fringes; or resample "
-            "all channels independently.",
-        ),
-        click.option(
-            "--linear", is_flag=True,
-            help="Average in linear light (the image is taken for sRGB).",
-        ),
-        click.option(
-            "--labels", is_flag=True,
-            help="Pixels are labels or masks: nearest neighbour, no new values; palette indices "
-            "and 1-bit pixels stay what they are.",
-        ),
-        click.option(
-            "--nodata", type=NUMBER, metavar="V",
-            help="Pixel value that means 'no data' and is left out of the means; nan is allowed.",
-        ),
-        click.option(
-            "--anti-aliasing/--no-anti-aliasing", default=None,
-            help="Widen the functions where the image shrinks, against moire.  [default: on]",
-        ),
-        click.option(
-            "--range", "value_range", type=RANGE, metavar="LO,HI|auto",
-            help="Values that mean black and white in float or deep images; auto takes the file's "
-            "least and greatest. Values outside survive, unless --depth makes them integers.  "
-            "[default: 0,1 for float, the full range for 8 and 16 bits; other integers are taken "
-            "for labels]",
-        ),
-        click.option(
-            "--threads", type=click.IntRange(min=1), metavar="N",
-            help="Threads to compute with.  [default: all cores]",
-        ),
+        *_VALUE_OPTIONS,
     )  # fmt: skip
 
 
@@ -217,6 +222,83 @@ def tiling_options(command: Command) -> Command:
 # -- train, finetune, evaluate -------------------------------------------------------------
 
 
+# What patches are cut from, and how they are made small.
+_PATCH_OPTIONS = (
+    click.option(
+        "--patch", type=click.IntRange(min=14), default=44, show_default=True,
+        help="Pixels of a low-resolution patch's side.",
+    ),
+    click.option(
+        "--points", type=click.IntRange(min=1), default=6400, show_default=True,
+        help="High-resolution pixels of a patch that the loss looks at.",
+    ),
+    click.option(
+        "--scales", type=numbers_type(), default="2,3,4", show_default=True,
+        help="Scales drawn most often.",
+    ),
+    click.option(
+        "--scale-range", type=numbers_type(2), default="1.3,7", show_default=True,
+        help="Range of the continuous scales and of the warps.",
+    ),
+    click.option(
+        "--continuous", type=click.FloatRange(0, 1), default=0.25, show_default=True,
+        help="Share of patches of scales anywhere in the range, half of them other along "
+        "rows than along columns.",
+    ),
+    click.option(
+        "--warps", type=click.FloatRange(0, 1), default=0.15, show_default=True,
+        help="Share of patches under random homographies.",
+    ),
+    click.option(
+        "--graphics", type=click.FloatRange(0, 1), default=0.05, show_default=True,
+        help="Chance of a drawn patch: checkerboards, noise, shapes, letters, gradients.",
+    ),
+    click.option(
+        "--rendered", type=click.FloatRange(0, 1), default=0.5, show_default=True,
+        help="Share of the drawn patches that are as a program renders them: made small by "
+        "pixel coverage, with edges as hard as can be.",
+    ),
+    click.option(
+        "--reduced", type=click.FloatRange(0, 1), default=0.3, show_default=True,
+        help="Share of the photographs' patches that are cut from copies of half the size, "
+        "sharper and cleaner than the photographs.",
+    ),
+    click.option(
+        "--jpeg", type=click.FloatRange(0, 1), default=0.0, show_default=True,
+        help="Share of the photographs' patches that are compressed as JPEG, by a random "
+        "quality in 50..95, before they are enlarged.",
+    ),
+)  # fmt: skip
+# Validation, memory, files, and where it runs.
+_RUN_OPTIONS = (
+    click.option(
+        "--held-out", type=click.FloatRange(0, 1, max_open=True), default=0.08,
+        show_default=True,
+        help="Share of the images, at most 40, kept for validation.",
+    ),
+    click.option(
+        "--validate-every", type=click.IntRange(min=1), default=2000, show_default=True,
+        help="Steps between validations; a checkpoint is written with each.",
+    ),
+    click.option(
+        "--memory", type=click.IntRange(min=64), default=1024, show_default=True,
+        metavar="MIB", help="Memory for decoded images, in MiB; more are loaded in turns.",
+    ),
+    click.option(
+        "--checkpoint", type=OUTPUT_FILE,
+        help="Checkpoint to write.  [default: beside the output, .checkpoint.safetensors]",
+    ),
+    click.option("--curve", type=OUTPUT_FILE, help="CSV of loss and validation over time."),
+    click.option(
+        "--device", default="cpu", show_default=True,
+        help="Where torch computes: cpu, or cuda where there is one.",
+    ),
+    click.option("--threads", type=click.IntRange(min=1), help="Threads.  [default: all]"),
+    click.option("--overwrite", is_flag=True, help="Replace the files that are written."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress, only errors."),
+)  # fmt: skip
+
+
 def training_options(rate: float, minutes: float) -> Callable[[Command], Command]:
     """Return a decorator that adds the options of a training.
 
@@ -251,50 +333,7 @@ def training_options(rate: float, minutes: float) -> Callable[[Command], Command
             "--batch", type=click.IntRange(min=1), default=20, show_default=True,
             help="Patches a step.",
         ),
-        click.option(
-            "--patch", type=click.IntRange(min=14), default=44, show_default=True,
-            help="Pixels of a low-resolution patch's side.",
-        ),
-        click.option(
-            "--points", type=click.IntRange(min=1), default=6400, show_default=True,
-            help="High-resolution pixels of a patch that the loss looks at.",
-        ),
-        click.option(
-            "--scales", type=numbers_type(), default="2,3,4", show_default=True,
-            help="Scales drawn most often.",
-        ),
-        click.option(
-            "--scale-range", type=numbers_type(2), default="1.3,7", show_default=True,
-            help="Range of the continuous scales and of the warps.",
-        ),
-        click.option(
-            "--continuous", type=click.FloatRange(0, 1), default=0.25, show_default=True,
-            help="Share of patches of scales anywhere in the range, half of them other along "
-            "rows than along columns.",
-        ),
-        click.option(
-            "--warps", type=click.FloatRange(0, 1), default=0.15, show_default=True,
-            help="Share of patches under random homographies.",
-        ),
-        click.option(
-            "--graphics", type=click.FloatRange(0, 1), default=0.05, show_default=True,
-            help="Chance of a drawn patch: checkerboards, noise, shapes, letters, gradients.",
-        ),
-        click.option(
-            "--rendered", type=click.FloatRange(0, 1), default=0.5, show_default=True,
-            help="Share of the drawn patches that are as a program renders them: made small by "
-            "pixel coverage, with edges as hard as can be.",
-        ),
-        click.option(
-            "--reduced", type=click.FloatRange(0, 1), default=0.3, show_default=True,
-            help="Share of the photographs' patches that are cut from copies of half the size, "
-            "sharper and cleaner than the photographs.",
-        ),
-        click.option(
-            "--jpeg", type=click.FloatRange(0, 1), default=0.0, show_default=True,
-            help="Share of the photographs' patches that are compressed as JPEG, by a random "
-            "quality in 50..95, before they are enlarged.",
-        ),
+        *_PATCH_OPTIONS,
         click.option(
             "--balance", type=click.FloatRange(min=0, min_open=True), default=30.0,
             show_default=True,
@@ -306,31 +345,7 @@ def training_options(rate: float, minutes: float) -> Callable[[Command], Command
             show_default=True,
             help="Decay a step of a running average of the weights; the average is saved.",
         ),
-        click.option(
-            "--held-out", type=click.FloatRange(0, 1, max_open=True), default=0.08,
-            show_default=True,
-            help="Share of the images, at most 40, kept for validation.",
-        ),
-        click.option(
-            "--validate-every", type=click.IntRange(min=1), default=2000, show_default=True,
-            help="Steps between validations; a checkpoint is written with each.",
-        ),
-        click.option(
-            "--memory", type=click.IntRange(min=64), default=1024, show_default=True,
-            metavar="MIB", help="Memory for decoded images, in MiB; more are loaded in turns.",
-        ),
-        click.option(
-            "--checkpoint", type=OUTPUT_FILE,
-            help="Checkpoint to write.  [default: beside the output, .checkpoint.safetensors]",
-        ),
-        click.option("--curve", type=OUTPUT_FILE, help="CSV of loss and validation over time."),
-        click.option(
-            "--device", default="cpu", show_default=True,
-            help="Where torch computes: cpu, or cuda where there is one.",
-        ),
-        click.option("--threads", type=click.IntRange(min=1), help="Threads.  [default: all]"),
-        click.option("--overwrite", is_flag=True, help="Replace the files that are written."),
-        click.option("-q", "--quiet", is_flag=True, help="No progress, only errors."),
+        *_RUN_OPTIONS,
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from lerf_core.io.orientation import TRANSPOSED, stored_region, upright
 from lerf_core.io.pixel_file import PixelFile, file_fingerprint
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.directories import metadata_of
+from lerf_core.io.tiff.page_layout import PageLayout
 from lerf_core.io.tiff.physical import display_of, pixel_size_of
 from lerf_core.io.tiff.tags import (
     details_of,
@@ -39,114 +40,17 @@ if TYPE_CHECKING:
 __all__ = ["TiffReader"]
 
 _KNOWN_AXES = frozenset("TCZYXS")
-_AXIS_WORDS = {"Y": "row", "X": "column", "Z": "depth", "S": "sample"}
 
 
 @dataclass(frozen=True)
 class _Page:
-    """Where a page's tiles lie; a count or offset of 0 is a tile that was never written."""
+    """Where a page's chunks lie; a count or offset of 0 is a chunk that was never written."""
 
     file: PixelFile
     number: int
     offsets: NDArray[np.int64]
     counts: NDArray[np.int64]
     tables: bytes | None
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """How the axes of a series are stored: leading axes count pages, the others lie in a page.
-
-    Attributes
-    ----------
-    lead : tuple of int
-        Lengths of the leading axes.
-    inner : tuple of int
-        Lengths of the axes within a page.
-    inner_axes : str
-        Their letters.
-    segment : tuple of int
-        Lengths of a tile or strip along the axes of a page.
-    squeeze : tuple of slice or int
-        Index that takes the axes of length 1 from a decoded segment's five.
-    """
-
-    lead: tuple[int, ...]
-    inner: tuple[int, ...]
-    inner_axes: str
-    segment: tuple[int, ...]
-    squeeze: tuple[slice | int, ...]
-
-    @classmethod
-    def of(cls, series: tifffile.TiffPageSeries) -> _Layout:
-        """Match the axes of a page, as tifffile keeps them, with the last axes of the series.
-
-        Raises
-        ------
-        ValueError
-            If they do not go together.
-        """
-        page = series.keyframe
-        tiles = (
-            (page.tiledepth, page.tilelength, page.tilewidth)
-            if page.is_tiled
-            else (1, page.rowsperstrip or page.imagelength, page.imagewidth)
-        )
-        # Separate samples, depth, rows, columns, samples of a pixel.
-        full = tuple(int(length) for length in page.shaped)
-        segment = (1, *(max(1, int(length)) for length in tiles), full[4])
-        kept = [length > 1 or axis in {2, 3} for axis, length in enumerate(full)]
-        if len(page.shape) > sum(kept) and len(series.shape) >= len(page.shape):
-            # A pixel of one sample that has an axis all the same.
-            same = series.shape[-len(page.shape) :] == page.shape
-            kept[4 if full[0] == 1 and page.planarconfig == 1 else 0] = same
-        inner = tuple(length for length, keep in zip(full, kept, strict=True) if keep)
-        lead = len(series.shape) - len(inner)
-        if lead < 0 or series.shape[lead:] != inner:
-            raise ValueError(
-                f"pages of shape {page.shape} do not make up a series of shape {series.shape}"
-            )
-        return cls(
-            lead=tuple(int(length) for length in series.shape[:lead]),
-            inner=inner,
-            inner_axes=series.axes[lead:],
-            segment=tuple(
-                min(length, extent)
-                for length, extent, keep in zip(segment, full, kept, strict=True)
-                if keep
-            ),
-            squeeze=tuple(slice(None) if keep else 0 for keep in kept),
-        )
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of the series as it is stored."""
-        return self.lead + self.inner
-
-    @property
-    def grid(self) -> tuple[int, ...]:
-        """Number of segments along the axes of a page."""
-        return tuple(
-            -(-extent // length) for extent, length in zip(self.inner, self.segment, strict=True)
-        )
-
-    def page_number(self, position: Any) -> int:
-        """Return the number of the page at a position along the leading axes."""
-        return int(np.ravel_multi_index(tuple(position), self.lead)) if self.lead else 0
-
-    def segment_number(self, position: tuple[int, ...]) -> int:
-        """Return the number in its page of the segment at a position of the grid."""
-        return int(np.ravel_multi_index(position, self.grid)) if self.grid else 0
-
-    def segment_name(self, page: int, segment: int) -> str:
-        """Return a segment's name for messages."""
-        position = (int(number) for number in np.unravel_index(segment, self.grid))
-        words = ", ".join(
-            f"{_AXIS_WORDS.get(letter, letter)} {number}"
-            for letter, number, count in zip(self.inner_axes, position, self.grid, strict=True)
-            if count > 1 or letter in "YX"
-        )
-        return f"the tile at {words} of page {page}"
 
 
 class TiffReader(TiledReader):
@@ -163,7 +67,7 @@ class TiffReader(TiledReader):
     FileError
     """
 
-    _chunk_word = "piece"
+    _chunk_word = "tile"
 
     def __init__(self, path: str, options: dict[str, Any]) -> None:
         super().__init__(path, options)
@@ -209,7 +113,7 @@ class TiffReader(TiledReader):
         _check_kind(self.path, chosen)
         self._stored_dtype = plain_dtype(self.path, chosen.keyframe.dtype, "TIFF")
         try:
-            self._layout = _Layout.of(chosen)
+            self._layout = PageLayout.of(chosen)
         except ValueError as error:
             raise FileError(f"{self.path}: {error}") from error
         self.axes = "".join(letter if letter in _KNOWN_AXES else "Q" for letter in chosen.axes)
@@ -237,7 +141,7 @@ class TiffReader(TiledReader):
             )
         self._decode = page.decode
         self._nodata = page.nodata
-        self._segment_options = {"jpegheader": page.jpegheader} if is_jpeg(page) else {}
+        self._decoder_options = {"jpegheader": page.jpegheader} if is_jpeg(page) else {}
         return [
             None if item is None else self._checked(item, number)
             for number, item in enumerate(series)
@@ -257,7 +161,7 @@ class TiffReader(TiledReader):
             )
 
     def _checked(self, page: Any, number: int) -> _Page:
-        """Return where a page's tiles lie, once all of them are known to lie in the file."""
+        """Return where a page's chunks lie, once all of them are known to lie in the file."""
         file = self._file(page.parent.filehandle.path)
         offsets = np.asarray(page.dataoffsets, np.int64)
         counts = np.asarray(page.databytecounts, np.int64)
@@ -277,7 +181,7 @@ class TiffReader(TiledReader):
             if len(beyond):
                 first = int(beyond[0])
                 raise FileError(
-                    f"{file.path}: damaged: {self._layout.segment_name(number, first)} lies at "
+                    f"{file.path}: damaged: {self._layout.chunk_name(number, first)} lies at "
                     f"bytes {offsets[first]} to {offsets[first] + counts[first]}, and the file "
                     f"ends at {file.size}"
                 )
@@ -287,7 +191,7 @@ class TiffReader(TiledReader):
         """Set shape, dtype and layout of the pixels as they are handed out."""
         stored = self._layout
         self.shape, self.dtype = stored.shape, self._stored_dtype
-        self._stored_chunks = (*(1 for _ in stored.lead), *stored.segment)
+        self._stored_chunks = (*(1 for _ in stored.lead), *stored.chunk)
         if self._is_plain and not page.is_tiled:
             self._stored_chunks = band_of_rows(self.shape, self.axes, self.dtype.itemsize)
         elif not self._is_plain:
@@ -361,8 +265,8 @@ class TiffReader(TiledReader):
 
     def _too_large(self, needed: str, allowed: str) -> str:
         return (
-            f"one compressed piece of {self._stored_chunks} takes {needed} in memory, {allowed} "
-            "allowed: write it by tiles first"
+            f"one compressed tile of {self._stored_chunks} takes {needed} in memory, {allowed} "
+            "allowed: write it in smaller tiles first"
         )
 
     def close(self) -> None:
@@ -413,20 +317,20 @@ class TiffReader(TiledReader):
     def _read_chunk(self, position: tuple[int, ...]) -> NDArray[Any]:
         lead = len(self._layout.lead)
         number = self._layout.page_number(position[:lead])
-        segment = self._layout.segment_number(position[lead:])
+        chunk = self._layout.chunk_number(position[lead:])
         page = self._pages[number]
         if page is None:
             return self._filled(f"page {number}", self._stored_chunks)
-        offset, count = int(page.offsets[segment]), int(page.counts[segment])
-        name = self._layout.segment_name(number, segment)
+        offset, count = int(page.offsets[chunk]), int(page.counts[chunk])
+        name = self._layout.chunk_name(number, chunk)
         if not offset or not count:
             return self._filled(name, self._stored_chunks)
         data = page.file.read(offset, count)
-        options = self._segment_options
+        options = self._decoder_options
         if options:
             options = {**options, "jpegtables": page.tables}
         try:
-            pixels = self._decode(data, segment, **options)[0]
+            pixels = self._decode(data, chunk, **options)[0]
             pixels = np.asarray(pixels)[None][self._layout.squeeze]
         except Exception as error:
             raise FileError(f"{page.file.path}: {name} is damaged: {one_line(error)}") from error
@@ -439,8 +343,8 @@ class TiffReader(TiledReader):
 
     def _chunk_name(self, position: tuple[int, ...]) -> str:
         lead = len(self._layout.lead)
-        return self._layout.segment_name(
-            self._layout.page_number(position[:lead]), self._layout.segment_number(position[lead:])
+        return self._layout.chunk_name(
+            self._layout.page_number(position[:lead]), self._layout.chunk_number(position[lead:])
         )
 
 
