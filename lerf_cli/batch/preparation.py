@@ -1,6 +1,6 @@
 """What is done to the values of an image before and after they are resampled.
 
-Whole images and tiled files take the same way: for a tiled file, a template of one pixel stands for
+Whole images and tiled files are prepared alike: for a tiled file, a template of one pixel stands for
 the image.
 """
 

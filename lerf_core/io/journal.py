@@ -82,7 +82,7 @@ class FileJournal:
         if resume and path.exists():
             text = path.read_bytes().decode("utf-8", "replace")
             self._entries = _read(text, head, str(path))
-        # Written anew: a torn line at its end goes.
+        # Rewritten without what may be a torn line at its end.
         self.keep(self._entries)
 
     def entries(self) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import operator
+from collections.abc import Iterable
 from functools import partial
 from types import EllipsisType, TracebackType
 from typing import Any, Self
@@ -19,7 +20,7 @@ from lerf_core.io.metadata import Metadata
 from lerf_core.io.pixel_file import readable_bytes
 from lerf_core.threads import run_all
 
-__all__ = ["Region", "RegionIndexError", "TiledReader"]
+__all__ = ["Region", "RegionIndexError", "TiledReader", "overlap"]
 
 Region = tuple[slice, ...]
 Index = int | slice | EllipsisType | tuple[int | slice | EllipsisType, ...]
@@ -251,18 +252,34 @@ class TiledReader:
     ) -> None:
         """Copy what a chunk holds of a region into the region's array."""
         chunk = self._cache.get(position, partial(self._read_chunk, position))
-        source, target = [], []
-        for extent, number, length in zip(region, position, chunks, strict=True):
-            start = max(extent.start, number * length)
-            stop = min(extent.stop, (number + 1) * length)
-            source.append(slice(start - number * length, stop - number * length))
-            target.append(slice(start - extent.start, stop - extent.start))
+        bounds = (
+            (number * length, (number + 1) * length)
+            for number, length in zip(position, chunks, strict=True)
+        )
+        source, target = overlap(bounds, region)
         if any(extent.stop > have for extent, have in zip(source, chunk.shape, strict=True)):
             raise FileError(
                 f"{self.path}: {self._chunk_name(position)} is damaged: "
                 f"it holds {chunk.shape} of {chunks}"
             )
-        out[tuple(target)] = chunk[tuple(source)]
+        out[target] = chunk[source]
+
+
+def overlap(bounds: Iterable[tuple[int, int]], region: Region) -> tuple[Region, Region]:
+    """Return where the pixels that a chunk and a region share lie in each of them.
+
+    Parameters
+    ----------
+    bounds : iterable of (int, int)
+        Along each axis, the chunk's first pixel and the one behind its last.
+    region : tuple of slice
+    """
+    in_chunk, in_region = [], []
+    for (first, end), extent in zip(bounds, region, strict=True):
+        start, stop = max(extent.start, first), min(extent.stop, end)
+        in_chunk.append(slice(start - first, stop - first))
+        in_region.append(slice(start - extent.start, stop - extent.start))
+    return tuple(in_chunk), tuple(in_region)
 
 
 def as_region(index: Index, shape: tuple[int, ...]) -> tuple[Region, tuple[int | slice, ...]]:

@@ -60,7 +60,7 @@ class TiffWriter(TiledWriter):
         self._file = self._partial.open("r+b", buffering=0)
         self._end = self._file.seek(0, os.SEEK_END)
         entries = journal.entries()
-        # What a full disk or a fall of the whole machine cut short does not count.
+        # What a full disk or a crash of the machine cut short does not count.
         whole = [entry for entry in entries if all(self._is_whole(tile) for tile in entry)]
         if len(whole) < len(entries):
             journal.keep(whole)

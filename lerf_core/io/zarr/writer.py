@@ -101,7 +101,8 @@ def _level_name(spec: WriterSpec, level: int) -> str:
 def _array(url: str, name: str, key: str) -> Any:  # noqa: ARG001
     """Open an array for writing; one per process and work, which all of its threads share.
 
-    Workers live longer than a work, and another may make the same store anew: hence the key.
+    Worker processes outlive the work, and later work may make the same store again: hence the
+    key.
     """
     zarr = _zarr()
     array = zarr.open_array(_store(url), path=name, mode="r+")

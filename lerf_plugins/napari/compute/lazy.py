@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.io.chunk_cache import ChunkCache
+from lerf_core.io.tiled_reader import overlap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,13 +64,12 @@ class ChunkReader:
         out = np.empty([span.stop - span.start for span in region], self.dtype)
         for chunk_index in itertools.product(*map(_chunks_within, self._bounds, region)):
             chunk = self._cache.get((self._key, chunk_index), partial(self._read, chunk_index))
-            source, target = [], []
-            for bounds, number, span in zip(self._bounds, chunk_index, region, strict=True):
-                first, last = int(bounds[number]), int(bounds[number + 1])
-                start, stop = max(span.start, first), min(span.stop, last)
-                source.append(slice(start - first, stop - first))
-                target.append(slice(start - span.start, stop - span.start))
-            out[tuple(target)] = chunk[tuple(source)]
+            bounds = (
+                (int(starts[number]), int(starts[number + 1]))
+                for starts, number in zip(self._bounds, chunk_index, strict=True)
+            )
+            source, target = overlap(bounds, region)
+            out[target] = chunk[source]
         return out
 
     def _read(self, chunk_index: tuple[int, ...]) -> npt.NDArray[Any]:
