@@ -1,7 +1,7 @@
 """What is done to the values of an image before and after they are resampled.
 
-Whole images and tiled files are prepared alike: for a tiled file, a template of one pixel stands for
-the image.
+Whole images and tiled files are prepared alike: for a tiled file, a template of one pixel stands
+for the image.
 """
 
 from __future__ import annotations
