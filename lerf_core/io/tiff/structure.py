@@ -101,8 +101,9 @@ def _ome_metadata(spec: WriterSpec) -> dict[str, Any]:
         }  # fmt: skip
     count = spec.shape[spec.axes.index("C")] if "C" in spec.axes else 0
     channels = spec.metadata.channels(count) if count else None
-    if channels:
-        metadata["Channel"] = {"Name": [str(channel.get("label", "")) for channel in channels]}
+    names = [str(channel.get("label", "")) for channel in channels or ()]
+    if any(names):
+        metadata["Channel"] = {"Name": names}
     return metadata
 
 

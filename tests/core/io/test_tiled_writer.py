@@ -335,6 +335,15 @@ def test_channel_names_go_into_ome_xml(tmp_path):
         assert [channel["label"] for channel in reader.metadata.channels(2)] == ["DAPI", "GFP"]
 
 
+def test_channels_without_names_get_none(tmp_path):
+    image = pixels_of((2, 50, 60), "uint16")
+    display = {"channels": [{"label": ""}, {"color": "FF0000"}]}
+    write(tmp_path / "a.ome.tif", image,
+          spec_of(image, "CYX", "OME-TIFF", metadata=Metadata(display=display)))  # fmt: skip
+    with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
+        assert "Name=" not in (file.ome_metadata or "").split("<Channel", 1)[1]
+
+
 # -- interruptions ------------------------------------------------------------
 
 
