@@ -1,8 +1,8 @@
 """Run scikit-image's own tests of resize, rescale and warp against lerf's.
 
 The tests come with scikit-image's sources, as tests/skimage/transform/test_warps.py (before 0.26
-skimage/transform/tests/test_warps.py). Unpack those of the installed release, from
-https://pypi.org/project/scikit-image/#files:
+skimage/transform/tests/test_warps.py). Unpack the source distribution of the installed release
+(`pip download --no-deps --no-binary :all: scikit-image==VERSION`):
 
     python benchmarks/scikit_image_tests.py FOLDER_OR_FILE [--bank NAME] [--json FILE]
 
