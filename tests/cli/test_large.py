@@ -20,6 +20,8 @@ from support.files import KINDS, smooth_rgb, write_kind
 import lerf_core
 from lerf_cli.batch import choice, cluster
 
+pytestmark = pytest.mark.slow
+
 TURN = ("--rotate", "15")
 
 
@@ -300,7 +302,6 @@ def many_tiles(tmp_path, photo):
     return path, image
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["out.tif", "out.zarr"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_stopped_work_goes_on(tmp_path, many_tiles, name, number):
@@ -406,7 +407,6 @@ def processes():
         process.wait()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["out.tif", "out.zarr"])
 def test_a_cluster_survives_the_death_of_a_worker(tmp_path, many_tiles, processes, name):
     path, image = many_tiles
@@ -511,7 +511,6 @@ def test_too_little_space_is_told_before_the_work(run, tmp_path, source, monkeyp
     assert names(tmp_path) == ["in.tif"]
 
 
-@pytest.mark.slow
 def test_a_full_disk(tmp_path, source):
     full = tmp_path / "full"
     full.mkdir()

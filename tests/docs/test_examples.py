@@ -15,6 +15,8 @@ from click.testing import CliRunner
 
 from lerf_cli.main import main
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Run in windows, by tests/plugins/napari.

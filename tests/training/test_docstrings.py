@@ -7,6 +7,8 @@ import pkgutil
 import lerf_training
 import pytest
 
+pytestmark = pytest.mark.slow
+
 MODULES = [info.name for info in pkgutil.walk_packages(lerf_training.__path__, "lerf_training.")]
 
 

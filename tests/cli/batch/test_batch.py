@@ -18,6 +18,8 @@ from support.cli import lerf_command
 import lerf_core
 from lerf_core.io.whole_files import atomic_file
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def photos(tmp_path, rgb) -> Path:

@@ -16,6 +16,8 @@ from support.cli import lerf_command
 
 import lerf_core
 
+pytestmark = pytest.mark.slow
+
 
 def data_of(image: np.ndarray, suffix: str = "PNG", **options) -> bytes:
     file = io.BytesIO()

@@ -15,6 +15,8 @@ from support.files import exif_block
 import lerf_core
 from lerf_core.bank import LOCAL_PLANE
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def photo(tmp_path, rgb):

@@ -19,6 +19,8 @@ pytest.importorskip("torch")
 
 from lerf_training.loop.checkpoints import is_checkpoint, read_checkpoint
 
+pytestmark = pytest.mark.slow
+
 TINY = ("--batch", 2, "--patch", 20, "--points", 64, "--threads", 1)
 
 

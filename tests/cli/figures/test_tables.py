@@ -9,6 +9,8 @@ import lerf_core
 from lerf_cli.figures.tables import stage_figure, table_sheet
 from lerf_core.bank.inspection import point_response, table_slice, table_statistics
 
+pytestmark = pytest.mark.slow
+
 
 def images_of(figure):
     return [axes.images[0] for axes in figure.axes if axes.images]

@@ -9,6 +9,8 @@ from lerf_core.backends import BACKENDS, get_backend, reference
 from lerf_core.bank import KINDS
 from lerf_core.constants import EXPONENT_TOP
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(5)
 
 

@@ -63,6 +63,7 @@ def test_resizing(name, kind, dtype, mode, data):
     assert_calls_agree(name, rescale, image, scales, bank=random_bank(kind), mode=mode, **options)
 
 
+@pytest.mark.slow
 @each_backend
 @each_kind
 @each_dtype
@@ -79,6 +80,7 @@ def test_channels_alpha_and_nodata(name, kind, dtype, mode, data):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @each_backend
 @each_kind
 @each_dtype
@@ -95,6 +97,7 @@ def test_warping(name, kind, dtype, mode, data):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @each_backend
 @each_kind
 @each_mode
@@ -105,6 +108,7 @@ def test_warping_by_fields_and_functions(name, kind, mode, image, field):
         assert_calls_agree(name, warp, image, inverse, bank=random_bank(kind), mode=mode, cval=9)
 
 
+@pytest.mark.slow
 @each_backend
 @each_kind
 @each_dtype
@@ -122,6 +126,7 @@ def test_resizing_by_the_luma_alone(name, kind, dtype, mode, data):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @each_backend
 @each_kind
 @pytest.mark.parametrize("interval", [8, 32, 64])

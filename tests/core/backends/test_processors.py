@@ -7,9 +7,12 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.skipif(
-    platform.machine() not in {"x86_64", "AMD64"}, reason="names of x86-64 features"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        platform.machine() not in {"x86_64", "AMD64"}, reason="names of x86-64 features"
+    ),
+]
 
 FEATURES = {
     "sse2": "+sse2",

@@ -4,6 +4,10 @@ import os
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 SCRIPT = """
 import numba.core.caching as caching
 names = [name for name in dir(caching) if name.endswith("CacheLocator")]

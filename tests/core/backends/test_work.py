@@ -18,6 +18,8 @@ from lerf_core.backends.numba.kernels.compiling import KERNEL
 from lerf_core.geometry import invert, rotation
 from lerf_core.sampling.taps import axis_taps
 
+pytestmark = pytest.mark.slow
+
 # The module that calls each kernel.
 CALLERS = {
     "stage_rows": stages,

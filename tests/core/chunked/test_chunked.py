@@ -71,6 +71,7 @@ def test_rescale_for_every_chunking(
     assert_same(lazy, whole)
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(
     data=st.data(), zoom=st.floats(0.05, 3), turn=st.floats(-3.2, 3.2),
@@ -100,6 +101,7 @@ def test_homographies_for_every_chunking(
     assert_same(lazy, lerf_core.warp(image, matrix, **options))
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(
     data=st.data(), kind=st.sampled_from(["absolute", "displacement", "bounded", "callable"]),
@@ -200,6 +202,7 @@ class Watched:
         return np.ones([len(side) for side in sides], self.dtype)
 
 
+@pytest.mark.slow
 def test_one_chunk_of_many_terabytes():
     source = Watched((700_480, 700_480), "float64")
     image = da.from_array(source, chunks=12_288, asarray=False)

@@ -13,6 +13,8 @@ from lerf_core import Displacement
 from lerf_core.execution.planning import plan_rescale, plan_resize, plan_warp
 from lerf_core.sampling.windows import Block
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (37, 41, 3)
 
 

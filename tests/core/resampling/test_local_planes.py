@@ -20,6 +20,8 @@ from lerf_core.execution.channels import prepare_channel
 from lerf_core.pixels.values import ValueScale, decode_srgb
 from lerf_core.sampling.taps import AxisTaps
 
+pytestmark = pytest.mark.slow
+
 KIND = KINDS["lerf-p"]
 FIRST = two_stages(KIND, tuple(PATTERNS))[0]
 

@@ -15,6 +15,8 @@ from scipy import ndimage
 
 import lerf_core
 
+pytestmark = pytest.mark.slow
+
 #: For each bank how far results may overshoot, in parts of the contrast: steps, checkerboards,
 #: and the finest checkerboard, which a reduction has dimmed most.
 OVERSHOOT = {

@@ -10,6 +10,8 @@ import pytest
 
 from lerf_plugins import filters
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(filters.__file__).parent
 MODULES = sorted(
     ".".join(path.relative_to(FOLDER).with_suffix("").parts).removesuffix(".__init__")

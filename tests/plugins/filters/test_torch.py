@@ -217,6 +217,7 @@ def drawn_tensor(data, dtype):
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, -1, 0))[None])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
 @pytest.mark.parametrize("mode", draw.BORDER_MODES)
 @pytest.mark.parametrize("kind", draw.KINDS)
@@ -235,6 +236,7 @@ def test_drawn_images_are_resized_as_by_the_reference(kind, mode, dtype, data):
     assert_equal(without_backend(interpolate, image, size, **options), want)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 @pytest.mark.parametrize("padding_mode", PADDINGS)
 @pytest.mark.parametrize("kind", draw.KINDS)
@@ -391,6 +393,7 @@ def test_there_are_kernels_where_triton_is():
     assert fused.fused_kernels(torch.device("cuda")) is not None
 
 
+@pytest.mark.slow
 def test_what_lies_beyond_the_horizon_spoils_no_gradient(device):
     matrix = torch.tensor([[[0.9, 0.2, 1.0], [0.1, 1.2, -2.0], [0.08, 0.05, 1.0]]])
     image = photo().to(device).requires_grad_()

@@ -7,6 +7,8 @@ from lerf_training.evaluation.methods import bank_method
 from lerf_training.evaluation.running import evaluate_scale, evaluate_warp
 from lerf_training.evaluation.scores import means
 
+pytestmark = pytest.mark.slow
+
 
 def sr_figures(folder, method):
     """`[(PSNR, SSIM), ...]` by scale, as printed."""

@@ -16,6 +16,8 @@ from lerf_training.evaluation.scores import score_scale
 import lerf_core
 from lerf_cli.main import main
 
+pytestmark = pytest.mark.slow
+
 PHOTOS = sorted((Path(__file__).parents[3] / "examples" / "photos").glob("*.[jp][pn]g"))
 SCALES = (2.0, 3.0, 4.0)
 #: dB above Pillow's bicubic at these scales, in the mean of the photographs of examples/photos:
@@ -93,7 +95,6 @@ def evaluated(tmp_path, *arguments):
     return json.loads(report.read_text())["means"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", FLOORS)
 @pytest.mark.parametrize("dataset", ["Set5", "Set14"])
 def test_enlargements_are_above_the_floors(shared_data, tmp_path, name, dataset):
@@ -104,7 +105,6 @@ def test_enlargements_are_above_the_floors(shared_data, tmp_path, name, dataset)
         assert figures[case] >= floor - 0.005, case
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", FLOORS)
 def test_warps_are_above_the_floors(shared_data, tmp_path, name):
     pytest.importorskip("torch")

@@ -31,6 +31,8 @@ from lerf_core import load_bank
 from lerf_core.bank import KINDS
 from lerf_core.errors import InvalidArgumentError
 
+pytestmark = pytest.mark.slow
+
 PATCHES = PatchOptions(batch=2, size=20, points=64)
 
 

@@ -16,6 +16,8 @@ from lerf_core.bank import KINDS, PATTERNS, LutBank, Stage, two_stages
 from lerf_core.constants import LOCAL_PLANE_BIAS
 from lerf_core.errors import InvalidArgumentError
 
+pytestmark = pytest.mark.slow
+
 KIND_NAMES = sorted(KINDS)
 
 

@@ -18,6 +18,8 @@ from lerf_core.backends.torch.table_reads import stage_values
 from lerf_core.bank import KINDS
 from lerf_core.errors import BankError, InvalidArgumentError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=sorted(KINDS))
 def model(request):

@@ -6,7 +6,7 @@ from support.layers import docked, finish, preview_of, random_transform
 
 import lerf_core
 
-pytestmark = pytest.mark.usefixtures("display")
+pytestmark = [pytest.mark.usefixtures("display"), pytest.mark.slow]
 
 
 def test_live_preview(viewer, until, photo):

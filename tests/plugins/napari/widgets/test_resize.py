@@ -7,7 +7,7 @@ from support.layers import docked, finish, preview_of, random_transform
 
 import lerf_core
 
-pytestmark = pytest.mark.usefixtures("display")
+pytestmark = [pytest.mark.usefixtures("display"), pytest.mark.slow]
 
 
 def test_resize(viewer, until, photo):

@@ -9,7 +9,7 @@ from support.layers import docked, finish, preview_of, random_transform
 import lerf_core
 from lerf_core.geometry import homography_from_points
 
-pytestmark = pytest.mark.usefixtures("display")
+pytestmark = [pytest.mark.usefixtures("display"), pytest.mark.slow]
 
 
 def test_corners_are_pulled(viewer, until, photo):
