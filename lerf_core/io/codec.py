@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from lerf_core.errors import FileError
-from lerf_core.io.image import DecodedImage
+from lerf_core.io.image import DecodedImage, channels_of
 from lerf_core.io.metadata import Metadata
 from lerf_core.io.orientation import TRANSPOSED
 
@@ -78,6 +78,8 @@ class Header:
         On how the first frame is read.
     decoding_bytes : int
         Memory that decoding the first frame takes at its worst moment.
+    samples : int
+        Per pixel as it is read; 0: those of the layout.
     """
 
     format: str
@@ -88,6 +90,12 @@ class Header:
     metadata: Metadata = field(default_factory=Metadata)
     notes: tuple[str, ...] = ()
     decoding_bytes: int = 0
+    samples: int = 0
+
+    @property
+    def channels(self) -> int:
+        """Samples per pixel as it is read."""
+        return self.samples or channels_of(self.layout)
 
     def turned_upright(self, orientation: int) -> Header:
         """Return the header of an image that EXIF's orientation, 1 to 8, says to be turned."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from lerf_core.errors import FileError
 from lerf_core.io.codec import Codec, opened, refuse_levels_and_series
 from lerf_core.io.guards import guarded_decoding
-from lerf_core.io.image import channels_of
 from lerf_core.io.pixel_file import file_fingerprint
 from lerf_core.io.tiled_reader import Region, TiledReader
 
@@ -49,7 +48,7 @@ class DecodedReader(TiledReader):
         except FileError as error:
             raise FileError(f"{path}: {error}") from error
         self._header = header
-        channels = channels_of(header.layout)
+        channels = header.channels
         self.format, self.layout, self.dtype = header.format, header.layout, header.dtype
         self.shape = header.shape if channels == 1 else (*header.shape, channels)
         self.chunks, self.level_shapes = self.shape, (self.shape,)

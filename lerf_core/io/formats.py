@@ -49,6 +49,7 @@ class Format:
 
 _ALL = frozenset({GREY, GREY_ALPHA, RGB, RGBA, CMYK, PALETTE, MULTI})
 _8 = frozenset({"uint8"})
+_8_16 = _8 | {"uint16"}
 # What Pillow expands to 8 bits when it writes: masks.
 _1_8 = _8 | {"bool"}
 _ANY = _1_8 | {
@@ -66,7 +67,9 @@ FORMATS = {
         Format("TIFF", (".tif", ".tiff"), _ALL, _ANY, frames=True),
         Format("BMP", (".bmp", ".dib"), frozenset({GREY, RGB, RGBA, PALETTE}), _1_8),
         Format("GIF", (".gif",), _PLAIN | {PALETTE}, _8, frames=True, longest=65_535),
-        Format("PPM", (".ppm", ".pgm", ".pnm"), frozenset({GREY, RGB}), _8),
+        Format("PPM", (".ppm", ".pgm", ".pnm"), frozenset({GREY, RGB}), _8_16),
+        Format("PAM", (".pam",), _PLAIN | {CMYK, MULTI}, _8_16 | {"bool"}),
+        Format("PFM", (".pfm",), frozenset({GREY, RGB}), frozenset({"float32"})),
         Format("TGA", (".tga",), _PLAIN, _8, longest=65_535),
         Format("JPEG2000", (".jp2", ".j2k"), _PLAIN, _8),
         Format("AVIF", (".avif",), _PLAIN, _8, frames=True, longest=65_536),
@@ -76,10 +79,10 @@ _BY_SUFFIX = {suffix: entry for entry in FORMATS.values() for suffix in entry.su
 READ_ONLY_SUFFIXES = frozenset({
     ".dcm", ".dds", ".icns", ".ico", ".im", ".mpo", ".pbm", ".pcx", ".psd", ".qoi", ".sgi",
 })  # fmt: skip
-LOSSLESS = frozenset({"PNG", "TIFF", "BMP", "GIF", "PPM", "TGA"})
+LOSSLESS = frozenset({"PNG", "TIFF", "BMP", "GIF", "PPM", "PAM", "PFM", "TGA"})
 #: Formats into which no profile, EXIF or XMP is written.
 PIXELS_ONLY = frozenset({
-    "BMP", "GIF", "PPM", "TGA", "JPEG2000", "Zarr", "OME-Zarr", "NPY",
+    "BMP", "GIF", "PPM", "PAM", "PFM", "TGA", "JPEG2000", "Zarr", "OME-Zarr", "NPY",
 })  # fmt: skip
 
 

@@ -13,12 +13,14 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from lerf_core.errors import FileError, one_line
 
-__all__ = ["check_pixels", "guarded_decoding", "quiet_decoders"]
+__all__ = ["check_pixels", "check_samples", "guarded_decoding", "quiet_decoders"]
 
 # A damaged file must fail, never come out half grey.
 ImageFile.LOAD_TRUNCATED_IMAGES = False
 # The decoders' limits and loggers belong to the process.
 _SETTINGS_LOCK = threading.RLock()
+# What a pixel has at most where the limit on pixels is all: RGBA, CMYK.
+_USUAL_SAMPLES = 4
 
 
 def check_pixels(pixels: int, max_pixels: int, what: str) -> None:
@@ -32,6 +34,34 @@ def check_pixels(pixels: int, max_pixels: int, what: str) -> None:
     if pixels > max_pixels:
         raise FileError(
             f"{what} {pixels:,} pixels, above the limit of {max_pixels:,}: "
+            "raise it with --max-pixels if this is meant"
+        )
+
+
+def check_samples(pixels: int, samples: int, max_pixels: int, what: str) -> None:
+    """Refuse a number of pixels above the limit; those of many samples count as several.
+
+    Parameters
+    ----------
+    pixels : int
+        Over all frames.
+    samples : int
+        Of a pixel: each 4 of them, begun or full, count as a pixel.
+    max_pixels : int
+    what : str
+        Begins the message, such as "claims".
+
+    Raises
+    ------
+    FileError
+    """
+    weight = max(1, -(-samples // _USUAL_SAMPLES))
+    if weight == 1 or pixels > max_pixels:
+        check_pixels(pixels, max_pixels, what)
+    elif pixels * weight > max_pixels:
+        raise FileError(
+            f"{what} {pixels:,} pixels of {samples} samples, as many as {pixels * weight:,} "
+            f"pixels of {_USUAL_SAMPLES}, above the limit of {max_pixels:,}: "
             "raise it with --max-pixels if this is meant"
         )
 

@@ -11,6 +11,7 @@ from lerf_core.errors import FileError, one_line
 from lerf_core.io.codec import Codec, OpenFile, opened
 from lerf_core.io.imageio import ImageioCodec
 from lerf_core.io.locations import is_zarr_folder
+from lerf_core.io.netpbm import NetpbmCodec
 from lerf_core.io.npy.codec import NpyCodec
 from lerf_core.io.pillow import PillowCodec
 from lerf_core.io.png import PngCodec
@@ -20,12 +21,14 @@ from lerf_core.io.zarr.codec import ZarrCodec
 __all__ = ["codec_of_file", "codec_of_path", "writing_codec"]
 
 _TIFF, _NPY, _ZARR, _PNG, _PILLOW = TiffCodec(), NpyCodec(), ZarrCodec(), PngCodec(), PillowCodec()
+_NETPBM = NetpbmCodec()
 # In the order in which they are asked; whole, and by regions.
-_WHOLE: tuple[Codec, ...] = (_TIFF, _PNG, _PILLOW, ImageioCodec())
+_WHOLE: tuple[Codec, ...] = (_TIFF, _PNG, _NETPBM, _PILLOW, ImageioCodec())
 _BY_REGIONS: tuple[Codec, ...] = (_NPY, *_WHOLE)
 # What is not here is Pillow's.
 _WRITERS: dict[str, Codec] = {
     "TIFF": _TIFF, "OME-TIFF": _TIFF, "PNG": _PNG, "NPY": _NPY, "Zarr": _ZARR, "OME-Zarr": _ZARR,
+    "PPM": _NETPBM, "PAM": _NETPBM, "PFM": _NETPBM,
 }  # fmt: skip
 
 _FILE_SUFFIXES = frozenset({".tif", ".tiff", ".npy", ".png", ".jpg", ".jpeg", ".webp"})
