@@ -161,10 +161,12 @@ class TiledResampling:
 
     def _fitting_metadata(self, target_format: str) -> tuple[Metadata, tuple[str, ...]]:
         """Return the metadata of the result, and notes on what is left out."""
-        plan, metadata = self.plan, self._result.metadata
-        if plan.scale is not None:
-            metadata = metadata.resized(plan.scale, plan.source_shape, plan.out_shape)
-        return fitting_metadata(metadata, plan.out_shape, target_format, self._options.encoding)
+        plan = self.plan
+        metadata, untrue = self._result.metadata.moved(plan.placement)
+        metadata, lost = fitting_metadata(
+            metadata, plan.out_shape, target_format, self._options.encoding
+        )
+        return metadata, untrue + lost
 
     def _fingerprint(self) -> str:
         """Return a text that is the same for the same work: what --resume goes by."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,14 +94,17 @@ def _resampled(preparation: Preparation, operation: ImageOperation) -> DecodedIm
     from lerf_core.resampling import compute_whole
     from lerf_core.validation import check_axes
 
-    keywords = preparation.keywords()
-
-    def resample(frame: Pixels) -> Pixels:
+    keywords, image = preparation.keywords(), preparation.image
+    frames: list[Pixels] = []
+    placement = None
+    for frame in image.frames:
         check_axes(frame.shape, frame.dtype, keywords["channel_axis"])
         plan = operation.plan(frame.shape, frame.dtype, keywords)
-        return compute_whole(plan, frame)
-
-    return preparation.image.mapped(resample)
+        # What the file says of its pixels, it says of those of its first frame.
+        placement = placement or plan.placement
+        frames.append(compute_whole(plan, frame))
+    metadata, notes = image.metadata.moved(placement) if placement else (image.metadata, ())
+    return replace(image, frames=frames, metadata=metadata).noted(*notes)
 
 
 def _format_for(task: FileTask, options: BatchOptions, read_as: str) -> Format:

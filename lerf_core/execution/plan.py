@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from lerf_core.execution.channels import channels_first
 from lerf_core.execution.context import BlockContext
+from lerf_core.geometry.placement import Placement
 from lerf_core.options import Options
 from lerf_core.pixels.alpha import alpha_levels
 from lerf_core.pixels.blending import BorderBlend
@@ -91,6 +92,9 @@ class Resampling(Protocol):
     @property
     def scale(self) -> tuple[float, float] | None:
         """Factors of rows and columns; None: a warp."""
+
+    def placement(self, shape: tuple[int, int], out_shape: tuple[int, int]) -> Placement:
+        """Return where the pixels of a result of (rows, columns) lie in a source of them."""
 
     def output_block(
         self, context: BlockContext, requested: Block | None = None, windows: Windows | None = None
@@ -193,6 +197,11 @@ class Plan:
     def scale(self) -> tuple[float, float] | None:
         """Factors of rows and columns; None: a warp."""
         return self.resampling.scale
+
+    @property
+    def placement(self) -> Placement:
+        """Where the result's pixels lie in the image."""
+        return self.resampling.placement(self.source_shape, self.out_shape)
 
     @property
     def is_copy(self) -> bool:

@@ -15,6 +15,7 @@ from lerf_core.backends.reference.overshoot import bounds_along_kept_axes
 from lerf_core.constants import LEVELS
 from lerf_core.execution.channels import Channel, prepare_channel, prepare_channels
 from lerf_core.execution.context import BlockContext
+from lerf_core.geometry.placement import Placement
 from lerf_core.pixels.format import PixelFormat
 from lerf_core.pixels.missing import find_missing
 from lerf_core.pixels.values import ValueScale
@@ -41,6 +42,10 @@ class GridResampling:
     """A resize by a (row, column) scale; see `lerf_core.execution.plan.Resampling`."""
 
     scale: tuple[float, float]
+
+    def placement(self, shape: tuple[int, int], out_shape: tuple[int, int]) -> Placement:
+        """See `lerf_core.execution.plan.Resampling`."""
+        return Placement.of_resize(self.scale, shape, out_shape)
 
     def output_block(
         self, context: BlockContext, requested: Block | None = None, windows: Windows | None = None

@@ -15,6 +15,7 @@ from lerf_core.backends.reference.coordinates import source_coordinates
 from lerf_core.execution.channels import Channel, prepare_channels
 from lerf_core.execution.context import BlockContext
 from lerf_core.geometry.maps import InverseMap, LocatedMap, SampledMap
+from lerf_core.geometry.placement import Placement
 from lerf_core.pixels.blending import BorderBlend
 from lerf_core.sampling.borders import is_periodic
 from lerf_core.sampling.coordinates import SourceCoordinates
@@ -39,6 +40,10 @@ class WarpResampling:
 
     mapping: InverseMap
     scale = None
+
+    def placement(self, shape: tuple[int, int], out_shape: tuple[int, int]) -> Placement:
+        """See `lerf_core.execution.plan.Resampling`."""
+        return Placement(self.mapping.affine(), shape, out_shape)
 
     def output_block(
         self, context: BlockContext, requested: Block | None = None, windows: Windows | None = None

@@ -36,6 +36,11 @@ Positions = npt.NDArray[np.float64]
 Field = npt.NDArray[np.floating[Any]]
 Shape = tuple[int, int]
 
+# What an affine matrix may have in its last row: rounding of the inversion.
+_AFFINE_TOLERANCE = 1e-14
+# Source pixels that a field's positions may lie off those of an affine map: float32's rounding.
+_FIELD_TOLERANCE = 1e-3
+
 
 class InverseMap(Protocol):
     """Tells for a band of output rows where in the source each pixel lies."""
@@ -59,6 +64,12 @@ class InverseMap(Protocol):
         -------
         ndarray of float64, (2, 3), or None
             For rows and columns the least position, the largest, and the largest footprint.
+        """
+
+    def affine(self) -> Positions | None:
+        """Return the (2, 3) matrix from (row, col, 1) of the output to (row, col) of the source.
+
+        None where the map is not affine, or not known to be.
         """
 
     def of_block(self, top: int, left: int, shape: Shape, out_shape: Shape) -> InverseMap:
@@ -161,6 +172,13 @@ class Homography:
             extents = np.array(self.polygon_extents(corners))
         return extents if np.isfinite(extents).all() else None
 
+    def affine(self) -> Positions | None:
+        """See `InverseMap.affine`."""
+        (a, b, c), (d, e, f), (g, h, depth) = self.block_matrix.tolist()
+        if max(abs(g), abs(h)) > _AFFINE_TOLERANCE * abs(depth):
+            return None
+        return np.array([[e, d, f], [b, a, c]]) / float(depth)
+
     @property
     def block_matrix(self) -> Matrix:
         """The matrix of the block, from its (x, y, 1); rounded, unlike what `locate` computes."""
@@ -226,6 +244,10 @@ class SampledMap(ABC):
     def positions(self, top: int, bottom: int, left: int, right: int) -> Positions:
         """Return the positions of a block of the whole output, in an array of their own."""
 
+    def affine(self) -> Positions | None:
+        """See `InverseMap.affine`; not known before all positions are looked at."""
+        return None
+
     def extents(self, shape: Shape) -> Positions | None:
         """See `InverseMap.extents`; not known before all positions are."""
         return None
@@ -282,6 +304,23 @@ class PositionField(SampledMap):
         down, across = self.corner
         block = self.field[:, top - down : bottom - down, left - across : right - across]
         return np.array(block, dtype=np.float64)
+
+    def affine(self) -> Positions | None:
+        """See `InverseMap.affine`; every position is looked at, row by row."""
+        rows, cols = self.field.shape[1:]
+        if min(rows, cols) < 2 or self.corner != (0, 0):
+            return None
+        first, last = (self.positions(row, row + 1, 0, cols)[:, 0] for row in (0, rows - 1))
+        along_rows = (last[:, 0] - first[:, 0]) / (rows - 1)
+        along_cols = (first[:, -1] - first[:, 0]) / (cols - 1)
+        steps = along_cols[:, None] * np.arange(cols)
+        for row in range(rows):
+            wanted = (first[:, 0] + row * along_rows)[:, None] + steps
+            found = self.positions(row, row + 1, 0, cols)[:, 0]
+            # Written so that NaN, a pixel that comes from nowhere, is a difference too.
+            if not np.abs(found - wanted).max() <= _FIELD_TOLERANCE:
+                return None
+        return np.stack([along_rows, along_cols, first[:, 0]], axis=1)
 
     def of_block(self, top: int, left: int, shape: Shape, out_shape: Shape) -> PositionField:
         """See `InverseMap.of_block`; keeps the block's values and its neighbours' alone."""
@@ -363,6 +402,10 @@ class LocatedMap:
 
     def extents(self, shape: Shape) -> Positions | None:
         """See `InverseMap.extents`; not known before all positions are looked at."""
+        return None
+
+    def affine(self) -> Positions | None:
+        """See `InverseMap.affine`; a block's is asked of the whole map."""
         return None
 
     def of_block(self, top: int, left: int, shape: Shape, out_shape: Shape) -> LocatedMap:

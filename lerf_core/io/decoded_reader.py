@@ -10,7 +10,8 @@ from lerf_core.errors import FileError
 from lerf_core.io.codec import Codec, opened, refuse_levels_and_series
 from lerf_core.io.guards import guarded_decoding
 from lerf_core.io.pixel_file import file_fingerprint
-from lerf_core.io.tiled_reader import Region, TiledReader
+from lerf_core.io.regions import Region
+from lerf_core.io.tiled_reader import TiledReader
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -80,10 +80,29 @@ READ_ONLY_SUFFIXES = frozenset({
     ".dcm", ".dds", ".icns", ".ico", ".im", ".mpo", ".pbm", ".pcx", ".psd", ".qoi", ".sgi",
 })  # fmt: skip
 LOSSLESS = frozenset({"PNG", "TIFF", "BMP", "GIF", "PPM", "PAM", "PFM", "TGA"})
-#: Formats into which no profile, EXIF or XMP is written.
-PIXELS_ONLY = frozenset({
-    "BMP", "GIF", "PPM", "PAM", "PFM", "TGA", "JPEG2000", "Zarr", "OME-Zarr", "NPY",
-})  # fmt: skip
+_BLOCKS = frozenset({"icc", "exif", "xmp"})
+_ANIMATION = frozenset({"durations", "loop"})
+#: Fields of :class:`lerf_core.io.metadata.Metadata` that each format holds, by the format's name.
+HOLDS = {
+    "PNG": _BLOCKS | _ANIMATION | {
+        "gamma", "chromaticities", "rendering_intent", "cicp", "dpi", "text", "comment",
+    },
+    "JPEG": _BLOCKS | {"dpi", "comment"},
+    "WEBP": _BLOCKS | _ANIMATION,
+    "AVIF": _BLOCKS | _ANIMATION,
+    "TIFF": _BLOCKS | {"dpi"},
+    "OME-TIFF": _BLOCKS | {"dpi", "axes", "channels"},
+    "BMP": frozenset({"dpi"}),
+    "GIF": _ANIMATION | {"comment"},
+    "PPM": frozenset(),
+    "PAM": frozenset(),
+    "PFM": frozenset(),
+    "TGA": frozenset(),
+    "JPEG2000": frozenset(),
+    "OME-Zarr": frozenset({"axes", "channels", "display"}),
+    "Zarr": frozenset(),
+    "NPY": frozenset(),
+}  # fmt: skip
 
 
 def layout_of_samples(count: int) -> str:

@@ -1,32 +1,105 @@
-"""What a file says about its pixels: one type for whole images and for tiles."""
+"""What a file says about its pixels: one type for whole images and for tiles.
+
+Each field states its rule: what becomes of it when its image is resized, and when it is warped.
+:data:`RULES` is the table of them all. Which fields a format holds stands in
+:data:`lerf_core.io.formats.HOLDS`; whatever it does not hold is left out in one place,
+:func:`lerf_core.io.writing.fitting_metadata`, with a note.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, NamedTuple
 
+from lerf_core.geometry.placement import Placement
 from lerf_core.io import exif as exif_blocks
+from lerf_core.io.georeference import Georeference
 
-__all__ = ["Metadata", "PixelSize"]
+__all__ = ["RULES", "AxisScale", "Channel", "Metadata", "Page", "Rule"]
+
+# What becomes of a field.
+_KEPT = "kept"
+_UPDATED = "kept; the sizes it states are brought up to date"
 
 
-@dataclass(frozen=True)
-class PixelSize:
-    """Physical size of a pixel.
+class Rule(NamedTuple):
+    """What a field of `Metadata` is called, and what becomes of it.
 
     Attributes
     ----------
-    row, col : float
-        Distance between the centres of neighbouring rows, and columns.
-    unit : str
-        By its name in OME-Zarr (UDUNITS), such as "micrometer"; "" where the file gives numbers
-        alone.
+    words : str
+        The field in notes to the user.
+    resize, warp : str
+        What becomes of it when the image is resized, or warped.
     """
 
-    row: float
-    col: float
-    unit: str
+    words: str
+    resize: str
+    warp: str
+
+
+def _field(default: Any, words: str, resize: str = _KEPT, warp: str | None = None) -> Any:
+    rule = Rule(words, resize, resize if warp is None else warp)
+    return field(default=default, metadata={"rule": rule})
+
+
+@dataclass(frozen=True)
+class AxisScale:
+    """Where the samples along one axis lie.
+
+    Attributes
+    ----------
+    letter : str
+        The axis: T, Z, Y or X.
+    step : float
+        Distance between the centres of neighbouring samples: of pixels, planes or frames.
+    unit : str
+        By its name in OME-Zarr (UDUNITS), such as "micrometer" or "second"; "" where the file gives
+        numbers alone.
+    origin : float
+        Position of the first sample's centre.
+    """
+
+    letter: str
+    step: float
+    unit: str = ""
+    origin: float = 0.0
+
+
+@dataclass(frozen=True)
+class Channel:
+    """What a file says of one channel.
+
+    Attributes
+    ----------
+    name : str
+        "" where it has none.
+    colour : str
+        Six hexadecimal digits, red, green and blue; "" where it has none.
+    facts : tuple of (key, value)
+        What else the file says, by keys of OME-Zarr's "omero" block.
+    """
+
+    name: str = ""
+    colour: str = ""
+    facts: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a file says of one of its pages.
+
+    Attributes
+    ----------
+    name : str
+    dpi : (x, y) or None
+        Resolution in pixels per inch.
+    """
+
+    name: str = ""
+    dpi: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -37,57 +110,112 @@ class Metadata:
     ----------
     icc, exif, xmp : bytes or None
         The blocks as they lay in the file; ``exif`` without JPEG's prefix. Texts that a TIFF keeps
-        in tags of its own (artist, description, ...) are entries of ``exif``.
+        in tags of its own (artist, description, ...) are entries of ``exif``; GPS is its directory.
+    iptc : bytes or None
+        Records of IPTC-IIM, as they lay in the file.
+    gamma : float or None
+        Exponent of PNG's gAMA chunk.
+    chromaticities : tuple of 8 floats, or None
+        x and y of white, red, green and blue (PNG's cHRM chunk).
+    rendering_intent : int or None
+        Of sRGB: 0 to 3 (PNG's sRGB chunk).
+    cicp : tuple of 4 ints, or None
+        Primaries, transfer, matrix and full range, by the code points of ITU-T H.273.
+    bits : int or None
+        Bits per sample in the file, where they are not those of the pixels' type.
     dpi : (x, y) or None
         Resolution in pixels per inch.
+    pages : tuple of Page
+        What differs from page to page: one per frame; () where nothing does.
+    axes : tuple of AxisScale
+        Sizes and positions along the axes of which the file states them.
+    georeference : Georeference or None
+        Where the image lies on the earth, or in another system of coordinates.
+    nodata : float or None
+        Value of pixels that are missing.
+    channels : tuple of Channel
+        One per channel.
+    display : tuple of (key, value)
+        What OME-Zarr's "omero" block says beside the channels.
+    magnification : float or None
+        Power of the objective that a slide was scanned with.
+    name : str
+        Of the image, within its file.
     text : tuple of (key, value)
         PNG's text chunks.
     comment : bytes or None
         Comment of a JPEG or GIF.
-    chunks : tuple of (name, data)
-        PNG's colour chunks.
     durations : tuple of float
         Time of each frame in milliseconds.
     loop : int or None
         Repetitions of an animation, 0 for endless; None for once.
-    pixel_size : PixelSize or None
-    translation : (row, col) or None
-        Position of the first pixel's centre, in the unit of the pixel size.
-    display : dict or None
-        Names, colours and ranges of the channels, as OME-Zarr's "omero" block has them.
     """
 
-    icc: bytes | None = None
-    exif: bytes | None = None
-    xmp: bytes | None = None
-    dpi: tuple[float, float] | None = None
-    text: tuple[tuple[str, str], ...] = ()
-    comment: bytes | None = None
-    chunks: tuple[tuple[bytes, bytes], ...] = ()
-    durations: tuple[float, ...] = ()
-    loop: int | None = None
-    pixel_size: PixelSize | None = None
-    translation: tuple[float, float] | None = None
-    display: dict[str, Any] | None = None
+    icc: bytes | None = _field(None, "ICC")
+    exif: bytes | None = _field(None, "EXIF", _UPDATED)
+    xmp: bytes | None = _field(None, "XMP", _UPDATED)
+    iptc: bytes | None = _field(None, "IPTC")
+    gamma: float | None = _field(None, "gamma")
+    chromaticities: tuple[float, ...] | None = _field(None, "chromaticities")
+    rendering_intent: int | None = _field(None, "the mark of sRGB")
+    cicp: tuple[int, ...] | None = _field(None, "CICP colour codes")
+    bits: int | None = _field(None, "bits per sample")
+    dpi: tuple[float, float] | None = _field(
+        None, "resolution", "kept: a print grows with its pixels", "kept, or turned by quarters"
+    )
+    pages: tuple[Page, ...] = _field((), "names and resolutions of pages")
+    axes: tuple[AxisScale, ...] = _field(
+        (), "physical sizes", "recomputed along rows and columns, kept along others",
+        "recomputed where rows and columns stay such, or exchange; else the pixel size where all "
+        "directions scale alike; else dropped with a note; kept along other axes",
+    )  # fmt: skip
+    georeference: Georeference | None = _field(  # noqa: RUF009 - a frozen value
+        None, "georeferencing", "recomputed", "recomputed where the map is affine, else dropped "
+        "with a note",
+    )  # fmt: skip
+    nodata: float | None = _field(None, "the missing value")
+    channels: tuple[Channel, ...] = _field((), "names of channels")
+    display: tuple[tuple[str, Any], ...] = _field((), "display settings")
+    magnification: float | None = _field(
+        None, "magnification", "scaled", "scaled where all directions scale alike, else dropped "
+        "with a note",
+    )  # fmt: skip
+    name: str = _field("", "the image's name")
+    text: tuple[tuple[str, str], ...] = _field((), "texts")
+    comment: bytes | None = _field(None, "comment")
+    durations: tuple[float, ...] = _field((), "times of frames")
+    loop: int | None = _field(None, "repetitions")
+
+    def says(self, name: str) -> bool:
+        """Tell whether a field says anything."""
+        return getattr(self, name) not in (None, (), "")
+
+    def without(self, names: Iterable[str]) -> Metadata:
+        """Return the metadata without some fields."""
+        defaults: dict[str, Any] = {item.name: item.default for item in fields(self)}
+        return replace(self, **{name: defaults[name] for name in names})
 
     def stripped(self) -> Metadata:
         """Return what ``--strip`` leaves: colour, resolution, sizes and timing, no private data."""
-        return replace(self, exif=None, xmp=None, text=(), comment=None)
+        return self.without(("exif", "xmp", "iptc", "text", "comment", "name"))
+
+    def axis(self, letter: str) -> AxisScale | None:
+        """Return what is known of an axis, or None."""
+        return next((axis for axis in self.axes if axis.letter == letter), None)
 
     def transposed(self) -> Metadata:
         """Return the metadata of an image whose rows and columns are exchanged."""
-        size, position = self.pixel_size, self.translation
+        exchanged = {"Y": "X", "X": "Y"}
         return replace(
             self,
             dpi=self.dpi and (self.dpi[1], self.dpi[0]),
-            pixel_size=size and PixelSize(size.col, size.row, size.unit),
-            translation=position and (position[1], position[0]),
+            pages=tuple(
+                replace(page, dpi=page.dpi and (page.dpi[1], page.dpi[0])) for page in self.pages
+            ),
+            axes=_sorted(
+                replace(axis, letter=exchanged.get(axis.letter, axis.letter)) for axis in self.axes
+            ),
         )
-
-    def channels(self, count: int) -> list[dict[str, Any]] | None:
-        """Return what `display` says of each channel, if it does of so many."""
-        channels = (self.display or {}).get("channels")
-        return channels if isinstance(channels, list) and len(channels) == count else None
 
     def fitted(self, shape: tuple[int, int]) -> tuple[Metadata, tuple[str, ...]]:
         """Return the metadata for an upright image of another size, and notes on what was lost.
@@ -110,33 +238,82 @@ class Metadata:
             xmp = exif_blocks.updated_xmp(xmp, cols, rows)
         return replace(self, exif=exif, xmp=xmp), notes
 
-    def resized(
-        self, scale: Sequence[float], before: Sequence[int], after: Sequence[int]
-    ) -> Metadata:
-        """Return the metadata with pixel size and position as they are after resizing.
+    def moved(self, placement: Placement) -> tuple[Metadata, tuple[str, ...]]:
+        """Return the metadata of a resized or warped image, and notes on what does not hold for it.
 
         Parameters
         ----------
-        scale : (row, col)
-            Pixels of the result per source pixel.
-        before, after : (rows, columns)
-            Of source and result.
-
-        Notes
-        -----
-        The resolution in dots per inch is kept: a print grows with its pixels.
+        placement : Placement
+            Where the result's pixels lie in the image that the metadata are of.
         """
-        size = self.pixel_size
-        if size is None:
-            return replace(self, translation=None)
-        # Where the centre of the result's first pixel lies in the source, in source pixels.
-        row, col = (
-            (old - 1) / 2 - (new - 1) / (2 * factor)
-            for old, new, factor in zip(before, after, scale, strict=True)
-        )
-        down, across = self.translation or (0.0, 0.0)
-        return replace(
-            self,
-            pixel_size=PixelSize(size.row / scale[0], size.col / scale[1], size.unit),
-            translation=(down + row * size.row, across + col * size.col),
-        )
+        if placement.is_identity:
+            return self, ()
+        dropped: list[str] = []
+        axes = self._moved_axes(placement, dropped)
+        georeference = self.georeference
+        if georeference is not None:
+            georeference = georeference.moved(placement)
+            if georeference is None:
+                dropped.append("georeferencing")
+        magnification = self.magnification
+        if magnification is not None:
+            magnification = self._moved_magnification(placement, magnification)
+            if magnification is None:
+                dropped.append("magnification")
+        moved = replace(self, axes=axes, georeference=georeference, magnification=magnification)
+        if placement.source_axes == (1, 0) and self.dpi is not None:
+            moved = replace(moved, dpi=(self.dpi[1], self.dpi[0]))
+        if not dropped:
+            return moved, ()
+        return moved, (f"{', '.join(dropped)} dropped: this warp leaves no true one",)
+
+    def _moved_axes(self, placement: Placement, dropped: list[str]) -> tuple[AxisScale, ...]:
+        """Return the axes of a result; say what is dropped."""
+        others = [axis for axis in self.axes if axis.letter not in "YX"]
+        plane = {axis.letter: axis for axis in self.axes if axis.letter in "YX"}
+        if not plane:
+            return self.axes
+        positions = any(axis.origin for axis in plane.values())
+        matrix, source_axes = placement.matrix, placement.source_axes
+        if matrix is not None and source_axes is not None:
+            for axis, (letter, source) in enumerate(zip("YX", source_axes, strict=True)):
+                if (known := plane.get("YX"[source])) is not None:
+                    step, start = float(matrix[source, axis]), float(matrix[source, 2])
+                    # A mirrored axis would run backwards: its position is no first sample's.
+                    origin = known.origin + start * known.step if step > 0 else 0.0
+                    others.append(AxisScale(letter, abs(step) * known.step, known.unit, origin))
+                    if step < 0 and positions:
+                        dropped.append(f"position along {letter} (mirrored)")
+            return _sorted(others)
+        rows, cols = plane.get("Y"), plane.get("X")
+        is_square = rows is not None and cols is not None and (
+            (rows.step, rows.unit) == (cols.step, cols.unit)
+        )  # fmt: skip
+        if placement.is_similarity and placement.steps is not None and is_square:
+            factor = placement.steps[0]
+            others += [
+                replace(axis, step=axis.step * factor, origin=0.0) for axis in plane.values()
+            ]
+            if positions:
+                dropped.append("position")
+            return _sorted(others)
+        dropped.append("pixel size")
+        return _sorted(others)
+
+    def _moved_magnification(self, placement: Placement, power: float) -> float | None:
+        steps = placement.steps
+        if steps is None:
+            return None
+        # A whole number of pixels makes the factors of both sides differ by a little.
+        tolerance = 1 / min(*placement.before, *placement.after)
+        if abs(steps[0] - steps[1]) > tolerance * max(steps):
+            return None
+        return power / math.sqrt(steps[0] * steps[1])
+
+
+def _sorted(axes: Iterable[AxisScale]) -> tuple[AxisScale, ...]:
+    return tuple(sorted(axes, key=lambda axis: "TCZYX".index(axis.letter)))
+
+
+#: The rule of each field of `Metadata`, by the field's name.
+RULES: dict[str, Rule] = {item.name: item.metadata["rule"] for item in fields(Metadata)}

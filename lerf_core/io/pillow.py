@@ -19,7 +19,6 @@ from lerf_core.io.formats import (
     GREY_ALPHA,
     LOSSLESS,
     PALETTE,
-    PIXELS_ONLY,
     RGB,
     RGBA,
     Format,
@@ -99,9 +98,7 @@ class PillowCodec(DecodingCodec):
         check_pixels(image.width * image.height * frames, max_pixels, "claims")
         orientation, form = exif.orientation(self.exif_of(image, file) or b""), format_of(image)
         decoded = _read_frames(image, frames) if frames > 1 else _read_still(image, labels=labels)
-        metadata = replace(
-            self.decoded_metadata_of(image, file), durations=decoded.metadata.durations
-        )
+        metadata = replace(self.metadata_of(image, file), durations=decoded.metadata.durations)
         details = {
             "progressive": bool(image.info.get("progressive")),
             "transparency": image.info.get("transparency"),
@@ -131,10 +128,6 @@ class PillowCodec(DecodingCodec):
             loop=int(loop) if loop is not None else None,
         )
 
-    def decoded_metadata_of(self, image: Image.Image, file: OpenFile) -> Metadata:
-        """Return what a file says about its pixels once they are decoded."""
-        return self.metadata_of(image, file)
-
     def write(
         self, stream: BinaryIO, image: DecodedImage, target: Format, encoding: Encoding
     ) -> None:
@@ -152,16 +145,16 @@ class PillowCodec(DecodingCodec):
     def metadata_keywords(self, metadata: Metadata, target: Format) -> dict[str, Any]:
         """Return what Pillow's encoder of a format takes of the metadata."""
         keywords: dict[str, Any] = {}
-        if target.name not in PIXELS_ONLY:
-            if metadata.icc:
-                keywords["icc_profile"] = metadata.icc
-            if metadata.exif:
-                keywords["exif"] = exif.PREFIX + metadata.exif
-            if metadata.xmp and target.name != "PNG":  # PNG has a text chunk for it
-                keywords["xmp"] = metadata.xmp
-        if metadata.dpi and target.name in {"PNG", "JPEG", "BMP"}:
+        # What the format does not hold is not there any more.
+        if metadata.icc:
+            keywords["icc_profile"] = metadata.icc
+        if metadata.exif:
+            keywords["exif"] = exif.PREFIX + metadata.exif
+        if metadata.xmp and target.name != "PNG":  # PNG has a text chunk for it
+            keywords["xmp"] = metadata.xmp
+        if metadata.dpi:
             keywords["dpi"] = metadata.dpi
-        if metadata.comment and target.name in {"JPEG", "GIF"}:
+        if metadata.comment and target.name != "PNG":
             keywords["comment"] = metadata.comment
         return keywords
 

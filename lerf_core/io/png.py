@@ -29,7 +29,12 @@ _COLOUR_CHUNKS = frozenset({b"cHRM", b"gAMA", b"sRGB", b"cICP"})
 _LAYOUTS = {0: (GREY, GREY_ALPHA), 2: (RGB, RGBA), 4: (GREY_ALPHA,) * 2, 6: (RGBA,) * 2}
 # Half the time of zlib's default 6, for files 4% longer.
 _COMPRESSION_LEVEL = 4
+_TEXT_CHUNKS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
+# Bytes of a text that was compressed, as Pillow limits it: a chunk of a kilobyte can be a bomb.
+_LONGEST_TEXT = 1 << 20
 _TEXT_NOT_COPIED = re.compile(r"XML:com\.adobe\.xmp|Raw profile type .*")
+# Numbers in colour chunks are integers of 1/100,000.
+_FIXED_POINT = 100_000
 # End of the header chunk: 8 bytes of signature, then 25.
 _HEADER_END = 33
 
@@ -65,7 +70,7 @@ class PngCodec(PillowCodec):
         check_pixels(image.width * image.height, max_pixels, "claims")
         layout, notes = _deep_layout(image, file), _left_out(image)
         pixels = _decoded(file.rewound().read())
-        metadata = self.decoded_metadata_of(image, file)
+        metadata = self.metadata_of(image, file)
         return DecodedImage([pixels], layout, "PNG", metadata, notes).turned_upright(
             exif.orientation(metadata.exif or b"")
         )
@@ -78,17 +83,10 @@ class PngCodec(PillowCodec):
         return next((data for _, data in _chunks(file.rewound(), {b"eXIf"})), None)
 
     def metadata_of(self, image: Image.Image, file: OpenFile) -> Metadata:
-        """See `PillowCodec`; without texts, which may lie behind the pixels."""
-        chunks = tuple(_chunks(file.rewound(), _COLOUR_CHUNKS))
-        return replace(super().metadata_of(image, file), chunks=chunks)
-
-    def decoded_metadata_of(self, image: Image.Image, file: OpenFile) -> Metadata:
-        """See `PillowCodec`."""
-        text = image.text.items() if isinstance(image, PngImagePlugin.PngImageFile) else ()
-        return replace(
-            self.metadata_of(image, file),
-            text=tuple((key, value) for key, value in text if not _TEXT_NOT_COPIED.fullmatch(key)),
-        )
+        """See `PillowCodec`; texts may lie behind the pixels."""
+        colour = _colour_fields(_chunks(file.rewound(), _COLOUR_CHUNKS))
+        texts = tuple(_texts(_chunks(file.rewound(), _TEXT_CHUNKS)))
+        return replace(super().metadata_of(image, file), text=texts, **colour)
 
     def write(
         self, stream: BinaryIO, image: DecodedImage, target: Format, encoding: Encoding
@@ -148,16 +146,70 @@ def _chunks(stream: BinaryIO, names: Iterable[bytes]) -> Iterator[tuple[bytes, b
         stream.seek(length + 4, 1)
 
 
+def _texts(chunks: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, str]]:
+    """Yield key and text of the text chunks that stand for themselves; damaged ones are skipped."""
+    for name, data in chunks:
+        raw_key, _, value = data.partition(b"\0")
+        key, encoding = raw_key.decode("latin-1"), "latin-1"
+        if _TEXT_NOT_COPIED.fullmatch(key):
+            continue
+        try:
+            if name == b"zTXt":
+                value = _inflated(value[1:])
+            elif name == b"iTXt":
+                is_compressed, encoding = value[:1] == b"\1", "utf-8"
+                _, _, value = value[2:].split(b"\0", 2)
+                value = _inflated(value) if is_compressed else value
+        except (ValueError, zlib.error):
+            continue
+        yield key, value.decode(encoding, "replace")
+
+
+def _inflated(data: bytes) -> bytes:
+    inflater = zlib.decompressobj()
+    text = inflater.decompress(data, _LONGEST_TEXT)
+    if inflater.unconsumed_tail:
+        raise ValueError("a text that is too long")
+    return text
+
+
 def _chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
+def _colour_fields(chunks: Iterable[tuple[bytes, bytes]]) -> dict[str, Any]:
+    """Return the fields of `Metadata` that a PNG's colour chunks fill; damaged ones fill none."""
+    values: dict[str, Any] = {}
+    for name, data in chunks:
+        if name == b"gAMA" and len(data) == 4:
+            values["gamma"] = int.from_bytes(data, "big") / _FIXED_POINT
+        elif name == b"cHRM" and len(data) == 32:
+            numbers = struct.unpack(">8I", data)
+            values["chromaticities"] = tuple(number / _FIXED_POINT for number in numbers)
+        elif name == b"sRGB" and len(data) == 1:
+            values["rendering_intent"] = data[0]
+        elif name == b"cICP" and len(data) == 4:
+            values["cicp"] = tuple(data)
+    return values
+
+
+def _colour_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
+    if metadata.chromaticities is not None:
+        numbers = (round(value * _FIXED_POINT) for value in metadata.chromaticities)
+        yield b"cHRM", struct.pack(">8I", *numbers)
+    if metadata.gamma is not None:
+        yield b"gAMA", struct.pack(">I", round(metadata.gamma * _FIXED_POINT))
+    # The mark of sRGB and a profile exclude each other.
+    if metadata.rendering_intent is not None and not metadata.icc:
+        yield b"sRGB", bytes([metadata.rendering_intent])
+    if metadata.cicp is not None:
+        yield b"cICP", bytes(metadata.cicp)
+
+
 def _png_info(metadata: Metadata) -> PngImagePlugin.PngInfo:
     info = PngImagePlugin.PngInfo()
-    for name, data in metadata.chunks:
-        # sRGB and a profile exclude each other.
-        if not (name == b"sRGB" and metadata.icc):
-            info.add(name, data)
+    for name, data in _colour_chunks(metadata):
+        info.add(name, data)
     for key, value in metadata.text:
         info.add_text(key, value)
     if metadata.xmp:

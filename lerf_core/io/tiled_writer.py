@@ -22,10 +22,9 @@ from lerf_core.io.formats import WITH_ALPHA, layout_of_samples
 from lerf_core.io.journal import Journal
 from lerf_core.io.metadata import Metadata
 from lerf_core.io.pyramid import halve, level_shapes
-from lerf_core.io.tiled_reader import Region, axis_of
+from lerf_core.io.regions import Region, axis_of
 
 __all__ = [
-    "Region",
     "TileSink",
     "TiledWriter",
     "WriterSpec",

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, BinaryIO
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.codec import Encoding
 from lerf_core.io.conversions import converted, depth_name, flattened, unmultiplied
-from lerf_core.io.formats import PIXELS_ONLY, Format, check_holds
+from lerf_core.io.formats import HOLDS, Format, check_holds
 from lerf_core.io.guards import quiet_decoders
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.locations import is_url, local_path
-from lerf_core.io.metadata import Metadata
+from lerf_core.io.metadata import RULES, Metadata
 from lerf_core.io.registry import writing_codec
 
 if TYPE_CHECKING:
@@ -122,11 +122,11 @@ def fitting_metadata(
         if metadata.xmp is not None and len(metadata.xmp) > _JPEG_XMP:
             notes += ("XMP too long for JPEG, dropped",)
             metadata = replace(metadata, xmp=None)
-    if name in PIXELS_ONLY:
-        blocks = {"ICC": metadata.icc, "EXIF": metadata.exif, "XMP": metadata.xmp}
-        lost = [block for block, value in blocks.items() if value is not None]
-        if lost:
-            notes += (f"{name} cannot hold {', '.join(lost)}: dropped",)
+    lost = [field for field in RULES if field not in HOLDS[name] and metadata.says(field)]
+    if lost:
+        words = ", ".join(RULES[field].words for field in lost)
+        notes += (f"{name} cannot hold {words}: dropped",)
+        metadata = metadata.without(lost)
     return metadata, notes
 
 

@@ -14,7 +14,7 @@ from lerf_core.tiled.blocks import pixel_count, regions
 from lerf_core.tiled.executors import ClusterExecutor, ThreadExecutor
 
 if TYPE_CHECKING:
-    from lerf_core.io.tiled_reader import Region
+    from lerf_core.io.regions import Region
     from lerf_core.io.tiled_writer import TiledWriter
     from lerf_core.tiled.work import Work
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lerf_core.execution.plan import AnyBlock, Plan
-from lerf_core.io.tiled_reader import Region
+from lerf_core.io.regions import Region
 from lerf_core.sampling.windows import Block, Window, Windows
 
 if TYPE_CHECKING:

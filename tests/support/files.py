@@ -14,6 +14,8 @@ import numpy as np
 import tifffile
 from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
+from lerf_core.io.metadata import AxisScale
+
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="6"/></x:xmpmeta>'
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # End of a PNG's header chunk, and length of the chunk that ends it.
@@ -213,3 +215,10 @@ def write_kind(name: str, folder: Path, rgb: np.ndarray) -> Path:
     path = folder / name.replace(";", "")
     KINDS[name](path, rgb)
     return path
+
+
+def plane_axes(
+    row: float, col: float, unit: str, origin: tuple[float, float] = (0.0, 0.0)
+) -> tuple[AxisScale, AxisScale]:
+    """Return what metadata say of rows and columns."""
+    return AxisScale("Y", row, unit, origin[0]), AxisScale("X", col, unit, origin[1])

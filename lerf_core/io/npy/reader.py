@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.formats import layout_of_samples
 from lerf_core.io.pixel_file import PixelFile, file_fingerprint
-from lerf_core.io.tiled_reader import Region, TiledReader, band_of_rows, guessed_axes, plain_dtype
+from lerf_core.io.regions import Region
+from lerf_core.io.tiled_reader import TiledReader, band_of_rows, guessed_axes, plain_dtype
 
 __all__ = ["NpyReader"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lerf_core.io.journal import FileJournal
-from lerf_core.io.tiled_reader import Region
+from lerf_core.io.regions import Region
 from lerf_core.io.tiled_writer import (
     Pixels,
     TiledWriter,

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from lerf_core.io.metadata import PixelSize
+from lerf_core.io.metadata import AxisScale, Channel
 from lerf_core.io.tiff.tags import resolution_ratios
 
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["display_of", "ome_unit", "pixel_size_of"]
+__all__ = ["channels_of", "ome_unit", "plane_axes_of"]
 
 _UNITS = {
     "µm": "micrometer", "μm": "micrometer", "um": "micrometer", "micron": "micrometer",
@@ -37,10 +37,10 @@ def ome_unit(unit: str) -> str:
     return _OME_UNITS.get(unit, "reference frame")
 
 
-def pixel_size_of(
+def plane_axes_of(
     handle: tifffile.TiffFile, base: tifffile.TiffPageSeries, number: int
-) -> PixelSize | None:
-    """Return the size of a pixel of a series' full image, as the pixels are stored.
+) -> tuple[AxisScale, ...]:
+    """Return the sizes along rows and columns of a series' full image, as the pixels are stored.
 
     Parameters
     ----------
@@ -55,30 +55,33 @@ def pixel_size_of(
     if base.kind == "imagej":
         ratios = resolution_ratios(base.keyframe)
         unit = _UNITS.get(str((handle.imagej_metadata or {}).get("unit", "")))
-        return PixelSize(1 / ratios[1], 1 / ratios[0], unit) if ratios and unit else None
+        return _plane(1 / ratios[1], 1 / ratios[0], unit) if ratios and unit else ()
     if base.kind == "svs":
         match = re.search(r"\bMPP\s*=\s*(\d*\.?\d+)", base.keyframe.description)
         if match and float(match[1]) > 0:
-            return PixelSize(float(match[1]), float(match[1]), "micrometer")
-    return None
+            return _plane(float(match[1]), float(match[1]), "micrometer")
+    return ()
 
 
-def display_of(
+def _plane(row: float, col: float, unit: str) -> tuple[AxisScale, ...]:
+    return AxisScale("Y", row, unit), AxisScale("X", col, unit)
+
+
+def channels_of(
     handle: tifffile.TiffFile, base: tifffile.TiffPageSeries, number: int
-) -> dict[str, Any] | None:
-    """Return labels and colours of the channels that OME-XML describes, in OME-Zarr's words."""
+) -> tuple[Channel, ...]:
+    """Return names and colours of the channels that OME-XML describes."""
     pixels = _ome_pixels(handle.ome_metadata, base, number) if base.kind == "ome" else None
     channels = []
     for element in pixels if pixels is not None else ():
         if _name(element) != "Channel":
             continue
-        channel: dict[str, Any] = {"label": element.get("Name", "")}
-        colour = element.get("Color")
-        if colour is not None and colour.lstrip("-").isdigit():
+        colour = element.get("Color", "")
+        if colour.lstrip("-").isdigit():
             # A signed integer of red, green, blue, alpha.
-            channel["color"] = f"{int(colour) & 0xFFFFFFFF:08X}"[:6]
-        channels.append(channel)
-    return {"channels": channels} if channels else None
+            colour = f"{int(colour) & 0xFFFFFFFF:08X}"[:6]
+        channels.append(Channel(element.get("Name", ""), colour))
+    return tuple(channels)
 
 
 def _ome_pixels(text: str | None, base: tifffile.TiffPageSeries, number: int) -> ET.Element | None:
@@ -97,21 +100,21 @@ def _ome_pixels(text: str | None, base: tifffile.TiffPageSeries, number: int) ->
     return None
 
 
-def _ome_size(pixels: ET.Element | None) -> PixelSize | None:
+def _ome_size(pixels: ET.Element | None) -> tuple[AxisScale, ...]:
     if pixels is None:
-        return None
+        return ()
     sizes, units = [], []
     for letter in "YX":
         try:
             size = float(pixels.get(f"PhysicalSize{letter}", "0"))
         except ValueError:
-            return None
+            return ()
         unit = pixels.get(f"PhysicalSize{letter}Unit", "µm")
         if not 0 < size < float("inf") or unit in _NO_UNITS:
-            return None
+            return ()
         sizes.append(size)
         units.append(_UNITS.get(unit, unit))
-    return PixelSize(sizes[0], sizes[1], units[0]) if units[0] == units[1] else None
+    return _plane(sizes[0], sizes[1], units[0]) if units[0] == units[1] else ()
 
 
 def _name(element: ET.Element) -> str:

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.formats import GREY, PALETTE, RGB
 from lerf_core.io.guards import quiet_decoders
-from lerf_core.io.metadata import PixelSize
 from lerf_core.io.orientation import TRANSPOSED, stored_region, upright
 from lerf_core.io.pixel_file import PixelFile, file_fingerprint
+from lerf_core.io.regions import Region
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.directories import metadata_of
 from lerf_core.io.tiff.page_layout import PageLayout
-from lerf_core.io.tiff.physical import display_of, pixel_size_of
+from lerf_core.io.tiff.physical import channels_of, plane_axes_of
 from lerf_core.io.tiff.tags import (
     details_of,
     inverted,
@@ -32,7 +32,7 @@ from lerf_core.io.tiff.tags import (
     orientation_of,
     palette_of,
 )
-from lerf_core.io.tiled_reader import Region, TiledReader, band_of_rows, plain_dtype
+from lerf_core.io.tiled_reader import TiledReader, band_of_rows, plain_dtype
 
 if TYPE_CHECKING:
     import tifffile
@@ -234,11 +234,14 @@ class TiffReader(TiledReader):
         # Of a level's pixel, in pixels of the full image.
         steps = (base.shape[rows] / chosen.shape[rows], base.shape[cols] / chosen.shape[cols])
         metadata, troubles = metadata_of(base.keyframe, steps)
-        size = pixel_size_of(handle, base, self.series)
+        factors = dict(zip("YX", steps, strict=True))
         self.metadata = replace(
             metadata,
-            pixel_size=size and PixelSize(size.row * steps[0], size.col * steps[1], size.unit),
-            display=display_of(handle, base, self.series),
+            axes=tuple(
+                replace(axis, step=axis.step * factors[axis.letter])
+                for axis in plane_axes_of(handle, base, self.series)
+            ),
+            channels=channels_of(handle, base, self.series),
         )
         self.details = details_of(chosen.keyframe)
         self._notes += troubles

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import imagecodecs
 import numpy as np
 
-from lerf_core.io.tiled_writer import Pixels, Region, TileSink, WriterSpec
+from lerf_core.io.regions import Region
+from lerf_core.io.tiled_writer import Pixels, TileSink, WriterSpec
 
 __all__ = ["TiffSink", "Tile"]
 

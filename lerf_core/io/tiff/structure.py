@@ -92,17 +92,13 @@ def _tile_count(spec: WriterSpec, level: int) -> int:
 def _ome_metadata(spec: WriterSpec) -> dict[str, Any]:
     """Return what tifffile puts into OME-XML."""
     metadata: dict[str, Any] = {"axes": spec.axes}
-    size = spec.metadata.pixel_size
-    if size is not None:
-        unit = ome_unit(size.unit)
-        metadata |= {
-            "PhysicalSizeX": size.col, "PhysicalSizeXUnit": unit,
-            "PhysicalSizeY": size.row, "PhysicalSizeYUnit": unit,
-        }  # fmt: skip
+    for axis in spec.metadata.axes:
+        if axis.letter in "ZYX":
+            key = f"PhysicalSize{axis.letter}"
+            metadata |= {key: axis.step, f"{key}Unit": ome_unit(axis.unit)}
     count = spec.shape[spec.axes.index("C")] if "C" in spec.axes else 0
-    channels = spec.metadata.channels(count) if count else None
-    names = [str(channel.get("label", "")) for channel in channels or ()]
-    if any(names):
+    names = [channel.name for channel in spec.metadata.channels]
+    if any(names) and len(names) == count:
         metadata["Channel"] = {"Name": names}
     return metadata
 

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from lerf_core.io.journal import FileJournal
+from lerf_core.io.regions import Region
 from lerf_core.io.tiff.sink import TiffSink, Tile
 from lerf_core.io.tiff.structure import check_fits, write_structure, write_tile_offsets
 from lerf_core.io.tiled_writer import (
     Pixels,
-    Region,
     TiledWriter,
     WriterSpec,
     partial_paths,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lerf_core.errors import FileError
-from lerf_core.io.metadata import Metadata, PixelSize
+from lerf_core.io.metadata import AxisScale, Channel, Metadata
 from lerf_core.io.tiled_reader import guessed_axes
 
 __all__ = ["Multiscale", "array_axes", "read_multiscale"]
@@ -23,6 +23,9 @@ _LETTERS = {
     "x": "X", "col": "X", "cols": "X", "column": "X", "columns": "X", "width": "X", "lon": "X",
     "longitude": "X", "s": "S", "sample": "S", "samples": "S", "rgb": "S",
 }  # fmt: skip
+
+# Axes along which samples have a position.
+_PLACED = frozenset("TZYX")
 
 Float64Array = NDArray[np.float64]
 #: Scale and translation along all axes; None for what is not said.
@@ -55,21 +58,36 @@ class Multiscale:
     notes: tuple[str, ...]
 
     def metadata(self, level: int) -> Metadata:
-        """Return a level's pixel size and position, where both axes have one unit; channels."""
-        metadata = Metadata(display=self.omero)
+        """Return a level's sizes and positions along its axes, and its channels."""
+        channels, display = _channels(self.omero)
+        metadata = Metadata(channels=channels, display=display)
         scale, translation = self.placements[level]
-        rows, cols = self.axes.index("Y"), self.axes.index("X")
-        if scale is None or self.units[rows] != self.units[cols]:
+        if scale is None:
             return metadata
+        origins = np.zeros(len(scale)) if translation is None else translation
+        axes = zip(self.axes, scale.tolist(), self.units, origins.tolist(), strict=True)
         return replace(
-            metadata,
-            pixel_size=PixelSize(float(scale[rows]), float(scale[cols]), self.units[rows]),
-            translation=(
-                None
-                if translation is None
-                else (float(translation[rows]), float(translation[cols]))
-            ),
+            metadata, axes=tuple(AxisScale(*axis) for axis in axes if axis[0] in _PLACED)
         )
+
+
+def _channels(
+    omero: dict[str, Any] | None,
+) -> tuple[tuple[Channel, ...], tuple[tuple[str, Any], ...]]:
+    """Return what an "omero" block says of each channel, and what else it says."""
+    if omero is None:
+        return (), ()
+    every = omero.get("channels")
+    channels = tuple(
+        Channel(
+            name=str(item.get("label", "")),
+            colour=str(item.get("color", "")),
+            facts=tuple((key, item[key]) for key in item if key not in {"label", "color"}),
+        )
+        for item in (every if isinstance(every, list) else [])
+        if isinstance(item, dict)
+    )
+    return channels, tuple((key, value) for key, value in omero.items() if key != "channels")
 
 
 def array_axes(

@@ -16,9 +16,10 @@ import numpy as np
 
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.journal import FileJournal, Journal, RemoteJournal
+from lerf_core.io.metadata import Channel
+from lerf_core.io.regions import Region
 from lerf_core.io.tiled_writer import (
     Pixels,
-    Region,
     TiledWriter,
     TileSink,
     WriterSpec,
@@ -270,12 +271,12 @@ def _compressors(spec: WriterSpec) -> Any:
 
 def _attributes(spec: WriterSpec, layout: Layout) -> dict[str, Any]:
     """Return the attributes that make a group an OME-Zarr image."""
-    size = spec.metadata.pixel_size
     axes = []
     for letter in layout.axes:
         axis: dict[str, Any] = {"name": letter.lower(), "type": _TYPES[letter]}
-        if letter in "YX" and size is not None and size.unit:
-            axis["unit"] = size.unit
+        placed = spec.metadata.axis(letter)
+        if placed is not None and placed.unit:
+            axis["unit"] = placed.unit
         axes.append(axis)
     datasets = [
         {"path": str(level), "coordinateTransformations": _transformations(spec, layout, level)}
@@ -287,21 +288,35 @@ def _attributes(spec: WriterSpec, layout: Layout) -> dict[str, Any]:
         "multiscales": [{"name": "image", "axes": axes, "datasets": datasets, "type": method}],
     }
     channels = spec.shape[layout.order[layout.axes.index("C")]] if "C" in layout.axes else 1
-    if spec.metadata.channels(channels) is not None:
-        ome["omero"] = spec.metadata.display
+    if len(spec.metadata.channels) == channels:
+        ome["omero"] = {
+            "channels": [_channel(channel) for channel in spec.metadata.channels],
+            **dict(spec.metadata.display),
+        }
     return {"ome": ome}
+
+
+def _channel(channel: Channel) -> dict[str, Any]:
+    """Return a channel as an "omero" block has it."""
+    facts: dict[str, Any] = dict(channel.facts)
+    if channel.name:
+        facts["label"] = channel.name
+    if channel.colour:
+        facts["color"] = channel.colour
+    return facts
 
 
 def _transformations(spec: WriterSpec, layout: Layout, level: int) -> list[dict[str, Any]]:
     """Return scale and translation of a level."""
-    size, position = spec.metadata.pixel_size, spec.metadata.translation
-    row, col = (1.0, 1.0) if size is None else (size.row, size.col)
-    down, across = position or (0.0, 0.0)
-    # The first pixel's centre moves by half of what its pixels are larger (NGFF: centres).
-    factor = 2.0**level
-    step = {"Y": row * factor, "X": col * factor}
-    start = {"Y": down + (factor - 1) / 2 * row, "X": across + (factor - 1) / 2 * col}
+    steps, starts = [], []
+    for letter in layout.axes:
+        axis = spec.metadata.axis(letter)
+        step, start = (1.0, 0.0) if axis is None else (axis.step, axis.origin)
+        # The first pixel's centre moves by half of what its pixels are larger (NGFF: centres).
+        factor = 2.0**level if letter in "YX" else 1.0
+        steps.append(step * factor)
+        starts.append(start + (factor - 1) / 2 * step)
     return [
-        {"type": "scale", "scale": [step.get(letter, 1.0) for letter in layout.axes]},
-        {"type": "translation", "translation": [start.get(letter, 0.0) for letter in layout.axes]},
+        {"type": "scale", "scale": steps},
+        {"type": "translation", "translation": starts},
     ]

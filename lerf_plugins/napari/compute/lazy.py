@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.io.chunk_cache import ChunkCache
-from lerf_core.io.tiled_reader import overlap
+from lerf_core.io.regions import overlap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

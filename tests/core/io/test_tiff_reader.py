@@ -11,9 +11,10 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from support.files import plane_axes
 
 from lerf_core.errors import FileError
-from lerf_core.io.metadata import PixelSize
+from lerf_core.io.metadata import Channel
 from lerf_core.io.reading import open_reader, read_image
 
 RNG = np.random.default_rng(0)
@@ -285,18 +286,18 @@ def test_levels_of_ome_tiff(pyramid):
             assert (source.axes, source.channel_axis) == ("CYX", None)
             assert (source.level, source.levels) == (level, 3)
             assert source.level_shapes == ((2, 64, 96), (2, 32, 48), (2, 16, 24))
-            assert source.metadata.pixel_size == PixelSize(0.5 * step, 0.25 * step, "micrometer")
+            assert source.metadata.axes == plane_axes(0.5 * step, 0.25 * step, "micrometer")
             assert source.metadata.dpi == pytest.approx((25400 / step, 12700 / step))
             words = exif_of(source)
             assert words[305] == "maker"
             assert 270 not in words
-            assert source.metadata.channels(2) == [
-                {"label": "DAPI", "color": "FF0000"},
-                {"label": "GFP", "color": "00FF00"},
-            ]
+            assert source.metadata.channels == (
+                Channel("DAPI", "FF0000"),
+                Channel("GFP", "00FF00"),
+            )
     with open_reader(path, series=1) as source:
         np.testing.assert_array_equal(source[...], base[0])
-        assert source.metadata.pixel_size is None
+        assert source.metadata.axes == ()
     with pytest.raises(FileError, match="level 5 asked, 3 there"):
         open_reader(path, level=5)
     with pytest.raises(FileError, match="series 2 asked, 2 there"):
@@ -324,7 +325,7 @@ def test_ome_tiff_over_several_files(tmp_path):
         )
     with open_reader(tmp_path / names[0]) as source:
         np.testing.assert_array_equal(source[...], pixels)
-        assert source.metadata.pixel_size == PixelSize(2, 2, "nanometer")
+        assert source.metadata.axes == plane_axes(2, 2, "nanometer")
 
 
 def test_imagej_pixel_size(tmp_path):
@@ -333,7 +334,7 @@ def test_imagej_pixel_size(tmp_path):
         path, GREY, imagej=True, resolution=(4, 2), metadata={"unit": "um", "axes": "YX"}
     )
     with open_reader(path) as source:
-        assert source.metadata.pixel_size == PixelSize(0.5, 0.25, "micrometer")
+        assert source.metadata.axes == plane_axes(0.5, 0.25, "micrometer")
         assert source.metadata.dpi is None
 
 

@@ -13,10 +13,10 @@ import pytest
 import tifffile
 import zarr
 from PIL import Image
-from support.files import exif_block
+from support.files import exif_block, plane_axes
 
 from lerf_core.errors import FileError, InvalidArgumentError
-from lerf_core.io.metadata import Metadata, PixelSize
+from lerf_core.io.metadata import AxisScale, Channel, Metadata
 from lerf_core.io.pyramid import halve, level_shapes
 from lerf_core.io.reading import open_reader, read_image
 from lerf_core.io.tiled_writer import WriterSpec, disk_bytes_needed
@@ -248,12 +248,13 @@ def test_levels_by_default_end_at_a_thousand():
 # -- metadata ------------------------------------------------------------
 
 
-SIZE = PixelSize(0.5, 0.25, "micrometer")
+SIZE = plane_axes(0.5, 0.25, "micrometer")
 
 
 def test_ome_zarr_says_where_every_level_lies(tmp_path):
     image = pixels_of((2, 100, 120), "uint16")
-    metadata = Metadata(pixel_size=SIZE, translation=(10.0, 20.0))
+    sizes = plane_axes(0.5, 0.25, "micrometer", (10.0, 20.0))
+    metadata = Metadata(axes=(AxisScale("Z", 2.0, "micrometer", 5.0), *sizes))
     spec = spec_of(image, "ZYX", "OME-Zarr", metadata=metadata, levels=3)
     write(tmp_path / "a.zarr", image, spec)
     group = zarr.open_group(tmp_path / "a.zarr", mode="r")
@@ -265,9 +266,9 @@ def test_ome_zarr_says_where_every_level_lies(tmp_path):
     for level, dataset in enumerate(multiscale["datasets"]):
         scale, translation = dataset["coordinateTransformations"]
         factor = 2**level
-        assert scale == {"type": "scale", "scale": [1.0, 0.5 * factor, 0.25 * factor]}
+        assert scale == {"type": "scale", "scale": [2.0, 0.5 * factor, 0.25 * factor]}
         # Pixel centres: half of what the pixels are larger.
-        moved = [0.0, 10 + 0.5 * (factor - 1) * 0.5, 20 + 0.5 * (factor - 1) * 0.25]
+        moved = [5.0, 10 + 0.5 * (factor - 1) * 0.5, 20 + 0.5 * (factor - 1) * 0.25]
         assert translation == {"type": "translation", "translation": moved}
         assert group[dataset["path"]].metadata.dimension_names == ("z", "y", "x")
 
@@ -280,7 +281,7 @@ def test_ome_zarr_validates(tmp_path, axes, shape):
     write(
         tmp_path / "a.zarr",
         image,
-        spec_of(image, axes, "OME-Zarr", metadata=Metadata(pixel_size=SIZE)),
+        spec_of(image, axes, "OME-Zarr", metadata=Metadata(axes=SIZE)),
     )
     model = models.open_ome_zarr(zarr.open_group(tmp_path / "a.zarr", mode="r"))
     assert model.ome_zarr_version == "0.5"
@@ -291,7 +292,7 @@ def test_tiff_keeps_what_is_known_of_the_image(tmp_path):
     words = Image.Exif()
     words[305], words[315], words[306] = "a scanner", "Jörg Müller".encode(), "when"
     metadata = Metadata(
-        pixel_size=SIZE, dpi=(300.0, 150.0), icc=b"profile" * 20, exif=words.tobytes()[6:]
+        axes=SIZE, dpi=(300.0, 150.0), icc=b"profile" * 20, exif=words.tobytes()[6:]
     )
     spec = spec_of(image, "YXS", "OME-TIFF", layout="RGBA", metadata=metadata)
     write(tmp_path / "a.ome.tif", image, spec)
@@ -328,18 +329,18 @@ def test_exif_directories_of_a_bigtiff(tmp_path, form):
 
 def test_channel_names_go_into_ome_xml(tmp_path):
     image = pixels_of((2, 50, 60), "uint16")
-    display = {"channels": [{"label": "DAPI"}, {"label": "GFP"}]}
+    channels = (Channel("DAPI"), Channel("GFP"))
     write(tmp_path / "a.ome.tif", image,
-          spec_of(image, "CYX", "OME-TIFF", metadata=Metadata(display=display)))  # fmt: skip
+          spec_of(image, "CYX", "OME-TIFF", metadata=Metadata(channels=channels)))  # fmt: skip
     with open_reader(tmp_path / "a.ome.tif") as reader:
-        assert [channel["label"] for channel in reader.metadata.channels(2)] == ["DAPI", "GFP"]
+        assert [channel.name for channel in reader.metadata.channels] == ["DAPI", "GFP"]
 
 
 def test_channels_without_names_get_none(tmp_path):
     image = pixels_of((2, 50, 60), "uint16")
-    display = {"channels": [{"label": ""}, {"color": "FF0000"}]}
+    channels = (Channel(""), Channel("", "FF0000"))
     write(tmp_path / "a.ome.tif", image,
-          spec_of(image, "CYX", "OME-TIFF", metadata=Metadata(display=display)))  # fmt: skip
+          spec_of(image, "CYX", "OME-TIFF", metadata=Metadata(channels=channels)))  # fmt: skip
     with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
         assert "Name=" not in (file.ome_metadata or "").split("<Channel", 1)[1]
 

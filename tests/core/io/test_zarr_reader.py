@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.files import plane_axes
 
 from lerf_core.errors import FileError
-from lerf_core.io.metadata import PixelSize
+from lerf_core.io.metadata import AxisScale
 from lerf_core.io.reading import open_reader
 
 zarr = pytest.importorskip("zarr")
@@ -139,9 +140,10 @@ def test_levels_of_ome_zarr(tmp_path, version):
             np.testing.assert_array_equal(source[...], PIXELS[:, ::step, ::step])
             assert (source.format, source.axes, source.channel_axis) == ("OME-Zarr", "CYX", None)
             assert source.level_shapes == ((2, 50, 70), (2, 25, 35))
-            assert source.metadata.pixel_size == PixelSize(0.5 * step, 0.25 * step, "micrometer")
-            assert source.metadata.translation == ((0.25, 0.125) if level else None)
-            assert source.metadata.display["channels"][0]["label"] == "DAPI"
+            origins = (0.25, 0.125) if level else (0.0, 0.0)
+            sizes = plane_axes(0.5 * step, 0.25 * step, "micrometer", origins)
+            assert source.metadata.axes == sizes
+            assert source.metadata.channels[0].name == "DAPI"
             assert f"level {level} of 2" in repr(source)
     with pytest.raises(FileError, match="level 5 asked, 2 there"):
         open_reader(path, level=5)
@@ -158,19 +160,21 @@ def test_transformations_of_the_whole_pyramid(tmp_path):
     ]
     path = make_image(tmp_path / "a.zarr", version="0.4", outer=outer)
     with open_reader(path, level=1) as source:
-        assert source.metadata.pixel_size == PixelSize(2, 2, "micrometer")
-        assert source.metadata.translation == (10.5, 20.5)
+        assert source.metadata.axes == plane_axes(2, 2, "micrometer", (10.5, 20.5))
     with open_reader(path) as source:
-        assert source.metadata.translation == (10, 20)
+        assert [axis.origin for axis in source.metadata.axes] == [10, 20]
 
 
 def test_axes_without_units_and_of_old_versions(tmp_path):
     path = make_image(tmp_path / "a.zarr", version="0.4", axes=["c", "y", "x"])
     with open_reader(path) as source:
-        assert source.metadata.pixel_size == PixelSize(0.5, 0.25, "")
+        assert source.metadata.axes == plane_axes(0.5, 0.25, "")
     other = [{"name": "z"}, {"name": "y", "unit": "meter"}, {"name": "x", "unit": "foot"}]
     with open_reader(make_image(tmp_path / "b.zarr", axes=other)) as source:
-        assert (source.axes, source.metadata.pixel_size) == ("ZYX", None)
+        assert source.axes == "ZYX"
+        assert source.metadata.axes == (
+            AxisScale("Z", 1, ""), AxisScale("Y", 0.5, "meter"), AxisScale("X", 0.25, "foot"),
+        )  # fmt: skip
 
 
 def test_folder_of_numbered_images(tmp_path):
