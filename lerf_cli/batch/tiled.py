@@ -110,13 +110,13 @@ def process(
         spec, lost = resampling.spec(target_path)
         target = _opened_target(target_path, spec, options, tell)
         try:
-            for note in resampling.notes + lost:
+            for note in resampling.notes + lost + target.claim.notes:
                 tell(note)
             budget = _budget(options.tiling) - cache
             _run(resampling, target, budget, options.tiling, tell, bar=reporter.shows_bars)
         except BaseException as error:
-            target.abandon(keep=True)
-            if target.finished_count and "--resume" not in str(error):
+            kept = target.abandon(keep=True)
+            if kept and "--resume" not in str(error):
                 tell("finished chunks are kept: go on with --resume")
             raise
     line = _change(source_path, target_path, resampling.plan)

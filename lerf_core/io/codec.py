@@ -19,6 +19,7 @@ from lerf_core.io.metadata import Metadata
 from lerf_core.io.orientation import TRANSPOSED
 
 if TYPE_CHECKING:
+    from lerf_core.io.claims import Claim
     from lerf_core.io.formats import Format
     from lerf_core.io.tiled_reader import TiledReader
     from lerf_core.io.tiled_writer import TiledWriter, WriterSpec
@@ -197,9 +198,18 @@ class Codec:
         raise NotImplementedError
 
     def open_writer(
-        self, path: str, spec: WriterSpec, *, resume: bool, overwrite: bool
+        self, path: str, spec: WriterSpec, claim: Claim, *, resume: bool, overwrite: bool
     ) -> TiledWriter:
-        """Begin to write a file by tiles, or go on with it; see `lerf_core.io.writing`."""
+        """Begin to write a file by tiles, or go on with it; see `lerf_core.io.writing`.
+
+        Parameters
+        ----------
+        path : str
+        spec : WriterSpec
+        claim : Claim
+            On the path.
+        resume, overwrite : bool
+        """
         raise NotImplementedError
 
 

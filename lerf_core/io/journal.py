@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lerf_core.errors import FileError
+from lerf_core.io.claims import Ticket
 
 __all__ = ["FileJournal", "Journal", "RemoteJournal"]
 
@@ -133,11 +134,14 @@ class RemoteJournal:
         As fsspec takes it.
     head, resume
         See `FileJournal`.
+    ticket : Ticket
+        Of the run; nothing is written once another one has the result.
     """
 
-    def __init__(self, url: str, head: dict[str, Any], *, resume: bool) -> None:
+    def __init__(self, url: str, head: dict[str, Any], ticket: Ticket, *, resume: bool) -> None:
         import fsspec
 
+        self._ticket = ticket
         self._system, self._path = fsspec.core.url_to_fs(url)
         self._lines = [json.dumps(head)]
         self._entries: list[Any] = []
@@ -168,5 +172,6 @@ class RemoteJournal:
             self._system.rm_file(self._path)
 
     def _write(self) -> None:
+        self._ticket.check()
         self._system.pipe_file(self._path, "".join(f"{line}\n" for line in self._lines).encode())
         self._written = time.monotonic()

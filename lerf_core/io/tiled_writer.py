@@ -9,6 +9,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
 from pathlib import Path
@@ -18,9 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lerf_core.errors import FileError, InvalidArgumentError, one_line
+from lerf_core.io.claims import Claim
 from lerf_core.io.formats import WITH_ALPHA, layout_of_samples
 from lerf_core.io.journal import Journal
 from lerf_core.io.metadata import Metadata
+from lerf_core.io.placing import place_file
 from lerf_core.io.pyramid import halve, level_shapes
 from lerf_core.io.regions import Region, axis_of
 
@@ -30,7 +33,6 @@ __all__ = [
     "WriterSpec",
     "disk_bytes_needed",
     "partial_paths",
-    "replace_synced",
     "unwritable",
 ]
 
@@ -291,6 +293,10 @@ class TiledWriter(ABC):
         What turns pixels into receipts, anywhere.
     journal : Journal
         Of what is recorded.
+    claim : Claim
+        On the path; released in the end.
+    overwrite : bool
+        Whether a result that exists may be replaced.
 
     Attributes
     ----------
@@ -298,12 +304,21 @@ class TiledWriter(ABC):
         Rows and columns that regions are whole multiples of, and begin at.
     finished_count : int
         Regions that were recorded, and tiles of upper levels.
+    claim : Claim
     """
 
     def __init__(
-        self, path: str | Path, spec: WriterSpec, sink: TileSink, journal: Journal
+        self,
+        path: str | Path,
+        spec: WriterSpec,
+        sink: TileSink,
+        journal: Journal,
+        claim: Claim,
+        *,
+        overwrite: bool,
     ) -> None:
         self._path, self._spec, self.sink, self._journal = path, spec, sink, journal
+        self.claim, self._overwrite = claim, overwrite
         self.block_multiple = spec.block_multiple
         self.finished_count = 0
         # From level and tile to what is known of it.
@@ -326,21 +341,51 @@ class TiledWriter(ABC):
         try:
             for level in range(1, len(self._spec.level_shapes)):
                 self._make_level(level)
+            self.claim.ticket.check()
             self._complete()
         except FileError:
             raise
+        except FileExistsError as error:
+            raise FileError(
+                f"{self._path} exists, and did not when this began (finished chunks are kept: "
+                "go on with --resume --overwrite)"
+            ) from error
         except OSError as error:
             raise unwritable(self._path, error) from error
         self._journal.remove()
+        self.claim.release()
 
-    def abandon(self, *, keep: bool) -> None:
-        """Close without a result; keep what can be resumed, or remove it."""
+    def abandon(self, *, keep: bool) -> bool:
+        """Close without a result; keep what can be resumed, or remove it.
+
+        What another run has taken over stays as it is.
+
+        Returns
+        -------
+        bool
+            Whether there is something to resume.
+        """
         self._close()
-        if keep and self.finished_count:
-            self._journal.close()
-            return
-        self._journal.remove()
-        self._discard()
+        kept = keep and self.finished_count > 0
+        try:
+            if not self.claim.is_held():
+                kept = False
+                with suppress(FileError):
+                    self._journal.close()
+            elif kept:
+                self._journal.close()
+            else:
+                self._journal.remove()
+                self._discard()
+        finally:
+            self.claim.release()
+        return kept
+
+    def _place(self, made: Path) -> None:
+        """Give a finished file its name, once it lies on the disk."""
+        with made.open("r+b") as file:
+            os.fsync(file.fileno())
+        place_file(made, Path(self._path), overwrite=self._overwrite)
 
     def _make_level(self, level: int) -> None:
         """Make the tiles of a level that are not there, each from the four below it."""
@@ -395,13 +440,6 @@ def unwritable(path: object, error: OSError) -> FileError:
     return FileError(
         f"cannot write {path}: {one_line(error)} (finished chunks are kept: go on with --resume)"
     )
-
-
-def replace_synced(made: Path, path: str | Path) -> None:
-    """Give a finished file its name, once it lies on the disk."""
-    with made.open("r+b") as file:
-        os.fsync(file.fileno())
-    made.replace(path)
 
 
 def disk_bytes_needed(spec: WriterSpec) -> int:

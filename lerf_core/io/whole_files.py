@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from lerf_core.io.placing import place_file
+
 __all__ = ["atomic_file", "write_whole"]
 
 
@@ -44,10 +46,7 @@ def atomic_file(target: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
         with temporary.open("w+b") as file:
             yield file
         _give_usual_rights(temporary, target)
-        if overwrite:
-            temporary.replace(target)
-        else:
-            _place_new(temporary, target)
+        place_file(temporary, target, overwrite=overwrite)
     finally:
         # Also after Ctrl-C; gone already where it became the target.
         temporary.unlink(missing_ok=True)
@@ -61,18 +60,6 @@ def _give_usual_rights(temporary: Path, target: Path) -> None:
     mask = os.umask(0)
     os.umask(mask)
     temporary.chmod(0o666 & ~mask)
-
-
-def _place_new(temporary: Path, target: Path) -> None:
-    try:
-        os.link(temporary, target)
-    except FileExistsError:
-        raise
-    except OSError:
-        # A file system without links: a check just before has to do.
-        if target.exists():
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
-        temporary.replace(target)
 
 
 def write_whole(path: Path, data: bytes) -> None:

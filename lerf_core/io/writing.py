@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from lerf_core.errors import FileError, one_line
+from lerf_core.io.claims import Claim, LocalClaim
 from lerf_core.io.codec import Encoding
 from lerf_core.io.conversions import converted, depth_name, flattened, unmultiplied
 from lerf_core.io.formats import HOLDS, Format, check_holds
@@ -16,7 +17,9 @@ from lerf_core.io.guards import quiet_decoders
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.locations import is_url, local_path
 from lerf_core.io.metadata import RULES, Metadata
+from lerf_core.io.placing import restore_replaced
 from lerf_core.io.registry import writing_codec
+from lerf_core.io.remote_claims import RemoteClaim
 
 if TYPE_CHECKING:
     from lerf_core.io.tiled_writer import TiledWriter, WriterSpec
@@ -157,7 +160,8 @@ def open_writer(
     Raises
     ------
     FileError
-        If the result exists, cannot be written, or another work was interrupted.
+        If the result exists, cannot be written, is being written by another run, or another work
+        was interrupted.
     """
     from lerf_core.io.tiled_writer import unwritable
 
@@ -165,15 +169,33 @@ def open_writer(
     is_remote = is_url(path)
     if is_remote and "Zarr" not in spec.format:
         raise FileError(f"{path}: only Zarr is written to remote storage")
-    if not is_remote:
-        _check_free(Path(path), overwrite=overwrite)
+    codec = writing_codec(spec.format)
+    claim: Claim
     try:
-        codec = writing_codec(spec.format)
-        return codec.open_writer(path, spec, resume=resume, overwrite=overwrite)
+        claim = RemoteClaim(path) if is_remote else _local_claim(Path(path), overwrite=overwrite)
+        try:
+            return codec.open_writer(path, spec, claim, resume=resume, overwrite=overwrite)
+        except BaseException:
+            claim.release()
+            raise
     except FileError:
         raise
     except OSError as error:
         raise unwritable(path, error) from error
+
+
+def _local_claim(path: Path, *, overwrite: bool) -> LocalClaim:
+    """Return a claim on a path that may be written."""
+    _check_free(path, overwrite=overwrite)
+    claim = LocalClaim(path)
+    try:
+        restore_replaced(path)
+        # Another run may have finished before this one had the claim.
+        _check_free(path, overwrite=overwrite)
+    except BaseException:
+        claim.release()
+        raise
+    return claim
 
 
 def _check_free(path: Path, *, overwrite: bool) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from lerf_core.io.codec import Codec, OpenFile, refuse_levels_and_series
 
 if TYPE_CHECKING:
+    from lerf_core.io.claims import Claim
     from lerf_core.io.npy.reader import NpyReader
     from lerf_core.io.npy.writer import NpyWriter
     from lerf_core.io.tiled_writer import WriterSpec
@@ -32,10 +33,9 @@ class NpyCodec(Codec):
         return NpyReader(path, options)
 
     def open_writer(
-        self, path: str, spec: WriterSpec, *, resume: bool, overwrite: bool
+        self, path: str, spec: WriterSpec, claim: Claim, *, resume: bool, overwrite: bool
     ) -> NpyWriter:
         """See `Codec`."""
         from lerf_core.io.npy.writer import NpyWriter
 
-        del overwrite  # whatever lies there is replaced when the result is whole
-        return NpyWriter(Path(path), spec, resume=resume)
+        return NpyWriter(Path(path), spec, claim, resume=resume, overwrite=overwrite)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lerf_core.io.claims import Claim, Ticket
 from lerf_core.io.journal import FileJournal
 from lerf_core.io.regions import Region
 from lerf_core.io.tiled_writer import (
@@ -16,7 +17,6 @@ from lerf_core.io.tiled_writer import (
     TileSink,
     WriterSpec,
     partial_paths,
-    replace_synced,
 )
 
 __all__ = ["NpySink", "NpyWriter"]
@@ -29,9 +29,11 @@ class NpySink(TileSink):
     path: str
     start: int
     spec: WriterSpec
+    ticket: Ticket
 
     def put_level(self, level: int, region: Region, pixels: Pixels) -> list[tuple[int, ...]]:
         """Write a region; return the tiles that it holds."""
+        self.ticket.check()
         shape, dtype = self.spec.shape, self.spec.dtype
         # Without a memory map: its pages would count as the program's memory.
         whole = np.ascontiguousarray(pixels, dtype)
@@ -56,7 +58,9 @@ class NpySink(TileSink):
 class NpyWriter(TiledWriter):
     """See `lerf_core.io.tiled_writer.TiledWriter`."""
 
-    def __init__(self, path: Path, spec: WriterSpec, *, resume: bool) -> None:
+    def __init__(
+        self, path: Path, spec: WriterSpec, claim: Claim, *, resume: bool, overwrite: bool
+    ) -> None:
         self._partial, journal_path = partial_paths(path)
         resume = resume and self._partial.exists()
         journal = FileJournal(journal_path, spec.head(), resume=resume)
@@ -66,17 +70,20 @@ class NpyWriter(TiledWriter):
             "fortran_order": False,
             "shape": spec.shape,
         }
+        if not resume:
+            self._discard()
         with self._partial.open("r+b" if resume else "wb") as file:
             np.lib.format.write_array_header_2_0(file, header)
             start = file.tell()
             file.truncate(start + math.prod(spec.shape) * spec.dtype.itemsize)
-        super().__init__(path, spec, NpySink(str(self._partial), start, spec), journal)
+        sink = NpySink(str(self._partial), start, spec, claim.ticket)
+        super().__init__(path, spec, sink, journal, claim, overwrite=overwrite)
 
     def _read(self, level: int, region: Region) -> Pixels:
         raise NotImplementedError  # there is no pyramid
 
     def _complete(self) -> None:
-        replace_synced(self._partial, self._path)
+        self._place(self._partial)
 
     def _discard(self) -> None:
         self._partial.unlink(missing_ok=True)

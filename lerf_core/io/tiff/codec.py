@@ -9,6 +9,7 @@ from lerf_core.io.codec import Codec, Encoding, Header, OpenFile
 from lerf_core.io.guards import check_pixels
 
 if TYPE_CHECKING:
+    from lerf_core.io.claims import Claim
     from lerf_core.io.formats import Format
     from lerf_core.io.image import DecodedImage
     from lerf_core.io.tiff.reader import TiffReader
@@ -58,10 +59,9 @@ class TiffCodec(Codec):
         return TiffReader(path, options)
 
     def open_writer(
-        self, path: str, spec: WriterSpec, *, resume: bool, overwrite: bool
+        self, path: str, spec: WriterSpec, claim: Claim, *, resume: bool, overwrite: bool
     ) -> TiffWriter:
         """See `Codec`."""
-        del overwrite  # whatever lies there is replaced when the result is whole
         from lerf_core.io.tiff.writer import TiffWriter
 
-        return TiffWriter(Path(path), spec, resume=resume)
+        return TiffWriter(Path(path), spec, claim, resume=resume, overwrite=overwrite)

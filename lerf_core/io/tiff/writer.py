@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lerf_core.io.claims import Claim
 from lerf_core.io.journal import FileJournal
 from lerf_core.io.regions import Region
 from lerf_core.io.tiff.sink import TiffSink, Tile
@@ -24,7 +25,6 @@ from lerf_core.io.tiled_writer import (
     TiledWriter,
     WriterSpec,
     partial_paths,
-    replace_synced,
     unwritable,
 )
 
@@ -44,13 +44,16 @@ class TiffWriter(TiledWriter):
 
     sink: TiffSink
 
-    def __init__(self, path: Path, spec: WriterSpec, *, resume: bool) -> None:
+    def __init__(
+        self, path: Path, spec: WriterSpec, claim: Claim, *, resume: bool, overwrite: bool
+    ) -> None:
         check_fits(spec)
         self._partial, journal_path = partial_paths(path)
         resume = resume and self._partial.exists()
         journal = FileJournal(journal_path, spec.head(), resume=resume)
         if not journal.entries():  # a partial without a journal may be anything
             try:
+                self._discard()
                 write_structure(self._partial, spec)
             except BaseException:
                 journal.remove()
@@ -64,7 +67,7 @@ class TiffWriter(TiledWriter):
         whole = [entry for entry in entries if all(self._is_whole(tile) for tile in entry)]
         if len(whole) < len(entries):
             journal.keep(whole)
-        super().__init__(path, spec, TiffSink(spec), journal)
+        super().__init__(path, spec, TiffSink(spec), journal, claim, overwrite=overwrite)
 
     def _is_whole(self, tile: list[int]) -> bool:
         *_, offset, count, mark = tile
@@ -110,7 +113,7 @@ class TiffWriter(TiledWriter):
     def _complete(self) -> None:
         self._close()
         write_tile_offsets(self._partial, len(self._spec.level_shapes), self._finished)
-        replace_synced(self._partial, self._path)
+        self._place(self._partial)
 
     def _close(self) -> None:
         self._file.close()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lerf_core.io.codec import Codec, OpenFile
-from lerf_core.io.locations import is_url
 
 if TYPE_CHECKING:
+    from lerf_core.io.claims import Claim
     from lerf_core.io.tiled_writer import WriterSpec
     from lerf_core.io.zarr.reader import ZarrReader
     from lerf_core.io.zarr.writer import ZarrWriter
@@ -30,9 +30,9 @@ class ZarrCodec(Codec):
         return ZarrReader(path, options)
 
     def open_writer(
-        self, path: str, spec: WriterSpec, *, resume: bool, overwrite: bool
+        self, path: str, spec: WriterSpec, claim: Claim, *, resume: bool, overwrite: bool
     ) -> ZarrWriter:
         """See `Codec`."""
         from lerf_core.io.zarr.writer import ZarrWriter
 
-        return ZarrWriter(path, spec, resume=resume, overwrite=overwrite, remote=is_url(path))
+        return ZarrWriter(path, spec, claim, resume=resume, overwrite=overwrite)

@@ -5,7 +5,6 @@ The format is Zarr 3 and OME-Zarr 0.5 (https://ngff.openmicroscopy.org/0.5/).
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,8 +14,11 @@ from typing import Any
 import numpy as np
 
 from lerf_core.errors import FileError, one_line
+from lerf_core.io.claims import Claim, Ticket
 from lerf_core.io.journal import FileJournal, Journal, RemoteJournal
+from lerf_core.io.locations import is_url
 from lerf_core.io.metadata import Channel
+from lerf_core.io.placing import place_folder
 from lerf_core.io.regions import Region
 from lerf_core.io.tiled_writer import (
     Pixels,
@@ -78,18 +80,19 @@ class ZarrSink(TileSink):
     url: str
     spec: WriterSpec
     layout: Layout
-    key: str
+    ticket: Ticket
 
     def put_level(self, level: int, region: Region, pixels: Pixels) -> list[tuple[int, ...]]:
         """Store a region of a level; return the tiles that it holds."""
-        array = _array(self.url, _level_name(self.spec, level), self.key)
+        self.ticket.check()
+        array = _array(self.url, _level_name(self.spec, level), self.ticket.token)
         order = self.layout.order
         array[tuple(region[axis] for axis in order)] = pixels.transpose(order)
         return [(level, *tile) for tile in self.spec.tiles(region)]
 
     def load(self, level: int, region: Region) -> Pixels:
         """Read a region back, axes as the image's."""
-        array = _array(self.url, _level_name(self.spec, level), self.key)
+        array = _array(self.url, _level_name(self.spec, level), self.ticket.token)
         stored = array[tuple(region[axis] for axis in self.layout.order)]
         return np.asarray(stored).transpose(np.argsort(self.layout.order))
 
@@ -136,20 +139,20 @@ class ZarrWriter(TiledWriter):
     sink: ZarrSink
 
     def __init__(
-        self, path: str, spec: WriterSpec, *, resume: bool, overwrite: bool, remote: bool
+        self, path: str, spec: WriterSpec, claim: Claim, *, resume: bool, overwrite: bool
     ) -> None:
         path = path.rstrip("/")
-        self._remote = remote
+        self._remote = is_url(path)
         layout = Layout.of(spec)
-        if remote:
+        if self._remote:
             self._url = path
-            journal = _begin_remote(path, spec, layout, resume=resume, overwrite=overwrite)
+            journal = _begin_remote(path, spec, layout, claim, resume=resume, overwrite=overwrite)
         else:
             made, journal_path = partial_paths(Path(path))
             self._url = str(made)
             journal = _begin_local(made, journal_path, spec, layout, resume=resume)
-        sink = ZarrSink(self._url, spec, layout, secrets.token_hex(8))
-        super().__init__(path, spec, sink, journal)
+        sink = ZarrSink(self._url, spec, layout, claim.ticket)
+        super().__init__(path, spec, sink, journal, claim, overwrite=overwrite)
 
     def _read(self, level: int, region: Region) -> Pixels:
         return self.sink.load(level, region)
@@ -159,7 +162,7 @@ class ZarrWriter(TiledWriter):
             group = _zarr().open_group(_store(self._url), mode="r+")
             group.attrs.update(_attributes(self._spec, self.sink.layout))
         if not self._remote:
-            _replace(Path(self._url), Path(self._path))
+            place_folder(Path(self._url), Path(self._path), overwrite=self._overwrite)
 
     def _discard(self) -> None:
         if not self._remote:
@@ -186,7 +189,7 @@ def _begin_local(
 
 
 def _begin_remote(
-    url: str, spec: WriterSpec, layout: Layout, *, resume: bool, overwrite: bool
+    url: str, spec: WriterSpec, layout: Layout, claim: Claim, *, resume: bool, overwrite: bool
 ) -> Journal:
     """Make a store under its own name, or go on with it; return its journal."""
     import fsspec
@@ -196,10 +199,12 @@ def _begin_remote(
         is_begun = system.exists(f"{folder}/{_JOURNAL}")
         resume = resume and is_begun
         # Whatever lies there, an unfinished result of ours alone may go unasked.
-        if not resume and system.exists(folder):
+        names = {name.rstrip("/") for name in system.ls(folder, detail=False, refresh=True)}
+        if not resume and len(names) > 1:  # beside the claim
             if not (is_begun or overwrite):
                 raise FileError(f"{url} exists: give overwrite to replace it")
             system.rm(folder, recursive=True)
+            claim.renew()
     except FileError:
         raise
     # Each storage has errors of its own.
@@ -208,14 +213,14 @@ def _begin_remote(
     if not resume:
         _create(url, spec, layout)
     # After the store was emptied.
-    return RemoteJournal(f"{url}/{_JOURNAL}", spec.head(), resume=resume)
+    return RemoteJournal(f"{url}/{_JOURNAL}", spec.head(), claim.ticket, resume=resume)
 
 
 def _create(url: str, spec: WriterSpec, layout: Layout) -> None:
-    """Make the empty arrays of all levels."""
+    """Make the empty arrays of all levels, where nothing but a claim lies."""
     zarr, store = _zarr(), _store(url)
     if spec.format != "Zarr":
-        zarr.create_group(store, zarr_format=3, overwrite=True)
+        zarr.create_group(store, zarr_format=3)
     rows, cols = spec.plane_axes
     for level, shape in enumerate(spec.level_shapes):
         chunks = [1] * len(shape)
@@ -234,24 +239,7 @@ def _create(url: str, spec: WriterSpec, layout: Layout) -> None:
             fill_value=spec.dtype.type(0),
             dimension_names=[letter.lower() for letter in layout.axes],
             zarr_format=3,
-            overwrite=True,
         )
-
-
-def _replace(made: Path, path: Path) -> None:
-    """Rename a store to its path; what was there is removed after that."""
-    if not path.exists():
-        made.rename(path)
-        return
-    before = path.with_name(f".{path.name}.replaced")
-    if before.exists():
-        shutil.rmtree(before)
-    path.rename(before)
-    made.rename(path)
-    if before.is_dir():
-        shutil.rmtree(before)
-    else:
-        before.unlink()
 
 
 def _compressors(spec: WriterSpec) -> Any:

@@ -72,7 +72,9 @@ def write(path, image, spec, count=None, *, resume=False, overwrite=False, commi
 
 
 def killed(target):
-    """Leave a target as SIGKILL does: nothing more is written."""
+    """Leave a target as SIGKILL does: nothing more is written, and locks are gone."""
+    os.close(target.claim._handle)
+    target.claim._handle = None
     for owner in (target, target._journal):
         file = getattr(owner, "_file", None)
         if file is not None:
