@@ -71,7 +71,7 @@ FORMATS = {
         Format("PAM", (".pam",), _PLAIN | {CMYK, MULTI}, _8_16 | {"bool"}),
         Format("PFM", (".pfm",), frozenset({GREY, RGB}), frozenset({"float32"})),
         Format("TGA", (".tga",), _PLAIN, _8, longest=65_535),
-        Format("JPEG2000", (".jp2", ".j2k"), _PLAIN, _8),
+        Format("JPEG2000", (".jp2", ".j2k"), _PLAIN, _8_16),
         Format("AVIF", (".avif",), _PLAIN, _8, frames=True, longest=65_536),
     )
 }  # fmt: skip
@@ -98,7 +98,7 @@ HOLDS = {
     "PAM": frozenset(),
     "PFM": frozenset(),
     "TGA": frozenset(),
-    "JPEG2000": frozenset(),
+    "JPEG2000": _BLOCKS | {"dpi", "iptc"},
     "OME-Zarr": frozenset({"axes", "channels", "display"}),
     "Zarr": frozenset(),
     "NPY": frozenset(),
