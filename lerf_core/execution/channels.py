@@ -31,6 +31,7 @@ from lerf_core.pixels.missing import (
     VALID_SHARE_NEEDED,
     fill_missing,
     find_missing,
+    keep_off,
 )
 from lerf_core.pixels.values import ValueScale, decode_srgb, srgb_slope
 
@@ -101,6 +102,8 @@ class Channel:
         Whether fully opaque and fully transparent pixels stay as they are.
     alpha_levels : (float, float) or None
         Grey levels that results are clipped to.
+    nodata : float or None
+        Value of missing pixels, which no valid result takes.
     """
 
     plane: Plane
@@ -112,6 +115,7 @@ class Channel:
     missing: float | None = None
     is_alpha: bool = False
     alpha_levels: tuple[float, float] | None = None
+    nodata: float | None = None
 
     @property
     def to_uint8(self) -> bool:
@@ -178,6 +182,7 @@ class Channel:
         if self.alpha_levels is not None and not self.to_uint8:
             mean = np.clip(mean, *self.alpha_levels)
         value = mean if self.to_uint8 else self.backend.from_grey(self.value_scale, mean)
+        keep_off(value, self.value_scale, self.nodata)
         if self.missing is not None and valid_share is not None:
             value[valid_share < VALID_SHARE_NEEDED] = self.missing
         return value
@@ -269,18 +274,19 @@ def prepare_channel(
         plane = fill_missing(plane, validity > 0, FILL_STEPS * bank.full_reach, scale)
     elif validity is not None and mode != "constant" and (validity == 1).all():
         validity = None  # the same result by the faster kernel
-    if validity is None and mode == "constant" and not np.isfinite(cval):
-        validity = np.ones(plane.shape, np.float32)
-        marker = cval
-    border = _beyond_border(scale, mode, cval, cval_validity)
-    return Channel(plane, validity, bank, backend, scale, border, marker)
+    if mode == "constant" and (not np.isfinite(cval) or cval == nodata):
+        border = BeyondBorder(0.0, 0.0)
+        if validity is None:
+            validity = np.ones(plane.shape, np.float32)
+            marker = cval
+    else:
+        border = _beyond_border(scale, mode, cval, cval_validity)
+    return Channel(plane, validity, bank, backend, scale, border, marker, nodata=nodata)
 
 
 def _beyond_border(scale: ValueScale, mode: str, cval: float, cval_validity: float) -> BeyondBorder:
     if mode != "constant":
         return BeyondBorder(None, cval_validity)
-    if not np.isfinite(cval):
-        return BeyondBorder(0.0, 0.0)
     grey = scale.to_grey(cval)
     if scale.linear_light:
         grey = decode_srgb(grey / LEVELS) * LEVELS

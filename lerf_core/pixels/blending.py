@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.pixels.missing import VALID_SHARE_NEEDED
+from lerf_core.pixels.missing import VALID_SHARE_NEEDED, keep_off
 from lerf_core.pixels.values import ValueScale
 
 __all__ = ["BorderBlend"]
@@ -31,8 +31,8 @@ class BorderBlend:
     alpha : int or None
         Which channel is alpha; colours blend by it.
     nodata : float or None
-        A constant of this value, or one that is not finite, cannot be blended with: results
-        change to it where the coverage falls below a half.
+        A constant or a result of this value, or one that is not finite, cannot be blended:
+        results change to the constant where the coverage falls below a half.
     """
 
     value_scale: ValueScale
@@ -45,14 +45,23 @@ class BorderBlend:
         colour_share = self._colour_share(values, coverage)
         blended = []
         for channel, (value, cval) in enumerate(zip(values, self.cvals, strict=True)):
-            if not np.isfinite(cval) or cval == self.nodata:
-                result = np.where(coverage < VALID_SHARE_NEEDED, cval, value).astype(value.dtype)
-            else:
-                share = coverage if channel == self.alpha else colour_share
-                inner = np.where(share > 0, value.astype(np.float64) * share, 0.0)
-                result = self.value_scale.fit(inner + cval * (1 - share))
+            switched = np.where(coverage < VALID_SHARE_NEEDED, cval, value).astype(value.dtype)
+            if self._is_missing(cval):
+                blended.append(switched)
+                continue
+            share = coverage if channel == self.alpha else colour_share
+            inner = np.where(share > 0, value.astype(np.float64) * share, 0.0)
+            result = self.value_scale.fit(inner + cval * (1 - share))
+            if channel != self.alpha:
+                keep_off(result, self.value_scale, self.nodata)
+                missing = self._is_missing(value)
+                result[missing] = switched[missing]
             blended.append(result)
         return blended
+
+    def _is_missing(self, value: Any) -> Any:
+        """Tell missing values: those that are not finite, and nodata."""
+        return ~np.isfinite(value) | (value == self.nodata)
 
     def border_values(self) -> list[Any]:
         """Return each channel's value where nothing of the image is seen, in the scale's dtype."""
