@@ -18,7 +18,10 @@ EXIF_IFD = 0x8769
 _IMAGE_WIDTH, _IMAGE_HEIGHT = 0x0100, 0x0101
 _PIXEL_WIDTH, _PIXEL_HEIGHT = 0xA002, 0xA003
 _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0201, 0x0202
-_SHORT, _LONG = 3, 4
+_LONG = 4
+# Codes of struct by the types of whole numbers.
+_INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
+_WIDE = frozenset({3, 4, 8, 9})
 _ENTRY = 12
 
 
@@ -61,18 +64,22 @@ class _Block:
         return next((field for field in self.directory(start) if field.tag == tag), None)
 
     def value(self, field: _Field | None) -> int | None:
-        if field is None or field.count != 1 or field.kind not in {_SHORT, _LONG}:
+        if field is None or field.count != 1 or field.kind not in _INTEGERS:
             return None
-        return self.number(field.start + 8, "H" if field.kind == _SHORT else "I")
+        return self.number(field.start + 8, _INTEGERS[field.kind])
 
     def store(self, field: _Field | None, value: int) -> None:
-        if field is None or field.count != 1 or field.kind not in {_SHORT, _LONG}:
+        """Overwrite an entry by a whole number, which lies in the entry whatever its type."""
+        if field is None:
             return
-        # A LONG fits where a SHORT lies: the entry's value has four bytes either way.
-        short = field.kind == _SHORT and value <= 0xFFFF
-        struct.pack_into(self.order + "H", self.data, field.start + 2, _SHORT if short else _LONG)
-        self.data[field.start + 8 : field.start + 12] = bytes(4)
-        struct.pack_into(self.order + ("H" if short else "I"), self.data, field.start + 8, value)
+        # Numbers of one byte are read as bytes, by some.
+        kind = field.kind if field.count == 1 and field.kind in _WIDE else _LONG
+        try:
+            number = struct.pack(self.order + _INTEGERS[kind], value)
+        except struct.error:
+            kind, number = _LONG, struct.pack(self.order + "I", value)
+        struct.pack_into(self.order + "HI", self.data, field.start + 2, kind, 1)
+        self.data[field.start + 8 : field.start + 12] = number.ljust(4, b"\0")
 
     def drop_thumbnail(self, first: int) -> None:
         entries = sum(1 for _ in self.directory(first))

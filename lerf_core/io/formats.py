@@ -85,13 +85,13 @@ _ANIMATION = frozenset({"durations", "loop"})
 #: Fields of :class:`lerf_core.io.metadata.Metadata` that each format holds, by the format's name.
 HOLDS = {
     "PNG": _BLOCKS | _ANIMATION | {
-        "gamma", "chromaticities", "rendering_intent", "cicp", "dpi", "text", "comment",
+        "iptc", "gamma", "chromaticities", "rendering_intent", "cicp", "dpi", "text", "comment",
     },
-    "JPEG": _BLOCKS | {"dpi", "comment"},
+    "JPEG": _BLOCKS | {"iptc", "dpi", "comment"},
     "WEBP": _BLOCKS | _ANIMATION,
     "AVIF": _BLOCKS | _ANIMATION,
-    "TIFF": _BLOCKS | {"dpi"},
-    "OME-TIFF": _BLOCKS | {"dpi", "axes", "channels"},
+    "TIFF": _BLOCKS | {"iptc", "dpi"},
+    "OME-TIFF": _BLOCKS | {"iptc", "dpi", "axes", "channels"},
     "BMP": frozenset({"dpi"}),
     "GIF": _ANIMATION | {"comment"},
     "PPM": frozenset(),

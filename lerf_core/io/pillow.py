@@ -71,7 +71,7 @@ class PillowCodec(DecodingCodec):
             expansion = _expansion(image)
             return self.header_of(
                 image, file, frames, expansion.layout, expansion.dtype,
-                notes=expansion.notes + _left_out(image),
+                notes=expansion.notes + _left_out(image) + self.notes_of(file),
                 decoding_bytes=_decoding_bytes(image, expansion),
             )  # fmt: skip
 
@@ -104,15 +104,19 @@ class PillowCodec(DecodingCodec):
             "transparency": image.info.get("transparency"),
         }
         lossless = form in LOSSLESS or (form == "WEBP" and _lossless_webp(file.rewound()))
-        return replace(
-            decoded, format=form, metadata=metadata, lossless=lossless, details=details
-        ).turned_upright(orientation)
+        return (
+            replace(decoded, format=form, metadata=metadata, lossless=lossless, details=details)
+            .noted(*self.notes_of(file))
+            .turned_upright(orientation)
+        )
+
+    def notes_of(self, file: OpenFile) -> tuple[str, ...]:  # noqa: ARG002
+        """Return notes on what a file says and `Metadata` has no place for."""
+        return ()
 
     def exif_of(self, image: Image.Image, file: OpenFile) -> bytes | None:  # noqa: ARG002
         """Return an image's EXIF block without JPEG's prefix."""
         block = image.info.get("exif")
-        if block is None and "Raw profile type exif" in image.info:
-            block = image.getexif().tobytes()
         return exif.strip_prefix(block) or None if isinstance(block, bytes) else None
 
     def metadata_of(self, image: Image.Image, file: OpenFile) -> Metadata:

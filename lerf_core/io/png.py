@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from lerf_core.errors import FileError, one_line
-from lerf_core.io import exif
+from lerf_core.io import exif, iptc
 from lerf_core.io.codec import Encoding, Header, OpenFile
 from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA, Format
 from lerf_core.io.guards import check_pixels
@@ -32,6 +32,8 @@ _COMPRESSION_LEVEL = 4
 _TEXT_CHUNKS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 # Bytes of a text that was compressed, as Pillow limits it: a chunk of a kilobyte can be a bomb.
 _LONGEST_TEXT = 1 << 20
+_EXIF_PROFILES = ("Raw profile type exif", "Raw profile type APP1")
+_IPTC_PROFILES = ("Raw profile type iptc", "Raw profile type 8bim")
 _TEXT_NOT_COPIED = re.compile(r"XML:com\.adobe\.xmp|Raw profile type .*")
 # Numbers in colour chunks are integers of 1/100,000.
 _FIXED_POINT = 100_000
@@ -77,16 +79,21 @@ class PngCodec(PillowCodec):
 
     def exif_of(self, image: Image.Image, file: OpenFile) -> bytes | None:
         """See `PillowCodec`; the block may lie behind the pixels."""
-        block = super().exif_of(image, file)
-        if block is not None:
-            return block
-        return next((data for _, data in _chunks(file.rewound(), {b"eXIf"})), None)
+        del image
+        block = next((data for _, data in _chunks(file.rewound(), {b"eXIf"})), None)
+        if block is None:
+            texts = dict(_texts(_chunks(file.rewound(), _TEXT_CHUNKS)))
+            block = _profile(texts, _EXIF_PROFILES)
+        return exif.strip_prefix(block) or None if block else None
 
     def metadata_of(self, image: Image.Image, file: OpenFile) -> Metadata:
         """See `PillowCodec`; texts may lie behind the pixels."""
         colour = _colour_fields(_chunks(file.rewound(), _COLOUR_CHUNKS))
         texts = tuple(_texts(_chunks(file.rewound(), _TEXT_CHUNKS)))
-        return replace(super().metadata_of(image, file), text=texts, **colour)
+        own = tuple((key, text) for key, text in texts if not _TEXT_NOT_COPIED.fullmatch(key))
+        return replace(
+            super().metadata_of(image, file), text=own, iptc=_iptc_of(dict(texts)), **colour
+        )
 
     def write(
         self, stream: BinaryIO, image: DecodedImage, target: Format, encoding: Encoding
@@ -147,12 +154,10 @@ def _chunks(stream: BinaryIO, names: Iterable[bytes]) -> Iterator[tuple[bytes, b
 
 
 def _texts(chunks: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, str]]:
-    """Yield key and text of the text chunks that stand for themselves; damaged ones are skipped."""
+    """Yield key and text of the text chunks; damaged ones are skipped."""
     for name, data in chunks:
         raw_key, _, value = data.partition(b"\0")
         key, encoding = raw_key.decode("latin-1"), "latin-1"
-        if _TEXT_NOT_COPIED.fullmatch(key):
-            continue
         try:
             if name == b"zTXt":
                 value = _inflated(value[1:])
@@ -163,6 +168,18 @@ def _texts(chunks: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, str]]:
         except (ValueError, zlib.error):
             continue
         yield key, value.decode(encoding, "replace")
+
+
+def _iptc_of(texts: dict[str, str]) -> bytes | None:
+    """Return the IPTC records of a "raw profile": bare, or among Photoshop's resources."""
+    data = _profile(texts, _IPTC_PROFILES)
+    return iptc.of_words(data) or iptc.of_resources(iptc.resources(data))[0]
+
+
+def _profile(texts: dict[str, str], names: Iterable[str]) -> bytes:
+    """Return the data of the first "raw profile" of these names; none where there is none."""
+    profiles = (texts.get(name, "").encode("latin-1", "replace") for name in names)
+    return next(filter(None, map(iptc.of_profile, profiles)), b"")
 
 
 def _inflated(data: bytes) -> bytes:
@@ -214,6 +231,9 @@ def _png_info(metadata: Metadata) -> PngImagePlugin.PngInfo:
         info.add_text(key, value)
     if metadata.xmp:
         info.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
+    if metadata.iptc:
+        profile = iptc.as_profile("iptc", iptc.as_resources(metadata.iptc))
+        info.add_text(_IPTC_PROFILES[0], profile, zip=True)
     if metadata.comment:
         info.add_text("Comment", metadata.comment.decode("utf-8", "replace"))
     return info

@@ -10,6 +10,7 @@ from PIL import UnidentifiedImageError
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.codec import Codec, OpenFile, opened
 from lerf_core.io.imageio import ImageioCodec
+from lerf_core.io.jpeg import JpegCodec
 from lerf_core.io.jpeg2000 import Jpeg2000Codec
 from lerf_core.io.locations import is_zarr_folder
 from lerf_core.io.netpbm import NetpbmCodec
@@ -22,14 +23,14 @@ from lerf_core.io.zarr.codec import ZarrCodec
 __all__ = ["codec_of_file", "codec_of_path", "writing_codec"]
 
 _TIFF, _NPY, _ZARR, _PNG, _PILLOW = TiffCodec(), NpyCodec(), ZarrCodec(), PngCodec(), PillowCodec()
-_NETPBM, _JPEG2000 = NetpbmCodec(), Jpeg2000Codec()
+_NETPBM, _JPEG, _JPEG2000 = NetpbmCodec(), JpegCodec(), Jpeg2000Codec()
 # In the order in which they are asked; whole, and by regions.
-_WHOLE: tuple[Codec, ...] = (_TIFF, _PNG, _NETPBM, _JPEG2000, _PILLOW, ImageioCodec())
+_WHOLE: tuple[Codec, ...] = (_TIFF, _PNG, _JPEG, _NETPBM, _JPEG2000, _PILLOW, ImageioCodec())
 _BY_REGIONS: tuple[Codec, ...] = (_NPY, *_WHOLE)
 # What is not here is Pillow's.
 _WRITERS: dict[str, Codec] = {
     "TIFF": _TIFF, "OME-TIFF": _TIFF, "PNG": _PNG, "NPY": _NPY, "Zarr": _ZARR, "OME-Zarr": _ZARR,
-    "PPM": _NETPBM, "PAM": _NETPBM, "PFM": _NETPBM, "JPEG2000": _JPEG2000,
+    "JPEG": _JPEG, "JPEG2000": _JPEG2000, "PPM": _NETPBM, "PAM": _NETPBM, "PFM": _NETPBM,
 }  # fmt: skip
 
 _FILE_SUFFIXES = frozenset({".tif", ".tiff", ".npy", ".png", ".jpg", ".jpeg", ".webp"})

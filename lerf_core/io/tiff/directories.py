@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 from PIL import Image, TiffImagePlugin
 
 from lerf_core.errors import one_line
-from lerf_core.io import exif
+from lerf_core.io import exif, iptc
 from lerf_core.io.metadata import Metadata
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.tags import resolution_of
@@ -53,13 +53,27 @@ def metadata_of(
         block = _exif_block(page)
     except Exception as error:  # noqa: BLE001 - metadata of any damage must not stop the pixels
         notes = (f"EXIF unreadable and dropped: {one_line(error, 80)}",)
+    records, others = iptc.of_resources(iptc.resources(_raw(page, codes.PHOTOSHOP)))
+    if others:
+        notes += (f"Photoshop's {', '.join(others)} dropped",)
     metadata = Metadata(
         icc=bytes(icc.value) if icc is not None else None,
         exif=block,
         xmp=_as_bytes(xmp.value) if xmp is not None else None,
+        iptc=iptc.of_words(_raw(page, codes.IPTC)) or records,
         dpi=resolution_of(page, steps),
     )
     return metadata, notes
+
+
+def _raw(page: tifffile.TiffPage, code: int) -> bytes:
+    """Return the bytes of a tag's value as they lie in the file; none where it is not there."""
+    tag = page.tags.get(code)
+    if tag is None:
+        return b""
+    stream: Any = page.parent.filehandle
+    stream.seek(tag.valueoffset)
+    return bytes(stream.read(tag.valuebytecount))
 
 
 def _as_bytes(value: Any) -> bytes | None:
@@ -153,6 +167,8 @@ def metadata_keywords(metadata: Metadata, *, is_bigtiff: bool) -> tuple[dict[str
     tags += [(code - 1, link, 1, 0, True) for code in _links(block)]
     if metadata.xmp:
         tags.append((codes.XMP, codes.BYTE, len(metadata.xmp), metadata.xmp, True))
+    if metadata.iptc:
+        tags.append((codes.IPTC, codes.UNDEFINED, len(metadata.iptc), metadata.iptc, True))
     return keywords | {"extratags": tags}, block
 
 

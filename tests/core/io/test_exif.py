@@ -61,6 +61,29 @@ def test_sides_beyond_a_short(order):
     assert (directory[0xA002], directory[0xA003]) == (70_000, 65_536)
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    ("kind", "code", "width"),
+    [(1, "B", 200), (3, "H", 4000), (4, "I", 4000), (6, "b", 100), (8, "h", 4000), (9, "i", 4000)],
+)
+def test_sizes_of_every_type_of_whole_numbers(order, kind, code, width):
+    data = bytearray(hand_made(order))
+    at = data.index(struct.pack(order + "HHI", 0xA002, 3, 1))
+    data[at : at + 12] = struct.pack(order + "HHI", 0xA002, kind, 1) + struct.pack(
+        order + code, width
+    ).ljust(4, b"\0")
+    for new_width in (70, 4321, 70_000):
+        directory = loaded(blocks.updated(bytes(data), new_width, 9)).get_ifd(0x8769)
+        assert directory[0xA002] == new_width
+
+
+def test_a_size_of_another_type_becomes_a_whole_number():
+    data = bytearray(hand_made("<"))
+    at = data.index(struct.pack("<HHI", 0xA002, 3, 1))
+    data[at : at + 12] = struct.pack("<HHI", 0xA002, 2, 4) + b"400\0"
+    assert loaded(blocks.updated(bytes(data), 123, 9)).get_ifd(0x8769)[0xA002] == 123
+
+
 @given(st.binary(max_size=200), st.sampled_from([b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08", b""]))
 def test_any_bytes_are_survived(data, start):
     assert 1 <= blocks.orientation(start + data) <= 8
