@@ -51,7 +51,8 @@ def read_image(
     max_pixels : int, optional
         Greatest number of pixels accepted, over all frames; checked before decoding.
     labels : bool, optional
-        Keep palette indices and 1-bit pixels as they are, instead of expanding them.
+        Keep palette indices, 1-bit pixels and a TIFF's depth as they are, instead of expanding
+        them.
 
     Raises
     ------
@@ -70,6 +71,7 @@ def open_reader(
     cache_bytes: int = 64 << 20,
     missing: str = "fill",
     max_decoded_bytes: int | None = None,
+    labels: bool = False,
 ) -> TiledReader:
     """Open an image for reading by regions.
 
@@ -93,6 +95,8 @@ def open_reader(
     max_decoded_bytes : int or None, optional
         Most memory that one decoding may take: of a whole image where the format has no tiles,
         else of one chunk. None for no bound.
+    labels : bool, optional
+        Keep the values of a TIFF as they are stored: palette indices, 1-bit pixels, any depth.
 
     Returns
     -------
@@ -123,6 +127,7 @@ def open_reader(
         "series": _count(series, "series"),
         "cache_bytes": _count(cache_bytes, "cache_bytes"),
         "missing": missing,
+        "labels": bool(labels),
         "max_decoded_bytes": (
             None if max_decoded_bytes is None else _count(max_decoded_bytes, "max_decoded_bytes")
         ),

@@ -2,10 +2,11 @@
 
 # Tags.
 DOCUMENT_NAME, DESCRIPTION, MAKE, MODEL = 269, 270, 271, 272
-ORIENTATION = 274
+COMPRESSION, ORIENTATION = 259, 274
 X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 282, 283, 296
 SOFTWARE, DATE, ARTIST, HOST_COMPUTER, COPYRIGHT = 305, 306, 315, 316, 33432
 TILE_OFFSETS, TILE_BYTE_COUNTS = 324, 325
+YCBCR_COEFFICIENTS, REFERENCE_BLACK_WHITE, DECODE = 529, 532, 433
 XMP, ICC_PROFILE, EXIF, GPS = 700, 34675, 34665, 34853
 IPTC, PHOTOSHOP = 33723, 34377
 #: Texts that describe the image as a whole; other texts describe one file's own layout.
@@ -15,14 +16,22 @@ TEXTS = frozenset({
 
 # Photometric interpretations.
 MINISWHITE, MINISBLACK, RGB, PALETTE, SEPARATED, YCBCR, CIELAB = 0, 1, 2, 3, 5, 6, 8
+ICCLAB, ITULAB = 9, 10
 
 #: Compressions whose decoders yield RGB from YCbCr.
 JPEG = frozenset({6, 7, 33007, 34892})
+OLD_JPEG, NEW_JPEG = 6, 7
+#: JPEG 2000 whose samples are YCbCr, whatever the photometric tag says (Aperio).
+JPEG2000_YCBCR = 33003
+DEFLATE = frozenset({8, 32946, 50013})
+#: Compressions of bytes, whatever their meaning: LZW, PackBits, LZMA, Zstandard.
+OF_BYTES = frozenset({5, 32773, 34925, 34926, 50000})
 
-OLD_JPEG = 6
+# Value of FillOrder for bytes whose lowest bit comes first.
+LOW_BITS_FIRST = 2
 
 # Kinds of extra samples.
-ASSOCIATED, UNASSOCIATED = 1, 2
+UNSPECIFIED, ASSOCIATED, UNASSOCIATED = 0, 1, 2
 
 # Types of a tag's value.
 BYTE, ASCII, LONG, UNDEFINED, LONG8 = 1, 2, 4, 7, 16

@@ -7,30 +7,30 @@ has one position for all threads.
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lerf_core.errors import FileError, one_line
-from lerf_core.io.formats import GREY, PALETTE, RGB
-from lerf_core.io.guards import quiet_decoders
+from lerf_core.io.formats import GREY
+from lerf_core.io.guards import guarded_decoding, quiet_decoders
 from lerf_core.io.orientation import TRANSPOSED, stored_region, upright
 from lerf_core.io.pixel_file import PixelFile, file_fingerprint
-from lerf_core.io.regions import Region
+from lerf_core.io.regions import Region, axis_of
 from lerf_core.io.tiff import codes
+from lerf_core.io.tiff.decoding import dtype_of, is_for_libtiff, page_values, segment_decoder
 from lerf_core.io.tiff.directories import metadata_of
+from lerf_core.io.tiff.opening import opened_tiff
 from lerf_core.io.tiff.page_layout import PageLayout
 from lerf_core.io.tiff.physical import channels_of, plane_axes_of
+from lerf_core.io.tiff.samples import Samples
 from lerf_core.io.tiff.tags import (
     details_of,
-    inverted,
-    is_inverted,
-    is_jpeg,
-    layout_of,
     orientation_of,
-    palette_of,
 )
 from lerf_core.io.tiled_reader import TiledReader, band_of_rows, plain_dtype
 
@@ -72,8 +72,10 @@ class TiffReader(TiledReader):
     def __init__(self, path: str, options: dict[str, Any]) -> None:
         super().__init__(path, options)
         self.level, self.series = options["level"], options["series"]
+        self._is_labels = bool(options.get("labels"))
         self._missing_is_error = options["missing"] == "error"
         self._files: dict[str, PixelFile] = {}
+        self._reopening = threading.Lock()
         try:
             self._open()
             self.limit_memory(options["cache_bytes"], options["max_decoded_bytes"])
@@ -82,11 +84,10 @@ class TiffReader(TiledReader):
             raise
 
     def _open(self) -> None:
-        import tifffile
-
         try:
-            with quiet_decoders(2**62), tifffile.TiffFile(self.path) as handle:
-                self._read_structure(handle)
+            with quiet_decoders(2**62), opened_tiff(self.path) as opened:
+                self._notes = opened.notes
+                self._read_structure(opened.handle)
         except FileError:
             raise
         except OSError as error:
@@ -111,7 +112,7 @@ class TiffReader(TiledReader):
             raise FileError(f"{self.path}: level {self.level} asked, {len(base.levels)} there")
         chosen = base.levels[self.level]
         _check_kind(self.path, chosen)
-        self._stored_dtype = plain_dtype(self.path, chosen.keyframe.dtype, "TIFF")
+        self._stored_dtype = plain_dtype(self.path, dtype_of(chosen.keyframe), "TIFF")
         try:
             self._layout = PageLayout.of(chosen)
         except ValueError as error:
@@ -134,14 +135,17 @@ class TiffReader(TiledReader):
             self._block = file, int(series.dataoffset)
             self._check_block(*self._block, math.prod(self._layout.shape), "the pixels")
             return []
+        self._is_for_libtiff = is_for_libtiff(page)
+        if self._is_for_libtiff:
+            self._layout = replace(self._layout, chunk=self._layout.inner)
+        else:
+            self._decode = segment_decoder(page)
         planes = math.prod(self._layout.lead)
         if len(series) != planes or series.is_truncated:
             raise FileError(
                 f"{self.path}: {len(series)} pages in the file, {planes} in its description"
             )
-        self._decode = page.decode
         self._nodata = page.nodata
-        self._decoder_options = {"jpegheader": page.jpegheader} if is_jpeg(page) else {}
         return [
             None if item is None else self._checked(item, number)
             for number, item in enumerate(series)
@@ -197,26 +201,26 @@ class TiffReader(TiledReader):
         elif not self._is_plain:
             self._chunk_bytes = math.prod(self._stored_chunks) * self._stored_dtype.itemsize
         self.chunks = self._stored_chunks
-        self.layout, self.is_premultiplied = layout_of(page)
-        self._is_inverted = is_inverted(page)
-        self._palette: NDArray[np.uint8] | None = None
-        if self.dtype == np.bool_:
-            self.dtype = np.dtype(np.uint8)
-            self._notes += ("1-bit expanded to 8-bit grey",)
-        elif self.layout == PALETTE:
-            try:
-                self._palette = palette_of(page)
-            except ValueError as error:
-                raise FileError(f"{self.path}: damaged: {error}") from error
-            self.dtype = np.dtype(np.uint8)
-            self.shape, self.chunks = (*self.shape, 3), (*self.chunks, 3)
+        samples = self._samples = Samples.of(page, labels=self._is_labels)
+        self.layout, self.is_premultiplied = samples.layout, samples.is_premultiplied
+        self.dtype = samples.dtype
+        self._notes += samples.notes
+        # Of the stored pixels, and of those that are handed out.
+        self._sample_axis = axis_of(self.axes, "S")
+        if samples.channels and self._sample_axis is None:
             self.axes += "S"
-            self.layout = RGB
-            self._notes += ("palette expanded to RGB",)
-        if "S" not in self.axes:
+            self.shape, self.chunks = (*self.shape, 0), (*self.chunks, 0)
+        axis = axis_of(self.axes, "S")
+        if axis is not None and samples.mixes:
+            self._set_samples(axis, samples.channels)
+        elif axis is None:
             self.layout = GREY
-        if int(page.photometric) == codes.YCBCR and not is_jpeg(page):
-            self._notes += ("YCbCr colours left as they are",)
+
+    def _set_samples(self, axis: int, count: int) -> None:
+        """Set the number of samples of the pixels that are handed out, all in one chunk."""
+        shape, chunks = list(self.shape), list(self.chunks)
+        shape[axis] = chunks[axis] = count
+        self.shape, self.chunks = tuple(shape), tuple(chunks)
 
     def _describe(
         self,
@@ -226,9 +230,9 @@ class TiffReader(TiledReader):
     ) -> None:
         """Set what the file says of the image and its levels."""
         self.format = "OME-TIFF" if base.kind == "ome" else "TIFF"
-        colours = (3,) if self._palette is not None else ()
+        axis = axis_of(self.axes, "S")
         self.level_shapes = tuple(
-            (*(int(length) for length in level.shape), *colours) for level in base.levels
+            self._handed_out(tuple(map(int, level.shape)), axis) for level in base.levels
         )
         rows, cols = chosen.axes.index("Y"), chosen.axes.index("X")
         # Of a level's pixel, in pixels of the full image.
@@ -237,6 +241,7 @@ class TiffReader(TiledReader):
         factors = dict(zip("YX", steps, strict=True))
         self.metadata = replace(
             metadata,
+            bits=self._samples.bits,
             axes=tuple(
                 replace(axis, step=axis.step * factors[axis.letter])
                 for axis in plane_axes_of(handle, base, self.series)
@@ -249,6 +254,13 @@ class TiffReader(TiledReader):
             self._notes += (
                 f"only image {self.series + 1} of the {self.series_count} in the file is read",
             )
+
+    def _handed_out(self, stored: tuple[int, ...], axis: int | None) -> tuple[int, ...]:
+        """Return the shape of a level's pixels by that of what is stored."""
+        if axis is None:
+            return stored
+        behind = stored[axis + 1 :] if len(stored) == len(self.shape) else ()
+        return (*stored[:axis], self.shape[axis], *behind)
 
     def _turn(self, orientation: int) -> None:
         """Turn what has been read of the structure upright; regions are turned as they are read."""
@@ -282,17 +294,20 @@ class TiffReader(TiledReader):
 
     def _read_region(self, region: Region) -> NDArray[Any]:
         stored = stored_region(region, self._orientation, self._plane_axes, self.shape)
-        inner = stored[: len(self._layout.shape)]
+        samples, axis = self._samples, axis_of(self.axes, "S")
+        inner, wanted = list(stored), slice(None)
+        if axis is not None and samples.mixes:
+            # All samples of a pixel are needed.
+            wanted = stored[axis]
+            whole = [] if self._sample_axis is None else [slice(0, self._layout.shape[axis])]
+            inner[axis : axis + 1] = whole
         if self._is_plain:
-            pixels = self._read_plain(inner)
+            values = self._read_plain(tuple(inner))
         else:
-            pixels = self._read_by_chunks(inner, self._stored_chunks, self._stored_dtype)
-        if self._is_inverted:
-            pixels = inverted(pixels)
-        if self._palette is not None:
-            pixels = self._palette[:, stored[-1]][pixels]
-        elif pixels.dtype == np.bool_:
-            pixels = pixels.astype(np.uint8) * np.uint8(255)
+            values = self._read_by_chunks(tuple(inner), self._stored_chunks, self._stored_dtype)
+        pixels = samples.pixels(values, self._sample_axis)
+        if axis is not None and samples.mixes:
+            pixels = pixels[(slice(None),) * axis + (wanted,)]
         return upright(pixels, self._orientation, self._plane_axes)
 
     def _read_plain(self, region: Region) -> NDArray[Any]:
@@ -324,20 +339,34 @@ class TiffReader(TiledReader):
         page = self._pages[number]
         if page is None:
             return self._filled(f"page {number}", self._stored_chunks)
-        offset, count = int(page.offsets[chunk]), int(page.counts[chunk])
         name = self._layout.chunk_name(number, chunk)
+        if self._is_for_libtiff:
+            return self._decoded_page(number).reshape(self._stored_chunks)
+        offset, count = int(page.offsets[chunk]), int(page.counts[chunk])
         if not offset or not count:
             return self._filled(name, self._stored_chunks)
         data = page.file.read(offset, count)
-        options = self._decoder_options
-        if options:
-            options = {**options, "jpegtables": page.tables}
         try:
-            pixels = self._decode(data, chunk, **options)[0]
-            pixels = np.asarray(pixels)[None][self._layout.squeeze]
+            pixels = self._decode(data, chunk, page.tables)[None][self._layout.squeeze]
         except Exception as error:
             raise FileError(f"{page.file.path}: {name} is damaged: {one_line(error)}") from error
         return pixels.reshape((1,) * lead + pixels.shape)
+
+    def _decoded_page(self, number: int) -> NDArray[Any]:
+        """Return the values of a page that has no decoder for its chunks."""
+        with (
+            self._reopening,
+            guarded_decoding(2**62),
+            Path(self.path).open("rb") as stream,
+            opened_tiff(stream) as opened,
+        ):
+            page = opened.handle.series[self.series].levels[self.level][number]
+            if page is None:
+                raise FileError(f"{self.path}: page {number} is missing")
+            values = page_values(stream, page.aspage())
+        if self._layout.inner_axes.startswith("S"):
+            values = np.moveaxis(values, -1, 0)
+        return values
 
     def _filled(self, name: str, shape: tuple[int, ...]) -> NDArray[Any]:
         if self._missing_is_error:
@@ -363,12 +392,12 @@ def _check_kind(path: str, series: tifffile.TiffPageSeries) -> None:
             f"{path}: a series of shape {series.shape} with axes {series.axes} is not "
             "supported: images of rows and columns are"
         )
-    if page.is_subsampled and not is_jpeg(page):
-        raise FileError(f"{path}: subsampled YCbCr without JPEG is not supported")
+    if is_for_libtiff(page):
+        return
     try:
         if int(page.compression) != 1:
             _ = tifffile.TIFF.DECOMPRESSORS[page.compression]
-        if int(page.predictor) != 1 and not is_jpeg(page):
+        if int(page.predictor) != 1 and int(page.compression) not in codes.JPEG:
             _ = tifffile.TIFF.UNPREDICTORS[page.predictor]
     except KeyError as error:
         raise FileError(f"{path}: compression {one_line(error.args[0])}") from error

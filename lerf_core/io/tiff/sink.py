@@ -10,6 +10,8 @@ import imagecodecs
 import numpy as np
 
 from lerf_core.io.regions import Region
+from lerf_core.io.tiff.samples import signs_moved
+from lerf_core.io.tiff.tags import has_signed_colours
 from lerf_core.io.tiled_writer import Pixels, TileSink, WriterSpec
 
 __all__ = ["TiffSink", "Tile"]
@@ -29,12 +31,29 @@ class TiffSink(TileSink):
     def put_level(self, level: int, region: Region, pixels: Pixels) -> list[Tile]:
         """Compress a region of a level."""
         tiles = []
+        if self._has_signed_colours:
+            pixels = signs_moved(pixels, self._channel_axis)
         for position in self.spec.tiles(region):
             tile = pixels[self.spec.tile_within(position, region)]
             for sample, plane in self.planes(tile):
                 page, number = self.number(level, position, sample)
                 tiles.append((level, page, number, self._compressed(plane)))
         return tiles
+
+    @property
+    def _channel_axis(self) -> int:
+        return self.spec.channel_axis or 0
+
+    @property
+    def _has_signed_colours(self) -> bool:
+        spec = self.spec
+        return spec.channel_axis is not None and has_signed_colours(
+            spec.pixel_layout, spec.samples, spec.dtype, spec.details
+        )
+
+    def read_back(self, pixels: Pixels) -> Pixels:
+        """Return a region, put together from decoded tiles, as it was given to `put_level`."""
+        return signs_moved(pixels, self._channel_axis) if self._has_signed_colours else pixels
 
     def decode(self, data: bytes) -> Pixels:
         """Return the pixels of a tile: (rows, cols), or (rows, cols, samples) if interleaved."""

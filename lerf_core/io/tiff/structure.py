@@ -61,6 +61,8 @@ def write_structure(path: Path, spec: WriterSpec) -> None:
         premultiplied=spec.is_premultiplied, separate=separate,
     )  # fmt: skip
     levels = spec.level_shapes
+    # tifffile wants all bytes of uncompressed pixels that are one tile.
+    compression = _COMPRESSIONS["deflate" if spec.compression == "none" else spec.compression]
     with tifffile.TiffWriter(path, bigtiff=True, ome=is_ome) as writer:
         for level, shape in enumerate(levels):
             writer.write(
@@ -68,7 +70,7 @@ def write_structure(path: Path, spec: WriterSpec) -> None:
                 shape=shape,
                 dtype=spec.dtype,
                 tile=spec.tile,
-                compression=_COMPRESSIONS[spec.compression],
+                compression=compression,
                 subifds=len(levels) - 1 if level == 0 else 0,
                 subfiletype=1 if level else 0,
                 **layout,
@@ -104,14 +106,18 @@ def _ome_metadata(spec: WriterSpec) -> dict[str, Any]:
 
 
 def write_tile_offsets(
-    path: Path, levels: int, extents: Mapping[tuple[int, ...], tuple[int, int]]
+    path: Path,
+    levels: int,
+    compression: str,
+    extents: Mapping[tuple[int, ...], tuple[int, int]],
 ) -> None:
-    """Write the offsets and lengths of tiles into the directories.
+    """Write the offsets and lengths of tiles, and their compression, into the directories.
 
     Parameters
     ----------
     path : Path
     levels : int
+    compression : str
     extents : mapping
         From level, page and number to offset and length.
     """
@@ -131,3 +137,4 @@ def write_tile_offsets(
                 ):  # fmt: skip
                     value = values[0] if count == 1 else values
                     whole.tags[code].overwrite(value, dtype="Q")
+                whole.tags[codes.COMPRESSION].overwrite(_COMPRESSIONS[compression])

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "details_of",
-    "inverted",
-    "is_inverted",
-    "is_jpeg",
+    "has_signed_colours",
     "layout_keywords",
     "layout_of",
     "orientation_of",
@@ -29,8 +27,6 @@ __all__ = [
 ]  # fmt: skip
 
 _GREYS = frozenset({codes.MINISWHITE, codes.MINISBLACK, 32803, 32844, 32845, 34892})
-# Compressions whose decoders leave inverted grey as it is stored.
-_KEEP_INVERSION = frozenset({1, 5, 8, 32773, 32946, 34925})
 
 
 def layout_of(page: Page) -> tuple[str, bool]:
@@ -48,8 +44,10 @@ def layout_of(page: Page) -> tuple[str, bool]:
         return layouts.get(samples, MULTI), is_associated
     if photometric in {codes.RGB, codes.YCBCR}:
         return {3: RGB, 4: RGBA if is_alpha else MULTI}.get(samples, MULTI), is_associated
-    if photometric == codes.PALETTE and samples == 1:
-        return PALETTE, False
+    if photometric == codes.PALETTE:
+        # Colours of a palette cannot be multiplied by the alpha beside them.
+        layouts = {1: PALETTE, 2: RGBA if extras and is_alpha else MULTI}
+        return layouts.get(samples, MULTI), False
     if photometric == codes.SEPARATED and samples == 4:
         return CMYK, False
     return (GREY, False) if samples == 1 else (MULTI, False)
@@ -57,8 +55,9 @@ def layout_of(page: Page) -> tuple[str, bool]:
 
 def details_of(page: Page) -> dict[str, Any]:
     """Return how a page is stored, as far as a writer may want to keep it."""
-    # Decoded JPEG is RGB already.
-    photometric = codes.RGB if is_jpeg(page) and _is_ycbcr(page) else int(page.photometric)
+    photometric = int(page.photometric)
+    if photometric == codes.YCBCR or (photometric == codes.PALETTE and page.samplesperpixel > 1):
+        photometric = codes.RGB  # once it is read
     return {
         "photometric": photometric,
         "compression": str(getattr(page.compression, "name", page.compression)).lower(),
@@ -89,7 +88,7 @@ def layout_keywords(
     elif layout in {RGB, RGBA}:
         keywords["photometric"] = "rgb"
     elif layout == MULTI and details.get("photometric", 1) in {
-        codes.RGB, codes.SEPARATED, codes.CIELAB
+        codes.RGB, codes.SEPARATED, codes.CIELAB, codes.ICCLAB, codes.ITULAB
     }:  # fmt: skip
         keywords["photometric"] = details["photometric"]
     if layout in {GREY_ALPHA, RGBA}:
@@ -101,23 +100,12 @@ def layout_keywords(
     return keywords
 
 
-def is_jpeg(page: Page) -> bool:
-    """Whether decoding a page yields RGB where it stores YCbCr."""
-    return int(page.compression) in codes.JPEG
-
-
-def _is_ycbcr(page: Page) -> bool:
-    return int(page.photometric) == codes.YCBCR
-
-
-def is_inverted(page: Page) -> bool:
-    """Whether a decoded page has white at 0, and is to be inverted."""
-    return int(page.photometric) == codes.MINISWHITE and int(page.compression) in _KEEP_INVERSION
-
-
-def inverted(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Return grey values of a page that has white at 0; signed and real ones as they are."""
-    return ~pixels if pixels.dtype.kind in "bu" else pixels
+def has_signed_colours(
+    layout: str, channels: int, dtype: np.dtype[Any], details: dict[str, Any]
+) -> bool:
+    """Whether pixels are written as CIELAB, whose a and b are signed within unsigned samples."""
+    is_lab = details.get("photometric") == codes.CIELAB and layout == MULTI
+    return is_lab and channels >= len("Lab") and dtype.kind == "u"
 
 
 def orientation_of(page: Page) -> int:

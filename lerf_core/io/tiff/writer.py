@@ -112,7 +112,8 @@ class TiffWriter(TiledWriter):
 
     def _complete(self) -> None:
         self._close()
-        write_tile_offsets(self._partial, len(self._spec.level_shapes), self._finished)
+        spec = self._spec
+        write_tile_offsets(self._partial, len(spec.level_shapes), spec.compression, self._finished)
         self._place(self._partial)
 
     def _close(self) -> None:
@@ -129,4 +130,4 @@ class TiffWriter(TiledWriter):
                 extent = self._finished[level, *self.sink.number(level, position, sample)]
                 stored = self.sink.decode(self._data(*extent))
                 plane[...] = stored[: plane.shape[0], : plane.shape[1]]
-        return out
+        return self.sink.read_back(out)

@@ -371,7 +371,10 @@ def test_palette_and_one_bit(tmp_path, compression):
                      tile=(32, 32))  # fmt: skip
     expected = (table >> 8).astype(np.uint8).T[SMOOTH]
     with open_reader(path) as source:
-        assert source.notes == ("palette expanded to RGB",)
+        assert source.notes == (
+            "palette expanded to RGB",
+            "16-bit colours of the palette cut to 8 bits",
+        )
         assert (source.axes, source.shape, source.chunks) == ("YXS", (70, 90, 3), (32, 32, 3))
         assert source.level_shapes == (source.shape,)
         np.testing.assert_array_equal(source[...], expected)
@@ -477,9 +480,17 @@ def test_codec_that_is_missing(files, monkeypatch):
     def absent(self, key):
         raise KeyError(f"{key!r} requires the 'imagecodecs' package")
 
+    with open_reader(files["jpeg"]) as source:
+        expected = source[...]
     monkeypatch.setattr(type(tifffile.TIFF.DECOMPRESSORS), "__getitem__", absent)
-    with pytest.raises(FileError, match="imagecodecs"):
-        open_reader(files["jpeg"])
+    with open_reader(files["jpeg"]) as source:
+        np.testing.assert_array_equal(source[...], expected)
+        assert source.chunks == source.shape
+    with (
+        open_reader(files["jpeg2000"]) as source,
+        pytest.raises(FileError, match="JPEG2000 of uint16 pixels is not supported"),
+    ):
+        source[...]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")

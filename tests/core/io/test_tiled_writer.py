@@ -205,6 +205,33 @@ def test_compressions_of_tiff(tmp_path, compression):
         )
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_a_level_that_is_one_tile(tmp_path, dtype):
+    image = pixels_of((64, 64, 3), dtype)
+    path = tmp_path / "a.tif"
+    spec = spec_of(image, "YXS", "TIFF", tile=(32, 32), levels=2, compression="none")
+    write(path, image, spec)
+    with tifffile.TiffFile(path) as file:
+        page = file.pages.first
+        assert [level.compression for level in (page, page.pages.first)] == [1, 1]
+        assert_alike(page.asarray(), image)
+        assert_alike(page.pages.first.asarray(), plain_halve(image, spec), exact=False)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_signed_colours_in_tiles_and_levels(tmp_path, dtype):
+    image = pixels_of((70, 90, 3), dtype)
+    path = tmp_path / "a.tif"
+    details = {"photometric": 8}
+    spec = spec_of(image, "YXS", "TIFF", levels=2, layout="MULTI", details=details)
+    write(path, image, spec)
+    with tifffile.TiffFile(path) as file:
+        assert file.pages.first.photometric == 8
+    for level, wanted in enumerate([image, plain_halve(image, spec)]):
+        with open_reader(path, level=level) as reader:
+            assert_alike(reader[...], wanted, exact=level == 0)
+
+
 @pytest.mark.parametrize("compression", ["none", "zstd", "lz4", "gzip"])
 def test_compressions_of_zarr(tmp_path, compression):
     image = pixels_of((140, 130, 3))
