@@ -8,7 +8,9 @@ from pathlib import Path, PurePosixPath
 from PIL import UnidentifiedImageError
 
 from lerf_core.errors import FileError, one_line
+from lerf_core.io.avif import AvifCodec
 from lerf_core.io.codec import Codec, OpenFile, opened
+from lerf_core.io.heif import HeifCodec
 from lerf_core.io.imageio import ImageioCodec
 from lerf_core.io.jpeg import JpegCodec
 from lerf_core.io.jpeg2000 import Jpeg2000Codec
@@ -25,7 +27,9 @@ __all__ = ["codec_of_file", "codec_of_path", "writing_codec"]
 _TIFF, _NPY, _ZARR, _PNG, _PILLOW = TiffCodec(), NpyCodec(), ZarrCodec(), PngCodec(), PillowCodec()
 _NETPBM, _JPEG, _JPEG2000 = NetpbmCodec(), JpegCodec(), Jpeg2000Codec()
 # In the order in which they are asked; whole, and by regions.
-_WHOLE: tuple[Codec, ...] = (_TIFF, _PNG, _JPEG, _NETPBM, _JPEG2000, _PILLOW, ImageioCodec())
+_WHOLE: tuple[Codec, ...] = (
+    _TIFF, _PNG, _JPEG, _NETPBM, _JPEG2000, AvifCodec(), HeifCodec(), _PILLOW, ImageioCodec(),
+)  # fmt: skip
 _BY_REGIONS: tuple[Codec, ...] = (_NPY, *_WHOLE)
 # What is not here is Pillow's.
 _WRITERS: dict[str, Codec] = {
