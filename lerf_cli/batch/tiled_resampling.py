@@ -12,6 +12,7 @@ import numpy as np
 from lerf_cli.batch.preparation import Preparation, ValueChange, as_resampled
 from lerf_cli.options.values import BatchOptions
 from lerf_core.errors import FileError
+from lerf_core.io.axes import fitting_axes
 from lerf_core.io.conversions import range_of
 from lerf_core.io.formats import tiled_format
 from lerf_core.io.image import DecodedImage
@@ -118,11 +119,11 @@ class TiledResampling:
         shape, axes = self._result_axes()
         if target_format == "TIFF" and (source.format == "OME-TIFF" or set(axes) - set("YXS")):
             target_format = "OME-TIFF"
-        metadata, lost = self._fitting_metadata(target_format)
+        axes, metadata, lost = self._fitting_metadata(shape, axes, target_format)
         spec = WriterSpec(
             shape=shape,
             dtype=result.dtype,
-            axes=axes.replace("Q", "Z"),
+            axes=axes,
             layout=result.layout,
             is_premultiplied=result.premultiplied,
             format=target_format,
@@ -159,14 +160,21 @@ class TiledResampling:
             return "lz4"
         return _KEPT_COMPRESSIONS.get(self.source.details.get("compression", "none"), "deflate")
 
-    def _fitting_metadata(self, target_format: str) -> tuple[Metadata, tuple[str, ...]]:
-        """Return the metadata of the result, and notes on what is left out."""
+    def _fitting_metadata(
+        self, shape: tuple[int, ...], axes: str, target_format: str
+    ) -> tuple[str, Metadata, tuple[str, ...]]:
+        """Return axes and metadata of the result, and notes on what is left out."""
         plan = self.plan
         metadata, untrue = self._result.metadata.moved(plan.placement)
+        axes, metadata, renamed = fitting_axes(metadata, axes, target_format)
+        count, named = _channel_count(shape, axes), len(metadata.channels)
+        if metadata.channels and named != count:
+            renamed += (f"names of {named} channels dropped: there are {count}",)
+            metadata = metadata.without(["channels"])
         metadata, lost = fitting_metadata(
             metadata, plan.out_shape, target_format, self._options.encoding
         )
-        return metadata, untrue + lost
+        return axes, metadata, untrue + renamed + lost
 
     def _fingerprint(self) -> str:
         """Return a text that is the same for the same work: what --resume goes by."""
@@ -180,6 +188,11 @@ class TiledResampling:
             "version": 1,
         }
         return json.dumps(facts, sort_keys=True)
+
+
+def _channel_count(shape: tuple[int, ...], axes: str) -> int:
+    """Return the number of channels: planes along C, else samples of a pixel."""
+    return next((shape[axes.index(letter)] for letter in "CS" if letter in axes), 1)
 
 
 def _template(source: TiledReader) -> DecodedImage:

@@ -100,7 +100,9 @@ HOLDS = {
     "PFM": frozenset(),
     "TGA": frozenset(),
     "JPEG2000": _BLOCKS | {"dpi", "iptc"},
-    "OME-Zarr": frozenset({"axes", "channels", "display"}),
+    "OME-Zarr": frozenset({
+        "axes", "axis_names", "channels", "display", "name", "attributes", "label_facts",
+    }),
     "Zarr": frozenset(),
     "NPY": frozenset(),
 }  # fmt: skip

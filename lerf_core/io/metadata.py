@@ -9,6 +9,7 @@ Each field states its rule: what becomes of it when its image is resized, and wh
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
@@ -17,8 +18,15 @@ from lerf_core.geometry.placement import Placement
 from lerf_core.io import exif as exif_blocks
 from lerf_core.io.georeference import Georeference
 
-__all__ = ["RULES", "AxisScale", "Channel", "Metadata", "Page", "Rule"]
+__all__ = ["RULES", "AxisName", "AxisScale", "Channel", "Metadata", "Page", "Rule"]
 
+# Names of attributes that do not hold for other pixels.
+_STALE = re.compile(
+    r"^(?!scale_factor$|add_offset$).*(affine|area|bbox|bounding|bounds|centroid|dpi|extent|height|"
+    r"magnif|mpp|offset|origin|perimeter|pixel|position|resolution|scale|scaling|shape|size|spacing|"
+    r"spatial|transform|translat|voxel|width)",
+    re.IGNORECASE,
+)
 # What becomes of a field.
 _KEPT = "kept"
 _UPDATED = "kept; the sizes it states are brought up to date"
@@ -52,7 +60,7 @@ class AxisScale:
     Attributes
     ----------
     letter : str
-        The axis: T, Z, Y or X.
+        The axis: T, Z, Y or X, or that of one of no known meaning.
     step : float
         Distance between the centres of neighbouring samples: of pixels, planes or frames.
     unit : str
@@ -66,6 +74,22 @@ class AxisScale:
     step: float
     unit: str = ""
     origin: float = 0.0
+
+
+class AxisName(NamedTuple):
+    """What a file calls an axis, where that is not its letter.
+
+    Attributes
+    ----------
+    letter : str
+    name : str
+    kind : str
+        Its type by OME-Zarr, such as "space" or "channel"; "" where it has none.
+    """
+
+    letter: str
+    name: str
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,6 +153,8 @@ class Metadata:
         What differs from page to page: one per frame; () where nothing does.
     axes : tuple of AxisScale
         Sizes and positions along the axes of which the file states them.
+    axis_names : tuple of AxisName
+        Of the axes that have names other than their letters.
     georeference : Georeference or None
         Where the image lies on the earth, or in another system of coordinates.
     nodata : float or None
@@ -141,6 +167,10 @@ class Metadata:
         Power of the objective that a slide was scanned with.
     name : str
         Of the image, within its file.
+    attributes : tuple of (key, value)
+        What a Zarr says beside its pixels by keys of its own.
+    label_facts : tuple of (key, value)
+        What OME-Zarr's "image-label" block says of an image of labels.
     text : tuple of (key, value)
         PNG's text chunks.
     comment : bytes or None
@@ -169,6 +199,7 @@ class Metadata:
         "recomputed where rows and columns stay such, or exchange; else the pixel size where all "
         "directions scale alike; else dropped with a note; kept along other axes",
     )  # fmt: skip
+    axis_names: tuple[AxisName, ...] = _field((), "names of axes")
     georeference: Georeference | None = _field(  # noqa: RUF009 - a frozen value
         None, "georeferencing", "recomputed", "recomputed where the map is affine, else dropped "
         "with a note",
@@ -181,6 +212,13 @@ class Metadata:
         "with a note",
     )  # fmt: skip
     name: str = _field("", "the image's name")
+    attributes: tuple[tuple[str, Any], ...] = _field(
+        (), "attributes", "kept; those whose names speak of sizes or places dropped with a note"
+    )
+    label_facts: tuple[tuple[str, Any], ...] = _field(
+        (), "facts on labels", "kept; properties whose names speak of sizes or places dropped with "
+        "a note",
+    )  # fmt: skip
     text: tuple[tuple[str, str], ...] = _field((), "texts")
     comment: bytes | None = _field(None, "comment")
     durations: tuple[float, ...] = _field((), "times of frames")
@@ -261,11 +299,12 @@ class Metadata:
             if magnification is None:
                 dropped.append("magnification")
         moved = replace(self, axes=axes, georeference=georeference, magnification=magnification)
+        moved, notes = moved._without_stale()
         if placement.source_axes == (1, 0) and self.dpi is not None:
             moved = replace(moved, dpi=(self.dpi[1], self.dpi[0]))
-        if not dropped:
-            return moved, ()
-        return moved, (f"{', '.join(dropped)} dropped: this warp leaves no true one",)
+        if dropped:
+            notes += (f"{', '.join(dropped)} dropped: this warp leaves no true one",)
+        return moved, notes
 
     def _moved_axes(self, placement: Placement, dropped: list[str]) -> tuple[AxisScale, ...]:
         """Return the axes of a result; say what is dropped."""
@@ -300,6 +339,25 @@ class Metadata:
         dropped.append("pixel size")
         return _sorted(others)
 
+    def _without_stale(self) -> tuple[Metadata, tuple[str, ...]]:
+        """Return the metadata without what sizes and places are told by in other words; a note."""
+        attributes = tuple(item for item in self.attributes if not _STALE.match(item[0]))
+        lost = [key for key, _ in self.attributes if _STALE.match(key)]
+        facts = []
+        for key, value in self.label_facts:
+            if key == "properties" and isinstance(value, list):
+                entries = [item for item in value if isinstance(item, dict)]
+                lost += sorted({word for item in entries for word in item if _STALE.match(word)})
+                value = [
+                    {word: item[word] for word in item if not _STALE.match(word)}
+                    for item in entries
+                ]
+            facts.append((key, value))
+        if not lost:
+            return self, ()
+        note = f"attributes that speak of sizes or places dropped: {', '.join(lost)}"
+        return replace(self, attributes=attributes, label_facts=tuple(facts)), (note,)
+
     def _moved_magnification(self, placement: Placement, power: float) -> float | None:
         steps = placement.steps
         if steps is None:
@@ -312,7 +370,8 @@ class Metadata:
 
 
 def _sorted(axes: Iterable[AxisScale]) -> tuple[AxisScale, ...]:
-    return tuple(sorted(axes, key=lambda axis: "TCZYX".index(axis.letter)))
+    # Those of no known meaning come first.
+    return tuple(sorted(axes, key=lambda axis: "TCZYX".find(axis.letter)))
 
 
 #: The rule of each field of `Metadata`, by the field's name.

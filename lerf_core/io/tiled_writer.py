@@ -104,7 +104,8 @@ class WriterSpec:
             raise InvalidArgumentError(f"format must be one of {_FORMATS}, got {self.format!r}")
         if len(self.axes) != len(self.shape) or not {"Y", "X"} <= set(self.axes):
             raise InvalidArgumentError(f"axes {self.axes!r} do not go with shape {self.shape}")
-        if len(set(self.axes)) != len(self.axes):
+        # Of arrays alone, axes may be of no known meaning.
+        if self.format not in {"NPY", "Zarr"} and len(set(self.axes)) != len(self.axes):
             raise InvalidArgumentError(f"axes {self.axes!r} hold a letter twice")
         if 0 in self.shape or self.dtype.kind not in "buif":
             raise InvalidArgumentError(f"cannot write {self.dtype} pixels of shape {self.shape}")

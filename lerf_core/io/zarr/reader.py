@@ -12,7 +12,8 @@ from lerf_core.errors import FileError, one_line
 from lerf_core.io.formats import layout_of_samples
 from lerf_core.io.locations import ZARR_DOCUMENTS
 from lerf_core.io.tiled_reader import TiledReader, plain_dtype
-from lerf_core.io.zarr.axes import Multiscale, array_axes, read_multiscale
+from lerf_core.io.zarr.arrays import ImageArray, image_array
+from lerf_core.io.zarr.multiscales import Multiscale, description_of, read_multiscale
 
 if TYPE_CHECKING:
     import zarr
@@ -69,26 +70,27 @@ class ZarrReader(TiledReader):
     def _open(self, node: Any) -> None:
         import zarr
 
-        group, multiscale = None, None
+        group, multiscale, plain = None, None, None
         attributes: dict[str, Any] = dict(node.attrs)
         if isinstance(node, zarr.Group):
             group, attributes, number = self._image_group(node)
-            multiscale = read_multiscale(self.path, attributes, number)
+            multiscale = read_multiscale(
+                self.path, attributes, number, lambda name: _values(node, name)
+            )
         if multiscale is not None and group is not None:
             self.format = "OME-Zarr"
             arrays = [self._array(group, name) for name in multiscale.paths]
-            self._choose(len(arrays))
-            self._array_read = arrays[self.level]
         else:
             self.format = "Zarr"
             if self.series:
                 raise FileError(f"{self.path}: series {self.series} asked, 1 there")
-            arrays = [self._only_array(group) if group is not None else node]
-            self._choose(1)
-            self._array_read = arrays[0]
+            plain = image_array(self.path, node)
+            arrays = [plain.array]
+        self._choose(len(arrays))
+        self._array_read = arrays[self.level]
         self.level_shapes = tuple(tuple(array.shape) for array in arrays)
         self._set_pixels()
-        self._describe(multiscale)
+        self._describe(multiscale, plain)
         nodes = {"", self._array_read.path, group.path if group is not None else ""}
         self.fingerprint = (
             f"{self._digest(nodes)} series {self.series} level {self.level} {self.shape}"
@@ -99,16 +101,28 @@ class ZarrReader(TiledReader):
         import zarr
 
         attributes: dict[str, Any] = dict(group.attrs)
-        block = attributes.get("ome", attributes)
+        block = description_of(attributes)
+        if "multiscales" in block:
+            return group, attributes, self.series
         for word, kind in (("plate", "a plate of wells"), ("well", "a well of a plate")):
             if word in block:
-                raise FileError(f"{self.path}: {kind}: name an image in it")
+                example = _first_image(group, block[word])
+                raise FileError(f"{self.path}: {kind}: name an image in it{example}")
+        if isinstance(block.get("labels"), list):
+            names = ", ".join(map(str, block["labels"][:5]))
+            raise FileError(f"{self.path}: a group of labels: name one of them ({names})")
         if "bioformats2raw.layout" not in block:
             return group, attributes, self.series
         # A folder of numbered images.
         image = group.get(str(self.series))
         if not isinstance(image, zarr.Group):
             raise FileError(f"{self.path}: series {self.series} asked, and it is not there")
+        count = _image_count(group)
+        self.series_count = max(count, self.series + 1)
+        if count > 1:
+            other = (self.series + 1) % count
+            note = f"only image {self.series} of {count} is read: name {self.path}/{other}"
+            self._notes += (f"{note} for another",)
         return image, dict(image.attrs), 0
 
     def _array(self, group: zarr.Group, name: str) -> Any:
@@ -118,16 +132,6 @@ class ZarrReader(TiledReader):
         if not isinstance(array, zarr.Array):
             raise FileError(f"{self.path}: damaged: no array {name!r}, which its levels name")
         return array
-
-    def _only_array(self, group: zarr.Group) -> Any:
-        arrays = dict(group.arrays())
-        if len(arrays) == 1:
-            return next(iter(arrays.values()))
-        names = f" ({', '.join(sorted(arrays)[:5])})" if arrays else ""
-        raise FileError(
-            f"{self.path}: a group of {len(arrays)} arrays{names} that says nothing of an image: "
-            "name one of its arrays"
-        )
 
     def _choose(self, levels: int) -> None:
         if not 0 <= self.level < levels:
@@ -145,20 +149,17 @@ class ZarrReader(TiledReader):
         )
         self._chunk_bytes = self.bytes_per_read
 
-    def _describe(self, multiscale: Multiscale | None) -> None:
+    def _describe(self, multiscale: Multiscale | None, plain: ImageArray | None) -> None:
         """Set axes, layout and metadata."""
-        array = self._array_read
-        if multiscale is None:
-            names = getattr(array.metadata, "dimension_names", None)
-            self.axes, notes = array_axes(
-                self.shape, names or dict(array.attrs).get("_ARRAY_DIMENSIONS")
-            )
-            self._notes += notes
-        elif len(multiscale.axes) != self.ndim:
-            raise FileError(
-                f"{self.path}: damaged: axes {multiscale.axes} for an array of shape {self.shape}"
-            )
-        else:
+        if plain is not None:
+            self.axes, self.metadata = plain.axes, plain.metadata
+            self._notes += plain.notes
+        elif multiscale is not None:
+            if len(multiscale.axes) != self.ndim:
+                raise FileError(
+                    f"{self.path}: damaged: axes {multiscale.axes} for an array of shape "
+                    f"{self.shape}"
+                )
             self.axes = multiscale.axes
             self.metadata = multiscale.metadata(self.level)
             self._notes += multiscale.notes
@@ -244,6 +245,40 @@ class ZarrReader(TiledReader):
                 if data is not None:
                     digest.update(key.encode() + b"\0" + data)
         return digest.hexdigest()
+
+
+def _values(group: zarr.Group, name: str) -> list[float]:
+    """Return the values of an array of a group."""
+    import zarr
+
+    array = group.get(name)
+    if not isinstance(array, zarr.Array):
+        raise ValueError(f"no array {name!r}, which a transformation names")
+    return [float(value) for value in np.asarray(array[...]).ravel()]
+
+
+def _first_image(group: zarr.Group, block: Any) -> str:
+    """Name an image of a plate, or of a well; "" where its description is of no help."""
+    try:
+        path = "" if "images" in block else str(block["wells"][0]["path"])
+        if path:
+            block = description_of(dict(group[path].attrs))["well"]
+        name = f"{path}/{block['images'][0]['path']}".lstrip("/")
+    except (KeyError, IndexError, TypeError):
+        return ""
+    return f", such as {name}"
+
+
+def _image_count(group: zarr.Group) -> int:
+    """Return how many numbered images a collection has."""
+    names = group.get("OME")
+    listed = description_of(dict(names.attrs)).get("series") if names is not None else None
+    if isinstance(listed, list):
+        return len(listed)
+    count = 0
+    while str(count) in group:
+        count += 1
+    return count
 
 
 def _open_store(path: str) -> Store:

@@ -27,12 +27,12 @@ from lerf_core.io.tiled_writer import (
     WriterSpec,
     partial_paths,
 )
+from lerf_core.io.zarr.axes import TYPES
 
 __all__ = ["ZarrWriter"]
 
 # OME-Zarr has time first, then channels, then space.
 _ORDER = "TCZYX"
-_TYPES = {"T": "time", "C": "channel", "Z": "space", "Y": "space", "X": "space"}
 _DEFAULT_LEVELS = {"zstd": 1, "gzip": 4, "lz4": 1}
 # Beside the arrays of a remote result that is not finished.
 _JOURNAL = "lerf-journal.jsonl"
@@ -237,7 +237,7 @@ def _create(url: str, spec: WriterSpec, layout: Layout) -> None:
             dtype=spec.dtype,
             compressors=_compressors(spec),
             fill_value=spec.dtype.type(0),
-            dimension_names=[letter.lower() for letter in layout.axes],
+            dimension_names=_axis_names(spec, layout),
             zarr_format=3,
         )
 
@@ -257,12 +257,20 @@ def _compressors(spec: WriterSpec) -> Any:
     return codecs.BloscCodec(cname="lz4", clevel=level, shuffle="shuffle")
 
 
+def _axis_names(spec: WriterSpec, layout: Layout) -> list[str]:
+    """Return the names of axes: those that the metadata have, else the letters."""
+    names = {item.letter: item.name for item in spec.metadata.axis_names}
+    return [names.get(letter) or letter.lower() for letter in layout.axes]
+
+
 def _attributes(spec: WriterSpec, layout: Layout) -> dict[str, Any]:
     """Return the attributes that make a group an OME-Zarr image."""
+    metadata = spec.metadata
+    kinds = {item.letter: item.kind for item in metadata.axis_names}
     axes = []
-    for letter in layout.axes:
-        axis: dict[str, Any] = {"name": letter.lower(), "type": _TYPES[letter]}
-        placed = spec.metadata.axis(letter)
+    for letter, name in zip(layout.axes, _axis_names(spec, layout), strict=True):
+        axis: dict[str, Any] = {"name": name, "type": kinds.get(letter) or TYPES[letter]}
+        placed = metadata.axis(letter)
         if placed is not None and placed.unit:
             axis["unit"] = placed.unit
         axes.append(axis)
@@ -271,26 +279,30 @@ def _attributes(spec: WriterSpec, layout: Layout) -> dict[str, Any]:
         for level in range(len(spec.level_shapes))
     ]
     method = "nearest" if spec.is_labels or spec.dtype == np.bool_ else "mean of 2x2 pixels"
-    ome: dict[str, Any] = {
-        "version": "0.5",
-        "multiscales": [{"name": "image", "axes": axes, "datasets": datasets, "type": method}],
-    }
-    channels = spec.shape[layout.order[layout.axes.index("C")]] if "C" in layout.axes else 1
-    if len(spec.metadata.channels) == channels:
+    multiscale = {
+        "name": metadata.name or "image", "axes": axes, "datasets": datasets, "type": method,
+    }  # fmt: skip
+    ome: dict[str, Any] = {"version": "0.5", "multiscales": [multiscale]}
+    if metadata.channels or metadata.display:
         ome["omero"] = {
-            "channels": [_channel(channel) for channel in spec.metadata.channels],
-            **dict(spec.metadata.display),
+            "channels": [_channel(channel, spec.dtype) for channel in metadata.channels],
+            **dict(metadata.display),
         }
-    return {"ome": ome}
+    return {**dict(metadata.attributes), "ome": ome}
 
 
-def _channel(channel: Channel) -> dict[str, Any]:
-    """Return a channel as an "omero" block has it."""
-    facts: dict[str, Any] = dict(channel.facts)
+def _channel(channel: Channel, dtype: np.dtype[Any]) -> dict[str, Any]:
+    """Return a channel as an "omero" block has it: with a colour and a window of values."""
+    low, high = (0, 1)
+    if dtype.kind in "iu":
+        low, high = int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)
+    facts: dict[str, Any] = {
+        "color": channel.colour or "FFFFFF",
+        "window": {"min": low, "max": high, "start": low, "end": high},
+    }
+    facts |= dict(channel.facts)
     if channel.name:
         facts["label"] = channel.name
-    if channel.colour:
-        facts["color"] = channel.colour
     return facts
 
 
