@@ -10,7 +10,6 @@ from typing import Any
 import hypothesis
 import pytest
 from support import banks
-from support.kernel_cache import drop_stale_kernels, share_between_processes
 
 from lerf_core.bank import KINDS, LutBank
 
@@ -54,12 +53,6 @@ if VIEWER_PROBLEM is None:
         import napari.viewer  # noqa: F401
         import npe2  # noqa: F401
     pytest_plugins = ["pytestqt.plugin", "napari.utils._testsupport"]
-
-
-# Once, before workers start.
-if "PYTEST_XDIST_WORKER" not in os.environ:
-    drop_stale_kernels()
-share_between_processes()
 
 
 def find_shared_data() -> Path | None:

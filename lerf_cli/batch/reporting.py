@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -11,7 +14,7 @@ import click
 from lerf_cli.batch.discovery import Entry
 from lerf_cli.options.values import BatchOptions
 
-__all__ = ["Reporter", "Tally", "progress_bar"]
+__all__ = ["Reporter", "Tally", "library_notes", "progress_bar"]
 
 
 class Tally:
@@ -68,6 +71,11 @@ class Reporter:
         if self._verbosity >= 0:
             self._line(f"{entry.label}: note: {text}")
 
+    def remark(self, text: str) -> None:
+        """Tell what the user should know of the run, unless quiet."""
+        if self._verbosity >= 0:
+            self._line(f"lerf: note: {text}")
+
     def detail(self, text: str) -> None:
         """Tell what is done, where asked for."""
         if self._verbosity > 0:
@@ -84,3 +92,25 @@ class Reporter:
             self._bar.close()
         if self._verbosity >= 0:
             click.echo(text, err=True)
+
+
+class _Remarks(logging.Handler):
+    """Tells what the library logs."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        super().__init__(logging.WARNING)
+        self._reporter = reporter
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._reporter.remark(record.getMessage())
+
+
+@contextmanager
+def library_notes(reporter: Reporter) -> Iterator[None]:
+    """Tell the user what `lerf_core` logs within a ``with``."""
+    logger, handler = logging.getLogger("lerf_core"), _Remarks(reporter)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

@@ -29,7 +29,7 @@ from lerf_cli.batch.discovery import (
     is_stream,
     plan_tasks,
 )
-from lerf_cli.batch.reporting import Reporter, Tally
+from lerf_cli.batch.reporting import Reporter, Tally, library_notes
 from lerf_cli.options.values import BatchOptions
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.formats import by_path, tiled_format
@@ -72,7 +72,7 @@ def run_batch(operation: ImageOperation, options: BatchOptions) -> int:
     tally = Tally()
     reporter = Reporter(options, len(tasks))
     try:
-        with _termination_as_exit():
+        with _termination_as_exit(), library_notes(reporter):
             for task in tasks:
                 _count(
                     tally,
@@ -95,7 +95,7 @@ def _run_remote(operation: ImageOperation, options: BatchOptions) -> int:
         raise click.UsageError("with an address such as s3://, give one input and one output")
     (source,) = options.inputs
     entry, reporter, tally = Entry(Path(source)), Reporter(options, 1), Tally()
-    with _termination_as_exit():
+    with _termination_as_exit(), library_notes(reporter):
         work = partial(_process_remote, source, entry, operation, options, reporter)
         _count(tally, entry, reporter, work)
     reporter.close(str(tally))

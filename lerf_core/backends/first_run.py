@@ -11,26 +11,40 @@ __all__ = ["first_run_message"]
 
 
 def first_run_message() -> str | None:
-    """Return a sentence if the kernels will be compiled at the next call, else None.
+    """Return a sentence if no compiled kernels are found, which the next call will make; else None.
 
-    Compiled kernels are cached beside the package, in ``$NUMBA_CACHE_DIR`` or, where the
-    package's folder cannot be written, in the user's cache folder. numba is not loaded.
+    Compiled kernels are kept in ``$NUMBA_CACHE_DIR``, beside the package or in the user's cache
+    folder, whichever can be written first. numba is not loaded.
     """
-    if any(next(folder.glob("**/*_rows*.nbi"), None) for folder in _cache_folders()):
-        return None
-    return "First run: compiling the kernels, some seconds once; later runs start at once."
+    for folder in _cache_folders():
+        if next(folder.glob("**/*_rows*.nbc"), None) is not None:
+            return None
+        if _is_writable(folder):
+            break  # the one that is used
+    return "No compiled kernels are found: compiling them takes some seconds."
 
 
 def _cache_folders() -> Iterator[Path]:
-    if folder := os.environ.get("NUMBA_CACHE_DIR"):
-        candidates = [Path(folder)]
-    else:
-        home = Path.home()
-        candidates = [
-            Path(__file__).parent / "numba" / "kernels" / "__pycache__",
-            {
-                "darwin": home / "Library" / "Caches" / "numba",
-                "win32": Path(os.environ.get("LOCALAPPDATA", home)) / "numba",
-            }.get(sys.platform, Path(os.environ.get("XDG_CACHE_HOME", home / ".cache")) / "numba"),
-        ]
-    return (folder for folder in candidates if folder.is_dir())
+    if named := os.environ.get("NUMBA_CACHE_DIR"):
+        yield Path(named)
+    yield Path(__file__).parent / "numba" / "kernels" / "__pycache__"
+    if (folder := _user_cache()) is not None:
+        yield folder / "numba"
+
+
+def _user_cache() -> Path | None:
+    """Return the user's cache folder; None where the user has no home."""
+    name = {"darwin": "", "win32": "LOCALAPPDATA"}.get(sys.platform, "XDG_CACHE_HOME")
+    if folder := os.environ.get(name):
+        return Path(folder)
+    try:
+        return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
+    except RuntimeError:
+        return None
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether a folder can be written, or made."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK)

@@ -19,8 +19,6 @@ import numpy as np
 import lerf_core
 out = lerf_core.rescale(np.full((3, 4), 9, np.uint8), 2)
 assert (out == 9).all() and out.shape == (6, 8)
-from numba import config
-print(config.CACHE_DIR)
 """
 
 
@@ -36,5 +34,6 @@ def test_a_read_only_installation_works(tmp_path):
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(str(tmp_path))
-    assert list(tmp_path.iterdir()) == []  # removed at the end
+    assert "each run compiles them: no folder for them can be written" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []

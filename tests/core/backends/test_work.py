@@ -230,7 +230,7 @@ on_this_processor = pytest.mark.skipif(
 @cache
 def compiled(name, signature):
     """A kernel's machine code; kernels that numba has cached do not tell."""
-    kernel = njit(**KERNEL | {"cache": False})(KERNELS[name].py_func)
+    kernel = njit(**KERNEL)(KERNELS[name].py_func)
     kernel.compile(signature)
     (code,) = kernel.inspect_asm().values()
     return code

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
-from lerf_core.backends.numba.kernels.compiling import HELPER
+from lerf_core.backends.numba.kernels.compiling import HELPER, compiled
 from lerf_core.constants import (
     CROSS_STEPS,
     EXP2_POLYNOMIAL,
@@ -123,7 +123,7 @@ def holds_bytes(typing_context, array):
 # -- weights ------------------------------------------------------------------------
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def relative_weight(exponent, first):
     """Return ``FIRST_WEIGHT * 2**(first - exponent)`` of exponents in steps of 2**-23."""
     steps = np.int32(first - exponent)
@@ -132,25 +132,25 @@ def relative_weight(exponent, first):
     return bits_float(np.int32(float_bits(power) + (steps & _FIELD)))
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def cross_term(rho, sigma_row, sigma_col):
     """Return the parameters' factor of the mixed term of the Gaussian's exponent."""
     return (rho + rho - TOP) * (sigma_row * sigma_col)
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def cross_offset(dy, dx):
     """Return the offset's factor of the mixed term of the Gaussian's exponent."""
     return (CROSS_STEPS * dx) * dy
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def square_term(offset):
     """Return what multiplies a squared sigma in the Gaussian's exponent."""
     return SQUARE_STEPS * (offset * offset)
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def exponent(row, row_term, cross, both, col):
     """Return the Gaussian's exponent, to base 1/2 and in steps, of its parts.
 
@@ -161,7 +161,7 @@ def exponent(row, row_term, cross, both, col):
     return EXPONENT_TOP if value > EXPONENT_TOP else value
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def gaussian_exponent(rho, sigma_row, sigma_col, dy, dx):
     """Return the exponent of a Gaussian at an offset, of parameters in 0..255."""
     cross = cross_term(rho, sigma_row, sigma_col)
@@ -169,13 +169,13 @@ def gaussian_exponent(rho, sigma_row, sigma_col, dy, dx):
     return exponent(sigma_row * sigma_row, square_term(dy), cross, cross_offset(dy, dx), col)
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def tent_slope(alpha):
     """Return the slope of the tent, -1..1, of a parameter in 0..255."""
     return (alpha + alpha - TOP) * GREY_UNIT
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _tent(slope, distance):
     """Return ``max(0, 1 - slope * distance)`` along an axis; 0 beyond a distance of 1."""
     size = abs(distance)
@@ -183,7 +183,7 @@ def _tent(slope, distance):
     return weight if weight > ZERO and size <= ONE else ZERO
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def tent_weight(slope, dy, dx):
     """Return the weight of a tent at an offset."""
     return _tent(slope, dy) * _tent(slope, dx)
@@ -192,19 +192,19 @@ def tent_weight(slope, dy, dx):
 # -- levels -------------------------------------------------------------------------
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def local_plane_level(feature, residual):
     """Return the level of a local plane at its own pixel."""
     return feature + (residual - _BIAS) * _RESIDUAL_UNIT
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def local_plane_slope(parameter):
     """Return the slope, in levels per pixel, of a parameter in 1..255."""
     return (parameter - _BIAS) * _SLOPE_UNIT
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def local_plane_value(level, slope_row, slope_col, dy, dx):
     """Return the level that a local plane predicts at an offset."""
     return (level + slope_col * dx) + slope_row * dy
@@ -213,7 +213,7 @@ def local_plane_value(level, slope_row, slope_col, dy, dx):
 # -- packed parameters --------------------------------------------------------------
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def packed_value(packed, row, col, dy, dx):
     """Return the level that a pixel, or its local plane, predicts at an offset."""
     level = np.float32(packed[row, col, FEATURE])
@@ -228,7 +228,7 @@ def packed_value(packed, row, col, dy, dx):
     return level
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def packed_exponent(packed, row, col, dy, dx):
     """Return the exponent of a pixel's Gaussian at an offset."""
     rho = np.float32(packed[row, col, RHO])
@@ -237,7 +237,7 @@ def packed_exponent(packed, row, col, dy, dx):
     return gaussian_exponent(rho, sigma_row, sigma_col, dy, dx)
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def packed_tent(packed, row, col, dy, dx):
     """Return the weight of a pixel's tent at an offset."""
     return tent_weight(tent_slope(np.float32(packed[row, col, ALPHA])), dy, dx)
@@ -246,7 +246,7 @@ def packed_tent(packed, row, col, dy, dx):
 # -- means --------------------------------------------------------------------------
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def mean_of_four(w00, w01, w10, w11, v00, v01, v10, v11):
     """Return the mean of four neighbours' values v with weights w."""
     total = ((w00 + w01) + w10) + w11
@@ -254,14 +254,14 @@ def mean_of_four(w00, w01, w10, w11, v00, v01, v10, v11):
     return v00 + change / total
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def gaussian_mean_of_four(e00, e01, e10, e11, v00, v01, v10, v11):
     """Return the mean of four neighbours' values v with exponents e."""
     w01, w10, w11 = relative_weight(e01, e00), relative_weight(e10, e00), relative_weight(e11, e00)
     return mean_of_four(FIRST_WEIGHT, w01, w10, w11, v00, v01, v10, v11)
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def valid_mean_of_four(w00, w01, w10, w11, v00, v01, v10, v11, t00, t01, t10, t11):
     """Return mean and valid share of four neighbours with validities t."""
     d01, d10, d11 = v01 - v00, v10 - v00, v11 - v00
@@ -275,7 +275,7 @@ def valid_mean_of_four(w00, w01, w10, w11, v00, v01, v10, v11, t00, t01, t10, t1
     return v00 + change, valid_weight / weight
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def mean_of_sums(base, valid_total, valid_weight, total, weight):
     """Return the mean of any number of neighbours, of sums of differences to the level `base`."""
     if valid_weight > ZERO:
@@ -286,32 +286,32 @@ def mean_of_sums(base, valid_total, valid_weight, total, weight):
 # -- results ------------------------------------------------------------------------
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def smaller(a, b):
     """Return the smaller of two numbers of one type."""
     return a if a < b else b
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def larger(a, b):
     """Return the larger of two numbers of one type."""
     return a if a > b else b
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def clip(value, low, high):
     """Return a number clipped to bounds of its own type."""
     value = low if value < low else value
     return high if value > high else value
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def within(value, low, high):
     """Return a float32 clipped to bounds of any dtype."""
     return clip(value, np.float32(low), np.float32(high))
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def put(out, x, value):
     """Store a level, within bounds already: rounded half to even into bytes, or as it is."""
     if holds_bytes(out):
@@ -321,7 +321,7 @@ def put(out, x, value):
         out[x] = value
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def to_output(value, out):
     """Round a level to the output's type: uint8, or float32 as it is."""
     if holds_bytes(out):

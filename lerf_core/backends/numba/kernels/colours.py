@@ -9,10 +9,9 @@ reads the line in order.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from lerf_core.backends.numba.kernels.arithmetic import TOP, ZERO, holds_bytes, put
-from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL
+from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL, compiled
 from lerf_core.backends.numba.kernels.grid import interleave
 from lerf_core.constants import LUMA_WEIGHTS
 
@@ -22,7 +21,7 @@ _RED, _GREEN, _BLUE = (np.float32(weight) for weight in LUMA_WEIGHTS)
 _ONE, _TWO, _THREE = np.uint64(1), np.uint64(2), np.uint64(3)
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def luma_rows(red, green, blue, luma):
     """Write the luma of three planes, rounded where `luma` holds bytes."""
     for y in range(luma.shape[0]):
@@ -32,7 +31,7 @@ def luma_rows(red, green, blue, luma):
             put(row, x, value + _BLUE * np.float32(b[x]))
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _line(colour, luma, row, line):
     """Write a source row of differences."""
     level, grey = colour[row], luma[row]
@@ -40,7 +39,7 @@ def _line(colour, luma, row, line):
         line[x] = np.float32(level[x]) - np.float32(grey[x])
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _find_line(colour, luma, row, line_rows, lines):
     """Return the line of a source row, which replaces the oldest line if it is not there yet.
 
@@ -58,7 +57,7 @@ def _find_line(colour, luma, row, line_rows, lines):
     return oldest
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _combine(colour, luma, index, weight, y, line_rows, lines, down):
     """Weigh the lines of an output row's taps."""
     count = index.shape[0]
@@ -82,7 +81,7 @@ def _combine(colour, luma, index, weight, y, line_rows, lines, down):
                 down[x] += w * line[x]
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _sum_of(grey, difference, out):
     """Return a level as `out` holds it, before it is rounded."""
     value = grey + difference
@@ -92,7 +91,7 @@ def _sum_of(grey, difference, out):
     return value
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _write(grey, red, green, blue, line, out):
     """Put three colours side by side; `line` is `out` as one row."""
     for x in range(grey.size):
@@ -101,7 +100,7 @@ def _write(grey, red, green, blue, line, out):
         put(line, 3 * x + 2, _sum_of(grey[x], blue[x], out))
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _across(line, first, weight, phase_rows, row):
     """Weigh a line along its columns; `phase_rows` has a row for each phase, if there are any."""
     phases, n = phase_rows.shape
@@ -128,7 +127,7 @@ def _across(line, first, weight, phase_rows, row):
         across[x] = total
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def difference_rows(
     red, green, blue, luma, resized, row_index, row_weight, col_first, col_weight, pad, phases,
     out,

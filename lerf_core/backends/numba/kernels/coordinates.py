@@ -10,10 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from lerf_core.backends.numba.kernels.arithmetic import clip
-from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL
+from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL, compiled
 from lerf_core.constants import FILTER_SCALE_TOLERANCE, LEAST_FOOTPRINT
 
 __all__ = ["coordinate_rows", "footprint_rows", "homography_rows"]
@@ -27,7 +26,7 @@ _MARGIN = 1e-3
 _ROUNDING = 64 * float(np.finfo(np.float64).eps)
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def homography_rows(
     matrix, top, left, row, col, row_scale, col_scale, visible_columns, uncovered,
     partially_covered, coverages, counts, height, width, clips, constant, wraps, row_start,
@@ -98,7 +97,7 @@ def homography_rows(
     return any_scaled
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def coordinate_rows(
     row, col, row_scale, col_scale, visible_columns, uncovered, partially_covered, coverages,
     counts, height, width, clips, constant, wraps, row_start, row_period, col_start, col_period,
@@ -121,7 +120,7 @@ def coordinate_rows(
     return any_scaled
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _positions(matrix, y, first, row, col):
     """Write the source positions of output pixels from `first` on; NaN beyond the horizon."""
     m00, m01, m02 = matrix[0, 0], matrix[0, 1], matrix[0, 2]
@@ -137,7 +136,7 @@ def _positions(matrix, y, first, row, col):
         col[i] = c if depth > 0.0 else np.nan
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _footprints(matrix, y, first, row, col, row_footprint, col_footprint):
     """Write the footprints of output pixels from `first` on; NaN beyond the horizon."""
     m00, m01, m10, m11 = matrix[0, 0], matrix[0, 1], matrix[1, 0], matrix[1, 1]
@@ -152,7 +151,7 @@ def _footprints(matrix, y, first, row, col, row_footprint, col_footprint):
         col_footprint[i] = math.sqrt(col_x * col_x + col_y * col_y)
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _spreads(matrix, y, left, right):
     """Whether footprints in a row from `left` to `right` are at most one source pixel.
 
@@ -181,7 +180,7 @@ def _spreads(matrix, y, left, right):
     return True
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _inside(row, col, height, width):
     """Whether all positions lie well inside the image."""
     bottom, right = height - 1 - _MARGIN, width - 1 - _MARGIN
@@ -192,7 +191,7 @@ def _inside(row, col, height, width):
     return count == row.size
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _apart(row, col, height, width):
     """Whether all positions lie so far outside that no pixel shows any of the image."""
     count = 0
@@ -205,7 +204,7 @@ def _apart(row, col, height, width):
     return count == row.size
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _uncover(row, col, height, width, flat, uncovered, counts):
     """Note that a run of pixels is uncovered."""
     noted = uncovered[counts[0] : counts[0] + row.size]
@@ -216,7 +215,7 @@ def _uncover(row, col, height, width, flat, uncovered, counts):
     counts[0] += row.size
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _coordinates(
     row, col, row_footprint, col_footprint, flat, uncovered, partially_covered, coverages, counts,
     height, width, clips, constant, wraps, row_start, row_period, col_start, col_period,
@@ -259,7 +258,7 @@ def _coordinates(
     return any_scaled
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _find_visible(y, cols, before, uncovered, counts, visible_columns):
     """Find the visible columns of a row, and keep of its uncovered pixels those in between.
 
@@ -282,7 +281,7 @@ def _find_visible(y, cols, before, uncovered, counts, visible_columns):
     counts[0] = before + kept
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _coverage(position, size, footprint):
     """Return the share of an output pixel that lies on the image along an axis."""
     width = max(footprint, LEAST_FOOTPRINT)
@@ -293,14 +292,14 @@ def _coverage(position, size, footprint):
     return clip(low, 0.0, 1.0) * clip(high, 0.0, 1.0)
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _filter_scale(footprint, size, anti_aliasing):
     """Return the filter scale of a footprint; a support wider than the image is as wide as it."""
     footprint = min(footprint, size + 1.0)
     return footprint if anti_aliasing and footprint > 1 + FILTER_SCALE_TOLERANCE else 1.0
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _fold_coordinate(position, size, start, period, wraps):
     """Fold a position by a mode that repeats the image; see `borders.fold_coordinates`."""
     if period == 0:
@@ -315,7 +314,7 @@ def _fold_coordinate(position, size, start, period, wraps):
     return folded - start
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def footprint_rows(field, first, before, footprints):
     """Write the footprints of a field of positions, (2, rows, cols), by finite differences.
 

@@ -12,7 +12,7 @@ Long rows are taken in segments, so that lines stay in the first-level cache.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
 from lerf_core.backends.numba.kernels.arithmetic import (
@@ -44,7 +44,7 @@ from lerf_core.backends.numba.kernels.arithmetic import (
     valid_mean_of_four,
     within,
 )
-from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL
+from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL, compiled
 from lerf_core.constants import REACH_LIMIT
 
 __all__ = ["grid2_rows", "grid_rows", "interleave"]
@@ -79,14 +79,14 @@ def _compile_slot(pixels, x, k):
     return lambda pixels, x, k: np.float32(pixels[x, k])
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _has_local_planes(pixels):
     """Whether pixels (words, or packed floats) hold local planes."""
     slots = pixels.itemsize if pixels.ndim == 2 else pixels.shape[2]
     return slots >= LOCAL_PLANE_SLOTS
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _unpack(pixels, row, first, n, form, lines, start):
     """Unpack n pixels of a row into the line that begins at `start`.
 
@@ -112,7 +112,7 @@ def _unpack(pixels, row, first, n, form, lines, start):
             line[_COL_SLOPE + x] = local_plane_slope(_slot(source, x, SLOPE_COL))
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _make_constant(lines, at, border):
     """Give a pixel of a line the level beyond the border, if there is one."""
     use_cval, cval, valid_share = border
@@ -122,7 +122,7 @@ def _make_constant(lines, at, border):
         lines[at + _VALIDITY] = valid_share
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _line_of_phases(pixels, validity, row, outside, border, form, first, n, lines, start):
     """Make the line of source columns ``first - 1 ... first + n`` of a row."""
     width = pixels.shape[1]
@@ -165,7 +165,7 @@ def _compile_pick(pixels, row, index, side, first, n, picked):
     return words if pixels.ndim == 2 else packed
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _line_of_columns(
     pixels, validity, row, outside, border, form, index, index_outside, side, first, n,
     picked, lines, start,
@@ -197,7 +197,7 @@ def _compile_offset_at(offset, x):
     return lambda offset, x: offset
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _exponent(line, x, dy, dx):
     return exponent(
         line[_ROW + x], square_term(dy), line[_CROSS + x], cross_offset(dy, dx),
@@ -205,17 +205,17 @@ def _exponent(line, x, dy, dx):
     )  # fmt: skip
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _value(line, x, dy, dx):
     return local_plane_value(line[_LEVEL + x], line[_ROW_SLOPE + x], line[_COL_SLOPE + x], dy, dx)
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _tent_weight(line, x, dy, dx):
     return tent_weight(line[_TENT + x], dy, dx)
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _blend_levels(lines, starts, dy0, dy1, dx0, dx1, n, out, row, first):
     """Gaussian means of levels that the output can hold."""
     l00, l01 = lines[starts[0] :], lines[starts[1] :]
@@ -231,7 +231,7 @@ def _blend_levels(lines, starts, dy0, dy1, dx0, dx1, n, out, row, first):
         put(target, x, mean)
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _blend_local_planes(lines, starts, dy0, dy1, dx0, dx1, bounds, bound, n, out, row, first):
     """Gaussian means of local planes, or of levels (planes without a slope), within bounds."""
     l00, l01 = lines[starts[0] :], lines[starts[1] :]
@@ -248,7 +248,7 @@ def _blend_local_planes(lines, starts, dy0, dy1, dx0, dx1, bounds, bound, n, out
         put(target, x, within(mean, column_bounds[x], column_bounds[_PITCH + x]))
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _blend_tents(lines, starts, dy0, dy1, dx0, dx1, bounds, bound, n, out, row, first):
     """Means of levels by tents, within bounds."""
     l00, l01 = lines[starts[0] :], lines[starts[1] :]
@@ -264,7 +264,7 @@ def _blend_tents(lines, starts, dy0, dy1, dx0, dx1, bounds, bound, n, out, row, 
         put(target, x, within(mean, column_bounds[x], column_bounds[_PITCH + x]))
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _weigh(lines, start, dy, dx, form, n, weight, value):
     """Weights of one of four neighbours (of Gaussians the exponents), and its values."""
     line = lines[start:]
@@ -278,7 +278,7 @@ def _weigh(lines, start, dy, dx, form, n, weight, value):
             weight[x] = _tent_weight(line, x, dy, _offset_at(dx, x))
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _blend_valid(
     lines, starts, dy0, dy1, dx0, dx1, bounds, bound, form, scratch, n, out, valid_share, row, first
 ):
@@ -349,7 +349,7 @@ def _compile_blend_plain(
     )
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _blend(
     pixels, lines, starts, dy0, dy1, dx0, dx1, bounds, bound, form, scratch, n, out, valid_share,
     row, first,
@@ -370,7 +370,7 @@ def _blend(
         )  # fmt: skip
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _bounds_of_phases(cell_bounds, row, beyond, start, n, size, out, bounds):
     """Write the bounds of the cells ``start ... start + n``, for the columns of all phases."""
     least, most = _range_of(out)
@@ -389,7 +389,7 @@ def _bounds_of_phases(cell_bounds, row, beyond, start, n, size, out, bounds):
         bounds[n], bounds[_PITCH + n] = least, most
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _bounds_of_columns(cell_bounds, row, cells, first, n, out, bounds):
     """Write the bounds of the cells that output columns lie in, -1 for none."""
     least, most = _range_of(out)
@@ -400,13 +400,13 @@ def _bounds_of_columns(cell_bounds, row, cells, first, n, out, bounds):
         bounds[_PITCH + x] = cell_bounds[1, row, cell] if is_bounded else most
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _range_of(out):
     """Return the least and the largest level that an output can hold."""
     return (ZERO, TOP) if holds_bytes(out) else (-_INFINITY, _INFINITY)
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def interleave(phase_rows, n, out, y, first):
     """Write the columns of all phases, (phases, n), in order into ``out[y, first:]``."""
     row = out[y, first:]
@@ -436,7 +436,7 @@ def interleave(phase_rows, n, out, y, first):
                 row[phases * x + p] = phase[x]
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _offsets_by_phase(offset, phases):
     """Offsets, (2, phases, pixels), and whether those of a phase are all the same."""
     pixels = offset.shape[1] // phases if phases > 0 else 0
@@ -453,7 +453,7 @@ def _offsets_by_phase(offset, phases):
 # -- kernels --------------------------------------------------------------------------
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _find_line(line_rows, key, other):
     """Return which of two lines holds a source row, and whether it has yet to be made.
 
@@ -468,7 +468,7 @@ def _find_line(line_rows, key, other):
     return line, True
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def grid2_rows(
     pixels, gaussian, row_index, row_outside, row_offset, col_index, col_outside, col_offset,
     phases, cval, use_cval, validity, cval_validity, cell_bounds, row_cell, col_cell,
@@ -578,7 +578,7 @@ def grid2_rows(
                 )  # fmt: skip
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _add_neighbours(line, dy, dx, form, n, sums, valid_share):
     """Add one neighbour of each column to the sums of weights and of weighted differences."""
     in_reach = abs(dy) <= REACH_LIMIT
@@ -601,7 +601,7 @@ def _add_neighbours(line, dy, dx, form, n, sums, valid_share):
             sums[_VALID_TOTAL + x] += kept * difference
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _begin_sums(line, dy, dx, n, sums):
     """Set the sums to zero and take the first neighbours' values and exponents."""
     sums[:] = ZERO
@@ -611,7 +611,7 @@ def _begin_sums(line, dy, dx, n, sums):
         sums[_FIRST + x] = _exponent(line, x, dy, dx[x])
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _finish_sums(sums, bounds, n, out, valid_share, y, first):
     """Write means, and the valid share of the weights where it is wanted."""
     row = out[y, first:]
@@ -629,7 +629,7 @@ def _finish_sums(sums, bounds, n, out, valid_share, y, first):
             share[x] = sums[_VALID_WEIGHT + x] / sums[_TOTAL_WEIGHT + x]
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def grid_rows(
     pixels, gaussian, row_index, row_outside, row_offset, col_index, col_outside, col_offset,
     cval, use_cval, validity, cval_validity, cell_bounds, row_cell, col_cell,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from numba import njit
-
-from lerf_core.backends.numba.kernels.compiling import KERNEL
+from lerf_core.backends.numba.kernels.compiling import KERNEL, compiled
 
 __all__ = ["halve_floats", "halve_integers", "halve_with_alpha"]
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def halve_integers(pixels, out):
     """Write means of integers, halves rounded up, of (rows, cols, channels)."""
     rows, cols, channels = pixels.shape
@@ -26,7 +24,7 @@ def halve_integers(pixels, out):
                 line[cols // 2, c] = (int(above[cols - 1, c]) + int(below[cols - 1, c]) + 1) >> 1
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def halve_floats(pixels, out):
     """Write means of floats, in float64, of (rows, cols, channels)."""
     rows, cols, channels = pixels.shape
@@ -39,7 +37,7 @@ def halve_floats(pixels, out):
                 out[y, x, c] = (total + (float(below[left, c]) + float(below[right, c]))) / 4
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def halve_with_alpha(pixels, out, rounds):
     """Write means weighted by the last channel, which is averaged itself."""
     rows, cols, channels = pixels.shape

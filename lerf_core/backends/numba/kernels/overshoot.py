@@ -7,16 +7,15 @@ the work; every loop runs along a row and vectorises.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from lerf_core.backends.numba.kernels.arithmetic import TOP, ZERO, larger, smaller
-from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL
+from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL, compiled
 from lerf_core.constants import OVERSHOOT_RANGE, ROUND_F32
 
 __all__ = ["overshoot_rows"]
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _load(plane, row, target):
     """Copy a row as float32."""
     source = plane[row]
@@ -24,7 +23,7 @@ def _load(plane, row, target):
         target[x] = source[x]
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _columns(lines, bottom, top, low_pair, high_pair):
     """Find the least and the largest of each column of four pixels, and of its pairs.
 
@@ -58,7 +57,7 @@ def _columns(lines, bottom, top, low_pair, high_pair):
         )
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _cells(bottom, top, low_pair, high_pair, low, high):
     """Write the bounds of a row of cells, from four columns of pixels each."""
     beside_low, within_low = low_pair[0], low_pair[1]
@@ -96,7 +95,7 @@ def _cells(bottom, top, low_pair, high_pair, low, high):
         high[x] = above
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def overshoot_rows(padded, first, last, out):
     """Bound the results of cell rows first..last-1.
 

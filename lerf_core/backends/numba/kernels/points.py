@@ -13,7 +13,7 @@ conversion.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
 from lerf_core.backends.numba.kernels.arithmetic import (
@@ -51,7 +51,7 @@ from lerf_core.backends.numba.kernels.arithmetic import (
     valid_mean_of_four,
     within,
 )
-from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL
+from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL, compiled
 from lerf_core.constants import (
     LOCAL_PLANE_BIAS,
     MAX_POINT_TAPS,
@@ -88,21 +88,21 @@ _TILT_BASE = np.float32(_LEVEL_BASE + TOP)
 _LOW_BYTE, _LOW_BYTE_TWICE = np.uint32(255), np.uint32(510)
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _byte(word, number, bits, base):
     """Return byte `number` of a word, in the units and less the offset of `_byte_reader`."""
     low = (word >> np.uint32(8 * number)) & _LOW_BYTE
     return bits_float(np.int32(low | bits)) - base
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _tilt(word):
     """Return ``rho + rho - TOP`` of a word's byte `RHO`."""
     twice = (word >> np.uint32(8 * RHO - 1)) & _LOW_BYTE_TWICE
     return bits_float(np.int32(twice | _LEVEL_BITS)) - _TILT_BASE
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _word_exponent(word, dy, dx):
     """Return the exponent of a Gaussian at an offset, of a pixel's first four slots in a word."""
     sigma_row = _byte(word, SIGMA_ROW, _LEVEL_BITS, _LEVEL_BASE)
@@ -112,7 +112,7 @@ def _word_exponent(word, dy, dx):
     return exponent(sigma_row * sigma_row, square_term(dy), cross, cross_offset(dy, dx), col)
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _word_value(word, plane, dy, dx):
     """Return the level that a local plane predicts, of a pixel's two words of four slots."""
     level = _byte(word, FEATURE, _LEVEL_BITS, _LEVEL_BASE)
@@ -125,7 +125,7 @@ def _word_value(word, plane, dy, dx):
 # -- source pixels of the neighbours ---------------------------------------------------------
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _locate(rows, cols, height, width, index, cells, offsets):
     """Find the neighbours of a segment's positions; True where all lie inside the image.
 
@@ -184,7 +184,7 @@ def _locate(rows, cols, height, width, index, cells, offsets):
     return False
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _copy_pairs(source, index, inside, width, n, target):
     """Copy four neighbours of each pixel: the upper two side by side, then the lower two.
 
@@ -211,7 +211,7 @@ def _copy_pairs(source, index, inside, width, n, target):
             target[2 * _S + 2 * x + 1] = source[np.uint32(index[3 * _S + x])]
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _copy_floats(source, slots, index, inside, step, k, n, target):
     """Copy neighbour k of each pixel, a row of `target` for each slot.
 
@@ -230,7 +230,7 @@ def _copy_floats(source, slots, index, inside, step, k, n, target):
             row[x] = values[np.uint64(np.uint32(pixel[x])) * np.uint64(slots)]
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _pick(source, index, n, target):
     for x in range(n):
         target[x] = source[np.uint32(index[x])]
@@ -241,7 +241,7 @@ def _pick(source, index, n, target):
 # `taps` receives two rows for each neighbour: its exponent, or its tent's weight; its value.
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _local_plane_words(words, offsets, n, taps):
     for k in range(2):
         pair = words[4 * _S * k :]
@@ -257,7 +257,7 @@ def _local_plane_words(words, offsets, n, taps):
             out[3 * _S + x] = _word_value(right_word, right_plane, dy, right)
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _gaussian_words(words, offsets, n, taps):
     for k in range(2):
         pair = words[2 * _S * k :]
@@ -271,7 +271,7 @@ def _gaussian_words(words, offsets, n, taps):
             out[3 * _S + x] = _byte(pair[2 * x + 1], FEATURE, _LEVEL_BITS, _LEVEL_BASE)
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _tent_words(words, offsets, n, taps):
     for k in range(2):
         pair = words[_S * k :]  # a word holds both the left and the right neighbour
@@ -287,7 +287,7 @@ def _tent_words(words, offsets, n, taps):
             out[3 * _S + x] = _byte(word, 2, _LEVEL_BITS, _LEVEL_BASE)
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _float_taps(packed, gaussian, has_local_plane, up, side, n, out):
     """Fill one neighbour's two rows, of a row for each slot."""
     for x in range(n):
@@ -311,7 +311,7 @@ def _float_taps(packed, gaussian, has_local_plane, up, side, n, out):
 # -- the mean -------------------------------------------------------------------------
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _gaussian_mean(taps, bounds, n, out):
     for x in range(n):
         mean = gaussian_mean_of_four(
@@ -321,7 +321,7 @@ def _gaussian_mean(taps, bounds, n, out):
         put(out, x, within(mean, bounds[x], bounds[_S + x]))
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _weigh(taps, n):
     """Turn exponents into weights."""
     for x in range(n):
@@ -332,7 +332,7 @@ def _weigh(taps, n):
         taps[6 * _S + x] = relative_weight(taps[6 * _S + x], first)
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _weighted_mean(taps, bounds, n, out):
     for x in range(n):
         mean = mean_of_four(
@@ -342,7 +342,7 @@ def _weighted_mean(taps, bounds, n, out):
         put(out, x, within(mean, bounds[x], bounds[_S + x]))
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _valid_mean(taps, factors, bounds, n, out, valid_share):
     """As `_weighted_mean`, with validity: two of the upper neighbours, two of the lower."""
     for x in range(n):
@@ -423,7 +423,7 @@ def _compile_pixels_of(words):
     return lambda words: words.reshape(words.shape[0], -1, words.shape[3])
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _segment_rows(
     words, cell_bounds, bits, gaussian, shape, row, col, work, bounds, out, valid_share, y, start
 ):
@@ -469,7 +469,7 @@ def _segment_rows(
             _weighted_mean(taps, bounds, n, target)
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _scratch():
     """Return the arrays of a segment."""
     return (
@@ -482,7 +482,7 @@ def _scratch():
     )
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _no_bounds(cell_bounds):
     """Return a segment's bounds, such that they hold nothing back."""
     bounds = np.empty(2 * _S, cell_bounds.dtype)
@@ -491,7 +491,7 @@ def _no_bounds(cell_bounds):
     return bounds
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def points2_rows(
     words, gaussian, rows, cols, validity, cell_bounds, out, valid_share, visible_columns=None
 ):
@@ -531,7 +531,7 @@ def points2_rows(
             )  # fmt: skip
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def points_rows(
     packed, words, gaussian, rows, cols, row_scale, col_scale,
     validity, cell_bounds, out, valid_share, visible_columns=None,
@@ -566,7 +566,7 @@ def points_rows(
                 )  # fmt: skip
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _wanted(visible_columns, y, out, valid_share):
     """Return the columns to compute in a row, and clear the others."""
     if visible_columns is None:
@@ -583,7 +583,7 @@ def _wanted(visible_columns, y, out, valid_share):
 # -- footprints -----------------------------------------------------------------------
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _footprints(
     packed,
     gaussian,
@@ -614,7 +614,7 @@ def _footprints(
                 valid_share[channel, y, x] = share
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _axis(position, filter_scale):
     """First index, count, step and inverse filter scale of the taps along an axis."""
     first = np.int64(np.ceil(position - filter_scale - POSITION_EPS))
@@ -625,13 +625,13 @@ def _axis(position, filter_scale):
     return first, (count + step - 1) // step, step, 1.0 / filter_scale
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _cell(first, size):
     """Row or column of the bounds' cell behind a first neighbour."""
     return min(max(first, -1), size - 1) + 1
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _footprint(packed, gaussian, row, col, axis_r, axis_c, validity):
     """Return mean and valid share of an output pixel of a channel."""
     first_r, count_r, step_r, inverse_r = axis_r
@@ -665,7 +665,7 @@ def _footprint(packed, gaussian, row, col, axis_r, axis_c, validity):
     return mean, valid_weight_sum / weight_sum
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _weight(packed, gaussian, row, col, dy, dx, first, is_first):
     """Return a pixel's weight at an offset; Gaussians relative to the exponent `first`."""
     if not gaussian:

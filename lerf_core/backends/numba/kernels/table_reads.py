@@ -11,11 +11,10 @@ any more. Columns are taken in segments, so that all of this stays in the cache.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numba.extending import overload
 
 from lerf_core.backends.numba.kernels.arithmetic import holds_bytes
-from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL
+from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL, compiled
 from lerf_core.backends.numba.kernels.vectors import (
     BLOCK,
     CORNERS,
@@ -32,7 +31,7 @@ __all__ = ["WIDTH", "pad_bytes", "pad_units", "stage_rows"]
 WIDTH = 256
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _edges(row, pad, cols):
     """Repeat the ends of a row's `cols` pixels in the middle; the rest to the right is 0."""
     row[:pad] = row[pad]
@@ -40,7 +39,7 @@ def _edges(row, pad, cols):
     row[2 * pad + cols :] = 0
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def pad_bytes(plane, first, row_pad, col_pad, padded):
     """Copy rows from first - row_pad on, edges repeated, as `stage_rows` takes them."""
     height, width = plane.shape
@@ -52,7 +51,7 @@ def pad_bytes(plane, first, row_pad, col_pad, padded):
         _edges(padded[y], col_pad, width)
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def pad_units(plane, first, row_pad, col_pad, cell_bits, fractions, cells):
     """As `pad_bytes`, of deep coordinates' fractions and cells."""
     height, width = plane.shape
@@ -107,14 +106,14 @@ def _compile_write(sums, numbers, lanes, features, remainder, y, start, n, out):
     return write_packed
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _find_pixels(start, stride, size, pixels, at):
     """Write the addresses of a set's four pixels, of `size` bytes, given that of the first."""
     for k in range(4):
         at[k] = start + pixels[k, 0] * stride + pixels[k, 1] * size
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def stage_rows(
     plane, cells, row_pad, col_pad, bits, cell_bits, table, pixels, reads, targets, rows, lanes,
     deep, numbers, features, remainder, top, bottom, out,

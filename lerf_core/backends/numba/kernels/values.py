@@ -6,9 +6,8 @@ All images are 2-D; ``grey = (value - low) * factor``, and back ``value = grey *
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from lerf_core.backends.numba.kernels.compiling import KERNEL
+from lerf_core.backends.numba.kernels.compiling import KERNEL, compiled
 from lerf_core.constants import LEVELS, ROUND_F64
 
 __all__ = ["floats_from_grey", "grey_rows", "integers_from_grey", "unit_rows"]
@@ -16,7 +15,7 @@ __all__ = ["floats_from_grey", "grey_rows", "integers_from_grey", "unit_rows"]
 _TOP = float(LEVELS)
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def unit_rows(plane, low, factor, unit, units, remainder):
     """Write grey levels in 1 / `unit` as int32, and what these cannot say in grey levels."""
     inverse = 1.0 / unit  # a power of two
@@ -31,7 +30,7 @@ def unit_rows(plane, low, factor, unit, units, remainder):
             rest[x] = np.float32(grey - whole * inverse)
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def grey_rows(plane, low, factor, grey):
     """Write grey levels as float32."""
     for y in range(plane.shape[0]):
@@ -40,7 +39,7 @@ def grey_rows(plane, low, factor, grey):
             target[x] = np.float32((np.float64(source[x]) - low) * factor)
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def floats_from_grey(grey, factor, low, values):
     """Write values of a floating dtype."""
     for y in range(grey.shape[0]):
@@ -49,7 +48,7 @@ def floats_from_grey(grey, factor, low, values):
             target[x] = np.float64(source[x]) * factor + low
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def integers_from_grey(grey, factor, low, top, values):
     """Write values of an integer dtype in 0..top, rounded half to even."""
     for y in range(grey.shape[0]):

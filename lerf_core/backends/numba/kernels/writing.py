@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from numba import njit
-
-from lerf_core.backends.numba.kernels.compiling import KERNEL
+from lerf_core.backends.numba.kernels.compiling import KERNEL, compiled
 
 __all__ = ["fill_rows", "store_four", "store_three", "store_two"]
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def store_two(a, b, out):
     """Write two channels, (rows, cols) each, into an image of (rows, cols, 2)."""
     for y in range(out.shape[0]):
@@ -19,7 +17,7 @@ def store_two(a, b, out):
             row[x, 1] = row_b[x]
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def store_three(a, b, c, out):
     """Write three channels, (rows, cols) each, into an image of (rows, cols, 3)."""
     for y in range(out.shape[0]):
@@ -30,7 +28,7 @@ def store_three(a, b, c, out):
             row[x, 2] = row_c[x]
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def store_four(a, b, c, d, out):
     """Write four channels, (rows, cols) each, into an image of (rows, cols, 4)."""
     for y in range(out.shape[0]):
@@ -42,7 +40,7 @@ def store_four(a, b, c, d, out):
             row[x, 3] = row_d[x]
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def fill_rows(plane, visible_columns, value):
     """Set all but columns ``first..last-1`` of each row, (rows, 2)."""
     for y in range(plane.shape[0]):

@@ -6,8 +6,8 @@ All of it runs beside the training without Python's lock and on one thread.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from lerf_core.backends.numba.kernels.compiling import compiled
 from lerf_core.constants import KEYS_SLOPE, POSITION_EPS
 
 __all__ = ["draw_homography_points", "draw_scale_points", "sample_homography"]
@@ -17,7 +17,7 @@ _MOST_TAPS = 120
 _BEYOND_ONE = np.nextafter(np.float32(1), np.float32(2))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def _mixed(state):
     """Next state and 64 random bits (splitmix64)."""
     state += np.uint64(0x9E3779B97F4A7C15)
@@ -27,13 +27,13 @@ def _mixed(state):
     return state, z ^ (z >> np.uint64(31))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def _below(bits, limit):
     """A number in 0..limit - 1 from 32 random bits."""
     return np.int64(((bits & np.uint64(0xFFFFFFFF)) * np.uint64(limit)) >> np.uint64(32))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def _neighbour(position):
     """First of the two neighbours and the offset from it, as `lerf_core.sampling.taps` has them."""
     first = np.ceil(position - 1.0 - POSITION_EPS)
@@ -44,7 +44,7 @@ def _neighbour(position):
     return np.int32(first), offset
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def draw_scale_points(plane, start, scales, least, count, seed, first, offset, target):
     """Draw pixels least..least + count - 1 of a plane; where they lie in the patch.
 
@@ -61,7 +61,7 @@ def draw_scale_points(plane, start, scales, least, count, seed, first, offset, t
         target[i] = plane[row, col]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def draw_homography_points(plane, inverse, least, count, margin, size, seed, first, offset, target):
     """As `draw_scale_points`, for pixels that `inverse` takes into the patch.
 
@@ -90,7 +90,7 @@ def draw_homography_points(plane, inverse, least, count, margin, size, seed, fir
     return False
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def _cubic(distance):
     """Keys' cubic convolution kernel within two pixels; as `lerf_core.sampling.cubic`."""
     d = abs(distance)
@@ -100,7 +100,7 @@ def _cubic(distance):
     return inner if d < 1.0 else outer
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def _within(start, step, low, high):
     """The interval within low..high where |start + step * t| < 2."""
     if abs(step) < 1e-9:
@@ -110,7 +110,7 @@ def _within(start, step, low, high):
     return max(low, min(first, second)), min(high, max(first, second))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled(nogil=True, error_model="numpy")
 def sample_homography(plane, matrix, out):
     """Sample `plane` where `matrix` takes each pixel of `out`, as wide as the pixel is there.
 

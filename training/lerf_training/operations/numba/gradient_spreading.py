@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from lerf_core.backends.numba.kernels.compiling import compiled
 
 __all__ = ["spread"]
 
 
-@njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _along(lines, decay):
     """Filter (outer, nodes, inner) along its middle axis, forth and back, in place."""
     outer, nodes, inner = lines.shape
@@ -26,7 +28,7 @@ def _along(lines, decay):
                 line[x] += decay * after[x]
 
 
-@njit(parallel=True, nogil=True, cache=True, error_model="numpy")
+@compiled(parallel=True, nogil=True, error_model="numpy")
 def spread(grad, nodes, decay):
     """Give a share of every gradient to the nodes around, along the four axes, in place.
 

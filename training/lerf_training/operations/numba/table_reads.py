@@ -10,22 +10,24 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from lerf_core.backends.numba.kernels.compiling import compiled
 
 __all__ = ["read_kernels"]
 
 
-@njit(inline="never", cache=True, error_model="numpy")
+@compiled(inline="never", error_model="numpy")
 def _larger(a, b):
     return a if a > b else b
 
 
-@njit(inline="never", cache=True, error_model="numpy")
+@compiled(inline="never", error_model="numpy")
 def _smaller(a, b):
     return a if a < b else b
 
 
-@njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _walk(a, b, c, d, strides, shift):
     """First node of the cell, and the four pixels as keys in order of their fraction.
 
@@ -62,7 +64,7 @@ def read_kernels(values):
     kernels would never be found in the cache; these are over a number alone.)
     """
 
-    @njit(parallel=True, nogil=True, cache=True, error_model="numpy")
+    @compiled(parallel=True, nogil=True, error_model="numpy")
     def forward(plane, tables, offsets, strides, columns, signs, shift, out):
         """Add the reads of every table to `out`.
 
@@ -113,7 +115,7 @@ def read_kernels(values):
                                     + f4 * table[n4, c]
                                 )
 
-    @njit(parallel=True, nogil=True, cache=True, error_model="numpy")
+    @compiled(parallel=True, nogil=True, error_model="numpy")
     def backward(
         plane, tables, offsets, strides, columns, signs, shift, grad, table_grad, plane_grad
     ):

@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from lerf_core.backends.numba.kernels.compiling import compiled
 from lerf_core.constants import (
     GREY_UNIT,
     LEVELS,
@@ -35,7 +36,7 @@ _UNIT = GREY_UNIT
 _STEEP = np.float32(SIGMA_SCALE / LEVELS)
 
 
-@njit(cache=True, error_model="numpy", fastmath=True)
+@compiled(error_model="numpy", fastmath=True)
 def _gaussian(rho, sigma_row, sigma_col, dy, dx):
     """Weight, and the derivatives of its logarithm, for parameters in 0..255."""
     slant = _TWO * rho * _UNIT - _ONE
@@ -47,7 +48,7 @@ def _gaussian(rho, sigma_row, sigma_col, dy, dx):
     return weight, _TWO * _UNIT * u * v, row * (slant * v - u), col * (slant * u - v)
 
 
-@njit(cache=True, error_model="numpy", fastmath=True)
+@compiled(error_model="numpy", fastmath=True)
 def _linear(alpha, dy, dx, limit):
     """Weight and its derivative for a parameter in 0..255."""
     slope = _TWO * alpha * _UNIT - _ONE
@@ -62,7 +63,7 @@ def _linear(alpha, dy, dx, limit):
     return tent_row * tent_col, -_TWO * _UNIT * (row * tent_col + col * tent_row)
 
 
-@njit(cache=True, error_model="numpy", fastmath=True)
+@compiled(error_model="numpy", fastmath=True)
 def _value(level, parameters, weights, dy, dx):
     """Level of a pixel's local plane at a point; its values come after the weighting's own."""
     if parameters.size == weights:
@@ -73,7 +74,7 @@ def _value(level, parameters, weights, dy, dx):
     return level + residual + row * dy + col * dx
 
 
-@njit(cache=True, error_model="numpy", fastmath=True)
+@compiled(error_model="numpy", fastmath=True)
 def _pull_plane(share, grads, weights, dy, dx):
     """Add to the gradients of a pixel's local plane."""
     if grads.size > weights:
@@ -82,7 +83,7 @@ def _pull_plane(share, grads, weights, dy, dx):
         grads[weights + 2] += share * _RESIDUAL_UNIT
 
 
-@njit(parallel=True, nogil=True, cache=True, error_model="numpy", fastmath=True)
+@compiled(parallel=True, nogil=True, error_model="numpy", fastmath=True)
 def gaussian_forward(feature, parameters, first, offset, limit, out):
     """Mean of the 2x2 neighbours.
 
@@ -112,7 +113,7 @@ def gaussian_forward(feature, parameters, first, offset, limit, out):
             out[job, i] = mean / total
 
 
-@njit(parallel=True, nogil=True, cache=True, error_model="numpy", fastmath=True)
+@compiled(parallel=True, nogil=True, error_model="numpy", fastmath=True)
 def gaussian_backward(
     feature, parameters, first, offset, limit, out, grad, feature_grad, parameter_grad
 ):
@@ -159,7 +160,7 @@ def gaussian_backward(
                 _pull_plane(share, grads, 3, dy, dx)
 
 
-@njit(parallel=True, nogil=True, cache=True, error_model="numpy", fastmath=True)
+@compiled(parallel=True, nogil=True, error_model="numpy", fastmath=True)
 def linear_forward(feature, parameters, first, offset, limit, out):
     """As `gaussian_forward`, with parameters (batch, rows, cols, 1)."""
     batch, rows, cols = feature.shape
@@ -180,7 +181,7 @@ def linear_forward(feature, parameters, first, offset, limit, out):
             out[job, i] = mean / total
 
 
-@njit(parallel=True, nogil=True, cache=True, error_model="numpy", fastmath=True)
+@compiled(parallel=True, nogil=True, error_model="numpy", fastmath=True)
 def linear_backward(
     feature, parameters, first, offset, limit, out, grad, feature_grad, parameter_grad
 ):
