@@ -123,8 +123,15 @@ class Options:
             result_dtype=dtype if self.preserve_range else unit_range_dtype(dtype),
             cvals=cvals,
             alpha=alpha,
-            nodata=self.nodata,
+            nodata=self._python_nodata(),
         )
+
+    def _python_nodata(self) -> float | None:
+        """Return `nodata` as a number of Python's own: it takes on the image's precision."""
+        value: Any = self.nodata
+        if isinstance(value, (np.generic, np.ndarray)):
+            value = value.item()
+        return None if value is None else value + 0
 
     def _is_nearest(self, dtype: np.dtype[Any]) -> bool:
         """Return whether pixels are copied instead of averaged."""

@@ -37,8 +37,8 @@ class Preparation:
     image : DecodedImage
         The image as it was read, or a template of it.
     measure_range : callable, optional
-        Returns the least and the greatest finite colour value, for ``--range auto``; None: those
-        of `image`.
+        Returns the least and the greatest finite colour value, but for the missing one that it is
+        given, for ``--range auto``; None: those of `image`.
 
     Attributes
     ----------
@@ -58,13 +58,16 @@ class Preparation:
         options: ResamplingOptions,
         encoding: Encoding,
         image: DecodedImage,
-        measure_range: Callable[[], tuple[float, float]] | None = None,
+        measure_range: Callable[[float | None], tuple[float, float]] | None = None,
     ) -> None:
         self._options = options
         self.image = as_resampled(options, image)
         value_range = options.value_range
         if isinstance(value_range, str):
-            value_range = finite_range(self.image) if measure_range is None else measure_range()
+            nodata = self.image.metadata.nodata
+            value_range = (
+                finite_range(self.image) if measure_range is None else measure_range(nodata)
+            )
         self.encoding = replace(encoding, value_range=value_range)
 
     def keywords(self) -> dict[str, Any]:
@@ -90,24 +93,30 @@ class Preparation:
             "alpha": "premultiply" if weighted else "separate",
             "method": "nearest" if nearest else "auto",
             "value_range": self.encoding.value_range,
-            "nodata": options.nodata,
+            "nodata": image.metadata.nodata,
             "linear_light": options.linear,
             "threads": options.threads,
         }
-        return keywords | ({"fast": True} if options.fast else {})
+        is_fast = options.fast and image.metadata.nodata is None
+        return keywords | ({"fast": True} if is_fast else {})
 
 
 def as_resampled(options: ResamplingOptions, image: DecodedImage) -> DecodedImage:
-    """Return an image with the channels and at the depth to resample.
+    """Return an image with the channels, the missing value and at the depth to resample.
 
     Alpha is added where a transparent border needs it. A deeper depth that is wanted is taken on
     before resampling, so that results gain levels.
     """
+    if options.nodata is not None:
+        nodata = None if isinstance(options.nodata, str) else options.nodata
+        image = replace(image, metadata=replace(image.metadata, nodata=nodata))
     if options.border == "transparent":
         image = with_alpha(image)
     image = _deepened(options, image)
     if options.fast and image.layout != RGB:
         image = image.noted(f"--fast is for RGB: {image.layout} is resized in full")
+    elif options.fast and image.metadata.nodata is not None:
+        image = image.noted("--fast is for images without missing values: resized in full")
     return image
 
 
@@ -118,7 +127,7 @@ def _deepened(options: ResamplingOptions, image: DecodedImage) -> DecodedImage:
             f"{image.dtype} pixels are taken for labels (nearest neighbour); with --range "
             "they are interpolated"
         )
-    if options.nodata is not None or any(options.cval):
+    if image.metadata.nodata is not None or any(options.cval):
         # These are values of the input's own depth: it is converted afterwards.
         return image
     deeper = image.dtype.kind == "u" and image.dtype.itemsize < _DEEPER.get(options.depth or "", 0)

@@ -132,6 +132,7 @@ class TiledResampling:
             compression_level=None,
             levels=options.tiling.pyramid,
             is_labels=self.plan.pixels.is_nearest,
+            nodata=result.metadata.nodata,
             metadata=metadata,
             details=source.details,
             fingerprint=self._fingerprint(),
@@ -205,9 +206,9 @@ def _template(source: TiledReader) -> DecodedImage:
     )  # fmt: skip
 
 
-def _finite_range(source: TiledReader) -> tuple[float, float]:
-    """Return the least and greatest finite colour value, from all chunks."""
-    return range_of(_colours_by_chunks(source))
+def _finite_range(source: TiledReader, nodata: float | None) -> tuple[float, float]:
+    """Return the least and greatest finite colour value that is not missing, from all chunks."""
+    return range_of(_colours_by_chunks(source), nodata)
 
 
 def _colours_by_chunks(source: TiledReader) -> Iterator[np.ndarray[Any, Any]]:

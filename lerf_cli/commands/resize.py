@@ -58,7 +58,7 @@ def _check_fast(values: dict[str, Any]) -> None:
     against = {
         "--labels": values["labels"],
         "--linear": values["linear"],
-        "--nodata": values["nodata"] is not None,
+        "--nodata": values["nodata"] not in (None, "none"),
         "--border constant": values["border"] == "constant",
     }
     for name, given in against.items():

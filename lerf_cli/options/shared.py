@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from lerf_cli.options.types import BYTES, COLOUR, NUMBER, RANGE, TILE, numbers_type
+from lerf_cli.options.types import BYTES, COLOUR, NODATA, RANGE, TILE, numbers_type
 from lerf_core.choices import BORDER_MODES
 from lerf_core.io.formats import DEFAULT_MAX_PIXELS
 
@@ -77,8 +77,9 @@ _VALUE_OPTIONS = (
         "and 1-bit pixels stay what they are.",
     ),
     click.option(
-        "--nodata", type=NUMBER, metavar="V",
-        help="Pixel value that means 'no data' and is left out of the means; nan is allowed.",
+        "--nodata", type=NODATA, metavar="V|none",
+        help="Pixel value that means 'no data' and is left out of the means; nan is allowed. None "
+        "takes all pixels for data.  [default: what a GeoTIFF says]",
     ),
     click.option(
         "--anti-aliasing/--no-anti-aliasing", default=None,

@@ -213,6 +213,16 @@ def parse_number(text: str) -> float:
         raise ValueError(f"{text!r} is not a number") from None
 
 
+def parse_nodata(text: str) -> float | str:
+    """Parse a number, or ``nan``; ``none`` stays what it is."""
+    if text == "none":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        return parse_number(text)
+
+
 def parse_range(text: str) -> tuple[float, float] | str:
     """Parse ``LO,HI``, two ascending numbers; ``auto`` stays what it is."""
     if text == "auto":
@@ -248,7 +258,7 @@ SCALE = ParsedType("scale", parse_scale)
 SIZE = ParsedType("size", parse_size)
 TILE = ParsedType("tile", parse_tile)
 CROP = ParsedType("crop", parse_crop)
-NUMBER = ParsedType("number", parse_number)
+NODATA = ParsedType("number", parse_nodata)
 RANGE = ParsedType("range", parse_range)
 BYTES = ParsedType("size", parse_bytes)
 COLOUR = ParsedType("colour", parse_colour)

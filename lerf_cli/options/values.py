@@ -242,7 +242,8 @@ class ResamplingOptions:
         Whether pixels are labels: nearest neighbour.
     anti_aliasing : bool or None
         None leaves it to the resampler.
-    nodata : float or None
+    nodata : float, "none" or None
+        "none": no pixel is missing; None: the file says which are.
     value_range : (lo, hi), "auto" or None
     threads : int or None
     depth : str or None
@@ -259,7 +260,7 @@ class ResamplingOptions:
     linear: bool
     labels: bool
     anti_aliasing: bool | None
-    nodata: float | None
+    nodata: float | str | None
     value_range: tuple[float, float] | str | None
     threads: int | None
     depth: str | None

@@ -100,9 +100,11 @@ class Header:
 
     def turned_upright(self, orientation: int) -> Header:
         """Return the header of an image that EXIF's orientation, 1 to 8, says to be turned."""
-        if orientation not in TRANSPOSED:
+        if orientation == 1:
             return self
-        return replace(self, shape=self.shape[::-1], metadata=self.metadata.transposed())
+        shape = self.shape[::-1] if orientation in TRANSPOSED else self.shape
+        metadata = self.metadata.turned_upright(orientation, self.shape)
+        return replace(self, shape=shape, metadata=metadata)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,11 @@ import numpy as np
 from lerf_core.errors import FileError
 from lerf_core.io.formats import GREY, GREY_ALPHA, PALETTE, RGB, RGBA
 from lerf_core.io.image import DecodedImage, Pixels
+from lerf_core.pixels.missing import keep_off
+from lerf_core.pixels.values import ValueScale
 
 __all__ = [
-    "DEPTHS", "converted", "depth_name", "finite_range", "flattened", "opaque_value",
+    "DEPTHS", "can_hold", "converted", "depth_name", "finite_range", "flattened", "opaque_value",
     "range_of", "unmultiplied", "with_alpha",
 ]  # fmt: skip
 
@@ -84,26 +86,63 @@ def converted(
         raise FileError("--depth does not go with palette indices (--labels)")
     opaque = float(opaque_value(image.dtype))
     lo, hi = value_range or (0.0, opaque)
+    nodata = image.metadata.nodata
+    if nodata is not None and not can_hold(image.dtype, nodata):
+        nodata = None
+    marker = None if nodata is None else _marker(nodata, lo, hi, target)
     frames, clipped = [], 0
     for frame in image.frames:
         black, white = np.full(frame.shape[2:], lo), np.full(frame.shape[2:], hi)
         if image.has_alpha:
             # The range is one of colours: opacity has its own.
             black[-1], white[-1] = 0.0, opaque
-        converted_frame, count = _rescaled(frame, black, white, target)
+        missing = _missing(frame, nodata, has_alpha=image.has_alpha)
+        converted_frame, count = _rescaled(frame, black, white, target, missing)
+        if marker is not None and missing is not None:
+            colours = converted_frame[..., :-1] if image.has_alpha else converted_frame
+            keep_off(colours, ValueScale(target, 0, float(opaque_value(target))), marker)
+            converted_frame[missing] = marker
         frames.append(converted_frame)
         clipped += count
-    result = replace(image, frames=frames)
+    result = replace(image, frames=frames, metadata=replace(image.metadata, nodata=marker))
     if not clipped:
         return result
     share = 100 * clipped / sum(frame.size for frame in image.frames)
     return result.noted(f"{share:.2g}% of the values lie outside {lo:g}..{hi:g}: clipped (--range)")
 
 
+def can_hold(dtype: np.dtype[Any], nodata: float) -> bool:
+    """Tell whether pixels of a dtype can have a value that means that they are missing."""
+    if dtype.kind == "f":
+        return not np.isfinite(nodata) or abs(nodata) <= float(np.finfo(dtype).max)
+    if dtype == np.bool_:
+        return nodata in (0, 1)
+    info = np.iinfo(dtype)
+    return bool(np.isfinite(nodata)) and nodata == int(nodata) and info.min <= nodata <= info.max
+
+
+def _marker(nodata: float, lo: float, hi: float, target: np.dtype[Any]) -> float:
+    """Return the value that means missing after a conversion."""
+    value = (nodata - lo) / (hi - lo) * float(opaque_value(target))
+    if target.kind == "f":
+        return value
+    return int(np.rint(np.clip(np.nan_to_num(value, nan=0.0), 0, opaque_value(target))))
+
+
+def _missing(frame: Pixels, nodata: float | None, *, has_alpha: bool) -> Pixels | None:
+    """Return where a frame's colours are missing; None where no value means that."""
+    if nodata is None:
+        return None
+    missing: Pixels = np.isnan(frame) if np.isnan(nodata) else frame == nodata
+    if has_alpha:
+        missing[..., -1] = False
+    return missing
+
+
 def _rescaled(
-    frame: Pixels, black: Pixels, white: Pixels, target: np.dtype[Any]
+    frame: Pixels, black: Pixels, white: Pixels, target: np.dtype[Any], missing: Pixels | None
 ) -> tuple[Pixels, int]:
-    """Map values from black..white to a dtype's own range; count those that are clipped."""
+    """Map values from black..white to a dtype's own range; count the valid that are clipped."""
     top, clipped = float(opaque_value(target)), 0
     out = np.empty(frame.shape, target)
     # Row by row blocks: a whole float64 copy would be eight times an 8-bit image.
@@ -113,7 +152,10 @@ def _rescaled(
         values *= top
         if target.kind != "f":
             # By half a level or more: less is rounding.
-            clipped += int(np.count_nonzero((values < -0.5) | (values >= top + 0.5)))
+            beyond = (values < -0.5) | (values >= top + 0.5)
+            if missing is not None:
+                beyond &= ~missing[first : first + step]
+            clipped += int(np.count_nonzero(beyond))
             values = np.rint(np.clip(np.nan_to_num(values, nan=0.0), 0, top))
         out[first : first + step] = values
     return out, clipped
@@ -176,11 +218,12 @@ def unmultiplied(image: DecodedImage) -> DecodedImage:
 
 def finite_range(image: DecodedImage) -> tuple[float, float]:
     """Return the least and greatest finite colour value over all frames, see `range_of`."""
-    return range_of(frame[..., :-1] if image.has_alpha else frame for frame in image.frames)
+    colours = (frame[..., :-1] if image.has_alpha else frame for frame in image.frames)
+    return range_of(colours, image.metadata.nodata)
 
 
-def range_of(arrays: Iterable[Pixels]) -> tuple[float, float]:
-    """Return the least and greatest finite value of all arrays.
+def range_of(arrays: Iterable[Pixels], nodata: float | None = None) -> tuple[float, float]:
+    """Return the least and greatest finite value of all arrays, but for the one that means missing.
 
     Raises
     ------
@@ -190,6 +233,8 @@ def range_of(arrays: Iterable[Pixels]) -> tuple[float, float]:
     lo, hi = np.inf, -np.inf
     for values in arrays:
         finite = values[np.isfinite(values)] if values.dtype.kind == "f" else values
+        if nodata is not None:
+            finite = finite[finite != nodata]
         if finite.size:
             lo, hi = min(lo, float(finite.min())), max(hi, float(finite.max()))
     if not lo < hi:

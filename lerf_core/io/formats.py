@@ -83,6 +83,7 @@ READ_ONLY_SUFFIXES = frozenset({
 LOSSLESS = frozenset({"PNG", "TIFF", "BMP", "GIF", "PPM", "PAM", "PFM", "TGA"})
 _BLOCKS = frozenset({"icc", "exif", "xmp"})
 _ANIMATION = frozenset({"durations", "loop"})
+_GEODATA = frozenset({"georeference", "nodata", "gdal"})
 #: Fields of :class:`lerf_core.io.metadata.Metadata` that each format holds, by the format's name.
 HOLDS = {
     "PNG": _BLOCKS | _ANIMATION | {
@@ -91,8 +92,8 @@ HOLDS = {
     "JPEG": _BLOCKS | {"iptc", "dpi", "comment"},
     "WEBP": _BLOCKS | _ANIMATION,
     "AVIF": _BLOCKS | _ANIMATION,
-    "TIFF": _BLOCKS | {"iptc", "dpi"},
-    "OME-TIFF": _BLOCKS | {"iptc", "dpi", "axes", "channels"},
+    "TIFF": _BLOCKS | _GEODATA | {"iptc", "dpi"},
+    "OME-TIFF": _BLOCKS | _GEODATA | {"iptc", "dpi", "axes", "channels"},
     "BMP": frozenset({"dpi"}),
     "GIF": _ANIMATION | {"comment"},
     "PPM": frozenset(),

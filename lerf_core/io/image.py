@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lerf_core.io.formats import CMYK, GREY_ALPHA, RGB, RGBA, WITH_ALPHA
 from lerf_core.io.metadata import Metadata
-from lerf_core.io.orientation import TRANSPOSED, upright
+from lerf_core.io.orientation import upright
 
 __all__ = ["DecodedImage", "Pixels", "channels_of"]
 
@@ -95,5 +95,5 @@ class DecodedImage:
             return self
         return self.mapped(
             lambda frame: upright(frame, orientation),
-            metadata=self.metadata.transposed() if orientation in TRANSPOSED else self.metadata,
+            metadata=self.metadata.turned_upright(orientation, self.shape),
         )

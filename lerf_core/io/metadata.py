@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from lerf_core.geometry.placement import Placement
 from lerf_core.io import exif as exif_blocks
 from lerf_core.io.georeference import Georeference
+from lerf_core.io.orientation import TRANSPOSED, placement_of
 
 __all__ = ["RULES", "AxisName", "AxisScale", "Channel", "Metadata", "Page", "Rule"]
 
@@ -159,6 +160,8 @@ class Metadata:
         Where the image lies on the earth, or in another system of coordinates.
     nodata : float or None
         Value of pixels that are missing.
+    gdal : str
+        GDAL's metadata, XML: names, scales, offsets and units of bands, and whatever else.
     channels : tuple of Channel
         One per channel.
     display : tuple of (key, value)
@@ -205,6 +208,7 @@ class Metadata:
         "with a note",
     )  # fmt: skip
     nodata: float | None = _field(None, "the missing value")
+    gdal: str = _field("", "GDAL's metadata")
     channels: tuple[Channel, ...] = _field((), "names of channels")
     display: tuple[tuple[str, Any], ...] = _field((), "display settings")
     magnification: float | None = _field(
@@ -241,7 +245,23 @@ class Metadata:
         """Return what is known of an axis, or None."""
         return next((axis for axis in self.axes if axis.letter == letter), None)
 
-    def transposed(self) -> Metadata:
+    def turned_upright(self, orientation: int, shape: tuple[int, int]) -> Metadata:
+        """Return the metadata of an image that is turned upright.
+
+        Parameters
+        ----------
+        orientation : int
+            EXIF's, 1 to 8.
+        shape : (rows, columns)
+            Of the image as it is stored.
+        """
+        turned = self
+        if self.georeference is not None:
+            reference = self.georeference.moved(placement_of(orientation, shape))
+            turned = replace(self, georeference=reference)
+        return turned._transposed() if orientation in TRANSPOSED else turned
+
+    def _transposed(self) -> Metadata:
         """Return the metadata of an image whose rows and columns are exchanged."""
         exchanged = {"Y": "X", "X": "Y"}
         return replace(

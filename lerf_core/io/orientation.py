@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TRANSPOSED", "stored_region", "upright"]
+from lerf_core.geometry.placement import Placement
+
+__all__ = ["TRANSPOSED", "placement_of", "stored_region", "upright"]
 
 #: Orientations that exchange rows and columns.
 TRANSPOSED = frozenset({5, 6, 7, 8})
@@ -61,3 +63,22 @@ def stored_region(
         rows, cols = axes
         stored[rows], stored[cols] = stored[cols], stored[rows]
     return tuple(stored)
+
+
+def placement_of(orientation: int, shape: tuple[int, int]) -> Placement:
+    """Return where the pixels of an upright image are stored.
+
+    Parameters
+    ----------
+    orientation : int
+    shape : (rows, columns)
+        Of the image as it is stored.
+    """
+    after = shape[::-1] if orientation in TRANSPOSED else shape
+    matrix = np.zeros((2, 3))
+    for axis, reversals in enumerate((_ROWS_REVERSED, _COLUMNS_REVERSED)):
+        stored = 1 - axis if orientation in TRANSPOSED else axis
+        is_reversed = orientation in reversals
+        matrix[stored, axis] = -1 if is_reversed else 1
+        matrix[stored, 2] = after[axis] - 1 if is_reversed else 0
+    return Placement(matrix, shape, after)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+
 __all__ = ["halve", "level_shapes"]
 
 #: Levels are added until both sides are no longer than this.
@@ -51,6 +52,7 @@ def halve(
     channel_axis: int | None = None,
     has_alpha: bool = False,
     is_labels: bool = False,
+    nodata: float | None = None,
 ) -> NDArray[Any]:
     """Return pixels at half the size.
 
@@ -64,6 +66,8 @@ def halve(
         The last channel is an opacity that the colours are not multiplied by: they weigh in by it.
     is_labels : bool
         Take the first of two by two pixels. So are booleans.
+    nodata : float or None
+        Value of pixels that are missing: means are of the others, and of two at least.
 
     Returns
     -------
@@ -87,7 +91,13 @@ def halve(
     *leading, rows, cols, channels = source.shape
     out = np.empty((*leading, -(-rows // 2), -(-cols // 2), channels), source.dtype)
     for index in np.ndindex(*leading):
+        if nodata is not None and not has_alpha:
+            out[index] = _halve_valid(source[index], nodata)
+            continue
         _halve_image(source[index], out[index], has_alpha=has_alpha)
+        if nodata is not None:
+            colours = out[index][..., :-1]
+            _keep_off(colours, nodata)
     if channel_axis is None:
         out = out[..., 0]
     return out.transpose(np.argsort(order)).astype(pixels.dtype, copy=False)
@@ -106,6 +116,37 @@ def _halve_image(source: NDArray[Any], out: NDArray[Any], *, has_alpha: bool) ->
         halving.halve_integers(source, out)
     else:
         halving.halve_floats(source, out)
+
+
+def _halve_valid(pixels: NDArray[Any], nodata: float) -> NDArray[Any]:
+    """Halve (rows, cols, channels) of which some are missing: not finite, or `nodata`."""
+    rows, cols, _ = pixels.shape
+    whole = np.pad(pixels, [(0, rows % 2), (0, cols % 2), (0, 0)], mode="edge")
+    corners = [whole[y::2, x::2] for y in (0, 1) for x in (0, 1)]
+    valid = [np.isfinite(corner) & (corner != nodata) for corner in corners]
+    count = np.sum(valid, axis=0)
+    total = np.sum(
+        [np.where(there, corner, 0) for there, corner in zip(valid, corners, strict=True)],
+        axis=0, dtype=np.float64,
+    )  # fmt: skip
+    mean = total / np.maximum(count, 1)
+    is_integer = pixels.dtype.kind in "iu"
+    out: NDArray[Any] = (np.floor(mean + 0.5) if is_integer else mean).astype(pixels.dtype)
+    _keep_off(out, nodata)
+    gaps = count < len(corners) / 2
+    if gaps.any():
+        # Of integers that cannot be `nodata` none is missing.
+        out[gaps] = nodata
+    return out
+
+
+def _keep_off(values: NDArray[Any], nodata: float) -> None:
+    """Move valid means that are equal to `nodata`, in place."""
+    from lerf_core.pixels.missing import keep_off
+    from lerf_core.pixels.values import ValueScale
+    from lerf_core.validation import check_value_range
+
+    keep_off(values, ValueScale(values.dtype, *check_value_range(None, values.dtype)), nodata)
 
 
 def _halve_long(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -76,6 +76,8 @@ class WriterSpec:
         Whether colours are multiplied by opacity.
     is_labels : bool
         Whether the pyramid copies pixels.
+    nodata : float or None
+        Value of pixels that are missing, whether or not the file can say so.
     metadata : Metadata
         As they are to be written.
     details : dict
@@ -95,6 +97,7 @@ class WriterSpec:
     layout: str | None = None
     is_premultiplied: bool = False
     is_labels: bool = False
+    nodata: float | None = None
     metadata: Metadata = field(default_factory=Metadata)
     details: dict[str, Any] = field(default_factory=dict)
     fingerprint: str = ""
@@ -169,7 +172,7 @@ class WriterSpec:
         """Return pixels of the next level."""
         return halve(
             pixels, self.plane_axes, channel_axis=self.channel_axis,
-            has_alpha=self.has_separate_alpha, is_labels=self.is_labels,
+            has_alpha=self.has_separate_alpha, is_labels=self.is_labels, nodata=self.nodata,
         )  # fmt: skip
 
     def halved_region(self, region: Region) -> Region:

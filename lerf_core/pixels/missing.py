@@ -80,9 +80,11 @@ def keep_off(values: Plane, scale: ValueScale, nodata: float | None) -> None:
     if abs(nodata) > float(np.finfo(dtype).max):
         return
     value = dtype.type(nodata)
-    step = max(float(np.spacing(np.abs(value))), 2 * _SAME * abs(nodata))
-    # Next to 0 a number that has all of its digits.
-    step = max(step, float(np.finfo(dtype).tiny))
+    with np.errstate(over="ignore"):
+        spacing = float(np.spacing(np.abs(value)))
+    # Next to 0 a number that has all of its digits; beside the largest there is no spacing.
+    least = spacing if np.isfinite(spacing) else 0.0
+    step = max(least, 2 * _SAME * abs(nodata), float(np.finfo(dtype).tiny))
     with np.errstate(over="ignore"):
         same = np.abs(values - value) <= _SAME * abs(nodata)
     values[same] = dtype.type(float(value) + inwards * step)

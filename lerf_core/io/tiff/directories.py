@@ -18,6 +18,13 @@ from lerf_core.errors import one_line
 from lerf_core.io import exif, iptc
 from lerf_core.io.metadata import Metadata
 from lerf_core.io.tiff import codes
+from lerf_core.io.tiff.geo import (
+    gdal_xml_of,
+    geo_tags,
+    georeference_of,
+    neighbour_notes,
+    nodata_of,
+)
 from lerf_core.io.tiff.tags import resolution_of
 
 if TYPE_CHECKING:
@@ -56,12 +63,21 @@ def metadata_of(
     records, others = iptc.of_resources(iptc.resources(_raw(page, codes.PHOTOSHOP)))
     if others:
         notes += (f"Photoshop's {', '.join(others)} dropped",)
+    georeference, geo_notes = georeference_of(page)
+    nodata, nodata_notes = nodata_of(page)
+    gdal, gdal_notes = gdal_xml_of(page)
+    is_placed = georeference is not None and georeference.is_placed
+    notes += geo_notes + nodata_notes + gdal_notes
+    notes += neighbour_notes(page.parent.filehandle.path, is_placed=is_placed)
     metadata = Metadata(
         icc=bytes(icc.value) if icc is not None else None,
         exif=block,
         xmp=_as_bytes(xmp.value) if xmp is not None else None,
         iptc=iptc.of_words(_raw(page, codes.IPTC)) or records,
         dpi=resolution_of(page, steps),
+        georeference=georeference and georeference.at_level(steps),
+        nodata=nodata,
+        gdal=gdal,
     )
     return metadata, notes
 
@@ -169,7 +185,7 @@ def metadata_keywords(metadata: Metadata, *, is_bigtiff: bool) -> tuple[dict[str
         tags.append((codes.XMP, codes.BYTE, len(metadata.xmp), metadata.xmp, True))
     if metadata.iptc:
         tags.append((codes.IPTC, codes.UNDEFINED, len(metadata.iptc), metadata.iptc, True))
-    return keywords | {"extratags": tags}, block
+    return keywords | {"extratags": tags + geo_tags(metadata)}, block
 
 
 def _links(block: Image.Exif) -> Iterable[int]:
