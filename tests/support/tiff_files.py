@@ -26,7 +26,7 @@ Tag = tuple[int, int, Sequence[int]]
 def packed(values: np.ndarray, bits: Sequence[int], order: str = "<") -> bytes:
     """Return (rows, cols, samples) values as rows of packed bits.
 
-    Samples of whole bytes are written in a byte order, others with the high bit first.
+    Samples of 8, 16 and 32 bits are written in a byte order, others with the high bit first.
     """
     data = b""
     for row in values:
@@ -34,7 +34,7 @@ def packed(values: np.ndarray, bits: Sequence[int], order: str = "<") -> bytes:
         for pixel in row:
             for value, width in zip(pixel, bits, strict=True):
                 number = int(value)
-                if order == "<" and set(bits) <= {8, 16, 24, 32}:
+                if order == "<" and set(bits) <= {8, 16, 32}:
                     number = int.from_bytes(number.to_bytes(width // 8, "big"), "little")
                 text += format(number, f"0{width}b")
         text += "0" * (-len(text) % 8)

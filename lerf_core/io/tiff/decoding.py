@@ -173,7 +173,7 @@ def _kind_words(page: Page) -> str:
 
 
 def _is_unpacked_here(page: Page) -> bool:
-    """Whether samples differ in depth, or have three bytes in the byte order of the file."""
+    """Whether samples differ in depth, or have three bytes (tifffile swaps those of big-endian)."""
     widths = bits_of(page)
     has_triples = set(widths) == {_TRIPLE} and page.dtype is not None and page.dtype.kind == "u"
     return dtype_of(page) is not None and (len(set(widths)) > 1 or has_triples)
@@ -209,16 +209,17 @@ def _unpacked(
     widths : tuple of int
         Bits of each sample of a pixel.
     is_little : bool
-        Whether samples of whole bytes have the low byte first.
+        Whether numbers of several bytes have the low byte first.
     """
     total = sum(widths)
     bits = np.unpackbits(rows, axis=1)[:, : cols * total].reshape(len(rows), cols, total)
-    are_bytes = all(width % 8 == 0 for width in widths)
+    # Others, of 24 bits too, have the high bit first in every file.
+    are_numbers = set(widths) <= {8, 16, 32}
     out = np.empty((len(rows), cols, len(widths)), np.uint32)
     first = 0
     for number, width in enumerate(widths):
         sample = bits[..., first : first + width]
-        if is_little and are_bytes:
+        if is_little and are_numbers:
             swapped = sample.reshape(*sample.shape[:2], width // 8, 8)[:, :, ::-1]
             sample = swapped.reshape(sample.shape)
         out[..., number] = sample @ (np.uint32(1) << np.arange(width, dtype=np.uint32)[::-1])
@@ -263,10 +264,15 @@ def page_values(stream: BinaryIO, page: Page) -> NDArray[Any]:
     FileError
         If nothing here can.
     """
-    if is_for_libtiff(page):
-        return _by_libtiff(stream, page)
     values: NDArray[Any]
-    if is_subsampled(page) or _is_unpacked_here(page):
+    if is_for_libtiff(page):
+        try:
+            return _by_libtiff(stream, page)
+        except (FileError, OSError):
+            if page.compression != codes.OLD_JPEG:
+                raise
+        values = page.asarray()
+    elif is_subsampled(page) or _is_unpacked_here(page):
         values = _by_segments(page)
     else:
         try:

@@ -1,4 +1,4 @@
-"""Opening a TIFF whose directories end: damaged links would otherwise be followed for ever."""
+"""Opening a TIFF by the directories that can be read: links may lead astray, or in a circle."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ __all__ = ["OpenTiff", "opened_tiff"]
 
 # More entries than a directory has: tifffile takes such a directory for damaged, too.
 _MOST_ENTRIES = 4096
+# What offsets of the classic format reach.
+_CLASSIC_SIZE = 2**32
 
 
 class OpenTiff:
@@ -33,7 +35,7 @@ class OpenTiff:
 
 @contextmanager
 def opened_tiff(source: str | BinaryIO) -> Iterator[OpenTiff]:
-    """Open a TIFF; where its directories form a loop, those before it are all that it has.
+    """Open a TIFF; directories behind one that is damaged, or in a loop, count as missing.
 
     Parameters
     ----------
@@ -46,12 +48,11 @@ def opened_tiff(source: str | BinaryIO) -> Iterator[OpenTiff]:
     with ExitStack() as stack:
         stream = stack.enter_context(Path(source).open("rb")) if isinstance(source, str) else source
         links = _Links(stream)
-        closing = links.closing_link()
+        astray, note = links.link_astray()
         notes: tuple[str, ...] = ()
         opened: Any = source
-        if closing is not None:
-            notes = ("damaged: its directories form a loop, and are read up to it",)
-            opened = _Blanked(stream, closing, links.offset_size)
+        if astray is not None:
+            notes, opened = (note,), _Blanked(stream, astray, links.offset_size)
         if not isinstance(opened, str):
             opened.seek(0)
         yield OpenTiff(stack.enter_context(tifffile.TiffFile(opened)), notes)
@@ -62,6 +63,7 @@ class _Links:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._size = stream.seek(0, io.SEEK_END)
         stream.seek(0)
         head = stream.read(16)
         order = ">" if head[:2] == b"MM" else "<"
@@ -72,21 +74,31 @@ class _Links:
         self._count = struct.Struct(order + ("Q" if is_big else "H"))
         self._offset = struct.Struct(order + ("Q" if is_big else "I"))
 
-    def closing_link(self) -> int | None:
-        """Return where the link lies that leads back to a directory; None where the chain ends."""
+    def link_astray(self) -> tuple[int | None, str]:
+        """Return where the link lies that no directory follows, and a note; None if there is none.
+
+        That to the first directory is left alone: without it nothing can be read.
+        """
         seen: set[int] = set()
         link = self._first
-        while True:
-            target = self._number(link, self._offset)
-            if not target:
-                return None
+        if self._size > _CLASSIC_SIZE and self.offset_size == 4:
+            return None, ""  # slides of NDPI, with further bytes for each offset
+        while target := self._number(link, self._offset):
             if target in seen:
-                return link
+                return link, "damaged: its directories form a loop, and are read up to it"
             seen.add(target)
             entries = self._number(target, self._count)
-            if entries is None or entries > _MOST_ENTRIES:
-                return None
-            link = target + self._count.size + self._entry * entries
+            end = target + self._count.size + self._entry * (entries or 0)
+            is_whole = entries and entries <= _MOST_ENTRIES and end <= self._size
+            if not is_whole and len(seen) == 1:
+                break
+            if not is_whole:
+                return (
+                    link,
+                    f"damaged: of its pages no more than the first {len(seen) - 1} are there",
+                )
+            link = end
+        return None, ""
 
     def _number(self, start: int, form: struct.Struct) -> int | None:
         """Return a number of the file, None behind its end."""
@@ -118,11 +130,11 @@ class _Blanked(io.RawIOBase):
     def tell(self) -> int:
         return self._stream.tell()
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        first = self._stream.tell()
-        data = bytearray(self._stream.read(len(buffer)))
+    def readinto(self, buffer: Any) -> int:
+        first, target = self._stream.tell(), memoryview(buffer).cast("B")
+        data = bytearray(self._stream.read(len(target)))
         start, end = max(self._start, first), min(self._end, first + len(data))
         if start < end:
             data[start - first : end - first] = bytes(end - start)
-        buffer[: len(data)] = data
+        target[: len(data)] = data
         return len(data)

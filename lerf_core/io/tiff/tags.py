@@ -120,11 +120,13 @@ def palette_of(page: Page) -> NDArray[np.uint8]:
     Raises
     ------
     ValueError
-        If it has none.
+        If it has none, or one that is damaged.
     """
     if page.colormap is None:
         raise ValueError("a palette image without its palette")
     table = np.asarray(page.colormap)
+    if table.ndim != 2 or len(table) != len("RGB"):
+        raise ValueError("a palette without all of its colours")
     # Some writers put 8-bit values into the 16-bit table.
     is_deep = table.max(initial=0) > 255
     return np.ascontiguousarray((table >> 8 if is_deep else table).astype(np.uint8).T)

@@ -378,8 +378,9 @@ def test_deflated_data_that_is_short_is_damaged(tmp_path):
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("steps", [1, 3])
 def test_directories_in_a_loop_end(tmp_path, order, steps):
-    values = values_of(8)
-    path = write_packed(tmp_path / "a.tif", values, 8, order=order)
+    values = values_of(1)
+    tags = [(262, SHORT, [3]), (320, SHORT, [0, 65535, 32896, 0, 0, 257])]
+    path = write_packed(tmp_path / "a.tif", values, 1, order=order, tags=tags)
     data = bytearray(path.read_bytes())
     count = int.from_bytes(data[8:10], "little" if order == "<" else "big")
     entries = bytes(data[8 : 10 + 12 * count])
@@ -393,12 +394,26 @@ def test_directories_in_a_loop_end(tmp_path, order, steps):
     path.write_bytes(data)
     image = read_image(path)
     assert len(image.frames) == steps
-    np.testing.assert_array_equal(image.frames[0], values)
+    expected = np.array([[0, 128, 0], [255, 0, 1]], np.uint8)[values]
+    np.testing.assert_array_equal(image.frames[0], expected)
     told = "damaged: its directories form a loop, and are read up to it"
     assert told in image.notes
     with open_reader(path) as reader:
-        np.testing.assert_array_equal(reader[...].reshape(-1, ROWS, COLS)[0], values)
+        np.testing.assert_array_equal(reader[...].reshape(-1, ROWS, COLS, 3)[0], expected)
         assert told in reader.notes
+
+
+@pytest.mark.parametrize("follows", [b"\x40\0", b"\xff\xff", b"\0\0", b"\x01"])
+def test_a_directory_that_is_none_is_left_out(tmp_path, follows):
+    values = values_of(8)
+    path = write_packed(tmp_path / "a.tif", values, 8)
+    data = path.read_bytes()
+    link = 10 + 12 * int.from_bytes(data[8:10], "little")
+    data = data[:link] + len(data).to_bytes(4, "little") + data[link + 4 :] + follows
+    path.write_bytes(data)
+    pixels, image = read_alike(path)
+    np.testing.assert_array_equal(pixels, values)
+    assert image.notes == ("damaged: of its pages no more than the first 1 are there",)
 
 
 def test_a_loop_without_an_image_is_damaged(tmp_path):
