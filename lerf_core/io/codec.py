@@ -173,7 +173,7 @@ class Codec:
 
     def write(
         self, stream: BinaryIO, image: DecodedImage, target: Format, encoding: Encoding
-    ) -> None:
+    ) -> tuple[str, ...]:
         """Write an image whole, its metadata as they are.
 
         Parameters
@@ -185,6 +185,11 @@ class Codec:
             One of this codec.
         encoding : Encoding
             Of which quality matters here alone.
+
+        Returns
+        -------
+        tuple of str
+            Notes on what the encoder has made of it.
         """
         raise NotImplementedError
 

@@ -91,7 +91,7 @@ HOLDS = {
     },
     "JPEG": _BLOCKS | {"iptc", "dpi", "comment"},
     "WEBP": _BLOCKS | _ANIMATION,
-    "AVIF": _BLOCKS | _ANIMATION,
+    "AVIF": _BLOCKS | {"durations"},
     "TIFF": _BLOCKS | _GEODATA | {"iptc", "dpi"},
     "OME-TIFF": _BLOCKS | _GEODATA | {"iptc", "dpi", "axes", "channels"},
     "BMP": frozenset({"dpi"}),

@@ -180,7 +180,7 @@ class Jpeg2000Codec(PillowCodec):
 
     def write(
         self, stream: BinaryIO, image: DecodedImage, target: Format, encoding: Encoding
-    ) -> None:
+    ) -> tuple[str, ...]:
         """See `Codec`; without loss."""
         del target, encoding
         from imagecodecs import jpeg2k_encode
@@ -197,6 +197,7 @@ class Jpeg2000Codec(PillowCodec):
                 stream.write(box(b"uuid", _UUIDS[name], block))
         stream.write(struct.pack(">I4s", 0, b"jp2c"))
         stream.write(codestream)
+        return ()
 
 
 # -- what a file claims ---------------------------------------------------------------------

@@ -27,7 +27,7 @@ _LONGEST_HEADER = 1 << 20
 _LONGEST_SIDE = 2**31 - 1
 _GREATEST_TOP = 65_535
 _LONGEST_NUMBER = 10
-_MAGIC = re.compile(rb"P[1-7Ff][\s#]")
+_MAGIC = re.compile(rb"P(?:[1-6Ff][\s#]|7\n)")
 _COMMENT = re.compile(rb"#[^\r\n]*")
 _WORD = re.compile(rb"(?:\s+|#[^\r\n]*[\r\n])+([^\s#]+)(?=\s)")
 _STRAY = re.compile(rb"[^0-9\s]")
@@ -144,7 +144,7 @@ class NetpbmCodec(DecodingCodec):
 
     def write(
         self, stream: BinaryIO, image: DecodedImage, target: Format, encoding: Encoding
-    ) -> None:
+    ) -> tuple[str, ...]:
         """See `Codec`."""
         del encoding
         pixels = image.frames[0]
@@ -163,6 +163,7 @@ class NetpbmCodec(DecodingCodec):
                 stream.write(f"{kind}\n{cols} {rows}\n{top}\n".encode())
             pixels = pixels.astype(">u2" if top == _GREATEST_TOP else np.uint8)
         stream.write(np.ascontiguousarray(pixels).data.cast("B"))
+        return ()
 
 
 def _pam_header(layout: str, rows: int, cols: int, channels: int, top: int) -> str:

@@ -11,6 +11,13 @@ from PIL import Image, UnidentifiedImageError
 
 from lerf_core.errors import FileError
 from lerf_core.io import exif
+from lerf_core.io.animations import (
+    frame_count,
+    left_out,
+    read_frames,
+    save_keywords,
+    written_notes,
+)
 from lerf_core.io.codec import Encoding, Header, OpenFile
 from lerf_core.io.decoded_reader import DecodingCodec
 from lerf_core.io.formats import (
@@ -23,6 +30,7 @@ from lerf_core.io.formats import (
     RGBA,
     Format,
 )
+from lerf_core.io.gif import with_clear_index
 from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, Pixels, channels_of
 from lerf_core.io.metadata import Metadata
@@ -31,7 +39,6 @@ __all__ = ["DEFAULT_QUALITY", "PillowCodec"]
 
 DEFAULT_QUALITY = 95
 
-_ANIMATED = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
 # Formats of 16 bits at most that Pillow hands out as 32.
 _DEEP_AS_INT32 = frozenset({"PPM", "PNG", "JPEG2000"})
 _LAYOUTS = {"L": GREY, "LA": GREY_ALPHA, "RGB": RGB, "RGBA": RGBA, "CMYK": CMYK, "F": GREY}
@@ -66,12 +73,17 @@ class PillowCodec(DecodingCodec):
     def read_header(self, file: OpenFile, max_pixels: int) -> Header:
         """See `Codec`."""
         with Image.open(file.rewound()) as image:
-            frames = _frame_count(image)
+            frames = frame_count(image)
             check_pixels(image.width * image.height * frames, max_pixels, "claims")
-            expansion = _expansion(image)
+            expansion, notes = _expansion(image), left_out(image)
+            layout, notes = expansion.layout, expansion.notes + notes
+            if _is_gif_animation(image):
+                # What its first frame does not cover is clear.
+                first = read_frames(image, file.stream, 1)
+                layout, notes = first.layout, first.notes
             return self.header_of(
-                image, file, frames, expansion.layout, expansion.dtype,
-                notes=expansion.notes + _left_out(image) + self.notes_of(file),
+                image, file, frames, layout, expansion.dtype,
+                notes=notes + self.notes_of(file),
                 decoding_bytes=_decoding_bytes(image, expansion),
             )  # fmt: skip
 
@@ -94,10 +106,13 @@ class PillowCodec(DecodingCodec):
     ) -> DecodedImage:
         """See `Codec`."""
         image = Image.open(file.rewound())
-        frames = 1 if first_only else _frame_count(image)
+        frames = 1 if first_only else frame_count(image)
         check_pixels(image.width * image.height * frames, max_pixels, "claims")
         orientation, form = exif.orientation(self.exif_of(image, file) or b""), format_of(image)
-        decoded = _read_frames(image, frames) if frames > 1 else _read_still(image, labels=labels)
+        if frames > 1 or (_is_gif_animation(image) and not labels):
+            decoded = read_frames(image, file.stream, frames)
+        else:
+            decoded = _read_still(image, labels=labels)
         metadata = replace(self.metadata_of(image, file), durations=decoded.metadata.durations)
         details = {
             "progressive": bool(image.info.get("progressive")),
@@ -129,12 +144,12 @@ class PillowCodec(DecodingCodec):
             xmp=xmp.encode() if isinstance(xmp, str) else xmp,
             dpi=(float(dpi[0]), float(dpi[1])) if dpi and dpi[0] > 0 and dpi[1] > 0 else None,
             comment=comment.encode() if isinstance(comment, str) else comment,
-            loop=int(loop) if loop is not None else None,
+            loop=int(loop) if loop is not None and frame_count(image) > 1 else None,
         )
 
     def write(
         self, stream: BinaryIO, image: DecodedImage, target: Format, encoding: Encoding
-    ) -> None:
+    ) -> tuple[str, ...]:
         """See `Codec`."""
         images = [_to_pillow(frame, image, target) for frame in image.frames]
         keywords = self.metadata_keywords(image.metadata, target)
@@ -143,8 +158,9 @@ class PillowCodec(DecodingCodec):
         if image.layout == PALETTE and clear is not None and target.name in {"PNG", "GIF"}:
             keywords["transparency"] = clear
         if len(images) > 1:
-            keywords |= _animation_keywords(image, target) | {"append_images": images[1:]}
+            keywords |= save_keywords(image, target) | {"append_images": images[1:]}
         images[0].save(stream, target.name, **keywords)
+        return written_notes(stream, image, target) if len(images) > 1 else ()
 
     def metadata_keywords(self, metadata: Metadata, target: Format) -> dict[str, Any]:
         """Return what Pillow's encoder of a format takes of the metadata."""
@@ -172,13 +188,8 @@ def format_of(image: Image.Image) -> str:
     return "JPEG" if image.format == "MPO" else image.format or "unknown"
 
 
-def _frame_count(image: Image.Image) -> int:
-    return getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
-
-
-def _left_out(image: Image.Image) -> tuple[str, ...]:
-    images = 1 if image.format in _ANIMATED else getattr(image, "n_frames", 1)
-    return (f"only the first of {images} images in the file is used",) if images > 1 else ()
+def _is_gif_animation(image: Image.Image) -> bool:
+    return image.format == "GIF" and frame_count(image) > 1
 
 
 def _decoding_bytes(image: Image.Image, expansion: _Expansion) -> int:
@@ -222,7 +233,7 @@ def _expansion(image: Image.Image) -> _Expansion:
 def _read_still(image: Image.Image, *, labels: bool) -> DecodedImage:
     """Decode a still image, or the first frame of an animation."""
     image.load()
-    notes = _left_out(image)
+    notes = left_out(image)
     if labels and image.mode == "1":
         return DecodedImage([np.array(image)], GREY, "", notes=notes)
     if labels and image.mode == "P":
@@ -233,25 +244,6 @@ def _read_still(image: Image.Image, *, labels: bool) -> DecodedImage:
         image if expansion.mode == image.mode else image.convert(expansion.mode)
     ).astype(expansion.dtype, copy=False)
     return DecodedImage([pixels], expansion.layout, "", notes=expansion.notes + notes)
-
-
-def _read_frames(image: Image.Image, count: int) -> DecodedImage:
-    """Decode an animation as whole RGB or RGBA frames, whatever each of them stores."""
-    frames: list[Pixels] = []
-    durations: list[float] = []
-    # The still image that viewers without animation show may be none of the frames.
-    first = 1 if image.format == "PNG" and image.info.get("default_image") else 0
-    for index in range(first, count):
-        image.seek(index)
-        image.load()
-        frames.append(np.asarray(image.convert("RGBA")))
-        durations.append(float(image.info.get("duration", 0)))
-    layout = RGBA
-    if all((frame[..., 3] == 255).all() for frame in frames):
-        frames = [np.ascontiguousarray(frame[..., :3]) for frame in frames]
-        layout = RGB
-    notes = ("palette expanded to RGB",) if image.format == "GIF" else ()
-    return DecodedImage(frames, layout, "", Metadata(durations=tuple(durations)), notes)
 
 
 def _lossless_webp(stream: BinaryIO) -> bool:
@@ -283,22 +275,9 @@ def _quality_keywords(image: DecodedImage, target: Format, encoding: Encoding) -
     return {"quality": quality} if target.name in {"WEBP", "AVIF"} else {}
 
 
-def _animation_keywords(image: DecodedImage, target: Format) -> dict[str, Any]:
-    metadata = image.metadata
-    durations = metadata.durations or (100.0,) * len(image.frames)
-    keywords: dict[str, Any] = {"save_all": True, "duration": [round(value) for value in durations]}
-    if metadata.loop is not None or target.name != "GIF":
-        keywords["loop"] = metadata.loop if metadata.loop is not None else 1
-    if target.name == "GIF":
-        keywords["disposal"] = 2 if image.has_alpha else 1
-    return keywords
-
-
 def _to_pillow(frame: Pixels, image: DecodedImage, target: Format) -> Image.Image:
     if target.name == "GIF" and image.has_alpha:
-        # GIF knows clear and opaque only.
-        frame = frame.copy()
-        frame[..., -1] = np.where(frame[..., -1] >= 128, 255, 0)
+        return with_clear_index(frame if image.layout == RGBA else frame[..., [0, 0, 0, 1]])
     if image.layout == PALETTE and image.palette is not None:
         indices = Image.fromarray(frame.astype(np.uint8)).convert("L")
         indexed = Image.frombytes("P", indices.size, indices.tobytes())
@@ -307,7 +286,4 @@ def _to_pillow(frame: Pixels, image: DecodedImage, target: Format) -> Image.Imag
     if image.layout == CMYK:
         size = frame.shape[1::-1]
         return Image.frombytes("CMYK", size, np.ascontiguousarray(frame).tobytes())
-    result = Image.fromarray(frame)
-    if target.name == "GIF" and image.layout == GREY_ALPHA:
-        return result.convert(RGBA)
-    return result
+    return Image.fromarray(frame)

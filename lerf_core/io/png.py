@@ -97,17 +97,17 @@ class PngCodec(PillowCodec):
 
     def write(
         self, stream: BinaryIO, image: DecodedImage, target: Format, encoding: Encoding
-    ) -> None:
+    ) -> tuple[str, ...]:
         """See `Codec`."""
         if image.dtype != np.uint16:
-            super().write(stream, image, target, encoding)
-            return
+            return super().write(stream, image, target, encoding)
         from imagecodecs import png_encode
 
         data = png_encode(np.ascontiguousarray(image.frames[0]), level=_COMPRESSION_LEVEL)
         stream.write(data[:_HEADER_END])
         stream.writelines(_chunk(*chunk) for chunk in _metadata_chunks(image.metadata))
         stream.write(memoryview(data)[_HEADER_END:])
+        return ()
 
     def metadata_keywords(self, metadata: Metadata, target: Format) -> dict[str, Any]:
         """See `PillowCodec`."""

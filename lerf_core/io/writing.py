@@ -87,7 +87,8 @@ def encode(file: BinaryIO, image: DecodedImage, target: Format, encoding: Encodi
     try:
         with quiet_decoders(2**62):
             fitted = replace(image, metadata=metadata)
-            writing_codec(target.name).write(file, fitted, target, encoding)
+            codec = writing_codec(target.name)
+            image = image.noted(*codec.write(file, fitted, target, encoding))
     except FileError:
         raise
     # The last two are what Pillow's AVIF and older encoders raise.

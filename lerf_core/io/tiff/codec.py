@@ -45,12 +45,13 @@ class TiffCodec(Codec):
 
     def write(
         self, stream: BinaryIO, image: DecodedImage, target: Format, encoding: Encoding
-    ) -> None:
+    ) -> tuple[str, ...]:
         """See `Codec`."""
         from lerf_core.io.tiff import whole
 
         del target, encoding
         whole.write(stream, image)
+        return ()
 
     def open_reader(self, path: str, options: dict[str, Any]) -> TiffReader:
         """See `Codec`."""
