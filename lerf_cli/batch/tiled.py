@@ -7,7 +7,8 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lerf_cli.batch.cluster import connected
+from lerf_cli.batch.labels import label_resampling, labels_of
 from lerf_cli.batch.reporting import Reporter, progress_bar
 from lerf_cli.batch.tiled_resampling import TiledResampling
 from lerf_cli.options.values import BatchOptions, TilingOptions
 from lerf_cli.startup import import_numba_without_scipy
-from lerf_core.errors import FileError, one_line
+from lerf_core.errors import FileError, LerfError, one_line
 from lerf_core.execution.memory import available_memory
 from lerf_core.io.locations import is_url, local_path
 
@@ -108,12 +110,16 @@ def process(
         for note in source.notes:
             tell(note)
         spec, lost = resampling.spec(target_path)
+        labels, left = labels_of(source, spec.format)
         target = _opened_target(target_path, spec, options, tell)
         try:
-            for note in resampling.notes + lost + target.claim.notes:
+            for note in resampling.notes + lost + left + target.claim.notes:
                 tell(note)
             budget = _budget(options.tiling) - cache
-            _run(resampling, target, budget, options.tiling, tell, bar=reporter.shows_bars)
+            _run(
+                resampling, target, target_path, labels, budget, options, tell,
+                bar=reporter.shows_bars,
+            )  # fmt: skip
         except BaseException as error:
             kept = target.abandon(keep=True)
             if kept and "--resume" not in str(error):
@@ -210,25 +216,23 @@ def _opened_target(path: str, spec: WriterSpec, options: BatchOptions, tell: Tel
     return open_writer(path, spec, resume=options.tiling.resume, overwrite=options.overwrite)
 
 
-def _run(
-    resampling: TiledResampling,
-    target: TiledWriter,
-    budget: int,
-    options: TilingOptions,
-    tell: Tell,
-    *,
-    bar: bool,
-) -> None:
-    """Resample all blocks that are not finished, in `budget` bytes, and complete the target."""
-    import_numba_without_scipy()
-    from lerf_core.threads import thread_count
-    from lerf_core.tiled.blocks import block_shape, regions
-    from lerf_core.tiled.running import run
-    from lerf_core.tiled.work import Work
+@dataclass(frozen=True)
+class _Running:
+    """How the work on a file is run."""
 
-    with connected(options, tell) as client:
-        threads = thread_count(resampling.threads)
-        share = budget // (threads + 1)
+    budget: int
+    threads: int
+    client: Any
+    tell: Tell
+    bar: bool
+
+    def fill(self, resampling: TiledResampling, target: TiledWriter) -> None:
+        """Resample all blocks that are not finished, in as much memory as there is."""
+        from lerf_core.tiled.blocks import block_shape, regions
+        from lerf_core.tiled.running import run
+        from lerf_core.tiled.work import Work
+
+        share = self.budget // (self.threads + 1)
         plan = resampling.plan
         per_pixel = plan.pixels.channels * (plan.dtype.itemsize + _WORK_PER_VALUE)
         window_limit = max(_LEAST_WINDOW, share // per_pixel)
@@ -238,14 +242,66 @@ def _run(
         shape = block_shape(plan, target.block_multiple, share)
         if target.finished_count:
             count = sum(1 for _ in regions(plan, shape))
-            tell(f"resumed: {target.finished_count} of {count} chunks were finished")
+            self.tell(f"resumed: {target.finished_count} of {count} chunks were finished")
         name = f"lerf-{'warp' if plan.scale is None else 'resize'}-{os.urandom(4).hex()}"
-        with _progress(plan, bar=bar) as progress:
-            run(work, target, shape, threads=threads, client=client, name=name, progress=progress)
+        with _progress(plan, bar=self.bar) as progress:
+            run(
+                work, target, shape, threads=self.threads, client=self.client, name=name,
+                progress=progress,
+            )  # fmt: skip
+
+
+def _run(
+    resampling: TiledResampling,
+    target: TiledWriter,
+    target_path: str,
+    labels: tuple[str, ...],
+    budget: int,
+    options: BatchOptions,
+    tell: Tell,
+    *,
+    bar: bool,
+) -> None:
+    """Resample an image and its labels, in `budget` bytes, and complete the target."""
+    import_numba_without_scipy()
+    from lerf_core.threads import thread_count
+
+    with connected(options.tiling, tell) as client:
+        running = _Running(budget, thread_count(resampling.threads), client, tell, bar)
+        running.fill(resampling, target)
+        for name in labels:
+            _add_labels(name, resampling, target, target_path, options, running)
         started = time.perf_counter()
         target.commit()
         if time.perf_counter() - started > _NOTED_SECONDS:
             tell(f"pyramid and metadata took {time.perf_counter() - started:.0f} s")
+
+
+def _add_labels(
+    name: str,
+    image: TiledResampling,
+    target: TiledWriter,
+    target_path: str,
+    options: BatchOptions,
+    running: _Running,
+) -> None:
+    """Resample labels that lie with an image; tell why they are left out, where they are."""
+    with ExitStack() as stack:
+        try:
+            source = opened_source(
+                image.source.labels[name], options.tiling, *_source_memory(options.tiling)
+            )
+            stack.enter_context(source)
+            resampling = label_resampling(source, image, options)
+            spec, lost = resampling.spec(target_path)
+        except LerfError as error:
+            running.tell(f"labels {name} left out: {one_line(error)}")
+            return
+        for note in source.notes + resampling.notes + lost:
+            running.tell(f"labels {name}: {note}")
+        writer = target.labels_writer(name, spec)
+        running.fill(resampling, writer)
+        writer.commit()
 
 
 class _PixelBar:

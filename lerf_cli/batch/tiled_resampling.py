@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,7 @@ class TiledResampling:
     Attributes
     ----------
     source : TiledReader
+    operation : ImageOperation
     plan : Plan
         Of one thread: blocks run side by side, each on a thread of its own.
     threads : int or None
@@ -66,8 +68,12 @@ class TiledResampling:
     def __init__(
         self, source: TiledReader, operation: ImageOperation, options: BatchOptions
     ) -> None:
-        self.source, self._options = source, options
+        self.source, self.operation, self._options = source, operation, options
         resampling = operation.resampling
+        taken: tuple[str, ...] = ()
+        if source.metadata.says("label_facts") and not resampling.labels:
+            resampling = replace(resampling, labels=True)
+            taken = ("an image of labels: nearest neighbour",)
         if resampling.labels and "palette expanded to RGB" in source.notes:
             raise FileError("palette indices (--labels) are not resampled by tiles")
         template = _template(source)
@@ -91,7 +97,7 @@ class TiledResampling:
             self._result = as_written(prepared, encoding)
             function = partial(as_written, encoding=encoding)
             self.after = ValueChange(function, prepared, self.channel_axis)
-        self.notes = self._result.notes
+        self.notes = self._result.notes + taken
 
     def _planned_shape(self, prepared: DecodedImage) -> tuple[int, ...]:
         """Return the source's shape with the channels that are resampled."""

@@ -53,6 +53,8 @@ class TiledReader:
         The image that was opened, of how many in the file.
     metadata : Metadata
         Of the level that was opened.
+    labels : dict
+        From names of images of labels that lie with the image to their paths.
     details : dict
         What a writer of the same format may want to keep, by names of the format's own.
     fingerprint : str
@@ -83,6 +85,7 @@ class TiledReader:
     def __init__(self, path: str, options: dict[str, Any]) -> None:
         self.path = path
         self.details: dict[str, Any] = {}
+        self.labels: dict[str, str] = {}
         self._options = options
         self._cache = ChunkCache(int(options["cache_bytes"]))
         self._closed = False

@@ -343,8 +343,7 @@ class TiledWriter(ABC):
     def commit(self) -> None:
         """Make what is left of the pyramid, and give the result its name."""
         try:
-            for level in range(1, len(self._spec.level_shapes)):
-                self._make_level(level)
+            self._make_levels()
             self.claim.ticket.check()
             self._complete()
         except FileError:
@@ -390,6 +389,23 @@ class TiledWriter(ABC):
         with made.open("r+b") as file:
             os.fsync(file.fileno())
         place_file(made, Path(self._path), overwrite=self._overwrite)
+
+    def labels_writer(self, name: str, spec: WriterSpec) -> TiledWriter:
+        """Begin to write an image of labels that lies with the result, or go on with it.
+
+        It is committed before the result, and comes to its place with it.
+
+        Parameters
+        ----------
+        name : str
+        spec : WriterSpec
+        """
+        raise NotImplementedError  # OME-Zarr alone has labels
+
+    def _make_levels(self) -> None:
+        """Make what is left of the pyramid."""
+        for level in range(1, len(self._spec.level_shapes)):
+            self._make_level(level)
 
     def _make_level(self, level: int) -> None:
         """Make the tiles of a level that are not there, each from the four below it."""

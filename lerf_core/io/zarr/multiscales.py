@@ -204,14 +204,15 @@ def _words_of(block: dict[str, Any], entry: dict[str, Any]) -> Metadata:
     omero = block.get("omero")
     channels, display = _channels(omero if isinstance(omero, dict) else {})
     label = block.get("image-label")
-    facts = label if isinstance(label, dict) else {}
+    facts: dict[str, Any] = {}
+    if isinstance(label, dict):
+        # The version comes first, and alone says that pixels are labels.
+        facts = {"version": NEWEST_VERSION} | label | {"version": NEWEST_VERSION}
     return Metadata(
         name="" if name in _NO_NAMES else name,
         channels=channels,
         display=display,
-        label_facts=tuple(
-            (key, value) for key, value in facts.items() if key not in {"version", "source"}
-        ),
+        label_facts=tuple((key, facts[key]) for key in facts if key != "source"),
     )
 
 

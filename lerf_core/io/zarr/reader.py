@@ -80,6 +80,7 @@ class ZarrReader(TiledReader):
         if multiscale is not None and group is not None:
             self.format = "OME-Zarr"
             arrays = [self._array(group, name) for name in multiscale.paths]
+            self.labels = self._labels(node, group)
         else:
             self.format = "Zarr"
             if self.series:
@@ -124,6 +125,20 @@ class ZarrReader(TiledReader):
             note = f"only image {self.series} of {count} is read: name {self.path}/{other}"
             self._notes += (f"{note} for another",)
         return image, dict(image.attrs), 0
+
+    def _labels(self, root: zarr.Group, image: zarr.Group) -> dict[str, str]:
+        """Return names and paths of the labels that an image's group lists."""
+        import zarr
+
+        group = image.get("labels")
+        if not isinstance(group, zarr.Group):
+            return {}
+        listed = description_of(dict(group.attrs)).get("labels")
+        names = [str(name) for name in listed] if isinstance(listed, list) else []
+        inner = f"{image.path}/".removeprefix(f"{root.path}/").lstrip("/")
+        place, mark, query = self.path.partition("?")
+        place = f"{place.rstrip('/')}/{inner}labels"
+        return {name: f"{place}/{name}{mark}{query}" for name in names}
 
     def _array(self, group: zarr.Group, name: str) -> Any:
         import zarr

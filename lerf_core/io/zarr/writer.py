@@ -28,8 +28,9 @@ from lerf_core.io.tiled_writer import (
     partial_paths,
 )
 from lerf_core.io.zarr.axes import TYPES
+from lerf_core.io.zarr.multiscales import NEWEST_VERSION
 
-__all__ = ["ZarrWriter"]
+__all__ = ["ZarrLabelsWriter", "ZarrWriter"]
 
 # OME-Zarr has time first, then channels, then space.
 _ORDER = "TCZYX"
@@ -141,6 +142,9 @@ class ZarrWriter(TiledWriter):
     def __init__(
         self, path: str, spec: WriterSpec, claim: Claim, *, resume: bool, overwrite: bool
     ) -> None:
+        self._labels: list[str] = []
+        # Of labels, by name: what has been recorded, in order.
+        self._recorded: dict[str, list[dict[str, Any]]] = {}
         path = path.rstrip("/")
         self._remote = is_url(path)
         layout = Layout.of(spec)
@@ -154,13 +158,32 @@ class ZarrWriter(TiledWriter):
         sink = ZarrSink(self._url, spec, layout, claim.ticket)
         super().__init__(path, spec, sink, journal, claim, overwrite=overwrite)
 
+    def labels_writer(self, name: str, spec: WriterSpec) -> TiledWriter:
+        """See `TiledWriter`."""
+        journal = LabelsJournal(self._journal, name, spec, self._recorded.get(name, []))
+        url = f"{self._url}/labels/{name}"
+        if not journal.entries():
+            _create(url, spec, Layout.of(spec), overwrite=True)
+        self._labels.append(name)
+        return ZarrLabelsWriter(url, spec, journal, self.claim)
+
+    def _mark_finished(self, entry: Any) -> None:
+        if isinstance(entry, dict):
+            self._recorded.setdefault(entry["labels"], []).append(entry)
+            self.finished_count += 1
+        else:
+            super()._mark_finished(entry)
+
     def _read(self, level: int, region: Region) -> Pixels:
         return self.sink.load(level, region)
 
     def _complete(self) -> None:
         if self._spec.format != "Zarr":
-            group = _zarr().open_group(_store(self._url), mode="r+")
-            group.attrs.update(_attributes(self._spec, self.sink.layout))
+            _describe(self._url, _attributes(self._spec, self.sink.layout))
+        if self._labels:
+            words = {"ome": {"version": NEWEST_VERSION, "labels": self._labels}}
+            _zarr().open_group(_store(f"{self._url}/labels"), mode="a", zarr_format=3)
+            _describe(f"{self._url}/labels", words)
         if not self._remote:
             place_folder(Path(self._url), Path(self._path), overwrite=self._overwrite)
 
@@ -173,6 +196,89 @@ class ZarrWriter(TiledWriter):
         system, folder = fsspec.core.url_to_fs(self._url)
         if system.exists(folder):
             system.rm(folder, recursive=True)
+
+
+class LabelsJournal:
+    """What of an image of labels is finished, as entries of the journal of the whole.
+
+    Parameters
+    ----------
+    journal : Journal
+        Of the whole.
+    name : str
+        Of the labels.
+    spec : WriterSpec
+    recorded : list of dict
+        Entries on labels of that name.
+    """
+
+    def __init__(
+        self, journal: Journal, name: str, spec: WriterSpec, recorded: list[dict[str, Any]]
+    ) -> None:
+        self._journal = journal
+        self._words = {"labels": name, **spec.head()}
+        tiles = [entry["tiles"] for entry in recorded if entry | {"tiles": 0} == self._entry(0)]
+        # Those of other work stand first, if at all: its arrays have been replaced since.
+        self._entries = tiles
+
+    def _entry(self, tiles: Any) -> dict[str, Any]:
+        return {**self._words, "tiles": tiles}
+
+    def entries(self) -> list[Any]:
+        """See `Journal`."""
+        return self._entries
+
+    def add(self, entry: Any) -> None:
+        """See `Journal`."""
+        self._journal.add(self._entry(entry))
+
+    def close(self) -> None:
+        """See `Journal`; it goes on with the whole."""
+
+    def remove(self) -> None:
+        """See `Journal`; it ends with the whole."""
+
+
+class ZarrLabelsWriter(TiledWriter):
+    """An image of labels within a result; it comes to its place with the whole.
+
+    Parameters
+    ----------
+    url : str
+        Of its group, in the store that is being made.
+    spec : WriterSpec
+    journal : LabelsJournal
+    claim : Claim
+        Of the whole.
+    """
+
+    sink: ZarrSink
+
+    def __init__(self, url: str, spec: WriterSpec, journal: LabelsJournal, claim: Claim) -> None:
+        sink = ZarrSink(url, spec, Layout.of(spec), claim.ticket)
+        super().__init__(url, spec, sink, journal, claim, overwrite=True)
+
+    def _read(self, level: int, region: Region) -> Pixels:
+        return self.sink.load(level, region)
+
+    def commit(self) -> None:
+        """Make what is left of the pyramid, and describe it."""
+        self._make_levels()
+        words = _attributes(self._spec, self.sink.layout)
+        words["ome"].setdefault("image-label", {"version": NEWEST_VERSION})
+        words["ome"]["image-label"]["source"] = {"image": "../../"}
+        _describe(self.sink.url, words)
+
+    def _complete(self) -> None:
+        """The whole gives it its place."""
+
+    def _discard(self) -> None:
+        """It goes with the whole."""
+
+
+def _describe(url: str, attributes: dict[str, Any]) -> None:
+    """Give a group its attributes."""
+    _zarr().open_group(_store(url), mode="r+").attrs.update(attributes)
 
 
 def _begin_local(
@@ -216,11 +322,11 @@ def _begin_remote(
     return RemoteJournal(f"{url}/{_JOURNAL}", spec.head(), claim.ticket, resume=resume)
 
 
-def _create(url: str, spec: WriterSpec, layout: Layout) -> None:
+def _create(url: str, spec: WriterSpec, layout: Layout, *, overwrite: bool = False) -> None:
     """Make the empty arrays of all levels, where nothing but a claim lies."""
     zarr, store = _zarr(), _store(url)
     if spec.format != "Zarr":
-        zarr.create_group(store, zarr_format=3)
+        zarr.create_group(store, zarr_format=3, overwrite=overwrite)
     rows, cols = spec.plane_axes
     for level, shape in enumerate(spec.level_shapes):
         chunks = [1] * len(shape)
@@ -282,7 +388,9 @@ def _attributes(spec: WriterSpec, layout: Layout) -> dict[str, Any]:
     multiscale = {
         "name": metadata.name or "image", "axes": axes, "datasets": datasets, "type": method,
     }  # fmt: skip
-    ome: dict[str, Any] = {"version": "0.5", "multiscales": [multiscale]}
+    ome: dict[str, Any] = {"version": NEWEST_VERSION, "multiscales": [multiscale]}
+    if metadata.label_facts:
+        ome["image-label"] = dict(metadata.label_facts)
     if metadata.channels or metadata.display:
         ome["omero"] = {
             "channels": [_channel(channel, spec.dtype) for channel in metadata.channels],
