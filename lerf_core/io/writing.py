@@ -127,11 +127,12 @@ def fitting_metadata(
             notes += ("XMP too long for JPEG, dropped",)
             metadata = replace(metadata, xmp=None)
     lost = [field for field in RULES if field not in HOLDS[name] and metadata.says(field)]
-    if lost:
-        words = ", ".join(RULES[field].words for field in lost)
+    # That samples were expanded is told when they are read.
+    told = [field for field in lost if field != "bits"]
+    if told:
+        words = ", ".join(RULES[field].words for field in told)
         notes += (f"{name} cannot hold {words}: dropped",)
-        metadata = metadata.without(lost)
-    return metadata, notes
+    return metadata.without(lost), notes
 
 
 def encode_to_bytes(

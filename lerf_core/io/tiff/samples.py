@@ -103,8 +103,8 @@ class Samples:
     channels : int
         Samples of a pixel; 0 where pixels have no axis for them.
     is_premultiplied : bool
-    bits : int
-        Bits per sample of the file, the most of all samples.
+    bits : int or None
+        Bits per sample of the file, the most of all samples, where they are not the dtype's.
     notes : tuple of str
     mixes : bool
         Whether a sample of the result needs others, or knows which one it is.
@@ -114,7 +114,7 @@ class Samples:
     dtype: np.dtype[Any]
     channels: int
     is_premultiplied: bool
-    bits: int
+    bits: int | None
     notes: tuple[str, ...]
     palette: NDArray[np.uint8] | None
     _widths: tuple[int, ...]
@@ -169,8 +169,9 @@ class Samples:
                 notes += (_expansion_note(widths, samples, dtype),)
             if samples >= len("YCC") and _is_ycbcr(page):
                 ycbcr = _YCbCr.of(page, int(np.iinfo(dtype).max))
+        bits = max(widths) if expands and palette is None else None
         return cls(
-            layout, dtype, channels, is_premultiplied, max(widths), notes, palette, widths, expands,
+            layout, dtype, channels, is_premultiplied, bits, notes, palette, widths, expands,
             is_unsigned and photometric == codes.MINISWHITE,
             int(samples > 1 and (layout == GREY_ALPHA or len(page.extrasamples) > 0)), ycbcr,
             photometric == codes.CIELAB and is_unsigned and samples >= len("Lab"),
