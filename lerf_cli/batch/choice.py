@@ -43,7 +43,8 @@ def chosen_tiled_resampling(
             raise FileError("tiles need a file to read and a file to write, no pipes")
         return None
     output_format = by_path(task.output) if options.format is None else options.format
-    is_tiled = output_format is None and tiled_format(str(task.output)) is not None
+    named = tiled_format(str(task.output))
+    is_tiled = named is not None and (output_format is None or named == "OME-TIFF")
     if asked or is_zarr_folder(source) or source.suffix.lower() == ".npy" or is_tiled:
         from lerf_cli.batch.tiled import opened_resampling
 
@@ -51,7 +52,7 @@ def chosen_tiled_resampling(
     if output_format is None or output_format.name != "TIFF" or not _is_tiff(source):
         return None
     try:
-        return _resampling_beyond_memory(source, operation, options)
+        return _resampling_of_tiff(source, operation, options)
     except LerfError:
         return None  # resampling in one piece raises it again, with its own message
 
@@ -67,12 +68,13 @@ def _is_tiff(path: Path) -> bool:
         return False
 
 
-def _resampling_beyond_memory(
+def _resampling_of_tiff(
     path: Path, operation: ImageOperation, options: BatchOptions
 ) -> TiledResampling | None:
-    """Return the work on a TIFF that is too large to be resampled in one piece; else None.
+    """Return the work on a TIFF that its description, or its size, wants tile by tile; else None.
 
-    More pixels than the default of ``--max-pixels`` are not read in one piece, whatever the memory,
+    A stack's axes, and what a description says of pixels, go from TIFF to TIFF by tiles alone. More
+    pixels than the default of ``--max-pixels`` are not read in one piece, whatever the memory,
     unless the option says otherwise.
     """
     from lerf_cli.batch.tiled import opened_source
@@ -84,18 +86,21 @@ def _resampling_beyond_memory(
     limit = tiling.memory or (None if free is None else free // 2)
     with ExitStack() as stack:
         source = stack.enter_context(opened_source(str(path), tiling, 1 << 20, None))
+        is_described = source.is_described
         is_small = path.stat().st_size < _SMALL and source.size <= _SMALL
-        if is_small and tiling.memory is None:
+        if is_small and tiling.memory is None and not is_described:
             return None
-        if source.series_count > 1:
+        if source.series_count > 1 and not is_described:
             return None  # pages of different sizes: all of them, in one piece
         resampling = TiledResampling(source, operation, options)
         pixels = max(
             rows * cols for rows, cols in (resampling.plan.source_shape, resampling.plan.out_shape)
         )
         is_large = options.max_pixels == DEFAULT_MAX_PIXELS < pixels
-        if not is_large and (
-            limit is None or whole_memory(resampling.plan, source.nbytes) <= limit
+        if (
+            not is_described
+            and not is_large
+            and (limit is None or whole_memory(resampling.plan, source.nbytes) <= limit)
         ):
             return None
         stack.pop_all()

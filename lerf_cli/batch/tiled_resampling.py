@@ -15,7 +15,7 @@ from lerf_cli.options.values import BatchOptions
 from lerf_core.errors import FileError
 from lerf_core.io.axes import fitting_axes
 from lerf_core.io.conversions import range_of
-from lerf_core.io.formats import tiled_format
+from lerf_core.io.formats import HOLDS, tiled_format
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.writing import as_written, fitting_metadata
 
@@ -123,8 +123,8 @@ class TiledResampling:
                 f"{path}: tiles are written to TIFF, Zarr or npy: name it .tif or .zarr"
             )
         shape, axes = self._result_axes()
-        if target_format == "TIFF" and (source.format == "OME-TIFF" or set(axes) - set("YXS")):
-            target_format = "OME-TIFF"
+        if target_format == "TIFF":
+            target_format = self._kind_of_tiff(shape, axes)
         axes, metadata, lost = self._fitting_metadata(shape, axes, target_format)
         spec = WriterSpec(
             shape=shape,
@@ -145,6 +145,25 @@ class TiledResampling:
         )
         return spec, lost
 
+    def _kind_of_tiff(self, shape: tuple[int, ...], axes: str) -> str:
+        """Return the kind of TIFF that holds what is known of the pixels, as their source's is."""
+        from lerf_core.io.tiff.imagej import holds as goes_into_imagej
+        from lerf_core.io.tiff.ome_writing import OME_TYPES
+
+        source, result, tiling = self.source, self._result, self._options.tiling
+        is_plain = tiling.compression in {None, "none"} and tiling.pyramid in {None, 1}
+        samples = shape[axes.index("S")] if "S" in axes else 1
+        if source.format == "ImageJ" and is_plain and goes_into_imagej(axes, result.dtype, samples):
+            return "ImageJ"
+        if set(axes) - set("YXS"):
+            return "OME-TIFF"
+        is_described = any(
+            result.metadata.says(field) for field in HOLDS["OME-TIFF"] - HOLDS["TIFF"]
+        )
+        if source.format == "OME-TIFF" or is_described:
+            return "OME-TIFF" if result.dtype.name in OME_TYPES else "TIFF"
+        return "TIFF"
+
     def _result_axes(self) -> tuple[tuple[int, ...], str]:
         """Return the shape of what is written, and a letter for each axis."""
         shape, axes = list(self.plan.result_shape), self.source.axes
@@ -161,7 +180,7 @@ class TiledResampling:
 
     def _compression(self, target_format: str) -> str:
         """Return the compression where none is asked for: the source's, where it loses nothing."""
-        if target_format == "NPY":
+        if target_format in {"NPY", "ImageJ"}:
             return "none"
         if target_format == "OME-Zarr":
             return "lz4"
@@ -174,7 +193,9 @@ class TiledResampling:
         plan = self.plan
         metadata, untrue = self._result.metadata.moved(plan.placement)
         axes, metadata, renamed = fitting_axes(metadata, axes, target_format)
-        count, named = _channel_count(shape, axes), len(metadata.channels)
+        # OME-XML and ImageJ take all samples of a pixel for one channel.
+        letters = "C" if target_format in {"OME-TIFF", "ImageJ"} else "CS"
+        count, named = _channel_count(shape, axes, letters), len(metadata.channels)
         if metadata.channels and named != count:
             renamed += (f"names of {named} channels dropped: there are {count}",)
             metadata = metadata.without(["channels"])
@@ -197,9 +218,9 @@ class TiledResampling:
         return json.dumps(facts, sort_keys=True)
 
 
-def _channel_count(shape: tuple[int, ...], axes: str) -> int:
-    """Return the number of channels: planes along C, else samples of a pixel."""
-    return next((shape[axes.index(letter)] for letter in "CS" if letter in axes), 1)
+def _channel_count(shape: tuple[int, ...], axes: str, letters: str) -> int:
+    """Return the number of channels: along the first of some axes that is there."""
+    return next((shape[axes.index(letter)] for letter in letters if letter in axes), 1)
 
 
 def _template(source: TiledReader) -> DecodedImage:

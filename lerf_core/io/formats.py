@@ -93,7 +93,10 @@ HOLDS = {
     "WEBP": _BLOCKS | _ANIMATION,
     "AVIF": _BLOCKS | {"durations"},
     "TIFF": _BLOCKS | _GEODATA | {"iptc", "dpi"},
-    "OME-TIFF": _BLOCKS | _GEODATA | {"iptc", "dpi", "axes", "channels"},
+    "OME-TIFF": _BLOCKS | _GEODATA | {
+        "iptc", "dpi", "axes", "channels", "magnification", "name", "ome",
+    },
+    "ImageJ": _BLOCKS | {"iptc", "axes", "channels", "pages", "imagej"},
     "BMP": frozenset({"dpi"}),
     "GIF": _ANIMATION | {"comment"},
     "PPM": frozenset(),

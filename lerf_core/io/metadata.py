@@ -69,12 +69,15 @@ class AxisScale:
         numbers alone.
     origin : float
         Position of the first sample's centre.
+    is_placed : bool
+        Whether a file states positions; else they are counted from the first sample as it was.
     """
 
     letter: str
     step: float
     unit: str = ""
     origin: float = 0.0
+    is_placed: bool = True
 
 
 class AxisName(NamedTuple):
@@ -174,6 +177,10 @@ class Metadata:
         What a Zarr says beside its pixels by keys of its own.
     label_facts : tuple of (key, value)
         What OME-Zarr's "image-label" block says of an image of labels.
+    ome : str or None
+        OME-XML, where it says more than the fields above: instruments, dates, annotations.
+    imagej : tuple of (key, value)
+        What ImageJ alone keeps: colour tables, ranges, information; by tifffile's names.
     text : tuple of (key, value)
         PNG's text chunks.
     comment : bytes or None
@@ -223,6 +230,8 @@ class Metadata:
         (), "facts on labels", "kept; properties whose names speak of sizes or places dropped with "
         "a note",
     )  # fmt: skip
+    ome: str | None = _field(None, "more of OME-XML", _UPDATED)
+    imagej: tuple[tuple[str, Any], ...] = _field((), "ImageJ's settings")
     text: tuple[tuple[str, str], ...] = _field((), "texts")
     comment: bytes | None = _field(None, "comment")
     durations: tuple[float, ...] = _field((), "times of frames")
@@ -239,7 +248,7 @@ class Metadata:
 
     def stripped(self) -> Metadata:
         """Return what ``--strip`` leaves: colour, resolution, sizes and timing, no private data."""
-        return self.without(("exif", "xmp", "iptc", "text", "comment", "name"))
+        return self.without(("exif", "xmp", "iptc", "text", "comment", "name", "ome", "imagej"))
 
     def axis(self, letter: str) -> AxisScale | None:
         """Return what is known of an axis, or None."""
@@ -340,7 +349,8 @@ class Metadata:
                     step, start = float(matrix[source, axis]), float(matrix[source, 2])
                     # A mirrored axis would run backwards: its position is no first sample's.
                     origin = known.origin + start * known.step if step > 0 else 0.0
-                    others.append(AxisScale(letter, abs(step) * known.step, known.unit, origin))
+                    size = abs(step) * known.step
+                    others.append(replace(known, letter=letter, step=size, origin=origin))
                     if step < 0 and positions:
                         dropped.append(f"position along {letter} (mirrored)")
             return _sorted(others)

@@ -33,8 +33,9 @@ _WHOLE: tuple[Codec, ...] = (
 _BY_REGIONS: tuple[Codec, ...] = (_NPY, *_WHOLE)
 # What is not here is Pillow's.
 _WRITERS: dict[str, Codec] = {
-    "TIFF": _TIFF, "OME-TIFF": _TIFF, "PNG": _PNG, "NPY": _NPY, "Zarr": _ZARR, "OME-Zarr": _ZARR,
-    "JPEG": _JPEG, "JPEG2000": _JPEG2000, "PPM": _NETPBM, "PAM": _NETPBM, "PFM": _NETPBM,
+    "TIFF": _TIFF, "OME-TIFF": _TIFF, "ImageJ": _TIFF, "PNG": _PNG, "NPY": _NPY, "Zarr": _ZARR,
+    "OME-Zarr": _ZARR, "JPEG": _JPEG, "JPEG2000": _JPEG2000, "PPM": _NETPBM, "PAM": _NETPBM,
+    "PFM": _NETPBM,
 }  # fmt: skip
 
 _FILE_SUFFIXES = frozenset({".tif", ".tiff", ".npy", ".png", ".jpg", ".jpeg", ".webp"})

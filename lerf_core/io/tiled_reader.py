@@ -33,7 +33,7 @@ class TiledReader:
     ----------
     path : str
     format : str
-        "TIFF", "OME-TIFF", "Zarr", "OME-Zarr", "NPY", or Pillow's name such as "PNG".
+        "TIFF", "OME-TIFF", "ImageJ", "Zarr", "OME-Zarr", "NPY", or Pillow's name such as "PNG".
     shape : tuple of int
     dtype : numpy.dtype
         In native byte order.
@@ -51,6 +51,8 @@ class TiledReader:
     level_shapes : tuple of tuple of int
     series, series_count : int
         The image that was opened, of how many in the file.
+    is_described : bool
+        Whether a description in the file tells what its pages are: planes, levels, side images.
     metadata : Metadata
         Of the level that was opened.
     labels : dict
@@ -74,6 +76,7 @@ class TiledReader:
     level_shapes: tuple[tuple[int, ...], ...] = ()
     series: int = 0
     series_count: int = 1
+    is_described: bool = False
     metadata: Metadata = Metadata()
     fingerprint: str = ""
     # Those that do not depend on the cache.

@@ -40,10 +40,11 @@ Pixels = NDArray[Any]
 
 # Tiles of upper levels that are made side by side.
 _AHEAD = 4
-_FORMATS = ("TIFF", "OME-TIFF", "OME-Zarr", "Zarr", "NPY")
+_FORMATS = ("TIFF", "OME-TIFF", "ImageJ", "OME-Zarr", "Zarr", "NPY")
 _COMPRESSIONS = {
     "TIFF": ("none", "deflate", "zstd", "lzw"),
     "OME-TIFF": ("none", "deflate", "zstd", "lzw"),
+    "ImageJ": ("none",),
     "OME-Zarr": ("none", "zstd", "lz4", "gzip"),
     "Zarr": ("none", "zstd", "lz4", "gzip"),
     "NPY": ("none",),
@@ -61,7 +62,7 @@ class WriterSpec:
     axes : str
         A letter per axis: T, C, Z, Y, X, and S for the samples of a pixel, last or before Y.
     format : str
-        "TIFF", "OME-TIFF", "OME-Zarr", "Zarr" (an array alone) or "NPY".
+        "TIFF", "OME-TIFF", "ImageJ" (a hyperstack), "OME-Zarr", "Zarr" (an array alone) or "NPY".
     tile : (int, int)
         Rows and columns of a tile or chunk.
     compression : str
@@ -156,7 +157,7 @@ class WriterSpec:
     @cached_property
     def level_shapes(self) -> list[tuple[int, ...]]:
         """The shape of each level."""
-        single = self.format in ("Zarr", "NPY")
+        single = self.format in ("Zarr", "NPY", "ImageJ")
         return level_shapes(self.shape, self.plane_axes, 1 if single else self.levels)
 
     @property
@@ -467,7 +468,7 @@ def disk_bytes_needed(spec: WriterSpec) -> int:
     total = 0
     for shape in spec.level_shapes:
         whole = list(shape)
-        if spec.format != "NPY":
+        if spec.format not in ("NPY", "ImageJ"):
             for axis, side in zip(spec.plane_axes, spec.tile, strict=True):
                 # Chunks of a Zarr are no larger than its arrays.
                 step = min(side, shape[axis]) if "Zarr" in spec.format else side

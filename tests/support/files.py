@@ -218,7 +218,15 @@ def write_kind(name: str, folder: Path, rgb: np.ndarray) -> Path:
 
 
 def plane_axes(
-    row: float, col: float, unit: str, origin: tuple[float, float] = (0.0, 0.0)
+    row: float,
+    col: float,
+    unit: str,
+    origin: tuple[float, float] = (0.0, 0.0),
+    *,
+    is_placed: bool = True,
 ) -> tuple[AxisScale, AxisScale]:
     """Return what metadata say of rows and columns."""
-    return AxisScale("Y", row, unit, origin[0]), AxisScale("X", col, unit, origin[1])
+    return (
+        AxisScale("Y", row, unit, origin[0], is_placed),
+        AxisScale("X", col, unit, origin[1], is_placed),
+    )

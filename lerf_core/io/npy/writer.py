@@ -24,17 +24,20 @@ __all__ = ["NpySink", "NpyWriter"]
 
 @dataclass(frozen=True)
 class NpySink(TileSink):
-    """Writes regions into the partial file."""
+    """Writes regions into the partial file, where an array begins at byte `start`."""
 
     path: str
     start: int
     spec: WriterSpec
     ticket: Ticket
+    is_big_endian: bool = False
 
     def put_level(self, level: int, region: Region, pixels: Pixels) -> list[tuple[int, ...]]:
         """Write a region; return the tiles that it holds."""
         self.ticket.check()
         shape, dtype = self.spec.shape, self.spec.dtype
+        if self.is_big_endian:
+            dtype = dtype.newbyteorder(">")
         # Without a memory map: its pages would count as the program's memory.
         whole = np.ascontiguousarray(pixels, dtype)
         # What follows the last axis along which the region is a part only is one run of bytes.
@@ -65,19 +68,23 @@ class NpyWriter(TiledWriter):
         resume = resume and self._partial.exists()
         journal = FileJournal(journal_path, spec.head(), resume=resume)
         resume = bool(journal.entries())  # a partial without a journal may be anything
+        if not resume:
+            self._discard()
+        sink = self._begun(spec, claim.ticket, resume=resume)
+        super().__init__(path, spec, sink, journal, claim, overwrite=overwrite)
+
+    def _begun(self, spec: WriterSpec, ticket: Ticket, *, resume: bool) -> NpySink:
+        """Make the file with room for the pixels, unless it is there already."""
         header = {
             "descr": np.lib.format.dtype_to_descr(spec.dtype),
             "fortran_order": False,
             "shape": spec.shape,
         }
-        if not resume:
-            self._discard()
         with self._partial.open("r+b" if resume else "wb") as file:
             np.lib.format.write_array_header_2_0(file, header)
             start = file.tell()
             file.truncate(start + math.prod(spec.shape) * spec.dtype.itemsize)
-        sink = NpySink(str(self._partial), start, spec, claim.ticket)
-        super().__init__(path, spec, sink, journal, claim, overwrite=overwrite)
+        return NpySink(str(self._partial), start, spec, ticket)
 
     def _read(self, level: int, region: Region) -> Pixels:
         raise NotImplementedError  # there is no pyramid

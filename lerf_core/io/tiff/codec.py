@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lerf_core.io.claims import Claim
     from lerf_core.io.formats import Format
     from lerf_core.io.image import DecodedImage
+    from lerf_core.io.tiff.imagej_writer import ImageJWriter
     from lerf_core.io.tiff.reader import TiffReader
     from lerf_core.io.tiff.writer import TiffWriter
     from lerf_core.io.tiled_writer import WriterSpec
@@ -61,8 +62,12 @@ class TiffCodec(Codec):
 
     def open_writer(
         self, path: str, spec: WriterSpec, claim: Claim, *, resume: bool, overwrite: bool
-    ) -> TiffWriter:
+    ) -> TiffWriter | ImageJWriter:
         """See `Codec`."""
+        if spec.format == "ImageJ":
+            from lerf_core.io.tiff.imagej_writer import ImageJWriter
+
+            return ImageJWriter(Path(path), spec, claim, resume=resume, overwrite=overwrite)
         from lerf_core.io.tiff.writer import TiffWriter
 
         return TiffWriter(Path(path), spec, claim, resume=resume, overwrite=overwrite)

@@ -26,6 +26,7 @@ from lerf_core.io.tiff.geo import (
     nodata_of,
 )
 from lerf_core.io.tiff.tags import resolution_of
+from lerf_core.io.units import converted
 
 if TYPE_CHECKING:
     import tifffile
@@ -35,6 +36,8 @@ __all__ = ["link_directories", "metadata_keywords", "metadata_of"]
 _DIRECTORIES = (codes.EXIF, codes.GPS)
 # Notes from programs to themselves about arrays, wrong after resizing.
 _OWN_DESCRIPTIONS = (b'{"shape"', b"ImageJ=", b"<?xml")
+# In whatever tag a slide repeats its description: its sizes are told elsewhere.
+_SLIDE_SIZES = b"|MPP"
 _DATE = re.compile(rb"\d{4}:\d\d:\d\d \d\d:\d\d:\d\d")
 
 
@@ -42,7 +45,10 @@ _DATE = re.compile(rb"\d{4}:\d\d:\d\d \d\d:\d\d:\d\d")
 
 
 def metadata_of(
-    page: tifffile.TiffPage, steps: tuple[float, float] = (1.0, 1.0)
+    page: tifffile.TiffPage,
+    steps: tuple[float, float] = (1.0, 1.0),
+    *,
+    description: str | None = None,
 ) -> tuple[Metadata, tuple[str, ...]]:
     """Return what a page says about its pixels as they are stored, and notes on what is lost.
 
@@ -52,12 +58,14 @@ def metadata_of(
         Of a file that is open.
     steps : (row, col), optional
         Pixels of the page per pixel of the pyramid level that the metadata are meant for.
+    description : str, optional
+        Instead of the page's own, which is a program's note to itself; "" for none.
     """
     icc, xmp = (page.tags.get(code) for code in (codes.ICC_PROFILE, codes.XMP))
     notes: tuple[str, ...] = ()
     block = None
     try:
-        block = _exif_block(page)
+        block = _exif_block(page, description)
     except Exception as error:  # noqa: BLE001 - metadata of any damage must not stop the pixels
         notes = (f"EXIF unreadable and dropped: {one_line(error, 80)}",)
     records, others = iptc.of_resources(iptc.resources(_raw(page, codes.PHOTOSHOP)))
@@ -98,7 +106,7 @@ def _as_bytes(value: Any) -> bytes | None:
     return bytes(value) if isinstance(value, bytes) else None
 
 
-def _exif_block(page: tifffile.TiffPage) -> bytes | None:
+def _exif_block(page: tifffile.TiffPage, description: str | None) -> bytes | None:
     """Collect the descriptive tags and directories of a page into an EXIF block."""
     block = Image.Exif()
     for code in codes.TEXTS:
@@ -106,6 +114,12 @@ def _exif_block(page: tifffile.TiffPage) -> bytes | None:
         if tag is not None and isinstance(tag.value, str) and tag.value:
             # As bytes: Pillow would keep ASCII alone.
             block[code] = tag.value.encode()
+            if description is not None and _SLIDE_SIZES in block[code]:
+                del block[code]
+    if description is not None:
+        block[codes.DESCRIPTION] = description.encode()
+    if not block.get(codes.DESCRIPTION, b"-"):
+        del block[codes.DESCRIPTION]
     if block.get(codes.DESCRIPTION, b"").startswith(_OWN_DESCRIPTIONS):
         del block[codes.DESCRIPTION]
     if block.get(codes.SOFTWARE) == b"tifffile.py":
@@ -174,7 +188,9 @@ def metadata_keywords(metadata: Metadata, *, is_bigtiff: bool) -> tuple[dict[str
         "description": texts.pop(codes.DESCRIPTION, None),
         "software": texts.pop(codes.SOFTWARE, b"lerf"),
     }
-    if metadata.dpi is not None:
+    if (pixels := _pixels_per_centimetre(metadata)) is not None:
+        keywords |= {"resolution": pixels, "resolutionunit": "CENTIMETER"}
+    elif metadata.dpi is not None:
         keywords |= {"resolution": metadata.dpi, "resolutionunit": "INCH"}
     tags: list[tuple[int, int, int, Any, bool]] = [
         (code, codes.ASCII, 0, text + b"\0", True) for code, text in sorted(texts.items())
@@ -186,6 +202,20 @@ def metadata_keywords(metadata: Metadata, *, is_bigtiff: bool) -> tuple[dict[str
     if metadata.iptc:
         tags.append((codes.IPTC, codes.UNDEFINED, len(metadata.iptc), metadata.iptc, True))
     return keywords | {"extratags": tags + geo_tags(metadata)}, block
+
+
+def _pixels_per_centimetre(metadata: Metadata) -> tuple[float, float] | None:
+    """Return the resolution that says how large pixels are, as (x, y); None where it is not known.
+
+    Slide readers take the size of pixels from there.
+    """
+    sizes = []
+    for axis in (metadata.axis("X"), metadata.axis("Y")):
+        size = None if axis is None else converted(axis.step, axis.unit, "centimeter")
+        if size is None:
+            return None
+        sizes.append(1 / size)
+    return sizes[0], sizes[1]
 
 
 def _links(block: Image.Exif) -> Iterable[int]:

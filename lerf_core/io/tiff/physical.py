@@ -1,121 +1,102 @@
-"""Physical sizes and channels that TIFF files state: OME-XML, ImageJ's unit, a slide's MPP."""
+"""What a TIFF says of an image: sizes and positions along its axes, channels, power, names.
+
+Every kind of TIFF says it in its own words; here they become one `Metadata`, for images read whole
+and by tiles alike.
+"""
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree as ET
 
-from lerf_core.io.metadata import AxisScale, Channel
-from lerf_core.io.tiff.tags import resolution_ratios
+from lerf_core.errors import one_line
+from lerf_core.geometry.placement import Placement
+from lerf_core.io.metadata import Metadata
+from lerf_core.io.tiff.directories import metadata_of
+from lerf_core.io.tiff.imagej import read_stack
+from lerf_core.io.tiff.microscopes import FILE_KINDS, SERIES_KINDS
+from lerf_core.io.tiff.ome import read_image
+from lerf_core.io.tiff.slides import SLIDES
 
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["channels_of", "ome_unit", "plane_axes_of"]
+__all__ = ["described", "format_of", "is_structured"]
 
-_UNITS = {
-    "µm": "micrometer", "μm": "micrometer", "um": "micrometer", "micron": "micrometer",
-    "microns": "micrometer", "micrometer": "micrometer", "\\u00B5m": "micrometer",
-    "nm": "nanometer", "nanometer": "nanometer", "pm": "picometer", "mm": "millimeter",
-    "millimeter": "millimeter", "cm": "centimeter", "centimeter": "centimeter", "m": "meter",
-    "meter": "meter", "km": "kilometer", "Å": "angstrom", "in": "inch", "inch": "inch",
-    "inches": "inch", "ft": "foot",
-}  # fmt: skip
-# Lengths of no known size.
-_NO_UNITS = frozenset({"", "pixel", "pixels", "reference frame"})
-_OME_UNITS = {
-    "micrometer": "µm", "nanometer": "nm", "picometer": "pm", "millimeter": "mm",
-    "centimeter": "cm", "meter": "m", "kilometer": "km", "angstrom": "Å", "inch": "in",
-    "foot": "ft",
-}  # fmt: skip
+# Kinds of files whose pages are planes, levels and side images of what a description tells.
+_STRUCTURED = (*SERIES_KINDS, *SLIDES, "ome", "imagej")
+# Fields that a description, not a tag, speaks of.
+_TOLD = ("axes", "channels", "magnification", "name", "pages", "ome", "imagej")
 
 
-def ome_unit(unit: str) -> str:
-    """Return OME-XML's name of a unit; one that says that there is none, for a unit it lacks."""
-    # Without a unit OME-XML would mean micrometres.
-    return _OME_UNITS.get(unit, "reference frame")
+def is_structured(handle: tifffile.TiffFile) -> bool:
+    """Whether a description tells what the pages of a file are; else they are pages."""
+    return any(getattr(handle, f"is_{kind}", False) for kind in _STRUCTURED) and (
+        handle.series[0].kind in _STRUCTURED
+    )
 
 
-def plane_axes_of(
-    handle: tifffile.TiffFile, base: tifffile.TiffPageSeries, number: int
-) -> tuple[AxisScale, ...]:
-    """Return the sizes along rows and columns of a series' full image, as the pixels are stored.
+def format_of(series: tifffile.TiffPageSeries) -> str:
+    """Return the name of the format in whose words a series is described."""
+    return {"ome": "OME-TIFF", "imagej": "ImageJ"}.get(series.kind, "TIFF")
+
+
+def described(
+    handle: tifffile.TiffFile, number: int = 0, level: int = 0
+) -> tuple[Metadata, tuple[str, ...]]:
+    """Return what a file says of a series' pixels as they are stored, and notes.
 
     Parameters
     ----------
     handle : tifffile.TiffFile
-    base : tifffile.TiffPageSeries
-        At its full size.
-    number : int
-        Of the series in the file.
+        Open.
+    number : int, optional
+        Of the series.
+    level : int, optional
+        Of its pyramid: sizes and positions are those of its pixels.
     """
-    if base.kind == "ome":
-        return _ome_size(_ome_pixels(handle.ome_metadata, base, number))
-    if base.kind == "imagej":
-        ratios = resolution_ratios(base.keyframe)
-        unit = _UNITS.get(str((handle.imagej_metadata or {}).get("unit", "")))
-        return _plane(1 / ratios[1], 1 / ratios[0], unit) if ratios and unit else ()
-    if base.kind == "svs":
-        match = re.search(r"\bMPP\s*=\s*(\d*\.?\d+)", base.keyframe.description)
-        if match and float(match[1]) > 0:
-            return _plane(float(match[1]), float(match[1]), "micrometer")
-    return ()
-
-
-def _plane(row: float, col: float, unit: str) -> tuple[AxisScale, ...]:
-    return AxisScale("Y", row, unit), AxisScale("X", col, unit)
-
-
-def channels_of(
-    handle: tifffile.TiffFile, base: tifffile.TiffPageSeries, number: int
-) -> tuple[Channel, ...]:
-    """Return names and colours of the channels that OME-XML describes."""
-    pixels = _ome_pixels(handle.ome_metadata, base, number) if base.kind == "ome" else None
-    channels = []
-    for element in pixels if pixels is not None else ():
-        if _name(element) != "Channel":
-            continue
-        colour = element.get("Color", "")
-        if colour.lstrip("-").isdigit():
-            # A signed integer of red, green, blue, alpha.
-            colour = f"{int(colour) & 0xFFFFFFFF:08X}"[:6]
-        channels.append(Channel(element.get("Name", ""), colour))
-    return tuple(channels)
-
-
-def _ome_pixels(text: str | None, base: tifffile.TiffPageSeries, number: int) -> ET.Element | None:
-    """Return the Pixels element of a series: by its number, or the first of its size."""
-    if not text:
-        return None
+    base = handle.series[number]
+    chosen = base.levels[level]
+    rows, cols = base.axes.index("Y"), base.axes.index("X")
+    full = base.shape[rows], base.shape[cols]
+    rows, cols = chosen.axes.index("Y"), chosen.axes.index("X")
+    size = chosen.shape[rows], chosen.shape[cols]
+    steps = full[0] / size[0], full[1] / size[1]
+    words: str | None = None
+    notes: tuple[str, ...] = ()
     try:
-        root = ET.fromstring(text)
-    except ET.ParseError:
-        return None
-    every = [element for element in root.iter() if _name(element) == "Pixels"]
-    rows, cols = (base.shape[base.axes.index(letter)] for letter in "YX")
-    for pixels in every[number : number + 1] + every:
-        if (pixels.get("SizeY"), pixels.get("SizeX")) == (str(rows), str(cols)):
-            return pixels
-    return None
+        told, words, notes = _told(handle, base, number)
+    except Exception as error:  # noqa: BLE001 - metadata of any damage must not stop the pixels
+        told, notes = Metadata(), (f"its description is unreadable: {one_line(error, 80)}",)
+    own = base.kind in _STRUCTURED
+    metadata, troubles = metadata_of(base.keyframe, steps, description=words if own else None)
+    notes += troubles
+    if level:
+        told, untrue = told.moved(Placement.of_resize((1 / steps[0], 1 / steps[1]), full, size))
+        notes += untrue
+    if told.axis("Y") and told.axis("X"):
+        # Resolution tags of such a file say the same again, or nothing.
+        metadata = replace(metadata, dpi=None)
+    said = [name for name in _TOLD if told.says(name)]
+    return replace(metadata, **{name: getattr(told, name) for name in said}), notes
 
 
-def _ome_size(pixels: ET.Element | None) -> tuple[AxisScale, ...]:
-    if pixels is None:
-        return ()
-    sizes, units = [], []
-    for letter in "YX":
-        try:
-            size = float(pixels.get(f"PhysicalSize{letter}", "0"))
-        except ValueError:
-            return ()
-        unit = pixels.get(f"PhysicalSize{letter}Unit", "µm")
-        if not 0 < size < float("inf") or unit in _NO_UNITS:
-            return ()
-        sizes.append(size)
-        units.append(_UNITS.get(unit, unit))
-    return _plane(sizes[0], sizes[1], units[0]) if units[0] == units[1] else ()
-
-
-def _name(element: ET.Element) -> str:
-    return element.tag.rpartition("}")[2]
+def _told(
+    handle: tifffile.TiffFile, base: tifffile.TiffPageSeries, number: int
+) -> tuple[Metadata, str | None, tuple[str, ...]]:
+    """Return what the description says, its text in words ("" for none), and notes."""
+    if base.kind == "ome":
+        told, words, notes = read_image(handle.ome_metadata, base, number)
+        return told, words or "", notes
+    if base.kind == "imagej":
+        told, notes = read_stack(handle.imagej_metadata, base)
+        return told, "", notes
+    if base.kind in SLIDES:
+        told, words = SLIDES[base.kind](handle, base)
+        return told, words or "", ()
+    if base.kind in SERIES_KINDS:
+        return SERIES_KINDS[base.kind](handle, base), "", ()
+    for kind, reading in FILE_KINDS.items():
+        if getattr(handle, f"is_{kind}", False):
+            return reading(handle, base), None, ()
+    return Metadata(), None, ()

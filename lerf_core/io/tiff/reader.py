@@ -23,10 +23,9 @@ from lerf_core.io.pixel_file import PixelFile, file_fingerprint
 from lerf_core.io.regions import Region, axis_of
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.decoding import dtype_of, is_for_libtiff, page_values, segment_decoder
-from lerf_core.io.tiff.directories import metadata_of
 from lerf_core.io.tiff.opening import opened_tiff
 from lerf_core.io.tiff.page_layout import PageLayout
-from lerf_core.io.tiff.physical import channels_of, plane_axes_of
+from lerf_core.io.tiff.physical import described, format_of, is_structured
 from lerf_core.io.tiff.samples import Samples
 from lerf_core.io.tiff.tags import (
     details_of,
@@ -229,25 +228,13 @@ class TiffReader(TiledReader):
         chosen: tifffile.TiffPageSeries,
     ) -> None:
         """Set what the file says of the image and its levels."""
-        self.format = "OME-TIFF" if base.kind == "ome" else "TIFF"
+        self.format, self.is_described = format_of(base), is_structured(handle)
         axis = axis_of(self.axes, "S")
         self.level_shapes = tuple(
             self._handed_out(tuple(map(int, level.shape)), axis) for level in base.levels
         )
-        rows, cols = chosen.axes.index("Y"), chosen.axes.index("X")
-        # Of a level's pixel, in pixels of the full image.
-        steps = (base.shape[rows] / chosen.shape[rows], base.shape[cols] / chosen.shape[cols])
-        metadata, troubles = metadata_of(base.keyframe, steps)
-        factors = dict(zip("YX", steps, strict=True))
-        self.metadata = replace(
-            metadata,
-            bits=self._samples.bits,
-            axes=tuple(
-                replace(axis, step=axis.step * factors[axis.letter])
-                for axis in plane_axes_of(handle, base, self.series)
-            ),
-            channels=channels_of(handle, base, self.series),
-        )
+        metadata, troubles = described(handle, self.series, self.level)
+        self.metadata = replace(metadata, bits=self._samples.bits)
         self.details = details_of(chosen.keyframe)
         self._notes += troubles
         if self.series_count > 1:

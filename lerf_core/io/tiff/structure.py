@@ -5,23 +5,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lerf_core.errors import FileError
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.directories import link_directories, metadata_keywords
-from lerf_core.io.tiff.physical import ome_unit
+from lerf_core.io.tiff.ome_writing import OME_TYPES, ome_document
 from lerf_core.io.tiff.tags import layout_keywords
 from lerf_core.io.tiled_writer import WriterSpec
 
 __all__ = ["check_fits", "write_structure", "write_tile_offsets"]
 
 _COMPRESSIONS = {"none": 1, "deflate": 8, "zstd": 50000, "lzw": 5}
-_OME_TYPES = frozenset({
-    "bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64",
-})  # fmt: skip
 
 
 def check_fits(spec: WriterSpec) -> None:
@@ -40,7 +36,7 @@ def check_fits(spec: WriterSpec) -> None:
         raise FileError(f"axes {spec.axes} do not go into TIFF: YX, YXS or SYX come last")
     if spec.dtype == np.bool_ and axis is not None:
         raise FileError("booleans with several samples do not go into TIFF")
-    if spec.format == "OME-TIFF" and spec.dtype.name not in _OME_TYPES:
+    if spec.format == "OME-TIFF" and spec.dtype.name not in OME_TYPES:
         raise FileError(f"OME-TIFF holds no {spec.dtype}: name the output .tif or .zarr")
     if spec.format == "TIFF" and leading:
         raise FileError(f"axes {spec.axes} go into OME-TIFF: name the output .ome.tif")
@@ -50,11 +46,11 @@ def write_structure(path: Path, spec: WriterSpec) -> None:
     """Write a BigTIFF whose tiles are all empty."""
     import tifffile
 
-    is_ome = spec.format == "OME-TIFF"
     described, block = metadata_keywords(spec.metadata, is_bigtiff=True)
-    described["metadata"] = _ome_metadata(spec) if is_ome else None
-    if is_ome:
-        described["description"] = None
+    described["metadata"] = None
+    if spec.format == "OME-TIFF":
+        words = described["description"]
+        described["description"] = ome_document(spec, words.decode() if words else None)
     separate = spec.channel_axis is not None and spec.channel_axis < spec.plane_axes[0]
     layout = layout_keywords(
         spec.pixel_layout, spec.samples, spec.details,
@@ -63,7 +59,7 @@ def write_structure(path: Path, spec: WriterSpec) -> None:
     levels = spec.level_shapes
     # tifffile wants all bytes of uncompressed pixels that are one tile.
     compression = _COMPRESSIONS["deflate" if spec.compression == "none" else spec.compression]
-    with tifffile.TiffWriter(path, bigtiff=True, ome=is_ome) as writer:
+    with tifffile.TiffWriter(path, bigtiff=True, ome=False) as writer:
         for level, shape in enumerate(levels):
             writer.write(
                 itertools.repeat(b"", _tile_count(spec, level)),
@@ -89,20 +85,6 @@ def _tile_count(spec: WriterSpec, level: int) -> int:
         if axis not in (rows, cols) and not (axis == spec.channel_axis and is_interleaved):
             count *= size
     return count
-
-
-def _ome_metadata(spec: WriterSpec) -> dict[str, Any]:
-    """Return what tifffile puts into OME-XML."""
-    metadata: dict[str, Any] = {"axes": spec.axes}
-    for axis in spec.metadata.axes:
-        if axis.letter in "ZYX":
-            key = f"PhysicalSize{axis.letter}"
-            metadata |= {key: axis.step, f"{key}Unit": ome_unit(axis.unit)}
-    count = spec.shape[spec.axes.index("C")] if "C" in spec.axes else 0
-    names = [channel.name for channel in spec.metadata.channels]
-    if any(names) and len(names) == count:
-        metadata["Channel"] = {"Name": names}
-    return metadata
 
 
 def write_tile_offsets(

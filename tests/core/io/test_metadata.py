@@ -80,7 +80,7 @@ def test_magnification_grows_with_the_pixels():
 
 
 def test_every_format_says_what_it_holds():
-    assert set(FORMATS) | {"OME-TIFF", "OME-Zarr", "Zarr", "NPY"} == set(HOLDS)
+    assert set(FORMATS) | {"OME-TIFF", "ImageJ", "OME-Zarr", "Zarr", "NPY"} == set(HOLDS)
     assert set().union(*HOLDS.values()) <= set(RULES)
 
 

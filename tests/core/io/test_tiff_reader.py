@@ -286,8 +286,11 @@ def test_levels_of_ome_tiff(pyramid):
             assert (source.axes, source.channel_axis) == ("CYX", None)
             assert (source.level, source.levels) == (level, 3)
             assert source.level_shapes == ((2, 64, 96), (2, 32, 48), (2, 16, 24))
-            assert source.metadata.axes == plane_axes(0.5 * step, 0.25 * step, "micrometer")
-            assert source.metadata.dpi == pytest.approx((25400 / step, 12700 / step))
+            origin = 0.25 * (step - 1), 0.125 * (step - 1)
+            assert source.metadata.axes == plane_axes(
+                0.5 * step, 0.25 * step, "micrometer", origin, is_placed=False
+            )
+            assert source.metadata.dpi is None
             words = exif_of(source)
             assert words[305] == "maker"
             assert 270 not in words
@@ -325,7 +328,7 @@ def test_ome_tiff_over_several_files(tmp_path):
         )
     with open_reader(tmp_path / names[0]) as source:
         np.testing.assert_array_equal(source[...], pixels)
-        assert source.metadata.axes == plane_axes(2, 2, "nanometer")
+        assert source.metadata.axes == plane_axes(2, 2, "nanometer", is_placed=False)
 
 
 def test_imagej_pixel_size(tmp_path):
@@ -334,7 +337,7 @@ def test_imagej_pixel_size(tmp_path):
         path, GREY, imagej=True, resolution=(4, 2), metadata={"unit": "um", "axes": "YX"}
     )
     with open_reader(path) as source:
-        assert source.metadata.axes == plane_axes(0.5, 0.25, "micrometer")
+        assert source.metadata.axes == plane_axes(0.5, 0.25, "micrometer", is_placed=False)
         assert source.metadata.dpi is None
 
 

@@ -327,8 +327,10 @@ def test_tiff_keeps_what_is_known_of_the_image(tmp_path):
     write(tmp_path / "a.ome.tif", image, spec)
     with tifffile.TiffFile(tmp_path / "a.ome.tif") as file:
         page = file.pages[0]
-        assert page.tags["XResolution"].value == (300, 1)
-        assert page.tags["YResolution"].value == (150, 1)
+        # What is known of the pixels' size goes before what a print was to have.
+        assert page.resolutionunit == 3
+        assert page.tags["XResolution"].value == (40_000, 1)
+        assert page.tags["YResolution"].value == (20_000, 1)
         assert page.iccprofile == b"profile" * 20
         assert page.software == "a scanner"
         assert page.tags["Artist"].value == "Jörg Müller"

@@ -1,0 +1,174 @@
+"""ImageJ's hyperstacks: what they say of their pixels, and how a writer says it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lerf_core.io.metadata import AxisScale, Channel, Metadata, Page
+from lerf_core.io.tiff import codes
+from lerf_core.io.tiff.tags import resolution_ratios
+from lerf_core.io.units import converted, unit_of
+
+if TYPE_CHECKING:
+    import tifffile
+
+    from lerf_core.io.tiled_writer import WriterSpec
+
+__all__ = ["holds", "read_stack", "written"]
+
+# Entries that stay true of a resized stack, and are told in ImageJ's words alone.
+_KEPT = ("mode", "loop", "min", "max", "fps", "Info", "Properties", "LUTs", "Ranges")
+# Marks in pixels of the image as it was.
+_STALE = {"ROI": "selection", "Overlays": "overlays", "Plot": "plot"}
+_UNITS = {"micrometer": "um", "nanometer": "nm", "millimeter": "mm", "centimeter": "cm"}
+# Where the first sample's centre lies, in samples.
+_CORNER = {"Z": 0.0, "Y": 0.5, "X": 0.5}
+_NO_UNIT = frozenset({"", "pixel", "pixels"})
+
+
+def read_stack(
+    facts: dict[str, Any] | None, base: tifffile.TiffPageSeries
+) -> tuple[Metadata, tuple[str, ...]]:
+    """Return what ImageJ's description says of a stack, and notes on what is left out.
+
+    Parameters
+    ----------
+    facts : dict or None
+        By tifffile's names.
+    base : tifffile.TiffPageSeries
+    """
+    facts = facts or {}
+    name = str(facts.get("unit", ""))
+    unit = unit_of(name)
+    lengths = dict(zip(base.axes, base.shape, strict=True))
+    planes = int(np.prod([lengths[letter] for letter in base.axes if letter not in "YXS"]))
+    kept = {key: facts[key] for key in _KEPT if key in facts}
+    if not unit and name not in _NO_UNIT:
+        kept["unit"] = name
+    notes = tuple(
+        f"ImageJ's {word} dropped: drawn on the image as it was"
+        for key, word in _STALE.items()
+        if key in facts
+    )
+    metadata = Metadata(
+        axes=_axes(facts, base, unit),
+        channels=_channels(facts, lengths.get("C", 1)),
+        pages=_labels(facts, planes),
+        imagej=tuple(kept.items()),
+    )
+    return metadata, notes
+
+
+def _number(facts: dict[str, Any], key: str) -> float:
+    value = facts.get(key, 0)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and np.isfinite(value) else 0.0
+
+
+def _axes(facts: dict[str, Any], base: tifffile.TiffPageSeries, unit: str) -> tuple[AxisScale, ...]:
+    axes = []
+    interval = _number(facts, "finterval")
+    if interval <= 0 and _number(facts, "fps") > 0:
+        interval = 1 / _number(facts, "fps")
+    if interval > 0:
+        axes.append(AxisScale("T", interval, "second", is_placed=False))
+    ratios = resolution_ratios(base.keyframe)
+    spacing = _number(facts, "spacing")
+    is_named = "unit" in facts and str(facts["unit"]) not in _NO_UNIT
+    sizes = {}
+    if spacing > 0:
+        sizes["Z"] = spacing
+    if ratios is not None and (is_named or sizes):
+        # Without a unit, tags that have one say how a print is resolved.
+        unit_tag = base.keyframe.tags.get(codes.RESOLUTION_UNIT)
+        is_print = not is_named and unit_tag is not None and int(unit_tag.value) > 1
+        sizes |= {"Y": 1.0, "X": 1.0} if is_print else {"Y": 1 / ratios[1], "X": 1 / ratios[0]}
+    for letter, size in sizes.items():
+        # What lies at position 0, in pixels from the image's corner, or in planes.
+        key = f"{letter.lower()}origin"
+        origin = (_CORNER[letter] - _number(facts, key)) * size if key in facts else 0.0
+        axes.append(AxisScale(letter, size, unit, origin, is_placed=key in facts))
+    return tuple(axes)
+
+
+def _channels(facts: dict[str, Any], count: int) -> tuple[Channel, ...]:
+    """Return colours and ranges of channels; none where nothing is said of them."""
+    luts, ranges = facts.get("LUTs"), facts.get("Ranges")
+    tables = [luts] if isinstance(luts, np.ndarray) else list(luts or ())
+    bounds = list(ranges or ())
+    if len(tables) != count and len(bounds) != 2 * count:
+        return ()
+    channels = []
+    for index in range(count):
+        colour, entries = "", []
+        if len(tables) == count:
+            # The brightest colour: most tables run from black to it.
+            colour = "".join(f"{int(value):02X}" for value in np.asarray(tables[index])[:, -1])
+        if len(bounds) == 2 * count:
+            low, high = bounds[2 * index : 2 * index + 2]
+            window = {"start": float(low), "end": float(high)}
+            entries = [("window", window | {"min": float(low), "max": float(high)})]
+        channels.append(Channel("", colour, tuple(entries)))
+    return tuple(channels)
+
+
+def _labels(facts: dict[str, Any], planes: int) -> tuple[Page, ...]:
+    labels = facts.get("Labels")
+    every = [labels] if isinstance(labels, str) else list(labels or ())
+    return tuple(Page(str(label)) for label in every) if len(every) == planes else ()
+
+
+# -- writing ------------------------------------------------------------------------------
+
+
+def holds(axes: str, dtype: np.dtype[Any], samples: int) -> bool:
+    """Whether an image goes into ImageJ's format.
+
+    Parameters
+    ----------
+    axes : str
+        Of the image, samples as S.
+    dtype : numpy.dtype
+    samples : int
+        Per pixel.
+    """
+    order = [letter for letter in "TZCYXS" if letter in axes]
+    is_colour = samples > 1
+    return (
+        list(axes) == order
+        and dtype.name in {"uint8", "uint16", "float32"}
+        and (not is_colour or (samples == 3 and dtype == np.uint8))
+    )
+
+
+def written(spec: WriterSpec) -> dict[str, Any]:
+    """Return what tifffile is told to write a stack in ImageJ's words."""
+    metadata = spec.metadata
+    facts: dict[str, Any] = dict(metadata.imagej or ())
+    keywords: dict[str, Any] = {}
+    sizes = {axis.letter: axis for axis in metadata.axes}
+    cols, rows = sizes.get("X"), sizes.get("Y")
+    if cols is not None and rows is not None:
+        unit = cols.unit
+        facts.setdefault("unit", _UNITS.get(unit, unit) or "pixel")
+        for letter, axis in sizes.items():
+            if letter == "T":
+                continue
+            step = converted(axis.step, axis.unit, unit) or axis.step
+            origin = converted(axis.origin, axis.unit, unit) or 0.0
+            if axis.is_placed:
+                facts[f"{letter.lower()}origin"] = round(_CORNER[letter] - origin / step, 9)
+            if letter == "Z":
+                facts["spacing"] = step
+        height = converted(rows.step, rows.unit, unit) or rows.step
+        keywords |= {"resolution": (1 / cols.step, 1 / height), "resolutionunit": "NONE"}
+    elif "Z" in sizes:
+        facts["spacing"] = sizes["Z"].step
+    if "T" in sizes:
+        interval = converted(sizes["T"].step, sizes["T"].unit, "second") or sizes["T"].step
+        facts["finterval"] = interval
+    if metadata.pages and any(page.name for page in metadata.pages):
+        facts["Labels"] = [page.name for page in metadata.pages]
+    return keywords | {"metadata": {"axes": spec.axes, **facts}}

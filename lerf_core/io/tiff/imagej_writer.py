@@ -1,0 +1,51 @@
+"""ImageJ's hyperstacks, written block by block: one array behind the first directory."""
+
+from __future__ import annotations
+
+import math
+
+from lerf_core.errors import FileError
+from lerf_core.io.claims import Ticket
+from lerf_core.io.npy.writer import NpySink, NpyWriter
+from lerf_core.io.tiff.directories import link_directories, metadata_keywords
+from lerf_core.io.tiff.imagej import written
+from lerf_core.io.tiled_writer import WriterSpec
+
+__all__ = ["ImageJWriter"]
+
+# Directories of more planes, or behind more bytes, are left out: ImageJ needs the first alone.
+_MOST_DIRECTORIES = 1 << 16
+_MOST_BYTES = 3_900_000_000
+
+
+class ImageJWriter(NpyWriter):
+    """See `lerf_core.io.tiled_writer.TiledWriter`."""
+
+    def _begun(self, spec: WriterSpec, ticket: Ticket, *, resume: bool) -> NpySink:
+        import tifffile
+
+        if resume:
+            with tifffile.TiffFile(self._partial) as handle:
+                start = int(handle.pages.first.dataoffsets[0])
+            return NpySink(str(self._partial), start, spec, ticket, is_big_endian=True)
+        described, block = metadata_keywords(spec.metadata, is_bigtiff=False)
+        described["description"] = None  # ImageJ's own lies there
+        rows, cols = spec.plane_axes
+        size = math.prod(spec.shape) * spec.dtype.itemsize
+        planes = size // (spec.shape[rows] * spec.shape[cols] * spec.samples)
+        with tifffile.TiffWriter(self._partial, imagej=True, byteorder=">") as writer:
+            extent = writer.write(
+                None,
+                shape=spec.shape,
+                dtype=spec.dtype.newbyteorder(">"),
+                photometric="rgb" if spec.samples > 1 else "minisblack",
+                truncate=size > _MOST_BYTES or planes > _MOST_DIRECTORIES,
+                returnoffset=True,
+                **(described | written(spec)),
+            )
+        if extent is None:
+            raise FileError("ImageJ's format does not hold these pixels in one piece")
+        with self._partial.open("r+b") as stream:
+            link_directories(stream, block)
+            stream.truncate(max(stream.seek(0, 2), extent[0] + size))
+        return NpySink(str(self._partial), int(extent[0]), spec, ticket, is_big_endian=True)
