@@ -11,7 +11,7 @@ from PIL import Image
 
 from lerf_core.errors import FileError
 from lerf_core.io import exif
-from lerf_core.io.boxes import Box, boxes_in, boxes_of, content_of
+from lerf_core.io.boxes import Box, boxes_in, boxes_of, brands_of, cicp_of, content_of
 from lerf_core.io.codec import Header, OpenFile
 from lerf_core.io.depth import dtype_of_bits, expanded, expansion_note
 from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA, WITH_ALPHA
@@ -20,12 +20,9 @@ from lerf_core.io.image import DecodedImage, Pixels, channels_of
 from lerf_core.io.metadata import Metadata
 from lerf_core.io.pillow import PillowCodec
 
-__all__ = ["AvifCodec", "brands_of", "cicp_of"]
+__all__ = ["AvifCodec"]
 
 _BRANDS = frozenset({b"avif", b"avis"})
-# Codes of H.273: sRGB, and BT.709's, which every viewer shows as sRGB.
-_UNSPECIFIED = 2
-_LIKE_SRGB = {(1, 13), (1, 1), (1, 6)}
 
 
 class AvifCodec(PillowCodec):
@@ -91,17 +88,6 @@ class _Coding(NamedTuple):
     cicp: tuple[int, ...] | None = None
 
 
-def brands_of(file: OpenFile) -> list[bytes]:
-    """Return the brands that a file of the ISO base media format lists, the major one first."""
-    if file.head[4:8] != b"ftyp":
-        return []
-    first = next(boxes_of(file.rewound()), None)
-    if first is None:
-        return []
-    content = content_of(file.stream, first)
-    return [content[:4], *(content[place : place + 4] for place in range(8, len(content), 4))]
-
-
 def _coding(file: OpenFile) -> _Coding:
     """Return how the primary image is coded, or else the first track."""
     stream = file.rewound()
@@ -133,13 +119,6 @@ def _coding_of(properties: list[tuple[bytes, bytes]]) -> _Coding | None:
         elif kind == b"colr" and content[:4] == b"nclx" and len(content) >= 8:
             cicp = cicp_of(*struct.unpack_from(">2H", content, 4))
     return _Coding(max(8, *bits), is_grey, cicp) if bits else None
-
-
-def cicp_of(primaries: int, transfer: int) -> tuple[int, ...] | None:
-    """Return the codes of decoded RGB; None where they say nothing, or sRGB."""
-    if _UNSPECIFIED in {primaries, transfer} or (primaries, transfer) in _LIKE_SRGB:
-        return None
-    return primaries, transfer, 0, 1
 
 
 def _primary_properties(meta: bytes) -> list[tuple[bytes, bytes]]:

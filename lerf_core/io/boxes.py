@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-__all__ = ["Box", "box", "boxes_in", "boxes_of", "content_of"]
+if TYPE_CHECKING:
+    from lerf_core.io.codec import OpenFile
+
+__all__ = ["Box", "box", "boxes_in", "boxes_of", "brands_of", "cicp_of", "content_of"]
+
+# Codes of H.273: sRGB, and BT.709's, which every viewer shows as sRGB.
+_UNSPECIFIED = 2
+_LIKE_SRGB = {(1, 13), (1, 1), (1, 6)}
 
 # Greatest number of boxes that are looked at, at one depth: a loop has an end.
 _MOST_BOXES = 10_000
@@ -82,3 +89,21 @@ def box(kind: bytes, *content: bytes) -> bytes:
     """Return a box of some content."""
     data = b"".join(content)
     return struct.pack(">I4s", 8 + len(data), kind) + data
+
+
+def brands_of(file: OpenFile) -> list[bytes]:
+    """Return the brands that a file of the ISO base media format lists, the major one first."""
+    if file.head[4:8] != b"ftyp":
+        return []
+    first = next(boxes_of(file.rewound()), None)
+    if first is None:
+        return []
+    content = content_of(file.stream, first)
+    return [content[:4], *(content[place : place + 4] for place in range(8, len(content), 4))]
+
+
+def cicp_of(primaries: int, transfer: int) -> tuple[int, ...] | None:
+    """Return the codes of decoded RGB; None where they say nothing, or sRGB."""
+    if _UNSPECIFIED in {primaries, transfer} or (primaries, transfer) in _LIKE_SRGB:
+        return None
+    return primaries, transfer, 0, 1

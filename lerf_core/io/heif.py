@@ -8,7 +8,7 @@ import numpy as np
 
 from lerf_core.errors import FileError
 from lerf_core.io import exif
-from lerf_core.io.avif import brands_of, cicp_of
+from lerf_core.io.boxes import brands_of, cicp_of
 from lerf_core.io.codec import Header, OpenFile
 from lerf_core.io.decoded_reader import DecodingCodec
 from lerf_core.io.depth import expanded, expansion_note

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-
 __all__ = ["halve", "level_shapes"]
 
 #: Levels are added until both sides are no longer than this.

@@ -9,6 +9,7 @@ from PIL import UnidentifiedImageError
 
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.avif import AvifCodec
+from lerf_core.io.bmp import BmpCodec
 from lerf_core.io.codec import Codec, OpenFile, opened
 from lerf_core.io.heif import HeifCodec
 from lerf_core.io.imageio import ImageioCodec
@@ -25,17 +26,18 @@ from lerf_core.io.zarr.codec import ZarrCodec
 __all__ = ["codec_of_file", "codec_of_path", "writing_codec"]
 
 _TIFF, _NPY, _ZARR, _PNG, _PILLOW = TiffCodec(), NpyCodec(), ZarrCodec(), PngCodec(), PillowCodec()
-_NETPBM, _JPEG, _JPEG2000 = NetpbmCodec(), JpegCodec(), Jpeg2000Codec()
+_NETPBM, _JPEG, _JPEG2000, _BMP = NetpbmCodec(), JpegCodec(), Jpeg2000Codec(), BmpCodec()
 # In the order in which they are asked; whole, and by regions.
 _WHOLE: tuple[Codec, ...] = (
-    _TIFF, _PNG, _JPEG, _NETPBM, _JPEG2000, AvifCodec(), HeifCodec(), _PILLOW, ImageioCodec(),
+    _TIFF, _PNG, _JPEG, _BMP, _NETPBM, _JPEG2000, AvifCodec(), HeifCodec(), _PILLOW, ImageioCodec(),
 )  # fmt: skip
 _BY_REGIONS: tuple[Codec, ...] = (_NPY, *_WHOLE)
 # What is not here is Pillow's.
 _WRITERS: dict[str, Codec] = {
-    "TIFF": _TIFF, "OME-TIFF": _TIFF, "ImageJ": _TIFF, "PNG": _PNG, "NPY": _NPY, "Zarr": _ZARR,
-    "OME-Zarr": _ZARR, "JPEG": _JPEG, "JPEG2000": _JPEG2000, "PPM": _NETPBM, "PAM": _NETPBM,
-    "PFM": _NETPBM,
+    "TIFF": _TIFF, "OME-TIFF": _TIFF, "ImageJ": _TIFF,
+    "PNG": _PNG, "JPEG": _JPEG, "JPEG2000": _JPEG2000, "BMP": _BMP,
+    "PPM": _NETPBM, "PAM": _NETPBM, "PFM": _NETPBM,
+    "NPY": _NPY, "Zarr": _ZARR, "OME-Zarr": _ZARR,
 }  # fmt: skip
 
 _FILE_SUFFIXES = frozenset({".tif", ".tiff", ".npy", ".png", ".jpg", ".jpeg", ".webp"})
