@@ -31,8 +31,8 @@ from lerf_core.pixels.missing import (
     VALID_SHARE_NEEDED,
     fill_missing,
     find_missing,
-    keep_off,
 )
+from lerf_core.pixels.nodata import keep_off
 from lerf_core.pixels.values import ValueScale, decode_srgb, srgb_slope
 
 __all__ = ["Channel", "Samples", "channels_first", "prepare_channel", "prepare_channels"]
@@ -182,7 +182,7 @@ class Channel:
         if self.alpha_levels is not None and not self.to_uint8:
             mean = np.clip(mean, *self.alpha_levels)
         value = mean if self.to_uint8 else self.backend.from_grey(self.value_scale, mean)
-        keep_off(value, self.value_scale, self.nodata)
+        keep_off(value, self.value_scale.middle, self.nodata)
         if self.missing is not None and valid_share is not None:
             value[valid_share < VALID_SHARE_NEEDED] = self.missing
         return value

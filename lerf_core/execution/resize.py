@@ -17,7 +17,8 @@ from lerf_core.execution.channels import Channel, prepare_channel, prepare_chann
 from lerf_core.execution.context import BlockContext
 from lerf_core.geometry.placement import Placement
 from lerf_core.pixels.format import PixelFormat
-from lerf_core.pixels.missing import find_missing, keep_off
+from lerf_core.pixels.missing import find_missing
+from lerf_core.pixels.nodata import keep_off
 from lerf_core.pixels.values import ValueScale
 from lerf_core.sampling.borders import is_periodic
 from lerf_core.sampling.cubic import CubicTaps, cubic_taps
@@ -335,7 +336,7 @@ class LumaMeans:
         if not self._value_scale.is_bytes:
             values = self._backend.from_grey(self._value_scale, levels.reshape(stop - start, -1))
             out[...] = values.reshape(out.shape)
-        keep_off(out, self._value_scale, self._nodata)
+        keep_off(out, self._value_scale.middle, self._nodata)
 
     def _levels(self, colour: Image) -> Image:
         """Return grey levels of a colour: bytes as they are, else float32."""

@@ -11,11 +11,10 @@ import numpy as np
 from lerf_core.errors import FileError
 from lerf_core.io.formats import GREY, GREY_ALPHA, PALETTE, RGB, RGBA
 from lerf_core.io.image import DecodedImage, Pixels
-from lerf_core.pixels.missing import keep_off
-from lerf_core.pixels.values import ValueScale
+from lerf_core.pixels.nodata import can_hold, keep_off
 
 __all__ = [
-    "DEPTHS", "can_hold", "converted", "depth_name", "finite_range", "flattened", "opaque_value",
+    "DEPTHS", "converted", "depth_name", "finite_range", "flattened", "opaque_value",
     "range_of", "unmultiplied", "with_alpha",
 ]  # fmt: skip
 
@@ -100,7 +99,7 @@ def converted(
         converted_frame, count = _rescaled(frame, black, white, target, missing)
         if marker is not None and missing is not None:
             colours = converted_frame[..., :-1] if image.has_alpha else converted_frame
-            keep_off(colours, ValueScale(target, 0, float(opaque_value(target))), marker)
+            keep_off(colours, opaque_value(target) / 2, marker)
             converted_frame[missing] = marker
         frames.append(converted_frame)
         clipped += count
@@ -109,16 +108,6 @@ def converted(
         return result
     share = 100 * clipped / sum(frame.size for frame in image.frames)
     return result.noted(f"{share:.2g}% of the values lie outside {lo:g}..{hi:g}: clipped (--range)")
-
-
-def can_hold(dtype: np.dtype[Any], nodata: float) -> bool:
-    """Tell whether pixels of a dtype can have a value that means that they are missing."""
-    if dtype.kind == "f":
-        return not np.isfinite(nodata) or abs(nodata) <= float(np.finfo(dtype).max)
-    if dtype == np.bool_:
-        return nodata in (0, 1)
-    info = np.iinfo(dtype)
-    return bool(np.isfinite(nodata)) and nodata == int(nodata) and info.min <= nodata <= info.max
 
 
 def _marker(nodata: float, lo: float, hi: float, target: np.dtype[Any]) -> float:

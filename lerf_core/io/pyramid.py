@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lerf_core.pixels.nodata import keep_off
+
 __all__ = ["halve", "level_shapes"]
 
 #: Levels are added until both sides are no longer than this.
@@ -96,7 +98,7 @@ def halve(
         _halve_image(source[index], out[index], has_alpha=has_alpha)
         if nodata is not None:
             colours = out[index][..., :-1]
-            _keep_off(colours, nodata)
+            keep_off(colours, _middle_of(colours.dtype), nodata)
     if channel_axis is None:
         out = out[..., 0]
     return out.transpose(np.argsort(order)).astype(pixels.dtype, copy=False)
@@ -131,7 +133,7 @@ def _halve_valid(pixels: NDArray[Any], nodata: float) -> NDArray[Any]:
     mean = total / np.maximum(count, 1)
     is_integer = pixels.dtype.kind in "iu"
     out: NDArray[Any] = (np.floor(mean + 0.5) if is_integer else mean).astype(pixels.dtype)
-    _keep_off(out, nodata)
+    keep_off(out, _middle_of(out.dtype), nodata)
     gaps = count < len(corners) / 2
     if gaps.any():
         # Of integers that cannot be `nodata` none is missing.
@@ -139,13 +141,12 @@ def _halve_valid(pixels: NDArray[Any], nodata: float) -> NDArray[Any]:
     return out
 
 
-def _keep_off(values: NDArray[Any], nodata: float) -> None:
-    """Move valid means that are equal to `nodata`, in place."""
-    from lerf_core.pixels.missing import keep_off
-    from lerf_core.pixels.values import ValueScale
-    from lerf_core.validation import check_value_range
-
-    keep_off(values, ValueScale(values.dtype, *check_value_range(None, values.dtype)), nodata)
+def _middle_of(dtype: np.dtype[Any]) -> float:
+    """Return the middle of the values that integers can have, or of 0..1."""
+    if dtype.kind == "f":
+        return 0.5
+    info = np.iinfo(dtype)
+    return (int(info.min) + int(info.max)) / 2
 
 
 def _halve_long(pixels: NDArray[Any]) -> NDArray[Any]:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.pixels.missing import VALID_SHARE_NEEDED, keep_off
+from lerf_core.pixels.missing import VALID_SHARE_NEEDED
+from lerf_core.pixels.nodata import keep_off
 from lerf_core.pixels.values import ValueScale
 
 __all__ = ["BorderBlend"]
@@ -53,7 +54,7 @@ class BorderBlend:
             inner = np.where(share > 0, value.astype(np.float64) * share, 0.0)
             result = self.value_scale.fit(inner + cval * (1 - share))
             if channel != self.alpha:
-                keep_off(result, self.value_scale, self.nodata)
+                keep_off(result, self.value_scale.middle, self.nodata)
                 missing = self._is_missing(value)
                 result[missing] = switched[missing]
             blended.append(result)

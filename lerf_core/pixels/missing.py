@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from lerf_core.pixels.values import ValueScale
 
-__all__ = ["FILL_STEPS", "VALID_SHARE_NEEDED", "fill_missing", "find_missing", "keep_off"]
+__all__ = ["FILL_STEPS", "VALID_SHARE_NEEDED", "fill_missing", "find_missing"]
 
 Plane = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -20,8 +20,6 @@ VALID_SHARE_NEEDED = np.float32(0.5)
 FILL_STEPS = 2
 # Floats this many value ranges away from 0 count as infinite.
 _LARGEST = 1e30
-# Floats whose relative difference is smaller are one value to GDAL, whatever their precision.
-_SAME = 2.0**-21
 
 
 def find_missing(
@@ -49,45 +47,6 @@ def find_missing(
     if mask is None or not mask.any():
         return None, marker
     return mask, marker
-
-
-def keep_off(values: Plane, scale: ValueScale, nodata: float | None) -> None:
-    """Move valid results that are equal to `nodata` by one step, in place.
-
-    The step is 1 for integers, and for floats just more than what GDAL takes for equal. It goes
-    towards the middle of the value range, so that no result leaves it.
-
-    Parameters
-    ----------
-    values : ndarray
-        Valid ones alone, in the image's own values; bytes may be so whatever the scale's dtype.
-    scale : ValueScale
-    nodata : float or None
-        None, or NaN: nothing is moved.
-    """
-    if nodata is None or not np.isfinite(nodata):
-        return
-    dtype = values.dtype
-    inwards = 1 if nodata <= np.ceil((scale.low + scale.high) / 2) else -1
-    if dtype.kind in "iu":
-        info = np.iinfo(dtype)
-        if nodata == int(nodata) and info.min <= nodata <= info.max:
-            moved = int(nodata) + inwards
-            if not info.min <= moved <= info.max:
-                moved = int(nodata) - inwards
-            values[values == nodata] = moved
-        return
-    if abs(nodata) > float(np.finfo(dtype).max):
-        return
-    value = dtype.type(nodata)
-    with np.errstate(over="ignore"):
-        spacing = float(np.spacing(np.abs(value)))
-    # Next to 0 a number that has all of its digits; beside the largest there is no spacing.
-    least = spacing if np.isfinite(spacing) else 0.0
-    step = max(least, 2 * _SAME * abs(nodata), float(np.finfo(dtype).tiny))
-    with np.errstate(over="ignore"):
-        same = np.abs(values - value) <= _SAME * abs(nodata)
-    values[same] = dtype.type(float(value) + inwards * step)
 
 
 def fill_missing(plane: Plane, valid: Mask, passes: int, scale: ValueScale) -> Plane:

@@ -46,6 +46,11 @@ class ValueScale:
         """Whether values are the tables' coordinates as they stand."""
         return self.dtype == np.uint8 and (self.low, self.high) == (0, LEVELS)
 
+    @property
+    def middle(self) -> float:
+        """The value half-way between grey levels 0 and 255."""
+        return (self.low + self.high) / 2
+
     def to_grey(self, value: Plane | float) -> npt.NDArray[np.float64]:
         """Grey levels of values, unclipped."""
         return (np.asarray(value, dtype=np.float64) - self.low) * (LEVELS / (self.high - self.low))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lerf_core.io.conversions import can_hold, converted, range_of
+from lerf_core.io.conversions import converted, range_of
 from lerf_core.io.formats import GREY, GREY_ALPHA
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.metadata import Metadata
@@ -55,12 +55,3 @@ def test_opacity_is_never_missing():
 
 def test_the_range_is_one_of_valid_values():
     assert range_of([np.array([-9999.0, 3, np.nan, 8])], -9999) == (3, 8)
-
-
-@pytest.mark.parametrize(("dtype", "nodata", "expected"), [
-    ("uint8", 0, True), ("uint8", -1, False), ("uint8", 0.5, False), ("uint8", np.nan, False),
-    ("int16", -32768, True), ("float32", np.nan, True), ("float32", 1e300, False),
-    ("bool", 1, True), ("bool", 2, False),
-])  # fmt: skip
-def test_which_values_pixels_can_have(dtype, nodata, expected):
-    assert can_hold(np.dtype(dtype), nodata) is expected

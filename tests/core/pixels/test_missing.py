@@ -5,8 +5,7 @@ import pytest
 from support.images import noise
 
 from lerf_core import rescale, warp
-from lerf_core.pixels.missing import keep_off
-from lerf_core.pixels.values import ValueScale
+from lerf_core.pixels.nodata import can_hold, keep_off
 
 
 def test_one_nan_spoils_its_footprint_only(random_banks):
@@ -107,9 +106,9 @@ def test_valid_results_never_become_nodata(scale, engine):
 def test_values_are_moved_by_one_step_towards_the_middle(dtype, nodata, moved):
     dtype = np.dtype(dtype)
     info = np.iinfo(dtype) if dtype.kind in "iu" else None
-    scale = ValueScale(dtype, float(info.min), float(info.max)) if info else ValueScale(dtype, 0, 1)
+    middle = (float(info.min) + float(info.max)) / 2 if info else 0.5
     values = np.array([nodata, 3], dtype)
-    keep_off(values, scale, nodata)
+    keep_off(values, middle, nodata)
     assert values[0] == pytest.approx(moved, rel=1e-5)
     assert values[0] != np.dtype(dtype).type(nodata)
     assert values[1] == 3
@@ -118,7 +117,7 @@ def test_values_are_moved_by_one_step_towards_the_middle(dtype, nodata, moved):
 @pytest.mark.parametrize("nodata", [None, np.nan, np.inf, -9999, 0.5, 256, 1e300])
 def test_a_value_that_bytes_cannot_take_moves_nothing(nodata):
     values = np.arange(256, dtype=np.uint8)
-    keep_off(values, ValueScale(np.dtype(np.uint8), 0, 255), nodata)
+    keep_off(values, 127.5, nodata)
     assert values.tolist() == list(range(256))
 
 
@@ -175,3 +174,12 @@ def test_a_constant_border_of_nodata_is_missing():
     image = np.full((8, 8), 100, np.uint8)
     out = rescale(image, 2, mode="constant", cval=3, nodata=3)
     assert set(np.unique(out)) <= {3, 100}
+
+
+@pytest.mark.parametrize(("dtype", "nodata", "expected"), [
+    ("uint8", 0, True), ("uint8", -1, False), ("uint8", 0.5, False), ("uint8", np.nan, False),
+    ("int16", -32768, True), ("float32", np.nan, True), ("float32", 1e300, False),
+    ("bool", 1, True), ("bool", 2, False),
+])  # fmt: skip
+def test_which_values_pixels_can_have(dtype, nodata, expected):
+    assert can_hold(np.dtype(dtype), nodata) is expected
