@@ -36,6 +36,7 @@ __all__ = [
     "SLOPE_UNIT",
     "SQUARE_STEPS",
     "WEIGHT_VALUES",
+    "WHOLE_PIXEL_TOLERANCE",
 ]
 
 F32 = np.float32
@@ -109,6 +110,9 @@ MAX_POINT_TAPS = 128
 FILTER_SCALE_TOLERANCE = 1e-6
 #: Output pixels are at least this wide, in source pixels, when their coverage is found.
 LEAST_FOOTPRINT = 1e-6
+#: Positions this near to a pixel's centre count as on it where a map goes from pixel to pixel, as
+#: a share of the source's longer side: some steps of float32, in which grids and fields are made.
+WHOLE_PIXEL_TOLERANCE = 2.0**-21
 
 # -- colours ----------------------------------------------------------------------------
 

@@ -583,9 +583,12 @@ def geometry_cases() -> Iterator[Case]:
     for name, make in MAPS.items():
         if isinstance(made := make() if name != "singular" else HORIZON, list | np.ndarray):
             matrix = np.asarray(made, np.float64)
-            for function in ("as_homography", "invert", "moves_pixels"):
+            for function in ("as_homography", "invert"):
                 call = getattr(geometry, function)
                 yield Case(f"geometry/{function} {name}", partial(call, matrix))
+            yield Case(
+                f"geometry/moves_pixels {name}", partial(geometry.moves_pixels, matrix, SHAPE)
+            )
             yield Case(f"geometry/fit_output {name}", partial(geometry.fit_output, matrix, SHAPE))
             points = seeded("points").normal(5, 9, (6, 2))
             yield Case(

@@ -319,5 +319,7 @@ def _with_field(plan: Plan, chunks: list[list[Any]], cut: FieldCut) -> Plan:
                 f"the field has a step of {longest:g} pixels, beyond max_displacement "
                 f"{longest_step:g}"
             )
-    mapping = field_map(values, (top, left), plan.out_shape, is_relative=is_relative)
+    mapping = field_map(
+        values, (top, left), plan.source_shape, plan.out_shape, is_relative=is_relative
+    )
     return replace(plan, resampling=WarpResampling(mapping))

@@ -305,8 +305,7 @@ class Plan:
         if pixels.is_nearest:
             values = np.array(pixels.cvals).astype(pixels.value_scale.dtype)
         else:
-            blend = BorderBlend(pixels.value_scale, pixels.cvals, pixels.alpha, pixels.nodata)
-            values = np.array(blend.border_values())
+            values = np.array(BorderBlend.of(pixels).border_values())
         out = np.empty(shape, pixels.result_dtype)
         np.moveaxis(channels_first(out, self.options.channel_axis), 0, -1)[...] = values
         return pixels.to_result_range(out, preserve_range=self.options.preserve_range)

@@ -13,6 +13,7 @@ from lerf_core.bank.model import LutBank
 from lerf_core.execution.plan import Plan
 from lerf_core.execution.resize import GridResampling
 from lerf_core.geometry.maps import Displacement, as_inverse_map
+from lerf_core.geometry.whole_pixels import pixel_tolerance
 from lerf_core.options import Options, ResamplingKeywords
 from lerf_core.sampling.shapes import requested_shape, rescaled_shape, spatial_axes
 from lerf_core.validation import check_scale
@@ -47,7 +48,9 @@ def plan_rescale(
     """Plan what `lerf_core.rescale` does to an image of a shape and dtype."""
     factors = check_scale(scale)
     rows, cols = spatial_axes(len(shape), keywords.get("channel_axis"))
-    out_shape = rescaled_shape((shape[rows], shape[cols]), factors)
+    source_shape = (shape[rows], shape[cols])
+    out_shape = rescaled_shape(source_shape, factors)
+    factors = _without_rounding(factors, source_shape, out_shape)
     options = Options(bank=_bank_for(bank, factors, keywords), **keywords)
     return Plan(shape, dtype, out_shape, options, GridResampling(factors))
 
@@ -72,6 +75,17 @@ def plan_warp(
     keywords.setdefault("mode", "constant")
     options = Options(bank=load_bank(bank), **keywords)
     return Plan(shape, dtype, out_shape, options, WarpResampling(mapping))
+
+
+def _without_rounding(
+    factors: tuple[float, float], shape: tuple[int, int], out_shape: tuple[int, int]
+) -> tuple[float, float]:
+    """Return 1 for factors that keep every pixel of an axis where it is, to rounding."""
+    rows, cols = (
+        1.0 if size == out and abs(1 / factor - 1) * size / 2 <= pixel_tolerance(shape) else factor
+        for factor, size, out in zip(factors, shape, out_shape, strict=True)
+    )
+    return rows, cols
 
 
 def _bank_for(bank: Bank, scale: tuple[float, float], keywords: ResamplingKeywords) -> LutBank:

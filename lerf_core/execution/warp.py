@@ -14,7 +14,7 @@ from lerf_core.backends.contract import Backend, get_backend
 from lerf_core.backends.reference.coordinates import source_coordinates
 from lerf_core.execution.channels import Channel, prepare_channels
 from lerf_core.execution.context import BlockContext
-from lerf_core.geometry.maps import InverseMap, LocatedMap, SampledMap
+from lerf_core.geometry.maps import Homography, InverseMap, LocatedMap, SampledMap
 from lerf_core.geometry.placement import Placement
 from lerf_core.pixels.blending import BorderBlend
 from lerf_core.sampling.borders import is_periodic
@@ -82,19 +82,24 @@ class WarpBlock:
 
     def _visible_windows(self, *, is_whole: bool) -> Windows | None:
         context, shape = self.context, self.computed.shape
-        is_nearest = context.pixels.is_nearest
-        extends = is_periodic(context.mode) and not is_nearest
+        extends = is_periodic(context.mode) and not self.is_copied
         margin = PERIODIC_MARGIN + context.bank.full_reach if extends else 0
         if is_whole and self.mapping.extents(shape) is None:
             return Windows(*(Window.whole(size, margin) for size in context.shape))
         if isinstance(self.mapping, SampledMap) and self.mapping.extents(shape) is None:
             # Positions are needed now, and again for the pixels: they are found once.
-            self.mapping = LocatedMap(*self.mapping.locate(0, shape[0], shape))
+            self.mapping = LocatedMap(self.mapping.locate(0, shape[0], shape))
         return visible_windows(
             self.mapping, context.shape, shape, context.mode,
-            margin=margin, halo=0 if is_nearest else context.halo,
-            anti_aliasing=context.anti_aliasing and not is_nearest,
+            margin=margin, halo=0 if self.is_copied else context.halo,
+            anti_aliasing=context.anti_aliasing and not self.is_copied,
         )  # fmt: skip
+
+    @property
+    def is_copied(self) -> bool:
+        """Whether all output pixels are copies of source pixels, by the method or by the map."""
+        moves_pixels = isinstance(self.mapping, Homography) and self.mapping.moves_pixels
+        return self.context.pixels.is_nearest or moves_pixels
 
     # -- what an OutputBlock does -------------------------------------------------------
 
@@ -110,14 +115,14 @@ class WarpBlock:
     ) -> WarpMeans | WarpCopies:
         """Prepare planes, cut to the windows; see `lerf_core.execution.plan.OutputBlock`."""
         context = self.context
-        if context.pixels.is_nearest:
+        if self.is_copied:
             return WarpCopies(self, planes)
         # A constant is blended over the result (`BorderBlend`): taps find the edge's pixels.
         mode = "edge" if context.mode == "constant" else context.mode
         channels = prepare_channels(
             planes, context.pixels, context.bank, self.backend, mode, alpha_levels
         )
-        return WarpMeans(self, channels, threads)
+        return WarpMeans(self, planes, channels, threads)
 
     @property
     def backend(self) -> Backend:
@@ -142,10 +147,15 @@ class WarpMeans:
     A row of the result may lie anywhere in the windows: their tables are read at once.
     """
 
-    def __init__(self, block: WarpBlock, channels: Sequence[Channel], threads: int) -> None:
-        self._block, self._backend = block, block.backend
-        pixels = block.context.pixels
-        self._blend = BorderBlend(pixels.value_scale, pixels.cvals, pixels.alpha, pixels.nodata)
+    def __init__(
+        self,
+        block: WarpBlock,
+        planes: Sequence[Image],
+        channels: Sequence[Channel],
+        threads: int,
+    ) -> None:
+        self._block, self._backend, self._planes = block, block.backend, planes
+        self._blend = BorderBlend.of(block.context.pixels)
         self._border_values = self._blend.border_values()
         # Only channels of one validity and dtype are computed together.
         runs = [
@@ -167,8 +177,22 @@ class WarpMeans:
         values: list[Image] = []
         for stack in self._stacks:
             values += stack.means(self._backend, coordinates, row, col)
+        self._copy(values, coordinates, row, col)
         self._blend_border(values, coordinates)
         self._backend.store_channels(values, out)
+
+    def _copy(
+        self, values: list[Image], coordinates: SourceCoordinates, row: Positions, col: Positions
+    ) -> None:
+        """Copy the source pixels that output pixels lie on, in place."""
+        copied = coordinates.copied
+        if copied.size:
+            rows, cols = (
+                np.clip(nearest_index(position.reshape(-1)[copied]), 0, size - 1)
+                for position, size in zip((row, col), self._planes[0].shape, strict=True)
+            )
+            for value, plane in zip(values, self._planes, strict=True):
+                value.reshape(-1)[copied] = plane[rows, cols]
 
     def _blend_border(self, values: list[Image], coordinates: SourceCoordinates) -> None:
         """Blend pixels that the image covers in part, or not at all, with the border, in place."""
@@ -216,6 +240,10 @@ class WarpCopies:
 
     def __init__(self, block: WarpBlock, planes: Sequence[Image]) -> None:
         self._block, self._planes = block, planes
+        pixels = block.context.pixels
+        self._border_values: Sequence[Any] = pixels.cvals
+        if not pixels.is_nearest:
+            self._border_values = BorderBlend.of(pixels).border_values()
 
     def write(self, top: int, bottom: int, out: Image) -> None:
         """Copy rows top..bottom-1; where nothing of the image is visible, the border's value."""
@@ -244,7 +272,7 @@ class WarpCopies:
                 block.in_windows(inside_row, inside_col), self._planes[0].shape, strict=True
             )
         )
-        for plane, cval, target in zip(self._planes, context.pixels.cvals, out, strict=True):
+        for plane, border, target in zip(self._planes, self._border_values, out, strict=True):
             value = plane[rows, cols]
-            value[outside] = cval
+            value[outside] = border
             target[...] = value

@@ -13,8 +13,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.constants import POSITION_EPS
 from lerf_core.errors import InvalidArgumentError
+from lerf_core.geometry.whole_pixels import whole_pixel_matrix
 
 __all__ = [
     "as_homography",
@@ -121,30 +121,31 @@ def invert(matrix: npt.ArrayLike) -> Matrix:
     return np.asarray(np.linalg.inv(as_homography(matrix)), dtype=np.float64)
 
 
-def moves_pixels(matrix: npt.ArrayLike) -> bool:
-    """Tell whether a matrix maps every pixel onto a pixel.
+def moves_pixels(
+    matrix: npt.ArrayLike, shape: tuple[int, int], output_shape: tuple[int, int] | None = None
+) -> bool:
+    """Tell whether a matrix moves whole pixels: `lerf_core.warp` copies them.
 
-    The identity, whole shifts, quarter turns and mirrors do: copying pixels is all that such
-    a warp needs, and loses nothing.
+    The identity, whole shifts, quarter turns, mirrors and whole slants do.
 
     Parameters
     ----------
     matrix : array_like, (3, 3) or (2, 3)
+        *Inverse*: from output to source.
+    shape : (int, int)
+        Rows and columns of the source.
+    output_shape : (int, int), optional
+        Of the output; None: the same.
 
     Examples
     --------
-    >>> moves_pixels([[0, 1, 5], [-1, 0, 7]]), moves_pixels([[1, 0, 0.5], [0, 1, 0]])
-    (True, False)
+    >>> moves_pixels([[0, 1, 5], [-1, 0, 7]], (8, 6))
+    True
+    >>> moves_pixels([[1, 0, 0.5], [0, 1, 0]], (8, 6))
+    False
     """
     array = as_homography(matrix)
-    if not array[2, 2]:
-        return False
-    affine = array / array[2, 2]
-    whole = np.rint(affine)
-    linear = np.abs(whole[:2, :2])
-    permutes_axes = bool((linear.sum(axis=0) == 1).all() and (linear.sum(axis=1) == 1).all())
-    is_whole = bool(np.all(np.abs(affine - whole) < POSITION_EPS))
-    return is_whole and permutes_axes and whole[2].tolist() == [0, 0, 1]
+    return whole_pixel_matrix(array, shape, output_shape or shape) is not None
 
 
 def transform_points(matrix: npt.ArrayLike, points: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -12,19 +12,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.geometry.homography import Matrix, as_homography, real_array
+from lerf_core.geometry.whole_pixels import copied_pixels, pixel_tolerance, whole_pixel_matrix
 
 __all__ = [
     "BoundedMap",
     "Displacement",
     "Homography",
     "InverseMap",
+    "Located",
     "LocatedMap",
     "SampledMap",
     "as_inverse_map",
@@ -34,6 +36,7 @@ __all__ = [
 #: (2, rows, cols): source row and col of each output pixel; NaN where there is none.
 Positions = npt.NDArray[np.float64]
 Field = npt.NDArray[np.floating[Any]]
+Mask = npt.NDArray[np.bool_]
 Shape = tuple[int, int]
 
 # What an affine matrix may have in its last row: rounding of the inversion.
@@ -42,20 +45,39 @@ _AFFINE_TOLERANCE = 1e-14
 _FIELD_TOLERANCE = 1e-3
 
 
+class Located(NamedTuple):
+    """Where a band of output rows lies in the source.
+
+    Attributes
+    ----------
+    positions : ndarray of float64, (2, rows, cols)
+        Source row and col of each pixel; NaN where there is none.
+    footprints : ndarray of float64, (2, rows, cols)
+        How many source pixels each output pixel spans along each source axis: the lengths
+        of the rows of the map's derivative.
+    copied : ndarray of bool, (rows, cols), or None
+        Which pixels are copies of source pixels: their positions are whole numbers, and their
+        footprints 1. None: none of them. See `lerf_core.geometry.whole_pixels`.
+    """
+
+    positions: Positions
+    footprints: Positions
+    copied: Mask | None
+
+    @classmethod
+    def snapped(cls, positions: Positions, footprints: Positions, copied: Mask | None) -> Located:
+        """Put the copied pixels onto the source's, in place."""
+        if copied is not None:
+            np.copyto(positions, np.rint(positions), where=copied)
+            footprints[:, copied] = 1.0
+        return cls(positions, footprints, copied)
+
+
 class InverseMap(Protocol):
     """Tells for a band of output rows where in the source each pixel lies."""
 
-    def locate(self, top: int, bottom: int, shape: Shape) -> tuple[Positions, Positions]:
-        """Locate output rows top..bottom-1 of an output of the given shape.
-
-        Returns
-        -------
-        positions : ndarray of float64, (2, bottom - top, cols)
-            Source row and col of each pixel; NaN where there is none.
-        footprints : ndarray of float64, (2, bottom - top, cols)
-            How many source pixels each output pixel spans along each source axis: the lengths
-            of the rows of the map's derivative.
-        """
+    def locate(self, top: int, bottom: int, shape: Shape) -> Located:
+        """Locate output rows top..bottom-1 of an output of the given shape."""
 
     def extents(self, shape: Shape) -> Positions | None:
         """Bound what an output of the given shape sees of the source; None: not known.
@@ -113,24 +135,32 @@ class Homography:
         From output (x, y, 1) to source (x, y, depth).
     origin : (int, int)
         Row and column, for the matrix, of the output's pixel (0, 0).
+    moves_pixels : bool
+        Whether every output pixel is a copy: the matrix is affine, and of whole numbers.
     """
 
     matrix: Matrix
     origin: tuple[int, int] = (0, 0)
+    moves_pixels: bool = False
 
     @classmethod
-    def from_inverse(cls, inverse: npt.ArrayLike, shape: Shape) -> Homography:
+    def from_inverse(
+        cls, inverse: npt.ArrayLike, shape: Shape, out_shape: Shape | None = None
+    ) -> Homography:
         """Make the map of a matrix, whose sign is chosen: the centre of the source lies in front.
 
         Parameters
         ----------
         inverse : array_like, (3, 3) or (2, 3)
             From output (x, y, 1) to source (x, y, depth).
-        shape : (int, int)
-            Rows and columns of the source.
+        shape, out_shape : (int, int)
+            Rows and columns of the source, and of the output: None for the same.
         """
         matrix = as_homography(inverse)
         matrix = matrix / np.abs(matrix).max()
+        whole = whole_pixel_matrix(matrix, shape, out_shape or shape)
+        if whole is not None:
+            return cls(whole, moves_pixels=True)
         centre = np.array([(shape[1] - 1) / 2, (shape[0] - 1) / 2, 1.0])
         depth = (np.linalg.inv(matrix) @ centre)[2]
         # A centre on the horizon decides nothing: then the sign of the last row does.
@@ -138,7 +168,7 @@ class Homography:
             depth = matrix[2][np.flatnonzero(matrix[2])[-1]]
         return cls(-matrix if depth < 0 else matrix)
 
-    def locate(self, top: int, bottom: int, shape: Shape) -> tuple[Positions, Positions]:
+    def locate(self, top: int, bottom: int, shape: Shape) -> Located:
         """See `InverseMap.locate`; NaN beyond the horizon, footprints as well."""
         m = self.matrix
         down, right = self.origin
@@ -159,7 +189,8 @@ class Homography:
         positions = np.stack([row, col])
         beyond = ~(depth > 0)
         positions[:, beyond] = footprints[:, beyond] = np.nan
-        return positions, footprints
+        copied = np.ones(row.shape, np.bool_) if self.moves_pixels else None
+        return Located.snapped(positions, footprints, copied)
 
     def extents(self, shape: Shape) -> Positions | None:
         """See `InverseMap.extents`; not known if the horizon is in sight."""
@@ -219,7 +250,7 @@ class Homography:
     def of_block(self, top: int, left: int, shape: Shape, out_shape: Shape) -> Homography:
         """See `InverseMap.of_block`."""
         down, right = self.origin
-        return Homography(self.matrix, (down + top, right + left))
+        return replace(self, origin=(down + top, right + left))
 
 
 # -- maps by positions ------------------------------------------------------------
@@ -235,10 +266,13 @@ class SampledMap(ABC):
         Row and column of the map's first pixel in the output that it is part of.
     out_shape : (int, int) or None
         Rows and columns of that output; None: the map is all of it.
+    tolerance : float
+        How far from a pixel's centre a position still counts as on it, in source pixels.
     """
 
     origin: tuple[int, int] = field(default=(0, 0), kw_only=True)
     out_shape: Shape | None = field(default=None, kw_only=True)
+    tolerance: float = field(default=0.0, kw_only=True)
 
     @abstractmethod
     def positions(self, top: int, bottom: int, left: int, right: int) -> Positions:
@@ -272,16 +306,19 @@ class SampledMap(ABC):
         left, right = max(0, across - 1), min(cols, across + shape[1] + 1)
         return self.positions(above, below, left, right), (down + top - above, across - left)
 
-    def locate(self, top: int, bottom: int, shape: Shape) -> tuple[Positions, Positions]:
+    def locate(self, top: int, bottom: int, shape: Shape) -> Located:
         """See `InverseMap.locate`; central differences, one-sided at the output's border."""
         positions, (row, col) = self.with_neighbours(top, bottom, shape)
+        size = (bottom - top, shape[1])
+        copied = copied_pixels(positions, (row, col), size, self.tolerance)
         squares = np.zeros_like(positions)
         band = (slice(None), slice(row, row + bottom - top), slice(col, col + shape[1]))
         with np.errstate(invalid="ignore", over="ignore"):
             for axis in (1, 2):
                 if positions.shape[axis] > 1:
                     squares += np.gradient(positions, axis=axis) ** 2
-            return positions[band], np.sqrt(squares[band])
+            footprints = np.sqrt(squares[band])
+        return Located.snapped(positions[band], footprints, copied)
 
 
 @dataclass(frozen=True, eq=False)
@@ -348,7 +385,12 @@ class DisplacementField(PositionField):
 
 
 def field_map(
-    field: Field, corner: tuple[int, int], out_shape: Shape, *, is_relative: bool
+    field: Field,
+    corner: tuple[int, int],
+    input_shape: Shape,
+    out_shape: Shape,
+    *,
+    is_relative: bool,
 ) -> InverseMap:
     """Return the map of a part of a field.
 
@@ -358,11 +400,11 @@ def field_map(
         The part's positions, or its displacements if `is_relative`.
     corner : (int, int)
         Row and column of its first value in the field.
-    out_shape : (int, int)
-        Rows and columns of the field.
+    input_shape, out_shape : (int, int)
+        Rows and columns of the source, and of the field.
     """
     kind = DisplacementField if is_relative else PositionField
-    return kind(field, corner, out_shape=out_shape)
+    return kind(field, corner, out_shape=out_shape, tolerance=pixel_tolerance(input_shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -389,16 +431,15 @@ class LocatedMap:
 
     Attributes
     ----------
-    positions, footprints : ndarray of float64, (2, rows, cols)
-        See `InverseMap.locate`.
+    located : Located
+        Of all rows.
     """
 
-    positions: Positions
-    footprints: Positions
+    located: Located
 
-    def locate(self, top: int, bottom: int, shape: Shape) -> tuple[Positions, Positions]:
+    def locate(self, top: int, bottom: int, shape: Shape) -> Located:
         """See `InverseMap.locate`."""
-        return self.positions[:, top:bottom], self.footprints[:, top:bottom]
+        return self._cut((slice(top, bottom), slice(None)))
 
     def extents(self, shape: Shape) -> Positions | None:
         """See `InverseMap.extents`; not known before all positions are looked at."""
@@ -410,8 +451,14 @@ class LocatedMap:
 
     def of_block(self, top: int, left: int, shape: Shape, out_shape: Shape) -> LocatedMap:
         """See `InverseMap.of_block`."""
-        block = (slice(None), slice(top, top + shape[0]), slice(left, left + shape[1]))
-        return LocatedMap(self.positions[block], self.footprints[block])
+        return LocatedMap(self._cut((slice(top, top + shape[0]), slice(left, left + shape[1]))))
+
+    def _cut(self, block: tuple[slice, slice]) -> Located:
+        positions, footprints, copied = self.located
+        within = (slice(None), *block)
+        return Located(
+            positions[within], footprints[within], None if copied is None else copied[block]
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -469,10 +516,10 @@ def as_inverse_map(
     """
     if isinstance(inverse_map, Displacement):
         field = _checked_field(inverse_map.field, "displacement field", output_shape)
-        return DisplacementField(field), (field.shape[1], field.shape[2])
+        return _whole_field(field, input_shape, is_relative=True)
     shape = input_shape if output_shape is None else output_shape
     if callable(inverse_map):
-        return FunctionMap(inverse_map), shape
+        return FunctionMap(inverse_map, tolerance=pixel_tolerance(input_shape)), shape
     if not isinstance(inverse_map, (np.ndarray, list, tuple)):
         raise InvalidTypeError(
             "inverse_map must be a 3x3 or 2x3 matrix, a (2, rows, cols) array of coordinates, "
@@ -482,8 +529,15 @@ def as_inverse_map(
         inverse_map = real_array("inverse_map", inverse_map)
     if inverse_map.ndim == 3:
         field = _checked_field(inverse_map, "coordinates", output_shape)
-        return PositionField(field), (field.shape[1], field.shape[2])
-    return Homography.from_inverse(inverse_map, input_shape), shape
+        return _whole_field(field, input_shape, is_relative=False)
+    return Homography.from_inverse(inverse_map, input_shape, shape), shape
+
+
+def _whole_field(
+    field: Field, input_shape: Shape, *, is_relative: bool
+) -> tuple[InverseMap, Shape]:
+    shape = (field.shape[1], field.shape[2])
+    return field_map(field, (0, 0), input_shape, shape, is_relative=is_relative), shape
 
 
 def _checked_field(field: object, name: str, output_shape: Shape | None) -> Field:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lerf_core.pixels.format import PixelFormat
 from lerf_core.pixels.missing import VALID_SHARE_NEEDED
 from lerf_core.pixels.nodata import keep_off
 from lerf_core.pixels.values import ValueScale
@@ -40,6 +41,11 @@ class BorderBlend:
     cvals: Sequence[float]
     alpha: int | None
     nodata: float | None
+
+    @classmethod
+    def of(cls, pixels: PixelFormat) -> BorderBlend:
+        """Blend pixels of a format with its border's values."""
+        return cls(pixels.value_scale, pixels.cvals, pixels.alpha, pixels.nodata)
 
     def apply(self, values: Sequence[Plane], coverage: Shares) -> list[Plane]:
         """Return the channels' values, (count,) each, blended where the coverage is below 1."""

@@ -33,6 +33,9 @@ class SourceCoordinates:
         Flat indices of those that it covers in part, in order.
     coverage : ndarray of float64, (count,)
         The covered share of the latter, between 0 and 1.
+    copied : ndarray of int64, (count,)
+        Flat indices of the output pixels that are copies of the source pixel they lie on, in
+        order; covered or not, but not in part.
     """
 
     row: Positions
@@ -42,3 +45,4 @@ class SourceCoordinates:
     uncovered: Indices
     partially_covered: Indices
     coverage: Positions
+    copied: Indices

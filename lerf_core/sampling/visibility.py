@@ -139,7 +139,7 @@ def _located_extents(
     mapping: InverseMap, shape: tuple[int, int], block_shape: tuple[int, int], mode: str
 ) -> list[Extent]:
     """Return the extents by locating every pixel; [] where nothing of the image shows."""
-    positions, footprints = mapping.locate(0, block_shape[0], block_shape)
+    positions, footprints, _ = mapping.locate(0, block_shape[0], block_shape)
     footprints = np.where(np.isfinite(footprints), footprints, 1.0)
     visible = np.isfinite(positions).all(axis=0)
     if mode == "constant":

@@ -90,6 +90,22 @@ def wild_fields(draw, shapes):
     return field
 
 
+@st.composite
+def whole_fields(draw, shapes):
+    """Fields of source positions that are whole in blocks, and some of them not quite."""
+    shape = draw(shapes)
+    rng = np.random.default_rng(draw(SEEDS))
+    side = draw(st.integers(1, 9))
+    blocks = rng.integers(-3, 4, (2, *(-(-length // side) for length in shape)))
+    steps = blocks.repeat(side, axis=1).repeat(side, axis=2)[:, : shape[0], : shape[1]]
+    field = np.mgrid[: shape[0], : shape[1]] * draw(st.sampled_from([1, 1, -1, 2, 0])) + steps
+    field = field + rng.choice([0, 0, 0, 1e-9, 1e-6, 0.2], (2, 1, shape[1]))
+    if draw(st.booleans()):
+        field = field[::-1]
+    field[:, rng.random(shape) < draw(st.sampled_from([0, 0.1]))] = np.nan
+    return field
+
+
 # -- what the backends' steps take ------------------------------------------------------
 
 

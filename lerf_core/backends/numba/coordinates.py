@@ -7,10 +7,11 @@ import numpy.typing as npt
 
 from lerf_core.backends.numba.kernels.coordinates import (
     coordinate_rows,
+    copied_rows,
     footprint_rows,
     homography_rows,
 )
-from lerf_core.geometry.maps import Homography, InverseMap, SampledMap
+from lerf_core.geometry.maps import Homography, InverseMap, Located, SampledMap
 from lerf_core.sampling.borders import fold_period, is_periodic
 from lerf_core.sampling.coordinates import SourceCoordinates
 
@@ -37,7 +38,7 @@ def source_coordinates(
     periods = [fold_period(length, mode) if is_periodic(mode) else (0.0, 0) for length in shape]
     clips, constant, wraps = not is_periodic(mode), mode == "constant", mode == "wrap"
     border = (*shape, clips, constant, wraps, *periods[0], *periods[1], anti_aliasing)
-    if isinstance(mapping, Homography):
+    if isinstance(mapping, Homography) and not mapping.moves_pixels:
         down, across = mapping.origin
         any_scaled = homography_rows(mapping.matrix, down + top, across, *buffers.arrays, *border)
         return buffers.result(any_scaled=any_scaled)
@@ -46,11 +47,15 @@ def source_coordinates(
         positions = field[:, first : first + size[0], left : left + size[1]]
         footprints = np.empty((2, *size))
         footprint_rows(field, first, left, footprints)
+        copied = np.empty(size, np.bool_)
+        any_copied = copied_rows(field, first, left, mapping.tolerance, copied)
+        located = Located.snapped(positions, footprints, copied if any_copied else None)
     else:
-        positions, footprints = mapping.locate(top, bottom, out_shape)
-    buffers.row[...], buffers.col[...] = positions
-    buffers.row_scale[...], buffers.col_scale[...] = footprints
-    return buffers.result(any_scaled=coordinate_rows(*buffers.arrays, *border))
+        located = mapping.locate(top, bottom, out_shape)
+    buffers.row[...], buffers.col[...] = located.positions
+    buffers.row_scale[...], buffers.col_scale[...] = located.footprints
+    any_scaled = coordinate_rows(*buffers.arrays, *border)
+    return buffers.result(located.copied, any_scaled=any_scaled)
 
 
 class _Buffers:
@@ -75,7 +80,9 @@ class _Buffers:
             self.uncovered, self.partially_covered, self.coverage, self.counts,
         )  # fmt: skip
 
-    def result(self, *, any_scaled: bool) -> SourceCoordinates:
+    def result(
+        self, copied: npt.NDArray[np.bool_] | None = None, *, any_scaled: bool
+    ) -> SourceCoordinates:
         """Return what has been filled in, without filter scales that are all 1."""
         uncovered, partial = self.counts
         return SourceCoordinates(
@@ -86,4 +93,5 @@ class _Buffers:
             self.uncovered[:uncovered].copy(),
             self.partially_covered[:partial].copy(),
             self.coverage[:partial].copy(),
+            np.empty(0, np.int64) if copied is None else np.flatnonzero(copied),
         )

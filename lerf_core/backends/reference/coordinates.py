@@ -42,7 +42,7 @@ def source_coordinates(
     anti_aliasing : bool
         Whether the support is stretched where the map shrinks.
     """
-    (row, col), footprints = mapping.locate(top, bottom, out_shape)
+    (row, col), footprints, copied = mapping.locate(top, bottom, out_shape)
     footprints = np.where(np.isfinite(footprints), footprints, 1.0)  # unknown is 1
     nowhere = ~(np.isfinite(row) & np.isfinite(col))
     row, col = np.where(nowhere, 0.0, row), np.where(nowhere, 0.0, col)
@@ -64,6 +64,7 @@ def source_coordinates(
         np.flatnonzero(visible & (coverage == 0)),
         partially_covered,
         coverage.ravel()[partially_covered],
+        np.flatnonzero(copied) if copied is not None else np.empty(0, np.int64),
     )
 
 

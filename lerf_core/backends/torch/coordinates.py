@@ -7,13 +7,15 @@ Positions run along one axis, in source pixels; the centre of the first pixel is
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor
 
 from lerf_core.constants import FILTER_SCALE_TOLERANCE, LEAST_FOOTPRINT
 from lerf_core.sampling.borders import fold_period
 
-__all__ = ["coverage", "filter_scale", "fold_coordinates"]
+__all__ = ["copied_pixels", "coverage", "filter_scale", "fold_coordinates"]
 
 
 def filter_scale(footprint: Tensor, size: int) -> Tensor:
@@ -44,3 +46,49 @@ def fold_coordinates(position: Tensor, size: int, mode: str, scale: Tensor) -> T
         turned = torch.minimum(turned, period - turned)
     inside = (position >= 0) & (position <= size - 1)
     return torch.where(inside, position, turned - centre)
+
+
+def copied_pixels(row: Tensor, col: Tensor, tolerance: float) -> Tensor:
+    """Tell which output pixels are copies: `lerf_core.geometry.whole_pixels.copied_pixels`.
+
+    Parameters
+    ----------
+    row, col : Tensor of float64, (images, rows, cols)
+        Source positions of all output pixels.
+    tolerance : float
+        How far from a pixel's centre a position still counts as on it, in source pixels.
+
+    Returns
+    -------
+    Tensor of bool, (images, rows, cols)
+    """
+    position = torch.stack([row, col])
+    whole = position.round()
+    is_whole = ((position - whole).abs() <= tolerance).all(0)
+    somewhere = position.isfinite().all(0)
+    spans_one = torch.zeros_like(is_whole)
+    along_y, along_x = (_sides(whole, is_whole, somewhere, axis) for axis in (-2, -1))
+    for (down, leads_down), (across, leads_across) in itertools.product(along_y, along_x):
+        area = (down[0] * across[1] - down[1] * across[0]).abs()
+        repeats = torch.maximum(down.abs(), across.abs()).amax(0) <= 1
+        fits = (area == 1) | ((area == 0) & repeats)
+        spans_one = spans_one | (leads_down & leads_across & fits)
+    return is_whole & spans_one
+
+
+def _sides(
+    whole: Tensor, is_whole: Tensor, somewhere: Tensor, axis: int
+) -> list[tuple[Tensor, Tensor]]:
+    """Steps to the pixels before and after along an axis, and whether they lead on; and 0."""
+    size = whole.shape[axis]
+    index = torch.arange(size, device=whole.device)
+    along = (-1, 1) if axis == -2 else (1, -1)
+    sides, is_alone = [], torch.ones_like(is_whole)
+    for direction in (-1, 1):
+        beside = index + direction
+        exists = ((beside >= 0) & (beside < size)).view(along)
+        beside = beside.clamp(0, size - 1)
+        leads_on = is_whole.index_select(axis, beside) & exists
+        is_alone = is_alone & ~(somewhere.index_select(axis, beside) & exists)
+        sides.append((whole.index_select(axis, beside) - whole, leads_on))
+    return [*sides, (torch.zeros_like(whole), is_alone)]

@@ -10,14 +10,13 @@ import numpy.typing as npt
 
 import lerf_core
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.geometry import as_homography, invert, moves_pixels
+from lerf_core.geometry import as_homography, invert
 from lerf_plugins.filters.arguments import Bank, channel_keywords
 from lerf_plugins.filters.opencv.arguments import (
     BORDER_CONSTANT,
     BORDER_ISOLATED,
     BORDER_TRANSPARENT,
     INTER_LINEAR,
-    INTER_NEAREST,
     INTER_NEAREST_EXACT,
     NEAREST_KINDS,
     WARP_INVERSE_MAP,
@@ -168,7 +167,7 @@ def warp_affine(
     -----
     ``BORDER_CONSTANT`` and ``BORDER_TRANSPARENT`` fade over one output pixel, centred on the
     image's outline half a pixel beyond the outermost centres; with ``INTER_NEAREST`` they begin
-    there. A matrix that moves whole pixels (the identity, quarter turns, mirrors) copies them.
+    there. Maps that move whole pixels copy them, as in `lerf_core.warp`.
 
     Examples
     --------
@@ -310,8 +309,6 @@ def _warp_by_matrix(
     kind = interpolation_kind(flags, "flags", WARP_INVERSE_MAP | WITHOUT_EFFECT)
     shape = output_shape(dsize) or (image.shape[0], image.shape[1])
     inverse = as_homography(matrix) if flags & WARP_INVERSE_MAP else invert(matrix)
-    if moves_pixels(inverse):
-        kind = INTER_NEAREST
     return _warp(image, inverse, shape, dst, kind, options)
 
 

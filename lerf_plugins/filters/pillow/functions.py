@@ -271,7 +271,8 @@ def transform(
 
     Notes
     -----
-    The image's outline fades over one output pixel. A map that moves whole pixels copies them.
+    The image's outline fades over one output pixel. Maps that move whole pixels copy
+    them, as in `lerf_core.warp`.
 
     Examples
     --------
@@ -294,7 +295,10 @@ def transform(
         return _mesh(image, (width, height), data, resample, fillcolor, options)
     inverse_map = as_inverse_map(method, data, width, height)
     is_matrix = inverse_map.ndim == 2
-    if copies_pixels(image, resample) or (is_matrix and moves_pixels(inverse_map)):
+    # Hues that stay are not taken to RGB and back.
+    stays = image.mode == "HSV" and is_matrix
+    stays = stays and moves_pixels(inverse_map, (image.height, image.width), (height, width))
+    if stays or copies_pixels(image, resample):
         return image.transform(
             (width, height), method, data, Image.Resampling.NEAREST, fillcolor=fillcolor
         )

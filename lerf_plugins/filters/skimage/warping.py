@@ -10,9 +10,7 @@ import numpy.typing as npt
 from skimage.transform import PiecewiseAffineTransform, ProjectiveTransform
 
 import lerf_core
-from lerf_core.constants import POSITION_EPS
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.geometry import moves_pixels
 from lerf_plugins.filters.arguments import Bank, channel_keywords
 from lerf_plugins.filters.skimage.arguments import (
     Image,
@@ -82,9 +80,9 @@ def warp(
 
     Notes
     -----
-    A map that moves whole pixels (the identity, quarter turns, mirrors, whole shifts) copies
-    them. Points beyond a homography's horizon, NaN positions and, for "constant", points outside
-    the mesh of a PiecewiseAffineTransform show `cval`.
+    Maps that move whole pixels copy them, as in `lerf_core.warp`. Points beyond a homography's
+    horizon, NaN positions and, for "constant", points outside the mesh of a
+    PiecewiseAffineTransform show `cval`.
 
     Examples
     --------
@@ -235,13 +233,12 @@ def _warped(
     shape : (int, int) or None
         Of the result; None: the map's own.
     border, sampling : dict
-        Keywords of `lerf_core.warp`. Without `sampling`, and where the map leads from pixels to
-        pixels, these are copied.
+        Keywords of `lerf_core.warp`. Without `sampling` the nearest pixels are copied.
     """
     if mapping.ndim == 3:
         shape = None
     keywords = border | channel_keywords(source) | {"output_shape": shape}
-    if sampling is not None and not _moves_pixels(mapping):
+    if sampling is not None:
         return lerf_core.warp(source, mapping, **(keywords | sampling))
     # Of two pixels equally near, lerf_core takes the upper or left one, scikit-image the other.
     last = np.array([source.shape[0] - 1, source.shape[1] - 1], dtype=np.float64)
@@ -250,14 +247,3 @@ def _warped(
     else:
         turned = np.array([[-1, 0, last[1]], [0, -1, last[0]], [0, 0, 1.0]]) @ mapping
     return lerf_core.warp(source[::-1, ::-1], turned, method="nearest", **keywords)
-
-
-def _moves_pixels(mapping: Image) -> bool:
-    """Whether a matrix, or positions (2, rows, cols), lead from pixels to pixels one by one."""
-    if mapping.ndim == 2:
-        return moves_pixels(mapping)
-    with np.errstate(invalid="ignore"):
-        is_whole = bool(np.all(np.abs(mapping - np.rint(mapping)) < POSITION_EPS))
-        # Steps of one pixel along one axis: neither shrinking nor stretching.
-        steps = [np.abs(np.rint(np.diff(mapping, axis=axis))).sum(axis=0) for axis in (1, 2)]
-        return is_whole and all(bool(np.all(step == 1)) for step in steps)

@@ -17,7 +17,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lerf_core.backends.torch.coordinates import copied_pixels
 from lerf_core.geometry import Homography, invert
+from lerf_core.geometry.whole_pixels import pixel_tolerance
 from lerf_plugins.filters.torch.execution import wants_gradient
 
 __all__ = [
@@ -38,6 +40,8 @@ class SourcePositions:
         NaN: nowhere.
     footprints : (Tensor, Tensor) of float64, (N, rows, cols) each
         Source pixels along rows and columns that an output pixel covers.
+    copied : Tensor of bool, (N, rows, cols)
+        Which output pixels are copies of the source pixel they lie on.
     matrices : ndarray, (N, 3, 3), or None
         From output to source, (x, y, 1), where such are what the positions come from.
     """
@@ -45,12 +49,22 @@ class SourcePositions:
     row: Tensor
     col: Tensor
     footprints: tuple[Tensor, Tensor]
+    copied: Tensor
     matrices: npt.NDArray[np.float64] | None = None
 
     @classmethod
-    def sampled(cls, row: Tensor, col: Tensor) -> SourcePositions:
+    def sampled(cls, row: Tensor, col: Tensor, images: Tensor) -> SourcePositions:
         """Positions without a derivative of their own: footprints are differences."""
-        return cls(row, col, (_footprint(row.detach()), _footprint(col.detach())))
+        ends = (row.detach(), col.detach())
+        copied = copied_pixels(*ends, pixel_tolerance((images.shape[2], images.shape[3])))
+        on_pixels = [torch.where(copied, end.round(), end) for end in ends]
+        footprints = [_footprint(end).masked_fill(copied, 1.0) for end in ends]
+        return cls(
+            row + (on_pixels[0] - ends[0]) if row.requires_grad else on_pixels[0],
+            col + (on_pixels[1] - ends[1]) if col.requires_grad else on_pixels[1],
+            (footprints[0], footprints[1]),
+            copied,
+        )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -86,7 +100,7 @@ def aligned_positions(images: Tensor, size: tuple[int, int]) -> SourcePositions:
     )
     row, col = torch.meshgrid(rows, cols, indexing="ij")
     shape = (len(images), *size)
-    return SourcePositions.sampled(row.expand(shape), col.expand(shape))
+    return SourcePositions.sampled(row.expand(shape), col.expand(shape), images)
 
 
 def grid_positions(
@@ -100,7 +114,7 @@ def grid_positions(
         (end + 1) / 2 * (side - 1) if align_corners else ((end + 1) * side - 1) / 2
         for end, side in zip(grid.unbind(-1), (images.shape[3], images.shape[2]), strict=True)
     )
-    return SourcePositions.sampled(row, col)
+    return SourcePositions.sampled(row, col, images)
 
 
 def matrix_positions(images: Tensor, matrix: Tensor, size: tuple[int, int]) -> SourcePositions:
@@ -108,16 +122,17 @@ def matrix_positions(images: Tensor, matrix: Tensor, size: tuple[int, int]) -> S
     source_size = (images.shape[2], images.shape[3])
     forward = matrix.detach().cpu().double().numpy()
     inverses = np.array([invert(single) for single in forward]).reshape(-1, 3, 3)
-    matrices = np.array(
-        [Homography.from_inverse(inverse, source_size).matrix for inverse in inverses]
-    )
-    matrices = matrices.reshape(-1, 3, 3)
+    maps = [Homography.from_inverse(inverse, source_size, size) for inverse in inverses]
+    matrices = np.array([single.matrix for single in maps]).reshape(-1, 3, 3)
     m = torch.from_numpy(matrices).to(images.device)
+    moves_pixels = torch.tensor([single.moves_pixels for single in maps], dtype=torch.bool)
+    moves_pixels = moves_pixels.to(images.device)[:, None, None]
     if wants_gradient(matrix):
         # The same to the last bits, with a gradient.
         exact = torch.linalg.inv(matrix.to(images.device).double())
         factor = (matrices * inverses).sum((1, 2)) / np.square(inverses).sum((1, 2))
-        m = exact * torch.from_numpy(factor).to(images.device)[:, None, None]
+        scaled = exact * torch.from_numpy(factor).to(images.device)[:, None, None]
+        m = torch.where(moves_pixels, m + (scaled - scaled.detach()), scaled)
     y, x = (torch.arange(side, dtype=torch.float64, device=images.device) for side in size)
     m = m[:, :, :, None, None]
     lines = [(m[:, n, 0] * x + m[:, n, 1] * y[:, None]) + m[:, n, 2] for n in range(3)]
@@ -128,5 +143,8 @@ def matrix_positions(images: Tensor, matrix: Tensor, size: tuple[int, int]) -> S
         position = lines[axis] / depth
         along = [(m[:, axis, k] - position * m[:, 2, k]) / depth for k in range(2)]
         positions.append(position.masked_fill(beyond_horizon, math.nan))
-        footprints.append((along[0] * along[0] + along[1] * along[1]).sqrt().detach())
-    return SourcePositions(positions[0], positions[1], (footprints[0], footprints[1]), inverses)
+        footprint = (along[0] * along[0] + along[1] * along[1]).sqrt().detach()
+        footprints.append(footprint.masked_fill(moves_pixels, 1.0))
+    copied = moves_pixels.expand(positions[0].shape)
+    row, col = positions
+    return SourcePositions(row, col, (footprints[0], footprints[1]), copied, inverses)

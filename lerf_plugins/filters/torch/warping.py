@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -84,9 +85,44 @@ def _warp_by_torch(
         for end, side, scale in zip(ends, size, scales, strict=True)
     )
     windows = [Window.whole(side, margin) for side in size]
-    grey = _sample(images, row, col, scales, options, bank, windows)
-    value = from_grey(grey, images.dtype, options.value_range)
-    return _blend_border(value, covered[:, None], options.cval)
+
+    def means(images: Tensor) -> Tensor:
+        grey = _sample(images, row, col, scales, options, bank, windows)
+        value = from_grey(grey, images.dtype, options.value_range)
+        return _blend_border(value, covered[:, None], options.cval)
+
+    warped, copied = means(images), positions.copied[numbers] & (covered > 0)
+    if not bool(copied.any()):
+        return warped
+    copies = _pixels_at(images, row - margin, col - margin)
+    if execution.wants_gradient(row, col):
+        # A copy's gradient by its position is that of the mean there.
+        fixed = means(images.detach()) if images.requires_grad else warped
+        copies = _GradientOf.apply(copies, fixed)
+    return torch.where(copied[:, None], copies, warped)
+
+
+def _pixels_at(images: Tensor, row: Tensor, col: Tensor) -> Tensor:
+    """Pixels (N, C, rows, cols) nearest to positions (N, rows, cols)."""
+    rows, cols = (
+        end.detach().round().long().clamp(0, side - 1)
+        for end, side in zip((row, col), images.shape[2:], strict=True)
+    )
+    index = (rows * images.shape[3] + cols).flatten(1)[:, None]
+    pixels = images.flatten(2).gather(2, index.expand(-1, images.shape[1], -1))
+    return pixels.unflatten(2, row.shape[1:])
+
+
+class _GradientOf(torch.autograd.Function):
+    """The first of two tensors, with the gradients of both."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, other: Tensor) -> Tensor:  # noqa: ARG004
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG004
+        return grads[0], grads[0]
 
 
 def _sample(

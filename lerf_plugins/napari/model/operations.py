@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lerf_core.errors import InvalidArgumentError
-from lerf_core.geometry import as_homography, moves_pixels
+from lerf_core.geometry import as_homography
 from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.pixel_grid import Matrix, PixelGrid
 
@@ -239,7 +239,4 @@ class WarpOperation(LayerOperation):
 
         keywords = {"mode": "constant"} | dict(self.keywords)
         matrix = self._level_matrix(number, out_shape, image)
-        if moves_pixels(matrix):
-            # Nothing lies between pixels: they stay as they are.
-            keywords["method"] = "nearest"
         return plan_warp(shape, image.dtype, matrix, out_shape, self.bank, **keywords)

@@ -108,6 +108,20 @@ def test_warping_by_fields_and_functions(name, kind, mode, image, field):
         assert_calls_agree(name, warp, image, inverse, bank=random_bank(kind), mode=mode, cval=9)
 
 
+@each_backend
+@each_dtype
+@each_mode
+@settings(max_examples=4)
+@given(data=st.data())
+def test_warping_by_whole_pixels(name, dtype, mode, data):
+    image = data.draw(draw.images(dtype, channels=st.integers(1, 4)))
+    image = draw.holed(image, 0) if data.draw(st.booleans()) else image
+    field = data.draw(draw.whole_fields(draw.SHAPES))
+    assert_calls_agree(
+        name, warp, image, field, bank=random_bank("lerf-p"), mode=mode, cval=0.4, channel_axis=-1
+    )
+
+
 @pytest.mark.slow
 @each_backend
 @each_kind
@@ -514,6 +528,18 @@ def test_coordinates_from_the_horizon_to_close_by(name, mode):
 @settings(max_examples=8)
 @given(shape=draw.SHAPES, anti_aliasing=st.booleans(), field=draw.wild_fields(draw.SHAPES))
 def test_coordinates_of_fields_and_functions(name, mode, shape, anti_aliasing, field):
+    assert_fields_agree(name, mode, shape, anti_aliasing, field)
+
+
+@each_backend
+@each_mode
+@settings(max_examples=25)
+@given(shape=draw.SHAPES, anti_aliasing=st.booleans(), field=draw.whole_fields(draw.SHAPES))
+def test_coordinates_of_whole_pixels(name, mode, shape, anti_aliasing, field):
+    assert_fields_agree(name, mode, shape, anti_aliasing, field)
+
+
+def assert_fields_agree(name, mode, shape, anti_aliasing, field):
     with np.errstate(over="ignore"):
         narrow = field.astype(np.float32)
     maps = (

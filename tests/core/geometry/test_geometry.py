@@ -13,7 +13,6 @@ from lerf_core.geometry import (
     fit_output,
     homography_from_points,
     invert,
-    moves_pixels,
     rotation,
     shear,
     transform_points,
@@ -196,25 +195,6 @@ def test_unusable_maps(bad, error):
 def test_field_and_output_shape_must_agree():
     with pytest.raises(InvalidArgumentError, match="do not fit output_shape"):
         warp(np.zeros((4, 4), np.uint8), np.zeros((2, 5, 5)), output_shape=(6, 6))
-
-
-@pytest.mark.parametrize(
-    ("matrix", "expected"),
-    [
-        (np.eye(3), True),
-        (-7 * np.eye(3), True),
-        ([[0, -1, 5], [1, 0, -3]], True),
-        ([[-1, 0, 9], [0, 1, 0]], True),
-        (np.eye(3) + 1e-9, True),
-        ([[1, 0, 0.5], [0, 1, 0]], False),
-        ([[2, 0, 0], [0, 1, 0]], False),
-        ([[1, 1, 0], [0, 1, 0]], False),
-        ([[1, 0, 0], [0, 1, 0], [1, 0, 1]], False),
-        ([[1, 0, 3], [0, 1, 0], [1, 0, 0]], False),
-    ],
-)
-def test_moves_pixels(matrix, expected):
-    assert moves_pixels(matrix) is expected
 
 
 def test_good_matrices_of_uneven_size_are_not_singular():

@@ -52,7 +52,7 @@ def test_extents_hold_all_positions_and_spans(corners, shape):
         return
     mapping = Homography.from_inverse(matrix, (50, 60))
     extents = mapping.extents(shape)
-    positions, spans = mapping.locate(0, shape[0], shape)
+    positions, spans, _ = mapping.locate(0, shape[0], shape)
     if extents is None:
         assert np.isnan(positions).any()
         return

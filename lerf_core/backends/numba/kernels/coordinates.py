@@ -15,7 +15,7 @@ from lerf_core.backends.numba.kernels.arithmetic import clip
 from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL, compiled
 from lerf_core.constants import FILTER_SCALE_TOLERANCE, LEAST_FOOTPRINT
 
-__all__ = ["coordinate_rows", "footprint_rows", "homography_rows"]
+__all__ = ["coordinate_rows", "copied_rows", "footprint_rows", "homography_rows"]
 
 # Pixels whose footprints are bounded at once, and pixels that are told inside or not at once.
 _SEGMENT, _RUN = 256, 64
@@ -332,3 +332,73 @@ def footprint_rows(field, first, before, footprints):
                 left, right = max(x - 1, 0), min(x + 1, cols - 1)
                 along_x = (line[right] - line[left]) / max(right - left, 1) if cols > 1 else 0.0
                 out[x - before] = math.sqrt(along_y * along_y + along_x * along_x)
+
+
+@njit(**KERNEL)
+def copied_rows(field, first, before, tolerance, copied):
+    """Write which pixels of a band are copies of source pixels; True where some are.
+
+    Of the specification, `lerf_core.geometry.whole_pixels.copied_pixels`; `field`, `first` and
+    `before` as `footprint_rows` has them.
+    """
+    any_copied = False
+    for y in range(copied.shape[0]):
+        for x in range(copied.shape[1]):
+            row, col = first + y, before + x
+            is_copied = _lies_on_pixel(field, row, col, tolerance) and _leads_on(
+                field, row, col, tolerance
+            )
+            copied[y, x] = is_copied
+            any_copied |= is_copied
+    return any_copied
+
+
+@njit(**HELPER)
+def _lies_on_pixel(field, row, col, tolerance):
+    """Whether a position of a field is that of a source pixel."""
+    r, c = field[0, row, col], field[1, row, col]
+    return abs(r - np.rint(r)) <= tolerance and abs(c - np.rint(c)) <= tolerance
+
+
+@njit(**HELPER)
+def _leads_on(field, row, col, tolerance):
+    """Whether steps from an output pixel to those beside it span one source pixel."""
+    for down in range(-1, 2):
+        row_y, col_y, is_side = _step(field, row, col, 0, down, tolerance)
+        if not is_side:
+            continue
+        for across in range(-1, 2):
+            row_x, col_x, is_side = _step(field, row, col, 1, across, tolerance)
+            if not is_side:
+                continue
+            area = abs(row_y * col_x - col_y * row_x)
+            longest = max(abs(row_y), abs(col_y), abs(row_x), abs(col_x))
+            if area == 1.0 or (area == 0.0 and longest <= 1.0):
+                return True
+    return False
+
+
+@njit(**HELPER)
+def _step(field, row, col, axis, direction, tolerance):
+    """Return the (row, col) step to the pixel before or after one, and whether it leads on.
+
+    In direction 0 the step is 0, and leads on where there is no neighbour along the axis.
+    """
+    if direction == 0:
+        is_alone = not _lies_somewhere(field, row, col, axis, -1)
+        return 0.0, 0.0, is_alone and not _lies_somewhere(field, row, col, axis, 1)
+    if not _lies_somewhere(field, row, col, axis, direction):
+        return 0.0, 0.0, False
+    y, x = (row + direction, col) if axis == 0 else (row, col + direction)
+    down = np.rint(field[0, y, x]) - np.rint(field[0, row, col])
+    across = np.rint(field[1, y, x]) - np.rint(field[1, row, col])
+    return down, across, _lies_on_pixel(field, y, x, tolerance)
+
+
+@njit(**HELPER)
+def _lies_somewhere(field, row, col, axis, direction):
+    """Whether there is a pixel beside one, with a position that is finite."""
+    y, x = (row + direction, col) if axis == 0 else (row, col + direction)
+    if not (0 <= y < field.shape[1] and 0 <= x < field.shape[2]):
+        return False
+    return abs(field[0, y, x]) < np.inf and abs(field[1, y, x]) < np.inf
