@@ -334,7 +334,7 @@ def footprint_rows(field, first, before, footprints):
                 out[x - before] = math.sqrt(along_y * along_y + along_x * along_x)
 
 
-@njit(**KERNEL)
+@compiled(**KERNEL)
 def copied_rows(field, first, before, tolerance, copied):
     """Write which pixels of a band are copies of source pixels; True where some are.
 
@@ -353,14 +353,14 @@ def copied_rows(field, first, before, tolerance, copied):
     return any_copied
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _lies_on_pixel(field, row, col, tolerance):
     """Whether a position of a field is that of a source pixel."""
     r, c = field[0, row, col], field[1, row, col]
     return abs(r - np.rint(r)) <= tolerance and abs(c - np.rint(c)) <= tolerance
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _leads_on(field, row, col, tolerance):
     """Whether steps from an output pixel to those beside it span one source pixel."""
     for down in range(-1, 2):
@@ -378,7 +378,7 @@ def _leads_on(field, row, col, tolerance):
     return False
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _step(field, row, col, axis, direction, tolerance):
     """Return the (row, col) step to the pixel before or after one, and whether it leads on.
 
@@ -395,7 +395,7 @@ def _step(field, row, col, axis, direction, tolerance):
     return down, across, _lies_on_pixel(field, y, x, tolerance)
 
 
-@njit(**HELPER)
+@compiled(**HELPER)
 def _lies_somewhere(field, row, col, axis, direction):
     """Whether there is a pixel beside one, with a position that is finite."""
     y, x = (row + direction, col) if axis == 0 else (row, col + direction)
