@@ -80,6 +80,79 @@ class Placement:
         return None
 
     @property
+    def to_result(self) -> AffineMatrix | None:
+        """The map from (row, col, 1) of the source to (row, col) of the result, or None."""
+        if self.matrix is None:
+            return None
+        square = self.matrix[:, :2]
+        if abs(np.linalg.det(square)) <= _TOLERANCE * float(np.abs(square).max()) ** 2:
+            return None
+        inverse = np.linalg.inv(square)
+        return np.column_stack([inverse, -inverse @ self.matrix[:, 2]])
+
+    @property
+    def is_scaling(self) -> bool:
+        """Whether it shows the whole source, scaled along its rows and its columns."""
+        if self.matrix is None or self.steps is None or self.source_axes != (0, 1):
+            return False
+        for axis, step in enumerate(self.steps):
+            # A whole number of pixels leaves up to half of one over, at either end.
+            slack = 0.51 * max(1.0, step)
+            start = float(self.matrix[axis, 2]) - step / 2
+            stop = start + step * self.after[axis]
+            is_mirrored = self.matrix[axis, axis] < 0
+            off = max(abs(start + 0.5), abs(stop - self.before[axis] + 0.5))
+            if is_mirrored or off > slack:
+                return False
+        return True
+
+    def moved_point(self, row: float, col: float) -> tuple[float, float] | None:
+        """Return where a point of the source lies in the result; None: nowhere."""
+        inverse = self.to_result
+        if inverse is None:
+            return None
+        new_row, new_col = (float(place) for place in inverse @ [row, col, 1])
+        rows, cols = self.after
+        inside = -0.5 <= new_row <= rows - 0.5 and -0.5 <= new_col <= cols - 0.5
+        return (new_row, new_col) if inside else None
+
+    def moved_lengths(self, down: float, across: float) -> tuple[float, float] | None:
+        """Return lengths along rows and columns of the result, of such lengths of the source.
+
+        Numbers of pixels, that is; None where rows and columns do not stay such, or exchange.
+        """
+        steps, axes = self.steps, self.source_axes
+        if steps is None or axes is None or not all(steps):
+            return None
+        along = (down, across)
+        return along[axes[0]] / steps[0], along[axes[1]] / steps[1]
+
+    def moved_area(self, values: list[float]) -> list[int] | None:
+        """Return an area in the result, in EXIF's way; None where it has no true place there.
+
+        Parameters
+        ----------
+        values : list of float
+            x and y of the centre, in pixels from 0; then nothing, a diameter, or width and height.
+        """
+        if not 2 <= len(values) <= 4:
+            return None
+        centre = self.moved_point(values[1], values[0])
+        if centre is None:
+            return None
+        rows, cols = self.after
+        place = [min(max(0, round(centre[1])), cols - 1), min(max(0, round(centre[0])), rows - 1)]
+        if len(values) == 2:
+            return place
+        lengths = self.moved_lengths(values[-1], values[2])
+        if lengths is None:
+            return None
+        down, across = lengths
+        if len(values) == 3:
+            return [*place, max(1, round(math.sqrt(down * across)))]
+        return [*place, max(1, round(across)), max(1, round(down))]
+
+    @property
     def is_similarity(self) -> bool:
         """Whether it turns, mirrors, moves and scales alike in all directions."""
         if self.matrix is None:

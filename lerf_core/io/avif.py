@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from lerf_core.errors import FileError
-from lerf_core.io import exif
 from lerf_core.io.boxes import Box, boxes_in, boxes_of, brands_of, cicp_of, content_of
 from lerf_core.io.codec import Header, OpenFile
 from lerf_core.io.depth import dtype_of_bits, expanded, expansion_note
@@ -77,7 +76,7 @@ class AvifCodec(PillowCodec):
         note = expansion_note(2**coding.bits - 1, frames[0].dtype)
         return DecodedImage(
             frames, layout, "AVIF", replace(metadata, durations=durations), (note,), lossless=False
-        ).turned_upright(exif.orientation(metadata.exif or b""))
+        ).turned_upright(metadata.orientation)
 
 
 class _Coding(NamedTuple):

@@ -100,11 +100,9 @@ class Header:
 
     def turned_upright(self, orientation: int) -> Header:
         """Return the header of an image that EXIF's orientation, 1 to 8, says to be turned."""
-        if orientation == 1:
-            return self
+        metadata, notes = self.metadata.turned_upright(orientation, self.shape)
         shape = self.shape[::-1] if orientation in TRANSPOSED else self.shape
-        metadata = self.metadata.turned_upright(orientation, self.shape)
-        return replace(self, shape=shape, metadata=metadata)
+        return replace(self, shape=shape, metadata=metadata, notes=self.notes + notes)
 
 
 @dataclass(frozen=True)

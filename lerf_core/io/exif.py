@@ -10,19 +10,38 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
+
+from lerf_core.geometry.placement import Placement
 
 PREFIX = b"Exif\x00\x00"
 
 ORIENTATION = 0x0112
-EXIF_IFD = 0x8769
-_IMAGE_WIDTH, _IMAGE_HEIGHT = 0x0100, 0x0101
-_PIXEL_WIDTH, _PIXEL_HEIGHT = 0xA002, 0xA003
+EXIF_IFD, _GPS, _INTEROPERABILITY = 0x8769, 0x8825, 0xA005
+# Links to further directories: from the first, and from EXIF's.
+_FURTHER = ((0, _GPS), (-1, _INTEROPERABILITY))
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
+_WIDTHS, _HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)
+# In the directory of interoperability: of the image itself, as cameras write them.
+_RELATED_SIZES = (0x1001, 0x1002)
+# Each by its number in Exif, and in TIFF/EP.
+_SUBJECTS = (0x9214, 0xA214)
+_FOCAL_PLANES = ((0xA20E, 0xA20F), (0x920E, 0x920F))
 _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0201, 0x0202
-_LONG = 4
+_SHORT, _LONG, _RATIONAL = 3, 4, 5
 # Codes of struct by the types of whole numbers.
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}
 _WIDE = frozenset({3, 4, 8, 9})
+_RATIONALS = {5: "II", 10: "ii"}
+# Bytes of a value, by its type.
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _ENTRY = 12
+# Numbers of an entry that are looked at.
+_MOST_NUMBERS = 8
+_INCH, _CENTIMETRE = 2, 3
+# Resolutions are the same where they differ by less: JFIF has whole numbers alone.
+_TOLERANCE = 0.005
+_EMPTY = b"II*\0\x08\0\0\0" + bytes(6)
 
 
 @dataclass(frozen=True)
@@ -31,6 +50,7 @@ class _Field:
     kind: int
     count: int
     start: int  # of the entry, in the block
+    directory: int  # where that begins
 
 
 class _Block:
@@ -46,6 +66,16 @@ class _Block:
         value: int = struct.unpack_from(self.order + code, self.data, start)[0]
         return value
 
+    @property
+    def first(self) -> int:
+        """Where the first directory begins."""
+        return self.number(4, "I")
+
+    def described(self) -> list[int]:
+        """Return where the directories begin that describe the image: the first, and EXIF's."""
+        second = self.value(self.find(self.first, EXIF_IFD))
+        return [self.first] if second is None else [self.first, second]
+
     def directory(self, start: int) -> Iterator[_Field]:
         if not 8 <= start <= len(self.data) - 2:
             return
@@ -58,6 +88,7 @@ class _Block:
                 self.number(entry + 2, "H"),
                 self.number(entry + 4, "I"),
                 entry,
+                start,
             )
 
     def find(self, start: int, tag: int) -> _Field | None:
@@ -67,6 +98,27 @@ class _Block:
         if field is None or field.count != 1 or field.kind not in _INTEGERS:
             return None
         return self.number(field.start + 8, _INTEGERS[field.kind])
+
+    def numbers(self, field: _Field | None) -> list[float] | None:
+        """Return an entry's numbers, whole or rational; None where it has none that are finite."""
+        if field is None or not 1 <= field.count <= _MOST_NUMBERS:
+            return None
+        at, pairs = self.place(field), _RATIONALS.get(field.kind)
+        code = pairs or _INTEGERS.get(field.kind)
+        if code is None:
+            return None
+        values = struct.unpack_from(self.order + code * field.count, self.data, at)
+        if pairs is None:
+            return [float(value) for value in values]
+        if not all(values[1::2]):
+            return None
+        return [over / under for over, under in zip(values[::2], values[1::2], strict=True)]
+
+    def place(self, field: _Field) -> int:
+        """Return where an entry's value lies: in the entry, where it has no more than 4 bytes."""
+        if _SIZES.get(field.kind, 1) * field.count <= 4:
+            return field.start + 8
+        return self.number(field.start + 8, "I")
 
     def store(self, field: _Field | None, value: int) -> None:
         """Overwrite an entry by a whole number, which lies in the entry whatever its type."""
@@ -81,9 +133,70 @@ class _Block:
         struct.pack_into(self.order + "HI", self.data, field.start + 2, kind, 1)
         self.data[field.start + 8 : field.start + 12] = number.ljust(4, b"\0")
 
-    def drop_thumbnail(self, first: int) -> None:
-        entries = sum(1 for _ in self.directory(first))
-        link = first + 2 + _ENTRY * entries
+    def store_whole(self, field: _Field, values: list[int]) -> None:
+        """Overwrite an entry by whole numbers."""
+        kind = _SHORT if max(values) <= 0xFFFF else _LONG
+        code = self.order + _INTEGERS[kind] * len(values)
+        self._store(field, kind, len(values), struct.pack(code, *values))
+
+    def store_rational(self, field: _Field, value: float) -> None:
+        """Overwrite an entry by a positive number."""
+        self._store(field, _RATIONAL, 1, self.rational(value))
+
+    def rational(self, value: float) -> bytes:
+        ratio = Fraction(value).limit_denominator(10_000)
+        if ratio.numerator > 0xFFFFFFFF:
+            ratio = Fraction(0xFFFFFFFF)
+        return struct.pack(self.order + "II", ratio.numerator, ratio.denominator)
+
+    def _store(self, field: _Field, kind: int, count: int, data: bytes) -> None:
+        room = _SIZES.get(field.kind, 1) * field.count
+        at = field.start + 8
+        if len(data) > 4:
+            at = self.place(field)
+            others = self.directory(field.directory)
+            is_shared = any(other != field and self.place(other) == at for other in others)
+            if room <= 4 or len(data) > room or is_shared or at + room > len(self.data):
+                at = self.append(data)
+            self.data[at : at + len(data)] = data
+            data = struct.pack(self.order + "I", at)
+        struct.pack_into(self.order + "HI", self.data, field.start + 2, kind, count)
+        self.data[field.start + 8 : field.start + 12] = data.ljust(4, b"\0")
+
+    def append(self, data: bytes) -> int:
+        """Put data behind the block, and return where they begin."""
+        self.data += bytes(len(self.data) % 2)
+        at = len(self.data)
+        self.data += data
+        return at
+
+    def remove(self, field: _Field) -> None:
+        """Take an entry out; those behind it, and the link to the next directory, move up."""
+        count = self.number(field.directory, "H")
+        stop = min(field.directory + 2 + _ENTRY * count + 4, len(self.data))
+        after = self.data[field.start + _ENTRY : stop]
+        self.data[field.start : stop] = after + bytes(_ENTRY)
+        struct.pack_into(self.order + "H", self.data, field.directory, count - 1)
+
+    def add(self, entries: dict[int, tuple[int, bytes]]) -> None:
+        """Add entries, by tag: type and value. The first directory moves; nothing else does."""
+        kept = {field.tag: bytes(self.data[field.start : field.start + _ENTRY])
+                for field in self.directory(self.first)}  # fmt: skip
+        link = self.first + 2 + _ENTRY * len(kept)
+        following = bytes(self.data[link : link + 4]).ljust(4, b"\0")
+        for tag, (kind, data) in entries.items():
+            value = data if len(data) <= 4 else struct.pack(self.order + "I", self.append(data))
+            count = len(data) // _SIZES[kind]
+            head = struct.pack(self.order + "HHI", tag, kind, count)
+            kept[tag] = head + value.ljust(4, b"\0")
+        whole = struct.pack(self.order + "H", len(kept))
+        whole += b"".join(kept[tag] for tag in sorted(kept)) + following
+        struct.pack_into(self.order + "I", self.data, 4, self.append(whole))
+
+    def drop_thumbnail(self) -> None:
+        """Unlink the second directory, and blank the small picture that it tells of."""
+        entries = sum(1 for _ in self.directory(self.first))
+        link = self.first + 2 + _ENTRY * entries
         if link + 4 > len(self.data):
             return
         second = self.number(link, "I")
@@ -94,11 +207,23 @@ class _Block:
         struct.pack_into(self.order + "I", self.data, link, 0)
         if offset is None or length is None or not 8 <= offset <= len(self.data):
             return
+        if any(start < offset + length and offset < stop for start, stop in self.extents()):
+            return  # a damaged offset
         if offset + length >= len(self.data):
             del self.data[offset:]
         else:
-            # Its pixels show the image as it was: blank them, but move nothing.
+            # It shows the image as it was. Nothing moves.
             self.data[offset : offset + length] = bytes(length)
+
+    def extents(self) -> Iterator[tuple[int, int]]:
+        """Yield where directories and their values begin and end, but the thumbnail's."""
+        starts = self.described()
+        starts += [self.value(self.find(starts[at], tag)) or 0 for at, tag in _FURTHER]
+        for start in starts:
+            for field in self.directory(start):
+                yield field.start - 2, field.start + _ENTRY
+                place = self.place(field)
+                yield place, place + _SIZES.get(field.kind, 1) * field.count
 
 
 def strip_prefix(data: bytes) -> bytes:
@@ -106,17 +231,90 @@ def strip_prefix(data: bytes) -> bytes:
     return re.sub(b"^(?:Exif\x00\x00)+", b"", data)
 
 
-def orientation(data: bytes) -> int:
-    """Return the orientation, 1 to 8, that an EXIF block declares; 1 where it is unreadable."""
+def orientation(data: bytes) -> int | None:
+    """Return the orientation, 1 to 8, that an EXIF block states; None where it states none."""
     try:
         block = _Block(data)
-        value = block.value(block.find(block.number(4, "I"), ORIENTATION))
+        value = block.value(block.find(block.first, ORIENTATION))
     except (ValueError, struct.error):
-        return 1
-    return value if value is not None and 1 <= value <= 8 else 1
+        return None
+    return value if value is not None and 1 <= value <= 8 else None
 
 
-def updated(data: bytes, width: int, height: int) -> bytes:
+def resolution(data: bytes) -> tuple[float, float] | None:
+    """Return the pixels per inch, (x, y), that an EXIF block states; None where it states none."""
+    try:
+        block = _Block(data)
+        unit = block.value(block.find(block.first, _RESOLUTION_UNIT))
+        per_inch = {None: 1.0, _INCH: 1.0, _CENTIMETRE: 2.54}.get(unit)
+        x, y = (block.numbers(block.find(block.first, tag))
+                for tag in (_X_RESOLUTION, _Y_RESOLUTION))  # fmt: skip
+    except (ValueError, struct.error):
+        return None
+    if per_inch is None or not x or not y or x[0] <= 0 or y[0] <= 0:
+        return None
+    return x[0] * per_inch, y[0] * per_inch
+
+
+def with_resolution(data: bytes | None, dpi: tuple[float, float]) -> bytes:
+    """Return an EXIF block that states a resolution: the block itself, or one for this alone.
+
+    Parameters
+    ----------
+    data : bytes or None
+        A block, or none.
+    dpi : (x, y)
+        In pixels per inch.
+
+    Raises
+    ------
+    ValueError
+        If ``data`` is not an EXIF block.
+    """
+    block = _Block(data or _EMPTY)
+    try:
+        _set_resolution(block, dpi)
+        tags = (_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT)
+        values = {
+            _X_RESOLUTION: (_RATIONAL, block.rational(dpi[0])),
+            _Y_RESOLUTION: (_RATIONAL, block.rational(dpi[1])),
+            _RESOLUTION_UNIT: (_SHORT, struct.pack(block.order + "H", _INCH)),
+        }
+        missing = {tag: values[tag] for tag in tags if block.find(block.first, tag) is None}
+        if missing:
+            block.add(missing)
+    except struct.error as error:
+        raise ValueError("damaged EXIF block") from error
+    return bytes(block.data)
+
+
+def _set_resolution(block: _Block, dpi: tuple[float, float]) -> None:
+    """Set what is stated of the resolution, where it is not right."""
+    stated = resolution(bytes(block.data))
+    if stated is not None and all(
+        abs(old - new) <= _TOLERANCE * new for old, new in zip(stated, dpi, strict=True)
+    ):
+        return
+    fields = [block.find(block.first, tag) for tag in (_X_RESOLUTION, _Y_RESOLUTION)]
+    for field, value in zip(fields, dpi, strict=True):
+        if field is not None:
+            block.store_rational(field, value)
+    if any(fields):
+        block.store(block.find(block.first, _RESOLUTION_UNIT), _INCH)
+
+
+def without_orientation(data: bytes) -> bytes:
+    """Return an EXIF block that says nothing of orientation; as it is where it is damaged."""
+    try:
+        block = _Block(data)
+        if (field := block.find(block.first, ORIENTATION)) is not None:
+            block.remove(field)
+    except (ValueError, struct.error):
+        return data
+    return bytes(block.data)
+
+
+def updated(data: bytes, width: int, height: int, dpi: tuple[float, float] | None = None) -> bytes:
     """Return an EXIF block that fits an upright image of a new size.
 
     The orientation becomes 1, recorded pixel dimensions become the new ones, the thumbnail goes;
@@ -128,6 +326,8 @@ def updated(data: bytes, width: int, height: int) -> bytes:
         The block, without JPEG's prefix.
     width, height : int
         Size of the image it will go with, in pixels.
+    dpi : (x, y) or None, optional
+        Its resolution in pixels per inch; None leaves what the block states.
 
     Returns
     -------
@@ -140,31 +340,104 @@ def updated(data: bytes, width: int, height: int) -> bytes:
     """
     block = _Block(data)
     try:
-        first = block.number(4, "I")
-        block.store(block.find(first, ORIENTATION), 1)
-        block.store(block.find(first, _IMAGE_WIDTH), width)
-        block.store(block.find(first, _IMAGE_HEIGHT), height)
-        second = block.value(block.find(first, EXIF_IFD))
-        if second is not None:
-            block.store(block.find(second, _PIXEL_WIDTH), width)
-            block.store(block.find(second, _PIXEL_HEIGHT), height)
-        block.drop_thumbnail(first)
+        directories = block.described()
+        block.store(block.find(directories[0], ORIENTATION), 1)
+        sizes = [block.value(block.find(directories[-1], tags[-1])) for tags in (_WIDTHS, _HEIGHTS)]
+        _set_related_size(block, directories[-1], sizes, (width, height))
+        for directory in directories:
+            for tags, length in ((_WIDTHS, width), (_HEIGHTS, height)):
+                for tag in tags:
+                    block.store(block.find(directory, tag), length)
+        block.drop_thumbnail()
+        if dpi is not None:
+            _set_resolution(block, dpi)
     except struct.error as error:
         raise ValueError("damaged EXIF block") from error
     return bytes(block.data)
 
 
-def updated_xmp(data: bytes, width: int, height: int) -> bytes:
-    """Return an XMP packet whose orientation and pixel dimensions fit the new image."""
-    values = {
-        b"tiff:Orientation": b"1",
-        b"tiff:ImageWidth": b"%d" % width,
-        b"tiff:ImageLength": b"%d" % height,
-        b"exif:PixelXDimension": b"%d" % width,
-        b"exif:PixelYDimension": b"%d" % height,
-    }
-    for name, value in values.items():
-        # Both spellings of XMP: an attribute, and an element.
-        pattern = b"(" + name + rb"(?:\s*=\s*[\"']|>))\s*\d+\s*(?=[\"']|</)"
-        data = re.sub(pattern, lambda match, value=value: match[1] + value, data)  # type: ignore[misc]
-    return data
+def _set_related_size(
+    block: _Block, directory: int, before: list[int | None], after: tuple[int, int]
+) -> None:
+    """Set the size in the directory of interoperability, where it is the image's."""
+    third = block.value(block.find(directory, _INTEROPERABILITY))
+    if third is None:
+        return
+    fields = [block.find(third, tag) for tag in _RELATED_SIZES]
+    if None not in before and [block.value(field) for field in fields] == before:
+        for field, length in zip(fields, after, strict=True):
+            block.store(field, length)
+
+
+def moved(data: bytes, placement: Placement) -> tuple[bytes, tuple[str, ...]]:
+    """Return the EXIF block of a resized, warped or turned image, and words for what it loses.
+
+    Parameters
+    ----------
+    data : bytes
+        The block, without JPEG's prefix.
+    placement : Placement
+
+    Raises
+    ------
+    ValueError
+        If ``data`` is not an EXIF block.
+    """
+    block, dropped = _Block(data), []
+    try:
+        if placement.source_axes == (1, 0):
+            _exchange_resolutions(block)
+        for directory in block.described():
+            for tag in _SUBJECTS:
+                field = block.find(directory, tag)
+                if field is not None and not _move_subject(block, field, placement):
+                    dropped.append("subject area")
+            held = [_move_focal_plane(block, directory, tags, placement) for tags in _FOCAL_PLANES]
+            if not all(held):
+                dropped.append("resolution of the sensor")
+    except struct.error as error:
+        raise ValueError("damaged EXIF block") from error
+    return bytes(block.data), tuple(dict.fromkeys(dropped))
+
+
+def _exchange_resolutions(block: _Block) -> None:
+    fields = [block.find(block.first, tag) for tag in (_X_RESOLUTION, _Y_RESOLUTION)]
+    values = [block.numbers(field) for field in fields]
+    if values[0] != values[1] and values[0] and values[1]:
+        for field, value in zip(fields, reversed(values), strict=True):
+            if field is not None and value and value[0] > 0:
+                block.store_rational(field, value[0])
+
+
+def _move_subject(block: _Block, field: _Field, placement: Placement) -> bool:
+    """Move the area of the main subject; tell whether it has a place."""
+    values = block.numbers(field)
+    result = placement.moved_area(values) if values else None
+    if result is None:
+        block.remove(field)
+        return False
+    block.store_whole(field, result)
+    return True
+
+
+def _move_focal_plane(
+    block: _Block, directory: int, tags: tuple[int, int], placement: Placement
+) -> bool:
+    """Scale the sensor's resolution, pixels of the image per length; tell whether it holds."""
+    fields = [block.find(directory, tag) for tag in tags]
+    if not any(fields):
+        return True
+    values = [block.numbers(field) for field in fields]
+    lengths = None
+    if values[0] and values[1]:
+        lengths = placement.moved_lengths(values[1][0], values[0][0])
+    if lengths is None:
+        # An entry at a time: the others move up.
+        for tag in tags:
+            if (field := block.find(directory, tag)) is not None:
+                block.remove(field)
+        return False
+    for field, length in zip(fields, reversed(lengths), strict=True):
+        if field is not None and length > 0:
+            block.store_rational(field, length)
+    return True

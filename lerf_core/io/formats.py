@@ -81,6 +81,11 @@ READ_ONLY_SUFFIXES = frozenset({
     ".qoi", ".sgi",
 })  # fmt: skip
 LOSSLESS = frozenset({"PNG", "TIFF", "BMP", "GIF", "PPM", "PAM", "PFM", "TGA"})
+#: What XMP calls formats.
+MEDIA_TYPES = {
+    "PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "TIFF": "image/tiff",
+    "OME-TIFF": "image/tiff", "AVIF": "image/avif", "JPEG2000": "image/jp2", "GIF": "image/gif",
+}  # fmt: skip
 _BLOCKS = frozenset({"icc", "exif", "xmp"})
 _ANIMATION = frozenset({"durations", "loop"})
 _GEODATA = frozenset({"georeference", "nodata", "gdal"})

@@ -93,7 +93,6 @@ class DecodedImage:
         """Return the image as EXIF's orientation, 1 to 8, says that it is to be seen."""
         if orientation == 1:
             return self
-        return self.mapped(
-            lambda frame: upright(frame, orientation),
-            metadata=self.metadata.turned_upright(orientation, self.shape),
-        )
+        metadata, notes = self.metadata.turned_upright(orientation, self.shape)
+        turned = self.mapped(lambda frame: upright(frame, orientation), metadata=metadata)
+        return turned.noted(*notes)

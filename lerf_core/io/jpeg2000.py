@@ -147,7 +147,7 @@ class Jpeg2000Codec(PillowCodec):
         return Header(
             "JPEG2000", claims.shape, 1, claims.layout, claims.dtype, claims.metadata,
             claims.all_notes, decoding_bytes, samples,
-        ).turned_upright(exif.orientation(claims.metadata.exif or b""))  # fmt: skip
+        ).turned_upright(claims.metadata.orientation)  # fmt: skip
 
     def read(
         self, file: OpenFile, max_pixels: int, *, labels: bool = False, first_only: bool = False
@@ -157,7 +157,7 @@ class Jpeg2000Codec(PillowCodec):
         check_samples(
             claims.shape[0] * claims.shape[1], len(claims.depths), max_pixels, "claims"
         )  # fmt: skip
-        orientation = exif.orientation(claims.metadata.exif or b"")
+        orientation = claims.metadata.orientation
         if labels and claims.has_palette:
             image = super().read(file, max_pixels, labels=True, first_only=first_only)
             return replace(image, metadata=claims.metadata).turned_upright(orientation)

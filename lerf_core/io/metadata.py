@@ -8,6 +8,7 @@ Each field states its rule: what becomes of it when its image is resized, and wh
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 
 from lerf_core.geometry.placement import Placement
 from lerf_core.io import exif as exif_blocks
+from lerf_core.io import xmp as xmp_packets
 from lerf_core.io.georeference import Georeference
 from lerf_core.io.orientation import TRANSPOSED, placement_of
 
@@ -254,22 +256,6 @@ class Metadata:
         """Return what is known of an axis, or None."""
         return next((axis for axis in self.axes if axis.letter == letter), None)
 
-    def turned_upright(self, orientation: int, shape: tuple[int, int]) -> Metadata:
-        """Return the metadata of an image that is turned upright.
-
-        Parameters
-        ----------
-        orientation : int
-            EXIF's, 1 to 8.
-        shape : (rows, columns)
-            Of the image as it is stored.
-        """
-        turned = self
-        if self.georeference is not None:
-            reference = self.georeference.moved(placement_of(orientation, shape))
-            turned = replace(self, georeference=reference)
-        return turned._transposed() if orientation in TRANSPOSED else turned
-
     def _transposed(self) -> Metadata:
         """Return the metadata of an image whose rows and columns are exchanged."""
         exchanged = {"Y": "X", "X": "Y"}
@@ -284,7 +270,9 @@ class Metadata:
             ),
         )
 
-    def fitted(self, shape: tuple[int, int]) -> tuple[Metadata, tuple[str, ...]]:
+    def fitted(
+        self, shape: tuple[int, int], media_type: str = ""
+    ) -> tuple[Metadata, tuple[str, ...]]:
         """Return the metadata for an upright image of another size, and notes on what was lost.
 
         Parameters
@@ -292,18 +280,71 @@ class Metadata:
         shape : (rows, columns)
             Of the image; what EXIF and XMP say of size, orientation and thumbnail is brought up
             to date.
+        media_type : str, optional
+            Of the file, such as "image/png"; "" leaves what XMP says.
         """
         rows, cols = shape
         exif, xmp = self.exif, self.xmp
         notes: tuple[str, ...] = ()
         if exif is not None:
             try:
-                exif = exif_blocks.updated(exif, cols, rows)
+                exif = exif_blocks.updated(exif, cols, rows, self.dpi)
             except ValueError:
                 exif, notes = None, ("damaged EXIF dropped",)
         if xmp is not None:
-            xmp = exif_blocks.updated_xmp(xmp, cols, rows)
+            try:
+                xmp, words = xmp_packets.updated(xmp, cols, rows, self.dpi, media_type)
+                if words:
+                    notes += (f"{', '.join(words)} dropped",)
+            except ValueError:
+                xmp = None
+                notes += ("damaged XMP dropped",)
         return replace(self, exif=exif, xmp=xmp), notes
+
+    @property
+    def orientation(self) -> int:
+        """The orientation, 1 to 8, that EXIF states, or XMP where EXIF states none."""
+        stated = exif_blocks.orientation(self.exif or b"")
+        return xmp_packets.orientation(self.xmp) if stated is None and self.xmp else stated or 1
+
+    def turned_upright(
+        self, orientation: int, shape: tuple[int, int]
+    ) -> tuple[Metadata, tuple[str, ...]]:
+        """Return the metadata of an image that is turned upright, and notes on what is lost.
+
+        Parameters
+        ----------
+        orientation : int
+            EXIF's 1 to 8.
+        shape : (rows, columns)
+            Of the image as it is stored.
+        """
+        if orientation == 1:
+            return self, ()
+        placement = placement_of(orientation, shape)
+        turned = self._transposed() if orientation in TRANSPOSED else self
+        if self.georeference is not None:
+            turned = replace(turned, georeference=self.georeference.moved(placement))
+        turned, dropped = turned._moved_blocks(placement)
+        if not dropped:
+            return turned, ()
+        return turned, (f"{', '.join(dropped)} dropped: the image is turned upright",)
+
+    def _moved_blocks(self, placement: Placement) -> tuple[Metadata, tuple[str, ...]]:
+        """Return the metadata with the places that EXIF and XMP state, and words for what is lost.
+
+        Damaged blocks stay as they are, until they are to be written.
+        """
+        exif, xmp = self.exif, self.xmp
+        words: tuple[str, ...] = ()
+        if exif is not None:
+            with contextlib.suppress(ValueError):
+                exif, words = exif_blocks.moved(exif, placement)
+        if xmp is not None:
+            with contextlib.suppress(ValueError):
+                xmp, further = xmp_packets.moved(xmp, placement)
+                words += further
+        return replace(self, exif=exif, xmp=xmp), tuple(dict.fromkeys(words))
 
     def moved(self, placement: Placement) -> tuple[Metadata, tuple[str, ...]]:
         """Return the metadata of a resized or warped image, and notes on what does not hold for it.
@@ -327,7 +368,9 @@ class Metadata:
             magnification = self._moved_magnification(placement, magnification)
             if magnification is None:
                 dropped.append("magnification")
-        moved = replace(self, axes=axes, georeference=georeference, magnification=magnification)
+        moved, words = self._moved_blocks(placement)
+        dropped += words
+        moved = replace(moved, axes=axes, georeference=georeference, magnification=magnification)
         moved, notes = moved._without_stale()
         if placement.source_axes == (1, 0) and self.dpi is not None:
             moved = replace(moved, dpi=(self.dpi[1], self.dpi[0]))

@@ -99,7 +99,7 @@ class PillowCodec(DecodingCodec):
         """Return the upright header of an image, with what its pixels will be decoded to."""
         shape, metadata = (image.height, image.width), self.metadata_of(image, file)
         header = Header(format_of(image), shape, frames, layout, dtype, metadata, **further)
-        return header.turned_upright(exif.orientation(metadata.exif or b""))
+        return header.turned_upright(metadata.orientation)
 
     def read(
         self, file: OpenFile, max_pixels: int, *, labels: bool = False, first_only: bool = False
@@ -108,7 +108,7 @@ class PillowCodec(DecodingCodec):
         image = Image.open(file.rewound())
         frames = 1 if first_only else frame_count(image)
         check_pixels(image.width * image.height * frames, max_pixels, "claims")
-        orientation, form = exif.orientation(self.exif_of(image, file) or b""), format_of(image)
+        form = format_of(image)
         if frames > 1 or (_is_gif_animation(image) and not labels):
             decoded = read_frames(image, file.stream, frames)
         else:
@@ -122,7 +122,7 @@ class PillowCodec(DecodingCodec):
         return (
             replace(decoded, format=form, metadata=metadata, lossless=lossless, details=details)
             .noted(*self.notes_of(file))
-            .turned_upright(orientation)
+            .turned_upright(metadata.orientation)
         )
 
     def notes_of(self, file: OpenFile) -> tuple[str, ...]:  # noqa: ARG002

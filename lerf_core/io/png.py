@@ -74,7 +74,7 @@ class PngCodec(PillowCodec):
         pixels = _decoded(file.rewound().read())
         metadata = self.metadata_of(image, file)
         return DecodedImage([pixels], layout, "PNG", metadata, notes).turned_upright(
-            exif.orientation(metadata.exif or b"")
+            metadata.orientation
         )
 
     def exif_of(self, image: Image.Image, file: OpenFile) -> bytes | None:

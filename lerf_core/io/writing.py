@@ -12,7 +12,7 @@ from lerf_core.errors import FileError, one_line
 from lerf_core.io.claims import Claim, LocalClaim
 from lerf_core.io.codec import Encoding
 from lerf_core.io.conversions import converted, depth_name, flattened, unmultiplied
-from lerf_core.io.formats import HOLDS, Format, check_holds
+from lerf_core.io.formats import HOLDS, MEDIA_TYPES, Format, check_holds
 from lerf_core.io.guards import quiet_decoders
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.locations import is_url, local_path
@@ -115,7 +115,7 @@ def fitting_metadata(
     """
     if encoding.strip:
         metadata = metadata.stripped()
-    metadata, notes = metadata.fitted(shape)
+    metadata, notes = metadata.fitted(shape, MEDIA_TYPES.get(name, ""))
     if name == "WEBP" and (metadata.icc or b"")[16:20] == b"GRAY":
         notes += ("grey ICC profile dropped: WebP stores grey as RGB",)
         metadata = replace(metadata, icc=None)

@@ -253,9 +253,9 @@ class TiffReader(TiledReader):
         """Turn what has been read of the structure upright; regions are turned as they are read."""
         self._orientation = orientation
         self._plane_axes = self.axes.index("Y"), self.axes.index("X")
-        rows, cols = self._plane_axes
-        stored = self.shape[rows], self.shape[cols]
-        self.metadata = self.metadata.turned_upright(orientation, stored)
+        rows, cols = (self.shape[axis] for axis in self._plane_axes)
+        self.metadata, notes = self.metadata.turned_upright(orientation, (rows, cols))
+        self._notes += notes
         if orientation in TRANSPOSED:
             self.shape, self.chunks = self._swapped(self.shape), self._swapped(self.chunks)
             self.level_shapes = tuple(self._swapped(shape) for shape in self.level_shapes)
