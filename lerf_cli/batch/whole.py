@@ -71,21 +71,35 @@ def process(
     target = _format_for(task, options, image.format)
     before = image.shape
     # All that can be refused is refused before the work.
-    shapes = [operation.output_shape(frame.shape[:2]) for frame in image.frames]
+    shapes = [operation.output_shape(frame.shape[:2]) for run in image.runs for frame in run.frames]
     check_pixels(sum(rows * cols for rows, cols in shapes), options.max_pixels, "would become")
     for shape in shapes:
         check_sides(target, shape)
-    preparation = Preparation(operation.resampling, options.encoding, image)
+    preparations = [
+        Preparation(operation.resampling, options.encoding, replace(run, further=()))
+        for run in image.runs
+    ]
     del image
-    encoding = preparation.encoding
-    check_writable(preparation.image, target, encoding)
-    result = _resampled(preparation, operation)
-    del preparation
+    encoding = preparations[0].encoding
+    first, *others = (preparation.image for preparation in preparations)
+    check_writable(replace(first, further=tuple(others)), target, encoding)
+    del first, others
+    result = _resampled_runs(preparations, operation)
     written = _write(task, result, target, encoding, overwrite=options.overwrite)
     for note in written.notes:
         reporter.note(task.entry, note)
     line = _change(task, before, written.shape, target)
     reporter.detail(f"{line} ({time.perf_counter() - started:.2f} s)")
+
+
+def _resampled_runs(preparations: list[Preparation], operation: ImageOperation) -> DecodedImage:
+    """Return the image with all pages resampled; the list is emptied on the way."""
+    runs = []
+    while preparations:
+        runs.append(_resampled(preparations.pop(0), operation))
+    notes = dict.fromkeys(note for run in runs[1:] for note in run.notes)
+    told = tuple(note for note in notes if note not in runs[0].notes)
+    return replace(runs[0], further=tuple(runs[1:])).noted(*told)
 
 
 def _resampled(preparation: Preparation, operation: ImageOperation) -> DecodedImage:

@@ -48,6 +48,9 @@ class DecodedImage:
         Whether the file's format kept every pixel.
     details : dict
         What the writer of the same format needs: TIFF's photometric, compression and so on.
+    further : tuple of DecodedImage
+        Pages of other kinds (channels, depth, profile) that follow the frames, in order: runs of
+        pages of one kind, an image each.
     """
 
     frames: list[Pixels]
@@ -59,6 +62,17 @@ class DecodedImage:
     palette: NDArray[np.uint8] | None = None
     lossless: bool = True
     details: dict[str, Any] = field(default_factory=dict)
+    further: tuple[DecodedImage, ...] = ()
+
+    @property
+    def runs(self) -> tuple[DecodedImage, ...]:
+        """All runs of pages of one kind: this image, and the further ones."""
+        return (self, *self.further)
+
+    @property
+    def pages(self) -> int:
+        """Number of frames, those of the further images too."""
+        return sum(len(image.frames) for image in self.runs)
 
     @property
     def shape(self) -> tuple[int, int]:

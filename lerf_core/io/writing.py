@@ -41,15 +41,29 @@ def check_writable(image: DecodedImage, target: Format, encoding: Encoding) -> N
     ------
     FileError
     """
-    layout = image.layout
-    if encoding.background is not None and image.has_alpha:
-        layout = layout[:-1]
-    depth = depth_name(image.dtype, encoding.depth)
-    check_holds(target, layout, depth, len(image.frames), uneven=image.uneven)
+    _check_kinds(image, target)
+    for run in image.runs:
+        layout = run.layout
+        if encoding.background is not None and run.has_alpha:
+            layout = layout[:-1]
+        depth = depth_name(run.dtype, encoding.depth)
+        check_holds(target, layout, depth, len(run.frames), uneven=run.uneven)
+
+
+def _check_kinds(image: DecodedImage, target: Format) -> None:
+    if image.further and target.name != "TIFF":
+        raise FileError(
+            f"its {image.pages} pages differ in kind of pixels, which {target.name} cannot hold: "
+            "choose TIFF"
+        )
 
 
 def as_written(image: DecodedImage, encoding: Encoding) -> DecodedImage:
     """Return an image on its background and at the depth that it is written with."""
+    if image.further:
+        further = tuple(as_written(run, encoding) for run in image.further)
+        told = (note for run in further for note in run.notes if note not in image.notes)
+        image = replace(image, further=further).noted(*dict.fromkeys(told))
     if encoding.background is not None:
         image = flattened(image, encoding.background)
     if encoding.depth is not None:
@@ -78,15 +92,25 @@ def encode(file: BinaryIO, image: DecodedImage, target: Format, encoding: Encodi
     FileError
         If the format cannot hold the image, or the encoder fails.
     """
+    _check_kinds(image, target)
     image = as_written(image, encoding)
     if target.name != "TIFF":
         image = unmultiplied(image)
+    for run in image.further:
+        check_holds(target, run.layout, run.dtype.name, len(run.frames), uneven=run.uneven)
     check_holds(target, image.layout, image.dtype.name, len(image.frames), uneven=image.uneven)
     metadata, notes = fitting_metadata(image.metadata, image.shape, target.name, encoding)
     image = image.noted(*notes)
     try:
         with quiet_decoders(2**62):
-            fitted = replace(image, metadata=metadata)
+            further = tuple(
+                replace(
+                    run,
+                    metadata=fitting_metadata(run.metadata, run.shape, target.name, encoding)[0],
+                )
+                for run in image.further
+            )
+            fitted = replace(image, metadata=metadata, further=further)
             codec = writing_codec(target.name)
             image = image.noted(*codec.write(file, fitted, target, encoding))
     except FileError:

@@ -31,7 +31,7 @@ class TiffCodec(Codec):
         """See `Codec`."""
         from lerf_core.io.tiff import whole
 
-        header = whole.read_header(file)
+        header = whole.read_header(file, max_pixels)
         check_pixels(header.shape[0] * header.shape[1] * header.frames, max_pixels, "claims")
         return header
 

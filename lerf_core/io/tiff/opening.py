@@ -34,13 +34,15 @@ class OpenTiff:
 
 
 @contextmanager
-def opened_tiff(source: str | BinaryIO) -> Iterator[OpenTiff]:
+def opened_tiff(source: str | BinaryIO, *, is_uniform: bool | None = None) -> Iterator[OpenTiff]:
     """Open a TIFF; directories behind one that is damaged, or in a loop, count as missing.
 
     Parameters
     ----------
     source : str or binary file
         A path, or a stream that stays open.
+    is_uniform : bool, optional
+        False: look at each page rather than infer from a few that all are alike.
 
     """
     import tifffile
@@ -55,7 +57,8 @@ def opened_tiff(source: str | BinaryIO) -> Iterator[OpenTiff]:
             notes, opened = (note,), _Blanked(stream, astray, links.offset_size)
         if not isinstance(opened, str):
             opened.seek(0)
-        yield OpenTiff(stack.enter_context(tifffile.TiffFile(opened)), notes)
+        options: dict[str, Any] = {} if is_uniform is None else {"is_uniform": is_uniform}
+        yield OpenTiff(stack.enter_context(tifffile.TiffFile(opened, **options)), notes)
 
 
 class _Links:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +25,7 @@ from lerf_core.io.pixel_file import PixelFile, file_fingerprint
 from lerf_core.io.regions import Region, axis_of
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.decoding import dtype_of, is_for_libtiff, page_values, segment_decoder
-from lerf_core.io.tiff.opening import opened_tiff
+from lerf_core.io.tiff.opening import OpenTiff, opened_tiff
 from lerf_core.io.tiff.page_layout import PageLayout
 from lerf_core.io.tiff.physical import described, format_of, is_structured
 from lerf_core.io.tiff.samples import Samples
@@ -84,7 +86,7 @@ class TiffReader(TiledReader):
 
     def _open(self) -> None:
         try:
-            with quiet_decoders(2**62), opened_tiff(self.path) as opened:
+            with quiet_decoders(2**62), self._opened(self.path) as opened:
                 self._notes = opened.notes
                 self._read_structure(opened.handle)
         except FileError:
@@ -96,6 +98,21 @@ class TiffReader(TiledReader):
         self.fingerprint = file_fingerprint(
             self.path, f"series {self.series}", f"level {self.level}"
         )
+
+    @contextmanager
+    def _opened(self, source: str | BinaryIO) -> Iterator[OpenTiff]:
+        """Open the file so that its pages are sorted into series."""
+        with opened_tiff(source) as opened:
+            try:
+                _ = opened.handle.series
+            except RuntimeError:  # tifffile inferred from a few pages that all are alike
+                is_uniform: bool | None = False
+            else:
+                is_uniform = None
+                yield opened
+        if is_uniform is not None:
+            with opened_tiff(source, is_uniform=is_uniform) as opened:
+                yield opened
 
     # -- structure ------------------------------------------------------------------------
 
@@ -120,6 +137,7 @@ class TiffReader(TiledReader):
         self._pages = self._collect(chosen)
         self._set_pixels(chosen.keyframe)
         self._describe(handle, base, chosen)
+        _check_pages_alike(self.path, chosen)
         self._turn(orientation_of(chosen.keyframe))
 
     def _collect(self, series: tifffile.TiffPageSeries) -> list[_Page | None]:
@@ -238,9 +256,8 @@ class TiffReader(TiledReader):
         self.details = details_of(chosen.keyframe)
         self._notes += troubles
         if self.series_count > 1:
-            self._notes += (
-                f"only image {self.series + 1} of the {self.series_count} in the file is read",
-            )
+            image = f"only image {self.series + 1} of the {self.series_count} in the file is read"
+            self._notes += (f"{image}: {len(base)} of {len(handle.pages)} pages",)
 
     def _handed_out(self, stored: tuple[int, ...], axis: int | None) -> tuple[int, ...]:
         """Return the shape of a level's pixels by that of what is stored."""
@@ -347,7 +364,7 @@ class TiffReader(TiledReader):
             self._reopening,
             guarded_decoding(2**62),
             Path(self.path).open("rb") as stream,
-            opened_tiff(stream) as opened,
+            self._opened(stream) as opened,
         ):
             page = opened.handle.series[self.series].levels[self.level][number]
             if page is None:
@@ -367,6 +384,26 @@ class TiffReader(TiledReader):
         return self._layout.chunk_name(
             self._layout.page_number(position[:lead]), self._layout.chunk_number(position[lead:])
         )
+
+
+def _check_pages_alike(path: str, series: tifffile.TiffPageSeries) -> None:
+    """Refuse pages that are turned, or coloured by palettes, each in a way of its own."""
+    if len(series) < 2 or series.kind not in {"uniform", "generic"}:
+        return
+    kinds = set()
+    for item in series:
+        if item is None or item.is_virtual:
+            continue
+        page = item.aspage()
+        colours = None
+        if int(page.photometric) == codes.PALETTE:
+            colours = np.asarray(page.colormap).tobytes()
+        kinds.add((orientation_of(page), colours))
+        if len(kinds) > 1:
+            raise FileError(
+                f"{path}: its pages differ in orientation or palette: leave --tile out, or split "
+                "the file"
+            )
 
 
 def _check_kind(path: str, series: tifffile.TiffPageSeries) -> None:

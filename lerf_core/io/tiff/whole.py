@@ -10,8 +10,8 @@ import numpy as np
 
 from lerf_core.errors import FileError
 from lerf_core.io.codec import Header, OpenFile
-from lerf_core.io.formats import PALETTE
-from lerf_core.io.guards import check_pixels
+from lerf_core.io.formats import MULTI, PALETTE
+from lerf_core.io.guards import check_samples
 from lerf_core.io.image import DecodedImage, Pixels
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.decoding import page_values
@@ -35,11 +35,11 @@ _CLASSIC_LIMIT = 3_900_000_000
 # -- reading ------------------------------------------------------------------------------
 
 
-def read_header(file: OpenFile) -> Header:
+def read_header(file: OpenFile, max_pixels: int) -> Header:
     """Return the upright shape of the first page, and the number of pages."""
     with opened_tiff(file.rewound()) as opened:
         handle = opened.handle
-        pages, _ = _full_pages(handle)
+        pages, _ = _full_pages(handle, max_pixels)
         rows, cols = pages[0].imagelength, pages[0].imagewidth
         frames = max(_planes_behind(handle, pages), len(pages))
         return Header("TIFF", (rows, cols), frames).turned_upright(orientation_of(pages[0]))
@@ -50,51 +50,92 @@ def read(file: OpenFile, max_pixels: int, *, labels: bool = False) -> DecodedIma
     stream = file.rewound()
     with opened_tiff(stream) as opened:
         handle = opened.handle
-        pages, reduced_count = _full_pages(handle)
-        first, planes = pages[0], _planes_behind(handle, pages)
-        check_pixels(
-            sum(page.imagelength * page.imagewidth for page in pages) * max(1, planes),
-            max_pixels, "claims",
-        )  # fmt: skip
-        _check_complete(handle, pages)
-        samples = [Samples.of(page, labels=labels) for page in pages]
+        pages, reduced_count = _full_pages(handle, max_pixels)
+        planes = _planes_behind(handle, pages)
         if planes:
-            stored = list(handle.series[0].asarray().reshape(planes, *first.shape))
-            pages, samples = [first] * planes, samples * planes
-        else:
-            stored = [page_values(stream, page) for page in pages]
-        frames = [kind.pixels(values) for kind, values in zip(samples, stored, strict=True)]
-        del stored
-        _check_alike(pages, samples, frames)
-        notes = opened.notes
-        if reduced_count:
-            notes += (f"{reduced_count} reduced copies in the file left out",)
-        metadata, troubles = metadata_of(first)
-        return DecodedImage(
-            frames,
-            samples[0].layout,
-            "TIFF",
-            replace(metadata, bits=samples[0].bits),
-            notes + samples[0].notes + troubles,
-            premultiplied=samples[0].is_premultiplied,
-            palette=samples[0].palette if labels else None,
-            lossless=first.compression not in {codes.OLD_JPEG, 7},
-            details=details_of(first),
-        ).turned_upright(orientation_of(first))
+            check_samples(
+                pages[0].imagelength * pages[0].imagewidth * planes, pages[0].samplesperpixel,
+                max_pixels, "claims",
+            )  # fmt: skip
+        _check_complete(handle, pages)
+        runs: list[DecodedImage] = []
+        for page in pages:
+            values = _stack_behind(handle, page, planes) if planes else [page_values(stream, page)]
+            _append(runs, _page_image(page, values, labels=labels))
+    notes = opened.notes
+    if reduced_count:
+        notes += (f"{reduced_count} reduced copies in the file left out",)
+    told = dict.fromkeys(note for image in runs for note in image.notes)
+    return replace(runs[0], notes=(*notes, *told), further=tuple(runs[1:]))
 
 
-def _full_pages(handle: tifffile.TiffFile) -> tuple[list[Page], int]:
+def _stack_behind(handle: tifffile.TiffFile, page: Page, planes: int) -> list[Pixels]:
+    stack = handle.series[0].asarray().reshape(planes, *page.shape)
+    return list(np.moveaxis(stack, 1, -1) if page.axes == "SYX" else stack)
+
+
+def _page_image(page: Page, values: list[Pixels], *, labels: bool) -> DecodedImage:
+    """Return a page, or a stack of planes like it, as an image of its own, upright."""
+    samples = Samples.of(page, labels=labels)
+    frames = [samples.pixels(plane) for plane in values]
+    if frames[0].shape[:2] != (page.imagelength, page.imagewidth):
+        raise FileError("damaged: a page without all of its pixels")
+    metadata, troubles = metadata_of(page)
+    return DecodedImage(
+        frames,
+        samples.layout,
+        "TIFF",
+        replace(metadata, bits=samples.bits),
+        samples.notes + troubles,
+        premultiplied=samples.is_premultiplied,
+        palette=samples.palette if labels else None,
+        lossless=page.compression not in {codes.OLD_JPEG, codes.NEW_JPEG},
+        details=details_of(page),
+    ).turned_upright(orientation_of(page))
+
+
+def _append(runs: list[DecodedImage], image: DecodedImage) -> None:
+    """Add a page to the run of pages of its kind, or begin one."""
+    if runs and _kind_of(runs[-1]) == _kind_of(image):
+        runs[-1].frames.extend(image.frames)
+        runs[-1] = runs[-1].noted(*(note for note in image.notes if note not in runs[-1].notes))
+    else:
+        runs.append(image)
+
+
+def _kind_of(image: DecodedImage) -> tuple[Any, ...]:
+    """Return what pages have in common that are processed and written alike."""
+    palette = None if image.palette is None else image.palette.tobytes()
+    return (
+        image.layout, image.dtype, image.frames[0].shape[2:], image.premultiplied, palette,
+        image.metadata.icc, image.details["photometric"] if image.layout == MULTI else None,
+    )  # fmt: skip
+
+
+def _full_pages(handle: tifffile.TiffFile, max_pixels: int) -> tuple[list[Page], int]:
     """Return the pages that are no reduced copies, and the number of those that are."""
-    every = [page.aspage() for page in handle.pages]
-    if not every:
+    full: list[Page] = []
+    reduced: list[Page] = []
+    pixels = 0
+    for item in handle.pages:
+        page = item.aspage()
+        if page.is_reduced:
+            reduced.append(page)
+            continue
+        full.append(page)
+        # Before more of them are looked at: a file may have any number.
+        pixels += page.imagelength * page.imagewidth
+        check_samples(pixels, page.samplesperpixel, max_pixels, "claims")
+    if not full and not reduced:
         raise FileError("holds no image, or its end is missing")
-    full = [page for page in every if not page.is_reduced] or every[:1]
+    if not full:
+        full = [reduced.pop(0)]
     for page in full:
         if page.imagelength < 1 or page.imagewidth < 1:
             raise FileError("declares an image without pixels")
         if getattr(page, "imagedepth", 1) > 1 or page.axes not in _PAGE_AXES:
             raise FileError(f"a page with axes {page.axes} is not supported: only planes are")
-    return full, len(every) - len(full)
+    return full, len(reduced)
 
 
 def _planes_behind(handle: tifffile.TiffFile, pages: list[Page]) -> int:
@@ -116,17 +157,6 @@ def _check_complete(handle: tifffile.TiffFile, pages: list[Page]) -> None:
             raise FileError("damaged: no pixels in the file")
 
 
-def _check_alike(pages: list[Page], samples: list[Samples], frames: list[Pixels]) -> None:
-    first = samples[0]
-    for page, kind, frame in zip(pages, samples, frames, strict=True):
-        if frame.shape[:2] != (page.imagelength, page.imagewidth):
-            raise FileError("damaged: a page without all of its pixels")
-        if (kind.layout, kind.is_premultiplied, kind.dtype) != (
-            first.layout, first.is_premultiplied, first.dtype
-        ):  # fmt: skip
-            raise FileError("its pages differ in kind of pixels: split the file first")
-
-
 # -- writing ------------------------------------------------------------------------------
 
 
@@ -141,14 +171,18 @@ def write(stream: BinaryIO, image: DecodedImage) -> None:
     """
     import tifffile
 
-    is_big = sum(frame.nbytes for frame in image.frames) > _CLASSIC_LIMIT
+    is_big = sum(frame.nbytes for run in image.runs for frame in run.frames) > _CLASSIC_LIMIT
     words, block = metadata_keywords(image.metadata, is_bigtiff=is_big)
-    layout = _layout_keywords(image)
     with tifffile.TiffWriter(stream, bigtiff=is_big) as writer:
-        for frame in _stored_frames(image):
-            writer.write(frame, metadata=None, **words, **layout)
-            # What describes the file stands at its first page alone.
-            words |= {"description": None, "extratags": ()}
+        for run in image.runs:
+            layout = _layout_keywords(run)
+            if run is not image:
+                own, _ = metadata_keywords(run.metadata, is_bigtiff=is_big)
+                words = {**own, "description": None, "extratags": ()}
+            for frame in _stored_frames(run):
+                writer.write(frame, metadata=None, **words, **layout)
+                # What describes the file stands at its first page alone.
+                words |= {"description": None, "extratags": ()}
     link_directories(stream, block)
 
 
