@@ -11,6 +11,7 @@ from lerf_core.errors import FileError, one_line
 from lerf_core.io.avif import AvifCodec
 from lerf_core.io.bmp import BmpCodec
 from lerf_core.io.codec import Codec, OpenFile, opened
+from lerf_core.io.dicom import DicomCodec
 from lerf_core.io.heif import HeifCodec
 from lerf_core.io.imageio import ImageioCodec
 from lerf_core.io.jpeg import JpegCodec
@@ -29,7 +30,8 @@ _TIFF, _NPY, _ZARR, _PNG, _PILLOW = TiffCodec(), NpyCodec(), ZarrCodec(), PngCod
 _NETPBM, _JPEG, _JPEG2000, _BMP = NetpbmCodec(), JpegCodec(), Jpeg2000Codec(), BmpCodec()
 # In the order in which they are asked; whole, and by regions.
 _WHOLE: tuple[Codec, ...] = (
-    _TIFF, _PNG, _JPEG, _BMP, _NETPBM, _JPEG2000, AvifCodec(), HeifCodec(), _PILLOW, ImageioCodec(),
+    DicomCodec(), _TIFF, _PNG, _JPEG, _BMP, _NETPBM, _JPEG2000, AvifCodec(), HeifCodec(),
+    _PILLOW, ImageioCodec(),
 )  # fmt: skip
 _BY_REGIONS: tuple[Codec, ...] = (_NPY, *_WHOLE)
 # What is not here is Pillow's.
