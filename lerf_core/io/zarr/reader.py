@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["ZarrReader"]
 
 _DOCUMENTS = (*ZARR_DOCUMENTS, ".zattrs")
+# How zarr's errors name codecs, types and the like that it does not have.
+_UNSUPPORTED = re.compile(r"[Uu]nknown|No Zarr data type|not available|not supported|Expected 2, 3")
 _EMPTY = np.iinfo(np.uint64).max
 # Chunks that are waited for at once where they come from afar.
 _REMOTE_READS = 8
@@ -65,7 +68,9 @@ class ZarrReader(TiledReader):
         except FileNotFoundError as error:
             raise FileError(f"{path}: no Zarr there: {one_line(error)}") from error
         except Exception as error:
-            raise FileError(f"{path}: damaged Zarr: {one_line(error)}") from error
+            text = one_line(error)
+            kind = "damaged" if _UNSUPPORTED.search(text) is None else "not supported"
+            raise FileError(f"{path}: {kind} Zarr: {text}") from error
 
     def _open(self, node: Any) -> None:
         import zarr
@@ -158,6 +163,8 @@ class ZarrReader(TiledReader):
         self.shape = tuple(int(length) for length in array.shape)
         if len(self.shape) < 2 or 0 in self.shape:
             raise FileError(f"{self.path}: an array of shape {self.shape} is no image")
+        if 0 in array.chunks:
+            raise FileError(f"{self.path}: damaged Zarr: chunks of shape {array.chunks}")
         self.chunks = tuple(
             min(int(length), extent)
             for length, extent in zip(array.chunks, self.shape, strict=True)

@@ -16,13 +16,15 @@ Notes
 "x"), ("lat", "lon"), ("latitude", "longitude"), ("row", "col") or ("rows", "cols"), else, of a
 DataArray, the last two that are not ``channel_dim``.
 
-*Coordinates* of a resize, along the resampled dimensions: floats, dates, time differences, and
-integers of one dimension are interpolated linearly between the old pixels' (and go on beyond the
-outermost); integers and booleans of more, which are labels, come from the nearest pixel. All
-others (names, objects), the bounds of CF, and coordinates of a single pixel that becomes several
-are dropped. Longitudes are not unwrapped. An axis that keeps its length keeps its coordinates. The
-``GeoTransform`` of rioxarray's ``spatial_ref`` and the attributes ``transform`` and ``res`` are
-updated. After a warp the dimensions have the coordinates that you give, and no others.
+*Coordinates* along the resampled dimensions, where rows and columns stay such (a resize, and warps
+that shift, scale and mirror): floats, dates, time differences, and integers of one dimension are
+interpolated linearly between the old pixels' (and go on beyond the outermost); integers and
+booleans of more, which are labels, come from the nearest pixel. All others (names, objects), the
+bounds of CF, and coordinates of a single pixel that becomes several are dropped with a warning;
+so is, by other warps, all that you give no ``coords`` for. Longitudes are not unwrapped. An axis
+that keeps its pixels keeps its coordinates. The ``GeoTransform`` of rioxarray's ``spatial_ref``
+and the attribute ``transform`` are recomputed wherever the map is affine, ``res`` where rows and
+columns stay such or exchange.
 
 *Missing values.* NaN, and what the attribute ``_FillValue``, ``missing_value`` or ``nodata`` of an
 array names. Beyond the border of a warp lies that value, or else NaN in floats and 0 in integers.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -10,10 +11,18 @@ import numpy.typing as npt
 import xarray as xr
 
 from lerf_core.geometry import Displacement
+from lerf_core.geometry.maps import as_inverse_map
+from lerf_core.geometry.placement import Placement
 from lerf_core.sampling.shapes import rescaled_shape
 from lerf_core.validation import check_output_shape, check_scale
-from lerf_plugins.filters.xarray.dimensions import Dims, as_dataset, in_form_of, sides_of
-from lerf_plugins.filters.xarray.grid import Grid
+from lerf_plugins.filters.xarray.dimensions import (
+    Dims,
+    as_dataset,
+    in_form_of,
+    is_lazy,
+    sides_of,
+)
+from lerf_plugins.filters.xarray.grid import LOCATIONS, Grid
 from lerf_plugins.filters.xarray.variables import VariableResampling
 
 __all__ = ["rescale", "resize", "warp"]
@@ -78,7 +87,7 @@ def resize(
         "resize", out_shape, dims, channel_dim, value_range, nodata, keywords
     )
     result: Holder = in_form_of(
-        array, _resized(dataset, values, Grid(dims, shape, out_shape, scale))
+        array, _resampled(dataset, values, Grid.of_resize(dims, shape, out_shape, scale))
     )
     return result
 
@@ -119,11 +128,11 @@ def rescale(
     if not isinstance(scale, Mapping) and np.ndim(scale) == 0:
         given = (scale, scale)
     factors = check_scale(sides_of("scale", given, dims, (1.0, 1.0)))
-    grid = Grid(dims, shape, rescaled_shape(shape, factors), factors)
+    grid = Grid.of_resize(dims, shape, rescaled_shape(shape, factors), factors)
     values = VariableResampling(
         "rescale", factors, dims, channel_dim, value_range, nodata, keywords
     )
-    result: Holder = in_form_of(array, _resized(dataset, values, grid))
+    result: Holder = in_form_of(array, _resampled(dataset, values, grid))
     return result
 
 
@@ -144,16 +153,15 @@ def warp(
     Parameters
     ----------
     array : xarray.DataArray or xarray.Dataset
-        As for `resize`, and so are the parameters not described here. Variables of a Dataset
-        with one of the dimensions are dropped.
+        As for `resize`, and so are the parameters not described here.
     inverse_map : array_like, DataArray, Displacement or callable
         Where each output pixel lies in the source, in pixels: see `lerf_core.warp`.
     sizes : {dimension: int} or (rows, cols), optional
         Of the result; None: that of the map's positions, or else those of the array.
     coords : dict, optional
-        Coordinates of the result, as for `DataArray.assign_coords`. Those of the array along
-        its dimensions are dropped, as they say nothing of the result's pixels; so is what
-        ``GeoTransform``, ``transform`` and ``res`` say.
+        Coordinates of the result, as for `DataArray.assign_coords`. None: those of the array, where
+        its rows and columns stay such (shifts, scales, mirrors); else they are dropped, as they
+        say nothing of the result's pixels, with a warning.
     **keywords
         As for `lerf_core.warp`; for arrays of dask also ``chunks``, ``window_limit`` and
         ``max_displacement``, see `lerf_core.chunked.warp`. ``cval`` is the missing value unless
@@ -179,21 +187,28 @@ def warp(
     values = VariableResampling(
         "warp", inverse_map, dims, channel_dim, value_range, nodata, keywords
     )
-    new = {
-        name: values.resampled(name, variable)
-        for name, variable in dataset.data_vars.items()
-        if set(dims) <= set(variable.dims)
-    }
-    dataset = _assembled(dataset, dims, new, coords or {}, _without_location)
+    placement = _placement(inverse_map, shape, keywords.get("output_shape"))
+    dataset = _resampled(dataset, values, Grid.of_warp(dims, placement), coords or {})
     result: Holder = in_form_of(array, dataset)
     return result
+
+
+def _placement(inverse_map: Any, shape: tuple[int, int], out_shape: Any) -> Placement:
+    """Return where the pixels of a warp's result lie; of dask's positions that is not asked."""
+    field = inverse_map.field if isinstance(inverse_map, Displacement) else inverse_map
+    if is_lazy(field):
+        return Placement(None, shape, shape)
+    mapping, after = as_inverse_map(inverse_map, shape, out_shape)
+    return Placement(mapping.affine(), shape, after)
 
 
 # -- datasets -----------------------------------------------------------------------------
 
 
-def _resized(dataset: Any, values: VariableResampling, grid: Grid) -> Any:
-    """Return a Dataset with all that lies on the grid resized."""
+def _resampled(
+    dataset: Any, values: VariableResampling, grid: Grid, given: Mapping[Any, Any] | None = None
+) -> Any:
+    """Return a Dataset with all that lies on the grid resampled, and coordinates that are given."""
     coordinates = [dataset.variables[name] for name in dataset.coords]
     bounds = {
         variable.attrs.get("bounds", variable.encoding.get("bounds")) for variable in coordinates
@@ -204,11 +219,31 @@ def _resized(dataset: Any, values: VariableResampling, grid: Grid) -> Any:
             continue
         if name in dataset.data_vars and set(grid.dims) <= set(variable.dims):
             new[name] = values.resampled(name, variable)
-        elif name not in bounds or not set(grid.changes) & set(variable.dims):
+        elif name not in bounds or not set(grid.positions) & set(variable.dims):
             new[name] = grid.coordinate(variable)
     data = {name: variable for name, variable in new.items() if variable is not None}
     coords = {name: data.pop(name) for name in list(data) if name in dataset.coords}
-    return _assembled(dataset, grid.dims, data, coords, grid.attributes)
+    result = _assembled(dataset, grid.dims, data, coords | dict(given or {}), grid.attributes)
+    _warn_of_dropped(dataset, result)
+    return result
+
+
+def _warn_of_dropped(dataset: Any, result: Any) -> None:
+    """Name the variables and attributes that say nothing of the new pixels."""
+    lost = [str(name) for name in dataset.variables if name not in result.variables]
+    holders = [(dataset.attrs, result.attrs)] + [
+        (variable.attrs, result.variables[name].attrs)
+        for name, variable in dataset.variables.items()
+        if name in result.variables
+    ]
+    lost += sorted({
+        str(key) for before, after in holders for key in LOCATIONS
+        if key in before and key not in after
+    })  # fmt: skip
+    if lost:
+        warnings.warn(
+            f"dropped, since they say nothing of the new pixels: {', '.join(lost)}", stacklevel=4
+        )
 
 
 def _assembled(
@@ -234,8 +269,3 @@ def _assembled(
     order = [name for name in dataset.data_vars if name in result.data_vars]
     variables = {name: result.variables[name] for name in order}
     return xr.Dataset(variables, coords=result.coords, attrs=attributes(dataset.attrs))
-
-
-def _without_location(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return attributes without those that say where pixels lie."""
-    return {k: v for k, v in attrs.items() if k not in ("GeoTransform", "transform", "res")}

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.sampling.taps import axis_positions, nearest_index
+from lerf_core.sampling.taps import nearest_index
 
-__all__ = ["at_positions", "interpolated", "moved_transform"]
+__all__ = ["Floats", "at_positions", "interpolated"]
 
 Array = Any  # of NumPy or of dask
 Floats = npt.NDArray[np.float64]
 
 
-def interpolated(values: Array, changes: dict[int, tuple[int, float]]) -> Array | None:
-    """Return coordinates of resized axes.
+def interpolated(values: Array, changes: dict[int, Floats]) -> Array | None:
+    """Return coordinates of resampled axes.
 
     Floats, dates and time differences, and integers of one dimension, are interpolated linearly;
     integers and booleans of more are taken from the nearest pixel.
@@ -30,7 +30,7 @@ def interpolated(values: Array, changes: dict[int, tuple[int, float]]) -> Array 
     ----------
     values : ndarray or dask.array.Array
     changes : dict
-        New length and factor of each axis that changes.
+        Positions of the new pixels along each axis that changes.
 
     Returns
     -------
@@ -41,13 +41,13 @@ def interpolated(values: Array, changes: dict[int, tuple[int, float]]) -> Array 
     is_label = kind in "biu" and values.ndim > 1
     if not is_label and kind not in "iufMm":
         return None
-    for axis, (out_size, scale) in changes.items():
+    for axis, positions in changes.items():
         size = values.shape[axis]
-        positions = axis_positions(size, out_size, scale)
         if is_label:
             values = _take(values, np.clip(nearest_index(positions), 0, size - 1), axis)
         elif size == 1:
-            if out_size > 1:
+            # One position has no step; less than half of it off is the pixel itself.
+            if len(positions) > 1 or abs(positions[0]) > 0.5:
                 return None
         else:
             values = at_positions(values, positions, axis)
@@ -109,37 +109,3 @@ def _between_dates(left: Array, right: Array, fraction: Floats) -> Array:
     with np.errstate(invalid="ignore"):  # of NaT, which the last term brings back
         moved = np.rint(fraction * step.astype(np.int64)).astype(np.int64)
     return left + moved.astype(step.dtype) + (step - step)
-
-
-def moved_transform(
-    numbers: tuple[float, ...],
-    shape: tuple[int, int],
-    out_shape: tuple[int, int],
-    scale: tuple[float, float],
-) -> tuple[float, ...]:
-    """Return the affine transform of a resized raster.
-
-    Parameters
-    ----------
-    numbers : tuple of 6 floats
-        (a, b, c, d, e, f): x = a * col + b * row + c, y = d * col + e * row + f of the pixels'
-        outline, as in rasterio.
-    shape, out_shape : (int, int)
-        Rows and columns.
-    scale : (float, float)
-        Of rows and columns.
-
-    Examples
-    --------
-    >>> moved_transform((10.0, 0.0, 500.0, 0.0, -10.0, 80.0), (4, 4), (8, 8), (2.0, 2.0))
-    (5.0, 0.0, 500.0, 0.0, -5.0, 80.0)
-    """
-    a, b, c, d, e, f = numbers
-    down, across = (1 / factor for factor in scale)
-    row, col = (
-        (old - new / factor) / 2 for old, new, factor in zip(shape, out_shape, scale, strict=True)
-    )
-    return (
-        a * across, b * down, c + a * col + b * row,
-        d * across, e * down, f + d * col + e * row,
-    )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -132,7 +134,7 @@ def test_channels_attributes_and_labels(tmp_path):
     assert metadata.channels == (Channel("DAPI", "0000FF", (("window", {"start": 5, "end": 90}),)),)
     assert metadata.display == (("rdefs", {"model": "color"}),)
     assert metadata.attributes == (("project", "mitosis"), ("microscope", {"maker": "someone"}))
-    assert metadata.label_facts == (("colors", label["colors"]),)
+    assert metadata.label_facts == (("version", "0.5"), ("colors", label["colors"]))
 
 
 NEW_AXES = {"coordinateSystems": [{"name": "world", "axes": SPACE}]}
@@ -188,6 +190,27 @@ def test_collections_say_that_others_are_left(tmp_path):
         assert source.series_count == 3
         assert "only image 0 of 3 is read" in source.notes[0]
         assert source.metadata.axes[0] == AxisScale("Z", 2, "micrometer", 10)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"chunks": [0, 0]}, "damaged Zarr: chunks of shape"),
+        ({"compressor": {"id": "nosuch"}}, "not supported Zarr: codec not available"),
+        ({"dtype": "|O"}, "not supported Zarr: No Zarr data type"),
+        ({"dtype": [["a", "<u2"]], "fill_value": None}, "real numbers are"),
+        ({"shape": [20, 30, 1]}, "damaged Zarr"),
+        ({"fill_value": "words"}, "damaged Zarr"),
+    ],
+)
+def test_arrays_that_cannot_be_read(tmp_path, change, message, capfd):
+    path = tmp_path / "a.zarr"
+    zarr.create_array(path, shape=(20, 30), chunks=(8, 8), dtype="u2", zarr_format=2)
+    document = path / ".zarray"
+    document.write_text(json.dumps(json.loads(document.read_text()) | change))
+    with pytest.raises(FileError, match=message):
+        open_reader(path)
+    assert capfd.readouterr().err == ""
 
 
 # -- plain Zarr -----------------------------------------------------------------------------

@@ -135,7 +135,6 @@ def test_warps():
     np.testing.assert_array_equal(
         warp(grid_of(values), steps), lerf_core.warp(values, steps, cval=np.nan)
     )
-    assert not warp(grid_of(), SHIFT).coords
     placed = warp(grid_of(), SHIFT, coords={"x": np.arange(40.0) + 2.5, "source": "a"})
     assert placed.x[0] == 2.5
     assert placed.source == "a"
@@ -265,7 +264,8 @@ def test_other_coordinates():
     grid = grid_of(
         name=("x", names), even=("x", np.arange(40) % 2 == 0), level=3, day=("y", np.arange(30) * 2)
     )
-    result = rescale(grid, 2)
+    with pytest.warns(UserWarning, match="nothing of the new pixels: name, even$"):
+        result = rescale(grid, 2)
     assert set(result.coords) == {"x", "y", "level", "day"}
     assert result.level == 3
     assert result.day[1] == 0.5
@@ -274,12 +274,14 @@ def test_other_coordinates():
     np.testing.assert_array_equal(kept["name"], names)
     assert kept.indexes["x"].equals(grid.indexes["x"])
     labelled = xr.DataArray(random_values(), dims=("y", "x"), coords={"x": names})
-    assert "x" not in rescale(labelled, 2).coords
+    with pytest.warns(UserWarning, match="new pixels: x$"):
+        assert "x" not in rescale(labelled, 2).coords
 
 
 def test_a_single_pixel():
     one = xr.DataArray(random_values((1, 5)), {"y": [7.0], "x": np.arange(5.0)}, ("y", "x"))
-    assert "y" not in rescale(one, 2).coords
+    with pytest.warns(UserWarning, match="new pixels: y$"):
+        assert "y" not in rescale(one, 2).coords
     assert rescale(one, {"x": 2}).y == 7
     assert rescale(one, (0.5, 2)).y == 7
 
@@ -308,10 +310,44 @@ def test_rasters_know_their_place():
     assert np.isclose(uneven.x[0], x + step / 2)
     y, step = (float(uneven.spatial_ref.GeoTransform.split()[place]) for place in (3, 5))
     assert np.isclose(uneven.y[0], y + step / 2)
-    warped = warp(grid, SHIFT)
-    assert warped.spatial_ref.attrs == {"crs_wkt": "PROJCS"}
-    assert warped.attrs == {"units": "K", "long_name": "temperature", "a": "b"}
+    moved = warp(grid, SHIFT)
+    assert moved.spatial_ref.attrs["GeoTransform"] == "6.0 0.5 0.0 103.0 0.0 -2.0"
+    assert moved.attrs["res"] == (0.5, 2.0)
+    np.testing.assert_array_equal(moved.x, grid.x + 1.25)
+    np.testing.assert_array_equal(moved.y, grid.y + 2)
+    turned = {"y": 40, "x": 30}
+    with pytest.warns(UserWarning, match="nothing of the new pixels: y, x$"):
+        quarter = warp(grid, [[0, 1, 0], [-1, 0, 29], [0, 0, 1]], turned)
+    assert quarter.attrs["res"] == (2.0, 0.5)
+    # The corner of the result's first pixel is that of the last row's first.
+    assert quarter.attrs["transform"] == (0.0, 0.5, 4.75, 2.0, 0.0, 41.0)
+    with pytest.warns(UserWarning, match="new pixels: y, x, GeoTransform, res, transform$"):
+        bent = warp(grid, [[1, 0, 0], [0, 1, 0], [1e-3, 0, 1]])
+    assert bent.spatial_ref.attrs == {"crs_wkt": "PROJCS"}
+    assert bent.attrs == {"units": "K", "long_name": "temperature", "a": "b"}
     assert grid.identical(before)
+
+
+def test_coordinates_of_warps():
+    zone = (np.arange(40) > 10).astype(int) * np.ones((30, 1), int)
+    grid = grid_of(zone=(("y", "x"), zone), day=("y", np.arange(30) * 2), level=3)
+    half = warp(grid, [[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1]], {"y": 15, "x": 20})
+    np.testing.assert_array_equal(half.y, 99 - 4 * np.arange(15))
+    np.testing.assert_array_equal(half.x, 5.25 + np.arange(20))
+    np.testing.assert_array_equal(half.day, 1 + 4 * np.arange(15))
+    assert set(np.unique(half.zone)) == {0, 1}
+    mirrored = warp(grid, [[-1, 0, 39], [0, 1, 0], [0, 0, 1]])
+    np.testing.assert_array_equal(mirrored.x, grid.x[::-1])
+    assert mirrored.indexes["y"].equals(grid.indexes["y"])
+    # What a field says is looked at, and a field of dask is not.
+    field = np.mgrid[:20, :25].astype(float) + np.array([3.0, 2.0])[:, None, None]
+    np.testing.assert_array_equal(warp(grid, field).x, 6 + 0.5 * np.arange(25))
+    with pytest.warns(UserWarning, match="new pixels"):
+        lazy = warp(grid.chunk({"x": 13}), da.from_array(field, 10))
+    assert set(lazy.coords) == {"level"}
+    with pytest.warns(UserWarning, match="new pixels: zone, day$"):
+        given = warp(grid, np.mgrid[:5, :5] ** 2.0, coords={"y": np.arange(5), "x": np.arange(5)})
+    assert given.x.values.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_encoding():
@@ -342,7 +378,8 @@ def test_datasets():
     )  # fmt: skip
     dataset.x.attrs = {"bounds": "x_bounds", "axis": "X"}
     before = dataset.copy(deep=True)
-    result = rescale(dataset, 2, channel_dim="band")
+    with pytest.warns(UserWarning, match="new pixels: names, x_bounds$"):
+        result = rescale(dataset, 2, channel_dim="band")
     assert list(result.data_vars) == ["a", "rgb", "profile", "other", "one"]
     np.testing.assert_array_equal(result.a, lerf_core.rescale(dataset.a.values, 2))
     np.testing.assert_array_equal(
@@ -354,8 +391,9 @@ def test_datasets():
     assert result.other.identical(dataset.other)
     assert result.attrs == {"title": "t"}
     assert "unused" in result.coords
-    warped = warp(dataset, SHIFT, channel_dim="band")
-    assert list(warped.data_vars) == ["a", "rgb", "other", "one"]
+    with pytest.warns(UserWarning, match="new pixels: names, x_bounds$"):
+        warped = warp(dataset, SHIFT, channel_dim="band")
+    assert list(warped.data_vars) == ["a", "rgb", "profile", "other", "one"]
     assert dataset.identical(before)
 
 
