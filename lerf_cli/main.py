@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import click
+
+from lerf_cli.streams import BROKEN_PIPE_STATUS, close_quietly, occupy_closed_streams
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,22 @@ class LazyGroup(click.Group):
             raise click.ClickException(f"{entry.module}.{entry.attribute} is not a command")
         return command
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run as a program; see `click.Group`."""
+        occupy_closed_streams()
+        return super().main(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; Ctrl-C ends it with the status that shells expect of it."""
+        """Run a command; Ctrl-C, and a reader that leaves, end it with the status of such ends."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            click.echo("lerf: interrupted", err=True)
+            with suppress(OSError):
+                click.echo("lerf: interrupted", err=True)
             ctx.exit(128 + signal.SIGINT)
+        except BrokenPipeError:
+            close_quietly("stdout")
+            ctx.exit(BROKEN_PIPE_STATUS)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the overview from the summaries alone: no import is needed."""

@@ -11,6 +11,8 @@ __all__ = [
     "InvalidTypeError",
     "LerfError",
     "MatrixFileError",
+    "ResultExistsError",
+    "SourceChangedError",
     "one_line",
 ]
 
@@ -48,6 +50,14 @@ class MatrixFileError(LerfError, ValueError):
 
 class FileError(LerfError, OSError):
     """A file cannot be read, processed or written as asked."""
+
+
+class ResultExistsError(FileError):
+    """Something has come under the name of a result since the work on it began."""
+
+
+class SourceChangedError(FileError):
+    """A file was changed while it was read."""
 
 
 def one_line(error: BaseException | str, limit: int = 300) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import stat
 import string
-import sys
+import tempfile
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from lerf_cli.streams import read_stdin
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.formats import Format, by_path, looks_like_image
 from lerf_core.io.locations import is_zarr_folder
@@ -161,7 +163,9 @@ class InputData:
             return path
         if entry not in self._streams:
             try:
-                data = sys.stdin.buffer.read() if path is None else path.read_bytes()
+                data = read_stdin() if path is None else path.read_bytes()
+            except FileError:
+                raise
             except OSError as error:
                 raise FileError(one_line(error)) from error
             self._streams[entry] = data
@@ -311,6 +315,7 @@ def check_conflicts(tasks: Iterable[FileTask]) -> None:
             if (identity := _identity(task.entry.path)) is not None:
                 inputs[identity] = task.entry.path
     taken: dict[str, Entry] = {}
+    alike: dict[str, Path] = {}
     for task in listed:
         if task.output is None:
             continue
@@ -328,6 +333,37 @@ def check_conflicts(tasks: Iterable[FileTask]) -> None:
                 f"{other.label} and {task.entry.label} would both be written to {task.output}: "
                 "use a pattern such as '{stem}_{ext}.png', or other names; nothing was written"
             )
+        twin = alike.setdefault(_folded(key), task.output)
+        if twin is not task.output and _takes_for_one(task.output, twin):
+            raise click.UsageError(
+                f"{task.output} and {twin} are one file where they lie: use a pattern such as "
+                "'{stem}_{ext}.png', or other names; nothing was written"
+            )
+
+
+def _folded(key: str) -> str:
+    """Return a path as file systems see it that take capital letters for small ones."""
+    return unicodedata.normalize("NFC", key.casefold())
+
+
+def _takes_for_one(path: Path, other: Path) -> bool:
+    """Ask a file system whether it takes two paths, equal but for capitals, for one."""
+    folder = path.parent
+    while not is_folder(folder) and folder != folder.parent:
+        folder = folder.parent
+    names = [_relative_name(name, folder) for name in (path, other)]
+    try:
+        with tempfile.TemporaryDirectory(prefix=".lerf-", dir=folder) as made:
+            (Path(made) / names[0]).touch()
+            return (Path(made) / names[1]).exists()
+    except OSError:
+        return False  # whatever cannot be written fails later
+
+
+def _relative_name(path: Path, folder: Path) -> str:
+    """Return what differs of paths below a folder, as a single name."""
+    text = os.path.relpath(path, folder)
+    return text.replace(os.sep, "-")[-100:]
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -13,6 +13,7 @@ import click
 
 from lerf_cli.batch.discovery import Entry
 from lerf_cli.options.values import BatchOptions
+from lerf_cli.streams import close_quietly, is_terminal
 
 __all__ = ["Reporter", "Tally", "library_notes", "progress_bar"]
 
@@ -53,14 +54,18 @@ class Reporter:
 
     def __init__(self, options: BatchOptions, total: int) -> None:
         self._verbosity = options.verbosity
-        self.shows_bars = options.verbosity >= 0 and sys.stderr.isatty()
+        self.shows_bars = options.verbosity >= 0 and is_terminal(sys.stderr)
         wanted = total > 1 and not options.dry_run and self.shows_bars
         self._bar = progress_bar(total, unit="image") if wanted else None
 
     def _line(self, text: str) -> None:
         if self._bar is not None:
             self._bar.clear()
-        click.echo(text, err=True)
+        # Nothing depends on what is told.
+        try:
+            click.echo(text, err=True)
+        except OSError:
+            close_quietly("stderr")
 
     def error(self, entry: Entry, text: str) -> None:
         """Tell why a file failed."""
@@ -70,6 +75,11 @@ class Reporter:
         """Tell what the user should know about a file, unless quiet."""
         if self._verbosity >= 0:
             self._line(f"{entry.label}: note: {text}")
+
+    def announce(self, text: str) -> None:
+        """Tell what takes time, unless quiet."""
+        if self._verbosity >= 0:
+            self._line(text)
 
     def remark(self, text: str) -> None:
         """Tell what the user should know of the run, unless quiet."""
@@ -90,8 +100,9 @@ class Reporter:
         """End the bar, and tell the sum unless quiet."""
         if self._bar is not None:
             self._bar.close()
+            self._bar = None
         if self._verbosity >= 0:
-            click.echo(text, err=True)
+            self._line(text)
 
 
 class _Remarks(logging.Handler):

@@ -31,7 +31,8 @@ from lerf_cli.batch.discovery import (
 )
 from lerf_cli.batch.reporting import Reporter, Tally, library_notes
 from lerf_cli.options.values import BatchOptions
-from lerf_core.errors import FileError, one_line
+from lerf_cli.streams import is_terminal
+from lerf_core.errors import FileError, ResultExistsError, one_line
 from lerf_core.io.formats import by_path, tiled_format
 from lerf_core.io.locations import is_url, is_zarr_folder
 from lerf_core.io.reading import read_header
@@ -65,12 +66,10 @@ def run_batch(operation: ImageOperation, options: BatchOptions) -> int:
         return _run_remote(operation, options)
     data = InputData()
     tasks = _tasks(operation, options, data)
-    if not options.dry_run and options.verbosity >= 0:
-        message = lerf_core.first_run_message()
-        if message:
-            click.echo(message, err=True)
     tally = Tally()
     reporter = Reporter(options, len(tasks))
+    if not options.dry_run and (message := lerf_core.first_run_message()):
+        reporter.announce(message)
     try:
         with _termination_as_exit(), library_notes(reporter):
             for task in tasks:
@@ -136,7 +135,7 @@ def _check_output(output: OutputPattern, options: BatchOptions) -> None:
             f"-o {output.text}: {what}; name the format by extension or --format, "
             "or end it with / for a folder"
         )
-    if output.kind == "pipe" and not options.dry_run and sys.stdout.isatty():
+    if output.kind == "pipe" and not options.dry_run and is_terminal(sys.stdout):
         raise click.UsageError("'-o -' writes an image: send it to a file or another program")
 
 
@@ -174,12 +173,18 @@ def _process(
         return False
     source = data.of(task.entry)
     resampling = chosen_tiled_resampling(task, source, operation, options)
-    if resampling is not None:
-        _by_tiles(resampling, str(source), str(task.output), task.entry, options, reporter)
-    elif options.dry_run:
-        whole.preview(task, source, operation, options)
-    else:
-        whole.process(task, source, operation, options, reporter)
+    try:
+        if resampling is not None:
+            _by_tiles(resampling, str(source), str(task.output), task.entry, options, reporter)
+        elif options.dry_run:
+            whole.preview(task, source, operation, options)
+        else:
+            whole.process(task, source, operation, options, reporter)
+    except ResultExistsError:
+        if not options.skip_existing:
+            raise
+        reporter.detail(f"{task.entry.label}: skipped, {task.output} exists now")
+        return False
     return True
 
 

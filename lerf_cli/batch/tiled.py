@@ -21,7 +21,9 @@ from lerf_cli.batch.reporting import Reporter, progress_bar
 from lerf_cli.batch.tiled_resampling import TiledResampling
 from lerf_cli.options.values import BatchOptions, TilingOptions
 from lerf_cli.startup import import_numba_without_scipy
-from lerf_core.errors import FileError, LerfError, one_line
+from lerf_core.errors import (
+    FileError, LerfError, ResultExistsError, SourceChangedError, one_line,
+)  # fmt: skip
 from lerf_core.execution.memory import available_memory
 from lerf_core.io.locations import is_url, local_path
 
@@ -121,7 +123,11 @@ def process(
                 bar=reporter.shows_bars,
             )  # fmt: skip
         except BaseException as error:
-            kept = target.abandon(keep=True)
+            # What cannot be of use any more, or is not wanted, is not kept.
+            is_void = isinstance(error, SourceChangedError) or (
+                isinstance(error, ResultExistsError) and options.skip_existing
+            )
+            kept = target.abandon(keep=not is_void)
             if kept and "--resume" not in str(error):
                 tell("finished chunks are kept: go on with --resume")
             raise
@@ -249,6 +255,7 @@ class _Running:
                 work, target, shape, threads=self.threads, client=self.client, name=name,
                 progress=progress,
             )  # fmt: skip
+        resampling.source.check_unchanged()
 
 
 def _run(

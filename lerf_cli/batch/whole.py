@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,8 @@ from lerf_cli.batch.preparation import Preparation
 from lerf_cli.batch.reporting import Reporter
 from lerf_cli.options.values import BatchOptions
 from lerf_cli.startup import import_numba_without_scipy
-from lerf_core.errors import FileError, one_line
+from lerf_cli.streams import write_stdout
+from lerf_core.errors import FileError, ResultExistsError, one_line
 from lerf_core.io.codec import Header
 from lerf_core.io.formats import Format, by_name, by_path, check_sides
 from lerf_core.io.guards import check_pixels
@@ -144,13 +144,17 @@ def _write(
 ) -> DecodedImage:
     if task.output is None:
         data, written = encode_to_bytes(result, target, encoding)
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        write_stdout(data)
         return written
     try:
         return _write_file(task.output, result, target, encoding, overwrite=overwrite)
-    except (BrokenPipeError, FileError):
+    except FileError:
         raise
+    except FileExistsError as error:
+        raise ResultExistsError(
+            f"{task.output} exists, and did not when this began: "
+            "give --overwrite or --skip-existing"
+        ) from error
     except OSError as error:
         raise FileError(f"cannot write {task.output}: {one_line(error)}") from error
 

@@ -25,7 +25,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["Claim", "LocalClaim", "Run", "Ticket", "refusal", "try_lock"]
+__all__ = ["Claim", "LocalClaim", "Run", "Ticket", "is_at", "refusal", "try_lock"]
 
 # Errors of file systems that know no locks, and of those that lost their lock server.
 _NO_LOCKS = {
@@ -189,7 +189,7 @@ class LocalClaim:
                 folder = self._path.parent
                 self.notes = (f"no locks in {folder}: a second run on this output stops this one",)
             # Else it was removed by its owner after it was opened here.
-            if _is_at(handle, self._path):
+            if is_at(handle, self._path):
                 return handle
             os.close(handle)
 
@@ -275,7 +275,7 @@ def _content(handle: int) -> bytes:
     return os.read(handle, 1 << 12)
 
 
-def _is_at(handle: int, path: Path) -> bool:
+def is_at(handle: int, path: Path) -> bool:
     """Whether an open file is the one at a path."""
     try:
         return os.path.samestat(os.fstat(handle), path.stat())

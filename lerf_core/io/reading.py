@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.io.codec import Header, opened
+from lerf_core.errors import InvalidArgumentError, InvalidTypeError, SourceChangedError
+from lerf_core.io.codec import Header, OpenFile, opened
 from lerf_core.io.formats import DEFAULT_MAX_PIXELS
 from lerf_core.io.guards import guarded_decoding, quiet_decoders
 from lerf_core.io.image import DecodedImage
@@ -60,7 +60,20 @@ def read_image(
         Whatever is wrong with the file, in one line.
     """
     with guarded_decoding(max_pixels), opened(source) as file:
-        return codec_of_file(file).read(file, max_pixels, labels=labels)
+        before = _state(file)
+        image = codec_of_file(file).read(file, max_pixels, labels=labels)
+        if _state(file) != before:
+            raise SourceChangedError("was changed while it was read")
+        return image
+
+
+def _state(file: OpenFile) -> tuple[int, int] | None:
+    """Return what changes with a file: its size and time of change; None for data."""
+    try:
+        status = os.fstat(file.stream.fileno())
+    except OSError:  # UnsupportedOperation is one
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def open_reader(

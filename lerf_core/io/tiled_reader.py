@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
+import os
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -11,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lerf_core.errors import FileError
+from lerf_core.errors import FileError, SourceChangedError
 from lerf_core.io.chunk_cache import ChunkCache
 from lerf_core.io.formats import GREY, WITH_ALPHA
 from lerf_core.io.metadata import Metadata
@@ -182,6 +184,22 @@ class TiledReader:
         if 0 in lengths:
             return np.empty(lengths, self.dtype)[dropped]
         return self._read_region(region)[dropped]
+
+    def check_unchanged(self) -> None:
+        """Refuse a file that was changed since it was opened.
+
+        Raises
+        ------
+        SourceChangedError
+        """
+        try:
+            with copy.copy(self) as again:
+                is_same = again.fingerprint == self.fingerprint
+        except FileError:
+            # An open file can be read to its end after its name is gone; a Zarr has many.
+            is_same = "Zarr" not in self.format and not os.path.lexists(self.path)
+        if not is_same:
+            raise SourceChangedError(f"{self.path} was changed while it was read")
 
     def close(self) -> None:
         """Close the file and forget its chunks; again is no error."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lerf_core.errors import FileError, InvalidArgumentError, one_line
+from lerf_core.errors import FileError, InvalidArgumentError, ResultExistsError, one_line
 from lerf_core.io.claims import Claim
 from lerf_core.io.formats import WITH_ALPHA, layout_of_samples
 from lerf_core.io.journal import Journal
@@ -350,7 +350,7 @@ class TiledWriter(ABC):
         except FileError:
             raise
         except FileExistsError as error:
-            raise FileError(
+            raise ResultExistsError(
                 f"{self._path} exists, and did not when this began (finished chunks are kept: "
                 "go on with --resume --overwrite)"
             ) from error

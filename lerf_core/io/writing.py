@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from lerf_core.errors import FileError, one_line
+from lerf_core.errors import FileError, ResultExistsError, one_line
 from lerf_core.io.claims import Claim, LocalClaim
 from lerf_core.io.codec import Encoding
 from lerf_core.io.conversions import converted, depth_name, flattened, unmultiplied
@@ -226,7 +226,7 @@ def _local_claim(path: Path, *, overwrite: bool) -> LocalClaim:
 
 def _check_free(path: Path, *, overwrite: bool) -> None:
     if os.path.lexists(path) and not overwrite:
-        raise FileError(f"{path} exists: give overwrite to replace it")
+        raise ResultExistsError(f"{path} exists: give overwrite to replace it")
     if not path.parent.is_dir():
         raise FileError(f"cannot write {path}: there is no folder {path.parent}")
     if not os.access(path.parent, os.W_OK):
