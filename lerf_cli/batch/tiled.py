@@ -22,7 +22,11 @@ from lerf_cli.batch.tiled_resampling import TiledResampling
 from lerf_cli.options.values import BatchOptions, TilingOptions
 from lerf_cli.startup import import_numba_without_scipy
 from lerf_core.errors import (
-    FileError, LerfError, ResultExistsError, SourceChangedError, one_line,
+    FileError,
+    LerfError,
+    ResultExistsError,
+    SourceChangedError,
+    one_line,
 )  # fmt: skip
 from lerf_core.execution.memory import available_memory
 from lerf_core.io.locations import is_url, local_path

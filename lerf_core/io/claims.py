@@ -13,27 +13,19 @@ import json
 import os
 import secrets
 import socket
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from lerf_core.errors import FileError
+from lerf_core.io.locks import is_at, try_lock
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
-
-__all__ = ["Claim", "LocalClaim", "Run", "Ticket", "is_at", "refusal", "try_lock"]
+__all__ = ["Claim", "LocalClaim", "Run", "Ticket", "refusal"]
 
 # Errors of file systems that know no locks, and of those that lost their lock server.
 _NO_LOCKS = {
     getattr(errno, name) for name in ("ENOSYS", "EOPNOTSUPP", "ENOTSUP", "ENOLCK", "EINVAL")
 }
-_IS_LOCKED = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}
-# Windows locks bytes against reading too: one that no document reaches.
-_LOCKED_BYTE = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -244,40 +236,6 @@ class LocalClaim:
             os.close(handle)
 
 
-def try_lock(handle: int) -> bool:
-    """Lock an open file for this handle alone, until it is closed or the process ends.
-
-    Returns
-    -------
-    bool
-        False where another handle has the lock.
-
-    Raises
-    ------
-    OSError
-        If the file system has no locks.
-    """
-    try:
-        if sys.platform == "win32":
-            os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in _IS_LOCKED:
-            return False
-        raise
-    return True
-
-
 def _content(handle: int) -> bytes:
     os.lseek(handle, 0, os.SEEK_SET)
     return os.read(handle, 1 << 12)
-
-
-def is_at(handle: int, path: Path) -> bool:
-    """Whether an open file is the one at a path."""
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from lerf_core.io.claims import is_at, try_lock
+from lerf_core.io.locks import is_at, try_lock
 from lerf_core.io.placing import place_file
 
 __all__ = ["atomic_file", "write_whole"]
