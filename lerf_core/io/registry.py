@@ -10,6 +10,7 @@ from PIL import UnidentifiedImageError
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.avif import AvifCodec
 from lerf_core.io.bmp import BmpCodec
+from lerf_core.io.camera_raw import CameraRawCodec
 from lerf_core.io.codec import Codec, OpenFile, opened
 from lerf_core.io.dicom import DicomCodec
 from lerf_core.io.heif import HeifCodec
@@ -30,7 +31,9 @@ _TIFF, _NPY, _ZARR, _PNG, _PILLOW = TiffCodec(), NpyCodec(), ZarrCodec(), PngCod
 _NETPBM, _JPEG, _JPEG2000, _BMP = NetpbmCodec(), JpegCodec(), Jpeg2000Codec(), BmpCodec()
 # In the order in which they are asked; whole, and by regions.
 _WHOLE: tuple[Codec, ...] = (
-    DicomCodec(), _TIFF, _PNG, _JPEG, _BMP, _NETPBM, _JPEG2000, AvifCodec(), HeifCodec(),
+    # Those of which files begin like others' come first, and Pillow, who knows many, behind.
+    DicomCodec(), CameraRawCodec(),
+    _TIFF, _PNG, _JPEG, _BMP, _NETPBM, _JPEG2000, AvifCodec(), HeifCodec(),
     _PILLOW, ImageioCodec(),
 )  # fmt: skip
 _BY_REGIONS: tuple[Codec, ...] = (_NPY, *_WHOLE)
