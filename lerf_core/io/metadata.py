@@ -384,7 +384,7 @@ class Metadata:
         plane = {axis.letter: axis for axis in self.axes if axis.letter in "YX"}
         if not plane:
             return self.axes
-        positions = any(axis.origin for axis in plane.values())
+        positions = any(axis.origin and axis.is_placed for axis in plane.values())
         matrix, source_axes = placement.matrix, placement.source_axes
         if matrix is not None and source_axes is not None:
             for axis, (letter, source) in enumerate(zip("YX", source_axes, strict=True)):
@@ -393,7 +393,8 @@ class Metadata:
                     # A mirrored axis would run backwards: its position is no first sample's.
                     origin = known.origin + start * known.step if step > 0 else 0.0
                     size = abs(step) * known.step
-                    others.append(replace(known, letter=letter, step=size, origin=origin))
+                    is_placed = known.is_placed and step > 0
+                    others.append(AxisScale(letter, size, known.unit, origin, is_placed))
                     if step < 0 and positions:
                         dropped.append(f"position along {letter} (mirrored)")
             return _sorted(others)
@@ -404,7 +405,8 @@ class Metadata:
         if placement.is_similarity and placement.steps is not None and is_square:
             factor = placement.steps[0]
             others += [
-                replace(axis, step=axis.step * factor, origin=0.0) for axis in plane.values()
+                AxisScale(axis.letter, axis.step * factor, axis.unit, is_placed=False)
+                for axis in plane.values()
             ]
             if positions:
                 dropped.append("position")

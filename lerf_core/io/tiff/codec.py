@@ -29,20 +29,21 @@ class TiffCodec(Codec):
 
     def read_header(self, file: OpenFile, max_pixels: int) -> Header:
         """See `Codec`."""
-        from lerf_core.io.tiff import whole
+        from lerf_core.io.tiff import stacks, whole
 
-        header = whole.read_header(file, max_pixels)
+        header = stacks.read_header(file, max_pixels) or whole.read_header(file, max_pixels)
         check_pixels(header.shape[0] * header.shape[1] * header.frames, max_pixels, "claims")
         return header
 
     def read(
         self, file: OpenFile, max_pixels: int, *, labels: bool = False, first_only: bool = False
     ) -> DecodedImage:
-        """See `Codec`; all pages are read."""
-        from lerf_core.io.tiff import whole
+        """See `Codec`; all pages are read, or the first stack that a description tells of."""
+        from lerf_core.io.tiff import stacks, whole
 
         del first_only
-        return whole.read(file, max_pixels, labels=labels)
+        stack = stacks.read(file, max_pixels, labels=labels)
+        return stack or whole.read(file, max_pixels, labels=labels)
 
     def write(
         self, stream: BinaryIO, image: DecodedImage, target: Format, encoding: Encoding

@@ -38,7 +38,7 @@ def _axis(
     start = start if math.isfinite(start) else 0.0
     if stated is not None:
         size, start = in_unit(size, stated, unit), in_unit(start, stated, unit)
-    return (AxisScale(letter, size, unit, start, is_placed=origin is not None),)
+    return (AxisScale(letter, size, unit, start, is_placed=bool(start)),)
 
 
 def _lsm(handle: tifffile.TiffFile, base: tifffile.TiffPageSeries) -> Metadata:
@@ -70,8 +70,10 @@ def _stk(handle: tifffile.TiffFile, base: tifffile.TiffPageSeries) -> Metadata:
     if "T" in base.axes and len(times) > 1:
         axes += _axis("T", (times[-1] - times[0]) / (len(times) - 1), "millisecond")
     if facts.get("SpatialCalibration", 1) and unit:
-        if "Z" in base.axes and len(distances) and np.ptp(distances) == 0:
-            axes += _axis("Z", abs(distances[0]), unit)
+        # Of each plane from the one before; of the first it may be 0.
+        steps = distances[1:]
+        if {"Z", "I"} & set(base.axes) and len(steps) and np.ptp(steps) == 0:
+            axes += _axis("Z", abs(steps[0]), unit)
         axes += _axis("Y", facts.get("YCalibration"), unit)
         axes += _axis("X", facts.get("XCalibration"), unit)
     return Metadata(axes=axes, name=base.name)

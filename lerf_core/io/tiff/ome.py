@@ -119,7 +119,7 @@ def read_image(
     )
     words = next((element.text for element in named(image, "Description")), None)
     notes: tuple[str, ...] = ()
-    if _says_more(root, image, planes, axes, has_power=magnification is not None):
+    if _says_more(root, image, axes, has_power=magnification is not None):
         if year_of(root.tag.partition("}")[0]) < _PIXELS_SINCE:
             notes = ("what else its old OME-XML says dropped",)
         else:
@@ -252,7 +252,6 @@ def _apparent_power(root: ET.Element, image: ET.Element) -> float | None:
 def _says_more(
     root: ET.Element,
     image: ET.Element,
-    planes: list[ET.Element],
     axes: Iterable[AxisScale],
     *,
     has_power: bool,
@@ -268,7 +267,7 @@ def _says_more(
     known = dict(_TOLD_OF)
     for axis in axes:
         key = POSITION_KEYS[axis.letter][0]
-        if _positions(axis.letter, planes)[0]:
+        if axis.is_placed:
             known["Plane"] = known["Plane"] | {key, f"{key}Unit"}
     return any(
         set(element.attrib) - known[name]

@@ -64,6 +64,7 @@ def ome_document(spec: WriterSpec, words: str | None) -> bytes:
     if fresh is None:
         raise ValueError("OME-XML that cannot be read")
     strip_space(fresh)
+    fresh.attrib.pop("UUID", None)  # by the clock: the same work is to make the same file
     if root is None:
         root = fresh
     else:
@@ -210,7 +211,7 @@ def _place(planes: list[ET.Element], spec: WriterSpec) -> None:
         if units == {"reference frame"}:
             continue
         for plane in planes:
-            if axis is None:
+            if axis is None or not axis.is_placed:
                 plane.attrib.pop(key)
                 plane.attrib.pop(f"{key}Unit", None)
             else:

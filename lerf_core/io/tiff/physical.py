@@ -21,7 +21,7 @@ from lerf_core.io.tiff.slides import SLIDES
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["described", "format_of", "is_structured"]
+__all__ = ["described", "format_of", "is_structured", "series_note"]
 
 # Kinds of files whose pages are planes, levels and side images of what a description tells.
 _STRUCTURED = (*SERIES_KINDS, *SLIDES, "ome", "imagej")
@@ -31,14 +31,28 @@ _TOLD = ("axes", "channels", "magnification", "name", "pages", "ome", "imagej")
 
 def is_structured(handle: tifffile.TiffFile) -> bool:
     """Whether a description tells what the pages of a file are; else they are pages."""
-    return any(getattr(handle, f"is_{kind}", False) for kind in _STRUCTURED) and (
-        handle.series[0].kind in _STRUCTURED
-    )
+    if any(getattr(handle, f"is_{kind}", False) for kind in _STRUCTURED):
+        return handle.series[0].kind in _STRUCTURED
+    is_described = any(getattr(handle, f"is_{kind}", False) for kind in FILE_KINDS)
+    return is_described and len(handle.series) == 1
 
 
 def format_of(series: tifffile.TiffPageSeries) -> str:
     """Return the name of the format in whose words a series is described."""
     return {"ome": "OME-TIFF", "imagej": "ImageJ"}.get(series.kind, "TIFF")
+
+
+def series_note(handle: tifffile.TiffFile, number: int) -> str:
+    """Return the note on what else a file of several series holds."""
+    every = handle.series
+    others = [series for series in every if series is not every[number]]
+    if every[number].kind in SLIDES and number == 0:
+        names = ", ".join(sorted({series.name.lower() or "further image" for series in others}))
+        return f"the slide itself is read: {names} left out"
+    if every[number].kind == "lsm" and number == 0:
+        return "thumbnails left out"
+    image = f"only image {number + 1} of the {len(every)} in the file is read"
+    return f"{image}: {len(every[number])} of {len(handle.pages)} pages"
 
 
 def described(

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lerf_core.errors import FileError, one_line
-from lerf_core.io.formats import GREY
+from lerf_core.io.formats import GREY, PALETTE
 from lerf_core.io.guards import guarded_decoding, quiet_decoders
 from lerf_core.io.orientation import TRANSPOSED, stored_region, upright
 from lerf_core.io.pixel_file import PixelFile, file_fingerprint
@@ -27,7 +27,7 @@ from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.decoding import dtype_of, is_for_libtiff, page_values, segment_decoder
 from lerf_core.io.tiff.opening import OpenTiff, opened_tiff
 from lerf_core.io.tiff.page_layout import PageLayout
-from lerf_core.io.tiff.physical import described, format_of, is_structured
+from lerf_core.io.tiff.physical import described, format_of, is_structured, series_note
 from lerf_core.io.tiff.samples import Samples
 from lerf_core.io.tiff.tags import (
     details_of,
@@ -218,7 +218,10 @@ class TiffReader(TiledReader):
         elif not self._is_plain:
             self._chunk_bytes = math.prod(self._stored_chunks) * self._stored_dtype.itemsize
         self.chunks = self._stored_chunks
-        samples = self._samples = Samples.of(page, labels=self._is_labels)
+        samples = Samples.of(page, labels=self._is_labels)
+        if set(stored.inner_axes) - set("YXS"):
+            samples = samples.apart()
+        self._samples = samples
         self.layout, self.is_premultiplied = samples.layout, samples.is_premultiplied
         self.dtype = samples.dtype
         self._notes += samples.notes
@@ -256,8 +259,7 @@ class TiffReader(TiledReader):
         self.details = details_of(chosen.keyframe)
         self._notes += troubles
         if self.series_count > 1:
-            image = f"only image {self.series + 1} of the {self.series_count} in the file is read"
-            self._notes += (f"{image}: {len(base)} of {len(handle.pages)} pages",)
+            self._notes += (series_note(handle, self.series),)
 
     def _handed_out(self, stored: tuple[int, ...], axis: int | None) -> tuple[int, ...]:
         """Return the shape of a level's pixels by that of what is stored."""
@@ -295,6 +297,11 @@ class TiffReader(TiledReader):
         super().close()
         for file in self._files.values():
             file.close()
+
+    @property
+    def palette(self) -> NDArray[np.uint8] | None:
+        """Colours of indices, where these are read as labels; (n, 3)."""
+        return self._samples.palette if self.layout == PALETTE else None
 
     # -- pixels ---------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ One rule for whole pages and for regions: depth, white at 0, palettes, YCbCr, si
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -175,6 +175,13 @@ class Samples:
             is_unsigned and photometric == codes.MINISWHITE,
             int(samples > 1 and (layout == GREY_ALPHA or len(page.extrasamples) > 0)), ycbcr,
             photometric == codes.CIELAB and is_unsigned and samples >= len("Lab"),
+        )  # fmt: skip
+
+    def apart(self) -> Samples:
+        """Return the same for samples that are images of their own, such as channels of LSM."""
+        return replace(
+            self, layout=GREY, channels=0, is_premultiplied=False, _inverted_samples=0,
+            _ycbcr=None, _moves_signs=False,
         )  # fmt: skip
 
     @property
