@@ -21,13 +21,15 @@ from lerf_core.io import xmp as xmp_packets
 from lerf_core.io.georeference import Georeference
 from lerf_core.io.orientation import TRANSPOSED, placement_of
 
-__all__ = ["RULES", "AxisName", "AxisScale", "Channel", "Metadata", "Page", "Rule"]
+__all__ = [
+    "RULES", "AxisName", "AxisScale", "Channel", "Metadata", "Page", "Rule", "speaks_of_places",
+]  # fmt: skip
 
 # Names of attributes that do not hold for other pixels.
 _STALE = re.compile(
     r"^(?!scale_factor$|add_offset$).*(affine|area|bbox|bounding|bounds|centroid|dpi|extent|height|"
-    r"magnif|mpp|offset|origin|perimeter|pixel|position|resolution|scale|scaling|shape|size|spacing|"
-    r"spatial|transform|translat|voxel|width)",
+    r"magnif|mpp|offset|origin(?!al)|perimeter|pixel|(?<!com)position|resolution|scale|scaling|"
+    r"shape|size|spacing|spatial|transform|translat|voxel|(?<!band)width)",
     re.IGNORECASE,
 )
 # What becomes of a field.
@@ -416,15 +418,17 @@ class Metadata:
 
     def _without_stale(self) -> tuple[Metadata, tuple[str, ...]]:
         """Return the metadata without what sizes and places are told by in other words; a note."""
-        attributes = tuple(item for item in self.attributes if not _STALE.match(item[0]))
-        lost = [key for key, _ in self.attributes if _STALE.match(key)]
+        attributes = tuple(item for item in self.attributes if not speaks_of_places(item[0]))
+        lost = [key for key, _ in self.attributes if speaks_of_places(key)]
         facts = []
         for key, value in self.label_facts:
             if key == "properties" and isinstance(value, list):
                 entries = [item for item in value if isinstance(item, dict)]
-                lost += sorted({word for item in entries for word in item if _STALE.match(word)})
+                lost += sorted(
+                    {word for item in entries for word in item if speaks_of_places(word)}
+                )
                 value = [
-                    {word: item[word] for word in item if not _STALE.match(word)}
+                    {word: item[word] for word in item if not speaks_of_places(word)}
                     for item in entries
                 ]
             facts.append((key, value))
@@ -442,6 +446,11 @@ class Metadata:
         if abs(steps[0] - steps[1]) > tolerance * max(steps):
             return None
         return power / math.sqrt(steps[0] * steps[1])
+
+
+def speaks_of_places(name: str) -> bool:
+    """Tell by an attribute's name whether it states sizes or places, which other pixels change."""
+    return _STALE.match(name) is not None
 
 
 def _sorted(axes: Iterable[AxisScale]) -> tuple[AxisScale, ...]:

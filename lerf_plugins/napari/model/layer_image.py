@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+from lerf_core.io.metadata import speaks_of_places
 from lerf_plugins.napari.model.levels import plain_array, with_alpha
 from lerf_plugins.napari.model.pixel_grid import Matrix, PixelGrid, swap_xy
 
@@ -237,6 +238,9 @@ class LayerImage:
     ) -> dict[str, Any]:
         """Return the state of a result: the source's, but for where its pixels lie.
 
+        Metadata and features whose names speak of sizes or places are left out; the record names
+        them.
+
         Parameters
         ----------
         grid : PixelGrid
@@ -254,8 +258,20 @@ class LayerImage:
                     state[key] = [grid.clipping_plane(plane) for plane in state[key]]
                 else:
                     state[key] = grid.clipping_plane(state[key])
-        origin = {"version": importlib.metadata.version("lerf"), "source": self.name}
-        metadata = {k: v for k, v in self.state["metadata"].items() if k != PREVIEW}
+        origin: dict[str, Any] = {
+            "version": importlib.metadata.version("lerf"),
+            "source": self.name,
+        }
+        metadata = {k: v for k, v in self.state["metadata"].items() if k not in (PREVIEW, RECORD)}
+        dropped = [key for key in metadata if speaks_of_places(str(key))]
+        metadata = {key: value for key, value in metadata.items() if key not in dropped}
+        features = state.get("features")
+        if features is not None:
+            columns = [name for name in features.columns if speaks_of_places(str(name))]
+            state["features"] = features.drop(columns=columns)
+            dropped += columns
+        if dropped:
+            origin["dropped"] = dropped
         state |= {
             "name": name,
             "visible": True,

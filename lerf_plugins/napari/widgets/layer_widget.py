@@ -21,7 +21,7 @@ from lerf_plugins.napari.compute.results import (
     in_memory,
     lazily,
 )
-from lerf_plugins.napari.model.layer_image import LayerImage
+from lerf_plugins.napari.model.layer_image import RECORD, LayerImage
 from lerf_plugins.napari.model.operations import LayerOperation
 from lerf_plugins.napari.widgets.controls import (
     ARRAY,
@@ -303,7 +303,7 @@ class ResamplingWidget(LayerWidget):
         state = operation.result_state(operation.grid, record, name=name, multiscale=levels)
         if self.preview.become(source, data, state):
             self.preview_box.value = False
-            self._added(source, name)
+            self._added(source, name, state)
             return
         self.preview_box.value = False
         self.preview.clear()
@@ -320,12 +320,14 @@ class ResamplingWidget(LayerWidget):
         layer = Layer.create(data, state, kind)
         layers = self.viewer.layers
         layers.insert(layers.index(source) + 1 if source in layers else len(layers), layer)
-        self._added(source, layer.name)
+        self._added(source, layer.name, state)
 
-    def _added(self, source: Any, name: str) -> None:
+    def _added(self, source: Any, name: str, state: dict[str, Any]) -> None:
         if source in self.viewer.layers:
             source.visible = False
-        self.tell(f"Added '{name}'")
+        dropped = state["metadata"][RECORD].get("dropped", ())
+        words = f"; dropped, since they speak of sizes or places: {', '.join(map(str, dropped))}"
+        self.tell(f"Added '{name}'{words if dropped else ''}")
 
 
 def _compute(

@@ -93,3 +93,18 @@ def test_what_a_format_does_not_hold_is_left_out_and_told():
     assert notes == ("JPEG cannot hold names of channels: dropped",)
     _, notes = fitting_metadata(metadata, SHAPE, "PPM", Encoding(strip=True))
     assert notes == ("PPM cannot hold ICC, names of channels: dropped",)
+
+
+def test_attributes_that_speak_of_sizes_or_places_go():
+    properties = [{"label-value": 1, "class": "a", "area (pixels)": 5}]
+    metadata = Metadata(
+        attributes=(("project", "x"), ("voxel_size", 2), ("original_file", "y"), ("add_offset", 3)),
+        label_facts=(("version", "0.5"), ("properties", properties)),
+    )
+    moved, notes = metadata.moved(DOUBLED)
+    assert moved.attributes == (("project", "x"), ("original_file", "y"), ("add_offset", 3))
+    kept = [{"label-value": 1, "class": "a"}]
+    assert moved.label_facts == (("version", "0.5"), ("properties", kept))
+    assert notes == ("attributes that speak of sizes or places dropped: voxel_size, area (pixels)",)
+    still = Placement.of_resize((1, 1), SHAPE, SHAPE)
+    assert metadata.moved(still) == (metadata, ())

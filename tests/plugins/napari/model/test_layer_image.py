@@ -3,7 +3,8 @@
 import dask.array as da
 import numpy as np
 import pytest
-from napari.layers import Image, Labels, Points
+from napari.layers import Image, Labels, Layer, Points
+from napari.utils import DirectLabelColormap
 from support.layers import random_transform
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
@@ -61,6 +62,44 @@ def test_what_is_carried_over():
     assert result.metadata["who"] == "me"
     assert result.metadata["lerf"]["source"] == "nuclei"
     assert layer.metadata == {"who": "me"}
+
+
+def test_every_state_goes_along_but_places():
+    """All that a layer is made of is the source's, but for where its pixels lie and its name."""
+    pixels = np.random.default_rng(0).integers(0, 5, (3, 20, 30))
+    common = {"opacity": 0.3, "blending": "additive", "depiction": "plane"}
+    labels = Labels(
+        pixels, colormap=DirectLabelColormap(color_dict={1: "red", None: "blue"}),
+        rendering="translucent", features={"index": [1, 2], "kind": ["a", "b"]},
+        **common, **random_transform(1, 3),
+    )  # fmt: skip
+    image = Image(
+        pixels / 4, interpolation3d="nearest", iso_threshold=0.3, attenuation=0.2, rendering="iso",
+        projection_mode="max", contrast_limits=(0.1, 0.8), colormap="viridis", gamma=0.7,
+        **common, **random_transform(2, 3),
+    )  # fmt: skip
+    for layer in (labels, image):
+        source = LayerImage.of(layer)
+        grid = PixelGrid.of_resize((20, 30), (40, 60))
+        state = source.result_state(grid, {}, name="result", multiscale=False)
+        result = Layer.create(np.zeros((3, 40, 60), layer.dtype), state, source.kind)
+        before, after = (item.as_layer_data_tuple()[1] for item in (layer, result))
+        changed = {key for key in before if repr(before[key]) != repr(after[key])}
+        assert changed == {"metadata", "name", "scale", "translate", "plane"}
+
+
+def test_what_speaks_of_sizes_is_left_out_and_named():
+    labels = Labels(
+        np.zeros((20, 30), int), features={"index": [1], "area": [12], "kind": ["a"]},
+        metadata={"voxel_size": 0.5, "who": "me", "lerf": {"version": "0"}},
+    )  # fmt: skip
+    operation = ResizeOperation(LayerImage.of(labels), (40, 60))
+    state = operation.result_state(operation.grid, {}, name="r", multiscale=False)
+    assert list(state["features"].columns) == ["index", "kind"]
+    assert state["metadata"]["who"] == "me"
+    assert "voxel_size" not in state["metadata"]
+    assert state["metadata"]["lerf"]["dropped"] == ["voxel_size", "area"]
+    assert list(labels.features.columns) == ["index", "area", "kind"]
 
 
 def test_clipping_planes_move_with_the_pixels():

@@ -57,7 +57,7 @@ def test_another_layer_is_resized_by_the_same_scale(viewer):
 @pytest.mark.parametrize("dtype", [np.int32, np.uint8, np.uint16])
 def test_labels_keep_their_values(viewer, until, dtype):
     labels = np.random.default_rng(0).integers(0, 9, (20, 30)).astype(dtype)
-    viewer.add_labels(labels)
+    viewer.add_labels(labels, features={"index": [1], "area": [7]})
     widget = docked(viewer, "Resize")
     widget.scale.value = 1.7
     widget.run()
@@ -66,6 +66,8 @@ def test_labels_keep_their_values(viewer, until, dtype):
     assert type(result).__name__ == "Labels"
     assert result.data.dtype == dtype
     assert set(np.unique(result.data)) <= set(np.unique(labels))
+    assert list(result.features.columns) == ["index"]
+    assert "dropped, since they speak of sizes or places: area" in widget.status.text()
 
 
 def test_microscope_intensities_use_the_contrast_limits(viewer, until):
