@@ -106,6 +106,20 @@ def as_inverse_map(method: Any, data: Any, width: int, height: int) -> npt.NDArr
     )
 
 
+def parallelogram_matrix(data: Any, width: int, height: int) -> npt.NDArray[np.float64] | None:
+    """Return the matrix of a ``QUAD`` that is a parallelogram; None: it is none, or small."""
+    upper_left, lower_left, lower_right, upper_right = np.array(
+        check_numbers("data", data, 8)[:8]
+    ).reshape(4, 2)
+    right, down = (upper_right - upper_left) / width, (lower_left - upper_left) / height
+    is_parallel = np.array_equal(lower_right - lower_left, upper_right - upper_left)
+    area = abs(right[0] * down[1] - right[1] * down[0])  # source pixels of an output pixel
+    if not (is_parallel and area > 0.5):
+        return None
+    rows = np.column_stack([right, down, upper_left]).tolist()
+    return from_centres([*rows, [0, 0, 1]])
+
+
 def _between(corners: npt.NDArray[np.float64], width: int, height: int) -> npt.NDArray[np.float64]:
     """Interpolate source positions between a quadrilateral's corners.
 

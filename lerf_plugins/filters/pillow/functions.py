@@ -21,6 +21,7 @@ from lerf_plugins.filters.pillow.arguments import (
     checked_box,
     copies_pixels,
     from_centres,
+    parallelogram_matrix,
 )
 from lerf_plugins.filters.pillow.pixels import as_pixels, resampled, without_hues
 
@@ -294,11 +295,10 @@ def transform(
     if method == Image.Transform.MESH:
         return _mesh(image, (width, height), data, resample, fillcolor, options)
     inverse_map = as_inverse_map(method, data, width, height)
-    is_matrix = inverse_map.ndim == 2
-    # Hues that stay are not taken to RGB and back.
-    stays = image.mode == "HSV" and is_matrix
-    stays = stays and moves_pixels(inverse_map, (image.height, image.width), (height, width))
-    if stays or copies_pixels(image, resample):
+    matrix = inverse_map if inverse_map.ndim == 2 else parallelogram_matrix(data, width, height)
+    shapes = (image.height, image.width), (height, width)
+    # Pillow copies pixels of any mode as they are, hues and premultiplied colours too.
+    if copies_pixels(image, resample) or (matrix is not None and moves_pixels(matrix, *shapes)):
         return image.transform(
             (width, height), method, data, Image.Resampling.NEAREST, fillcolor=fillcolor
         )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from support.images import wide_noise
 
 import lerf_core
 from lerf_core import geometry
@@ -254,3 +255,48 @@ def test_the_benchmarks_matrix_reads_and_warps(run, tmp_path, shared_data):
         "--matrix", folder / "isc" / "bird.pth",
     )  # fmt: skip
     assert (tmp_path / "o.png").is_file()
+
+
+@pytest.mark.parametrize("tiles", [[], ["--tile", "16"]])
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--rotate", "0"], lambda image: image),
+        (["--rotate", "360"], lambda image: image),
+        (["--rotate", "90", "--fit"], np.rot90),
+        (["--rotate", "-90", "--fit"], lambda image: np.rot90(image, 3)),
+        (["--rotate", "180"], lambda image: np.rot90(image, 2)),
+        (["--shear", "0"], lambda image: image),
+        (["--corners", "0,0 40,0 40,29 0,29"], lambda image: image),
+        (["--corners", "40,0 0,0 0,29 40,29"], lambda image: image[:, ::-1]),
+        (["--matrix", "0 1 0 1 0 0 0 0 1", "--size", "30x41"], lambda image: image.swapaxes(0, 1)),
+        (["--matrix", "1 0 5 0 1 0 0 0 1", "--border", "edge"], None),
+        (["--field", "still.npy"], lambda image: image),
+        (["--field", "columns.npy", "--field-kind", "absolute"], lambda image: image[:, ::-1]),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_whole_pixels_are_copied(run, tmp_path, monkeypatch, dtype, options, expected, tiles):
+    monkeypatch.chdir(tmp_path)
+    image = wide_noise((30, 41, 3), dtype, 7)
+    tifffile.imwrite("in.tif", image, photometric="rgb", tile=(16, 16))
+    np.save("still.npy", np.zeros((2, 30, 41), np.float32))
+    np.save("columns.npy", np.mgrid[:30, :41][:, :, ::-1].astype(np.float32))
+    run("warp", "in.tif", "-o", "out.tif", *options, *tiles)
+    out = tifffile.imread("out.tif")
+    if expected is None:
+        np.testing.assert_array_equal(out[:, 5:], image[:, :-5])
+        assert (out[:, :5] == image[:, :1]).all()
+    else:
+        np.testing.assert_array_equal(out, expected(image))
+    assert out.dtype == image.dtype
+
+
+@pytest.mark.parametrize("tiles", [[], ["--tile", "16"]])
+@pytest.mark.parametrize("options", [["--scale", "1"], ["--size", "41x30"]])
+def test_a_resize_to_the_same_size_copies(run, tmp_path, monkeypatch, options, tiles):
+    monkeypatch.chdir(tmp_path)
+    image = wide_noise((30, 41, 4), "uint16", 7)
+    tifffile.imwrite("in.tif", image, photometric="rgb", extrasamples=["unassalpha"], tile=(16, 16))
+    run("resize", "in.tif", "-o", "out.tif", *options, *tiles)
+    np.testing.assert_array_equal(tifffile.imread("out.tif"), image)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import strategies
 from support.images import MODES, wide_noise
 
 import lerf_core
@@ -27,6 +28,12 @@ def cut_up(draw, size):
     cuts = draw(st.lists(st.integers(1, size - 1), max_size=4, unique=True))
     ends = [0, *sorted(cuts), size]
     return tuple(int(length) for length in np.diff(ends))
+
+
+whole_images = st.builds(
+    wide_noise, st.tuples(SIDES, SIDES, st.integers(1, 4)),
+    st.sampled_from(["uint8", "float32"]), st.integers(0, 99),
+)  # fmt: skip
 
 
 def as_dask(image, rows, cols):
@@ -184,6 +191,35 @@ def test_threads_of_dask_and_of_kernels_do_not_multiply(monkeypatch):
     )
     chunked.rescale(da.zeros((90, 90), dtype="uint8", chunks=30), 2).compute(scheduler="threads")
     assert set(threads) == {1}
+
+
+@settings(max_examples=30)
+@given(
+    image=whole_images, field=strategies.whole_fields(st.tuples(SIDES, SIDES)),
+    mode=st.sampled_from(MODES), is_relative=st.booleans(), data=st.data(),
+)  # fmt: skip
+def test_whole_pixels(image, field, mode, is_relative, data):
+    ys, xs = (data.draw(cut_up(size)) for size in image.shape[:2])
+    inverse = Displacement(field) if is_relative else field
+    kept = {"mode": mode, "channel_axis": -1, "cval": 0.5}
+    lazy_field = da.from_array(field, chunks=(1, 7, 9))
+    lazy_inverse = Displacement(lazy_field) if is_relative else lazy_field
+    whole = lerf_core.warp(image, inverse, **kept)
+    source = as_dask(image, ys, xs)
+    for given_map in (inverse, lazy_inverse):
+        assert_same(chunked.warp(source, given_map, chunks=(11, 6), **kept), whole)
+
+
+def test_whole_pixels_are_copied():
+    image = wide_noise((40, 50, 3), "uint16", 2)
+    source = as_dask(image, (13, 27), (50,))
+    kept = {"channel_axis": -1, "chunks": 9}
+    turned = chunked.warp(source, [[0, -1, 49], [1, 0, 0]], output_shape=(50, 40), **kept)
+    assert_same(turned, np.rot90(image))
+    still = Displacement(da.zeros((2, 40, 50), chunks=(2, 8, 11)))
+    assert_same(chunked.warp(source, still, **kept), image)
+    assert_same(chunked.warp(source, still, max_displacement=0, **kept), image)
+    assert_same(chunked.rescale(source, 1 + 1e-15, **kept), image)
 
 
 # -- only what is needed ------------------------------------------------------------

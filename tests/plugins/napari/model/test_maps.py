@@ -157,3 +157,19 @@ def test_bad_numbers(image, text):
 def test_bad_density(image, density):
     with pytest.raises(InvalidArgumentError, match="must be positive"):
         maps.warped(image, np.eye(3), density=density, fit=False, sampling=SAMPLING)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "expected"),
+    [
+        (np.eye(3), lambda pixels: pixels),
+        ([[-1, 0, 13], [0, 1, 0], [0, 0, 1]], lambda pixels: pixels[:, ::-1]),
+        ([[-1, 0, 13], [0, -1, 10], [0, 0, 1]], lambda pixels: pixels[::-1, ::-1]),
+    ],
+)
+def test_whole_pixels_are_copied(matrix, expected):
+    pixels = np.random.default_rng(2).integers(0, 256, (11, 14), dtype=np.uint8)
+    image = LayerImage.of(Image(pixels, **random_transform(2, 2)))
+    operation = maps.warped(image, matrix, density=1, fit=False, sampling=SAMPLING)
+    plan = operation.level_plan(operation.out_shape).plan
+    np.testing.assert_array_equal(plan.compute(pixels), expected(pixels))
