@@ -15,7 +15,7 @@ import numpy as np
 from lerf_cli.options.values import ResamplingOptions
 from lerf_core.errors import FileError
 from lerf_core.io.conversions import converted, finite_range, opaque_value, with_alpha
-from lerf_core.io.formats import GREY, GREY_ALPHA, PALETTE, RGB, RGBA
+from lerf_core.io.formats import GREY, GREY_ALPHA, LAB, PALETTE, RGB, RGBA
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.writing import Encoding
 
@@ -144,6 +144,9 @@ def _border_values(cval: tuple[float, ...], image: DecodedImage) -> tuple[float,
     """Return the value beyond the border: one, or one per channel."""
     channels = 1 if image.frames[0].ndim == 2 else image.frames[0].shape[2]
     opaque = opaque_value(image.dtype)
+    if image.layout == LAB and len(cval) == 1 and image.dtype.kind == "u":
+        middle = (opaque + 1) // 2
+        cval = (*cval, middle, middle)
     if image.has_alpha and len(cval) == channels - 1 > 1:
         cval = (*cval, opaque)
     if len(cval) not in {1, channels}:

@@ -75,7 +75,9 @@ def opened_resampling(
     FileError, LerfError
     """
     cache, most_decoded = _source_memory(options.tiling)
-    source = opened_source(path, options.tiling, cache, most_decoded)
+    source = opened_source(
+        path, options.tiling, cache, most_decoded, labels=operation.resampling.labels
+    )
     try:
         return TiledResampling(source, operation, options)
     except BaseException:
@@ -152,7 +154,12 @@ def _change(source_path: str, target_path: str, plan: Plan) -> str:
 
 
 def opened_source(
-    path: str, options: TilingOptions, cache_bytes: int, most_decoded: int | None
+    path: str,
+    options: TilingOptions,
+    cache_bytes: int,
+    most_decoded: int | None,
+    *,
+    labels: bool = False,
 ) -> TiledReader:
     """Open a file for reading by regions.
 
@@ -165,6 +172,8 @@ def opened_source(
         Bound of the decoded chunks that are kept.
     most_decoded : int or None
         Most bytes that one decoding may take; None for no bound.
+    labels : bool, optional
+        Whether values are read as they are stored.
     """
     from lerf_core.io.reading import open_reader
 
@@ -174,6 +183,7 @@ def opened_source(
         cache_bytes=cache_bytes,
         missing=options.missing,
         max_decoded_bytes=most_decoded,
+        labels=labels,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,9 @@ from lerf_cli.batch.preparation import Preparation, ValueChange, as_resampled
 from lerf_cli.options.values import BatchOptions
 from lerf_core.errors import FileError
 from lerf_core.io.axes import fitting_axes
+from lerf_core.io.cielab import as_srgb
 from lerf_core.io.conversions import range_of
-from lerf_core.io.formats import HOLDS, tiled_format
+from lerf_core.io.formats import GREY, HOLDS, LAB, PALETTE, tiled_format
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.writing import as_written, fitting_metadata
 
@@ -75,7 +76,7 @@ class TiledResampling:
             resampling = replace(resampling, labels=True)
             taken = ("an image of labels: nearest neighbour",)
         if resampling.labels and "palette expanded to RGB" in source.notes:
-            raise FileError("palette indices (--labels) are not resampled by tiles")
+            raise FileError(f"palette indices of {source.format} are not resampled by tiles")
         template = _template(source)
         preparation = Preparation(
             resampling, options.encoding, template, partial(_finite_range, source)
@@ -122,6 +123,14 @@ class TiledResampling:
             raise FileError(
                 f"{path}: tiles are written to TIFF, Zarr or npy: name it .tif or .zarr"
             )
+        is_tiff = target_format in {"TIFF", "OME-TIFF"}
+        left_out: tuple[str, ...] = ()
+        if result.layout == LAB and not is_tiff:
+            result = self._as_srgb()
+            left_out = result.notes[-1:]
+        elif result.layout == PALETTE and not is_tiff:
+            result = replace(result, layout=GREY)
+            left_out = ("palette left out: its indices are written",)
         shape, axes = self._result_axes()
         if target_format == "TIFF":
             target_format = self._kind_of_tiff(shape, axes)
@@ -143,7 +152,17 @@ class TiledResampling:
             details=source.details,
             fingerprint=self._fingerprint(),
         )
-        return spec, lost
+        return spec, left_out + lost
+
+    def _as_srgb(self) -> DecodedImage:
+        """Let what is written be sRGB, converted from CIELAB block by block."""
+        steps: list[Callable[[DecodedImage], DecodedImage]] = [as_srgb]
+        if self.after is not None:
+            steps.insert(0, self.after.function)
+        template = self._result if self.after is None else self.after.template
+        self.after = ValueChange(partial(_in_turn, steps), template, self.channel_axis)
+        self._result = as_srgb(self._result)
+        return self._result
 
     def _kind_of_tiff(self, shape: tuple[int, ...], axes: str) -> str:
         """Return the kind of TIFF that holds what is known of the pixels, as their source's is."""
@@ -221,6 +240,14 @@ class TiledResampling:
 def _channel_count(shape: tuple[int, ...], axes: str, letters: str) -> int:
     """Return the number of channels: along the first of some axes that is there."""
     return next((shape[axes.index(letter)] for letter in letters if letter in axes), 1)
+
+
+def _in_turn(
+    steps: list[Callable[[DecodedImage], DecodedImage]], image: DecodedImage
+) -> DecodedImage:
+    for step in steps:
+        image = step(image)
+    return image
 
 
 def _template(source: TiledReader) -> DecodedImage:

@@ -13,6 +13,8 @@ DEFAULT_MAX_PIXELS = 178_956_970
 
 # Layouts: channels and their meaning. MULTI is any number of independent channels.
 GREY, GREY_ALPHA, RGB, RGBA, CMYK, PALETTE, MULTI = "L", "LA", "RGB", "RGBA", "CMYK", "P", "MULTI"
+#: L, a and b; integers count a and b from the middle of their range on.
+LAB = "LAB"
 WITH_ALPHA = frozenset({GREY_ALPHA, RGBA})
 _PLAIN = frozenset({GREY, GREY_ALPHA, RGB, RGBA})
 
@@ -20,6 +22,7 @@ _LAYOUT_WORDS = {
     GREY_ALPHA: "an alpha channel",
     RGBA: "an alpha channel",
     CMYK: "CMYK",
+    LAB: "CIELAB",
     PALETTE: "a palette",
     MULTI: "these channels",
     GREY: "grey",
@@ -47,7 +50,7 @@ class Format:
         return self.suffixes[0][1:]
 
 
-_ALL = frozenset({GREY, GREY_ALPHA, RGB, RGBA, CMYK, PALETTE, MULTI})
+_ALL = frozenset({GREY, GREY_ALPHA, RGB, RGBA, CMYK, LAB, PALETTE, MULTI})
 _8 = frozenset({"uint8"})
 _8_16 = _8 | {"uint16"}
 # What Pillow expands to 8 bits when it writes: masks.

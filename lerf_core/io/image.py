@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lerf_core.io.formats import CMYK, GREY_ALPHA, RGB, RGBA, WITH_ALPHA
+from lerf_core.io.formats import CMYK, GREY_ALPHA, LAB, RGB, RGBA, WITH_ALPHA
 from lerf_core.io.metadata import Metadata
 from lerf_core.io.orientation import upright
 
@@ -17,7 +17,7 @@ __all__ = ["DecodedImage", "Pixels", "channels_of"]
 
 Pixels = NDArray[Any]
 
-_CHANNELS = {GREY_ALPHA: 2, RGB: 3, RGBA: 4, CMYK: 4}
+_CHANNELS = {GREY_ALPHA: 2, RGB: 3, RGBA: 4, CMYK: 4, LAB: 3}
 
 
 def channels_of(layout: str) -> int:

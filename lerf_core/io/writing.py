@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from lerf_core.errors import FileError, ResultExistsError, one_line
+from lerf_core.io.cielab import as_srgb
 from lerf_core.io.claims import Claim, LocalClaim
 from lerf_core.io.codec import Encoding
 from lerf_core.io.conversions import converted, depth_name, flattened, unmultiplied
-from lerf_core.io.formats import HOLDS, MEDIA_TYPES, Format, check_holds
+from lerf_core.io.formats import HOLDS, LAB, MEDIA_TYPES, RGB, Format, check_holds
 from lerf_core.io.guards import quiet_decoders
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.locations import is_url, local_path
@@ -32,6 +33,11 @@ __all__ = [
 # One marker of a JPEG holds no more, its prefixes included.
 _JPEG_BLOCK = 65_533
 _JPEG_XMP = _JPEG_BLOCK - 29
+# Pixels per inch that a format's numbers can say; of PNG and BMP they are whole, per metre.
+_RESOLUTIONS = {
+    "JPEG": (1, 65_535), "PNG": (0.0254, 2**31 * 0.025), "BMP": (0.0254, 2**31 * 0.025),
+}  # fmt: skip
+_ANY_RESOLUTION = (1e-6, 1e9)
 
 
 def check_writable(image: DecodedImage, target: Format, encoding: Encoding) -> None:
@@ -43,7 +49,7 @@ def check_writable(image: DecodedImage, target: Format, encoding: Encoding) -> N
     """
     _check_kinds(image, target)
     for run in image.runs:
-        layout = run.layout
+        layout = RGB if run.layout == LAB and LAB not in target.layouts else run.layout
         if encoding.background is not None and run.has_alpha:
             layout = layout[:-1]
         depth = depth_name(run.dtype, encoding.depth)
@@ -94,6 +100,8 @@ def encode(file: BinaryIO, image: DecodedImage, target: Format, encoding: Encodi
     """
     _check_kinds(image, target)
     image = as_written(image, encoding)
+    if image.layout == LAB and LAB not in target.layouts:
+        image = as_srgb(image)
     if target.name != "TIFF":
         image = unmultiplied(image)
     for run in image.further:
@@ -150,6 +158,11 @@ def fitting_metadata(
         if metadata.xmp is not None and len(metadata.xmp) > _JPEG_XMP:
             notes += ("XMP too long for JPEG, dropped",)
             metadata = replace(metadata, xmp=None)
+    lowest, highest = _RESOLUTIONS.get(name, _ANY_RESOLUTION)
+    if "dpi" in HOLDS[name] and not all(lowest <= dpi <= highest for dpi in metadata.dpi or ()):
+        words = " x ".join(f"{dpi:.3g}" for dpi in metadata.dpi or ())
+        notes += (f"resolution of {words} dpi dropped: {name} holds {lowest:.3g} to {highest:.3g}",)
+        metadata = replace(metadata, dpi=None)
     lost = [field for field in RULES if field not in HOLDS[name] and metadata.says(field)]
     # That samples were expanded is told when they are read.
     told = [field for field in lost if field != "bits"]

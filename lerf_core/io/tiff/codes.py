@@ -21,6 +21,7 @@ TEXTS = frozenset({
 # Photometric interpretations.
 MINISWHITE, MINISBLACK, RGB, PALETTE, SEPARATED, YCBCR, CIELAB = 0, 1, 2, 3, 5, 6, 8
 ICCLAB, ITULAB = 9, 10
+LABS = frozenset({CIELAB, ICCLAB, ITULAB})
 
 #: Compressions whose decoders yield RGB from YCbCr.
 JPEG = frozenset({6, 7, 33007, 34892})

@@ -233,7 +233,7 @@ class TiffReader(TiledReader):
         axis = axis_of(self.axes, "S")
         if axis is not None and samples.mixes:
             self._set_samples(axis, samples.channels)
-        elif axis is None:
+        elif axis is None and self.layout != PALETTE:
             self.layout = GREY
 
     def _set_samples(self, axis: int, count: int) -> None:
@@ -257,6 +257,8 @@ class TiffReader(TiledReader):
         metadata, troubles = described(handle, self.series, self.level)
         self.metadata = replace(metadata, bits=self._samples.bits)
         self.details = details_of(chosen.keyframe)
+        if self._is_labels and self._samples.palette is not None:
+            self.details["palette"] = self._samples.palette
         self._notes += troubles
         if self.series_count > 1:
             self._notes += (series_note(handle, self.series),)

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from lerf_core.errors import FileError
+from lerf_core.io.formats import PALETTE
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.directories import link_directories, metadata_keywords
 from lerf_core.io.tiff.ome_writing import OME_TYPES, ome_document
-from lerf_core.io.tiff.tags import layout_keywords
+from lerf_core.io.tiff.tags import layout_keywords, palette_keywords
 from lerf_core.io.tiled_writer import WriterSpec
 
 __all__ = ["check_fits", "write_structure", "write_tile_offsets"]
@@ -56,6 +57,8 @@ def write_structure(path: Path, spec: WriterSpec) -> None:
         spec.pixel_layout, spec.samples, spec.details,
         premultiplied=spec.is_premultiplied, separate=separate,
     )  # fmt: skip
+    if spec.pixel_layout == PALETTE:
+        layout |= palette_keywords(spec.details["palette"], spec.dtype)
     levels = spec.level_shapes
     # tifffile wants all bytes of uncompressed pixels that are one tile.
     compression = _COMPRESSIONS["deflate" if spec.compression == "none" else spec.compression]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lerf_core.io.formats import CMYK, GREY, GREY_ALPHA, MULTI, PALETTE, RGB, RGBA
+from lerf_core.io.formats import CMYK, GREY, GREY_ALPHA, LAB, MULTI, PALETTE, RGB, RGBA
 from lerf_core.io.tiff import codes
 
 if TYPE_CHECKING:
@@ -21,12 +21,15 @@ __all__ = [
     "layout_keywords",
     "layout_of",
     "orientation_of",
+    "palette_keywords",
     "palette_of",
     "resolution_of",
     "resolution_ratios",
 ]  # fmt: skip
 
 _GREYS = frozenset({codes.MINISWHITE, codes.MINISBLACK, 32803, 32844, 32845, 34892})
+
+_KNOWN_EXTRAS = frozenset({codes.UNSPECIFIED, codes.ASSOCIATED, codes.UNASSOCIATED})
 
 
 def layout_of(page: Page) -> tuple[str, bool]:
@@ -50,6 +53,8 @@ def layout_of(page: Page) -> tuple[str, bool]:
         return layouts.get(samples, MULTI), False
     if photometric == codes.SEPARATED and samples == 4:
         return CMYK, False
+    if photometric in codes.LABS and samples == 3:
+        return LAB, False
     return (GREY, False) if samples == 1 else (MULTI, False)
 
 
@@ -61,7 +66,10 @@ def details_of(page: Page) -> dict[str, Any]:
     return {
         "photometric": photometric,
         "compression": str(getattr(page.compression, "name", page.compression)).lower(),
-        "extrasamples": tuple(int(value) for value in page.extrasamples),
+        "extrasamples": tuple(
+            value if value in _KNOWN_EXTRAS else codes.UNSPECIFIED
+            for value in map(int, page.extrasamples)
+        ),
     }
 
 
@@ -88,9 +96,12 @@ def layout_keywords(
     elif layout in {RGB, RGBA}:
         keywords["photometric"] = "rgb"
     elif layout == MULTI and details.get("photometric", 1) in {
-        codes.RGB, codes.SEPARATED, codes.CIELAB, codes.ICCLAB, codes.ITULAB
+        codes.RGB, codes.SEPARATED, *codes.LABS
     }:  # fmt: skip
         keywords["photometric"] = details["photometric"]
+    elif layout == LAB:
+        kept = details.get("photometric")
+        keywords["photometric"] = kept if kept in codes.LABS else codes.CIELAB
     if layout in {GREY_ALPHA, RGBA}:
         keywords["extrasamples"] = ["assocalpha" if premultiplied else "unassalpha"]
     elif layout == MULTI and details.get("extrasamples"):
@@ -100,11 +111,18 @@ def layout_keywords(
     return keywords
 
 
+def palette_keywords(palette: NDArray[np.uint8], dtype: np.dtype[Any]) -> dict[str, Any]:
+    """Return what tifffile is told of a page of indices into (n, 3) colours."""
+    table = np.zeros((3, 1 << (8 * dtype.itemsize)), np.uint16)
+    table[:, : len(palette)] = palette.T.astype(np.uint16) * 257
+    return {"photometric": "palette", "colormap": table}
+
+
 def has_signed_colours(
     layout: str, channels: int, dtype: np.dtype[Any], details: dict[str, Any]
 ) -> bool:
     """Whether pixels are written as CIELAB, whose a and b are signed within unsigned samples."""
-    is_lab = details.get("photometric") == codes.CIELAB and layout == MULTI
+    is_lab = details.get("photometric") == codes.CIELAB and layout in {LAB, MULTI}
     return is_lab and channels >= len("Lab") and dtype.kind == "u"
 
 

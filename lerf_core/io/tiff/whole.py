@@ -10,7 +10,7 @@ import numpy as np
 
 from lerf_core.errors import FileError
 from lerf_core.io.codec import Header, OpenFile
-from lerf_core.io.formats import MULTI, PALETTE
+from lerf_core.io.formats import LAB, MULTI, PALETTE
 from lerf_core.io.guards import check_samples
 from lerf_core.io.image import DecodedImage, Pixels
 from lerf_core.io.tiff import codes
@@ -18,7 +18,13 @@ from lerf_core.io.tiff.decoding import page_values
 from lerf_core.io.tiff.directories import link_directories, metadata_keywords, metadata_of
 from lerf_core.io.tiff.opening import opened_tiff
 from lerf_core.io.tiff.samples import Samples, signs_moved
-from lerf_core.io.tiff.tags import details_of, has_signed_colours, layout_keywords, orientation_of
+from lerf_core.io.tiff.tags import (
+    details_of,
+    has_signed_colours,
+    layout_keywords,
+    orientation_of,
+    palette_keywords,
+)
 
 if TYPE_CHECKING:
     import tifffile
@@ -108,7 +114,7 @@ def _kind_of(image: DecodedImage) -> tuple[Any, ...]:
     palette = None if image.palette is None else image.palette.tobytes()
     return (
         image.layout, image.dtype, image.frames[0].shape[2:], image.premultiplied, palette,
-        image.metadata.icc, image.details["photometric"] if image.layout == MULTI else None,
+        image.metadata.icc, image.details["photometric"] if image.layout in {LAB, MULTI} else None,
     )  # fmt: skip
 
 
@@ -200,9 +206,7 @@ def _layout_keywords(image: DecodedImage) -> dict[str, Any]:
         image.layout, channels, image.details, premultiplied=image.premultiplied, separate=False
     )
     if image.layout == PALETTE and image.palette is not None:
-        table = np.zeros((3, 256), np.uint16)
-        table[:, : len(image.palette)] = image.palette.T.astype(np.uint16) * 257
-        keywords |= {"photometric": "palette", "colormap": table}
+        keywords |= palette_keywords(image.palette, image.dtype)
     if image.details.get("compression") != "none" and image.dtype != np.bool_:
         keywords["compression"] = "zlib"
         if image.dtype.kind in "iu":
