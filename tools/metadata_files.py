@@ -227,7 +227,7 @@ def _zarr(path: Path) -> None:
 SOURCES: dict[str, Source] = {
     "JPEG": _source(".jpg", "icc exif xmp iptc dpi comment", _jpeg),
     "PNG": _source(
-        ".png", "icc exif xmp gamma chromaticities dpi text comment", _png,
+        ".png", "icc exif xmp gamma chromaticities dpi text", _png,
     ),
     "PNG, sRGB": _source(".png", "rendering_intent cicp", _srgb_png),
     "WebP": _source(".webp", "icc exif xmp durations loop", lambda path: _frames()[0].save(

@@ -39,12 +39,12 @@ _SCALE = 2
 _TOLERANCE = 0.01
 # What a note on a field may say instead of the field's own words.
 _OTHER_WORDS = {
-    "axes": ("physical size", "pixel size", "position", "step"),
+    "axes": ("physical size", "pixel size", "position", "steps along"),
     "bits": ("-bit samples expanded",),
-    "durations": ("only the first frame", "first frame"),
-    "channels": ("channels dropped",),
-    "loop": ("first frame",),
-    "pages": ("only image",),
+    "channels": ("channels dropped", "of channels: dropped"),
+    "durations": ("the first of",),
+    "loop": ("the first of",),
+    "pages": ("only image", "the first of"),
 }
 
 
@@ -138,6 +138,8 @@ def _compared(stated: Metadata, written: Metadata, notes: str) -> Iterator[tuple
         if not stated.says(field):
             continue
         old, wanted, new = (getattr(item, field) for item in (stated, expected, written))
+        if field == "comment" and new is None:  # PNG has a text of that name
+            new = dict(written.text).get("Comment", "").encode() or None
         if _equal(field, wanted, new):
             yield field, "kept" if _equal(field, old, wanted) else "scaled", ""
         elif any(words in notes for words in (rule.words, *_OTHER_WORDS.get(field, ()))):
@@ -149,7 +151,8 @@ def _compared(stated: Metadata, written: Metadata, notes: str) -> Iterator[tuple
 def _positions_of(letters: set[str], metadata: Metadata) -> tuple[AxisScale, ...]:
     """Return the axes, with the positions of some alone."""
     return tuple(
-        axis if axis.letter in letters else replace(axis, origin=0.0) for axis in metadata.axes
+        axis if axis.letter in letters else replace(axis, origin=0.0, is_placed=True)
+        for axis in metadata.axes
     )
 
 

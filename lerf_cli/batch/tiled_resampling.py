@@ -218,6 +218,9 @@ class TiledResampling:
         if metadata.channels and named != count:
             renamed += (f"names of {named} channels dropped: there are {count}",)
             metadata = metadata.without(["channels"])
+        if self._result.dtype != self.source.dtype:
+            metadata, stale = metadata.without_windows()
+            renamed += stale
         metadata, lost = fitting_metadata(
             metadata, plan.out_shape, target_format, self._options.encoding
         )

@@ -7,13 +7,21 @@ from dataclasses import replace
 from lerf_core.errors import FileError
 from lerf_core.io.metadata import Metadata
 
-__all__ = ["UNKNOWN_LETTERS", "fitting_axes"]
+__all__ = ["UNKNOWN_LETTERS", "fitting_axes", "fitting_scales"]
 
 #: Of axes whose names mean none of T, C, Z, Y, X and S, where a reader tells them apart.
 UNKNOWN_LETTERS = "QRPVUWJK"
 # Before rows and columns.
 _LEADING = "TCZ"
 _KNOWN = frozenset("TCZYXS")
+#: Units that OME-XML has, by their names in OME-Zarr, and how it writes them.
+OME_UNITS = {
+    "micrometer": "µm", "nanometer": "nm", "picometer": "pm", "millimeter": "mm",
+    "centimeter": "cm", "decimeter": "dm", "meter": "m", "hectometer": "hm", "kilometer": "km",
+    "angstrom": "Å", "inch": "in", "foot": "ft", "yard": "yd", "mile": "mi",
+    "picosecond": "ps", "nanosecond": "ns", "microsecond": "µs", "millisecond": "ms",
+    "second": "s", "minute": "min", "hour": "h", "day": "d",
+}  # fmt: skip
 
 
 def fitting_axes(metadata: Metadata, axes: str, name: str) -> tuple[str, Metadata, tuple[str, ...]]:
@@ -62,10 +70,38 @@ def fitting_axes(metadata: Metadata, axes: str, name: str) -> tuple[str, Metadat
     bare = [letters[at] for at in unknown if not names.get(axes[at])]
     notes = (*named, *([f"axes of unknown meaning are written as {', '.join(bare)}"] * bool(bare)))
     scales = [replace(axis, letter=renamed.get(axis.letter, axis.letter)) for axis in metadata.axes]
-    if name == "OME-TIFF" and any(axis.letter == "C" for axis in scales):
-        notes += ("OME-TIFF cannot hold steps along C: dropped",)
-        scales = [axis for axis in scales if axis.letter != "C"]
     axis_names = tuple(
         item._replace(letter=renamed.get(item.letter, item.letter)) for item in metadata.axis_names
     )
     return "".join(letters), replace(metadata, axes=tuple(scales), axis_names=axis_names), notes
+
+
+def fitting_scales(metadata: Metadata, name: str) -> tuple[Metadata, tuple[str, ...]]:
+    """Return metadata with the steps along axes that a format can hold, and notes on others.
+
+    Parameters
+    ----------
+    metadata : Metadata
+    name : str
+        Of the format.
+    """
+    if name not in {"OME-TIFF", "ImageJ"}:
+        return metadata, ()
+    scales, lost = [], []
+    for axis in metadata.axes:
+        is_time = axis.letter == "T"
+        if is_time and (axis.step, axis.unit, axis.origin) == (1.0, "", 0.0):
+            continue  # what OME-Zarr says where nothing is known
+        if axis.letter not in "TZYX":
+            lost.append(f"steps along {axis.letter}")
+        elif axis.step <= 0:
+            lost.append(f"steps along {axis.letter}, which are not above 0")
+        elif name == "OME-TIFF" and is_time and axis.unit not in OME_UNITS:
+            lost.append(f"time steps in {axis.unit or 'no unit'}")
+        elif name == "OME-TIFF" and axis.unit and axis.unit not in OME_UNITS:
+            lost.append(f"the unit {axis.unit} along {axis.letter}")
+            scales.append(replace(axis, unit=""))
+        else:
+            scales.append(axis)
+    notes = (f"{name} cannot hold {', '.join(lost)}: dropped",) if lost else ()
+    return replace(metadata, axes=tuple(scales)), notes

@@ -416,6 +416,16 @@ class Metadata:
         dropped.append("pixel size")
         return _sorted(others)
 
+    def without_windows(self) -> tuple[Metadata, tuple[str, ...]]:
+        """Return the metadata of pixels of another depth, whose display windows are others."""
+        channels = tuple(
+            replace(item, facts=tuple(fact for fact in item.facts if fact[0] != "window"))
+            for item in self.channels
+        )
+        if channels == self.channels:
+            return self, ()
+        return replace(self, channels=channels), ("display windows dropped: the depth is another",)
+
     def _without_stale(self) -> tuple[Metadata, tuple[str, ...]]:
         """Return the metadata without what sizes and places are told by in other words; a note."""
         attributes = tuple(item for item in self.attributes if not speaks_of_places(item[0]))

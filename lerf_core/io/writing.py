@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from lerf_core.errors import FileError, ResultExistsError, one_line
+from lerf_core.io.axes import fitting_scales
 from lerf_core.io.cielab import as_srgb
 from lerf_core.io.claims import Claim, LocalClaim
 from lerf_core.io.codec import Encoding
@@ -163,6 +164,9 @@ def fitting_metadata(
         words = " x ".join(f"{dpi:.3g}" for dpi in metadata.dpi or ())
         notes += (f"resolution of {words} dpi dropped: {name} holds {lowest:.3g} to {highest:.3g}",)
         metadata = replace(metadata, dpi=None)
+    metadata, scale_notes = fitting_scales(metadata, name)
+    metadata, channel_notes = _fitting_channels(metadata, name)
+    notes += scale_notes + channel_notes
     lost = [field for field in RULES if field not in HOLDS[name] and metadata.says(field)]
     # That samples were expanded is told when they are read.
     told = [field for field in lost if field != "bits"]
@@ -170,6 +174,16 @@ def fitting_metadata(
         words = ", ".join(RULES[field].words for field in told)
         notes += (f"{name} cannot hold {words}: dropped",)
     return metadata.without(lost), notes
+
+
+def _fitting_channels(metadata: Metadata, name: str) -> tuple[Metadata, tuple[str, ...]]:
+    """Return metadata without what OME-Zarr alone says of channels, and a note on it."""
+    facts = sorted({key for channel in metadata.channels for key, _ in channel.facts})
+    if not facts or "channels" not in HOLDS[name] or name == "OME-Zarr":
+        return metadata, ()
+    plain = tuple(replace(channel, facts=()) for channel in metadata.channels)
+    note = f"{name} cannot hold {', '.join(facts)} of channels: dropped"
+    return replace(metadata, channels=plain), (note,)
 
 
 def encode_to_bytes(

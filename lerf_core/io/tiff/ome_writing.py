@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+from lerf_core.io.axes import OME_UNITS
 from lerf_core.io.metadata import AxisScale, Channel
 from lerf_core.io.tiff.ome import (
     AXIS_KEYS,
@@ -28,13 +29,6 @@ __all__ = ["OME_TYPES", "ome_document"]
 OME_TYPES = frozenset({
     "bool", "int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64",
 })  # fmt: skip
-_SYMBOLS = {
-    "micrometer": "µm", "nanometer": "nm", "picometer": "pm", "millimeter": "mm",
-    "centimeter": "cm", "decimeter": "dm", "meter": "m", "hectometer": "hm", "kilometer": "km",
-    "angstrom": "Å", "inch": "in", "foot": "ft", "yard": "yd", "mile": "mi",
-    "picosecond": "ps", "nanosecond": "ns", "microsecond": "µs", "millisecond": "ms",
-    "second": "s", "minute": "min", "hour": "h", "day": "d",
-}  # fmt: skip
 # Attributes of Pixels that say how they are stored.
 _STORED_KEYS = (
     "BigEndian", "Interleaved", "DimensionOrder", "Type",
@@ -110,8 +104,8 @@ def _fresh(spec: WriterSpec, words: str | None) -> str:
 def _symbol(axis: AxisScale) -> str:
     """Return OME-XML's name of an axis' unit: without one it would mean its usual unit."""
     if axis.letter == "T":
-        return _SYMBOLS.get(axis.unit, "s")
-    return _SYMBOLS.get(axis.unit, "reference frame")
+        return OME_UNITS.get(axis.unit, "s")
+    return OME_UNITS.get(axis.unit, "reference frame")
 
 
 def _channels(channels: tuple[Channel, ...]) -> dict[str, Any]:

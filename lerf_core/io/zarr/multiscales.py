@@ -68,6 +68,7 @@ class Multiscale:
         scale, translation = self.placements[level]
         if scale is None:
             return metadata
+        # Where nothing is said of it, the first sample lies at 0.
         origins = np.zeros(len(scale)) if translation is None else translation
         axes = [
             AxisScale(*axis)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lerf_core.errors import FileError
-from lerf_core.io.axes import fitting_axes
+from lerf_core.io.axes import fitting_axes, fitting_scales
 from lerf_core.io.metadata import AxisName, AxisScale, Metadata
 
 
@@ -52,6 +52,22 @@ def test_a_named_axis_becomes_the_channel_and_keeps_its_step():
     assert fitted.axes == (AxisScale("C", 15.0, "degree"), AxisScale("Y", 2.0))
     assert fitted.axis_names == (AxisName("C", "angle", "rotation"),)
     assert notes == ("axis angle is written as C",)
-    _, fitted, notes = fitting_axes(metadata, "QYX", "OME-TIFF")
+    fitted, notes = fitting_scales(fitted, "OME-TIFF")
     assert fitted.axes == (AxisScale("Y", 2.0),)
-    assert "OME-TIFF cannot hold steps along C: dropped" in notes
+    assert notes == ("OME-TIFF cannot hold steps along C: dropped",)
+
+
+def test_steps_and_units_that_ome_xml_has_no_words_for():
+    axes = (
+        AxisScale("T", 5.0), AxisScale("Z", 1.0, "parsec"), AxisScale("Y", -0.25, "meter"),
+        AxisScale("X", 0.5, "micrometer"),
+    )  # fmt: skip
+    fitted, (note,) = fitting_scales(Metadata(axes=axes), "OME-TIFF")
+    assert fitted.axes == (AxisScale("Z", 1.0), AxisScale("X", 0.5, "micrometer"))
+    assert note == (
+        "OME-TIFF cannot hold time steps in no unit, the unit parsec along Z, steps along Y, "
+        "which are not above 0: dropped"
+    )
+    unknown = Metadata(axes=(AxisScale("T", 1.0),))
+    assert fitting_scales(unknown, "OME-TIFF") == (Metadata(), ())
+    assert fitting_scales(Metadata(axes=axes), "OME-Zarr") == (Metadata(axes=axes), ())
