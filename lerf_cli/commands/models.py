@@ -40,7 +40,10 @@ def models(ctx: click.Context) -> None:
 def _source(path: Path) -> str:
     import lerf_core
 
-    return "user" if path.parent == lerf_core.user_bank_folder() else "shipped"
+    try:
+        return "user" if path.parent == lerf_core.user_bank_folder() else "shipped"
+    except lerf_core.errors.BankNotFoundError:
+        return "shipped"
 
 
 @models.command("list", short_help="List the banks.")
@@ -87,7 +90,10 @@ def list_banks(ctx: click.Context, as_json: bool = False) -> None:
             click.echo(
                 f"{mark} {row['name']:<{width}}  {row['kind']:<8}  {size:>8}  {row['source']}"
             )
-        click.echo(f"user folder: {lerf_core.user_bank_folder()}")
+        try:
+            click.echo(f"user folder: {lerf_core.user_bank_folder()}")
+        except lerf_core.errors.BankNotFoundError as error:
+            click.echo(f"user folder: {error}")
     ctx.exit(1 if damaged else 0)
 
 
@@ -134,7 +140,10 @@ def import_bank(source: Path, name: str | None, overwrite: bool) -> None:
         )
     # A path, so that a bank known by that name is not taken instead.
     bank = replace(load_bank(str(source.resolve())), name=name)
-    folder = lerf_core.user_bank_folder()
+    try:
+        folder = lerf_core.user_bank_folder()
+    except lerf_core.errors.BankNotFoundError as error:
+        raise click.ClickException(str(error)) from None
     target = folder / f"{name}.safetensors"
     if target.exists() and not overwrite:
         raise click.UsageError(f"{target} exists: give --overwrite or another --name")

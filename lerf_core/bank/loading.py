@@ -35,12 +35,20 @@ def user_bank_folder() -> Path:
     ``$LERF_BANKS`` if set, else ``lerf/banks`` in the user's data folder: ``$XDG_DATA_HOME``
     (``~/.local/share``), ``~/Library/Application Support`` on macOS, ``%LOCALAPPDATA%`` on
     Windows. It need not exist.
+
+    Raises
+    ------
+    BankNotFoundError
+        If the user has no home folder.
     """
     if override := os.environ.get("LERF_BANKS"):
         return Path(override)
     import platformdirs
 
-    return platformdirs.user_data_path("lerf", appauthor=False) / "banks"
+    try:
+        return platformdirs.user_data_path("lerf", appauthor=False) / "banks"
+    except RuntimeError as error:
+        raise BankNotFoundError("this user has no home folder: LERF_BANKS names one") from error
 
 
 def _shipped_bank_folder() -> Path:
@@ -53,9 +61,9 @@ def available_banks() -> dict[str, Path]:
     A user's bank shadows a shipped one of the same name.
     """
     banks: dict[str, Path] = {}
-    for folder in (_shipped_bank_folder(), user_bank_folder()):
+    for folder_of in (_shipped_bank_folder, user_bank_folder):
         try:
-            paths = sorted(path for path in folder.iterdir() if path.suffix == SUFFIX)
+            paths = sorted(path for path in folder_of().iterdir() if path.suffix == SUFFIX)
         except OSError:  # not there, or not for us to read
             continue
         banks.update({path.stem: path for path in paths})

@@ -79,3 +79,17 @@ def test_the_users_folder_follows_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("LERF_BANKS", str(tmp_path / "mine"))
     assert user_bank_folder() == tmp_path / "mine"
     assert not any(tmp_path.iterdir())
+
+
+def test_a_user_without_a_home_has_the_shipped_banks(monkeypatch):
+    import platformdirs
+
+    def nobody(*words, **options):
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.delenv("LERF_BANKS", raising=False)
+    monkeypatch.setattr(platformdirs, "user_data_path", nobody)
+    assert "lerf-p" in available_banks()
+    assert load_bank().kind.name == "lerf-p"
+    with pytest.raises(BankNotFoundError, match="LERF_BANKS names one"):
+        user_bank_folder()
