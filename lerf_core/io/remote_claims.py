@@ -86,7 +86,7 @@ class RemoteClaim:
         before = self.ticket.read()
         if before is None and "mode" in inspect.signature(self._system.pipe_file).parameters:
             try:
-                self._system.pipe_file(self._path, self._document(), mode="create")
+                self._write(mode="create")
             except FileExistsError:
                 raise refusal(self.ticket.place, Run.of(self.ticket.read() or b"")) from None
             return
@@ -107,7 +107,15 @@ class RemoteClaim:
 
     def renew(self) -> None:
         """Write the claim, new or again."""
-        self._system.pipe_file(self._path, self._document())
+        self._write()
+
+    def _write(self, **options: str) -> None:
+        document = self._document()
+        try:
+            self._system.pipe_file(self._path, document, **options)
+        except FileNotFoundError:  # storage that has folders
+            self._system.makedirs(self._path.rpartition("/")[0], exist_ok=True)
+            self._system.pipe_file(self._path, document, **options)
 
     def _keep_renewed(self) -> None:
         while not self._ended.wait(_RENEWAL):
