@@ -13,6 +13,7 @@ __all__ = [
     "MatrixFileError",
     "ResultExistsError",
     "SourceChangedError",
+    "ValueRangeWarning",
     "one_line",
 ]
 
@@ -54,6 +55,10 @@ class FileError(LerfError, OSError):
 
 class ResultExistsError(FileError):
     """Something has come under the name of a result since the work on it began."""
+
+
+class ValueRangeWarning(UserWarning):
+    """A float image has values of an integer's scale, and no `value_range` says so."""
 
 
 class SourceChangedError(FileError):

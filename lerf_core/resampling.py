@@ -20,6 +20,7 @@ from lerf_core.execution.plan import Plan
 from lerf_core.execution.planning import plan_rescale, plan_resize, plan_warp
 from lerf_core.geometry.maps import Displacement
 from lerf_core.options import ResamplingKeywords, complete_keywords, with_keywords
+from lerf_core.pixels.likely_range import warn_of_range
 from lerf_core.validation import check_image
 
 __all__ = ["compute_whole", "rescale", "resize", "warp"]
@@ -66,7 +67,8 @@ def resize(
         for bool and for integers other than uint8 and uint16 without a `value_range`.
     value_range : (float, float) or None
         Values at the tables' darkest and brightest level. None: the dtype's
-        range for integers, (0, 1) for floats. Values outside it are kept, not clipped.
+        range for integers, (0, 1) for floats. Values outside it are kept, not clipped. Floats
+        of which most are above 1, and none above 65535, are warned of (`ValueRangeWarning`).
     nodata : float or None
         Pixels of this value are left out of the means; results are `nodata` where such pixels
         would carry more than half of the weight. Floats that are not finite are treated so
@@ -121,6 +123,7 @@ def resize(
     keywords = complete_keywords(resize, keywords)
     array = check_image(image, keywords["channel_axis"])
     plan = plan_resize(array.shape, array.dtype, output_shape, bank, **keywords)
+    _warn_of_range(plan, array)
     return compute_whole(plan, array)
 
 
@@ -157,6 +160,7 @@ def rescale(
     keywords = complete_keywords(rescale, keywords)
     array = check_image(image, keywords["channel_axis"])
     plan = plan_rescale(array.shape, array.dtype, scale, bank, **keywords)
+    _warn_of_range(plan, array)
     return compute_whole(plan, array)
 
 
@@ -216,7 +220,13 @@ def warp(
     keywords = complete_keywords(warp, keywords)
     array = check_image(image, keywords["channel_axis"])
     plan = plan_warp(array.shape, array.dtype, inverse_map, output_shape, bank, **keywords)
+    _warn_of_range(plan, array)
     return compute_whole(plan, array)
+
+
+def _warn_of_range(plan: Plan, image: Image) -> None:
+    if plan.options.value_range is None and not plan.pixels.is_nearest:
+        warn_of_range(image, plan.pixels.nodata)
 
 
 def compute_whole(plan: Plan, image: Image) -> Image:

@@ -18,6 +18,7 @@ from lerf_core.io.conversions import converted, finite_range, opaque_value, with
 from lerf_core.io.formats import GREY, GREY_ALPHA, LAB, PALETTE, RGB, RGBA
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.writing import Encoding
+from lerf_core.pixels.likely_range import likely_range
 
 __all__ = ["Preparation", "ValueChange", "as_resampled"]
 
@@ -39,6 +40,8 @@ class Preparation:
     measure_range : callable, optional
         Returns the least and the greatest finite colour value, but for the missing one that it is
         given, for ``--range auto``; None: those of `image`.
+    sample : callable, optional
+        Returns some of the pixels; None: those of `image`.
 
     Attributes
     ----------
@@ -59,9 +62,13 @@ class Preparation:
         encoding: Encoding,
         image: DecodedImage,
         measure_range: Callable[[float | None], tuple[float, float]] | None = None,
+        sample: Callable[[], np.ndarray[Any, Any]] | None = None,
     ) -> None:
         self._options = options
         self.image = as_resampled(options, image)
+        if self.image.dtype.kind == "f" and options.value_range is None and not options.labels:
+            values = self.image.frames[0] if sample is None else sample()
+            self.image = self.image.noted(*_range_notes(values, self.image.metadata.nodata))
         value_range = options.value_range
         if isinstance(value_range, str):
             nodata = self.image.metadata.nodata
@@ -99,6 +106,15 @@ class Preparation:
         }
         is_fast = options.fast and image.metadata.nodata is None
         return keywords | ({"fast": True} if is_fast else {})
+
+
+def _range_notes(values: np.ndarray[Any, Any], nodata: float | None) -> tuple[str, ...]:
+    found = likely_range(values, nodata)
+    if found is None:
+        return ()
+    low, high, least, greatest = found
+    taken = f"float values of {least:g}..{greatest:g} are taken for a scale of 0..1"
+    return (f"{taken}: give --range {low:g},{high:g}, or auto",)
 
 
 def as_resampled(options: ResamplingOptions, image: DecodedImage) -> DecodedImage:

@@ -33,6 +33,8 @@ _KEPT_COMPRESSIONS = {
     "none": "none", "deflate": "deflate", "adobe_deflate": "deflate", "lzw": "lzw", "zstd": "zstd",
 }  # fmt: skip
 # Sides of a tile of the output, where none are asked for.
+# Of the window that tells the scale of float values.
+_SAMPLE_SIDE = 128
 _DEFAULT_TILE = (512, 512)
 
 
@@ -79,7 +81,11 @@ class TiledResampling:
             raise FileError(f"palette indices of {source.format} are not resampled by tiles")
         template = _template(source)
         preparation = Preparation(
-            resampling, options.encoding, template, partial(_finite_range, source)
+            resampling,
+            options.encoding,
+            template,
+            partial(_finite_range, source),
+            partial(_sample, source),
         )
         prepared, encoding = preparation.image, preparation.encoding
         self.channel_axis = source.channel_axis
@@ -266,6 +272,27 @@ def _template(source: TiledReader) -> DecodedImage:
 def _finite_range(source: TiledReader, nodata: float | None) -> tuple[float, float]:
     """Return the least and greatest finite colour value that is not missing, from all chunks."""
     return range_of(_colours_by_chunks(source), nodata)
+
+
+def _sample(source: TiledReader) -> np.ndarray[Any, Any]:
+    """Return pixels from the middle of the first plane; none where they cannot be read.
+
+    What is damaged is told when the work comes to it.
+    """
+    region = []
+    for letter, length in zip(source.axes, source.shape, strict=True):
+        if letter == "S":
+            region.append(slice(0, length))
+        elif letter in "YX":
+            first = max(0, length - _SAMPLE_SIDE) // 2
+            region.append(slice(first, min(length, first + _SAMPLE_SIDE)))
+        else:
+            region.append(slice(0, 1))
+    try:
+        pixels: np.ndarray[Any, Any] = source[tuple(region)]
+    except FileError:
+        return np.empty(0, source.dtype)
+    return pixels
 
 
 def _colours_by_chunks(source: TiledReader) -> Iterator[np.ndarray[Any, Any]]:

@@ -554,3 +554,16 @@ def test_sides_beyond_a_format_are_refused_before_the_work(
     text = run("resize", tmp_path / "in.png", "-o", out, "--scale", "2x1", *option, code=1).output
     assert "holds sides of at most" in text
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("tiled", [False, True])
+def test_floats_on_an_integers_scale_are_told(run, tmp_path, rng, tiled):
+    source, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    values = rng.integers(0, 256, (40, 50, 3)).astype(np.float32)
+    tifffile.imwrite(source, values, photometric="rgb")
+    options = ["--scale", 2, "--overwrite", *(["--tile", 64] if tiled else [])]
+    told = run("resize", source, "-o", out, *options).output
+    assert "are taken for a scale of 0..1: give --range 0,255, or auto" in told
+    for range_of_values in ("0,255", "auto"):
+        told = run("resize", source, "-o", out, *options, "--range", range_of_values).output
+        assert "taken for" not in told
