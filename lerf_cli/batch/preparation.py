@@ -14,9 +14,10 @@ import numpy as np
 
 from lerf_cli.options.values import ResamplingOptions
 from lerf_core.errors import FileError
-from lerf_core.io.conversions import converted, finite_range, opaque_value, with_alpha
+from lerf_core.io.conversions import converted, finite_range, with_alpha
 from lerf_core.io.formats import GREY, GREY_ALPHA, LAB, PALETTE, RGB, RGBA
 from lerf_core.io.image import DecodedImage
+from lerf_core.io.opacity import opaque_value
 from lerf_core.io.writing import Encoding
 from lerf_core.pixels.likely_range import likely_range
 
@@ -91,6 +92,9 @@ class Preparation:
         cval = _border_values(options.cval, image)
         weighted = image.has_alpha and not image.premultiplied and options.alpha == "premultiply"
         nearest = options.labels or image.layout == PALETTE
+        nodata = image.metadata.nodata
+        if image.details.get("mask") and options.nodata is None:
+            nodata = None  # the mask says it all
         keywords: dict[str, Any] = {
             "bank": options.bank,
             "channel_axis": None if image.frames[0].ndim == 2 else 2,
@@ -100,11 +104,11 @@ class Preparation:
             "alpha": "premultiply" if weighted else "separate",
             "method": "nearest" if nearest else "auto",
             "value_range": self.encoding.value_range,
-            "nodata": image.metadata.nodata,
+            "nodata": nodata,
             "linear_light": options.linear,
             "threads": options.threads,
         }
-        is_fast = options.fast and image.metadata.nodata is None
+        is_fast = options.fast and nodata is None
         return keywords | ({"fast": True} if is_fast else {})
 
 

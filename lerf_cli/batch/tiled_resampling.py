@@ -121,6 +121,7 @@ class TiledResampling:
         FileError
             If tiles cannot be written to a file of that name.
         """
+        from lerf_core.io.tiff.masks import has_mask
         from lerf_core.io.tiled_writer import WriterSpec
 
         source, result, options = self.source, self._result, self._options
@@ -153,6 +154,7 @@ class TiledResampling:
             compression_level=None,
             levels=options.tiling.pyramid,
             is_labels=self.plan.pixels.is_nearest,
+            is_masked=target_format == "TIFF" and has_mask(result.layout, source.details),
             nodata=result.metadata.nodata,
             metadata=metadata,
             details=source.details,

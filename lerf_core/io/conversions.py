@@ -9,21 +9,15 @@ from typing import Any
 import numpy as np
 
 from lerf_core.errors import FileError
-from lerf_core.io.formats import GREY, GREY_ALPHA, PALETTE, RGB, RGBA
+from lerf_core.io.formats import GREY, GREY_ALPHA, MULTI_ALPHA, PALETTE, RGB, RGBA
 from lerf_core.io.image import DecodedImage, Pixels
+from lerf_core.io.opacity import opaque_value
 from lerf_core.pixels.nodata import can_hold, keep_off
 
 __all__ = [
-    "DEPTHS", "converted", "depth_name", "finite_range", "flattened", "opaque_value",
-    "range_of", "unmultiplied", "with_alpha",
+    "DEPTHS", "converted", "depth_name", "finite_range", "flattened", "range_of",
+    "unmultiplied", "with_alpha",
 ]  # fmt: skip
-
-
-def opaque_value(dtype: np.dtype[Any]) -> float:
-    """Return the value of full opacity: the integers' top, or 1."""
-    if dtype == np.bool_:
-        return 1
-    return int(np.iinfo(dtype).max) if dtype.kind in "iu" else 1.0
 
 
 def with_alpha(image: DecodedImage) -> DecodedImage:
@@ -162,6 +156,8 @@ def flattened(image: DecodedImage, colour: Sequence[int]) -> DecodedImage:
     """
     if not image.has_alpha:
         return image
+    if image.layout == MULTI_ALPHA:
+        raise FileError("--background needs grey or RGB, and this has other channels")
     top = float(opaque_value(image.dtype))
     grey = image.layout == GREY_ALPHA and len(set(colour)) == 1
     back = np.asarray(colour[:1] if grey else colour, np.float64) * (top / 255)

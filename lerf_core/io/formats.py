@@ -15,7 +15,9 @@ DEFAULT_MAX_PIXELS = 178_956_970
 GREY, GREY_ALPHA, RGB, RGBA, CMYK, PALETTE, MULTI = "L", "LA", "RGB", "RGBA", "CMYK", "P", "MULTI"
 #: L, a and b; integers count a and b from the middle of their range on.
 LAB = "LAB"
-WITH_ALPHA = frozenset({GREY_ALPHA, RGBA})
+#: Independent channels, and an opacity as the last one.
+MULTI_ALPHA = "MULTIA"
+WITH_ALPHA = frozenset({GREY_ALPHA, RGBA, MULTI_ALPHA})
 _PLAIN = frozenset({GREY, GREY_ALPHA, RGB, RGBA})
 
 _LAYOUT_WORDS = {
@@ -25,6 +27,7 @@ _LAYOUT_WORDS = {
     LAB: "CIELAB",
     PALETTE: "a palette",
     MULTI: "these channels",
+    MULTI_ALPHA: "these channels",
     GREY: "grey",
     RGB: "RGB",
 }
@@ -50,7 +53,7 @@ class Format:
         return self.suffixes[0][1:]
 
 
-_ALL = frozenset({GREY, GREY_ALPHA, RGB, RGBA, CMYK, LAB, PALETTE, MULTI})
+_ALL = frozenset({GREY, GREY_ALPHA, RGB, RGBA, CMYK, LAB, PALETTE, MULTI, MULTI_ALPHA})
 _8 = frozenset({"uint8"})
 _8_16 = _8 | {"uint16"}
 # What Pillow expands to 8 bits when it writes: masks.
@@ -205,7 +208,7 @@ def check_holds(
     if layout not in target.layouts:
         words = _LAYOUT_WORDS[layout]
         advice = "choose TIFF"
-        if layout in WITH_ALPHA:
+        if layout in WITH_ALPHA and layout != MULTI_ALPHA:
             advice = "flatten it with --background COLOR, or choose PNG, WebP or TIFF"
         elif layout == CMYK:
             advice = "choose TIFF or JPEG"

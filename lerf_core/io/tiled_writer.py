@@ -23,6 +23,7 @@ from lerf_core.io.claims import Claim
 from lerf_core.io.formats import WITH_ALPHA, layout_of_samples
 from lerf_core.io.journal import Journal
 from lerf_core.io.metadata import Metadata
+from lerf_core.io.opacity import opacity_of, valid_pixels
 from lerf_core.io.placing import place_file
 from lerf_core.io.pyramid import halve, level_shapes
 from lerf_core.io.regions import Region, axis_of
@@ -77,6 +78,8 @@ class WriterSpec:
         Whether colours are multiplied by opacity.
     is_labels : bool
         Whether the pyramid copies pixels.
+    is_masked : bool
+        Whether the last sample is an opacity that is written as a mask: none, or full.
     nodata : float or None
         Value of pixels that are missing, whether or not the file can say so.
     metadata : Metadata
@@ -98,6 +101,7 @@ class WriterSpec:
     layout: str | None = None
     is_premultiplied: bool = False
     is_labels: bool = False
+    is_masked: bool = False
     nodata: float | None = None
     metadata: Metadata = field(default_factory=Metadata)
     details: dict[str, Any] = field(default_factory=dict)
@@ -171,10 +175,20 @@ class WriterSpec:
 
     def halved(self, pixels: Pixels) -> Pixels:
         """Return pixels of the next level."""
-        return halve(
+        return self.with_mask(halve(
             pixels, self.plane_axes, channel_axis=self.channel_axis,
             has_alpha=self.has_separate_alpha, is_labels=self.is_labels, nodata=self.nodata,
-        )  # fmt: skip
+        ))  # fmt: skip
+
+    def with_mask(self, pixels: Pixels) -> Pixels:
+        """Return pixels whose opacity is none or full, where it is written as a mask."""
+        axis = self.channel_axis
+        if not self.is_masked or axis is None:
+            return pixels
+        pixels = pixels.copy()
+        opacity = np.moveaxis(pixels, axis, -1)[..., -1]
+        opacity[...] = opacity_of(valid_pixels(opacity), opacity.dtype)
+        return pixels
 
     def halved_region(self, region: Region) -> Region:
         """Return where these lie in the next level."""
@@ -277,7 +291,7 @@ class TileSink(ABC):
         """
         return [
             receipt
-            for level, extent, smaller in self.spec.levels_of(region, pixels)
+            for level, extent, smaller in self.spec.levels_of(region, self.spec.with_mask(pixels))
             for receipt in self.put_level(level, extent, smaller)
         ]
 

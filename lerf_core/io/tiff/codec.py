@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from lerf_core.io.formats import Format
     from lerf_core.io.image import DecodedImage
     from lerf_core.io.tiff.imagej_writer import ImageJWriter
-    from lerf_core.io.tiff.reader import TiffReader
     from lerf_core.io.tiff.writer import TiffWriter
+    from lerf_core.io.tiled_reader import TiledReader
     from lerf_core.io.tiled_writer import WriterSpec
 
 __all__ = ["TiffCodec"]
@@ -55,11 +55,21 @@ class TiffCodec(Codec):
         whole.write(stream, image)
         return ()
 
-    def open_reader(self, path: str, options: dict[str, Any]) -> TiffReader:
+    def open_reader(self, path: str, options: dict[str, Any]) -> TiledReader:
         """See `Codec`."""
+        from lerf_core.io.tiff.masked_reader import MaskedTiffReader
         from lerf_core.io.tiff.reader import TiffReader
 
-        return TiffReader(path, options)
+        image = TiffReader(path, options)
+        if image.mask_place is None:
+            return image
+        series, level = image.mask_place
+        own = {"series": series, "level": level, "orientation": image.orientation, "labels": False}
+        try:
+            return MaskedTiffReader(image, TiffReader(path, options | own), options)
+        except BaseException:
+            image.close()
+            raise
 
     def open_writer(
         self, path: str, spec: WriterSpec, claim: Claim, *, resume: bool, overwrite: bool

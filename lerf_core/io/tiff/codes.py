@@ -18,6 +18,8 @@ TEXTS = frozenset({
     DOCUMENT_NAME, DESCRIPTION, MAKE, MODEL, SOFTWARE, DATE, ARTIST, HOST_COMPUTER, COPYRIGHT,
 })  # fmt: skip
 
+# A mask: a bit of NewSubfileType, and the photometric interpretation.
+MASK = 4
 # Photometric interpretations.
 MINISWHITE, MINISBLACK, RGB, PALETTE, SEPARATED, YCBCR, CIELAB = 0, 1, 2, 3, 5, 6, 8
 ICCLAB, ITULAB = 9, 10

@@ -201,7 +201,9 @@ def metadata_keywords(metadata: Metadata, *, is_bigtiff: bool) -> tuple[dict[str
         tags.append((codes.XMP, codes.BYTE, len(metadata.xmp), metadata.xmp, True))
     if metadata.iptc:
         tags.append((codes.IPTC, codes.UNDEFINED, len(metadata.iptc), metadata.iptc, True))
-    return keywords | {"extratags": tags + geo_tags(metadata)}, block
+    return keywords | {
+        "extratags": tags + geo_tags(metadata.georeference, metadata.gdal, metadata.nodata)
+    }, block
 
 
 def _pixels_per_centimetre(metadata: Metadata) -> tuple[float, float] | None:

@@ -19,9 +19,14 @@ from lerf_core.io.tiff import codes
 if TYPE_CHECKING:
     import tifffile
 
-    from lerf_core.io.metadata import Metadata
-
-__all__ = ["gdal_xml_of", "geo_tags", "georeference_of", "neighbour_notes", "nodata_of"]
+__all__ = [
+    "gdal_xml_of",
+    "geo_tags",
+    "georeference_of",
+    "neighbour_notes",
+    "nodata_of",
+    "nodata_tag",
+]
 
 # A key of GeoTIFF, and its value for pixels that are points.
 _RASTER_TYPE, _IS_POINT = 1025, 2
@@ -183,7 +188,9 @@ def neighbour_notes(name: str, *, is_placed: bool) -> tuple[str, ...]:
 # -- writing ------------------------------------------------------------------------------
 
 
-def geo_tags(metadata: Metadata) -> list[tuple[int, int, int, Any, bool]]:
+def geo_tags(
+    georeference: Georeference | None, gdal: str, nodata: float | None
+) -> list[tuple[int, int, int, Any, bool]]:
     """Return the tags that say where an image lies, what is missing and what GDAL adds.
 
     Returns
@@ -192,13 +199,13 @@ def geo_tags(metadata: Metadata) -> list[tuple[int, int, int, Any, bool]]:
         Of tifffile's ``extratags``.
     """
     tags: list[tuple[int, int, int, Any, bool]] = []
-    if metadata.georeference is not None:
-        tags += _place_tags(metadata.georeference)
-        tags += [_tag(code, value) for code, value in metadata.georeference.keys]
-    if metadata.gdal:
-        tags.append(_tag(codes.GDAL_METADATA, metadata.gdal))
-    if metadata.nodata is not None:
-        tags.append(nodata_tag(metadata.nodata))
+    if georeference is not None:
+        tags += _place_tags(georeference)
+        tags += [_tag(code, value) for code, value in georeference.keys]
+    if gdal:
+        tags.append(_tag(codes.GDAL_METADATA, gdal))
+    if nodata is not None:
+        tags.append(nodata_tag(nodata))
     return tags
 
 

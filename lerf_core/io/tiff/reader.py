@@ -25,6 +25,7 @@ from lerf_core.io.pixel_file import PixelFile, file_fingerprint
 from lerf_core.io.regions import Region, axis_of
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.decoding import dtype_of, is_for_libtiff, page_values, segment_decoder
+from lerf_core.io.tiff.masks import is_mask, mask_series
 from lerf_core.io.tiff.opening import OpenTiff, opened_tiff
 from lerf_core.io.tiff.page_layout import PageLayout
 from lerf_core.io.tiff.physical import described, format_of, is_structured, series_note
@@ -62,6 +63,13 @@ class TiffReader(TiledReader):
     path : str
     options : dict
         Of :func:`lerf_core.io.reading.open_reader`.
+
+    Attributes
+    ----------
+    mask_place : (series, level) or None
+        Where the masks of its pages lie.
+    orientation : int
+        By which pixels are turned upright.
 
     Raises
     ------
@@ -120,7 +128,7 @@ class TiffReader(TiledReader):
         every = handle.series
         if not every:
             raise FileError(f"{self.path}: holds no image, or its end is missing")
-        self.series_count = len(every)
+        self.series_count = sum(not is_mask(series.keyframe) for series in every) or len(every)
         if not 0 <= self.series < len(every):
             raise FileError(f"{self.path}: series {self.series} asked, {len(every)} there")
         base = every[self.series]
@@ -138,7 +146,9 @@ class TiffReader(TiledReader):
         self._set_pixels(chosen.keyframe)
         self._describe(handle, base, chosen)
         _check_pages_alike(self.path, chosen)
-        self._turn(orientation_of(chosen.keyframe))
+        self.mask_place = mask_series(every, self.series, self.level)
+        # That of a mask is its image's.
+        self._turn(self._options.get("orientation") or orientation_of(chosen.keyframe))
 
     def _collect(self, series: tifffile.TiffPageSeries) -> list[_Page | None]:
         """Return the pages; none where one block behind the first page holds all."""
@@ -255,11 +265,12 @@ class TiffReader(TiledReader):
             self._handed_out(tuple(map(int, level.shape)), axis) for level in base.levels
         )
         metadata, troubles = described(handle, self.series, self.level)
-        self.metadata = replace(metadata, bits=self._samples.bits)
+        nodata, unheard = self._samples.nodata(metadata.nodata)
+        self.metadata = replace(metadata, bits=self._samples.bits, nodata=nodata)
         self.details = details_of(chosen.keyframe)
         if self._is_labels and self._samples.palette is not None:
             self.details["palette"] = self._samples.palette
-        self._notes += troubles
+        self._notes += troubles + unheard
         if self.series_count > 1:
             self._notes += (series_note(handle, self.series),)
 
@@ -272,7 +283,7 @@ class TiffReader(TiledReader):
 
     def _turn(self, orientation: int) -> None:
         """Turn what has been read of the structure upright; regions are turned as they are read."""
-        self._orientation = orientation
+        self.orientation = orientation
         self._plane_axes = self.axes.index("Y"), self.axes.index("X")
         rows, cols = (self.shape[axis] for axis in self._plane_axes)
         self.metadata, notes = self.metadata.turned_upright(orientation, (rows, cols))
@@ -308,7 +319,7 @@ class TiffReader(TiledReader):
     # -- pixels ---------------------------------------------------------------------------
 
     def _read_region(self, region: Region) -> NDArray[Any]:
-        stored = stored_region(region, self._orientation, self._plane_axes, self.shape)
+        stored = stored_region(region, self.orientation, self._plane_axes, self.shape)
         samples, axis = self._samples, axis_of(self.axes, "S")
         inner, wanted = list(stored), slice(None)
         if axis is not None and samples.mixes:
@@ -323,7 +334,7 @@ class TiffReader(TiledReader):
         pixels = samples.pixels(values, self._sample_axis)
         if axis is not None and samples.mixes:
             pixels = pixels[(slice(None),) * axis + (wanted,)]
-        return upright(pixels, self._orientation, self._plane_axes)
+        return upright(pixels, self.orientation, self._plane_axes)
 
     def _read_plain(self, region: Region) -> NDArray[Any]:
         """Read a region whose pixels lie in the file as they are."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lerf_core.errors import FileError
-from lerf_core.io.depth import expanded, expansion_note
+from lerf_core.io.depth import dtype_of_bits, expanded, expansion_note
 from lerf_core.io.formats import GREY, GREY_ALPHA, MULTI, RGB
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.decoding import bits_of, decodes_to_rgb, dtype_of
@@ -183,6 +183,28 @@ class Samples:
             self, layout=GREY, channels=0, is_premultiplied=False, _inverted_samples=0,
             _ycbcr=None, _moves_signs=False,
         )  # fmt: skip
+
+    def nodata(self, stored: float | None) -> tuple[float | None, tuple[str, ...]]:
+        """Return the value of missing pixels by that of stored ones, and a note if there is none.
+
+        Parameters
+        ----------
+        stored : float or None
+            Where pixels are as they are stored, it may be one that they cannot have.
+        """
+        is_indexed = self.palette is not None and self.channels > 0
+        if stored is None or not (is_indexed or self._ycbcr or self._expands or self._inverts):
+            return stored, ()
+        width = self._widths[0]
+        if not 0 <= stored < 2**width or stored != int(stored):
+            return None, (f"missing value {stored:g} left out: samples have {width} bits",)
+        if is_indexed or self._ycbcr is not None:
+            kind = "an index of the palette" if is_indexed else "a code of YCbCr"
+            return None, (f"missing value {stored:g}, {kind}, is not obeyed",)
+        is_flag = width == 1 and self.dtype.itemsize == 1
+        dtype = np.dtype(np.bool_) if is_flag else dtype_of_bits(max(self._widths))
+        pixel = self._pixels(np.full((1, 1, len(self._widths)), int(stored), dtype))
+        return int(pixel.flat[0]), ()
 
     @property
     def mixes(self) -> bool:

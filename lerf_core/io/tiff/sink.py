@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import imagecodecs
 import numpy as np
 
+from lerf_core.io.formats import GREY
+from lerf_core.io.opacity import opacity_of, valid_pixels
 from lerf_core.io.regions import Region
+from lerf_core.io.tiff.masks import layout_without_mask
 from lerf_core.io.tiff.samples import signs_moved
 from lerf_core.io.tiff.tags import has_signed_colours
 from lerf_core.io.tiled_writer import Pixels, TileSink, WriterSpec
 
-__all__ = ["TiffSink", "Tile"]
+__all__ = ["MASK_PAGE", "TiffSink", "Tile", "colour_spec", "mask_spec", "tiff_sink"]
 
-#: Level, page, tile's number in the page, and its data.
+#: Level, page, and tile's number in the page.
+Key = tuple[int, int, int]
+#: The same, and the tile's data.
 Tile = tuple[int, int, int, bytes]
+#: Number of the page of masks, behind that of an image.
+MASK_PAGE = 1
 
 _DEFAULT_LEVELS = {"deflate": 4, "zstd": 1}
 
@@ -51,9 +60,25 @@ class TiffSink(TileSink):
             spec.pixel_layout, spec.samples, spec.dtype, spec.details
         )
 
-    def read_back(self, pixels: Pixels) -> Pixels:
-        """Return a region, put together from decoded tiles, as it was given to `put_level`."""
-        return signs_moved(pixels, self._channel_axis) if self._has_signed_colours else pixels
+    def read(self, level: int, region: Region, data_of: Callable[[Key], bytes]) -> Pixels:
+        """Return a region of a level as it was given to `put_level`.
+
+        Parameters
+        ----------
+        level : int
+        region : tuple of slice
+            Of whole tiles.
+        data_of : callable
+            From level, page and number of a tile to its data.
+        """
+        spec = self.spec
+        out = np.empty([extent.stop - extent.start for extent in region], spec.dtype)
+        for position in spec.tiles(region):
+            tile = out[spec.tile_within(position, region)]
+            for sample, plane in self.planes(tile):
+                stored = self.decode(data_of((level, *self.number(level, position, sample))))
+                plane[...] = stored[: plane.shape[0], : plane.shape[1]]
+        return signs_moved(out, self._channel_axis) if self._has_signed_colours else out
 
     def decode(self, data: bytes) -> Pixels:
         """Return the pixels of a tile: (rows, cols), or (rows, cols, samples) if interleaved."""
@@ -110,6 +135,100 @@ class TiffSink(TileSink):
         if tile.dtype == np.bool_:
             tile = np.packbits(tile, axis=1)
         return _compress(tile.astype(tile.dtype.newbyteorder("<"), copy=False), self.spec)
+
+
+@dataclass(frozen=True)
+class MaskedTiffSink(TileSink):
+    """Takes pixels whose last sample goes into a page of its own, as a mask.
+
+    Attributes
+    ----------
+    spec : WriterSpec
+        Of the pixels, their mask among the samples.
+    """
+
+    spec: WriterSpec
+
+    @cached_property
+    def colours(self) -> TiffSink:
+        """Where all samples but the last go."""
+        return TiffSink(colour_spec(self.spec))
+
+    @cached_property
+    def mask(self) -> TiffSink:
+        """Where the last sample goes."""
+        return TiffSink(mask_spec(self.spec))
+
+    def put_level(self, level: int, region: Region, pixels: Pixels) -> list[Tile]:
+        """Compress a region of a level."""
+        axis = self.spec.channel_axis or 0
+        samples = np.moveaxis(pixels, axis, -1)
+        colours = samples[..., :-1]
+        colours = np.moveaxis(colours, -1, axis) if self._has_samples else colours[..., 0]
+        tiles = self.colours.put_level(level, self._colour_region(region), colours)
+        valid = valid_pixels(samples[..., -1])
+        masks = self.mask.put_level(level, self._plane(region), valid)
+        return tiles + [(at, MASK_PAGE, number, data) for at, _, number, data in masks]
+
+    def number(self, level: int, position: tuple[int, ...], sample: int) -> tuple[int, int]:
+        """Return the page of a tile of colours, and the tile's number in it."""
+        return self.colours.number(level, self._colour_region(position), sample)
+
+    def read(self, level: int, region: Region, data_of: Callable[[Key], bytes]) -> Pixels:
+        """See `TiffSink`."""
+        axis = self.spec.channel_axis or 0
+        colours = self.colours.read(level, self._colour_region(region), data_of)
+        if not self._has_samples:
+            colours = np.expand_dims(colours, axis)
+        mask = self.mask.read(
+            level, self._plane(region), lambda key: data_of((key[0], MASK_PAGE, key[2]))
+        )
+        opacity = np.expand_dims(opacity_of(mask, self.spec.dtype), axis)
+        return np.concatenate([colours, opacity], axis=axis)
+
+    @property
+    def _has_samples(self) -> bool:
+        return self.colours.spec.channel_axis is not None
+
+    def _plane(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Leave the item of the samples' axis out."""
+        axis = self.spec.channel_axis or 0
+        return (*items[:axis], *items[axis + 1 :])
+
+    def _colour_region(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not self._has_samples:
+            return self._plane(items)
+        axis = self.spec.channel_axis or 0
+        samples = items[axis]
+        if isinstance(samples, slice):
+            samples = slice(samples.start, samples.stop - 1)
+        return (*items[:axis], samples, *items[axis + 1 :])
+
+
+def colour_spec(spec: WriterSpec) -> WriterSpec:
+    """Return what becomes of the samples that are no mask."""
+    axis, shape, axes = spec.channel_axis or 0, list(spec.shape), spec.axes
+    shape[axis] -= 1
+    if shape[axis] == 1:
+        del shape[axis]
+        axes = axes.replace("S", "")
+    layout = layout_without_mask(spec.pixel_layout)
+    return replace(spec, shape=tuple(shape), axes=axes, layout=layout, is_masked=False)
+
+
+def mask_spec(spec: WriterSpec) -> WriterSpec:
+    """Return what becomes of the mask."""
+    axis = spec.channel_axis or 0
+    shape = (*spec.shape[:axis], *spec.shape[axis + 1 :])
+    return replace(
+        spec, shape=shape, axes=spec.axes.replace("S", ""), dtype=np.dtype(np.bool_), layout=GREY,
+        details={}, is_masked=False, nodata=None,
+    )  # fmt: skip
+
+
+def tiff_sink(spec: WriterSpec) -> TiffSink | MaskedTiffSink:
+    """Return what takes the pixels of a specification."""
+    return MaskedTiffSink(spec) if spec.is_masked else TiffSink(spec)
 
 
 def _compress(tile: Pixels, spec: WriterSpec) -> bytes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,9 +13,15 @@ from lerf_core.errors import FileError
 from lerf_core.io.formats import PALETTE
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.directories import link_directories, metadata_keywords
+from lerf_core.io.tiff.geo import nodata_tag
+from lerf_core.io.tiff.masks import MASK_KEYWORDS
 from lerf_core.io.tiff.ome_writing import OME_TYPES, ome_document
+from lerf_core.io.tiff.sink import colour_spec, mask_spec
 from lerf_core.io.tiff.tags import layout_keywords, palette_keywords
 from lerf_core.io.tiled_writer import WriterSpec
+
+if TYPE_CHECKING:
+    import tifffile
 
 __all__ = ["check_fits", "write_structure", "write_tile_offsets"]
 
@@ -52,31 +59,48 @@ def write_structure(path: Path, spec: WriterSpec) -> None:
     if spec.format == "OME-TIFF":
         words = described["description"]
         described["description"] = ome_document(spec, words.decode() if words else None)
-    separate = spec.channel_axis is not None and spec.channel_axis < spec.plane_axes[0]
+    parts = _parts(spec)
+    # tifffile wants all bytes of uncompressed pixels that are one tile.
+    compression = _COMPRESSIONS["deflate" if spec.compression == "none" else spec.compression]
+    levels = len(spec.level_shapes)
+    tags = [] if spec.metadata.nodata is None else [nodata_tag(spec.metadata.nodata)]
+    upper = {"metadata": None, "software": False, "extratags": tags}
+    with tifffile.TiffWriter(path, bigtiff=True, ome=False) as writer:
+        for level in range(levels):
+            for number, (part, words) in enumerate(parts):
+                is_first = level == number == 0
+                writer.write(
+                    itertools.repeat(b"", _tile_count(part, level)),
+                    shape=part.level_shapes[level],
+                    dtype=part.dtype,
+                    tile=part.tile,
+                    subifds=levels - 1 if is_first and not _is_chained(spec) else 0,
+                    subfiletype=(1 if level else 0) + (codes.MASK if number else 0),
+                    **({"compression": compression} | words),
+                    **(described if is_first else {} if number else upper),
+                )
+    with path.open("r+b") as stream:
+        link_directories(stream, block)
+
+
+def _parts(spec: WriterSpec) -> list[tuple[WriterSpec, dict[str, Any]]]:
+    """Return what a level's pages hold: colours, and a mask; and what tifffile is told of them."""
+    colours = colour_spec(spec) if spec.is_masked else spec
+    separate = colours.channel_axis is not None and colours.channel_axis < colours.plane_axes[0]
     layout = layout_keywords(
-        spec.pixel_layout, spec.samples, spec.details,
+        colours.pixel_layout, colours.samples, spec.details,
         premultiplied=spec.is_premultiplied, separate=separate,
     )  # fmt: skip
     if spec.pixel_layout == PALETTE:
         layout |= palette_keywords(spec.details["palette"], spec.dtype)
-    levels = spec.level_shapes
-    # tifffile wants all bytes of uncompressed pixels that are one tile.
-    compression = _COMPRESSIONS["deflate" if spec.compression == "none" else spec.compression]
-    with tifffile.TiffWriter(path, bigtiff=True, ome=False) as writer:
-        for level, shape in enumerate(levels):
-            writer.write(
-                itertools.repeat(b"", _tile_count(spec, level)),
-                shape=shape,
-                dtype=spec.dtype,
-                tile=spec.tile,
-                compression=compression,
-                subifds=len(levels) - 1 if level == 0 else 0,
-                subfiletype=1 if level else 0,
-                **layout,
-                **(described if level == 0 else {"metadata": None, "software": False}),
-            )
-    with path.open("r+b") as stream:
-        link_directories(stream, block)
+    return [(colours, layout), *([(mask_spec(spec), MASK_KEYWORDS)] if spec.is_masked else [])]
+
+
+def _is_chained(spec: WriterSpec) -> bool:
+    """Whether levels are pages behind the image's, as GDAL has them; else they are SubIFDs."""
+    metadata = spec.metadata
+    says = metadata.says("georeference") or metadata.says("nodata") or metadata.says("gdal")
+    return spec.format == "TIFF" and (spec.is_masked or says)
 
 
 def _tile_count(spec: WriterSpec, level: int) -> int:
@@ -91,35 +115,41 @@ def _tile_count(spec: WriterSpec, level: int) -> int:
 
 
 def write_tile_offsets(
-    path: Path,
-    levels: int,
-    compression: str,
-    extents: Mapping[tuple[int, ...], tuple[int, int]],
+    path: Path, spec: WriterSpec, extents: Mapping[tuple[int, ...], tuple[int, int]]
 ) -> None:
     """Write the offsets and lengths of tiles, and their compression, into the directories.
 
     Parameters
     ----------
     path : Path
-    levels : int
-    compression : str
+    spec : WriterSpec
     extents : mapping
         From level, page and number to offset and length.
     """
     import tifffile
 
     with tifffile.TiffFile(path, mode="r+") as file:
-        for number, page in enumerate(file.pages):
-            full = page.aspage()
-            directories = [full, *(full.pages or ())] if levels > 1 else [full]
-            for level, directory in enumerate(directories):
-                whole = directory.aspage()
-                count = len(whole.dataoffsets)
-                tiles = [extents[level, number, tile] for tile in range(count)]
-                for code, values in zip(
-                    (codes.TILE_OFFSETS, codes.TILE_BYTE_COUNTS),
-                    zip(*tiles, strict=True), strict=True,
-                ):  # fmt: skip
-                    value = values[0] if count == 1 else values
-                    whole.tags[code].overwrite(value, dtype="Q")
-                whole.tags[codes.COMPRESSION].overwrite(_COMPRESSIONS[compression])
+        for level, page, directory in _directories(file, spec):
+            count = len(directory.dataoffsets)
+            tiles = [extents[level, page, tile] for tile in range(count)]
+            for code, values in zip(
+                (codes.TILE_OFFSETS, codes.TILE_BYTE_COUNTS),
+                zip(*tiles, strict=True), strict=True,
+            ):  # fmt: skip
+                value = values[0] if count == 1 else values
+                directory.tags[code].overwrite(value, dtype="Q")
+            directory.tags[codes.COMPRESSION].overwrite(_COMPRESSIONS[spec.compression])
+
+
+def _directories(file: tifffile.TiffFile, spec: WriterSpec) -> Iterator[tuple[int, int, Any]]:
+    """Yield level, page and directory of all that hold tiles."""
+    if _is_chained(spec):
+        pages = len(_parts(spec))
+        for number, directory in enumerate(file.pages):
+            yield *divmod(number, pages), directory.aspage()
+        return
+    for number, page in enumerate(file.pages):
+        full = page.aspage()
+        levels = [full, *(full.pages or ())] if len(spec.level_shapes) > 1 else [full]
+        for level, directory in enumerate(levels):
+            yield level, number, directory.aspage()

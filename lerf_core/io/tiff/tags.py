@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lerf_core.io.formats import CMYK, GREY, GREY_ALPHA, LAB, MULTI, PALETTE, RGB, RGBA
+from lerf_core.io.formats import (
+    CMYK,
+    GREY,
+    GREY_ALPHA,
+    LAB,
+    MULTI,
+    MULTI_ALPHA,
+    PALETTE,
+    RGB,
+    RGBA,
+)
 from lerf_core.io.tiff import codes
 
 if TYPE_CHECKING:
@@ -95,7 +105,7 @@ def layout_keywords(
         keywords["photometric"] = "separated"
     elif layout in {RGB, RGBA}:
         keywords["photometric"] = "rgb"
-    elif layout == MULTI and details.get("photometric", 1) in {
+    elif layout in {MULTI, MULTI_ALPHA} and details.get("photometric", 1) in {
         codes.RGB, codes.SEPARATED, *codes.LABS
     }:  # fmt: skip
         keywords["photometric"] = details["photometric"]
@@ -104,8 +114,13 @@ def layout_keywords(
         keywords["photometric"] = kept if kept in codes.LABS else codes.CIELAB
     if layout in {GREY_ALPHA, RGBA}:
         keywords["extrasamples"] = ["assocalpha" if premultiplied else "unassalpha"]
-    elif layout == MULTI and details.get("extrasamples"):
+    elif layout in {MULTI, MULTI_ALPHA} and details.get("extrasamples"):
         keywords["extrasamples"] = details["extrasamples"]
+    if layout == MULTI_ALPHA:
+        # A mask that stays a channel.
+        colours = 3 if details.get("photometric") == codes.RGB else 1
+        unknown = keywords.get("extrasamples", (0,) * (channels - 1 - colours))
+        keywords["extrasamples"] = [*unknown, codes.UNASSOCIATED]
     if channels > 1:
         keywords["planarconfig"] = "separate" if separate else "contig"
     return keywords

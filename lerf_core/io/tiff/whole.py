@@ -13,9 +13,18 @@ from lerf_core.io.codec import Header, OpenFile
 from lerf_core.io.formats import LAB, MULTI, PALETTE
 from lerf_core.io.guards import check_samples
 from lerf_core.io.image import DecodedImage, Pixels
+from lerf_core.io.metadata import Metadata
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.decoding import page_values
 from lerf_core.io.tiff.directories import link_directories, metadata_keywords, metadata_of
+from lerf_core.io.tiff.geo import geo_tags
+from lerf_core.io.tiff.masks import (
+    MASK_KEYWORDS,
+    has_mask,
+    page_masks,
+    with_masks,
+    without_masks,
+)
 from lerf_core.io.tiff.opening import opened_tiff
 from lerf_core.io.tiff.samples import Samples, signs_moved
 from lerf_core.io.tiff.tags import (
@@ -45,7 +54,7 @@ def read_header(file: OpenFile, max_pixels: int) -> Header:
     """Return the upright shape of the first page, and the number of pages."""
     with opened_tiff(file.rewound()) as opened:
         handle = opened.handle
-        pages, _ = _full_pages(handle, max_pixels)
+        pages, _ = page_masks(_full_pages(handle, max_pixels)[0])
         rows, cols = pages[0].imagelength, pages[0].imagewidth
         frames = max(_planes_behind(handle, pages), len(pages))
         return Header("TIFF", (rows, cols), frames).turned_upright(orientation_of(pages[0]))
@@ -57,17 +66,19 @@ def read(file: OpenFile, max_pixels: int, *, labels: bool = False) -> DecodedIma
     with opened_tiff(stream) as opened:
         handle = opened.handle
         pages, reduced_count = _full_pages(handle, max_pixels)
+        pages, masks = page_masks(pages)
         planes = _planes_behind(handle, pages)
         if planes:
             check_samples(
                 pages[0].imagelength * pages[0].imagewidth * planes, pages[0].samplesperpixel,
                 max_pixels, "claims",
             )  # fmt: skip
-        _check_complete(handle, pages)
+        _check_complete(handle, [*pages, *(mask for mask in masks if mask is not None)])
         runs: list[DecodedImage] = []
-        for page in pages:
+        for page, mask in zip(pages, masks, strict=True):
             values = _stack_behind(handle, page, planes) if planes else [page_values(stream, page)]
-            _append(runs, _page_image(page, values, labels=labels))
+            valid = None if mask is None or planes else page_values(stream, mask)
+            _append(runs, _page_image(page, values, valid, labels=labels))
     notes = opened.notes
     if reduced_count:
         notes += (f"{reduced_count} reduced copies in the file left out",)
@@ -80,24 +91,30 @@ def _stack_behind(handle: tifffile.TiffFile, page: Page, planes: int) -> list[Pi
     return list(np.moveaxis(stack, 1, -1) if page.axes == "SYX" else stack)
 
 
-def _page_image(page: Page, values: list[Pixels], *, labels: bool) -> DecodedImage:
+def _page_image(
+    page: Page, values: list[Pixels], mask: Pixels | None, *, labels: bool
+) -> DecodedImage:
     """Return a page, or a stack of planes like it, as an image of its own, upright."""
     samples = Samples.of(page, labels=labels)
     frames = [samples.pixels(plane) for plane in values]
     if frames[0].shape[:2] != (page.imagelength, page.imagewidth):
         raise FileError("damaged: a page without all of its pixels")
     metadata, troubles = metadata_of(page)
-    return DecodedImage(
+    nodata, unheard = samples.nodata(metadata.nodata)
+    image = DecodedImage(
         frames,
         samples.layout,
         "TIFF",
-        replace(metadata, bits=samples.bits),
-        samples.notes + troubles,
+        replace(metadata, bits=samples.bits, nodata=nodata),
+        samples.notes + troubles + unheard,
         premultiplied=samples.is_premultiplied,
         palette=samples.palette if labels else None,
         lossless=page.compression not in {codes.OLD_JPEG, codes.NEW_JPEG},
         details=details_of(page),
-    ).turned_upright(orientation_of(page))
+    )
+    if mask is not None:
+        image = with_masks(image, [mask])
+    return image.turned_upright(orientation_of(page))
 
 
 def _append(runs: list[DecodedImage], image: DecodedImage) -> None:
@@ -114,7 +131,10 @@ def _kind_of(image: DecodedImage) -> tuple[Any, ...]:
     palette = None if image.palette is None else image.palette.tobytes()
     return (
         image.layout, image.dtype, image.frames[0].shape[2:], image.premultiplied, palette,
-        image.metadata.icc, image.details["photometric"] if image.layout in {LAB, MULTI} else None,
+        image.metadata.icc, repr(image.metadata.nodata), image.metadata.georeference,
+        image.shape if image.metadata.georeference is not None else None,
+        bool(image.details.get("mask")),
+        image.details["photometric"] if image.layout in {LAB, MULTI} else None,
     )  # fmt: skip
 
 
@@ -181,15 +201,24 @@ def write(stream: BinaryIO, image: DecodedImage) -> None:
     words, block = metadata_keywords(image.metadata, is_bigtiff=is_big)
     with tifffile.TiffWriter(stream, bigtiff=is_big) as writer:
         for run in image.runs:
-            layout = _layout_keywords(run)
+            colours, masks = (
+                without_masks(run) if has_mask(run.layout, run.details) else (run, None)
+            )
+            layout = _layout_keywords(colours)
             if run is not image:
                 own, _ = metadata_keywords(run.metadata, is_bigtiff=is_big)
-                words = {**own, "description": None, "extratags": ()}
-            for frame in _stored_frames(run):
+                words = {**own, "description": None, "extratags": _place_tags(run.metadata)}
+            for number, frame in enumerate(_stored_frames(colours)):
                 writer.write(frame, metadata=None, **words, **layout)
-                # What describes the file stands at its first page alone.
-                words |= {"description": None, "extratags": ()}
+                # What describes the file stands at its first page alone; places do at each.
+                words |= {"description": None, "extratags": _place_tags(run.metadata)}
+                if masks is not None:
+                    writer.write(masks[number], subfiletype=codes.MASK, **MASK_KEYWORDS)
     link_directories(stream, block)
+
+
+def _place_tags(metadata: Metadata) -> list[Any]:
+    return geo_tags(metadata.georeference, "", metadata.nodata)
 
 
 def _stored_frames(image: DecodedImage) -> Iterator[Pixels]:

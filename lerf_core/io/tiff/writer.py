@@ -13,12 +13,10 @@ import threading
 import zlib
 from pathlib import Path
 
-import numpy as np
-
 from lerf_core.io.claims import Claim
 from lerf_core.io.journal import FileJournal
 from lerf_core.io.regions import Region
-from lerf_core.io.tiff.sink import TiffSink, Tile
+from lerf_core.io.tiff.sink import MaskedTiffSink, TiffSink, Tile, tiff_sink
 from lerf_core.io.tiff.structure import check_fits, write_structure, write_tile_offsets
 from lerf_core.io.tiled_writer import (
     Pixels,
@@ -42,7 +40,7 @@ def _mark(start: bytes, end: bytes) -> int:
 class TiffWriter(TiledWriter):
     """See `lerf_core.io.tiled_writer.TiledWriter`."""
 
-    sink: TiffSink
+    sink: TiffSink | MaskedTiffSink
 
     def __init__(
         self, path: Path, spec: WriterSpec, claim: Claim, *, resume: bool, overwrite: bool
@@ -67,7 +65,7 @@ class TiffWriter(TiledWriter):
         whole = [entry for entry in entries if all(self._is_whole(tile) for tile in entry)]
         if len(whole) < len(entries):
             journal.keep(whole)
-        super().__init__(path, spec, TiffSink(spec), journal, claim, overwrite=overwrite)
+        super().__init__(path, spec, tiff_sink(spec), journal, claim, overwrite=overwrite)
 
     def _is_whole(self, tile: list[int]) -> bool:
         *_, offset, count, mark = tile
@@ -112,8 +110,7 @@ class TiffWriter(TiledWriter):
 
     def _complete(self) -> None:
         self._close()
-        spec = self._spec
-        write_tile_offsets(self._partial, len(spec.level_shapes), spec.compression, self._finished)
+        write_tile_offsets(self._partial, self._spec, self._finished)
         self._place(self._partial)
 
     def _close(self) -> None:
@@ -123,11 +120,4 @@ class TiffWriter(TiledWriter):
         self._partial.unlink(missing_ok=True)
 
     def _read(self, level: int, region: Region) -> Pixels:
-        out = np.empty([extent.stop - extent.start for extent in region], self._spec.dtype)
-        for position in self._spec.tiles(region):
-            tile = out[self._spec.tile_within(position, region)]
-            for sample, plane in self.sink.planes(tile):
-                extent = self._finished[level, *self.sink.number(level, position, sample)]
-                stored = self.sink.decode(self._data(*extent))
-                plane[...] = stored[: plane.shape[0], : plane.shape[1]]
-        return self.sink.read_back(out)
+        return self.sink.read(level, region, lambda key: self._data(*self._finished[key]))
