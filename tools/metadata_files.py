@@ -163,6 +163,7 @@ def _ome_tiff(path: Path) -> None:
         "axes": "TZCYX", "Name": "cells", "PhysicalSizeX": 0.25, "PhysicalSizeXUnit": "µm",
         "PhysicalSizeY": 0.5, "PhysicalSizeYUnit": "µm", "PhysicalSizeZ": 2.0,
         "PhysicalSizeZUnit": "µm", "TimeIncrement": 5.0, "TimeIncrementUnit": "s",
+        "AcquisitionDate": "2020-05-04T03:02:01",
         "Channel": {"Name": ["DAPI", "GFP"], "Color": [65535, 16711935]},
     }  # fmt: skip
     tifffile.imwrite(path, _stack(), ome=True, photometric="minisblack", metadata=metadata)
@@ -171,7 +172,7 @@ def _ome_tiff(path: Path) -> None:
 def _imagej(path: Path) -> None:
     tifffile.imwrite(
         path, _stack(), imagej=True, resolution=(4.0, 2.0),
-        metadata={"axes": "TZCYX", "unit": "um", "spacing": 2.0, "finterval": 5.0,
+        metadata={"axes": "TZCYX", "unit": "um", "spacing": 2.0, "finterval": 5.0, "Info": "dish 7",
                   "Labels": [f"{name} {number}" for number in range(6)
                              for name in ("DAPI", "GFP")]},
     )  # fmt: skip
@@ -244,8 +245,8 @@ SOURCES: dict[str, Source] = {
     "TIFF, 12 bits": _source(".tif", "bits", _twelve_bits),
     "GeoTIFF": _source(".tif", "georeference nodata", _geotiff),
     "slide": _source(".svs", "axes magnification", _slide),
-    "OME-TIFF": _source(".ome.tif", "axes channels name", _ome_tiff),
-    "ImageJ": _source(".tif", "axes", _imagej),
+    "OME-TIFF": _source(".ome.tif", "axes channels name ome", _ome_tiff),
+    "ImageJ": _source(".tif", "axes pages imagej", _imagej),
     "OME-Zarr": _source(
         ".zarr", "axes axis_names channels display name attributes label_facts", _ome_zarr,
     ),

@@ -29,6 +29,7 @@ from lerf_cli.batch.discovery import (
     is_stream,
     plan_tasks,
 )
+from lerf_cli.batch.pipes import between_files
 from lerf_cli.batch.reporting import Reporter, Tally, library_notes
 from lerf_cli.options.values import BatchOptions
 from lerf_cli.streams import is_terminal
@@ -172,20 +173,32 @@ def _process(
     if _is_skipped(task, options, reporter):
         return False
     source = data.of(task.entry)
-    resampling = chosen_tiled_resampling(task, source, operation, options)
     try:
-        if resampling is not None:
-            _by_tiles(resampling, str(source), str(task.output), task.entry, options, reporter)
-        elif options.dry_run:
-            whole.preview(task, source, operation, options)
-        else:
-            whole.process(task, source, operation, options, reporter)
+        with between_files(task, source, options) as (work, data_or_path):
+            _work(work, data_or_path, operation, options, reporter)
     except ResultExistsError:
         if not options.skip_existing:
             raise
         reporter.detail(f"{task.entry.label}: skipped, {task.output} exists now")
         return False
     return True
+
+
+def _work(
+    task: FileTask,
+    source: Path | bytes,
+    operation: ImageOperation,
+    options: BatchOptions,
+    reporter: Reporter,
+) -> None:
+    """Do one task, in one piece or by tiles."""
+    resampling = chosen_tiled_resampling(task, source, operation, options)
+    if resampling is not None:
+        _by_tiles(resampling, str(source), str(task.output), task.entry, options, reporter)
+    elif options.dry_run:
+        whole.preview(task, source, operation, options)
+    else:
+        whole.process(task, source, operation, options, reporter)
 
 
 def _process_remote(

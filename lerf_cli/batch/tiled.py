@@ -180,6 +180,7 @@ def opened_source(
     return open_reader(
         path if is_url(path) else os.path.abspath(path),  # noqa: PTH100
         level=options.level,
+        series=options.series,
         cache_bytes=cache_bytes,
         missing=options.missing,
         max_decoded_bytes=most_decoded,

@@ -184,9 +184,9 @@ class TiledResampling:
             return "ImageJ"
         if set(axes) - set("YXS"):
             return "OME-TIFF"
-        is_described = any(
-            result.metadata.says(field) for field in HOLDS["OME-TIFF"] - HOLDS["TIFF"]
-        )
+        # Plain TIFF has nothing but a resolution for sizes.
+        told = (HOLDS["OME-TIFF"] - HOLDS["TIFF"]) | {"axes"}
+        is_described = any(result.metadata.says(field) for field in told)
         if source.format == "OME-TIFF" or is_described:
             return "OME-TIFF" if result.dtype.name in OME_TYPES else "TIFF"
         return "TIFF"

@@ -201,6 +201,10 @@ def tiling_options(command: Command) -> Command:
             help="Read this level of the input's pyramid.  [default: 0, the largest]",
         ),
         click.option(
+            "--series", type=click.IntRange(min=0), metavar="N", default=0,
+            help="Read this image of an input that holds several, by its number.  [default: 0]",
+        ),
+        click.option(
             "--missing", type=click.Choice(["fill", "error"]), default="fill", show_default=True,
             help="What chunks are that a Zarr input lacks: its fill value, or an error.",
         ),

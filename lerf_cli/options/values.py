@@ -107,6 +107,8 @@ class TilingOptions:
         Levels to write.
     level : int
         Pyramid level of the input.
+    series : int
+        Image of the input.
     missing : str
         "fill" or "error": what a chunk that a Zarr lacks is.
     resume : bool
@@ -121,6 +123,7 @@ class TilingOptions:
     compression: str | None = None
     pyramid: int | None = None
     level: int = 0
+    series: int = 0
     missing: str = "fill"
     resume: bool = False
     scheduler: str | None = None

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from lerf_core.errors import FileError
 from lerf_core.io.metadata import Metadata
+from lerf_core.io.units import is_length
 
 __all__ = ["UNKNOWN_LETTERS", "fitting_axes", "fitting_scales"]
 
@@ -85,6 +86,8 @@ def fitting_scales(metadata: Metadata, name: str) -> tuple[Metadata, tuple[str, 
     name : str
         Of the format.
     """
+    if name == "TIFF":
+        return _with_scales_of_tiff(metadata)
     if name not in {"OME-TIFF", "ImageJ"}:
         return metadata, ()
     scales, lost = [], []
@@ -105,3 +108,20 @@ def fitting_scales(metadata: Metadata, name: str) -> tuple[Metadata, tuple[str, 
             scales.append(axis)
     notes = (f"{name} cannot hold {', '.join(lost)}: dropped",) if lost else ()
     return replace(metadata, axes=tuple(scales)), notes
+
+
+def _with_scales_of_tiff(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
+    """Return metadata with what the resolution of plain TIFF can say of steps, and a note."""
+    plane = tuple(
+        replace(axis, origin=0.0, is_placed=False)
+        for axis in metadata.axes
+        if axis.letter in "YX" and is_length(axis.unit)
+    )
+    if len(plane) < len("YX"):
+        plane = ()
+    told = [axis.letter for axis in plane]
+    lost = [f"steps along {axis.letter}" for axis in metadata.axes if axis.letter not in told]
+    if plane and any(axis.is_placed and axis.origin for axis in metadata.axes):
+        lost.append("positions")
+    notes = (f"TIFF cannot hold {', '.join(lost)}: dropped",) if lost else ()
+    return replace(metadata, axes=plane), notes

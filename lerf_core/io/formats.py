@@ -103,7 +103,7 @@ HOLDS = {
     "JPEG": _BLOCKS | {"iptc", "dpi", "comment"},
     "WEBP": _BLOCKS | _ANIMATION,
     "AVIF": _BLOCKS | {"durations"},
-    "TIFF": _BLOCKS | _GEODATA | {"iptc", "dpi"},
+    "TIFF": _BLOCKS | _GEODATA | {"iptc", "dpi", "axes"},
     "OME-TIFF": _BLOCKS | _GEODATA | {
         "iptc", "dpi", "axes", "channels", "magnification", "name", "ome",
     },

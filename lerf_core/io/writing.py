@@ -179,7 +179,7 @@ def fitting_metadata(
 def _fitting_channels(metadata: Metadata, name: str) -> tuple[Metadata, tuple[str, ...]]:
     """Return metadata without what OME-Zarr alone says of channels, and a note on it."""
     facts = sorted({key for channel in metadata.channels for key, _ in channel.facts})
-    if not facts or "channels" not in HOLDS[name] or name == "OME-Zarr":
+    if not facts or "channels" not in HOLDS[name] or name in {"OME-Zarr", "ImageJ"}:
         return metadata, ()
     plain = tuple(replace(channel, facts=()) for channel in metadata.channels)
     note = f"{name} cannot hold {', '.join(facts)} of channels: dropped"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from lerf_core.io.codec import Codec, Encoding, Header, OpenFile
-from lerf_core.io.guards import check_pixels
+from lerf_core.io.codec import Codec, Encoding, Header, OpenFile, opened
+from lerf_core.io.guards import check_pixels, quiet_decoders
 
 if TYPE_CHECKING:
     from lerf_core.io.claims import Claim
@@ -26,6 +26,18 @@ class TiffCodec(Codec):
     def recognizes(self, file: OpenFile) -> bool:
         """See `Codec`."""
         return file.head[:4] in {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
+
+    def is_described(self, source: Path | bytes) -> bool:
+        """Tell whether a file, or its data, is a TIFF whose pages a description orders."""
+        from lerf_core.io.tiff import stacks
+
+        try:
+            with opened(source) as file, quiet_decoders(2**62):
+                if not self.recognizes(file):
+                    return False
+                return stacks.read_header(file, 2**62) is not None
+        except Exception:  # noqa: BLE001 - whatever is wrong with it is told when it is read
+            return False
 
     def read_header(self, file: OpenFile, max_pixels: int) -> Header:
         """See `Codec`."""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import tifffile
 
 __all__ = [
-    "AXIS_KEYS", "POSITION_KEYS", "image_of", "local_name", "named", "number_of", "parsed",
-    "read_image", "strip_space", "year_of",
+    "AXIS_KEYS", "POSITION_KEYS", "apparent_objective", "image_of", "local_name", "named",
+    "number_of", "parsed", "read_image", "strip_space", "year_of",
 ]  # fmt: skip
 
 #: What states the distance of samples along an axis, and the unit where none is named.
@@ -110,16 +110,17 @@ def read_image(
     image, pixels = found
     planes = list(named(pixels, "Plane"))
     axes = [axis for letter in "TZYX" if (axis := _axis(letter, pixels, planes)) is not None]
-    magnification = _apparent_power(root, image)
+    objective = apparent_objective(root, image)
+    power = None if objective is None else number_of(objective.get("NominalMagnification"))
     metadata = Metadata(
         axes=tuple(axes),
         channels=tuple(_channel(element) for element in named(pixels, "Channel")),
-        magnification=magnification,
+        magnification=power,
         name=image.get("Name", ""),
     )
     words = next((element.text for element in named(image, "Description")), None)
     notes: tuple[str, ...] = ()
-    if _says_more(root, image, axes, has_power=magnification is not None):
+    if _says_more(root, image, axes, has_power=power is not None):
         if year_of(root.tag.partition("}")[0]) < _PIXELS_SINCE:
             notes = ("what else its old OME-XML says dropped",)
         else:
@@ -232,8 +233,8 @@ def _even_step(values: list[float]) -> float | None:
     return mean
 
 
-def _apparent_power(root: ET.Element, image: ET.Element) -> float | None:
-    """Return the power of an objective of which nothing else is said, as slides have it.
+def apparent_objective(root: ET.Element, image: ET.Element) -> ET.Element | None:
+    """Return the objective of an image of which nothing but a power is said, as slides have it.
 
     What describes an instrument stays true of a resized image; the power of a slide is that of
     its pixels.
@@ -241,12 +242,16 @@ def _apparent_power(root: ET.Element, image: ET.Element) -> float | None:
     wanted = next((element.get("ID") for element in named(image, "ObjectiveSettings")), None)
     for instrument in named(root, "Instrument"):
         for objective in named(instrument, "Objective"):
-            if objective.get("ID") == wanted and set(objective.attrib) <= {
-                "ID", "NominalMagnification"
-            }:  # fmt: skip
-                power = number_of(objective.get("NominalMagnification"))
-                return power if power and power > 0 else None
+            power = number_of(objective.get("NominalMagnification"))
+            is_bare = set(objective.attrib) == {"ID", "NominalMagnification"} and not len(objective)
+            if objective.get("ID") == wanted and is_bare and power and power > 0:
+                return objective
     return None
+
+
+def _is_empty(element: ET.Element) -> bool:
+    """Whether an element says nothing."""
+    return not (element.attrib or len(element) or (element.text or "").strip())
 
 
 def _says_more(
@@ -262,7 +267,7 @@ def _says_more(
         told |= {"Instrument", "InstrumentRef", "Objective", "ObjectiveSettings"}
     elements = [root, *(child for child in root if local_name(child) != "Image")]
     inner = [*image.iter(), *itertools.chain(*(child.iter() for child in elements[1:]))]
-    if any(local_name(element) not in told for element in inner):
+    if any(local_name(element) not in told and not _is_empty(element) for element in inner):
         return True
     known = dict(_TOLD_OF)
     for axis in axes:

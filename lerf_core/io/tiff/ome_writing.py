@@ -11,6 +11,7 @@ from lerf_core.io.metadata import AxisScale, Channel
 from lerf_core.io.tiff.ome import (
     AXIS_KEYS,
     POSITION_KEYS,
+    apparent_objective,
     local_name,
     named,
     number_of,
@@ -63,8 +64,7 @@ def ome_document(spec: WriterSpec, words: str | None) -> bytes:
         root = fresh
     else:
         _graft(root, fresh, spec, strip_space(root))
-    if spec.metadata.magnification is not None:
-        _set_power(root, spec.metadata.magnification)
+    _set_power(root, spec.metadata.magnification)
     text = '<?xml version="1.0" encoding="UTF-8"?>' + ET.tostring(root, "unicode")
     return text.encode()
 
@@ -213,9 +213,17 @@ def _place(planes: list[ET.Element], spec: WriterSpec) -> None:
                 plane.set(f"{key}Unit", _symbol(axis))
 
 
-def _set_power(root: ET.Element, power: float) -> None:
+def _set_power(root: ET.Element, power: float | None) -> None:
     """State the power that pixels appear with, in an objective of which nothing else is said."""
     image = next(named(root, "Image"))
+    objective = apparent_objective(root, image)
+    if power is None:
+        if objective is not None:
+            objective.attrib.pop("NominalMagnification")
+        return
+    if objective is not None:
+        objective.set("NominalMagnification", f"{power:.12g}")
+        return
     for child in [
         child for child in image if local_name(child) in {"InstrumentRef", "ObjectiveSettings"}
     ]:

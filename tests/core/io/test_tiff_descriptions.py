@@ -203,7 +203,7 @@ def test_ome_says_more_than_its_fields():
     for more in (
         {"inner": '<Channel ID="Channel:0:0" EmissionWavelength="461"/>'},
         {"image": "<AcquisitionDate>2020-05-04T03:02:01</AcquisitionDate>"},
-        {"rest": "<StructuredAnnotations/>"},
+        {"rest": '<StructuredAnnotations><XMLAnnotation ID="1"/></StructuredAnnotations>'},
     ):
         assert ome_metadata(size, **more).ome is not None
 
