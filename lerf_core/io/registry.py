@@ -12,6 +12,7 @@ from lerf_core.io.avif import AvifCodec
 from lerf_core.io.bmp import BmpCodec
 from lerf_core.io.camera_raw import CameraRawCodec
 from lerf_core.io.codec import Codec, OpenFile, opened
+from lerf_core.io.deep_jpeg import DeepJpegCodec
 from lerf_core.io.dicom import DicomCodec
 from lerf_core.io.heif import HeifCodec
 from lerf_core.io.imageio import ImageioCodec
@@ -33,7 +34,7 @@ _NETPBM, _JPEG, _JPEG2000, _BMP = NetpbmCodec(), JpegCodec(), Jpeg2000Codec(), B
 _WHOLE: tuple[Codec, ...] = (
     # Those of which files begin like others' come first, and Pillow, who knows many, behind.
     DicomCodec(), CameraRawCodec(),
-    _TIFF, _PNG, _JPEG, _BMP, _NETPBM, _JPEG2000, AvifCodec(), HeifCodec(),
+    _TIFF, _PNG, DeepJpegCodec(), _JPEG, _BMP, _NETPBM, _JPEG2000, AvifCodec(), HeifCodec(),
     _PILLOW, ImageioCodec(),
 )  # fmt: skip
 _BY_REGIONS: tuple[Codec, ...] = (_NPY, *_WHOLE)
