@@ -13,6 +13,7 @@ import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,9 @@ class RemoteTicket(Ticket):
             return bytes(system.cat_file(path))
         except FileNotFoundError:
             return None
+        # Each storage has errors of its own.
+        except Exception as error:
+            raise FileError(f"{self.place}: {one_line(error)}") from error
 
 
 class RemoteClaim:
@@ -141,7 +145,9 @@ class RemoteClaim:
         held = self.is_held()
         self._ended.set()
         if held:
-            self._system.rm_file(self._path)
+            # What is left of it is nobody's after a while.
+            with suppress(Exception):
+                self._system.rm_file(self._path)
 
 
 def _machine() -> str:

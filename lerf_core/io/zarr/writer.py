@@ -16,7 +16,7 @@ import numpy as np
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.claims import Claim, Ticket
 from lerf_core.io.journal import FileJournal, Journal, RemoteJournal
-from lerf_core.io.locations import is_url
+from lerf_core.io.locations import ZARR_DOCUMENTS, is_url
 from lerf_core.io.metadata import Channel
 from lerf_core.io.placing import place_folder
 from lerf_core.io.regions import Region
@@ -302,6 +302,7 @@ def _begin_remote(
 
     try:
         system, folder = fsspec.core.url_to_fs(url)
+        system.invalidate_cache()
         is_begun = system.exists(f"{folder}/{_JOURNAL}")
         resume = resume and is_begun
         # Whatever lies there, an unfinished result of ours alone may go unasked.
@@ -309,6 +310,9 @@ def _begin_remote(
         if not resume and len(names) > 1:  # beside the claim
             if not (is_begun or overwrite):
                 raise FileError(f"{url} exists: give overwrite to replace it")
+            # First what makes it an image: half of one must not look whole.
+            for name in {f"{folder}/{document}" for document in ZARR_DOCUMENTS} & names:
+                system.rm_file(name)
             system.rm(folder, recursive=True)
             claim.renew()
     except FileError:

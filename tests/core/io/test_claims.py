@@ -255,6 +255,45 @@ def test_a_remote_run_whose_claim_is_taken_stops(url, quick):
     assert "multiscales" not in str(fsspec.open(f"{url}/zarr.json").open().read())
 
 
+def test_a_remote_storage_that_fails(url, quick, monkeypatch):
+    import fsspec
+
+    first = filled(begun(url, "OME-Zarr"))
+    system, _ = fsspec.core.url_to_fs(url)
+
+    def fail(*words, **options):
+        raise RuntimeError("no route to the bucket")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(system), "cat_file", fail)
+        with pytest.raises(FileError, match=r"a\.zarr: no route to the bucket"):
+            first.sink.put(REGIONS[0], IMAGE[REGIONS[0]])
+        with pytest.raises(FileError, match="no route to the bucket"):
+            first.commit()
+        assert not first.abandon(keep=True)
+        with pytest.raises(FileError, match="no route to the bucket"):
+            begun(url, "OME-Zarr")
+    left_claim(url, process=2**22 + 5, machine=remote_claims._machine())
+    filled(begun(url, "OME-Zarr", resume=True)).commit()
+
+
+def test_a_remote_result_that_is_replaced_looks_unfinished_at_once(url, monkeypatch):
+    import fsspec
+
+    filled(begun(url, "OME-Zarr")).commit()
+    system, folder = fsspec.core.url_to_fs(url)
+
+    def stop(*words, **options):
+        assert not system.exists(f"{folder}/zarr.json")
+        raise OSError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(system), "rm", stop)
+        with pytest.raises(FileError, match="killed"):
+            begun(url, "OME-Zarr", overwrite=True)
+    filled(begun(url, "OME-Zarr", overwrite=True)).commit()
+
+
 # -- names ----------------------------------------------------------------
 
 
