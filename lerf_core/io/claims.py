@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import socket
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,6 +27,8 @@ __all__ = ["Claim", "LocalClaim", "Run", "Ticket", "refusal"]
 _NO_LOCKS = {
     getattr(errno, name) for name in ("ENOSYS", "EOPNOTSUPP", "ENOTSUP", "ENOLCK", "EINVAL")
 }
+# Seconds between looks at a document that is written just now.
+_PAUSES = (0.01, 0.1, 0.5, 0.0)
 
 
 @dataclass(frozen=True)
@@ -100,10 +103,14 @@ class Ticket:
         ------
         FileError
         """
-        data = self.read()
-        if data is None:
-            raise FileError(f"{self.place} is no longer being written: that run has ended")
-        run = Run.of(data)
+        for pause in _PAUSES:
+            data = self.read()
+            if data is None:
+                raise FileError(f"{self.place} is no longer being written: that run has ended")
+            run = Run.of(data)
+            if run is not None:
+                break
+            time.sleep(pause)  # it is being written
         if run is None or run.token != self.token:
             raise refusal(self.place, run)
 

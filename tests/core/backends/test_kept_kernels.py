@@ -2,6 +2,7 @@
 
 import ast
 import errno
+import functools
 import importlib.util
 import os
 import re
@@ -47,6 +48,8 @@ def load(tmp_path, monkeypatch):
     path.write_text(MODULE)
 
     def loaded():
+        for cached in (compiling._digest_of_sources, compiling._imports, compiling._source):
+            cached.cache_clear()
         spec = importlib.util.spec_from_file_location("module_of_kernels", path)
         module = importlib.util.module_from_spec(spec)
         monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -148,14 +151,15 @@ def test_folders_in_the_place_of_files(folder, load, caplog):
 @pytest.mark.parametrize("change", ["numba", "source", "helper"])
 def test_kernels_of_other_versions_are_stale(folder, load, monkeypatch, tmp_path, change, caplog):
     called(load())
+    read = compiling._source
     if change == "numba":
         monkeypatch.setattr(numba, "__version__", "0.1")
     elif change == "source":
         path = tmp_path / "module_of_kernels.py"
         path.write_text(path.read_text() + "\n# later\n")
     else:  # a module that a kernel takes constants from
-        read = compiling._source
-        monkeypatch.setattr(compiling, "_source", lambda module: read(module) + b" ")
+        changed = functools.cache(lambda module: read(module) + b" ")
+        monkeypatch.setattr(compiling, "_source", changed)
     assert called(load()) == (0, 4)
     assert called(load()) == (2, 0)
     assert caplog.messages == []

@@ -193,6 +193,18 @@ def test_a_claim_that_was_removed_by_hand_is_lost(tmp_path):
     assert not first.abandon(keep=True)
 
 
+def test_a_document_that_is_being_written_is_looked_at_again(tmp_path, monkeypatch):
+    claim = LocalClaim(tmp_path / "a.tif")
+    documents = [b"", b'{"token": "x', (tmp_path / ".a.tif.lock").read_bytes()]
+    monkeypatch.setattr(claims.Ticket, "read", lambda self: documents.pop(0))
+    claim.ticket.check()
+    documents[:] = [b""] * 4
+    with pytest.raises(FileError, match=r"written by another run$"):
+        claim.ticket.check()
+    monkeypatch.undo()
+    claim.release()
+
+
 # -- remote claims --------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ import pickle
 import re
 import secrets
 import sys
+import time
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ _LOGGER = logging.getLogger(__name__)
 # At the start of each file; another layout has another one.
 _MAGIC = b"lerf kernel 1\n"
 _DIGEST = hashlib.sha256().digest_size
+# Seconds after which nobody writes a file any more.
+_LEFT_OVER = 3600
 _IMPORT = re.compile(rb"^from (lerf_\w+(?:\.\w+)*) import", re.MULTILINE)
 # What has been told: each once.
 _told: set[str] = set()
@@ -169,6 +172,7 @@ class _Files(IndexDataCacheFile):
         content = pickle.dumps(self._made_by) + dumps(key) + dumps(data)
         path = self._path(key)
         made = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+        self._remove_left_over(path)
         try:
             made.write_bytes(_MAGIC + hashlib.sha256(content).digest() + content)
             made.replace(path)
@@ -176,6 +180,13 @@ class _Files(IndexDataCacheFile):
             with contextlib.suppress(OSError):
                 made.unlink()
             raise
+
+    def _remove_left_over(self, path: Path) -> None:
+        """Remove what killed processes have left of a file."""
+        with contextlib.suppress(OSError):
+            for left in self._folder.glob(f"{path.name}.*.tmp"):
+                if time.time() - left.stat().st_mtime > _LEFT_OVER:
+                    left.unlink()
 
     def flush(self) -> None:
         """Forget all that was saved of the function."""
@@ -187,6 +198,7 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
 
 
+@cache
 def _digest_of_sources(module: str) -> bytes:
     """Return a checksum of the modules that a kernel takes constants and helpers from.
 
@@ -201,10 +213,15 @@ def _digest_of_sources(module: str) -> bytes:
 def _modules_behind(module: str, before: frozenset[str]) -> frozenset[str]:
     """Return the modules of this project that a module imports, and all that they do."""
     known = before
-    for name in _IMPORT.findall(_source(module)):
-        if (found := name.decode()) not in known:
-            known = _modules_behind(found, known | {found})
+    for name in _imports(module):
+        if name not in known:
+            known = _modules_behind(name, known | {name})
     return known
+
+
+@cache
+def _imports(module: str) -> list[str]:
+    return [name.decode() for name in _IMPORT.findall(_source(module))]
 
 
 @cache
