@@ -19,7 +19,7 @@ from lerf_core.backends.contract import BACKENDS
 from lerf_core.bank.model import LutBank
 from lerf_core.choices import BORDER_MODES
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.pixels.format import PixelFormat, unit_range_dtype
+from lerf_core.pixels.format import PixelFormat, holds_intensities, unit_range_dtype
 from lerf_core.pixels.values import ValueScale
 from lerf_core.threads import thread_count
 from lerf_core.validation import check_choice, check_number, check_value_range
@@ -139,9 +139,8 @@ class Options:
             raise InvalidTypeError("method 'lerf' averages intensities, got a bool image")
         if self.method != "auto":
             return self.method == "nearest"
-        # Intensities unless told otherwise: floats, uint8 and uint16. Other integers are labels.
-        intensities = dtype.kind == "f" or (dtype.kind == "u" and dtype.itemsize <= 2)
-        return dtype == np.bool_ or not (intensities or self.value_range is not None)
+        is_image = holds_intensities(dtype) or self.value_range is not None
+        return dtype == np.bool_ or not is_image
 
     def _cvals(self, channels: int, dtype: np.dtype[Any]) -> tuple[float, ...]:
         """Return the border's value for each channel."""

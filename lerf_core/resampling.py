@@ -64,7 +64,7 @@ def resize(
         all channels are independent. "auto": premultiply for 2 and 4 channels.
     method : {"auto", "lerf", "nearest"}
         "nearest" copies pixels, so that labels and masks keep their values. "auto": that
-        for bool and for integers other than uint8 and uint16 without a `value_range`.
+        for bool and for integers of more than 16 bits without a `value_range`.
     value_range : (float, float) or None
         Values at the tables' darkest and brightest level. None: the dtype's
         range for integers, (0, 1) for floats. Values outside it are kept, not clipped. Floats

@@ -19,6 +19,7 @@ from lerf_core.io.formats import GREY, GREY_ALPHA, LAB, PALETTE, RGB, RGBA
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.opacity import opaque_value
 from lerf_core.io.writing import Encoding
+from lerf_core.pixels.format import holds_intensities
 from lerf_core.pixels.likely_range import likely_range
 
 __all__ = ["Preparation", "ValueChange", "as_resampled"]
@@ -141,8 +142,8 @@ def as_resampled(options: ResamplingOptions, image: DecodedImage) -> DecodedImag
 
 
 def _deepened(options: ResamplingOptions, image: DecodedImage) -> DecodedImage:
-    small = image.dtype in {np.dtype(np.uint8), np.dtype(np.uint16)}
-    if image.dtype.kind in "iu" and not (small or options.labels or options.value_range):
+    is_told = options.labels or options.value_range
+    if image.dtype.kind in "iu" and not (holds_intensities(image.dtype) or is_told):
         image = image.noted(
             f"{image.dtype} pixels are taken for labels (nearest neighbour); with --range "
             "they are interpolated"

@@ -10,7 +10,15 @@ import numpy.typing as npt
 
 from lerf_core.pixels.values import ValueScale
 
-__all__ = ["PixelFormat", "unit_range_dtype"]
+__all__ = ["PixelFormat", "holds_intensities", "unit_range_dtype"]
+
+
+def holds_intensities(dtype: np.dtype[Any]) -> bool:
+    """Whether values of a dtype are averaged unless told otherwise.
+
+    Floats are, and integers of at most 16 bits, with a sign or without; longer ones are labels.
+    """
+    return dtype.kind == "f" or (dtype.kind in "iu" and dtype.itemsize <= np.dtype("i2").itemsize)
 
 
 def unit_range_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

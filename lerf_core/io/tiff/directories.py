@@ -25,7 +25,7 @@ from lerf_core.io.tiff.geo import (
     neighbour_notes,
     nodata_of,
 )
-from lerf_core.io.tiff.tags import resolution_of
+from lerf_core.io.tiff.tags import resolution_of, xmp_of
 from lerf_core.io.units import converted
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def metadata_of(
     description : str, optional
         Instead of the page's own, which is a program's note to itself; "" for none.
     """
-    icc, xmp = (page.tags.get(code) for code in (codes.ICC_PROFILE, codes.XMP))
+    icc = page.tags.get(codes.ICC_PROFILE)
     notes: tuple[str, ...] = ()
     block = None
     try:
@@ -80,7 +80,7 @@ def metadata_of(
     metadata = Metadata(
         icc=bytes(icc.value) if icc is not None else None,
         exif=block,
-        xmp=_as_bytes(xmp.value) if xmp is not None else None,
+        xmp=xmp_of(page),
         iptc=iptc.of_words(_raw(page, codes.IPTC)) or records,
         dpi=resolution_of(page, steps),
         georeference=georeference and georeference.at_level(steps),
@@ -98,12 +98,6 @@ def _raw(page: tifffile.TiffPage, code: int) -> bytes:
     stream: Any = page.parent.filehandle
     stream.seek(tag.valueoffset)
     return bytes(stream.read(tag.valuebytecount))
-
-
-def _as_bytes(value: Any) -> bytes | None:
-    if isinstance(value, str):
-        return value.encode()
-    return bytes(value) if isinstance(value, bytes) else None
 
 
 def _exif_block(page: tifffile.TiffPage, description: str | None) -> bytes | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lerf_core.io import xmp
 from lerf_core.io.formats import (
     CMYK,
     GREY,
@@ -35,6 +36,7 @@ __all__ = [
     "palette_of",
     "resolution_of",
     "resolution_ratios",
+    "xmp_of",
 ]  # fmt: skip
 
 _GREYS = frozenset({codes.MINISWHITE, codes.MINISBLACK, 32803, 32844, 32845, 34892})
@@ -142,9 +144,21 @@ def has_signed_colours(
 
 
 def orientation_of(page: Page) -> int:
-    """Return a page's orientation, 1 to 8; 1 where it says nothing that is known."""
+    """Return a page's orientation, 1 to 8: by its tag, else its XMP, else 1."""
     tag = page.tags.get(codes.ORIENTATION)
-    return int(tag.value) if tag is not None and tag.value in range(1, 9) else 1
+    if tag is not None and tag.value in range(1, 9):
+        return int(tag.value)
+    packet = xmp_of(page)
+    return 1 if packet is None else xmp.orientation(packet)
+
+
+def xmp_of(page: Page) -> bytes | None:
+    """Return a page's XMP packet."""
+    tag = page.tags.get(codes.XMP)
+    value = tag.value if tag is not None else None
+    if isinstance(value, str):
+        return value.encode()
+    return bytes(value) if isinstance(value, bytes) else None
 
 
 def palette_of(page: Page) -> NDArray[np.uint8]:

@@ -31,7 +31,7 @@ array names. Beyond the border of a warp lies that value, or else NaN in floats 
 
 *Values.* Floats are taken for 0..1 unless ``value_range`` says otherwise: for measured values give
 their range, or "auto" for the least and greatest, which goes through an array of dask once.
-Integers other than uint8 and uint16 are labels unless there is a ``value_range``.
+Integers of more than 16 bits are labels unless there is a ``value_range``.
 """
 
 from lerf_plugins.filters.xarray.functions import rescale, resize, warp

@@ -7,7 +7,7 @@ import io
 import numpy as np
 import pytest
 import tifffile
-from support.files import icc_profile
+from support.files import XMP, icc_profile
 from support.tiff_files import SHORT, write_packed
 
 from lerf_core.errors import FileError
@@ -104,6 +104,18 @@ def test_each_page_is_turned_by_its_own_orientation(tmp_path):
     alike = write_pages(tmp_path / "b.tif", [(GREY, turned(6))] * 3)
     with open_reader(alike) as reader:
         np.testing.assert_array_equal(reader[1], upright(GREY, 6))
+
+
+def test_orientation_that_xmp_alone_states(tmp_path):
+    path = tmp_path / "a.tif"
+    for own, stated in (([], 6), ([(274, SHORT, 1, 1, True)], 1), ([(274, SHORT, 1, 9, True)], 6)):
+        tags = [*own, (700, 1, len(XMP), XMP, True)]
+        tifffile.imwrite(path, GREY, extratags=tags, metadata=None)
+        image = read_image(path)
+        np.testing.assert_array_equal(image.frames[0], upright(GREY, stated))
+        assert read_header(path).shape == image.shape
+        with open_reader(path) as reader:
+            np.testing.assert_array_equal(reader[...], image.frames[0])
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
