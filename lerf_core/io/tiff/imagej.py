@@ -1,4 +1,4 @@
-"""ImageJ's hyperstacks: what they say of their pixels, and how a writer says it."""
+"""ImageJ's hyperstacks: what they hold, and what they say of their pixels."""
 
 from __future__ import annotations
 
@@ -9,22 +9,19 @@ import numpy as np
 from lerf_core.io.metadata import AxisScale, Channel, Metadata, Page
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.tags import resolution_ratios
-from lerf_core.io.units import converted, unit_of
+from lerf_core.io.units import unit_of
 
 if TYPE_CHECKING:
     import tifffile
 
-    from lerf_core.io.tiled_writer import WriterSpec
-
-__all__ = ["holds", "read_stack", "written"]
+__all__ = ["CORNER", "holds", "read_stack"]
 
 # Entries that stay true of a resized stack, and are told in ImageJ's words alone.
 _KEPT = ("mode", "loop", "min", "max", "fps", "Info", "Properties", "LUTs", "Ranges")
 # Marks in pixels of the image as it was.
 _STALE = {"ROI": "selection", "Overlays": "overlays", "Plot": "plot"}
-_UNITS = {"micrometer": "um", "nanometer": "nm", "millimeter": "mm", "centimeter": "cm"}
-# Where the first sample's centre lies, in samples.
-_CORNER = {"Z": 0.0, "Y": 0.5, "X": 0.5}
+#: Where the first sample's centre lies, in samples.
+CORNER = {"Z": 0.0, "Y": 0.5, "X": 0.5}
 _NO_UNIT = frozenset({"", "pixel", "pixels"})
 
 
@@ -88,7 +85,7 @@ def _axes(facts: dict[str, Any], base: tifffile.TiffPageSeries, unit: str) -> tu
     for letter, size in sizes.items():
         # What lies at position 0, in pixels from the image's corner, or in planes.
         key = f"{letter.lower()}origin"
-        origin = (_CORNER[letter] - _number(facts, key)) * size if key in facts else 0.0
+        origin = (CORNER[letter] - _number(facts, key)) * size if key in facts else 0.0
         axes.append(AxisScale(letter, size, unit, origin, is_placed=key in facts))
     return tuple(axes)
 
@@ -120,9 +117,6 @@ def _labels(facts: dict[str, Any], planes: int) -> tuple[Page, ...]:
     return tuple(Page(str(label)) for label in every) if len(every) == planes else ()
 
 
-# -- writing ------------------------------------------------------------------------------
-
-
 def holds(axes: str, dtype: np.dtype[Any], samples: int) -> bool:
     """Whether an image goes into ImageJ's format.
 
@@ -141,34 +135,3 @@ def holds(axes: str, dtype: np.dtype[Any], samples: int) -> bool:
         and dtype.name in {"uint8", "uint16", "float32"}
         and (not is_colour or (samples == 3 and dtype == np.uint8))
     )
-
-
-def written(spec: WriterSpec) -> dict[str, Any]:
-    """Return what tifffile is told to write a stack in ImageJ's words."""
-    metadata = spec.metadata
-    facts: dict[str, Any] = dict(metadata.imagej or ())
-    keywords: dict[str, Any] = {}
-    sizes = {axis.letter: axis for axis in metadata.axes}
-    cols, rows = sizes.get("X"), sizes.get("Y")
-    if cols is not None and rows is not None:
-        unit = cols.unit
-        facts.setdefault("unit", _UNITS.get(unit, unit) or "pixel")
-        for letter, axis in sizes.items():
-            if letter == "T":
-                continue
-            step = converted(axis.step, axis.unit, unit) or axis.step
-            origin = converted(axis.origin, axis.unit, unit) or 0.0
-            if axis.is_placed:
-                facts[f"{letter.lower()}origin"] = round(_CORNER[letter] - origin / step, 9)
-            if letter == "Z":
-                facts["spacing"] = step
-        height = converted(rows.step, rows.unit, unit) or rows.step
-        keywords |= {"resolution": (1 / cols.step, 1 / height), "resolutionunit": "NONE"}
-    elif "Z" in sizes:
-        facts["spacing"] = sizes["Z"].step
-    if "T" in sizes:
-        interval = converted(sizes["T"].step, sizes["T"].unit, "second") or sizes["T"].step
-        facts["finterval"] = interval
-    if metadata.pages and any(page.name for page in metadata.pages):
-        facts["Labels"] = [page.name for page in metadata.pages]
-    return keywords | {"metadata": {"axes": spec.axes, **facts}}

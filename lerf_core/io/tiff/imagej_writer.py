@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from lerf_core.errors import FileError
 from lerf_core.io.claims import Ticket
 from lerf_core.io.npy.writer import NpySink, NpyWriter
 from lerf_core.io.tiff.directories import link_directories, metadata_keywords
-from lerf_core.io.tiff.imagej import written
+from lerf_core.io.tiff.imagej import CORNER
 from lerf_core.io.tiled_writer import WriterSpec
+from lerf_core.io.units import converted
 
 __all__ = ["ImageJWriter"]
 
+_UNITS = {"micrometer": "um", "nanometer": "nm", "millimeter": "mm", "centimeter": "cm"}
 # Directories of more planes, or behind more bytes, are left out: ImageJ needs the first alone.
 _MOST_DIRECTORIES = 1 << 16
 _MOST_BYTES = 3_900_000_000
@@ -41,7 +44,7 @@ class ImageJWriter(NpyWriter):
                 photometric="rgb" if spec.samples > 1 else "minisblack",
                 truncate=size > _MOST_BYTES or planes > _MOST_DIRECTORIES,
                 returnoffset=True,
-                **(described | written(spec)),
+                **(described | _written(spec)),
             )
         if extent is None:
             raise FileError("ImageJ's format does not hold these pixels in one piece")
@@ -49,3 +52,34 @@ class ImageJWriter(NpyWriter):
             link_directories(stream, block)
             stream.truncate(max(stream.seek(0, 2), extent[0] + size))
         return NpySink(str(self._partial), int(extent[0]), spec, ticket, is_big_endian=True)
+
+
+def _written(spec: WriterSpec) -> dict[str, Any]:
+    """Return what tifffile is told to write a stack in ImageJ's words."""
+    metadata = spec.metadata
+    facts: dict[str, Any] = dict(metadata.imagej or ())
+    keywords: dict[str, Any] = {}
+    sizes = {axis.letter: axis for axis in metadata.axes}
+    cols, rows = sizes.get("X"), sizes.get("Y")
+    if cols is not None and rows is not None:
+        unit = cols.unit
+        facts.setdefault("unit", _UNITS.get(unit, unit) or "pixel")
+        for letter, axis in sizes.items():
+            if letter == "T":
+                continue
+            step = converted(axis.step, axis.unit, unit) or axis.step
+            origin = converted(axis.origin, axis.unit, unit) or 0.0
+            if axis.is_placed:
+                facts[f"{letter.lower()}origin"] = round(CORNER[letter] - origin / step, 9)
+            if letter == "Z":
+                facts["spacing"] = step
+        height = converted(rows.step, rows.unit, unit) or rows.step
+        keywords |= {"resolution": (1 / cols.step, 1 / height), "resolutionunit": "NONE"}
+    elif "Z" in sizes:
+        facts["spacing"] = sizes["Z"].step
+    if "T" in sizes:
+        interval = converted(sizes["T"].step, sizes["T"].unit, "second") or sizes["T"].step
+        facts["finterval"] = interval
+    if metadata.pages and any(page.name for page in metadata.pages):
+        facts["Labels"] = [page.name for page in metadata.pages]
+    return keywords | {"metadata": {"axes": spec.axes, **facts}}

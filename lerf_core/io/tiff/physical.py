@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from lerf_core.errors import one_line
 from lerf_core.geometry.placement import Placement
 from lerf_core.io.metadata import Metadata
-from lerf_core.io.tiff.directories import metadata_of
 from lerf_core.io.tiff.imagej import read_stack
 from lerf_core.io.tiff.microscopes import FILE_KINDS, SERIES_KINDS
 from lerf_core.io.tiff.ome import read_image
@@ -21,7 +20,10 @@ from lerf_core.io.tiff.slides import SLIDES
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["described", "format_of", "is_structured", "series_note"]
+__all__ = ["described", "format_of", "is_structured", "level_steps", "merged", "series_note"]
+
+#: Along rows and columns.
+Steps = tuple[float, float]
 
 # Kinds of files whose pages are planes, levels and side images of what a description tells.
 _STRUCTURED = (*SERIES_KINDS, *SLIDES, "ome", "imagej")
@@ -55,44 +57,63 @@ def series_note(handle: tifffile.TiffFile, number: int) -> str:
     return f"{image}: {len(every[number])} of {len(handle.pages)} pages"
 
 
+def level_steps(base: tifffile.TiffPageSeries, chosen: tifffile.TiffPageSeries) -> Steps:
+    """Return the pixels of a series at its full size per pixel of one of its levels, (row, col)."""
+    full, size = _plane_shape(base), _plane_shape(chosen)
+    return full[0] / size[0], full[1] / size[1]
+
+
 def described(
-    handle: tifffile.TiffFile, number: int = 0, level: int = 0
-) -> tuple[Metadata, tuple[str, ...]]:
-    """Return what a file says of a series' pixels as they are stored, and notes.
+    handle: tifffile.TiffFile, number: int, level: int
+) -> tuple[Metadata, str | None, tuple[str, ...]]:
+    """Return what a description in a file says of a series' pixels as they are stored.
 
     Parameters
     ----------
     handle : tifffile.TiffFile
         Open.
-    number : int, optional
+    number : int
         Of the series.
-    level : int, optional
+    level : int
         Of its pyramid: sizes and positions are those of its pixels.
+
+    Returns
+    -------
+    metadata : Metadata
+    words : str or None
+        What it says in words, instead of the description in the file; None: that is no program's.
+    notes : tuple of str
     """
     base = handle.series[number]
     chosen = base.levels[level]
-    rows, cols = base.axes.index("Y"), base.axes.index("X")
-    full = base.shape[rows], base.shape[cols]
-    rows, cols = chosen.axes.index("Y"), chosen.axes.index("X")
-    size = chosen.shape[rows], chosen.shape[cols]
-    steps = full[0] / size[0], full[1] / size[1]
     words: str | None = None
-    notes: tuple[str, ...] = ()
     try:
         told, words, notes = _told(handle, base, number)
     except Exception as error:  # noqa: BLE001 - metadata of any damage must not stop the pixels
         told, notes = Metadata(), (f"its description is unreadable: {one_line(error, 80)}",)
-    own = base.kind in _STRUCTURED
-    metadata, troubles = metadata_of(base.keyframe, steps, description=words if own else None)
-    notes += troubles
+        words = "" if base.kind in _STRUCTURED else None
     if level:
-        told, untrue = told.moved(Placement.of_resize((1 / steps[0], 1 / steps[1]), full, size))
+        steps = level_steps(base, chosen)
+        scale = 1 / steps[0], 1 / steps[1]
+        placement = Placement.of_resize(scale, _plane_shape(base), _plane_shape(chosen))
+        told, untrue = told.moved(placement)
         notes += untrue
+    return told, words, notes
+
+
+def merged(metadata: Metadata, told: Metadata) -> Metadata:
+    """Return what tags say, with what a description says."""
     if told.axis("Y") and told.axis("X"):
         # Resolution tags of such a file say the same again, or nothing.
         metadata = replace(metadata, dpi=None)
     said = [name for name in _TOLD if told.says(name)]
-    return replace(metadata, **{name: getattr(told, name) for name in said}), notes
+    return replace(metadata, **{name: getattr(told, name) for name in said})
+
+
+def _plane_shape(series: tifffile.TiffPageSeries) -> tuple[int, int]:
+    """Return the (rows, columns) of a series' pages."""
+    rows, cols = (int(series.shape[series.axes.index(letter)]) for letter in "YX")
+    return rows, cols
 
 
 def _told(

@@ -25,15 +25,20 @@ from lerf_core.io.pixel_file import PixelFile, file_fingerprint
 from lerf_core.io.regions import Region, axis_of
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.decoding import dtype_of, is_for_libtiff, page_values, segment_decoder
+from lerf_core.io.tiff.directories import metadata_of
 from lerf_core.io.tiff.masks import is_mask, mask_series
 from lerf_core.io.tiff.opening import OpenTiff, opened_tiff
 from lerf_core.io.tiff.page_layout import PageLayout
-from lerf_core.io.tiff.physical import described, format_of, is_structured, series_note
-from lerf_core.io.tiff.samples import Samples
-from lerf_core.io.tiff.tags import (
-    details_of,
-    orientation_of,
+from lerf_core.io.tiff.physical import (
+    described,
+    format_of,
+    is_structured,
+    level_steps,
+    merged,
+    series_note,
 )
+from lerf_core.io.tiff.samples import Samples
+from lerf_core.io.tiff.tags import details_of, orientation_of
 from lerf_core.io.tiled_reader import TiledReader, band_of_rows, plain_dtype
 
 if TYPE_CHECKING:
@@ -264,13 +269,16 @@ class TiffReader(TiledReader):
         self.level_shapes = tuple(
             self._handed_out(tuple(map(int, level.shape)), axis) for level in base.levels
         )
-        metadata, troubles = described(handle, self.series, self.level)
+        told, words, notes = described(handle, self.series, self.level)
+        steps = level_steps(base, chosen)
+        metadata, troubles = metadata_of(base.keyframe, steps, description=words)
+        metadata = merged(metadata, told)
         nodata, unheard = self._samples.nodata(metadata.nodata)
         self.metadata = replace(metadata, bits=self._samples.bits, nodata=nodata)
         self.details = details_of(chosen.keyframe)
         if self._is_labels and self._samples.palette is not None:
             self.details["palette"] = self._samples.palette
-        self._notes += troubles + unheard
+        self._notes += notes + troubles + unheard
         if self.series_count > 1:
             self._notes += (series_note(handle, self.series),)
 
@@ -310,11 +318,6 @@ class TiffReader(TiledReader):
         super().close()
         for file in self._files.values():
             file.close()
-
-    @property
-    def palette(self) -> NDArray[np.uint8] | None:
-        """Colours of indices, where these are read as labels; (n, 3)."""
-        return self._samples.palette if self.layout == PALETTE else None
 
     # -- pixels ---------------------------------------------------------------------------
 

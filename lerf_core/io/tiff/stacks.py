@@ -71,8 +71,8 @@ def _decoded(file: OpenFile, options: dict[str, Any]) -> DecodedImage:
         return DecodedImage(
             [np.ascontiguousarray(plane) for plane in planes], reader.layout, "TIFF",
             reader.metadata, reader.notes, premultiplied=reader.is_premultiplied,
-            palette=reader.palette, lossless=reader.details.get("compression") not in _LOSSY,
-            details=reader.details,
+            palette=reader.details.get("palette"), details=reader.details,
+            lossless=reader.details.get("compression") not in _LOSSY,
         )  # fmt: skip
 
 
