@@ -26,6 +26,7 @@ _CAPTION = "Grüße".encode()
 _IPTC = b"\x1c\x01\x5a\x00\x03\x1b%G\x1c\x02\x78" + struct.pack(">H", len(_CAPTION)) + _CAPTION
 _ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 _DPI = (300, 150)
+_GDAL = '<GDALMetadata><Item name="SENSOR">a sensor</Item></GDALMetadata>'
 
 
 @dataclass(frozen=True)
@@ -117,15 +118,6 @@ def _tiff(path: Path) -> None:
     )  # fmt: skip
 
 
-def _document(path: Path) -> None:
-    with tifffile.TiffWriter(path) as file:
-        for number in range(2):
-            file.write(
-                _grey(), photometric="minisblack", resolution=(100 * (number + 1), 100),
-                metadata=None, extratags=[(285, 2, 0, f"page {number}", True)],
-            )  # fmt: skip
-
-
 def _twelve_bits(path: Path) -> None:
     deep = _grey().astype(np.uint16) * 16
     tifffile.imwrite(path, deep, photometric="minisblack", bitspersample=12,
@@ -141,6 +133,7 @@ def _geotiff(path: Path) -> None:
         (33550, 12, 3, (10.0, 10.0, 0.0), True),
         (33922, 12, 6, (0.0, 0.0, 0.0, 500_000.0, 5_000_000.0, 0.0), True),
         (34735, 3, len(keys), keys, True),
+        (42112, 2, 0, _GDAL, True),
         (42113, 2, 0, "0", True),
     ]
     tifffile.imwrite(path, _grey().astype(np.int16) + 1, photometric="minisblack", metadata=None,
@@ -241,9 +234,8 @@ SOURCES: dict[str, Source] = {
         comment=b"a comment")),
     "BMP": _source(".bmp", "dpi", lambda path: _frames()[0].save(path, dpi=_DPI)),
     "TIFF": _source(".tif", "icc exif xmp iptc dpi", _tiff),
-    "TIFF, pages": _source(".tif", "pages", _document),
     "TIFF, 12 bits": _source(".tif", "bits", _twelve_bits),
-    "GeoTIFF": _source(".tif", "georeference nodata", _geotiff),
+    "GeoTIFF": _source(".tif", "georeference nodata gdal", _geotiff),
     "slide": _source(".svs", "axes magnification", _slide),
     "OME-TIFF": _source(".ome.tif", "axes channels name ome", _ome_tiff),
     "ImageJ": _source(".tif", "axes pages imagej", _imagej),
