@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from lerf_core.pixels.nodata import keep_off
 
-__all__ = ["halve", "level_shapes"]
+__all__ = ["SMALLEST", "halve", "level_shapes"]
 
 #: Levels are added until both sides are no longer than this.
 SMALLEST = 1024
 
 
 def level_shapes(
-    shape: tuple[int, ...], axes: tuple[int, int], levels: int | None
+    shape: tuple[int, ...], axes: tuple[int, int], levels: int | None, smallest: int = SMALLEST
 ) -> list[tuple[int, ...]]:
     """Return the shape of each level.
 
@@ -32,13 +32,14 @@ def level_shapes(
     axes : (int, int)
         Those of rows and columns.
     levels : int or None
-        How many; None: until both sides are no longer than 1024.
+        How many; None: until both sides are no longer than `smallest`.
+    smallest : int, optional
     """
     shapes = [tuple(shape)]
     while levels is None or len(shapes) < levels:
         last = shapes[-1]
         longest = max(last[axis] for axis in axes)
-        if longest == 1 or (levels is None and longest <= SMALLEST):
+        if longest == 1 or (levels is None and longest <= smallest):
             break
         shapes.append(
             tuple(-(-size // 2) if axis in axes else size for axis, size in enumerate(last))

@@ -54,7 +54,8 @@ class TiledReader:
     series, series_count : int
         The image that was opened, of how many in the file.
     is_described : bool
-        Whether a description in the file tells what its pages are: planes, levels, side images.
+        Whether it is known what the file's pages are: planes, levels, side images, by a description
+        or because it is a cloud-optimized GeoTIFF.
     metadata : Metadata
         Of the level that was opened.
     labels : dict

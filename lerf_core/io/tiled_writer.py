@@ -25,7 +25,7 @@ from lerf_core.io.journal import Journal
 from lerf_core.io.metadata import Metadata
 from lerf_core.io.opacity import opacity_of, valid_pixels
 from lerf_core.io.placing import place_file
-from lerf_core.io.pyramid import halve, level_shapes
+from lerf_core.io.pyramid import SMALLEST, halve, level_shapes
 from lerf_core.io.regions import Region, axis_of
 
 __all__ = [
@@ -70,7 +70,8 @@ class WriterSpec:
         "none"; for TIFF "deflate", "zstd", "lzw"; for Zarr "zstd", "lz4", "gzip".
     compression_level : int or None
     levels : int or None
-        Of the pyramid; None: until both sides are no longer than 1024.
+        Of the pyramid; None: until both sides are no longer than 1024, or than a tile in a
+        GeoTIFF.
     layout : str or None
         Meaning of the samples, see :mod:`lerf_core.io.formats`. None: colours where there are
         three, independent channels where there are two or more than three.
@@ -158,11 +159,19 @@ class WriterSpec:
         """Whether the last sample is an opacity that colours are not multiplied by."""
         return self.layout in WITH_ALPHA and not self.is_premultiplied
 
+    @property
+    def has_chained_levels(self) -> bool:
+        """Whether levels are pages behind the image's, as GDAL has them; in other TIFFs SubIFDs."""
+        metadata = self.metadata
+        says = metadata.says("georeference") or metadata.says("nodata") or metadata.says("gdal")
+        return self.format == "TIFF" and (self.is_masked or says)
+
     @cached_property
     def level_shapes(self) -> list[tuple[int, ...]]:
         """The shape of each level."""
         single = self.format in ("Zarr", "NPY", "ImageJ")
-        return level_shapes(self.shape, self.plane_axes, 1 if single else self.levels)
+        smallest = max(self.tile) if self.has_chained_levels else SMALLEST
+        return level_shapes(self.shape, self.plane_axes, 1 if single else self.levels, smallest)
 
     @property
     def block_multiple(self) -> tuple[int, int]:

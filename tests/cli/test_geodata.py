@@ -340,3 +340,48 @@ def test_rasterio_reads_the_same(run, tmp_path, heights, tiles):
         assert file.nodata == -9999
         assert (file.descriptions, file.scales, file.offsets) == (("Höhe",), (0.1,), (3.0,))
         assert mixtures(file.read(1), -9999, 90, 910) == 0
+
+
+# -- cloud-optimized GeoTIFFs -------------------------------------------------------------
+
+
+def write_cog(path, side=600):
+    """Write a tiled GeoTIFF with two reduced copies behind it."""
+    image = np.linspace(10, 200, side * side).reshape(side, side).astype(np.uint8)
+    with tifffile.TiffWriter(path) as writer:
+        for level in range(3):
+            tags = [] if level else [*keys(), *placed_by_scale(DEGREE_QUARTERS)]
+            step = 2**level
+            writer.write(image[::step, ::step], tile=(128, 128), subfiletype=int(level > 0),
+                         photometric="minisblack", metadata=None, extratags=tags)  # fmt: skip
+    return path
+
+
+@pytest.mark.parametrize("options", [(), ("--tile", 256), ("--pyramid", 2), ("--level", 1)])
+def test_a_cloud_optimized_file_stays_one(run, tmp_path, options):
+    source, out = write_cog(tmp_path / "in.tif"), tmp_path / "out.tif"
+    result = run("resize", source, "-o", out, "--scale", 2, *options)
+    assert "left out" not in result.stderr
+    step = 0.25 if "--level" in options else 0.125
+    assert transform_of(out) == pytest.approx((step, 0, 6, 0, -step, 47))
+    with tifffile.TiffFile(out) as handle:
+        pages = list(handle.pages)
+        assert len(handle.series) == 1
+        levels = len(handle.series[0].levels)
+    assert levels == len(pages) > 1
+    assert all(page.is_tiled for page in pages)
+    # All directories before all pixels, and the smallest level's pixels first.
+    first = [min(page.dataoffsets) for page in pages]
+    assert max(page.offset for page in pages) < min(first)
+    assert first == sorted(first, reverse=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.tif", "out.tif"]
+
+
+def test_a_validator_finds_nothing(run, tmp_path):
+    pytest.importorskip("rasterio")
+    cogeo = pytest.importorskip("rio_cogeo.cogeo")
+    source = write_cog(tmp_path / "in.tif")
+    for options in ((), ("--tile", 256), ("--pyramid", 3)):
+        run("resize", source, "-o", tmp_path / "out.tif", "--scale", 2, "--overwrite", *options)
+        is_valid, errors, warnings = cogeo.cog_validate(tmp_path / "out.tif", strict=True)
+        assert (is_valid, errors, warnings) == (True, [], [])

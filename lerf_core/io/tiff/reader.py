@@ -275,6 +275,9 @@ class TiffReader(TiledReader):
         metadata = merged(metadata, told)
         nodata, unheard = self._samples.nodata(metadata.nodata)
         self.metadata = replace(metadata, bits=self._samples.bits, nodata=nodata)
+        # A cloud-optimized GeoTIFF stays one: its levels go along by tiles.
+        is_cog = metadata.georeference is not None and len(base.levels) > 1
+        self.is_described |= is_cog and base.keyframe.is_tiled
         self.details = details_of(chosen.keyframe)
         if self._is_labels and self._samples.palette is not None:
             self.details["palette"] = self._samples.palette

@@ -74,7 +74,7 @@ def write_structure(path: Path, spec: WriterSpec) -> None:
                     shape=part.level_shapes[level],
                     dtype=part.dtype,
                     tile=part.tile,
-                    subifds=levels - 1 if is_first and not _is_chained(spec) else 0,
+                    subifds=levels - 1 if is_first and not spec.has_chained_levels else 0,
                     subfiletype=(1 if level else 0) + (codes.MASK if number else 0),
                     **({"compression": compression} | words),
                     **(described if is_first else {} if number else upper),
@@ -94,13 +94,6 @@ def _parts(spec: WriterSpec) -> list[tuple[WriterSpec, dict[str, Any]]]:
     if spec.pixel_layout == PALETTE:
         layout |= palette_keywords(spec.details["palette"], spec.dtype)
     return [(colours, layout), *([(mask_spec(spec), MASK_KEYWORDS)] if spec.is_masked else [])]
-
-
-def _is_chained(spec: WriterSpec) -> bool:
-    """Whether levels are pages behind the image's, as GDAL has them; else they are SubIFDs."""
-    metadata = spec.metadata
-    says = metadata.says("georeference") or metadata.says("nodata") or metadata.says("gdal")
-    return spec.format == "TIFF" and (spec.is_masked or says)
 
 
 def _tile_count(spec: WriterSpec, level: int) -> int:
@@ -143,7 +136,7 @@ def write_tile_offsets(
 
 def _directories(file: tifffile.TiffFile, spec: WriterSpec) -> Iterator[tuple[int, int, Any]]:
     """Yield level, page and directory of all that hold tiles."""
-    if _is_chained(spec):
+    if spec.has_chained_levels:
         pages = len(_parts(spec))
         for number, directory in enumerate(file.pages):
             yield *divmod(number, pages), directory.aspage()

@@ -109,15 +109,47 @@ class TiffWriter(TiledWriter):
         return entry
 
     def _complete(self) -> None:
-        self._close()
-        write_tile_offsets(self._partial, self._spec, self._finished)
-        self._place(self._partial)
+        spec = self._spec
+        made, extents = self._partial, self._finished
+        try:
+            if spec.has_chained_levels and len(spec.level_shapes) > 1:
+                made, extents = self._ordered_path, self._write_ordered()
+            self._close()
+            write_tile_offsets(made, spec, extents)
+            self._place(made)
+        finally:
+            if made != self._partial:
+                made.unlink(missing_ok=True)
+        self._partial.unlink(missing_ok=True)
+
+    @property
+    def _ordered_path(self) -> Path:
+        return self._partial.with_name(f"{self._partial.name}.ordered")
+
+    def _write_ordered(self) -> dict[tuple[int, ...], tuple[int, int]]:
+        """Copy the file with the smallest level's tiles first, as cloud-optimized GeoTIFFs have it.
+
+        Returns
+        -------
+        dict
+            Where its tiles lie, as `_finished` has it.
+        """
+        start = min(offset for offset, _ in self._finished.values())
+        extents: dict[tuple[int, ...], tuple[int, int]] = {}
+        with self._ordered_path.open("wb") as file:
+            file.write(self._data(0, start))
+            for key in sorted(self._finished, key=lambda key: (-key[0], *key[1:])):
+                data = self._data(*self._finished[key])
+                extents[key] = file.tell(), len(data)
+                file.write(data + b"\0" * (len(data) % 2))
+        return extents
 
     def _close(self) -> None:
         self._file.close()
 
     def _discard(self) -> None:
         self._partial.unlink(missing_ok=True)
+        self._ordered_path.unlink(missing_ok=True)
 
     def _read(self, level: int, region: Region) -> Pixels:
         return self.sink.read(level, region, lambda key: self._data(*self._finished[key]))
