@@ -39,8 +39,6 @@ _ENTRY = 12
 # Numbers of an entry that are looked at.
 _MOST_NUMBERS = 8
 _INCH, _CENTIMETRE = 2, 3
-# Resolutions are the same where they differ by less: JFIF has whole numbers alone.
-_TOLERANCE = 0.005
 _EMPTY = b"II*\0\x08\0\0\0" + bytes(6)
 
 
@@ -257,7 +255,7 @@ def resolution(data: bytes) -> tuple[float, float] | None:
 
 
 def with_resolution(data: bytes | None, dpi: tuple[float, float]) -> bytes:
-    """Return an EXIF block that states a resolution: the block itself, or one for this alone.
+    """Return an EXIF block that states a resolution: what the block states, or else this one.
 
     Parameters
     ----------
@@ -273,7 +271,6 @@ def with_resolution(data: bytes | None, dpi: tuple[float, float]) -> bytes:
     """
     block = _Block(data or _EMPTY)
     try:
-        _set_resolution(block, dpi)
         tags = (_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT)
         values = {
             _X_RESOLUTION: (_RATIONAL, block.rational(dpi[0])),
@@ -288,21 +285,6 @@ def with_resolution(data: bytes | None, dpi: tuple[float, float]) -> bytes:
     return bytes(block.data)
 
 
-def _set_resolution(block: _Block, dpi: tuple[float, float]) -> None:
-    """Set what is stated of the resolution, where it is not right."""
-    stated = resolution(bytes(block.data))
-    if stated is not None and all(
-        abs(old - new) <= _TOLERANCE * new for old, new in zip(stated, dpi, strict=True)
-    ):
-        return
-    fields = [block.find(block.first, tag) for tag in (_X_RESOLUTION, _Y_RESOLUTION)]
-    for field, value in zip(fields, dpi, strict=True):
-        if field is not None:
-            block.store_rational(field, value)
-    if any(fields):
-        block.store(block.find(block.first, _RESOLUTION_UNIT), _INCH)
-
-
 def without_orientation(data: bytes) -> bytes:
     """Return an EXIF block that says nothing of orientation; as it is where it is damaged."""
     try:
@@ -314,7 +296,7 @@ def without_orientation(data: bytes) -> bytes:
     return bytes(block.data)
 
 
-def updated(data: bytes, width: int, height: int, dpi: tuple[float, float] | None = None) -> bytes:
+def updated(data: bytes, width: int, height: int) -> bytes:
     """Return an EXIF block that fits an upright image of a new size.
 
     The orientation becomes 1, recorded pixel dimensions become the new ones, the thumbnail goes;
@@ -326,8 +308,6 @@ def updated(data: bytes, width: int, height: int, dpi: tuple[float, float] | Non
         The block, without JPEG's prefix.
     width, height : int
         Size of the image it will go with, in pixels.
-    dpi : (x, y) or None, optional
-        Its resolution in pixels per inch; None leaves what the block states.
 
     Returns
     -------
@@ -349,8 +329,6 @@ def updated(data: bytes, width: int, height: int, dpi: tuple[float, float] | Non
                 for tag in tags:
                     block.store(block.find(directory, tag), length)
         block.drop_thumbnail()
-        if dpi is not None:
-            _set_resolution(block, dpi)
     except struct.error as error:
         raise ValueError("damaged EXIF block") from error
     return bytes(block.data)

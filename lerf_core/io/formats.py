@@ -92,24 +92,27 @@ MEDIA_TYPES = {
     "PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "TIFF": "image/tiff",
     "OME-TIFF": "image/tiff", "AVIF": "image/avif", "JPEG2000": "image/jp2", "GIF": "image/gif",
 }  # fmt: skip
+#: Formats that hold a resolution in EXIF alone.
+RESOLUTION_IN_EXIF = frozenset({"WEBP", "AVIF"})
 _BLOCKS = frozenset({"icc", "exif", "xmp"})
 _ANIMATION = frozenset({"durations", "loop"})
 _GEODATA = frozenset({"georeference", "nodata", "gdal"})
 #: Fields of :class:`lerf_core.io.metadata.Metadata` that each format holds, by the format's name.
 HOLDS = {
     "PNG": _BLOCKS | _ANIMATION | {
-        "iptc", "gamma", "chromaticities", "rendering_intent", "cicp", "dpi", "text", "comment",
+        "iptc", "gamma", "chromaticities", "rendering_intent", "cicp", "dpi", "aspect", "text",
+        "comments",
     },
-    "JPEG": _BLOCKS | {"iptc", "dpi", "comment"},
-    "WEBP": _BLOCKS | _ANIMATION,
-    "AVIF": _BLOCKS | {"durations"},
-    "TIFF": _BLOCKS | _GEODATA | {"iptc", "dpi", "axes"},
+    "JPEG": _BLOCKS | {"iptc", "dpi", "aspect", "comments"},
+    "WEBP": _BLOCKS | _ANIMATION | {"dpi"},
+    "AVIF": _BLOCKS | {"durations", "dpi"},
+    "TIFF": _BLOCKS | _GEODATA | {"iptc", "dpi", "aspect", "pages", "axes"},
     "OME-TIFF": _BLOCKS | _GEODATA | {
-        "iptc", "dpi", "axes", "channels", "magnification", "name", "ome",
+        "iptc", "dpi", "aspect", "axes", "channels", "magnification", "name", "ome",
     },
     "ImageJ": _BLOCKS | {"iptc", "axes", "channels", "pages", "imagej"},
     "BMP": frozenset({"dpi"}),
-    "GIF": _ANIMATION | {"comment"},
+    "GIF": _ANIMATION | {"comments"},
     "PPM": frozenset(),
     "PAM": frozenset(),
     "PFM": frozenset(),

@@ -22,7 +22,8 @@ from lerf_core.io.georeference import Georeference
 from lerf_core.io.orientation import TRANSPOSED, placement_of
 
 __all__ = [
-    "RULES", "AxisName", "AxisScale", "Channel", "Metadata", "Page", "Rule", "speaks_of_places",
+    "RULES", "AxisName", "AxisScale", "Channel", "Metadata", "Page", "Rule", "Text",
+    "speaks_of_places",
 ]  # fmt: skip
 
 # Names of attributes that do not hold for other pixels.
@@ -32,6 +33,8 @@ _STALE = re.compile(
     r"shape|size|spacing|spatial|transform|translat|voxel|(?<!band)width)",
     re.IGNORECASE,
 )
+# Fields that may tell who made an image, where and of what.
+_PRIVATE = ("exif", "xmp", "iptc", "text", "comments", "name", "ome", "imagej")
 # What becomes of a field.
 _KEPT = "kept"
 _UPDATED = "kept; the sizes it states are brought up to date"
@@ -126,12 +129,43 @@ class Page:
     Attributes
     ----------
     name : str
-    dpi : (x, y) or None
-        Resolution in pixels per inch.
+    dpi, aspect : (x, y) or None
+        Resolution in pixels per inch, or without a unit.
+    number : (page, pages) or None
+        As the file counts, from 0.
+    texts : tuple of (tag, bytes)
+        Of TIFF, by the numbers of the tags.
     """
 
     name: str = ""
     dpi: tuple[float, float] | None = None
+    aspect: tuple[float, float] | None = None
+    number: tuple[int, int] | None = None
+    texts: tuple[tuple[int, bytes], ...] = ()
+
+    def transposed(self) -> Page:
+        """Return what holds once rows and columns are exchanged."""
+        return replace(
+            self, dpi=self.dpi and self.dpi[::-1], aspect=self.aspect and self.aspect[::-1]
+        )
+
+
+class Text(NamedTuple):
+    """A text of a PNG.
+
+    Attributes
+    ----------
+    key, value : str
+    language : str
+        Of the value, such as "de"; "" where it is not told.
+    translated : str
+        The key in that language.
+    """
+
+    key: str
+    value: str
+    language: str = ""
+    translated: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,6 +191,8 @@ class Metadata:
         Bits per sample in the file, where they are not those of the pixels' type.
     dpi : (x, y) or None
         Resolution in pixels per inch.
+    aspect : (x, y) or None
+        Resolutions without a unit, where they differ: pixels that are not square.
     pages : tuple of Page
         What differs from page to page: one per frame; () where nothing does.
     axes : tuple of AxisScale
@@ -185,10 +221,10 @@ class Metadata:
         OME-XML, where it says more than the fields above: instruments, dates, annotations.
     imagej : tuple of (key, value)
         What ImageJ alone keeps: colour tables, ranges, information; by tifffile's names.
-    text : tuple of (key, value)
+    text : tuple of Text
         PNG's text chunks.
-    comment : bytes or None
-        Comment of a JPEG or GIF.
+    comments : tuple of bytes
+        Of a JPEG or GIF.
     durations : tuple of float
         Time of each frame in milliseconds.
     loop : int or None
@@ -206,6 +242,9 @@ class Metadata:
     bits: int | None = _field(None, "bits per sample")
     dpi: tuple[float, float] | None = _field(
         None, "resolution", "kept: a print grows with its pixels", "kept, or turned by quarters"
+    )
+    aspect: tuple[float, float] | None = _field(
+        None, "the shape of pixels", _KEPT, "kept, or turned by quarters"
     )
     pages: tuple[Page, ...] = _field((), "names and resolutions of pages")
     axes: tuple[AxisScale, ...] = _field(
@@ -236,8 +275,8 @@ class Metadata:
     )  # fmt: skip
     ome: str | None = _field(None, "more of OME-XML", _UPDATED)
     imagej: tuple[tuple[str, Any], ...] = _field((), "ImageJ's settings")
-    text: tuple[tuple[str, str], ...] = _field((), "texts")
-    comment: bytes | None = _field(None, "comment")
+    text: tuple[Text, ...] = _field((), "texts")
+    comments: tuple[bytes, ...] = _field((), "comments")
     durations: tuple[float, ...] = _field((), "times of frames")
     loop: int | None = _field(None, "repetitions")
 
@@ -252,7 +291,8 @@ class Metadata:
 
     def stripped(self) -> Metadata:
         """Return what ``--strip`` leaves: colour, resolution, sizes and timing, no private data."""
-        return self.without(("exif", "xmp", "iptc", "text", "comment", "name", "ome", "imagej"))
+        pages = tuple(replace(page, name="", texts=()) for page in self.pages)
+        return replace(self, pages=pages).without(_PRIVATE)
 
     def axis(self, letter: str) -> AxisScale | None:
         """Return what is known of an axis, or None."""
@@ -264,9 +304,8 @@ class Metadata:
         return replace(
             self,
             dpi=self.dpi and (self.dpi[1], self.dpi[0]),
-            pages=tuple(
-                replace(page, dpi=page.dpi and (page.dpi[1], page.dpi[0])) for page in self.pages
-            ),
+            aspect=self.aspect and (self.aspect[1], self.aspect[0]),
+            pages=tuple(page.transposed() for page in self.pages),
             axes=_sorted(
                 replace(axis, letter=exchanged.get(axis.letter, axis.letter)) for axis in self.axes
             ),
@@ -290,12 +329,12 @@ class Metadata:
         notes: tuple[str, ...] = ()
         if exif is not None:
             try:
-                exif = exif_blocks.updated(exif, cols, rows, self.dpi)
+                exif = exif_blocks.updated(exif, cols, rows)
             except ValueError:
                 exif, notes = None, ("damaged EXIF dropped",)
         if xmp is not None:
             try:
-                xmp, words = xmp_packets.updated(xmp, cols, rows, self.dpi, media_type)
+                xmp, words = xmp_packets.updated(xmp, cols, rows, media_type)
                 if words:
                     notes += (f"{', '.join(words)} dropped",)
             except ValueError:
@@ -374,10 +413,13 @@ class Metadata:
         dropped += words
         moved = replace(moved, axes=axes, georeference=georeference, magnification=magnification)
         moved, notes = moved._without_stale()
-        if placement.source_axes == (1, 0) and self.dpi is not None:
-            moved = replace(moved, dpi=(self.dpi[1], self.dpi[0]))
+        if placement.source_axes == (1, 0):
+            turned = self._transposed()
+            moved = replace(moved, dpi=turned.dpi, aspect=turned.aspect, pages=turned.pages)
         if dropped:
-            notes += (f"{', '.join(dropped)} dropped: this warp leaves no true one",)
+            # A resize leaves nothing out but what lies beyond the image before it.
+            why = "beyond the image" if placement.is_scaling else "this warp leaves no true one"
+            notes += (f"{', '.join(dropped)} dropped: {why}",)
         return moved, notes
 
     def _moved_axes(self, placement: Placement, dropped: list[str]) -> tuple[AxisScale, ...]:

@@ -26,6 +26,7 @@ from lerf_core.io.formats import (
     GREY_ALPHA,
     LOSSLESS,
     PALETTE,
+    RESOLUTION_IN_EXIF,
     RGB,
     RGBA,
     Format,
@@ -137,13 +138,17 @@ class PillowCodec(DecodingCodec):
     def metadata_of(self, image: Image.Image, file: OpenFile) -> Metadata:
         """Return what a file says about its pixels, in the orientation in which they lie."""
         info = image.info
-        dpi, xmp, comment, loop = (info.get(key) for key in ("dpi", "xmp", "comment", "loop"))
+        xmp, comment, loop = (info.get(key) for key in ("xmp", "comment", "loop"))
+        if isinstance(comment, str):
+            comment = comment.encode()
+        block = self.exif_of(image, file)
         return Metadata(
             icc=info.get("icc_profile") or None,
-            exif=self.exif_of(image, file),
+            exif=block,
             xmp=xmp.encode() if isinstance(xmp, str) else xmp,
-            dpi=(float(dpi[0]), float(dpi[1])) if dpi and dpi[0] > 0 and dpi[1] > 0 else None,
-            comment=comment.encode() if isinstance(comment, str) else comment,
+            dpi=_resolution(image) or exif.resolution(block or b""),
+            aspect=_aspect(image),
+            comments=(comment,) if comment else (),
             loop=int(loop) if loop is not None and frame_count(image) > 1 else None,
         )
 
@@ -168,14 +173,20 @@ class PillowCodec(DecodingCodec):
         # What the format does not hold is not there any more.
         if metadata.icc:
             keywords["icc_profile"] = metadata.icc
-        if metadata.exif:
-            keywords["exif"] = exif.PREFIX + metadata.exif
+        block = metadata.exif
+        if metadata.dpi and target.name in RESOLUTION_IN_EXIF:
+            block = exif.with_resolution(block, metadata.dpi)
+        if block and target.name == "AVIF":
+            # Pillow would take it out itself, and move all else.
+            block = exif.without_orientation(block)
+        if block:
+            keywords["exif"] = exif.PREFIX + block
         if metadata.xmp and target.name != "PNG":  # PNG has a text chunk for it
             keywords["xmp"] = metadata.xmp
         if metadata.dpi:
             keywords["dpi"] = metadata.dpi
-        if metadata.comment and target.name != "PNG":
-            keywords["comment"] = metadata.comment
+        if metadata.comments and target.name != "PNG":
+            keywords["comment"] = b"\n".join(metadata.comments)
         return keywords
 
 
@@ -186,6 +197,27 @@ def format_of(image: Image.Image) -> str:
     """Return the name of an image's format."""
     # Phones write MPO: a JPEG with further images behind it.
     return "JPEG" if image.format == "MPO" else image.format or "unknown"
+
+
+def _resolution(image: Image.Image) -> tuple[float, float] | None:
+    """Return the pixels per inch that a file states outside of EXIF."""
+    dpi = image.info.get("dpi")
+    if format_of(image) == "JPEG":
+        # Pillow makes up a resolution where there is EXIF, and none in it.
+        factor = {1: 1.0, 2: 2.54}.get(image.info.get("jfif_unit", 0))
+        density = image.info.get("jfif_density", (0, 0))
+        dpi = [value * factor for value in density] if factor else None
+    return (float(dpi[0]), float(dpi[1])) if dpi and dpi[0] > 0 and dpi[1] > 0 else None
+
+
+def _aspect(image: Image.Image) -> tuple[float, float] | None:
+    """Return resolutions without a unit, where they differ."""
+    pair = image.info.get("aspect")
+    if format_of(image) == "JPEG" and image.info.get("jfif_unit") == 0:
+        pair = image.info.get("jfif_density")
+    if not pair or pair[0] == pair[1] or not all(pair):
+        return None
+    return float(pair[0]), float(pair[1])
 
 
 def _is_gif_animation(image: Image.Image) -> bool:

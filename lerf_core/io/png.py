@@ -7,6 +7,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,7 +19,7 @@ from lerf_core.io.codec import Encoding, Header, OpenFile
 from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA, Format
 from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, channels_of
-from lerf_core.io.metadata import Metadata
+from lerf_core.io.metadata import Metadata, Text
 from lerf_core.io.pillow import PillowCodec
 
 __all__ = ["PngCodec"]
@@ -33,10 +34,14 @@ _TEXT_CHUNKS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 # Bytes of a text that was compressed, as Pillow limits it: a chunk of a kilobyte can be a bomb.
 _LONGEST_TEXT = 1 << 20
 _EXIF_PROFILES = ("Raw profile type exif", "Raw profile type APP1")
+_XMP_PROFILES = ("Raw profile type xmp",)
 _IPTC_PROFILES = ("Raw profile type iptc", "Raw profile type 8bim")
 _TEXT_NOT_COPIED = re.compile(r"XML:com\.adobe\.xmp|Raw profile type .*")
 # Numbers in colour chunks are integers of 1/100,000.
 _FIXED_POINT = 100_000
+# Key of the text that is a comment, and nothing else.
+_COMMENT = "Comment"
+_MOST_UNITS = 2**31
 # End of the header chunk: 8 bytes of signature, then 25.
 _HEADER_END = 33
 
@@ -82,17 +87,24 @@ class PngCodec(PillowCodec):
         del image
         block = next((data for _, data in _chunks(file.rewound(), {b"eXIf"})), None)
         if block is None:
-            texts = dict(_texts(_chunks(file.rewound(), _TEXT_CHUNKS)))
-            block = _profile(texts, _EXIF_PROFILES)
+            texts = _texts(_chunks(file.rewound(), _TEXT_CHUNKS))
+            block = _profile({text.key: text.value for text in texts}, _EXIF_PROFILES)
         return exif.strip_prefix(block) or None if block else None
 
     def metadata_of(self, image: Image.Image, file: OpenFile) -> Metadata:
         """See `PillowCodec`; texts may lie behind the pixels."""
         colour = _colour_fields(_chunks(file.rewound(), _COLOUR_CHUNKS))
-        texts = tuple(_texts(_chunks(file.rewound(), _TEXT_CHUNKS)))
-        own = tuple((key, text) for key, text in texts if not _TEXT_NOT_COPIED.fullmatch(key))
+        texts = list(_texts(_chunks(file.rewound(), _TEXT_CHUNKS)))
+        profiles = {text.key: text.value for text in texts}
+        own = [text for text in texts if not _TEXT_NOT_COPIED.fullmatch(text.key)]
+        metadata = super().metadata_of(image, file)
         return replace(
-            super().metadata_of(image, file), text=own, iptc=_iptc_of(dict(texts)), **colour
+            metadata,
+            xmp=metadata.xmp or _profile(profiles, _XMP_PROFILES) or None,
+            text=tuple(text for text in own if text.key != _COMMENT),
+            comments=tuple(text.value.encode() for text in own if text.key == _COMMENT),
+            iptc=_iptc_of(profiles),
+            **colour,
         )
 
     def write(
@@ -100,7 +112,10 @@ class PngCodec(PillowCodec):
     ) -> tuple[str, ...]:
         """See `Codec`."""
         if image.dtype != np.uint16:
-            return super().write(stream, image, target, encoding)
+            begin = stream.tell()
+            notes = super().write(stream, image, target, encoding)
+            _set_aspect(stream, begin, image.metadata)
+            return notes
         from imagecodecs import png_encode
 
         data = png_encode(np.ascontiguousarray(image.frames[0]), level=_COMPRESSION_LEVEL)
@@ -111,7 +126,11 @@ class PngCodec(PillowCodec):
 
     def metadata_keywords(self, metadata: Metadata, target: Format) -> dict[str, Any]:
         """See `PillowCodec`."""
-        return super().metadata_keywords(metadata, target) | {
+        keywords = super().metadata_keywords(metadata, target)
+        if metadata.aspect and not metadata.dpi:
+            # A chunk to be filled by `_set_aspect`: Pillow writes none without a unit.
+            keywords["dpi"] = (1, 1)
+        return keywords | {
             "pnginfo": _png_info(metadata),
             "compress_level": _COMPRESSION_LEVEL,
         }
@@ -153,21 +172,25 @@ def _chunks(stream: BinaryIO, names: Iterable[bytes]) -> Iterator[tuple[bytes, b
         stream.seek(length + 4, 1)
 
 
-def _texts(chunks: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, str]]:
-    """Yield key and text of the text chunks; damaged ones are skipped."""
+def _texts(chunks: Iterable[tuple[bytes, bytes]]) -> Iterator[Text]:
+    """Yield the texts of the text chunks; damaged ones are skipped."""
     for name, data in chunks:
         raw_key, _, value = data.partition(b"\0")
         key, encoding = raw_key.decode("latin-1"), "latin-1"
+        language = translated = b""
         try:
             if name == b"zTXt":
                 value = _inflated(value[1:])
             elif name == b"iTXt":
                 is_compressed, encoding = value[:1] == b"\1", "utf-8"
-                _, _, value = value[2:].split(b"\0", 2)
+                language, translated, value = value[2:].split(b"\0", 2)
                 value = _inflated(value) if is_compressed else value
         except (ValueError, zlib.error):
             continue
-        yield key, value.decode(encoding, "replace")
+        yield Text(
+            key, value.decode(encoding, "replace"), language.decode("latin-1"),
+            translated.decode("utf-8", "replace"),
+        )  # fmt: skip
 
 
 def _iptc_of(texts: dict[str, str]) -> bytes | None:
@@ -227,16 +250,45 @@ def _png_info(metadata: Metadata) -> PngImagePlugin.PngInfo:
     info = PngImagePlugin.PngInfo()
     for name, data in _colour_chunks(metadata):
         info.add(name, data)
-    for key, value in metadata.text:
-        info.add_text(key, value)
+    for text in metadata.text:
+        if text.language or text.translated:
+            info.add_itxt(text.key, text.value, text.language, text.translated)
+        else:
+            info.add_text(text.key, text.value)
     if metadata.xmp:
         info.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
     if metadata.iptc:
         profile = iptc.as_profile("iptc", iptc.as_resources(metadata.iptc))
         info.add_text(_IPTC_PROFILES[0], profile, zip=True)
-    if metadata.comment:
-        info.add_text("Comment", metadata.comment.decode("utf-8", "replace"))
+    for comment in metadata.comments:
+        info.add_text(_COMMENT, comment.decode("utf-8", "replace"))
     return info
+
+
+def _set_aspect(stream: BinaryIO, begin: int, metadata: Metadata) -> None:
+    """Fill the chunk of resolution with the shape of pixels, in a PNG that begins there."""
+    if not metadata.aspect or metadata.dpi:
+        return
+    position = begin + len(SIGNATURE)
+    stream.seek(position)
+    while len(header := stream.read(8)) == 8:
+        length, name = struct.unpack(">I4s", header)
+        if name == b"pHYs":
+            data = struct.pack(">IIB", *_whole_ratio(metadata.aspect), 0)
+            stream.seek(position)
+            stream.write(_chunk(name, data))
+            break
+        position += length + 12
+        stream.seek(position)
+    stream.seek(0, 2)
+
+
+def _whole_ratio(pair: tuple[float, float]) -> tuple[int, int]:
+    """Return whole numbers that are to each other as two others are."""
+    if all(value == round(value) and value < _MOST_UNITS for value in pair):
+        return round(pair[0]), round(pair[1])
+    ratio = Fraction(pair[0] / pair[1]).limit_denominator(_FIXED_POINT)
+    return max(1, ratio.numerator), ratio.denominator
 
 
 def _metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
@@ -245,6 +297,8 @@ def _metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
         yield b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc)
     for name, data, *_ in _png_info(metadata).chunks:
         yield name, data
+    if metadata.aspect and not metadata.dpi:
+        yield b"pHYs", struct.pack(">IIB", *_whole_ratio(metadata.aspect), 0)
     if metadata.dpi:
         yield b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in metadata.dpi), 1)
     if metadata.exif:

@@ -9,14 +9,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from lerf_core.errors import FileError, ResultExistsError, one_line
+from lerf_core.io import xmp_extended
 from lerf_core.io.axes import fitting_scales
 from lerf_core.io.cielab import as_srgb
 from lerf_core.io.claims import Claim, LocalClaim
 from lerf_core.io.codec import Encoding
 from lerf_core.io.conversions import converted, depth_name, flattened, unmultiplied
-from lerf_core.io.formats import HOLDS, LAB, MEDIA_TYPES, RGB, Format, check_holds
+from lerf_core.io.exif import PREFIX
+from lerf_core.io.exif_directories import shortened
+from lerf_core.io.formats import (
+    HOLDS,
+    LAB,
+    MEDIA_TYPES,
+    RESOLUTION_IN_EXIF,
+    RGB,
+    Format,
+    check_holds,
+)
 from lerf_core.io.guards import quiet_decoders
 from lerf_core.io.image import DecodedImage
+from lerf_core.io.jpeg import LONGEST_SEGMENT, LONGEST_XMP
 from lerf_core.io.locations import is_url, local_path
 from lerf_core.io.metadata import RULES, Metadata
 from lerf_core.io.placing import restore_replaced
@@ -32,8 +44,7 @@ __all__ = [
 ]  # fmt: skip
 
 # One marker of a JPEG holds no more, its prefixes included.
-_JPEG_BLOCK = 65_533
-_JPEG_XMP = _JPEG_BLOCK - 29
+_LONGEST_EXIF = LONGEST_SEGMENT - len(PREFIX)
 # Pixels per inch that a format's numbers can say; of PNG and BMP they are whole, per metre.
 _RESOLUTIONS = {
     "JPEG": (1, 65_535), "PNG": (0.0254, 2**31 * 0.025), "BMP": (0.0254, 2**31 * 0.025),
@@ -153,17 +164,10 @@ def fitting_metadata(
         notes += ("grey ICC profile dropped: WebP stores grey as RGB",)
         metadata = replace(metadata, icc=None)
     if name == "JPEG":
-        if metadata.exif is not None and len(metadata.exif) + 6 > _JPEG_BLOCK:
-            notes += ("EXIF too long for JPEG, dropped",)
-            metadata = replace(metadata, exif=None)
-        if metadata.xmp is not None and len(metadata.xmp) > _JPEG_XMP:
-            notes += ("XMP too long for JPEG, dropped",)
-            metadata = replace(metadata, xmp=None)
-    lowest, highest = _RESOLUTIONS.get(name, _ANY_RESOLUTION)
-    if "dpi" in HOLDS[name] and not all(lowest <= dpi <= highest for dpi in metadata.dpi or ()):
-        words = " x ".join(f"{dpi:.3g}" for dpi in metadata.dpi or ())
-        notes += (f"resolution of {words} dpi dropped: {name} holds {lowest:.3g} to {highest:.3g}",)
-        metadata = replace(metadata, dpi=None)
+        metadata, further = _fitting_segments(metadata)
+        notes += further
+    metadata, further = _fitting_resolution(metadata, name, encoding)
+    notes += further
     metadata, scale_notes = fitting_scales(metadata, name)
     metadata, channel_notes = _fitting_channels(metadata, name)
     notes += scale_notes + channel_notes
@@ -184,6 +188,43 @@ def _fitting_channels(metadata: Metadata, name: str) -> tuple[Metadata, tuple[st
     plain = tuple(replace(channel, facts=()) for channel in metadata.channels)
     note = f"{name} cannot hold {', '.join(facts)} of channels: dropped"
     return replace(metadata, channels=plain), (note,)
+
+
+def _fitting_segments(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
+    """Return metadata whose blocks go into segments of JPEG, and notes."""
+    notes: tuple[str, ...] = ()
+    if metadata.exif is not None and len(metadata.exif) > _LONGEST_EXIF:
+        block, dropped = shortened(metadata.exif, _LONGEST_EXIF)
+        names = ", ".join(dropped)
+        notes += (
+            f"EXIF too long for JPEG: {names} dropped" if block else "EXIF too long for JPEG",
+        )
+        metadata = replace(metadata, exif=block)
+    if metadata.xmp is not None:
+        try:
+            xmp_extended.split(metadata.xmp, LONGEST_XMP)
+        except ValueError:
+            notes += ("XMP too long for JPEG, dropped",)
+            metadata = replace(metadata, xmp=None)
+    return metadata, notes
+
+
+def _fitting_resolution(
+    metadata: Metadata, name: str, encoding: Encoding
+) -> tuple[Metadata, tuple[str, ...]]:
+    """Return metadata without a resolution that a format's numbers cannot say, and a note."""
+    dpi = metadata.dpi
+    if dpi is None or "dpi" not in HOLDS[name]:
+        return metadata, ()
+    lowest, highest = _RESOLUTIONS.get(name, _ANY_RESOLUTION)
+    if not all(lowest <= value <= highest for value in dpi):
+        words = " x ".join(f"{value:.3g}" for value in dpi)
+        note = f"resolution of {words} dpi dropped: {name} holds {lowest:.3g} to {highest:.3g}"
+    elif encoding.strip and name in RESOLUTION_IN_EXIF:
+        note = f"{name} holds a resolution in EXIF alone, which is left out"
+    else:
+        return metadata, ()
+    return replace(metadata, dpi=None), (note,)
 
 
 def encode_to_bytes(

@@ -28,7 +28,6 @@ _HEIGHTS = frozenset({(_TIFF, "ImageLength"), (_EXIF, "PixelYDimension")})
 _ORIENTATION = (_TIFF, "Orientation")
 _RESOLUTIONS = ((_TIFF, "XResolution"), (_TIFF, "YResolution"))
 _FOCAL_PLANE = ((_EXIF, "FocalPlaneXResolution"), (_EXIF, "FocalPlaneYResolution"))
-_RESOLUTION_UNIT = (_TIFF, "ResolutionUnit")
 _FORMAT = ("http://purl.org/dc/elements/1.1/", "format")
 _FRAMES = frozenset({
     (f"{_ADOBE}xap/1.0/t/pg/", "MaxPageSize"),
@@ -82,11 +81,7 @@ def orientation(data: bytes) -> int:
 
 
 def updated(
-    data: bytes,
-    width: int,
-    height: int,
-    dpi: tuple[float, float] | None = None,
-    media_type: str = "",
+    data: bytes, width: int, height: int, media_type: str = ""
 ) -> tuple[bytes, tuple[str, ...]]:
     """Return a packet that fits an upright image of a new size, and words for what is taken out.
 
@@ -95,8 +90,6 @@ def updated(
     data : bytes
     width, height : int
         Of the image that it will go with, in pixels.
-    dpi : (x, y) or None, optional
-        Its resolution in pixels per inch; None leaves what the packet says.
     media_type : str, optional
         Of the file, such as "image/png".
 
@@ -106,7 +99,6 @@ def updated(
         If it cannot be read.
     """
     packet, removed = Packet(data), []
-    resolutions: dict[Name, Property] = {}
     for item in packet.properties():
         name = item.name
         if name in _OUTSIDE or name[0] in _OUTSIDE:
@@ -125,10 +117,6 @@ def updated(
                 _set_size(size, width, height)
         elif name in _FRAMES:
             _set_size(item, width, height)
-        elif name in {*_RESOLUTIONS, _RESOLUTION_UNIT}:
-            resolutions[name] = item
-    if dpi is not None:
-        _set_resolutions(resolutions, dpi)
     return packet.encoded() if packet.is_changed else data, _words(removed)
 
 
@@ -140,18 +128,6 @@ def _set_size(item: Property, width: int, height: int) -> None:
         for name, length in (("w", width), ("h", height)):
             if name in fields and fields[name].number != length:
                 fields[name].set(str(length))
-
-
-def _set_resolutions(items: dict[Name, Property], dpi: tuple[float, float]) -> None:
-    """Set the resolutions that are stated, unless they are right in the unit that is."""
-    unit = items.get(_RESOLUTION_UNIT)
-    per_inch = 2.54 if unit is not None and unit.value == "3" else 1.0
-    for name, value in zip(_RESOLUTIONS, dpi, strict=True):
-        item = items.get(name)
-        if item is not None and abs((item.number or 0) * per_inch - value) > 0.005 * value:
-            item.set(f"{round(value / per_inch * 10_000)}/10000")
-    if unit is not None and unit.value not in {"2", "3"}:
-        unit.set("2")
 
 
 # -- places ---------------------------------------------------------------------------------
@@ -182,6 +158,8 @@ def moved(data: bytes, placement: Placement) -> tuple[bytes, tuple[str, ...]]:
             rule = _crop
         if rule is not None and (word := rule(item, move)):
             dropped.append(word)
+    if placement.source_axes == (1, 0):
+        _exchange({item.name: item for item in properties if item.name in _RESOLUTIONS})
     focal_plane = {item.name: item for item in properties if item.name in _FOCAL_PLANE}
     if focal_plane and (word := _move_focal_plane(focal_plane, move)):
         dropped.append(word)
@@ -246,6 +224,15 @@ def _subject(item: Property, move: _Move) -> str:
     for part, value in zip(items, result, strict=True):
         part.set(str(value))
     return ""
+
+
+def _exchange(items: dict[Name, Property]) -> None:
+    """Exchange the resolutions along x and y."""
+    if len(items) == len(_RESOLUTIONS):
+        x, y = (items[name] for name in _RESOLUTIONS)
+        old = x.value
+        x.set(y.value)
+        y.set(old)
 
 
 def _move_focal_plane(items: dict[Name, Property], move: _Move) -> str:

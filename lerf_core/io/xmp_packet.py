@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-__all__ = ["RDF", "Packet", "Property"]
+__all__ = ["RDF", "USUAL_PREFIXES", "Packet", "Property", "number_of"]
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _XML = "http://www.w3.org/XML/1998/namespace"
@@ -149,6 +149,11 @@ class Packet:
         for element in self.descriptions():
             yield from self.properties_of(element)
 
+    def container(self) -> _Element | None:
+        """Return the element of RDF that all descriptions stand in, if there is one."""
+        frames = (element for root in self._roots for element in _within(root))
+        return next((element for element in frames if element.name == (RDF, "RDF")), None)
+
     def descriptions(self) -> Iterator[_Element]:
         """Yield the elements that carry properties; without RDF, all of them."""
         frames = [element for root in self._roots for element in _within(root)]
@@ -160,14 +165,14 @@ class Packet:
 
     def properties_of(self, element: _Element) -> Iterator[Property]:
         """Yield the properties that an element's attributes and children are."""
-        for name, *extents in element.attributes:
+        for name, start, stop, value, end in element.attributes:
             if name[0] not in {RDF, _XML}:
-                yield Property(self, name, None, *extents)
+                yield Property(self, name, None, start, stop, value, end, element.scope)
         for child in element.children:
             if child.name == _DESCRIPTION:
                 yield from self.properties_of(child)
             else:
-                yield Property(self, child.name, child, child.start, child.end, 0, 0)
+                yield Property(self, child.name, child, child.start, child.end, 0, 0, child.scope)
 
     def text(self, start: int, stop: int) -> str:
         """Return a part of the packet."""
@@ -210,6 +215,8 @@ class Property:
         Its extent.
     value_start, value_stop : int
         Of an attribute's value.
+    scope : dict
+        What prefixes mean where it stands.
     """
 
     packet: Packet
@@ -219,6 +226,7 @@ class Property:
     stop: int
     value_start: int
     value_stop: int
+    scope: dict[str, str]
 
     @property
     def value(self) -> str:
@@ -243,7 +251,7 @@ class Property:
     def items(self) -> list[Property]:
         """Return the items of a list."""
         return [
-            Property(self.packet, item.name, item, item.start, item.end, 0, 0)
+            Property(self.packet, item.name, item, item.start, item.end, 0, 0, item.scope)
             for child in (self.element.children if self.element is not None else ())
             if child.name in _LISTS
             for item in child.children

@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image, IptcImagePlugin, PngImagePlugin
+from support.files import png_chunk
 
+from lerf_core.io import exif_directories as directories
 from lerf_core.io import iptc
+from lerf_core.io.exif_directories import Entry
 from lerf_core.io.reading import read_image
+from lerf_core.io.xmp_packet import Packet
 
 
 def record(number: int, data: bytes) -> bytes:
@@ -127,3 +131,264 @@ def test_clipping_paths_are_named(run, tmp_path, rgb):
     result = run("resize", source, "-o", tmp_path / "out.jpg", "--scale", 1)
     assert "Photoshop's clipping paths dropped" in result.output
     assert read_image(tmp_path / "out.jpg").metadata.iptc == RECORDS
+
+
+# -- texts, and EXIF in TIFF ----------------------------------------------------------------
+
+TEXTS = {270: "Größe 5 µm © José", 271: "Żółw", 315: "José Müller", 33432: "© 2024 ☀"}
+
+
+@pytest.mark.parametrize("tiled", [False, True])
+@pytest.mark.parametrize("big", [False, True])
+def test_unicode_texts_go_round_all_formats(run, tmp_path, rgb, tiled, big):
+    first = tmp_path / "a.tif"
+    tags = [(code, 2, 0, text.encode() + b"\0", True) for code, text in TEXTS.items()]
+    described = tags.pop(0)[3]
+    tifffile.imwrite(
+        first, rgb, photometric="rgb", metadata=None, description=described, bigtiff=big,
+        byteorder=">" if big else "<", extratags=tags,
+    )  # fmt: skip
+    names = ["b.jpg", "c.tif", "d.png", "e.tif", "f.webp", "g.tif"]
+    for name in names:
+        more = ("--tile", 16) if tiled and name.endswith("tif") else ()
+        run("resize", first, "-o", tmp_path / name, "--scale", 1, *more)
+        first = tmp_path / name
+    for name in ("c.tif", "e.tif", "g.tif"):
+        with tifffile.TiffFile(tmp_path / name) as file:
+            for code, text in TEXTS.items():
+                tag = file.pages.first.tags[code]
+                file.filehandle.seek(tag.valueoffset)
+                assert file.filehandle.read(tag.valuebytecount) == text.encode() + b"\0"
+
+
+MAKER_NOTE = b"NOTE\0" + bytes(range(256)) * 3
+
+
+def camera_block(order: str = "<") -> bytes:
+    """EXIF with signed numbers, ratios, a maker note and directories of all kinds."""
+    ratio = Entry(5, struct.pack("<II", 10, 2500))
+    return directories.block_of(
+        directories.Blocks(
+            {271: Entry(2, b"Maker\0"), 18246: Entry(3, b"\4\0"), 40091: Entry(1, b"T\0\xe9\0")},
+            {33434: ratio, 37380: Entry(10, struct.pack("<ii", -2, 6)), 37500: Entry(7, MAKER_NOTE),
+             40962: Entry(9, struct.pack("<i", 14)), 40963: Entry(9, struct.pack("<i", 10)),
+             41996: Entry(3, b"\0\0")},
+            {1: Entry(2, b"N\0"), 2: Entry(5, struct.pack("<6I", 52, 1, 30, 1, 1, 100))},
+            {1: Entry(2, b"R98\0"), 4097: Entry(3, struct.pack("<H", 14)),
+             4098: Entry(3, struct.pack("<H", 10))},
+        ),
+        order,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("middle", ["tif", "tiled.tif", "png", "webp", "avif"])
+def test_exif_keeps_types_and_bytes_through_every_format(run, tmp_path, rgb, middle, order):
+    source, out = tmp_path / "in.jpg", tmp_path / "out.jpg"
+    Image.fromarray(rgb).save(source, exif=b"Exif\0\0" + camera_block(order))
+    way = tmp_path / f"middle.{middle}"
+    tiled = ("--tile", 16) if middle == "tiled.tif" else ()
+    result = run("resize", source, "-o", way, "--scale", 2, *tiled)
+    assert "dropped" not in result.output
+    run("resize", way, "-o", out, "--scale", 1)
+    before = directories.blocks_in(camera_block(order))
+    after = directories.blocks_in(read_image(out).metadata.exif)
+    signed = {40962: Entry(9, struct.pack("<i", 28)), 40963: Entry(9, struct.pack("<i", 20))}
+    assert after.exif == {**before.exif, **signed}
+    assert after.gps == before.gps
+    assert after.interoperability == {
+        1: Entry(2, b"R98\0"), 4097: Entry(3, b"\x1c\0"), 4098: Entry(3, b"\x14\0"),
+    }  # fmt: skip
+    assert {tag: after.first[tag] for tag in before.first} == before.first
+
+
+def test_private_tags_are_named_once(run, tmp_path, rgb):
+    source = tmp_path / "in.tif"
+    tags = [
+        (65000, 2, 0, b"private\0", True),
+        (37724, 7, 4, b"abcd", True),
+        (34310, 2, 0, b"x\0", True),
+    ]
+    tifffile.imwrite(source, np.stack([rgb, rgb]), photometric="rgb", metadata=None, extratags=tags)
+    result = run("resize", source, "-o", tmp_path / "out.tif", "--scale", 1)
+    assert result.output.count("tags dropped: LeafData, 65000") == 1
+
+
+def test_exif_too_long_for_jpeg_loses_its_longest_value_alone(run, tmp_path, rgb):
+    source, out = tmp_path / "in.png", tmp_path / "out.jpg"
+    entries = {33434: Entry(5, struct.pack("<II", 1, 250)), 37500: Entry(7, bytes(70_000))}
+    block = directories.block_of(directories.Blocks({}, entries, {}, {}), "<")
+    Image.fromarray(rgb).save(source, exif=block)
+    result = run("resize", source, "-o", out, "--scale", 1)
+    assert "EXIF too long for JPEG: MakerNote dropped" in result.output
+    assert directories.blocks_in(read_image(out).metadata.exif).exif.keys() == {33434}
+
+
+# -- resolutions and pages ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", ["jpg", "png", "tif", "tiled.tif", "bmp", "webp", "avif", "jp2"])
+@pytest.mark.parametrize("source", ["jpg", "png", "tif", "webp"])
+def test_resolution_per_axis_on_every_way(run, tmp_path, rgb, source, target):
+    path, out = tmp_path / f"in.{source}", tmp_path / f"out.{target}"
+    if source == "webp":
+        block = Image.Exif()
+        block.update({282: 300.0, 283: 150.0, 296: 2})
+        Image.fromarray(rgb).save(path, exif=block)
+    else:
+        Image.fromarray(rgb).save(path, dpi=(300, 150))
+    tiled = ("--tile", 16) if target == "tiled.tif" else ()
+    result = run("resize", path, "-o", out, "--scale", 2, *tiled)
+    assert "hold resolution" not in result.output
+    assert read_image(out).metadata.dpi == pytest.approx((300, 150), abs=0.03)
+    if target in {"webp", "avif"}:
+        with Image.open(out) as image:
+            block = image.getexif()
+        assert block[296] == 2
+        assert (block[282], block[283]) == pytest.approx((300, 150), abs=0.03)
+
+
+@pytest.mark.parametrize("target", ["jpg", "png", "tif", "tiled.tif"])
+@pytest.mark.parametrize("source", ["jpg", "png", "tif"])
+def test_resolutions_without_a_unit_stay_so(run, tmp_path, rgb, source, target):
+    path, out = tmp_path / f"in.{source}", tmp_path / f"out.{target}"
+    if source == "jpg":
+        Image.fromarray(rgb).save(path)
+        data = bytearray(path.read_bytes())
+        data[13:18] = struct.pack(">BHH", 0, 2, 1)
+        path.write_bytes(data)
+    elif source == "png":
+        Image.fromarray(rgb).save(path)
+        data = path.read_bytes()
+        chunk = png_chunk(b"pHYs", struct.pack(">IIB", 2, 1, 0))
+        path.write_bytes(data[:33] + chunk + data[33:])
+    else:
+        tifffile.imwrite(path, rgb, photometric="rgb", resolution=(2, 1), resolutionunit=1)
+    tiled = ("--tile", 16) if target == "tiled.tif" else ()
+    run("resize", path, "-o", out, "--scale", 2, *tiled)
+    metadata = read_image(out).metadata
+    assert (metadata.aspect, metadata.dpi) == ((2, 1), None)
+    result = run("resize", path, "-o", tmp_path / "out.webp", "--scale", 2)
+    assert "WEBP cannot hold the shape of pixels: dropped" in result.output
+
+
+def test_cmyk_keeps_its_resolution(run, tmp_path, rgb):
+    source, out = tmp_path / "in.tif", tmp_path / "out.jpg"
+    Image.fromarray(rgb).convert("CMYK").save(source, dpi=(300, 150))
+    run("resize", source, "-o", out, "--scale", 2)
+    with Image.open(out) as image:
+        assert image.mode == "CMYK"
+        assert image.info["dpi"] == (300, 150)
+        image.load()
+
+
+def test_jpeg_says_the_resolution_in_the_unit_that_loses_least(run, tmp_path, rgb):
+    source, out = tmp_path / "in.tif", tmp_path / "out.jpg"
+    tifffile.imwrite(source, rgb, photometric="rgb", resolution=(101, 57), resolutionunit=3)
+    run("resize", source, "-o", out, "--scale", 2)
+    assert out.read_bytes()[13:18] == struct.pack(">BHH", 2, 101, 57)
+    tifffile.imwrite(source, rgb, photometric="rgb", resolution=(0.01, 0.01), resolutionunit=2)
+    result = run("resize", source, "-o", out, "--scale", 2, "--overwrite")
+    assert "resolution of 0.01 x 0.01 dpi dropped: JPEG holds" in result.output
+
+
+def test_pages_keep_their_names_resolutions_and_texts(run, tmp_path, rgb):
+    source, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    with tifffile.TiffWriter(source) as writer:
+        for number, name in enumerate(["Übersicht", "Rückseite"]):
+            tags = [(285, 2, 0, name.encode() + b"\0", True), (297, 3, 2, (number, 2), True),
+                    (315, 2, 0, f"writer {number}".encode() + b"\0", True)]  # fmt: skip
+            writer.write(
+                rgb, photometric="rgb", metadata=None, extratags=tags, software=f"scanner {number}",
+                description=f"page {number}", resolution=(300 + number, 150), resolutionunit=2,
+            )  # fmt: skip
+    run("resize", source, "-o", out, "--scale", 2)
+    with tifffile.TiffFile(out) as file:
+        for number, page in enumerate(file.pages):
+            tags = {tag.code: tag.value for tag in page.aspage().tags}
+            assert tags[285] == ["Übersicht", "Rückseite"][number]
+            assert tags[297] == (number, 2)
+            assert tags[270] == f"page {number}"
+            assert tags[305] == f"scanner {number}"
+            assert tags[315] == f"writer {number}"
+            assert tags[282][0] / tags[282][1] == 300 + number
+    result = run("resize", source, "-o", tmp_path / "out.png", "--scale", 2)
+    assert "PNG cannot hold names and resolutions of pages: dropped" in result.output
+    run("resize", source, "-o", out, "--scale", 2, "--strip", "--overwrite")
+    data = out.read_bytes()
+    assert not [word for word in (b"writer", b"scanner", b"page", "Über".encode()) if word in data]
+    assert [page.dpi for page in read_image(out).metadata.pages] == [(300, 150), (301, 150)]
+
+
+# -- comments, texts and XMP ----------------------------------------------------------------
+
+
+def test_comments_go_between_jpeg_png_and_gif(run, tmp_path, rgb):
+    comments = [b"first", "zweiter ☀".encode()]
+    path = jpeg(tmp_path / "a.jpg", rgb, *((0xFE, comment) for comment in comments))
+    for name in ("b.png", "c.jpg"):
+        run("resize", path, "-o", tmp_path / name, "--scale", 1)
+        path = tmp_path / name
+        assert read_image(path).metadata.comments == tuple(comments)
+    run("resize", path, "-o", tmp_path / "d.gif", "--scale", 1)
+    assert read_image(tmp_path / "d.gif").metadata.comments == (b"\n".join(comments),)
+    result = run("resize", path, "-o", tmp_path / "d.webp", "--scale", 1)
+    assert "WEBP cannot hold comments: dropped" in result.output
+    run("resize", path, "-o", tmp_path / "e.jpg", "--scale", 1, "--strip")
+    assert b"first" not in (tmp_path / "e.jpg").read_bytes()
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_texts_keep_their_language(run, tmp_path, rgb, depth):
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("Title", "Haus ☀", "de", "Titel")
+    Image.fromarray(rgb).save(tmp_path / "in.png", pnginfo=info)
+    out = tmp_path / "out.png"
+    run("resize", tmp_path / "in.png", "-o", out, "--scale", 1, "--depth", depth)
+    assert read_image(out).metadata.text == (("Title", "Haus ☀", "de", "Titel"),)
+
+
+def long_xmp(length: int) -> bytes:
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-'
+        'syntax-ns#"><rdf:Description rdf:about="" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" '
+        'xmlns:l="http://example.org/l/" xmlns:t="http://example.org/t/" tiff:ImageWidth="14" '
+        f't:small="é"><l:long><rdf:Bag><rdf:li t:a="☀">{"x" * length}</rdf:li></rdf:Bag></l:long>'
+        "</rdf:Description></rdf:RDF></x:xmpmeta>"
+    ).encode()
+
+
+def test_xmp_longer_than_a_segment(run, tmp_path, rgb):
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", long_xmp(200_000).decode())
+    path = tmp_path / "in.png"
+    Image.fromarray(rgb).save(path, pnginfo=info)
+    for name in ("a.jpg", "b.jpg", "c.png"):
+        result = run("resize", path, "-o", tmp_path / name, "--scale", 1)
+        assert "XMP" not in result.output
+        path = tmp_path / name
+    for name in ("a.jpg", "b.jpg"):
+        with Image.open(tmp_path / name) as image:
+            assert len(image.info["xmp"]) < 1000
+            assert b'tiff:ImageWidth="14"' in image.info["xmp"]
+    text = read_image(path).metadata.xmp.decode()
+    assert "HasExtendedXMP" not in text
+    properties = {item.name[1]: item for item in Packet(text.encode()).properties()}
+    assert properties["small"].value == "é"
+    (item,) = properties["long"].items()
+    assert item.element is not None
+    assert item.packet.text(item.element.inside, item.element.outside) == "x" * 200_000
+    assert next(iter(item.fields().values())).value == "☀"
+
+
+def test_what_jpeg_keeps_beside_the_image_is_named(run, tmp_path, rgb):
+    path = jpeg(
+        tmp_path / "in.jpg", rgb, (0xE3, b"Meta\0\0II*\0"), (0xEB, b"JP\0\1c2pa"),
+        (0xE1, b"FLIR\0\1\0"), (0xE2, b"MPF\0"),
+    )  # fmt: skip
+    result = run("resize", path, "-o", tmp_path / "out.jpg", "--scale", 1)
+    assert "segments dropped: APP3 Meta, JUMBF, APP1 FLIR" in result.output
+    path = jpeg(tmp_path / "in.jpg", rgb, progressive=True)
+    path.write_bytes(path.read_bytes() + b"\0\0\0\x18ftypmp42" + b"video" * 20)
+    result = run("resize", path, "-o", tmp_path / "out.jpg", "--scale", 1, "--overwrite")
+    assert "112 bytes behind the image dropped" in result.output

@@ -1,22 +1,33 @@
-"""EXIF in TIFF: its texts are tags of the image, its directories are linked from there.
+"""EXIF in TIFF: what describes an image are tags of its own, and directories linked from there.
 
-tifffile writes texts, but refuses the tags that link to EXIF and GPS directories. Each of these is
-written as the code before it, for a placeholder; the directories are appended and the placeholders
-turned into links. Classic TIFF and BigTIFF differ in the size of their numbers alone.
+tifffile writes tags of any kind, but refuses those that link to EXIF and GPS directories. Each of
+these is written as the code before it, for a placeholder; the directories are appended and the
+placeholders turned into links. Classic TIFF and BigTIFF differ in the size of their numbers alone.
 """
 
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
-
-from PIL import Image, TiffImagePlugin
+import sys
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lerf_core.errors import one_line
-from lerf_core.io import exif, iptc
-from lerf_core.io.metadata import Metadata
+from lerf_core.io import iptc
+from lerf_core.io.exif_directories import (
+    EXIF,
+    GPS,
+    INTEROPERABILITY,
+    Blocks,
+    Entry,
+    as_entry,
+    block_of,
+    blocks_in,
+    in_order,
+    packed,
+    packed_exif,
+    read_directory,
+)
+from lerf_core.io.metadata import Metadata, Page
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.geo import (
     gdal_xml_of,
@@ -25,20 +36,21 @@ from lerf_core.io.tiff.geo import (
     neighbour_notes,
     nodata_of,
 )
-from lerf_core.io.tiff.tags import resolution_of, xmp_of
+from lerf_core.io.tiff.tags import aspect_of, resolution_of, xmp_of
 from lerf_core.io.units import converted
 
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["link_directories", "metadata_keywords", "metadata_of"]
+__all__ = ["link_directories", "metadata_keywords", "metadata_of", "page_keywords", "page_of"]
 
-_DIRECTORIES = (codes.EXIF, codes.GPS)
 # Notes from programs to themselves about arrays, wrong after resizing.
 _OWN_DESCRIPTIONS = (b'{"shape"', b"ImageJ=", b"<?xml")
 # In whatever tag a slide repeats its description: its sizes are told elsewhere.
 _SLIDE_SIZES = b"|MPP"
-_DATE = re.compile(rb"\d{4}:\d\d:\d\d \d\d:\d\d:\d\d")
+_RESOLUTION = (codes.X_RESOLUTION, codes.Y_RESOLUTION, codes.RESOLUTION_UNIT)
+_NOTHING = Entry(codes.ASCII, b"")
+_NATIVE = "<" if sys.byteorder == "little" else ">"
 
 
 # -- reading ------------------------------------------------------------------------------
@@ -68,6 +80,8 @@ def metadata_of(
         block = _exif_block(page, description)
     except Exception as error:  # noqa: BLE001 - metadata of any damage must not stop the pixels
         notes = (f"EXIF unreadable and dropped: {one_line(error, 80)}",)
+    if description is None:
+        notes += _lost_tags(page)
     records, others = iptc.of_resources(iptc.resources(_raw(page, codes.PHOTOSHOP)))
     if others:
         notes += (f"Photoshop's {', '.join(others)} dropped",)
@@ -83,11 +97,31 @@ def metadata_of(
         xmp=xmp_of(page),
         iptc=iptc.of_words(_raw(page, codes.IPTC)) or records,
         dpi=resolution_of(page, steps),
+        aspect=aspect_of(page),
         georeference=georeference and georeference.at_level(steps),
         nodata=nodata,
         gdal=gdal,
     )
     return metadata, notes
+
+
+def page_of(page: tifffile.TiffPage) -> Page:
+    """Return what a page says of itself alone."""
+    texts = {
+        code: entry.data
+        for code, entry in _descriptive(page, None).items()
+        if code in codes.TEXTS and entry.kind == codes.ASCII
+    }
+    number = page.tags.get(codes.PAGE_NUMBER)
+    pair = number.value if number is not None else None
+    is_pair = isinstance(pair, tuple) and len(pair) == 2
+    return Page(
+        _raw(page, codes.PAGE_NAME).rstrip(b"\0").decode("utf-8", "replace"),
+        resolution_of(page),
+        aspect_of(page),
+        (int(pair[0]), int(pair[1])) if is_pair and pair is not None else None,
+        tuple(sorted(texts.items())),
+    )
 
 
 def _raw(page: tifffile.TiffPage, code: int) -> bytes:
@@ -102,55 +136,67 @@ def _raw(page: tifffile.TiffPage, code: int) -> bytes:
 
 def _exif_block(page: tifffile.TiffPage, description: str | None) -> bytes | None:
     """Collect the descriptive tags and directories of a page into an EXIF block."""
-    block = Image.Exif()
-    for code in codes.TEXTS:
+    first = _descriptive(page, description)
+    stream: Any = page.parent.filehandle
+    order, is_big = page.parent.byteorder, page.parent.is_bigtiff
+    linked: list[dict[int, Entry]] = []
+    for code in (EXIF, GPS):
         tag = page.tags.get(code)
-        if tag is not None and isinstance(tag.value, str) and tag.value:
-            # As bytes: Pillow would keep ASCII alone.
-            block[code] = tag.value.encode()
-            if description is not None and _SLIDE_SIZES in block[code]:
-                del block[code]
-    if description is not None:
-        block[codes.DESCRIPTION] = description.encode()
-    if not block.get(codes.DESCRIPTION, b"-"):
-        del block[codes.DESCRIPTION]
-    if block.get(codes.DESCRIPTION, b"").startswith(_OWN_DESCRIPTIONS):
-        del block[codes.DESCRIPTION]
-    if block.get(codes.SOFTWARE) == b"tifffile.py":
-        del block[codes.SOFTWARE]
-    is_empty = not len(block)
-    for code in _DIRECTORIES:
+        # tifffile has followed the link already.
+        start = None if tag is None else tag.valueoffset
+        directory = {} if start is None else read_directory(stream, start, order, is_big=is_big)
+        linked.append(directory)
+    link, third = linked[0].pop(INTEROPERABILITY, None), {}
+    if link is not None:
+        start = int.from_bytes(link.data, "little")
+        third = read_directory(stream, start, order, is_big=is_big)
+    blocks = Blocks(first, linked[0], linked[1], third)
+    return block_of(blocks, order) if blocks else None
+
+
+def _descriptive(page: tifffile.TiffPage, description: str | None) -> dict[int, Entry]:
+    """Return the tags that describe an image, their values byte for byte."""
+    entries: dict[int, Entry] = {}
+    for code in sorted(codes.DESCRIPTIVE):
         tag = page.tags.get(code)
-        if tag is None:
+        if tag is None or not tag.count:
             continue
-        # Pillow keeps the types of values, which tifffile's reading of a directory does not.
-        if directory := _directory(page.parent, tag):
-            block.get_ifd(code).update(directory)
-            is_empty = False
-    return None if is_empty else exif.strip_prefix(block.tobytes())
+        try:
+            entry = as_entry(int(tag.dtype), _raw(page, code), page.parent.byteorder)
+        except ValueError:
+            continue
+        text = entry.data.rstrip(b"\0")
+        if code in codes.TEXTS and (not text or (description is not None and _SLIDE_SIZES in text)):
+            continue
+        entries[code] = entry
+    if description is not None:
+        entries.pop(codes.DESCRIPTION, None)
+        if description:
+            entries[codes.DESCRIPTION] = Entry(codes.ASCII, description.encode() + b"\0")
+    if entries.get(codes.DESCRIPTION, _NOTHING).data.startswith(_OWN_DESCRIPTIONS):
+        del entries[codes.DESCRIPTION]
+    if entries.get(codes.SOFTWARE, _NOTHING).data.rstrip(b"\0") == b"tifffile.py":
+        del entries[codes.SOFTWARE]
+    return entries
 
 
-def _directory(handle: tifffile.TiffFile, tag: Any) -> dict[int, Any]:
-    """Read the directory that a tag links to."""
-    stream: Any = handle.filehandle
-    stream.seek(0)
-    head = stream.read(16 if handle.is_bigtiff else 8)
-    directory = TiffImagePlugin.ImageFileDirectory_v2(head, group=tag.code)
-    # tifffile has followed the link already.
-    stream.seek(tag.valueoffset)
-    directory.load(stream)
-    return dict(directory)
+def _lost_tags(page: tifffile.TiffPage) -> tuple[str, ...]:
+    """Return a note that names the tags that are not kept, whatever they say."""
+    import tifffile
 
-
-def _order_name(order: str) -> Literal["little", "big"]:
-    return "little" if order == "<" else "big"
+    known = codes.DESCRIPTIVE | codes.STORAGE | codes.TOLD_ELSEWHERE
+    lost = [tag.code for tag in page.tags if tag.code not in known]
+    if not lost:
+        return ()
+    names = (tifffile.TIFF.TAGS.get(code, str(code)) for code in lost)
+    return (f"tags dropped: {', '.join(dict.fromkeys(names))}",)
 
 
 # -- writing ------------------------------------------------------------------------------
 
 
-def metadata_keywords(metadata: Metadata, *, is_bigtiff: bool) -> tuple[dict[str, Any], Image.Exif]:
-    """Return what tifffile is told about an image, and the EXIF block to be linked afterwards.
+def metadata_keywords(metadata: Metadata, *, is_bigtiff: bool) -> tuple[dict[str, Any], Blocks]:
+    """Return what tifffile is told about an image, and the directories to be linked afterwards.
 
     Parameters
     ----------
@@ -163,41 +209,41 @@ def metadata_keywords(metadata: Metadata, *, is_bigtiff: bool) -> tuple[dict[str
     -------
     keywords : dict
         Of ``TiffWriter.write``.
-    block : PIL.Image.Exif
+    blocks : Blocks
         For `link_directories`.
     """
-    block = Image.Exif()
-    if metadata.exif:
-        block.load(exif.PREFIX + metadata.exif)
-    # Byte for byte: ASCII carries UTF-8 in practice, and Pillow hands bytes out as Latin-1.
-    texts = {
-        code: block[code].encode("latin-1")
-        for code in codes.TEXTS
-        if isinstance(block.get(code), str)
-    }
-    if not _DATE.fullmatch(texts.get(codes.DATE, b"")):
-        texts.pop(codes.DATE, None)
+    blocks = blocks_in(metadata.exif)
+    untold = codes.STORAGE | codes.TOLD_ELSEWHERE | {*_RESOLUTION, codes.TRANSFER_FUNCTION}
+    first = {code: entry for code, entry in blocks.first.items() if code not in untold}
+    # Bytes as they are: ASCII carries UTF-8 in practice.
+    words, program = (
+        first.pop(code).data.rstrip(b"\0") if code in first else b""
+        for code in (codes.DESCRIPTION, codes.SOFTWARE)
+    )
     keywords: dict[str, Any] = {
         "iccprofile": metadata.icc,
-        "description": texts.pop(codes.DESCRIPTION, None),
-        "software": texts.pop(codes.SOFTWARE, b"lerf"),
+        "description": words or None,
+        "software": program or b"lerf",
     }
     if (pixels := _pixels_per_centimetre(metadata)) is not None:
         keywords |= {"resolution": pixels, "resolutionunit": "CENTIMETER"}
     elif metadata.dpi is not None:
         keywords |= {"resolution": metadata.dpi, "resolutionunit": "INCH"}
+    elif metadata.aspect is not None:
+        keywords |= {"resolution": metadata.aspect, "resolutionunit": "NONE"}
     tags: list[tuple[int, int, int, Any, bool]] = [
-        (code, codes.ASCII, 0, text + b"\0", True) for code, text in sorted(texts.items())
+        (code, entry.kind, entry.values, in_order(entry, _NATIVE), True)
+        for code, entry in sorted(first.items())
     ]
     link = codes.LONG8 if is_bigtiff else codes.LONG
-    tags += [(code - 1, link, 1, 0, True) for code in _links(block)]
+    tags += [(code - 1, link, 1, 0, True) for code in _links(blocks)]
     if metadata.xmp:
         tags.append((codes.XMP, codes.BYTE, len(metadata.xmp), metadata.xmp, True))
     if metadata.iptc:
         tags.append((codes.IPTC, codes.UNDEFINED, len(metadata.iptc), metadata.iptc, True))
     return keywords | {
         "extratags": tags + geo_tags(metadata.georeference, metadata.gdal, metadata.nodata)
-    }, block
+    }, blocks
 
 
 def _pixels_per_centimetre(metadata: Metadata) -> tuple[float, float] | None:
@@ -214,41 +260,70 @@ def _pixels_per_centimetre(metadata: Metadata) -> tuple[float, float] | None:
     return sizes[0], sizes[1]
 
 
-def _links(block: Image.Exif) -> Iterable[int]:
-    return [code for code in _DIRECTORIES if block.get_ifd(code)]
+def page_keywords(page: Page, *, is_first: bool) -> dict[str, Any]:
+    """Return what tifffile is told about a page beside what holds for all.
+
+    Parameters
+    ----------
+    page : Page
+    is_first : bool
+        Whether its texts are the file's, which are told with the rest that describes it.
+    """
+    keywords: dict[str, Any] = {}
+    if page.dpi is not None:
+        keywords |= {"resolution": page.dpi, "resolutionunit": "INCH"}
+    elif page.aspect is not None:
+        keywords |= {"resolution": page.aspect, "resolutionunit": "NONE"}
+    texts = {} if is_first else dict(page.texts)
+    software = texts.pop(codes.SOFTWARE, None)
+    if software is not None:
+        keywords["software"] = software.rstrip(b"\0")
+    description = texts.pop(codes.DESCRIPTION, None)
+    if description is not None:
+        keywords["description"] = description.rstrip(b"\0")
+    tags = [(code, codes.ASCII, 0, text, True) for code, text in texts.items()]
+    if page.name:
+        tags.append((codes.PAGE_NAME, codes.ASCII, 0, page.name.encode() + b"\0", True))
+    if page.number is not None:
+        value = b"".join(number.to_bytes(2, sys.byteorder) for number in page.number)
+        tags.append((codes.PAGE_NUMBER, codes.SHORT, 2, value, True))
+    return keywords | {"extratags": tags}
 
 
-def link_directories(stream: BinaryIO, block: Image.Exif) -> None:
+def _links(blocks: Blocks) -> list[int]:
+    return [code for code, entries in ((EXIF, blocks.exif), (GPS, blocks.gps)) if entries]
+
+
+def link_directories(stream: BinaryIO, blocks: Blocks) -> None:
     """Append the EXIF and GPS directories, and turn the placeholder tags into links to them.
 
     Parameters
     ----------
     stream : binary file
         A TIFF, readable and writable, made with the keywords of `metadata_keywords`.
-    block : PIL.Image.Exif
+    blocks : Blocks
     """
     import tifffile
 
-    links = _links(block)
+    links = _links(blocks)
     if not links:
         return
     stream.seek(0)
     with tifffile.TiffFile(stream) as handle:
-        is_big, order = handle.is_bigtiff, _order_name(handle.byteorder)
+        is_big, order = handle.is_bigtiff, handle.byteorder
         tags = handle.pages.first.tags
         entries = {code: tags[code - 1].offset for code in links}
-    stream.seek(0)
-    head = stream.read(16 if is_big else 8)
+    name: Any = "little" if order == "<" else "big"
     for code, entry in entries.items():
         end = stream.seek(0, io.SEEK_END)
         if end % 2:
             end += stream.write(b"\0")
-        directory = TiffImagePlugin.ImageFileDirectory_v2(head)
-        for tag, value in block.get_ifd(code).items():
-            directory[tag] = value
-        stream.write(directory.tobytes(end))
+        if code == EXIF:
+            stream.write(packed_exif(blocks, end, order, is_big=is_big))
+        else:
+            stream.write(packed(blocks.gps, end, order, is_big=is_big))
         # An entry is code, type, count, value: 2, 2, 4 and 4 bytes, of BigTIFF 2, 2, 8 and 8.
         stream.seek(entry)
-        stream.write(code.to_bytes(2, order))
+        stream.write(code.to_bytes(2, name))
         stream.seek(entry + (12 if is_big else 8))
-        stream.write(end.to_bytes(8 if is_big else 4, order))
+        stream.write(end.to_bytes(8 if is_big else 4, name))

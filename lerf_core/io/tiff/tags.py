@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Page = tifffile.TiffPage
 
 __all__ = [
+    "aspect_of",
     "details_of",
     "has_signed_colours",
     "layout_keywords",
@@ -197,6 +198,13 @@ def resolution_of(
     if ratios is None or per_inch is None:
         return None
     return ratios[0] * per_inch / steps[1], ratios[1] * per_inch / steps[0]
+
+
+def aspect_of(page: Page) -> tuple[float, float] | None:
+    """Return resolutions (x, y) that have no unit and differ; None where there is no such thing."""
+    unit, ratios = page.tags.get(codes.RESOLUTION_UNIT), resolution_ratios(page)
+    is_bare = unit is not None and unit.value == 1
+    return ratios if is_bare and ratios is not None and ratios[0] != ratios[1] else None
 
 
 def resolution_ratios(page: Page) -> tuple[float, float] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -16,7 +17,13 @@ from lerf_core.io.image import DecodedImage, Pixels
 from lerf_core.io.metadata import Metadata
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.decoding import page_values
-from lerf_core.io.tiff.directories import link_directories, metadata_keywords, metadata_of
+from lerf_core.io.tiff.directories import (
+    link_directories,
+    metadata_keywords,
+    metadata_of,
+    page_keywords,
+    page_of,
+)
 from lerf_core.io.tiff.geo import geo_tags
 from lerf_core.io.tiff.masks import (
     MASK_KEYWORDS,
@@ -83,6 +90,7 @@ def read(file: OpenFile, max_pixels: int, *, labels: bool = False) -> DecodedIma
     if reduced_count:
         notes += (f"{reduced_count} reduced copies in the file left out",)
     told = dict.fromkeys(note for image in runs for note in image.notes)
+    runs = _without_usual_pages(runs)
     return replace(runs[0], notes=(*notes, *told), further=tuple(runs[1:]))
 
 
@@ -100,6 +108,7 @@ def _page_image(
     if frames[0].shape[:2] != (page.imagelength, page.imagewidth):
         raise FileError("damaged: a page without all of its pixels")
     metadata, troubles = metadata_of(page)
+    metadata = replace(metadata, pages=(page_of(page),) * len(frames))
     nodata, unheard = samples.nodata(metadata.nodata)
     image = DecodedImage(
         frames,
@@ -121,9 +130,25 @@ def _append(runs: list[DecodedImage], image: DecodedImage) -> None:
     """Add a page to the run of pages of its kind, or begin one."""
     if runs and _kind_of(runs[-1]) == _kind_of(image):
         runs[-1].frames.extend(image.frames)
+        pages = runs[-1].metadata.pages + image.metadata.pages
+        runs[-1] = replace(runs[-1], metadata=replace(runs[-1].metadata, pages=pages))
         runs[-1] = runs[-1].noted(*(note for note in image.notes if note not in runs[-1].notes))
     else:
         runs.append(image)
+
+
+def _without_usual_pages(runs: list[DecodedImage]) -> list[DecodedImage]:
+    """Return the pages' images; what all pages say alike is the file's, and no page's own."""
+    pages = [page for run in runs for page in run.metadata.pages]
+    plain = {replace(page, texts=()) for page in pages}
+    is_plain = len(plain) == 1 and not (pages[0].name or pages[0].number)
+    if len(pages) == 1:
+        is_plain = not (pages[0].name or pages[0].number)
+    elif is_plain:
+        is_plain = all(page.texts in {(), pages[0].texts} for page in pages)
+    if not is_plain:
+        return runs
+    return [replace(run, metadata=replace(run.metadata, pages=())) for run in runs]
 
 
 def _kind_of(image: DecodedImage) -> tuple[Any, ...]:
@@ -198,7 +223,8 @@ def write(stream: BinaryIO, image: DecodedImage) -> None:
     import tifffile
 
     is_big = sum(frame.nbytes for run in image.runs for frame in run.frames) > _CLASSIC_LIMIT
-    words, block = metadata_keywords(image.metadata, is_bigtiff=is_big)
+    words, blocks = metadata_keywords(image.metadata, is_bigtiff=is_big)
+    is_first = True
     with tifffile.TiffWriter(stream, bigtiff=is_big) as writer:
         for run in image.runs:
             colours, masks = (
@@ -207,14 +233,18 @@ def write(stream: BinaryIO, image: DecodedImage) -> None:
             layout = _layout_keywords(colours)
             if run is not image:
                 own, _ = metadata_keywords(run.metadata, is_bigtiff=is_big)
-                words = {**own, "description": None, "extratags": _place_tags(run.metadata)}
-            for number, frame in enumerate(_stored_frames(colours)):
-                writer.write(frame, metadata=None, **words, **layout)
                 # What describes the file stands at its first page alone; places do at each.
+                words = {**own, "description": None, "extratags": _place_tags(run.metadata)}
+            pages = zip_longest(_stored_frames(colours), run.metadata.pages)
+            for number, (frame, page) in enumerate(pages):
+                own = {} if page is None else page_keywords(page, is_first=is_first)
+                tags = [*words["extratags"], *own.pop("extratags", ())]
+                writer.write(frame, metadata=None, **{**words, **own, "extratags": tags}, **layout)
                 words |= {"description": None, "extratags": _place_tags(run.metadata)}
+                is_first = False
                 if masks is not None:
                     writer.write(masks[number], subfiletype=codes.MASK, **MASK_KEYWORDS)
-    link_directories(stream, block)
+    link_directories(stream, blocks)
 
 
 def _place_tags(metadata: Metadata) -> list[Any]:

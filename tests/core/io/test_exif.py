@@ -188,16 +188,16 @@ def test_resolution_is_that_of_the_image(order):
               0x128: (3, 1, struct.pack(order + "H", 2))}  # fmt: skip
     data = block_of(order, fields, second=False)
     assert blocks.resolution(data) == (72, 72)
-    assert blocks.updated(data, 5, 6, (72.1, 72)) == data
-    assert blocks.resolution(blocks.updated(data, 5, 6, (300, 150.5))) == (300, 150.5)
-    # Both may share one place.
-    shared = bytearray(data)
-    at = shared.index(struct.pack(order + "HHI", 0x11B, 5, 1)) + 8
-    first = shared.index(struct.pack(order + "HHI", 0x11A, 5, 1)) + 8
-    shared[at : at + 4] = shared[first : first + 4]
-    assert blocks.resolution(blocks.updated(bytes(shared), 5, 6, (300, 150))) == (300, 150)
-    turned, _ = blocks.moved(blocks.updated(data, 5, 6, (300, 150)), placement_of(6, BEFORE))
-    assert blocks.resolution(turned) == (150, 300)
+    assert blocks.updated(data, 5, 6) == data
+    assert blocks.with_resolution(data, (300, 150)) == data
+    uneven = bytearray(data)
+    at = uneven.index(struct.pack(order + "HHI", 0x11B, 5, 1)) + 8
+    place = struct.unpack_from(order + "I", uneven, at)[0]
+    struct.pack_into(order + "II", uneven, place, 301, 2)
+    assert blocks.resolution(bytes(uneven)) == (72, 150.5)
+    turned, _ = blocks.moved(bytes(uneven), placement_of(6, BEFORE))
+    assert blocks.resolution(turned) == (150.5, 72)
+    assert blocks.moved(data, placement_of(6, BEFORE)) == (data, ())
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -87,9 +87,9 @@ def test_every_format_says_what_it_holds():
 
 
 def test_what_a_format_does_not_hold_is_left_out_and_told():
-    metadata = Metadata(icc=b"profile", comment=b"words", channels=(Channel("DAPI"),))
+    metadata = Metadata(icc=b"profile", comments=(b"words",), channels=(Channel("DAPI"),))
     fitted, notes = fitting_metadata(metadata, SHAPE, "JPEG", Encoding())
-    assert (fitted.icc, fitted.comment, fitted.channels) == (b"profile", b"words", ())
+    assert (fitted.icc, fitted.comments, fitted.channels) == (b"profile", (b"words",), ())
     assert notes == ("JPEG cannot hold names of channels: dropped",)
     _, notes = fitting_metadata(metadata, SHAPE, "PPM", Encoding(strip=True))
     assert notes == ("PPM cannot hold ICC, names of channels: dropped",)

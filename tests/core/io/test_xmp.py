@@ -133,14 +133,16 @@ def test_any_bytes_are_survived(data):
                 work(damaged)
 
 
-def test_resolution_and_media_type():
+def test_resolutions_turn_and_the_media_type_is_that_of_the_file():
     text = packet(
-        attributes='tiff:XResolution="720000/10000" tiff:YResolution="72/1" tiff:ResolutionUnit="2"'
-        ' dc:format="image/jpeg"'
+        attributes='tiff:XResolution="720000/10000" tiff:YResolution="300/1" dc:format="image/jpeg"'
     )
-    new = xmp.updated(text.encode(), 20, 10, (300, 72.1), "image/png")[0].decode()
-    assert 'tiff:XResolution="3000000/10000" tiff:YResolution="72/1"' in new
-    assert 'dc:format="image/png"' in new
+    new, _ = moved(text, RIGHT)
+    assert 'tiff:XResolution="300/1" tiff:YResolution="720000/10000"' in new
+    assert moved(text, DOUBLED) == (text, ())
+    assert xmp.updated(text.encode(), 20, 10, "image/png")[0].decode() == text.replace(
+        "image/jpeg", "image/png"
+    )
 
 
 SUBJECT = "<exif:SubjectArea><rdf:Seq>{}</rdf:Seq></exif:SubjectArea>"
