@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,6 +28,8 @@ def connected(options: TilingOptions, tell: Callable[[str], None]) -> Iterator[A
         raise FileError(
             "--scheduler and --workers need dask.distributed: pip install 'lerf[large]'"
         ) from error
+    # A scheduler that dies is told of in one line; the client logs how it noticed, page by page.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL + 1)
     if options.scheduler is not None:
         try:
             client = distributed.Client(options.scheduler, timeout=_CONNECTION_TIMEOUT)

@@ -407,22 +407,30 @@ def processes():
         process.wait()
 
 
-@pytest.mark.parametrize("name", ["out.tif", "out.zarr"])
-def test_a_cluster_survives_the_death_of_a_worker(tmp_path, many_tiles, processes, name):
-    path, image = many_tiles
-    known = tmp_path / "scheduler.json"
-    processes(sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1",
-              "--port", "0", "--dashboard-address", ":0", "--scheduler-file", known)  # fmt: skip
+def cluster_of(folder, processes):
+    """Start a cluster of two workers; return its address, the scheduler and the workers."""
+    known = folder / "scheduler.json"
+    scheduler = processes(
+        sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1",
+        "--port", "0", "--dashboard-address", ":0", "--scheduler-file", known,
+    )  # fmt: skip
     workers = [
         processes(sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", known,
                   "--nthreads", "1", "--no-nanny", "--no-dashboard",
-                  "--local-directory", tmp_path / f"worker-{number}")
+                  "--local-directory", folder / f"worker-{number}")
         for number in range(2)
     ]  # fmt: skip
     end = time.monotonic() + 60
     while not known.exists() and time.monotonic() < end:
         time.sleep(0.05)
     address = json.loads(known.read_text())["address"]
+    return address, scheduler, workers
+
+
+@pytest.mark.parametrize("name", ["out.tif", "out.zarr"])
+def test_a_cluster_survives_the_death_of_a_worker(tmp_path, many_tiles, processes, name):
+    path, image = many_tiles
+    address, _, workers = cluster_of(tmp_path, processes)
     out = tmp_path / name
     process = subprocess.Popen(
         lerf("resize", path, "-o", out, "--scale", 2, "--tile", 128, "--pyramid", 2, "--memory",
@@ -435,6 +443,25 @@ def test_a_cluster_survives_the_death_of_a_worker(tmp_path, many_tiles, processe
     assert process.returncode == 0, errors
     found = tifffile.imread(out) if name == "out.tif" else np.moveaxis(of_zarr(out), 0, -1)
     np.testing.assert_array_equal(found, scaled(image))
+
+
+def test_a_scheduler_that_dies(tmp_path, many_tiles, processes):
+    path, image = many_tiles
+    address, scheduler, _ = cluster_of(tmp_path, processes)
+    out = tmp_path / "out.npy"
+    words = lerf("resize", path, "-o", out, "--scale", 2, "--tile", 128, "--memory", "448M")
+    process = subprocess.Popen([*words, "--scheduler", address], stderr=subprocess.PIPE, text=True)
+    wait_for(tmp_path / ".out.npy.partial.journal", 2, process)
+    os.killpg(scheduler.pid, signal.SIGKILL)
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 1
+    assert errors.splitlines() == [
+        f"{path}: note: finished chunks are kept: go on with --resume",
+        f"lerf: {path}: the cluster's scheduler is gone, and the work with it",
+        "0 done, 0 skipped, 1 failed",
+    ]
+    subprocess.run([*words, "--resume"], check=True, stderr=subprocess.DEVNULL)
+    np.testing.assert_array_equal(np.load(out), scaled(image))
 
 
 def test_schedulers_that_do_not_answer(run, tmp_path, source, monkeypatch):
