@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -311,7 +311,10 @@ def _add_labels(
     with ExitStack() as stack:
         try:
             source = opened_source(
-                image.source.labels[name], options.tiling, *_source_memory(options.tiling)
+                image.source.labels[name],
+                replace(options.tiling, series=0),
+                *_source_memory(options.tiling),
+                labels=True,
             )
             stack.enter_context(source)
             resampling = label_resampling(source, image, options)

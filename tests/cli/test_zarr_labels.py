@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -91,6 +92,17 @@ def test_labels_are_resized_with_their_image(tmp_path, image):
     (scale, moved) = ome["multiscales"][0]["datasets"][0]["coordinateTransformations"]
     assert (scale["scale"], moved["translation"]) == ([0.5, 0.5], [10.0, 20.0])
     assert not (out.parent / ".out.zarr.partial").exists()
+
+
+def test_labels_of_an_image_in_a_collection(tmp_path, image):
+    group = zarr.open_group(tmp_path / "all.zarr", mode="w", zarr_format=2)
+    group.attrs["bioformats2raw.layout"] = 3
+    for number in range(2):
+        shutil.copytree(image, tmp_path / "all.zarr" / str(number))
+    out = tmp_path / "out.zarr"
+    result = run_lerf("resize", tmp_path / "all.zarr", "-o", out, "--scale", 2, "--series", 1)
+    assert "only image 2 of the 2 in the collection is read" in result.output
+    np.testing.assert_array_equal(labels_in(out, "nuclei")[0], LABELS.repeat(2, 0).repeat(2, 1))
 
 
 def test_labels_have_the_pyramid_of_their_image(tmp_path, image):

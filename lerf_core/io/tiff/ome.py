@@ -7,14 +7,10 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from lerf_core.io.metadata import AxisScale, Channel, Metadata
 from lerf_core.io.units import converted, unit_of
-
-if TYPE_CHECKING:
-    import tifffile
 
 __all__ = [
     "AXIS_KEYS", "POSITION_KEYS", "apparent_objective", "image_of", "local_name", "named",
@@ -78,11 +74,11 @@ def number_of(text: str | None) -> float | None:
 
 
 def image_of(
-    root: ET.Element, base: tifffile.TiffPageSeries, number: int
+    root: ET.Element, shape: tuple[int, int], number: int
 ) -> tuple[ET.Element, ET.Element] | None:
     """Return the Image element of a series and its Pixels: by number, or the first of its size."""
     every = [(image, pixels) for image in named(root, "Image") for pixels in named(image, "Pixels")]
-    rows, cols = (base.shape[base.axes.index(letter)] for letter in "YX")
+    rows, cols = shape
     for image, pixels in every[number : number + 1] + every:
         if (pixels.get("SizeY"), pixels.get("SizeX")) == (str(rows), str(cols)):
             return image, pixels
@@ -90,7 +86,7 @@ def image_of(
 
 
 def read_image(
-    text: str | None, base: tifffile.TiffPageSeries, number: int
+    text: str | None, shape: tuple[int, int], number: int
 ) -> tuple[Metadata, str | None, tuple[str, ...]]:
     """Return what OME-XML says of a series, its description in words, and notes.
 
@@ -98,13 +94,13 @@ def read_image(
     ----------
     text : str or None
         The document.
-    base : tifffile.TiffPageSeries
-        At its full size.
+    shape : (rows, columns)
+        Of the series at its full size.
     number : int
         Of the series in the file.
     """
     root = parsed(text)
-    found = None if root is None else image_of(root, base, number)
+    found = None if root is None else image_of(root, shape, number)
     if root is None or found is None:
         return Metadata(), None, ()
     image, pixels = found

@@ -121,7 +121,7 @@ def _told(
 ) -> tuple[Metadata, str | None, tuple[str, ...]]:
     """Return what the description says, its text in words ("" for none), and notes."""
     if base.kind == "ome":
-        told, words, notes = read_image(handle.ome_metadata, base, number)
+        told, words, notes = read_image(handle.ome_metadata, _plane_shape(base), number)
         return told, words or "", notes
     if base.kind == "imagej":
         told, notes = read_stack(handle.imagej_metadata, base)

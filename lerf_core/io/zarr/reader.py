@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.formats import layout_of_samples
 from lerf_core.io.locations import ZARR_DOCUMENTS
+from lerf_core.io.metadata import Metadata
+from lerf_core.io.tiff.ome import read_image
 from lerf_core.io.tiled_reader import TiledReader, plain_dtype
 from lerf_core.io.zarr.arrays import ImageArray, image_array
 from lerf_core.io.zarr.multiscales import Multiscale, description_of, read_multiscale
@@ -49,6 +52,7 @@ class ZarrReader(TiledReader):
         super().__init__(path, options)
         self.level, self.series = options["level"], options["series"]
         self._missing_is_error = options["missing"] == "error"
+        self._in_collection = False
         if "://" in path:
             self._reads_at_once = _REMOTE_READS
         try:
@@ -119,17 +123,36 @@ class ZarrReader(TiledReader):
             raise FileError(f"{self.path}: a group of labels: name one of them ({names})")
         if "bioformats2raw.layout" not in block:
             return group, attributes, self.series
-        # A folder of numbered images.
-        image = group.get(str(self.series))
+        # A folder of images, numbered as a rule.
+        images = _image_names(group)
+        if not 0 <= self.series < len(images):
+            raise FileError(f"{self.path}: series {self.series} asked, {len(images)} there")
+        image = group.get(images[self.series])
         if not isinstance(image, zarr.Group):
-            raise FileError(f"{self.path}: series {self.series} asked, and it is not there")
-        count = _image_count(group)
-        self.series_count = max(count, self.series + 1)
-        if count > 1:
-            other = (self.series + 1) % count
-            note = f"only image {self.series} of {count} is read: name {self.path}/{other}"
-            self._notes += (f"{note} for another",)
+            raise FileError(f"{self.path}: damaged: no image {images[self.series]!r}")
+        self.series_count, self._in_collection = len(images), True
+        if len(images) > 1:
+            self._notes += (
+                f"only image {self.series + 1} of the {len(images)} in the collection is read",
+            )
         return image, dict(image.attrs), 0
+
+    def _with_document(self, metadata: Metadata) -> Metadata:
+        """Return metadata with what the OME-XML beside a collection says more."""
+        data = _read_key(self._store, "OME/METADATA.ome.xml", None) or b""
+        rows, cols = (self.level_shapes[0][self.axes.index(letter)] for letter in "YX")
+        said, _, notes = read_image(data.decode("utf-8", "replace"), (rows, cols), self.series)
+        self._notes += notes
+        power = said.magnification
+        if power is not None:
+            power *= self.shape[self.axes.index("X")] / cols
+        return replace(
+            metadata,
+            channels=metadata.channels or said.channels,
+            name=metadata.name or said.name,
+            magnification=power,
+            ome=said.ome,
+        )
 
     def _labels(self, root: zarr.Group, image: zarr.Group) -> dict[str, str]:
         """Return names and paths of the labels that an image's group lists."""
@@ -184,6 +207,8 @@ class ZarrReader(TiledReader):
                 )
             self.axes = multiscale.axes
             self.metadata = multiscale.metadata(self.level)
+            if self._in_collection:
+                self.metadata = self._with_document(self.metadata)
             self._notes += multiscale.notes
         axis = self.channel_axis
         if axis is not None:
@@ -291,16 +316,16 @@ def _first_image(group: zarr.Group, block: Any) -> str:
     return f", such as {name}"
 
 
-def _image_count(group: zarr.Group) -> int:
-    """Return how many numbered images a collection has."""
-    names = group.get("OME")
-    listed = description_of(dict(names.attrs)).get("series") if names is not None else None
+def _image_names(group: zarr.Group) -> list[str]:
+    """Return the names of a collection's images."""
+    about = group.get("OME")
+    listed = description_of(dict(about.attrs)).get("series") if about is not None else None
     if isinstance(listed, list):
-        return len(listed)
-    count = 0
-    while str(count) in group:
-        count += 1
-    return count
+        return [str(name) for name in listed]
+    names: list[str] = []
+    while str(len(names)) in group:
+        names.append(str(len(names)))
+    return names
 
 
 def _open_store(path: str) -> Store:

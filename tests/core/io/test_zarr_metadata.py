@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
 
 from lerf_core.errors import FileError
 from lerf_core.io.metadata import AxisName, AxisScale, Channel
@@ -181,15 +182,53 @@ def test_groups_that_are_no_image_name_one(tmp_path, version):
         open_reader(path / "labels")
 
 
-def test_collections_say_that_others_are_left(tmp_path):
-    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+def collection(path, names=("0", "1", "2"), listed=None):
+    """Write a collection as bioformats2raw does, with images of a level 0 alone."""
+    group = zarr.open_group(path, mode="w", zarr_format=2)
     group.attrs["bioformats2raw.layout"] = 3
-    for number in range(3):
-        make(tmp_path / "a.zarr" / str(number), {"axes": SPACE})
-    with open_reader(tmp_path / "a.zarr") as source:
+    for name in names:
+        make(path / name, {"axes": SPACE})
+    if listed is not None:
+        group.create_group("OME").attrs["series"] = listed
+    return path
+
+
+def test_collections_say_that_others_are_left(tmp_path):
+    with open_reader(collection(tmp_path / "a.zarr"), series=2) as source:
         assert source.series_count == 3
-        assert "only image 0 of 3 is read" in source.notes[0]
+        assert source.notes == ("only image 3 of the 3 in the collection is read",)
         assert source.metadata.axes[0] == AxisScale("Z", 2, "micrometer", 10)
+    with pytest.raises(FileError, match="series 3 asked, 3 there"):
+        open_reader(tmp_path / "a.zarr", series=3)
+
+
+def test_collections_list_their_images(tmp_path):
+    path = collection(tmp_path / "a.zarr", ["first", "second"], ["second", "first"])
+    with open_reader(path) as source:
+        assert source.series_count == 2
+    path = collection(tmp_path / "b.zarr", ["first"], ["first", "gone"])
+    with pytest.raises(FileError, match="damaged: no image 'gone'"):
+        open_reader(path, series=1)
+
+
+def test_collections_have_an_ome_xml_of_their_own(tmp_path):
+    path = collection(tmp_path / "a.zarr", ["0", "1"])
+    document = tifffile.OmeXml(Creator="a microscope")
+    for name in ("overview", "cells"):
+        document.addimage(
+            np.dtype("u1"), (3, 20, 30), (3, 1, 1, 20, 30, 1), axes="ZYX", Name=name,
+            AcquisitionDate="2020-05-04T03:02:01", PhysicalSizeX=99.0,
+            Channel={"Name": ["DAPI"], "Color": [65535]},
+        )  # fmt: skip
+    (path / "OME").mkdir()
+    (path / "OME" / "METADATA.ome.xml").write_text(document.tostring())
+    with open_reader(path, series=1) as source:
+        metadata = source.metadata
+    assert metadata.name == "cells"
+    assert metadata.channels == (Channel("DAPI", "0000FF"),)
+    assert "2020-05-04" in metadata.ome
+    # Of the level that is read, the Zarr itself says where its pixels lie.
+    assert metadata.axes[2] == AxisScale("X", 0.25, "micrometer", 30)
 
 
 @pytest.mark.parametrize(

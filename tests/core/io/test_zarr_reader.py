@@ -180,7 +180,8 @@ def test_axes_without_units_and_of_old_versions(tmp_path):
 def test_folder_of_numbered_images(tmp_path):
     group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w", zarr_format=2)
     group.attrs["bioformats2raw.layout"] = 3
-    make_image(tmp_path / "a.zarr" / "1", version="0.4")
+    for number in range(2):
+        make_image(tmp_path / "a.zarr" / str(number), version="0.4")
     with open_reader(tmp_path / "a.zarr", series=1) as source:
         np.testing.assert_array_equal(source[...], PIXELS)
     with pytest.raises(FileError, match="series 4 asked"):
