@@ -213,7 +213,14 @@ def colour_spec(spec: WriterSpec) -> WriterSpec:
         del shape[axis]
         axes = axes.replace("S", "")
     layout = layout_without_mask(spec.pixel_layout)
-    return replace(spec, shape=tuple(shape), axes=axes, layout=layout, is_masked=False)
+    return replace(
+        spec,
+        shape=tuple(shape),
+        axes=axes,
+        layout=layout,
+        is_masked=False,
+        levels=len(spec.level_shapes),
+    )
 
 
 def mask_spec(spec: WriterSpec) -> WriterSpec:
@@ -222,7 +229,7 @@ def mask_spec(spec: WriterSpec) -> WriterSpec:
     shape = (*spec.shape[:axis], *spec.shape[axis + 1 :])
     return replace(
         spec, shape=shape, axes=spec.axes.replace("S", ""), dtype=np.dtype(np.bool_), layout=GREY,
-        details={}, is_masked=False, nodata=None,
+        details={}, is_masked=False, nodata=None, levels=len(spec.level_shapes),
     )  # fmt: skip
 
 
