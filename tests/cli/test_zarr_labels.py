@@ -95,8 +95,10 @@ def test_labels_are_resized_with_their_image(tmp_path, image):
 
 
 def test_labels_of_an_image_in_a_collection(tmp_path, image):
-    group = zarr.open_group(tmp_path / "all.zarr", mode="w", zarr_format=2)
-    group.attrs["bioformats2raw.layout"] = 3
+    version = 3 if (image / "zarr.json").exists() else 2
+    group = zarr.open_group(tmp_path / "all.zarr", mode="w", zarr_format=version)
+    words = {"bioformats2raw.layout": 3}
+    group.attrs.update(words if version == 2 else {"ome": {"version": "0.5", **words}})
     for number in range(2):
         shutil.copytree(image, tmp_path / "all.zarr" / str(number))
     out = tmp_path / "out.zarr"
