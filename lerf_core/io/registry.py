@@ -23,6 +23,9 @@ from lerf_core.io.netpbm import NetpbmCodec
 from lerf_core.io.npy.codec import NpyCodec
 from lerf_core.io.pillow import PillowCodec
 from lerf_core.io.png import PngCodec
+from lerf_core.io.psd import PsdCodec
+from lerf_core.io.radiance import RadianceCodec
+from lerf_core.io.sgi import SgiCodec
 from lerf_core.io.tiff.codec import TiffCodec
 from lerf_core.io.zarr.codec import ZarrCodec
 
@@ -35,7 +38,7 @@ _WHOLE: tuple[Codec, ...] = (
     # Those of which files begin like others' come first, and Pillow, who knows many, behind.
     DicomCodec(), CameraRawCodec(),
     _TIFF, _PNG, DeepJpegCodec(), _JPEG, _BMP, _NETPBM, _JPEG2000, AvifCodec(), HeifCodec(),
-    _PILLOW, ImageioCodec(),
+    SgiCodec(), PsdCodec(), RadianceCodec(), _PILLOW, ImageioCodec(),
 )  # fmt: skip
 _BY_REGIONS: tuple[Codec, ...] = (_NPY, *_WHOLE)
 # What is not here is Pillow's.

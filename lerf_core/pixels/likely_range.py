@@ -17,7 +17,9 @@ __all__ = ["likely_range", "warn_of_range"]
 _SAMPLE = 1 << 16
 # Fewer values say nothing.
 _LEAST_VALUES = 64
-_FULL_SCALES = (255.0, 65_535.0)
+_BYTE, _WORD = 255.0, 65_535.0
+# Measured values end below this more often than 16-bit images do.
+_LEAST_OF_WORDS = 16_384
 # Less may well be light: scenes are brighter than white.
 _LEAST_TOP = 16
 
@@ -60,7 +62,11 @@ def likely_range(
         or 2 * np.count_nonzero(sample > 1) <= sample.size
     ):
         return None
-    return 0.0, top, least, greatest
+    if greatest <= _BYTE:
+        return 0.0, _BYTE, least, greatest
+    if greatest >= _LEAST_OF_WORDS:
+        return 0.0, _WORD, least, greatest
+    return least, greatest, least, greatest
 
 
 def warn_of_range(values: npt.NDArray[Any], nodata: float | None) -> None:

@@ -23,6 +23,7 @@ def levels(rng):
 def test_the_scale_is_told(levels):
     assert likely_range(levels) == (0, 255, levels.min(), levels.max())
     assert likely_range(levels * 257)[:2] == (0, 65535)
+    assert likely_range(levels * 4 + 100)[:2] == (levels.min() * 4 + 100, levels.max() * 4 + 100)
     assert likely_range(levels.astype(np.float16))[:2] == (0, 255)
     # A sample tells it of large images, of any number of axes.
     assert likely_range(np.broadcast_to(levels, (50, 9, 20, 24)))[:2] == (0, 255)

@@ -318,6 +318,8 @@ def test_pillow(mode):
     dtype = {"1": bool, "I;16": np.uint16, "I": np.int32, "F": np.float32}.get(mode, np.uint8)
     array = np.random.default_rng(0).integers(0, 2 if mode == "1" else 255, (*SHAPE, bands or 1))
     array = (array if bands else array[..., 0]).astype(dtype)
+    if mode == "F":
+        array /= 255
     if mode == "1":
         image = Image.fromarray(array)
     else:
