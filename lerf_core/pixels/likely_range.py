@@ -39,8 +39,8 @@ def likely_range(
     Returns
     -------
     (low, high, least, greatest) or None
-        The range, 0..255 or 0..65535, and the values found. None: integers, values below 0 or
-        above 65535, most of them up to 1, or all below 16.
+        The range, and the values found: 0..255 or 0..65535 where these fill it, else themselves.
+        None: integers, values below 0 or above 65535, most of them up to 1, or all below 16.
     """
     if values.dtype.kind != "f" or values.size < _LEAST_VALUES:
         return None
@@ -53,20 +53,15 @@ def likely_range(
     if sample.size < _LEAST_VALUES:
         return None
     least, greatest = float(sample.min()), float(sample.max())
-    top = next((scale for scale in _FULL_SCALES if greatest <= scale), None)
+    is_on_a_scale = least >= 0 and _LEAST_TOP <= greatest <= _WORD
     # Highlights may well pass 1; that most values do says another scale.
-    if (
-        top is None
-        or least < 0
-        or greatest < _LEAST_TOP
-        or 2 * np.count_nonzero(sample > 1) <= sample.size
-    ):
+    if not is_on_a_scale or 2 * np.count_nonzero(sample > 1) <= sample.size:
         return None
     if greatest <= _BYTE:
         return 0.0, _BYTE, least, greatest
     if greatest >= _LEAST_OF_WORDS:
         return 0.0, _WORD, least, greatest
-    return least, greatest, least, greatest
+    return least if least < greatest else 0.0, greatest, least, greatest
 
 
 def warn_of_range(values: npt.NDArray[Any], nodata: float | None) -> None:
