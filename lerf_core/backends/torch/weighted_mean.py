@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from lerf_core.backends.torch.fused import fused_kernels
 from lerf_core.backends.torch.overshoot_bounds import Bounds
@@ -256,6 +257,7 @@ class _Mean(torch.autograd.Function):
         return mean, valid_share
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         terms, validity, mean, total, valid_share, *positions = ctx.saved_tensors
         taps, share = ctx.taps, grads[0] / total

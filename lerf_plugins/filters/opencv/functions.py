@@ -268,7 +268,7 @@ def remap(
     >>> import numpy as np
     >>> image = np.arange(12, dtype=np.uint8).reshape(3, 4)
     >>> x, y = np.meshgrid(np.arange(4.0)[::-1], np.arange(3.0))
-    >>> remap(image, x, y, INTER_NEAREST)[0]  # a mirror
+    >>> remap(image, x, y, INTER_LINEAR)[0]  # a mirror
     array([3, 2, 1, 0], dtype=uint8)
     """
     image = as_image(src)

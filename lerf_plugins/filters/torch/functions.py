@@ -26,21 +26,30 @@ from __future__ import annotations
 from torch import Tensor
 
 from lerf_core.backends.torch.levels import ValueRange
-from lerf_core.validation import check_output_shape
+from lerf_plugins.filters.torch.operators import (
+    GRID_SAMPLE,
+    INTERPOLATE,
+    WARP_PERSPECTIVE,
+    bank_argument,
+    factor_argument,
+    is_recorded,
+    refuse_forward_mode,
+    refuse_scripting,
+    size_argument,
+)
 from lerf_plugins.filters.torch.options import (
     Bank,
     Factor,
     FilterOptions,
     Size,
-    check_grid,
     check_images,
-    check_matrices,
+    check_one_size,
+    check_tensors,
     output_size,
     padding_border,
 )
-from lerf_plugins.filters.torch.positions import grid_positions, matrix_positions
 from lerf_plugins.filters.torch.resizing import resize
-from lerf_plugins.filters.torch.warping import warp
+from lerf_plugins.filters.torch.warping import sample_by_grid, warp_by_matrices
 
 __all__ = ["grid_sample", "interpolate", "warp_perspective"]
 
@@ -119,6 +128,14 @@ def interpolate(
     >>> image.grad.shape
     torch.Size([2, 3, 20, 30])
     """
+    check_tensors(input=input)
+    if is_recorded(input):
+        check_one_size(size, scale_factor)
+        return INTERPOLATE(
+            input, [], "", bank_argument(bank), size_argument(size), factor_argument(scale_factor),
+            mode, cval, bool(align_corners), recompute_scale_factor, anti_aliasing, value_range,
+        )  # fmt: skip
+    refuse_forward_mode(input)
     target = output_size(check_images(input), size, scale_factor, recompute_scale_factor)
     options = FilterOptions(bank, mode, cval, anti_aliasing, value_range)
     return resize(input, target, options, align_corners=bool(align_corners))
@@ -180,18 +197,16 @@ def grid_sample(
     >>> grid_sample(torch.rand(1, 3, 32, 32), grid, padding_mode="border").shape
     torch.Size([1, 3, 32, 32])
     """
+    check_tensors(input=input, grid=grid)
+    if is_recorded(input, grid):
+        return GRID_SAMPLE(
+            input, grid, [], "", bank_argument(bank), padding_mode, align_corners, anti_aliasing,
+            value_range,
+        )  # fmt: skip
+    refuse_forward_mode(input, grid)
     mode = padding_border(padding_mode, align_corners=align_corners)
     options = FilterOptions(bank, mode, 0.0, anti_aliasing, value_range)
     return sample_by_grid(input, grid, options, align_corners=align_corners)
-
-
-def sample_by_grid(
-    images: Tensor, grid: Tensor, options: FilterOptions, *, align_corners: bool
-) -> Tensor:
-    """`grid_sample` with options whose mode is already lerf_core's."""
-    check_grid(check_images(images), grid)
-    positions = grid_positions(images, grid, options.mode, align_corners=align_corners)
-    return warp(images, positions, options, options.own_bank)
 
 
 def warp_perspective(
@@ -235,8 +250,16 @@ def warp_perspective(
     >>> [round(float(value), 3) for value in moved[0, 0, 3, 2:6]]
     [0.0, 0.0, 1.0, 1.0]
     """
-    mode = padding_border(padding_mode)
-    check_matrices(check_images(input), matrix)
-    options = FilterOptions(bank, mode, 0.0, anti_aliasing, value_range)
-    positions = matrix_positions(input, matrix, check_output_shape(dsize))
-    return warp(input, positions, options, options.own_bank)
+    check_tensors(input=input, matrix=matrix)
+    if is_recorded(input, matrix):
+        return WARP_PERSPECTIVE(
+            input, matrix, [], "", bank_argument(bank), size_argument(dsize), padding_mode,
+            anti_aliasing, value_range,
+        )  # fmt: skip
+    refuse_forward_mode(input, matrix)
+    options = FilterOptions(bank, padding_border(padding_mode), 0.0, anti_aliasing, value_range)
+    return warp_by_matrices(input, matrix, dsize, options)
+
+
+for _function in (interpolate, grid_sample, warp_perspective):
+    setattr(_function, "__prepare_scriptable__", refuse_scripting)  # noqa: B010 - no function has it

@@ -13,7 +13,16 @@ from lerf_core.backends.torch.table_reads import stage_tables, table_names
 from lerf_core.bank import LutBank
 from lerf_core.bank.loading import load_bank
 from lerf_core.errors import BankError
-from lerf_plugins.filters.torch.functions import sample_by_grid
+from lerf_plugins.filters.torch.operators import (
+    GRID_SAMPLE,
+    INTERPOLATE,
+    factor_argument,
+    is_recorded,
+    refuse_forward_mode,
+    refuse_scripting,
+    size_argument,
+    structure_of,
+)
 from lerf_plugins.filters.torch.options import (
     Bank,
     Factor,
@@ -21,10 +30,12 @@ from lerf_plugins.filters.torch.options import (
     Size,
     check_images,
     check_one_size,
+    check_tensors,
     output_size,
     padding_border,
 )
 from lerf_plugins.filters.torch.resizing import resize
+from lerf_plugins.filters.torch.warping import sample_by_grid
 
 __all__ = ["GridSample", "Interpolate"]
 
@@ -38,14 +49,23 @@ class _Filter(nn.Module):
         self.bank = load_bank(options.bank)
         for number, tables in enumerate(stage_tables(self.bank)):
             self.register_buffer(f"stage{number + 1}", tables)
+        self._structure = structure_of(self.bank)
         self.register_load_state_dict_post_hook(_read_back)
+
+    __prepare_scriptable__ = refuse_scripting
+
+    @property
+    def _own_arguments(self) -> tuple[list[Tensor], str, str | None]:
+        """What operators take of the module: tables, structure, and whether a bank is named."""
+        tables = [self.get_buffer(f"stage{n + 1}") for n in range(len(self.bank.stages))]
+        return tables, self._structure, None if self.options.bank is None else self.bank.name
 
     @property
     def _with_tables(self) -> FilterOptions:
         """The options, with the tables where the module is."""
-        tables = tuple(self.get_buffer(f"stage{n + 1}") for n in range(len(self.bank.stages)))
-        named = None if self.options.bank is None else self.bank
-        return replace(self.options, bank=named, own=(self.bank, tables))
+        tables, _, name = self._own_arguments
+        named = None if name is None else self.bank
+        return replace(self.options, bank=named, own=(self.bank, tuple(tables)))
 
     def get_extra_state(self) -> str:
         """What the tables mean, as text: a part of the state."""
@@ -79,6 +99,7 @@ def _read_back(module: Any, _: Any) -> None:
         return
     structure = (bank.kind, bank.interval, bank.patterns, bank.stages)
     module.bank = LutBank(bank.name, *structure, tables)
+    module._structure = structure_of(module.bank)
 
 
 class Interpolate(_Filter):
@@ -130,6 +151,15 @@ class Interpolate(_Filter):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Resize images, (N, C, H, W)."""
+        check_tensors(input=input)
+        if is_recorded(input, *self.buffers()):
+            options = self.options
+            return INTERPOLATE(
+                input, *self._own_arguments, size_argument(self.size),
+                factor_argument(self.scale_factor), options.mode, options.cval, self.align_corners,
+                self.recompute_scale_factor, options.anti_aliasing, options.value_range,
+            )  # fmt: skip
+        refuse_forward_mode(input)
         size = output_size(
             check_images(input), self.size, self.scale_factor, self.recompute_scale_factor
         )
@@ -178,6 +208,14 @@ class GridSample(_Filter):
 
     def forward(self, input: Tensor, grid: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Sample images, (N, C, H, W), at a grid, (N, rows, cols, 2)."""
+        check_tensors(input=input, grid=grid)
+        if is_recorded(input, grid, *self.buffers()):
+            options = self.options
+            return GRID_SAMPLE(
+                input, grid, *self._own_arguments, self.padding_mode, self.align_corners,
+                options.anti_aliasing, options.value_range,
+            )  # fmt: skip
+        refuse_forward_mode(input, grid)
         return sample_by_grid(input, grid, self._with_tables, align_corners=self.align_corners)
 
     def extra_repr(self) -> str:

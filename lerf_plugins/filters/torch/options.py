@@ -34,8 +34,10 @@ __all__ = [
     "Size",
     "check_grid",
     "check_images",
+    "check_kind",
     "check_matrices",
     "check_one_size",
+    "check_tensors",
     "numpy_dtype",
     "output_size",
     "padding_border",
@@ -116,18 +118,38 @@ def _tables_on(bank: LutBank, device: torch.device) -> tuple[Tensor, ...]:
     return tuple(tables.to(device) for tables in stage_tables(bank))
 
 
+def check_tensors(**tensors: Tensor) -> None:
+    """Raise unless what is given by these names are tensors."""
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, torch.Tensor):
+            raise InvalidTypeError(f"{name} must be a tensor, got {type(tensor).__name__}")
+
+
 def check_images(images: Tensor) -> Tensor:
     """Return images that can be resampled, (N, C, H, W), or raise."""
-    if not isinstance(images, torch.Tensor):
-        raise InvalidTypeError(f"input must be a tensor, got {type(images).__name__}")
+    if 0 in check_kind(images).shape[2:]:
+        raise _no_images(images)
+    return images
+
+
+def check_kind(images: Tensor) -> Tensor:
+    """Return images of any number of pixels, (N, C, H, W), or raise."""
+    check_tensors(input=images)
     if images.dtype not in _DTYPES:
         names = ", ".join(str(dtype).removeprefix("torch.") for dtype in _DTYPES)
         raise InvalidTypeError(f"input must be one of {names}, got {images.dtype}")
-    if images.ndim != 4 or 0 in images.shape[2:]:
-        raise InvalidArgumentError(
-            f"input must be (N, C, H, W) with pixels, got shape {tuple(images.shape)}"
-        )
+    if images.layout is not torch.strided or images.is_nested:
+        kind = "a nested tensor" if images.is_nested else f"a tensor of layout {images.layout}"
+        raise InvalidTypeError(f"input must be dense, got {kind}")
+    if images.ndim != 4:
+        raise _no_images(images)
     return images
+
+
+def _no_images(images: Tensor) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"input must be (N, C, H, W) with pixels, got shape {tuple(images.shape)}"
+    )
 
 
 def numpy_dtype(images: Tensor) -> np.dtype[Any]:

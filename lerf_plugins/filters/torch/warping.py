@@ -19,13 +19,42 @@ from lerf_core.backends.torch.weighted_mean import weighted_mean
 from lerf_core.bank import LutBank
 from lerf_core.constants import LEVELS
 from lerf_core.execution.warp import PERIODIC_MARGIN
+from lerf_core.pixels.missing import VALID_SHARE_NEEDED
 from lerf_core.sampling.borders import is_periodic
 from lerf_core.sampling.windows import Window
+from lerf_core.validation import check_output_shape
 from lerf_plugins.filters.torch import execution
-from lerf_plugins.filters.torch.options import FilterOptions
-from lerf_plugins.filters.torch.positions import SourcePositions
+from lerf_plugins.filters.torch.options import (
+    FilterOptions,
+    check_grid,
+    check_images,
+    check_matrices,
+)
+from lerf_plugins.filters.torch.positions import (
+    SourcePositions,
+    grid_positions,
+    matrix_positions,
+)
 
-__all__ = ["warp"]
+__all__ = ["sample_by_grid", "warp", "warp_by_matrices"]
+
+
+def sample_by_grid(
+    images: Tensor, grid: Tensor, options: FilterOptions, *, align_corners: bool
+) -> Tensor:
+    """Sample images at a normalised grid (N, rows, cols, 2)."""
+    check_grid(check_images(images), grid)
+    positions = grid_positions(images, grid, options.mode, align_corners=align_corners)
+    return warp(images, positions, options, options.own_bank)
+
+
+def warp_by_matrices(
+    images: Tensor, matrix: Tensor, size: Sequence[int], options: FilterOptions
+) -> Tensor:
+    """Warp images by forward matrices (N, 3, 3) to rows and columns."""
+    check_matrices(check_images(images), matrix)
+    positions = matrix_positions(images, matrix, check_output_shape(size))
+    return warp(images, positions, options, options.own_bank)
 
 
 def warp(
@@ -178,4 +207,7 @@ def _blend_border(value: Tensor, covered: Tensor, cval: float) -> Tensor:
         return torch.round(blended).clamp(0, LEVELS).to(torch.uint8)
     share = covered.to(torch.float64 if value.dtype == torch.float64 else torch.float32)
     shown = torch.where(share > 0, value * share, 0.0)
-    return (shown + cval * (1 - share)).to(value.dtype)
+    blended = (shown + cval * (1 - share)).to(value.dtype)
+    # What is missing cannot be blended.
+    switched = torch.where(covered < float(VALID_SHARE_NEEDED), value.new_tensor(cval), value)
+    return torch.where(value.isfinite(), blended, switched)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from lerf_core.backends.torch.table_reads import StageReads, unpad_gradient
 from lerf_core.backends.torch.table_reads import read_tables as read_tables_by_torch
@@ -74,6 +75,7 @@ class _ReadTables(torch.autograd.Function):
         return torch.from_numpy(out)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor, None, None]:
         from lerf_training.operations.numba.table_reads import read_kernels
 
