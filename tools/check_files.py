@@ -179,6 +179,8 @@ def installed_readers(wanted: list[str]) -> list[str]:
 def by_lerf(image: DecodedImage) -> Decoded:
     """Return the first image as lerf reads it."""
     plain = unmultiplied(image)
+    if image.details.get("mask"):
+        return Decoded.of(plain.frames[0][..., :-1])  # others leave masks of their own out
     return Decoded.of(
         plain.frames[0], has_alpha=image.layout in WITH_ALPHA, is_open=image.layout == MULTI
     )

@@ -19,6 +19,10 @@ __all__ = ["check_pixels", "check_samples", "guarded_decoding", "quiet_decoders"
 ImageFile.LOAD_TRUNCATED_IMAGES = False
 # The decoders' limits and loggers belong to the process.
 _SETTINGS_LOCK = threading.RLock()
+_LOGGERS = tuple(logging.getLogger(name) for name in ("tifffile", "PIL", "imageio", "imagecodecs"))
+# Decoders also run in threads of their own. Where nobody listens, Python would print what they log.
+for _logger in _LOGGERS:
+    _logger.addHandler(logging.NullHandler())
 # What a pixel has at most where the limit on pixels is all: RGBA, CMYK.
 _USUAL_SAMPLES = 4
 
@@ -69,19 +73,18 @@ def check_samples(pixels: int, samples: int, max_pixels: int, what: str) -> None
 @contextmanager
 def quiet_decoders(max_pixels: int) -> Iterator[None]:
     """Hold the decoders' warnings and logs back, and set their limit, within a ``with``."""
-    loggers = [logging.getLogger(name) for name in ("tifffile", "PIL", "imageio", "imagecodecs")]
     with _SETTINGS_LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        before, levels = Image.MAX_IMAGE_PIXELS, [logger.level for logger in loggers]
+        before, levels = Image.MAX_IMAGE_PIXELS, [logger.level for logger in _LOGGERS]
         # Pillow refuses images of more than twice this.
         Image.MAX_IMAGE_PIXELS = (max_pixels + 1) // 2
-        for logger in loggers:
+        for logger in _LOGGERS:
             logger.setLevel(logging.CRITICAL + 1)
         try:
             yield
         finally:
             Image.MAX_IMAGE_PIXELS = before
-            for logger, level in zip(loggers, levels, strict=True):
+            for logger, level in zip(_LOGGERS, levels, strict=True):
                 logger.setLevel(level)
 
 

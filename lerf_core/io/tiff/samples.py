@@ -16,7 +16,7 @@ from lerf_core.io.depth import dtype_of_bits, expanded, expansion_note
 from lerf_core.io.formats import GREY, GREY_ALPHA, MULTI, RGB
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.decoding import bits_of, decodes_to_rgb, dtype_of
-from lerf_core.io.tiff.tags import layout_of, palette_of
+from lerf_core.io.tiff.tags import layout_of, palette_of, photometric_of
 
 if TYPE_CHECKING:
     import tifffile
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     Page = tifffile.TiffPage
 
 __all__ = ["Samples", "signs_moved"]
+
+
+# Pixels that are converted at once, for the memory of their floats.
+_BLOCK = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,14 @@ class _YCbCr:
 
     def rgb(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return the RGB of (..., 3) codes, in their dtype."""
+        codes_of_pixels = values.reshape(-1, 3)
+        out = np.empty(codes_of_pixels.shape, values.dtype)
+        for first in range(0, len(out), _BLOCK):
+            block = slice(first, first + _BLOCK)
+            out[block] = self._rgb(codes_of_pixels[block])
+        return out.reshape(values.shape)
+
+    def _rgb(self, values: NDArray[Any]) -> NDArray[Any]:
         half = self.top // 2
         spans = (self.top, half, half)
         y, cb, cr = (
@@ -71,9 +83,7 @@ class _YCbCr:
         red = cr * (2 - 2 * red_share) + y
         blue = cb * (2 - 2 * blue_share) + y
         green = (y - blue_share * blue - red_share * red) / green_share
-        stacked = np.stack([red, green, blue], axis=-1)
-        codes_of_rgb: NDArray[Any] = np.rint(np.clip(stacked, 0, self.top)).astype(values.dtype)
-        return codes_of_rgb
+        return np.asarray(np.rint(np.clip(np.stack([red, green, blue], axis=-1), 0, self.top)))
 
 
 def _numbers(page: Page, code: int, count: int) -> tuple[float, ...] | None:
@@ -144,7 +154,7 @@ class Samples:
         if stored is None or stored.kind not in "biuf":
             kind = f"{stored} values" if stored is not None else f"{page.bitspersample} bits"
             raise FileError(f"TIFF of {kind} is not supported: integers and real numbers are")
-        photometric, samples = int(page.photometric), int(page.samplesperpixel)
+        photometric, samples = photometric_of(page), int(page.samplesperpixel)
         layout, is_premultiplied = layout_of(page)
         channels = samples if "S" in page.axes else 0
         is_unsigned = stored.kind in "bu"

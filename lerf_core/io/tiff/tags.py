@@ -35,6 +35,7 @@ __all__ = [
     "orientation_of",
     "palette_keywords",
     "palette_of",
+    "photometric_of",
     "resolution_of",
     "resolution_ratios",
     "xmp_of",
@@ -45,12 +46,22 @@ _GREYS = frozenset({codes.MINISWHITE, codes.MINISBLACK, 32803, 32844, 32845, 348
 _KNOWN_EXTRAS = frozenset({codes.UNSPECIFIED, codes.ASSOCIATED, codes.UNASSOCIATED})
 
 
+def photometric_of(page: Page) -> int:
+    """Return the photometric interpretation of a page: as stated, or what libtiff takes it for."""
+    stated = int(page.photometric)
+    if stated or codes.PHOTOMETRIC in page.tags:
+        return stated
+    if page.samplesperpixel - len(page.extrasamples) >= len("RGB"):
+        return codes.RGB
+    return codes.MINISWHITE if int(page.compression) in codes.FAX else codes.MINISBLACK
+
+
 def layout_of(page: Page) -> tuple[str, bool]:
     """Return the layout of a page's pixels, and whether colours are multiplied by alpha.
 
     Palette indices have the layout ``P``.
     """
-    samples, photometric = page.samplesperpixel, int(page.photometric)
+    samples, photometric = page.samplesperpixel, photometric_of(page)
     extras = [int(value) for value in page.extrasamples]
     # Some writers add a channel and say nothing of it: that is alpha in practice.
     is_alpha = extras in ([], [codes.ASSOCIATED], [codes.UNASSOCIATED])
@@ -73,7 +84,7 @@ def layout_of(page: Page) -> tuple[str, bool]:
 
 def details_of(page: Page) -> dict[str, Any]:
     """Return how a page is stored, as far as a writer may want to keep it."""
-    photometric = int(page.photometric)
+    photometric = photometric_of(page)
     if photometric == codes.YCBCR or (photometric == codes.PALETTE and page.samplesperpixel > 1):
         photometric = codes.RGB  # once it is read
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import zip_longest
+from math import prod
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -16,7 +17,7 @@ from lerf_core.io.guards import check_samples
 from lerf_core.io.image import DecodedImage, Pixels
 from lerf_core.io.metadata import Metadata
 from lerf_core.io.tiff import codes
-from lerf_core.io.tiff.decoding import page_values
+from lerf_core.io.tiff.decoding import is_for_libtiff, page_values
 from lerf_core.io.tiff.directories import (
     link_directories,
     metadata_keywords,
@@ -206,6 +207,10 @@ def _check_complete(handle: tifffile.TiffFile, pages: list[Page]) -> None:
                 raise FileError("damaged: the file ends before its pixels do")
         if not page.dataoffsets:
             raise FileError("damaged: no pixels in the file")
+        have, wanted = min(len(page.dataoffsets), len(page.databytecounts)), prod(page.chunked)
+        # What lies in one piece, or is libtiff's, needs no more than its beginning.
+        if have < wanted and not (page.is_contiguous or is_for_libtiff(page)):
+            raise FileError(f"damaged: it has {have} strips or tiles of {wanted}")
 
 
 # -- writing ------------------------------------------------------------------------------

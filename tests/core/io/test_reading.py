@@ -302,3 +302,16 @@ def test_importing_is_light():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_what_decoders_log_is_not_printed():
+    """Where no handler is set, Python prints warnings of any logger that has none."""
+    code = (
+        "import logging, lerf_core.io.reading\n"
+        "for name in ('tifffile', 'PIL', 'imageio', 'imagecodecs'):\n"
+        "    logging.getLogger(name).error('heard')\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "heard" not in result.stderr + result.stdout

@@ -166,3 +166,15 @@ def test_a_broken_page_is_named_by_its_trouble(tmp_path):
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(FileError, match="damaged: the file ends before its pixels do"):
         read_image(path)
+
+
+@pytest.mark.parametrize("compression", [1, 8])
+def test_missing_strips_are_damage(tmp_path, compression):
+    path = write_packed(
+        tmp_path / "a.tif", np.zeros((32, 8), int), 4, rows_per_strip=8, compression=compression,
+        tags=[(257, SHORT, [64])],
+    )  # fmt: skip
+    with pytest.raises(FileError, match="damaged: it has 4 strips or tiles of 8"):
+        read_image(path)
+    with pytest.raises(FileError, match="damaged: page 0 has 4 tiles of 8"):
+        open_reader(path)

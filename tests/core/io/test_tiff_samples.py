@@ -191,6 +191,20 @@ def test_grey_jpeg_with_white_at_zero(tmp_path):
     assert np.abs(pixels.astype(int) - (255 - grey.astype(int))).max() < 20
 
 
+@pytest.mark.parametrize(("samples", "layout"), [(1, "L"), (3, "RGB"), (4, "RGBA")])
+def test_pages_that_do_not_say_what_they_are(tmp_path, samples, layout):
+    """As libtiff takes them: grey with black at 0, and colours."""
+    values = values_of(8, samples)
+    extra = [(338, SHORT, [2])] * (samples == 4)
+    path = write_packed(tmp_path / "a.tif", values, 8, tags=extra)
+    data = path.read_bytes()
+    # The tag becomes one that says nothing (threshholding 1).
+    path.write_bytes(data.replace(b"\x06\x01\x03\0", b"\x07\x01\x03\0", 1))
+    pixels, image = read_alike(path)
+    assert image.layout == layout
+    np.testing.assert_array_equal(pixels, values)
+
+
 # -- palettes -----------------------------------------------------------------------------
 
 
