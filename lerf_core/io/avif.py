@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import replace
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from lerf_core.errors import FileError
 from lerf_core.io.boxes import Box, boxes_in, boxes_of, brands_of, cicp_of, content_of
-from lerf_core.io.codec import Header, OpenFile
+from lerf_core.io.codec import Encoding, Header, OpenFile
 from lerf_core.io.depth import dtype_of_bits, expanded, expansion_note
-from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA, WITH_ALPHA
+from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA, WITH_ALPHA, Format
 from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, Pixels, channels_of
 from lerf_core.io.metadata import Metadata
@@ -48,6 +49,16 @@ class AvifCodec(PillowCodec):
             decoding_bytes=3 * header.decoding_bytes * dtype.itemsize,
         )
 
+    def write(
+        self, stream: BinaryIO, image: DecodedImage, target: Format, encoding: Encoding
+    ) -> tuple[str, ...]:
+        """See `Codec`."""
+        begin = stream.tell()
+        notes = super().write(stream, image, target, encoding)
+        if image.metadata.cicp is not None:
+            _set_codes(stream, begin, image.metadata.cicp)
+        return notes
+
     def read(
         self, file: OpenFile, max_pixels: int, *, labels: bool = False, first_only: bool = False
     ) -> DecodedImage:
@@ -77,6 +88,18 @@ class AvifCodec(PillowCodec):
         return DecodedImage(
             frames, layout, "AVIF", replace(metadata, durations=durations), (note,), lossless=False
         ).turned_upright(metadata.orientation)
+
+
+def _set_codes(stream: BinaryIO, begin: int, cicp: tuple[int, ...]) -> None:
+    """Set primaries and transfer in an AVIF that begins there; the matrix is the encoder's."""
+    stream.seek(begin)
+    data = stream.read()
+    # Behind the boxes that describe images are their data.
+    pixels = data.find(b"mdat")
+    for match in re.finditer(rb"colrnclx", data[: max(0, pixels)]):
+        stream.seek(begin + match.end())
+        stream.write(struct.pack(">2H", *cicp[:2]))
+    stream.seek(0, 2)
 
 
 class _Coding(NamedTuple):

@@ -100,12 +100,13 @@ _GEODATA = frozenset({"georeference", "nodata", "gdal"})
 #: Fields of :class:`lerf_core.io.metadata.Metadata` that each format holds, by the format's name.
 HOLDS = {
     "PNG": _BLOCKS | _ANIMATION | {
-        "iptc", "gamma", "chromaticities", "rendering_intent", "cicp", "dpi", "aspect", "text",
+        "iptc", "gamma", "chromaticities", "rendering_intent", "cicp", "mastering", "content_light",
+        "dpi", "aspect", "text",
         "comments",
     },
     "JPEG": _BLOCKS | {"iptc", "dpi", "aspect", "comments"},
     "WEBP": _BLOCKS | _ANIMATION | {"dpi"},
-    "AVIF": _BLOCKS | {"durations", "dpi"},
+    "AVIF": _BLOCKS | {"durations", "dpi", "cicp"},
     "TIFF": _BLOCKS | _GEODATA | {"iptc", "dpi", "aspect", "pages", "axes"},
     "OME-TIFF": _BLOCKS | _GEODATA | {
         "iptc", "dpi", "aspect", "axes", "channels", "magnification", "name", "ome",

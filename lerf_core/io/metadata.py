@@ -187,6 +187,11 @@ class Metadata:
         Of sRGB: 0 to 3 (PNG's sRGB chunk).
     cicp : tuple of 4 ints, or None
         Primaries, transfer, matrix and full range, by the code points of ITU-T H.273.
+    mastering : tuple of 10 ints, or None
+        Of the display that the image was graded on: x and y of red, green, blue and white by
+        0.00002, greatest and least luminance by 0.0001 cd/m2 (PNG's mDCV chunk).
+    content_light : (greatest, mean) or None
+        Light levels of the content by 0.0001 cd/m2 (PNG's cLLI chunk).
     bits : int or None
         Bits per sample in the file, where they are not those of the pixels' type.
     dpi : (x, y) or None
@@ -239,6 +244,8 @@ class Metadata:
     chromaticities: tuple[float, ...] | None = _field(None, "chromaticities")
     rendering_intent: int | None = _field(None, "the mark of sRGB")
     cicp: tuple[int, ...] | None = _field(None, "CICP colour codes")
+    mastering: tuple[int, ...] | None = _field(None, "the mastering display")
+    content_light: tuple[int, ...] | None = _field(None, "light levels")
     bits: int | None = _field(None, "bits per sample")
     dpi: tuple[float, float] | None = _field(
         None, "resolution", "kept: a print grows with its pixels", "kept, or turned by quarters"

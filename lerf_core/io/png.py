@@ -25,7 +25,9 @@ from lerf_core.io.pillow import PillowCodec
 __all__ = ["PngCodec"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_COLOUR_CHUNKS = frozenset({b"cHRM", b"gAMA", b"sRGB", b"cICP"})
+_COLOUR_CHUNKS = frozenset({b"cHRM", b"gAMA", b"sRGB", b"cICP", b"mDCV", b"cLLI"})
+# What others say of the image; those that are not here are about pixels, or about the file.
+_LOST_CHUNKS = frozenset({b"oFFs", b"pCAL", b"sCAL", b"sTER", b"caBX", b"npTc", b"fRAc"})
 # Layout by the header's colour type: as it is stored, and with one colour that is clear.
 _LAYOUTS = {0: (GREY, GREY_ALPHA), 2: (RGB, RGBA), 4: (GREY_ALPHA,) * 2, 6: (RGBA,) * 2}
 # Half the time of zlib's default 6, for files 4% longer.
@@ -34,6 +36,7 @@ _TEXT_CHUNKS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 # Bytes of a text that was compressed, as Pillow limits it: a chunk of a kilobyte can be a bomb.
 _LONGEST_TEXT = 1 << 20
 _EXIF_PROFILES = ("Raw profile type exif", "Raw profile type APP1")
+_XMP_KEY = "XML:com.adobe.xmp"
 _XMP_PROFILES = ("Raw profile type xmp",)
 _IPTC_PROFILES = ("Raw profile type iptc", "Raw profile type 8bim")
 _TEXT_NOT_COPIED = re.compile(r"XML:com\.adobe\.xmp|Raw profile type .*")
@@ -63,7 +66,8 @@ class PngCodec(PillowCodec):
         # The file's bytes, and the pixels twice.
         decoding_bytes = 2 * image.width * image.height * channels_of(layout) * 2
         return self.header_of(
-            image, file, 1, layout, np.dtype(np.uint16), notes=_left_out(image),
+            image, file, 1, layout, np.dtype(np.uint16),
+            notes=_left_out(image) + self.notes_of(file),
             decoding_bytes=decoding_bytes,
         )  # fmt: skip
 
@@ -75,7 +79,8 @@ class PngCodec(PillowCodec):
             return super().read(file, max_pixels, labels=labels, first_only=first_only)
         image = Image.open(file.rewound())
         check_pixels(image.width * image.height, max_pixels, "claims")
-        layout, notes = _deep_layout(image, file), _left_out(image)
+        layout = _deep_layout(image, file)
+        notes = _left_out(image) + self.notes_of(file)
         pixels = _decoded(file.rewound().read())
         metadata = self.metadata_of(image, file)
         return DecodedImage([pixels], layout, "PNG", metadata, notes).turned_upright(
@@ -100,12 +105,18 @@ class PngCodec(PillowCodec):
         metadata = super().metadata_of(image, file)
         return replace(
             metadata,
-            xmp=metadata.xmp or _profile(profiles, _XMP_PROFILES) or None,
+            xmp=_xmp_of(profiles) or metadata.xmp,
             text=tuple(text for text in own if text.key != _COMMENT),
             comments=tuple(text.value.encode() for text in own if text.key == _COMMENT),
             iptc=_iptc_of(profiles),
             **colour,
         )
+
+    def notes_of(self, file: OpenFile) -> tuple[str, ...]:
+        """See `PillowCodec`."""
+        lost = dict.fromkeys(name for name, _ in _chunks(file.rewound(), _LOST_CHUNKS))
+        names = ", ".join(name.decode() for name in lost)
+        return (f"chunks dropped: {names}",) if lost else ()
 
     def write(
         self, stream: BinaryIO, image: DecodedImage, target: Format, encoding: Encoding
@@ -114,7 +125,12 @@ class PngCodec(PillowCodec):
         if image.dtype != np.uint16:
             begin = stream.tell()
             notes = super().write(stream, image, target, encoding)
-            _set_aspect(stream, begin, image.metadata)
+            if chunks := b"".join(_chunk(*chunk) for chunk in _further_chunks(image.metadata)):
+                stream.seek(begin + _HEADER_END)
+                rest = stream.read()
+                stream.seek(begin + _HEADER_END)
+                stream.write(chunks)
+                stream.write(rest)
             return notes
         from imagecodecs import png_encode
 
@@ -126,11 +142,7 @@ class PngCodec(PillowCodec):
 
     def metadata_keywords(self, metadata: Metadata, target: Format) -> dict[str, Any]:
         """See `PillowCodec`."""
-        keywords = super().metadata_keywords(metadata, target)
-        if metadata.aspect and not metadata.dpi:
-            # A chunk to be filled by `_set_aspect`: Pillow writes none without a unit.
-            keywords["dpi"] = (1, 1)
-        return keywords | {
+        return super().metadata_keywords(metadata, target) | {
             "pnginfo": _png_info(metadata),
             "compress_level": _COMPRESSION_LEVEL,
         }
@@ -199,6 +211,12 @@ def _iptc_of(texts: dict[str, str]) -> bytes | None:
     return iptc.of_words(data) or iptc.of_resources(iptc.resources(data))[0]
 
 
+def _xmp_of(texts: dict[str, str]) -> bytes | None:
+    """Return the XMP packet, from a text or a "raw profile"."""
+    plain = texts.get(_XMP_KEY, "").encode()
+    return plain or _profile(texts, _XMP_PROFILES) or None
+
+
 def _profile(texts: dict[str, str], names: Iterable[str]) -> bytes:
     """Return the data of the first "raw profile" of these names; none where there is none."""
     profiles = (texts.get(name, "").encode("latin-1", "replace") for name in names)
@@ -230,6 +248,10 @@ def _colour_fields(chunks: Iterable[tuple[bytes, bytes]]) -> dict[str, Any]:
             values["rendering_intent"] = data[0]
         elif name == b"cICP" and len(data) == 4:
             values["cicp"] = tuple(data)
+        elif name == b"mDCV" and len(data) == 24:
+            values["mastering"] = struct.unpack(">8H2I", data)
+        elif name == b"cLLI" and len(data) == 8:
+            values["content_light"] = struct.unpack(">2I", data)
     return values
 
 
@@ -256,7 +278,7 @@ def _png_info(metadata: Metadata) -> PngImagePlugin.PngInfo:
         else:
             info.add_text(text.key, text.value)
     if metadata.xmp:
-        info.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode("utf-8", "replace"))
+        info.add_itxt(_XMP_KEY, metadata.xmp.decode("utf-8", "replace"))
     if metadata.iptc:
         profile = iptc.as_profile("iptc", iptc.as_resources(metadata.iptc))
         info.add_text(_IPTC_PROFILES[0], profile, zip=True)
@@ -265,22 +287,14 @@ def _png_info(metadata: Metadata) -> PngImagePlugin.PngInfo:
     return info
 
 
-def _set_aspect(stream: BinaryIO, begin: int, metadata: Metadata) -> None:
-    """Fill the chunk of resolution with the shape of pixels, in a PNG that begins there."""
-    if not metadata.aspect or metadata.dpi:
-        return
-    position = begin + len(SIGNATURE)
-    stream.seek(position)
-    while len(header := stream.read(8)) == 8:
-        length, name = struct.unpack(">I4s", header)
-        if name == b"pHYs":
-            data = struct.pack(">IIB", *_whole_ratio(metadata.aspect), 0)
-            stream.seek(position)
-            stream.write(_chunk(name, data))
-            break
-        position += length + 12
-        stream.seek(position)
-    stream.seek(0, 2)
+def _further_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the chunks that Pillow does not write."""
+    if metadata.aspect and not metadata.dpi:
+        yield b"pHYs", struct.pack(">IIB", *_whole_ratio(metadata.aspect), 0)
+    if metadata.mastering is not None:
+        yield b"mDCV", struct.pack(">8H2I", *metadata.mastering)
+    if metadata.content_light is not None:
+        yield b"cLLI", struct.pack(">2I", *metadata.content_light)
 
 
 def _whole_ratio(pair: tuple[float, float]) -> tuple[int, int]:
@@ -297,8 +311,7 @@ def _metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
         yield b"iCCP", b"ICC Profile\0\0" + zlib.compress(metadata.icc)
     for name, data, *_ in _png_info(metadata).chunks:
         yield name, data
-    if metadata.aspect and not metadata.dpi:
-        yield b"pHYs", struct.pack(">IIB", *_whole_ratio(metadata.aspect), 0)
+    yield from _further_chunks(metadata)
     if metadata.dpi:
         yield b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in metadata.dpi), 1)
     if metadata.exif:

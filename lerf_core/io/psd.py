@@ -1,6 +1,6 @@
-"""Photoshop's files of 16 and 32 bits per sample: the image with all layers merged.
+"""Photoshop's files: the image with all layers merged, and what their resources say.
 
-Those of 8 bits are Pillow's.
+Pixels of 8 bits per sample are Pillow's; those of 16 and 32 are read here.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import struct
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from lerf_core.errors import FileError
 from lerf_core.io import exif, iptc
@@ -18,8 +19,9 @@ from lerf_core.io.formats import CMYK, GREY, GREY_ALPHA, RGB, RGBA
 from lerf_core.io.guards import check_samples
 from lerf_core.io.image import DecodedImage, Pixels, channels_of
 from lerf_core.io.metadata import Metadata
+from lerf_core.io.pillow import PillowCodec
 
-__all__ = ["PsdCodec"]
+__all__ = ["DeepPsdCodec", "PsdCodec"]
 
 _HEADER_SIZE = 26
 _LARGE = 2
@@ -47,7 +49,29 @@ class _Claims(NamedTuple):
         return notes + ((f"{further} further channels left out",) if further > 0 else ())
 
 
-class PsdCodec(DecodingCodec):
+class PsdCodec(PillowCodec):
+    """PSD whose pixels Pillow reads."""
+
+    def recognizes(self, file: OpenFile) -> bool:
+        """See `Codec`."""
+        return file.head[:4] == b"8BPS" and super().recognizes(file)
+
+    def exif_of(self, image: Image.Image, file: OpenFile) -> bytes | None:
+        """See `PillowCodec`."""
+        del image
+        return _resources(file.rewound()).metadata.exif
+
+    def metadata_of(self, image: Image.Image, file: OpenFile) -> Metadata:
+        """See `PillowCodec`."""
+        del image
+        return _resources(file.rewound()).metadata
+
+    def notes_of(self, file: OpenFile) -> tuple[str, ...]:
+        """See `PillowCodec`."""
+        return _resources(file.rewound()).notes
+
+
+class DeepPsdCodec(DecodingCodec):
     """PSD and PSB of more than 8 bits."""
 
     def recognizes(self, file: OpenFile) -> bool:
@@ -59,9 +83,9 @@ class PsdCodec(DecodingCodec):
         claims = _claims(file, max_pixels)
         rows, cols = claims.shape
         dtype = _STORED[claims.bits].newbyteorder("=")
-        metadata, _ = _metadata(file.rewound())
+        metadata, notes, _ = _resources(file.rewound())
         return Header(
-            "PSD", claims.shape, 1, claims.layout, dtype, metadata, claims.notes,
+            "PSD", claims.shape, 1, claims.layout, dtype, metadata, claims.notes + notes,
             3 * rows * cols * claims.channels * dtype.itemsize,
         ).turned_upright(metadata.orientation)  # fmt: skip
 
@@ -71,9 +95,10 @@ class PsdCodec(DecodingCodec):
         """See `Codec`."""
         del labels, first_only
         claims = _claims(file, max_pixels)
-        metadata, start = _metadata(file.rewound())
+        metadata, notes, start = _resources(file.rewound())
+        notes = claims.notes + notes
         pixels = _decoded(file.rewound(), start, claims)
-        image = DecodedImage([pixels], claims.layout, "PSD", metadata, claims.notes)
+        image = DecodedImage([pixels], claims.layout, "PSD", metadata, notes)
         return image.turned_upright(metadata.orientation)
 
 
@@ -94,8 +119,15 @@ def _claims(file: OpenFile, max_pixels: int) -> _Claims:
     return _Claims(version == _LARGE, channels, (rows, cols), bits, layout)
 
 
-def _metadata(stream: BinaryIO) -> tuple[Metadata, int]:
-    """Return what a file's resources say, and where its layers begin."""
+class _Resources(NamedTuple):
+    """What a file's resources say, notes on what is left out, and where its layers begin."""
+
+    metadata: Metadata
+    notes: tuple[str, ...]
+    end: int
+
+
+def _resources(stream: BinaryIO) -> _Resources:
     stream.seek(_HEADER_SIZE)
     length = struct.unpack(">I", stream.read(4))[0]
     stream.seek(length, 1)
@@ -104,19 +136,21 @@ def _metadata(stream: BinaryIO) -> tuple[Metadata, int]:
         raise FileError("damaged: resources of absurd length")
     start = stream.tell() + length
     found = dict(iptc.resources(stream.read(length)))
-    records, _ = iptc.of_resources(iter(found.items()))
+    records, others = iptc.of_resources(found.items())
+    notes = (f"Photoshop's {', '.join(others)} dropped",) if others else ()
     dpi = None
     if len(found.get(_RESOLUTION, b"")) >= 16:
         across, down = struct.unpack_from(">I4xI", found[_RESOLUTION])
         # Fixed point, per inch whatever unit is shown.
         dpi = (across / 65536, down / 65536) if across and down else None
-    return Metadata(
+    metadata = Metadata(
         icc=found.get(_ICC) or None,
         exif=exif.strip_prefix(found.get(_EXIF, b"")) or None,
         xmp=found.get(_XMP) or None,
         iptc=records,
         dpi=dpi,
-    ), start
+    )
+    return _Resources(metadata, notes, start)
 
 
 def _decoded(stream: BinaryIO, start: int, claims: _Claims) -> Pixels:

@@ -14,6 +14,7 @@ from lerf_core.io.camera_raw import CameraRawCodec
 from lerf_core.io.codec import Codec, OpenFile, opened
 from lerf_core.io.deep_jpeg import DeepJpegCodec
 from lerf_core.io.dicom import DicomCodec
+from lerf_core.io.gif_codec import GifCodec
 from lerf_core.io.heif import HeifCodec
 from lerf_core.io.imageio import ImageioCodec
 from lerf_core.io.jpeg import JpegCodec
@@ -23,7 +24,7 @@ from lerf_core.io.netpbm import NetpbmCodec
 from lerf_core.io.npy.codec import NpyCodec
 from lerf_core.io.pillow import PillowCodec
 from lerf_core.io.png import PngCodec
-from lerf_core.io.psd import PsdCodec
+from lerf_core.io.psd import DeepPsdCodec, PsdCodec
 from lerf_core.io.radiance import RadianceCodec
 from lerf_core.io.sgi import SgiCodec
 from lerf_core.io.tiff.codec import TiffCodec
@@ -33,18 +34,19 @@ __all__ = ["codec_of_file", "codec_of_path", "writing_codec"]
 
 _TIFF, _NPY, _ZARR, _PNG, _PILLOW = TiffCodec(), NpyCodec(), ZarrCodec(), PngCodec(), PillowCodec()
 _NETPBM, _JPEG, _JPEG2000, _BMP = NetpbmCodec(), JpegCodec(), Jpeg2000Codec(), BmpCodec()
+_AVIF = AvifCodec()
 # In the order in which they are asked; whole, and by regions.
 _WHOLE: tuple[Codec, ...] = (
     # Those of which files begin like others' come first, and Pillow, who knows many, behind.
     DicomCodec(), CameraRawCodec(),
-    _TIFF, _PNG, DeepJpegCodec(), _JPEG, _BMP, _NETPBM, _JPEG2000, AvifCodec(), HeifCodec(),
-    SgiCodec(), PsdCodec(), RadianceCodec(), _PILLOW, ImageioCodec(),
+    _TIFF, _PNG, DeepJpegCodec(), _JPEG, _BMP, _NETPBM, _JPEG2000, _AVIF, HeifCodec(), GifCodec(),
+    SgiCodec(), DeepPsdCodec(), PsdCodec(), RadianceCodec(), _PILLOW, ImageioCodec(),
 )  # fmt: skip
 _BY_REGIONS: tuple[Codec, ...] = (_NPY, *_WHOLE)
 # What is not here is Pillow's.
 _WRITERS: dict[str, Codec] = {
     "TIFF": _TIFF, "OME-TIFF": _TIFF, "ImageJ": _TIFF,
-    "PNG": _PNG, "JPEG": _JPEG, "JPEG2000": _JPEG2000, "BMP": _BMP,
+    "PNG": _PNG, "JPEG": _JPEG, "JPEG2000": _JPEG2000, "BMP": _BMP, "AVIF": _AVIF,
     "PPM": _NETPBM, "PAM": _NETPBM, "PFM": _NETPBM,
     "NPY": _NPY, "Zarr": _ZARR, "OME-Zarr": _ZARR,
 }  # fmt: skip

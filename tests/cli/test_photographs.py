@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image, IptcImagePlugin, PngImagePlugin
-from support.files import png_chunk
+from support.files import XMP, png16, png_chunk
 
 from lerf_core.io import exif_directories as directories
 from lerf_core.io import iptc
 from lerf_core.io.exif_directories import Entry
 from lerf_core.io.reading import read_image
 from lerf_core.io.xmp_packet import Packet
+
+UPRIGHT = XMP.replace(b'"6"', b'"1"')
 
 
 def record(number: int, data: bytes) -> bytes:
@@ -392,3 +394,129 @@ def test_what_jpeg_keeps_beside_the_image_is_named(run, tmp_path, rgb):
     path.write_bytes(path.read_bytes() + b"\0\0\0\x18ftypmp42" + b"video" * 20)
     result = run("resize", path, "-o", tmp_path / "out.jpg", "--scale", 1, "--overwrite")
     assert "112 bytes behind the image dropped" in result.output
+
+
+# -- further formats ------------------------------------------------------------------------
+
+
+def test_what_gif_says_in_extensions_goes_to_png(run, tmp_path, rgb, icc):
+    path, out = tmp_path / "in.gif", tmp_path / "out.png"
+    Image.fromarray(rgb).save(path, comment=b"first")
+    data = path.read_bytes()
+    assert data[:6] == b"GIF89a"
+    behind = 13 + 3 * 2 ** ((data[10] & 7) + 1)
+    trailer = bytes([1, *range(255, -1, -1), 0])
+    blocks = [b"!\xff\x0bXMP DataXMP" + XMP + trailer]
+    parts = (icc[start : start + 255] for start in range(0, len(icc), 255))
+    profile = b"".join(bytes([len(part)]) + part for part in parts)
+    blocks.append(b"!\xff\x0bICCRGBG1012" + profile + b"\0")
+    blocks.append(b"!\xfe\x06second\0")
+    path.write_bytes(data[:behind] + b"".join(blocks) + data[behind:])
+    run("resize", path, "-o", out, "--scale", 2)
+    metadata = read_image(out).metadata
+    assert metadata.icc == icc
+    assert metadata.xmp == UPRIGHT
+    assert set(metadata.comments) == {b"first", b"second"}
+    result = run("resize", path, "-o", tmp_path / "out.gif", "--scale", 2)
+    assert "GIF cannot hold ICC, XMP: dropped" in result.output
+
+
+def photoshop_file(rgb: np.ndarray) -> bytes:
+    """Return a PSD with a resolution, EXIF, IPTC and XMP."""
+    rows, cols = rgb.shape[:2]
+    found = b"".join([
+        resource(0x03ED, struct.pack(">IHHIHH", 300 << 16, 1, 1, 150 << 16, 1, 1)),
+        resource(0x0404, RECORDS), resource(0x0422, camera_block()), resource(0x0424, UPRIGHT),
+        resource(0x07D0, bytes(52), b"Path"),
+    ])  # fmt: skip
+    head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, rows, cols, 8, 3)
+    blocks = struct.pack(">II", 0, len(found)) + found + struct.pack(">IH", 0, 0)
+    return head + blocks + np.moveaxis(rgb, 2, 0).tobytes()
+
+
+def test_what_photoshop_files_say(run, tmp_path, rgb):
+    path, out = tmp_path / "in.psd", tmp_path / "out.tif"
+    path.write_bytes(photoshop_file(rgb))
+    result = run("resize", path, "-o", out, "--scale", 2)
+    assert "Photoshop's clipping paths dropped" in result.output
+    metadata = read_image(out).metadata
+    assert metadata.dpi == (300, 150)
+    assert metadata.iptc == RECORDS
+    assert metadata.xmp == UPRIGHT
+    assert directories.blocks_in(metadata.exif).exif[37500].data == MAKER_NOTE
+
+
+HDR = (
+    png_chunk(b"cICP", bytes([9, 16, 0, 1])) + png_chunk(b"mDCV", bytes(range(24)))
+    + png_chunk(b"cLLI", bytes(range(8)))
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_colour_codes_and_light_go_from_png_to_png_and_avif(run, tmp_path, rgb, depth):
+    path, out = tmp_path / "in.png", tmp_path / "out.png"
+    path.write_bytes(png16(rgb.astype(np.uint16) * 257, HDR + png_chunk(b"sCAL", b"\1x\0y")))
+    result = run("resize", path, "-o", out, "--scale", 2, "--depth", depth)
+    assert "chunks dropped: sCAL" in result.output
+    assert HDR[:16] in out.read_bytes()
+    metadata = read_image(out).metadata
+    assert metadata.cicp == (9, 16, 0, 1)
+    assert metadata.mastering == struct.unpack(">8H2I", bytes(range(24)))
+    assert metadata.content_light == struct.unpack(">2I", bytes(range(8)))
+    result = run("resize", out, "-o", tmp_path / "out.avif", "--scale", 1, "--depth", 8)
+    assert "AVIF cannot hold the mastering display, light levels: dropped" in result.output
+    assert read_image(tmp_path / "out.avif").metadata.cicp == (9, 16, 0, 1)
+    result = run("resize", out, "-o", tmp_path / "out.jpg", "--scale", 1, "--depth", 8)
+    assert "JPEG cannot hold CICP colour codes" in result.output
+
+
+def test_xmp_behind_the_pixels_of_a_png(run, tmp_path, rgb):
+    path, out = tmp_path / "in.png", tmp_path / "out.tif"
+    Image.fromarray(rgb).save(path)
+    data = path.read_bytes()
+    chunk = png_chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP)
+    path.write_bytes(data[:-12] + chunk + data[-12:])
+    run("resize", path, "-o", out, "--scale", 2)
+    assert read_image(out).metadata.xmp == UPRIGHT
+
+
+# -- what is private, and what a warp leaves true -----------------------------------------------
+
+
+@pytest.mark.parametrize("target", ["jpg", "png", "tif", "tiled.tif", "webp", "avif", "gif", "jp2"])
+def test_strip_leaves_colour_and_resolution_alone(run, tmp_path, rgb, icc, target):
+    path, out = tmp_path / "in.jpg", tmp_path / f"out.{target}"
+    jpeg(
+        path, rgb, app13(resource(0x0404, RECORDS)), (0xFE, b"secret words"),
+        (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + UPRIGHT.replace(b"<a ", b'<a secret="x" ')),
+        exif=b"Exif\0\0" + camera_block(), dpi=(300, 150), icc_profile=icc,
+    )  # fmt: skip
+    tiled = ("--tile", 16) if target == "tiled.tif" else ()
+    run("resize", path, "-o", out, "--scale", 2, "--strip", *tiled)
+    data = out.read_bytes()
+    secrets = (b"snow", b"secret", b"Maker", MAKER_NOTE[:50], b"xmpmeta")
+    assert not [word for word in secrets if word in data]
+    metadata = read_image(out).metadata
+    assert metadata.icc == (None if target == "gif" else icc)
+    has_resolution = target not in {"webp", "avif", "gif"}
+    assert metadata.dpi == (pytest.approx((300, 150), abs=0.03) if has_resolution else None)
+
+
+def test_a_warp_moves_places_or_gives_them_up(run, tmp_path, rgb):
+    path, out = tmp_path / "in.jpg", tmp_path / "out.jpg"
+    entries = {
+        37396: Entry(3, struct.pack("<2H", 4, 2)),
+        41486: Entry(5, struct.pack("<II", 100, 1)),
+        41487: Entry(5, struct.pack("<II", 50, 1)),
+    }
+    block = directories.block_of(directories.Blocks({}, entries, {}, {}), "<")
+    Image.fromarray(rgb).save(path, exif=b"Exif\0\0" + block)
+    matrix = tmp_path / "shift.txt"
+    matrix.write_text("1 0 3\n0 1 2\n0 0 1\n")
+    run("warp", path, "-o", out, "--matrix", matrix)
+    moved = directories.blocks_in(read_image(out).metadata.exif).exif
+    assert moved[37396].data in {struct.pack("<2H", 7, 4), struct.pack("<2H", 1, 0)}
+    matrix.write_text("1 0.1 0\n0 1 0\n0.001 0 1\n")
+    result = run("warp", path, "-o", out, "--matrix", matrix, "--overwrite")
+    assert "subject area, resolution of the sensor dropped: this warp" in result.output
+    assert not directories.blocks_in(read_image(out).metadata.exif).exif
