@@ -10,6 +10,7 @@ import sys
 from typing import IO, Any
 
 from lerf_core.errors import FileError, one_line
+from lerf_core.io.placing import synced
 
 __all__ = [
     "BROKEN_PIPE_STATUS", "close_quietly", "is_terminal", "occupy_closed_streams", "read_stdin",
@@ -107,7 +108,7 @@ def _write(data: bytes) -> None:
         except BlockingIOError:
             select.select([], [handle], [])
     if stat.S_ISREG(os.fstat(handle).st_mode):
-        os.fsync(handle)
+        synced(handle)
 
 
 def _handle(stream: Any) -> int | None:

@@ -426,7 +426,8 @@ def _arrays(path: Path) -> Iterator[np.ndarray]:
                 yield level.asarray(maxworkers=1)
     else:  # its files, uncompressed: without the threads of a library
         for file in sorted(path.rglob("*")):
-            if file.is_file():
+            # What belongs to runs is no pixels: looked at in the end.
+            if file.is_file() and not file.name.startswith("lerf-"):
                 yield np.frombuffer(str(file.relative_to(path)).encode(), np.uint8)
                 yield np.frombuffer(file.read_bytes(), np.uint8)
 

@@ -17,7 +17,7 @@ def first_run_message() -> str | None:
     folder, whichever can be written first. numba is not loaded.
     """
     for folder in _cache_folders():
-        if next(folder.glob("**/*_rows*.nbc"), None) is not None:
+        if next(folder.glob(f"**/*_rows*.{'?' * 20}.nbc"), None) is not None:
             return None
         if _is_writable(folder):
             break  # the one that is used

@@ -14,6 +14,7 @@ import os
 import secrets
 import socket
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -173,6 +174,8 @@ class LocalClaim:
             try:
                 handle = os.open(self._path, flags, 0o666)
             except PermissionError:
+                if not self._path.exists():
+                    raise
                 self._remove_stale()
                 continue
             try:
@@ -228,14 +231,14 @@ class LocalClaim:
         if handle is None:
             return
         # While it is locked, where the system lets files go that are open.
-        if os.name != "nt" and held:
-            self._path.unlink(missing_ok=True)
-        os.close(handle)
-        if os.name == "nt" and held:
-            try:
-                self._path.unlink(missing_ok=True)
-            except OSError:
-                return  # another run has it open already
+        if os.name == "nt":
+            os.close(handle)
+        if held:
+            # What is left of it, or opened by another run already, blocks nobody.
+            with suppress(OSError):
+                self._path.unlink()
+        if os.name != "nt":
+            os.close(handle)
 
     def __del__(self) -> None:
         handle = getattr(self, "_handle", None)

@@ -11,12 +11,29 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["place_file", "place_folder", "restore_replaced"]
+__all__ = ["place_file", "place_folder", "restore_replaced", "synced"]
 
 # Flags of renameat2 (Linux) and renamex_np (macOS): never replace, and swap.
 _KEEP, _SWAP = ("keep", "swap")
 _FLAGS = {"linux": {_KEEP: 1, _SWAP: 2}, "darwin": {_KEEP: 4, _SWAP: 2}}
 _AT_CWD = -100
+# What file systems say of what they do not know.
+_CANNOT = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
+
+
+def synced(handle: int) -> None:
+    """Bring an open file to the disk, where its file system can.
+
+    Raises
+    ------
+    OSError
+        If it does not fit, which some disks tell no earlier, or the disk fails.
+    """
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _CANNOT:
+            raise
 
 
 def place_file(made: Path, target: Path, *, overwrite: bool) -> None:
@@ -112,7 +129,7 @@ def _renamed(made: Path, target: Path, how: str) -> bool:
     if not failed:
         return True
     number = ctypes.get_errno()
-    if number in {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EPERM}:
+    if number in {*_CANNOT, errno.EPERM}:
         return False
     raise OSError(number, os.strerror(number), str(target))
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lerf_core.errors import FileError, one_line
+from lerf_core.errors import FileError, ResultExistsError, one_line
 from lerf_core.io.claims import Run, Ticket, refusal
 
 __all__ = ["CLAIM", "RemoteClaim"]
@@ -59,16 +59,18 @@ class RemoteClaim:
     ----------
     url : str
         Of the result, as fsspec takes it.
+    overwrite : bool
+        Whether something may lie there that is no run's.
 
     Raises
     ------
     FileError
-        If another run has it, or the storage cannot be written.
+        If another run has it, something lies there that stays, or the storage cannot be written.
     """
 
     notes: tuple[str, ...] = ()
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, overwrite: bool) -> None:
         import fsspec
 
         url = url.rstrip("/")
@@ -78,6 +80,8 @@ class RemoteClaim:
         self._renewals = 0
         try:
             self._system, self._path = fsspec.core.url_to_fs(self.ticket.document)
+            if not overwrite:
+                self._check_free()
             self._take()
         except FileError:
             raise
@@ -85,6 +89,17 @@ class RemoteClaim:
         except Exception as error:
             raise FileError(f"cannot write {url}: {one_line(error)}") from error
         threading.Thread(target=self._keep_renewed, name="lerf-claim", daemon=True).start()
+
+    def _check_free(self) -> None:
+        """Refuse, before anything is written, a place where something else lies."""
+        self._system.invalidate_cache()
+        try:
+            paths = self._system.ls(self._path.rpartition("/")[0], detail=False)
+        except FileNotFoundError:
+            return
+        names = [path.rstrip("/").rpartition("/")[2] for path in paths]
+        if names and not any(name.startswith("lerf-") for name in names):
+            raise ResultExistsError(f"{self.ticket.place} exists: give overwrite to replace it")
 
     def _take(self) -> None:
         before = self.ticket.read()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +23,7 @@ from lerf_core.io.formats import WITH_ALPHA, layout_of_samples
 from lerf_core.io.journal import Journal
 from lerf_core.io.metadata import Metadata
 from lerf_core.io.opacity import opacity_of, valid_pixels
-from lerf_core.io.placing import place_file
+from lerf_core.io.placing import place_file, synced
 from lerf_core.io.pyramid import SMALLEST, halve, level_shapes
 from lerf_core.io.regions import Region, axis_of
 
@@ -411,7 +410,7 @@ class TiledWriter(ABC):
     def _place(self, made: Path) -> None:
         """Give a finished file its name, once it lies on the disk."""
         with made.open("r+b") as file:
-            os.fsync(file.fileno())
+            synced(file.fileno())
         place_file(made, Path(self._path), overwrite=self._overwrite)
 
     def labels_writer(self, name: str, spec: WriterSpec) -> TiledWriter:

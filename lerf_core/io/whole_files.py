@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lerf_core.io.locks import is_at, try_lock
-from lerf_core.io.placing import place_file
+from lerf_core.io.placing import place_file, synced
 
 __all__ = ["atomic_file", "write_whole"]
 
@@ -55,8 +55,7 @@ def atomic_file(target: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
         with temporary.open("w+b") as file:
             yield file
             file.flush()
-            # Some disks, full ones and quotas among them, tell no earlier.
-            os.fsync(file.fileno())
+            synced(file.fileno())
         _give_usual_rights(temporary, target)
         if os.name == "nt":  # files that are open keep their names there
             os.close(handle)

@@ -266,7 +266,10 @@ def open_writer(
     codec = writing_codec(spec.format)
     claim: Claim
     try:
-        claim = RemoteClaim(path) if is_remote else _local_claim(Path(path), overwrite=overwrite)
+        if is_remote:
+            claim = RemoteClaim(path, overwrite=overwrite)
+        else:
+            claim = _local_claim(Path(path), overwrite=overwrite)
         try:
             return codec.open_writer(path, spec, claim, resume=resume, overwrite=overwrite)
         except BaseException:

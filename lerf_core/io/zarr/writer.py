@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lerf_core.errors import FileError, one_line
+from lerf_core.errors import FileError, ResultExistsError, one_line
 from lerf_core.io.claims import Claim, Ticket
 from lerf_core.io.journal import FileJournal, Journal, RemoteJournal
 from lerf_core.io.locations import ZARR_DOCUMENTS, is_url
@@ -309,7 +309,7 @@ def _begin_remote(
         names = {name.rstrip("/") for name in system.ls(folder, detail=False, refresh=True)}
         if not resume and len(names) > 1:  # beside the claim
             if not (is_begun or overwrite):
-                raise FileError(f"{url} exists: give overwrite to replace it")
+                raise ResultExistsError(f"{url} exists: give overwrite to replace it")
             # First what makes it an image: half of one must not look whole.
             for name in {f"{folder}/{document}" for document in ZARR_DOCUMENTS} & names:
                 system.rm_file(name)

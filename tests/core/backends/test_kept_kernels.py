@@ -75,6 +75,8 @@ def files(folder):
 def test_what_is_kept_is_loaded(folder, load, caplog):
     assert called(load()) == (0, 4)
     assert [path.suffix for path in files(folder)] == [".nbc"] * 4
+    for path in files(folder):
+        assert path.match(f"*.{'?' * 20}.nbc")  # as first_run looks for them
     assert called(load()) == (2, 0)  # the helper lies within
     assert caplog.messages == []
 
@@ -306,7 +308,7 @@ def test_where_kernels_are_looked_for(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "named"))
     assert "No compiled kernels" in first_run.first_run_message()
     (tmp_path / "named" / "x").mkdir(parents=True)
-    (tmp_path / "named" / "x" / "table_reads.feature_rows-3.nbc").touch()
+    (tmp_path / "named" / "x" / "table_reads.feature_rows-3.py311.0123456789abcdef0123.nbc").touch()
     assert first_run.first_run_message() is None
 
 

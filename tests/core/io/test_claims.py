@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import zarr
 
-from lerf_core.errors import FileError
+from lerf_core.errors import FileError, ResultExistsError
 from lerf_core.io import claims, remote_claims
 from lerf_core.io.claims import LocalClaim, Run
 from lerf_core.io.placing import place_file, place_folder, restore_replaced
@@ -240,6 +240,18 @@ def test_a_second_remote_run_is_refused(url, quick):
     system, path = left_claim(url)
     assert sorted(name.rpartition("/")[2] for name in system.ls(path.rpartition("/")[0], False)) \
         == ["0", "lerf-run.json", "zarr.json"]  # fmt: skip
+
+
+def test_nothing_is_written_where_something_else_lies(url, monkeypatch):
+    filled(begun(url, "OME-Zarr")).commit()
+
+    def write(*words, **options):
+        raise AssertionError
+
+    monkeypatch.setattr(remote_claims.RemoteClaim, "_write", write)
+    for options in ({}, {"resume": True}):
+        with pytest.raises(ResultExistsError, match="give overwrite"):
+            begun(url, "OME-Zarr", **options)
 
 
 def test_a_remote_claim_that_nobody_renews_is_taken(url, quick):

@@ -1,5 +1,6 @@
 """Files in one piece: whole or not there, kept apart, and read while nobody changes them."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from PIL import Image
 from lerf_core.errors import SourceChangedError
 from lerf_core.io import pillow, whole_files
 from lerf_core.io.reading import open_reader, read_image
-from lerf_core.io.whole_files import atomic_file
+from lerf_core.io.whole_files import atomic_file, write_whole
 
 HOLD = """
 import pathlib, sys, time
@@ -84,6 +85,26 @@ def test_many_at_once_lose_no_file(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         f"{number}.bin" for number in range(4)
     ]
+
+
+def test_a_disk_that_tells_late(tmp_path, monkeypatch):
+    """That a file does not fit, or that it knows no syncing."""
+    (tmp_path / "a.bin").write_bytes(b"before")
+    for number in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EINVAL):
+
+        def fail(handle, number=number):
+            raise OSError(number, os.strerror(number))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fail)
+            if number == errno.EINVAL:
+                write_whole(tmp_path / "a.bin", b"after")
+                continue
+            with pytest.raises(OSError, match=os.strerror(number)):
+                write_whole(tmp_path / "a.bin", b"after")
+        assert (tmp_path / "a.bin").read_bytes() == b"before"
+        assert parts(tmp_path) == []
+    assert (tmp_path / "a.bin").read_bytes() == b"after"
 
 
 def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch):
