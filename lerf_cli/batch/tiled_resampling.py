@@ -226,6 +226,13 @@ class TiledResampling:
         if metadata.channels and named != count:
             renamed += (f"names of {named} channels dropped: there are {count}",)
             metadata = metadata.without(["channels"])
+        if target_format == "OME-Zarr":
+            stored = axes.replace("S", "C")
+            missing = [axis.letter for axis in metadata.axes if axis.letter not in stored]
+            renamed += tuple(
+                f"the step along {letter} dropped: there is one plane along it"
+                for letter in missing
+            )
         if self._result.dtype != self.source.dtype:
             metadata, stale = metadata.without_windows()
             renamed += stale

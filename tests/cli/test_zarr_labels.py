@@ -94,6 +94,15 @@ def test_labels_are_resized_with_their_image(tmp_path, image):
     assert not (out.parent / ".out.zarr.partial").exists()
 
 
+def test_labels_validate(tmp_path, image):
+    models = pytest.importorskip("ome_zarr_models")
+    run_lerf("resize", image, "-o", tmp_path / "out.zarr", "--scale", 2)
+    group = zarr.open_group(tmp_path / "out.zarr", mode="r")
+    assert type(models.open_ome_zarr(group["labels"])).__name__ == "Labels"
+    for name in ("nuclei", "coarse"):
+        assert type(models.open_ome_zarr(group["labels"][name])).__name__ == "ImageLabel"
+
+
 def test_labels_of_an_image_in_a_collection(tmp_path, image):
     version = 3 if (image / "zarr.json").exists() else 2
     group = zarr.open_group(tmp_path / "all.zarr", mode="w", zarr_format=version)

@@ -25,7 +25,7 @@ class PageLayout:
         Lengths of the leading axes.
     inner : tuple of int
         Lengths of the axes within a page.
-    inner_axes : str
+    lead_axes, inner_axes : str
         Their letters.
     chunk : tuple of int
         Lengths of a chunk, which is a tile or strip, along the axes of a page.
@@ -35,6 +35,7 @@ class PageLayout:
 
     lead: tuple[int, ...]
     inner: tuple[int, ...]
+    lead_axes: str
     inner_axes: str
     chunk: tuple[int, ...]
     squeeze: tuple[slice | int, ...]
@@ -63,15 +64,20 @@ class PageLayout:
             same = series.shape[-len(page.shape) :] == page.shape
             kept[4 if full[0] == 1 and page.planarconfig == 1 else 0] = same
         inner = tuple(length for length, keep in zip(full, kept, strict=True) if keep)
-        lead = len(series.shape) - len(inner)
-        if lead < 0 or series.shape[lead:] != inner:
+        shape, axes = series.shape, series.axes
+        if shape[-len(inner) :] != inner:
+            # Axes of length 1 may stand anywhere: an array (rows, columns, 1) was described so.
+            shape, axes = series.get_shape(squeeze=True), series.get_axes(squeeze=True)
+        lead = len(shape) - len(inner)
+        if lead < 0 or shape[lead:] != inner:
             raise ValueError(
                 f"pages of shape {page.shape} do not make up a series of shape {series.shape}"
             )
         return cls(
-            lead=tuple(int(length) for length in series.shape[:lead]),
+            lead=tuple(int(length) for length in shape[:lead]),
             inner=inner,
-            inner_axes=series.axes[lead:],
+            lead_axes=axes[:lead],
+            inner_axes=axes[lead:],
             chunk=tuple(
                 min(length, extent)
                 for length, extent, keep in zip(chunk, full, kept, strict=True)
@@ -84,6 +90,11 @@ class PageLayout:
     def shape(self) -> tuple[int, ...]:
         """Of the series as it is stored."""
         return self.lead + self.inner
+
+    @property
+    def axes(self) -> str:
+        """A letter per axis of the series."""
+        return self.lead_axes + self.inner_axes
 
     @property
     def grid(self) -> tuple[int, ...]:

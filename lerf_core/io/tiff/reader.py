@@ -146,7 +146,9 @@ class TiffReader(TiledReader):
             self._layout = PageLayout.of(chosen)
         except ValueError as error:
             raise FileError(f"{self.path}: {error}") from error
-        self.axes = "".join(letter if letter in _KNOWN_AXES else "Q" for letter in chosen.axes)
+        self.axes = "".join(
+            letter if letter in _KNOWN_AXES else "Q" for letter in self._layout.axes
+        )
         self._pages = self._collect(chosen)
         self._set_pixels(chosen.keyframe)
         self._describe(handle, base, chosen)
@@ -267,7 +269,7 @@ class TiffReader(TiledReader):
         self.format, self.is_described = format_of(base), is_structured(handle)
         axis = axis_of(self.axes, "S")
         self.level_shapes = tuple(
-            self._handed_out(tuple(map(int, level.shape)), axis) for level in base.levels
+            self._handed_out(self._stored_shape(level), axis) for level in base.levels
         )
         told, words, notes = described(handle, self.series, self.level)
         steps = level_steps(base, chosen)
@@ -291,6 +293,13 @@ class TiffReader(TiledReader):
             return stored
         behind = stored[axis + 1 :] if len(stored) == len(self.shape) else ()
         return (*stored[:axis], self.shape[axis], *behind)
+
+    def _stored_shape(self, level: tifffile.TiffPageSeries) -> tuple[int, ...]:
+        """Return the shape of a level, of as many axes as the one that is read."""
+        shape = level.shape
+        if len(shape) != len(self._layout.shape):
+            shape = level.get_shape(squeeze=True)
+        return tuple(map(int, shape))
 
     def _turn(self, orientation: int) -> None:
         """Turn what has been read of the structure upright; regions are turned as they are read."""
