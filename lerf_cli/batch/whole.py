@@ -19,7 +19,7 @@ from lerf_cli.streams import write_stdout
 from lerf_core.errors import FileError, ResultExistsError, one_line
 from lerf_core.io.codec import Header
 from lerf_core.io.formats import Format, by_name, by_path, check_sides
-from lerf_core.io.guards import check_pixels
+from lerf_core.io.guards import check_samples
 from lerf_core.io.image import DecodedImage, Pixels
 from lerf_core.io.reading import read_header, read_image
 from lerf_core.io.whole_files import atomic_file
@@ -48,7 +48,8 @@ def preview(
     header = read_header(source, options.max_pixels)
     target = _format_for(task, options, header.format)
     shape = shape_after(operation, header)
-    check_pixels(shape[0] * shape[1] * header.frames, options.max_pixels, "would become")
+    pixels = shape[0] * shape[1] * header.frames
+    check_samples(pixels, header.channels, options.max_pixels, "would become")
     check_sides(target, shape)
     click.echo(_change(task, header.shape, shape, target), err=task.output is None)
 
@@ -72,7 +73,9 @@ def process(
     before = image.shape
     # All that can be refused is refused before the work.
     shapes = [operation.output_shape(frame.shape[:2]) for run in image.runs for frame in run.frames]
-    check_pixels(sum(rows * cols for rows, cols in shapes), options.max_pixels, "would become")
+    pixels = sum(rows * cols for rows, cols in shapes)
+    samples = 1 if image.frames[0].ndim == 2 else image.frames[0].shape[2]
+    check_samples(pixels, samples, options.max_pixels, "would become")
     for shape in shapes:
         check_sides(target, shape)
     preparations = [

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["frame_count", "left_out", "read_frames", "save_keywords", "written_notes"]
 
 _ANIMATED = frozenset({"GIF", "WEBP", "PNG", "AVIF"})
+# One picture at several sizes.
+_OF_SIZES = frozenset({"ICO", "ICNS"})
 _GREY_MODES = frozenset({"1", "L", "LA"})
 _GIF_TICK = 10  # milliseconds
 
@@ -39,6 +41,9 @@ def left_out(image: Image.Image) -> tuple[str, ...]:
     if image.format in _ANIMATED:
         is_left = _stills(image) and getattr(image, "n_frames", 1) > 1
         return ("the still image beside the animation left out",) if is_left else ()
+    sizes = image.info.get("sizes") if image.format in _OF_SIZES else None
+    if sizes is not None and len(sizes) > 1:
+        return (f"the largest of {len(sizes)} sizes in the file is used",)
     images = getattr(image, "n_frames", 1)
     return (f"only the first of {images} images in the file is used",) if images > 1 else ()
 

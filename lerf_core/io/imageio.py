@@ -1,4 +1,4 @@
-"""What Pillow does not know and a plugin of imageio may: DICOM, for one."""
+"""What no codec here knows and a plugin of imageio may."""
 
 from __future__ import annotations
 

@@ -268,16 +268,15 @@ def _codestream_claims(stream: BinaryIO, start: int) -> _Claims:
 def _read_header_box(header: bytes, claims: _Claims) -> dict[str, Any]:
     """Complete the claims from a header box; return the colour profile and the resolution."""
     fields: dict[str, Any] = {}
-    is_coloured = False
+    spaces: list[int] = []
     for kind, start, end in boxes_in(header):
         content = header[start:end]
-        if kind == b"colr" and not is_coloured and len(content) > 3:
-            is_coloured = True
+        if kind == b"colr" and len(content) > 3:
             if content[0] == 1 and len(content) >= 7:
-                claims.space = struct.unpack_from(">I", content, 3)[0]
+                spaces.append(struct.unpack_from(">I", content, 3)[0])
             elif content[0] in {2, 3}:
-                fields["icc"] = content[3:]
-                claims.space = _SPACES_OF_ICC.get(content[3 + 16 : 3 + 20], -1)
+                fields.setdefault("icc", content[3:])
+                spaces.append(_SPACES_OF_ICC.get(content[3 + 16 : 3 + 20], -1))
         elif kind == b"pclr" and len(content) > 3:
             columns = content[2]
             claims.has_palette = True
@@ -286,8 +285,11 @@ def _read_header_box(header: bytes, claims: _Claims) -> dict[str, Any]:
             _read_channel_definitions(content, claims)
         elif kind == b"res ":
             fields["dpi"] = _resolution(content)
-    if claims.space is not None and claims.space not in _SPACES:
-        kind_of_space = "its profile's" if claims.space == -1 else f"number {claims.space}"
+    # A file may state its colours in several ways.
+    known = [space for space in spaces if space in _SPACES]
+    claims.space = known[0] if known else None
+    if spaces and not known:
+        kind_of_space = "its profile's" if spaces[0] == -1 else f"number {spaces[0]}"
         raise FileError(
             f"JPEG 2000 in the colour space {kind_of_space} is not supported: convert it to RGB"
         )

@@ -16,6 +16,7 @@ from PIL import Image, PngImagePlugin
 from lerf_core.errors import FileError, one_line
 from lerf_core.io import exif, iptc
 from lerf_core.io.codec import Encoding, Header, OpenFile
+from lerf_core.io.depth import expansion_note
 from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA, Format
 from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, channels_of
@@ -45,6 +46,8 @@ _FIXED_POINT = 100_000
 # Key of the text that is a comment, and nothing else.
 _COMMENT = "Comment"
 _MOST_UNITS = 2**31
+# Where the header states bits per sample, and the colour type behind them.
+_DEPTH_AT = 24
 # End of the header chunk: 8 bytes of signature, then 25.
 _HEADER_END = 33
 
@@ -59,7 +62,8 @@ class PngCodec(PillowCodec):
     def read_header(self, file: OpenFile, max_pixels: int) -> Header:
         """See `Codec`."""
         if not _is_deep(file):
-            return super().read_header(file, max_pixels)
+            header = super().read_header(file, max_pixels)
+            return replace(header, notes=header.notes + _depth_notes(file))
         image = Image.open(file.rewound())
         check_pixels(image.width * image.height, max_pixels, "claims")
         layout = _deep_layout(image, file)
@@ -76,13 +80,19 @@ class PngCodec(PillowCodec):
     ) -> DecodedImage:
         """See `Codec`."""
         if not _is_deep(file):
-            return super().read(file, max_pixels, labels=labels, first_only=first_only)
-        image = Image.open(file.rewound())
-        check_pixels(image.width * image.height, max_pixels, "claims")
-        layout = _deep_layout(image, file)
-        notes = _left_out(image) + self.notes_of(file)
+            image = super().read(file, max_pixels, labels=labels, first_only=first_only)
+            notes = _depth_notes(file)
+            if notes and labels and image.layout == GREY:
+                # Pillow has spread them: labels are as they are stored.
+                step = 255 // ((1 << file.head[_DEPTH_AT]) - 1)
+                return image.mapped(lambda frame: frame // np.uint8(step))
+            return image.noted(*notes)
+        opened = Image.open(file.rewound())
+        check_pixels(opened.width * opened.height, max_pixels, "claims")
+        layout = _deep_layout(opened, file)
+        notes = _left_out(opened) + self.notes_of(file)
         pixels = _decoded(file.rewound().read())
-        metadata = self.metadata_of(image, file)
+        metadata = self.metadata_of(opened, file)
         return DecodedImage([pixels], layout, "PNG", metadata, notes).turned_upright(
             metadata.orientation
         )
@@ -146,6 +156,16 @@ class PngCodec(PillowCodec):
             "pnginfo": _png_info(metadata),
             "compress_level": _COMPRESSION_LEVEL,
         }
+
+
+def _depth_notes(file: OpenFile) -> tuple[str, ...]:
+    """Return a note on grey of 2 or 4 bits, which Pillow spreads over 8."""
+    bits, colours = file.head[_DEPTH_AT], file.head[_DEPTH_AT + 1]
+    return (
+        (expansion_note((1 << bits) - 1, np.dtype(np.uint8)),)
+        if (colours == 0 and bits in {2, 4})
+        else ()
+    )
 
 
 def _is_deep(file: OpenFile) -> bool:

@@ -15,7 +15,7 @@ from support.files import PNG_SIGNATURE, png_chunk
 from lerf_core.errors import FileError
 from lerf_core.io.formats import FORMATS
 from lerf_core.io.image import DecodedImage
-from lerf_core.io.reading import read_image
+from lerf_core.io.reading import read_header, read_image
 from lerf_core.io.writing import Encoding, encode_to_bytes
 
 TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -118,3 +118,21 @@ def test_a_cut_file_is_refused(rng):
     data = png(rng.integers(0, 65536, (30, 30, 3)).astype(np.uint16))
     with pytest.raises(FileError, match="damaged"):
         read_image(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_grey_of_few_bits_spans_8_and_stays_so_as_labels(bits):
+    values = np.arange(16, dtype=np.uint8).reshape(2, 8) % (1 << bits)
+    rows = np.unpackbits(values[..., np.newaxis], axis=2)[..., 8 - bits :].reshape(2, -1)
+    lines = b"".join(b"\0" + np.packbits(row).tobytes() for row in rows)
+    header = struct.pack(">2I5B", 8, 2, bits, 0, 0, 0, 0)
+    data = PNG_SIGNATURE + b"".join(
+        png_chunk(name, content)
+        for name, content in ((b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b""))
+    )
+    image = read_image(data)
+    np.testing.assert_array_equal(image.frames[0], values * (255 // ((1 << bits) - 1)))
+    assert image.notes == read_header(data).notes == (f"{bits}-bit samples expanded to 8 bits",)
+    labels = read_image(data, labels=True)
+    np.testing.assert_array_equal(labels.frames[0], values)
+    assert labels.notes == ()
