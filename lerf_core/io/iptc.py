@@ -45,7 +45,10 @@ def of_resources(items: Iterable[tuple[int, bytes]]) -> tuple[bytes | None, tupl
     records, others = None, []
     for code, data in items:
         if code == IPTC:
-            records = records or of_words(data)
+            found = of_words(data)
+            if records and found and found != records:
+                others.append("further IPTC")
+            records = records or found
         elif code in _PATHS:
             others.append("clipping paths")
         elif code in _WORDS and any(data):

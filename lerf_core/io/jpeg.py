@@ -178,13 +178,17 @@ def _name_of(segment: Segment) -> str:
 
 
 def _photoshop_resources(segments: Iterable[Segment]) -> Iterator[tuple[int, bytes]]:
-    data = b""
-    for segment in segments:
-        for prefix in (_PHOTOSHOP, _OLD_PHOTOSHOP):
-            if _is_segment(segment, _APP13, prefix):
-                # What is too long for a segment goes on in the next.
-                data += segment.data[len(prefix) :]
-    return iptc.resources(data)
+    pieces = [
+        segment.data[len(prefix) :]
+        for segment in segments
+        for prefix in (_PHOTOSHOP, _OLD_PHOTOSHOP)
+        if _is_segment(segment, _APP13, prefix)
+    ]
+    # What is too long for a segment goes on in the next; or each has resources of its own.
+    found = list(iptc.resources(b"".join(pieces)))
+    yield from found
+    for piece in pieces[1:]:
+        yield from (item for item in iptc.resources(piece) if item not in found)
 
 
 def _whole_xmp(

@@ -49,6 +49,7 @@ _LONGEST_EXIF = LONGEST_SEGMENT - len(PREFIX)
 _RESOLUTIONS = {
     "JPEG": (1, 65_535), "PNG": (0.0254, 2**31 * 0.025), "BMP": (0.0254, 2**31 * 0.025),
 }  # fmt: skip
+_IMPLIED_COLOURS = {"gamma", "chromaticities", "rendering_intent"}
 _ANY_RESOLUTION = (1e-6, 1e9)
 
 
@@ -173,7 +174,11 @@ def fitting_metadata(
     notes += scale_notes + channel_notes
     lost = [field for field in RULES if field not in HOLDS[name] and metadata.says(field)]
     # That samples were expanded is told when they are read.
-    told = [field for field in lost if field != "bits"]
+    silent = {"bits"}
+    if metadata.rendering_intent is not None or (metadata.icc and "icc" in HOLDS[name]):
+        # A profile says it as well; and colours that are not described are taken for sRGB.
+        silent |= _IMPLIED_COLOURS
+    told = [field for field in lost if field not in silent]
     if told:
         words = ", ".join(RULES[field].words for field in told)
         notes += (f"{name} cannot hold {words}: dropped",)

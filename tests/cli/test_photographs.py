@@ -520,3 +520,51 @@ def test_a_warp_moves_places_or_gives_them_up(run, tmp_path, rgb):
     result = run("warp", path, "-o", out, "--matrix", matrix, "--overwrite")
     assert "subject area, resolution of the sensor dropped: this warp" in result.output
     assert not directories.blocks_in(read_image(out).metadata.exif).exif
+
+
+def test_names_of_pages_are_not_lost_silently_by_tiles(run, tmp_path, rgb):
+    path = tmp_path / "in.tif"
+    with tifffile.TiffWriter(path) as writer:
+        for number in range(3):
+            tags = [(285, 2, 0, f"page {number}\0".encode(), True)]
+            writer.write(rgb, photometric="rgb", metadata=None, extratags=tags)
+    result = run("resize", path, "-o", tmp_path / "out.ome.tif", "--scale", 2, "--tile", 16)
+    assert "cannot hold names and resolutions of pages: dropped" in result.output
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        ({b"gAMA": 45455}, "JPEG cannot hold gamma: dropped"),
+        ({b"gAMA": 100_000}, "JPEG cannot hold gamma: dropped"),
+        # What is not tagged is taken for sRGB.
+        ({b"gAMA": 45455, b"sRGB": 0}, ""),
+    ],
+)
+def test_colours_that_go_without_saying(run, tmp_path, rgb, chunks, expected):
+    path, out = tmp_path / "in.png", tmp_path / "out.jpg"
+    info = PngImagePlugin.PngInfo()
+    for name, value in chunks.items():
+        info.add(name, value.to_bytes(4, "big") if name == b"gAMA" else bytes([value]))
+    Image.fromarray(rgb).save(path, pnginfo=info)
+    assert ("dropped" in run("resize", path, "-o", out, "--scale", 2).output) == bool(expected)
+    assert expected in run("resize", path, "-o", out, "--scale", 2, "--overwrite").output
+
+
+def test_a_profile_says_more_than_a_gamma(run, tmp_path, rgb, icc):
+    path = tmp_path / "in.png"
+    info = PngImagePlugin.PngInfo()
+    info.add(b"gAMA", (45455).to_bytes(4, "big"))
+    Image.fromarray(rgb).save(path, pnginfo=info, icc_profile=icc)
+    assert "dropped" not in run("resize", path, "-o", tmp_path / "out.jpg", "--scale", 2).output
+
+
+def test_several_blocks_of_photoshop_with_iptc(run, tmp_path, rgb):
+    other = record(120, b"other")
+    path = jpeg(
+        tmp_path / "in.jpg", rgb, app13(resource(0x0404, RECORDS), b"\1\2\3"),
+        app13(resource(0x0404, other)),
+    )  # fmt: skip
+    result = run("resize", path, "-o", tmp_path / "out.jpg", "--scale", 2)
+    assert "Photoshop's further IPTC dropped" in result.output
+    assert read_image(tmp_path / "out.jpg").metadata.iptc == RECORDS

@@ -30,7 +30,7 @@ DESCRIPTIVE = TEXTS | {11, 318, 319, 18246, 18249, 32781, 37500, 50341} | frozen
 STORAGE = frozenset({
     *range(254, 260), *range(262, 267), 273, 274, *range(277, 285), 288, 289, 290, 291, 292, 293,
     296, 317, *range(320, 344), 347, 351, *range(400, 405), 433, 434, *range(512, 522),
-    *range(529, 533), 559, 32995, 32996, 32997, 32998, 34665, 34853, 40965, 37724, 59932,
+    *range(529, 533), 559, 32995, 32996, 32997, 32998, 34665, 34853, 40965, 59932,
 })  # fmt: skip
 #: Tags whose meaning other fields of metadata hold.
 TOLD_ELSEWHERE = frozenset({

@@ -25,7 +25,7 @@ from lerf_core.io.pixel_file import PixelFile, file_fingerprint
 from lerf_core.io.regions import Region, axis_of
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.decoding import dtype_of, is_for_libtiff, page_values, segment_decoder
-from lerf_core.io.tiff.directories import metadata_of
+from lerf_core.io.tiff.directories import metadata_of, page_of
 from lerf_core.io.tiff.masks import is_mask, mask_series
 from lerf_core.io.tiff.opening import OpenTiff, opened_tiff
 from lerf_core.io.tiff.page_layout import PageLayout
@@ -283,6 +283,9 @@ class TiffReader(TiledReader):
         self.details = details_of(chosen.keyframe)
         if self._is_labels and self._samples.palette is not None:
             self.details["palette"] = self._samples.palette
+        if codes.PAGE_NAME in base.keyframe.tags and not self.metadata.pages:
+            pages = tuple(page_of(page.aspage()) for page in base if page is not None)
+            self.metadata = replace(self.metadata, pages=pages)
         self._notes += notes + troubles + unheard
         if self.series_count > 1:
             self._notes += (series_note(handle, self.series),)
