@@ -29,6 +29,7 @@ from lerf_core.io.exif_directories import (
 )
 from lerf_core.io.metadata import Metadata, Page
 from lerf_core.io.tiff import codes
+from lerf_core.io.tiff.array_words import kept_words
 from lerf_core.io.tiff.geo import (
     gdal_xml_of,
     geo_tags,
@@ -45,7 +46,8 @@ if TYPE_CHECKING:
 __all__ = ["link_directories", "metadata_keywords", "metadata_of", "page_keywords", "page_of"]
 
 # Notes from programs to themselves about arrays, wrong after resizing.
-_OWN_DESCRIPTIONS = (b'{"shape"', b"ImageJ=", b"<?xml")
+_OWN_DESCRIPTIONS = (b"ImageJ=", b"<?xml")
+_ARRAY = b'{"shape"'
 # In whatever tag a slide repeats its description: its sizes are told elsewhere.
 _SLIDE_SIZES = b"|MPP"
 _RESOLUTION = (codes.X_RESOLUTION, codes.Y_RESOLUTION, codes.RESOLUTION_UNIT)
@@ -89,7 +91,8 @@ def metadata_of(
     nodata, nodata_notes = nodata_of(page)
     gdal, gdal_notes = gdal_xml_of(page)
     is_placed = georeference is not None and georeference.is_placed
-    notes += geo_notes + nodata_notes + gdal_notes
+    _, word_notes = kept_words(page.description)
+    notes += geo_notes + nodata_notes + gdal_notes + word_notes
     notes += neighbour_notes(page.parent.filehandle.path, is_placed=is_placed)
     metadata = Metadata(
         icc=bytes(icc.value) if icc is not None else None,
@@ -173,8 +176,12 @@ def _descriptive(page: tifffile.TiffPage, description: str | None) -> dict[int, 
         entries.pop(codes.DESCRIPTION, None)
         if description:
             entries[codes.DESCRIPTION] = Entry(codes.ASCII, description.encode() + b"\0")
-    if entries.get(codes.DESCRIPTION, _NOTHING).data.startswith(_OWN_DESCRIPTIONS):
+    text = entries.get(codes.DESCRIPTION, _NOTHING).data
+    if text.startswith((*_OWN_DESCRIPTIONS, _ARRAY)):
         del entries[codes.DESCRIPTION]
+        words, _ = kept_words(text.decode(errors="replace"))
+        if words:
+            entries[codes.DESCRIPTION] = Entry(codes.ASCII, words.encode() + b"\0")
     if entries.get(codes.SOFTWARE, _NOTHING).data.rstrip(b"\0") == b"tifffile.py":
         del entries[codes.SOFTWARE]
     return entries

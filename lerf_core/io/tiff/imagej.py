@@ -77,10 +77,11 @@ def _axes(facts: dict[str, Any], base: tifffile.TiffPageSeries, unit: str) -> tu
     sizes = {}
     if spacing > 0:
         sizes["Z"] = spacing
-    if ratios is not None and (is_named or sizes):
-        # Without a unit, tags that have one say how a print is resolved.
-        unit_tag = base.keyframe.tags.get(codes.RESOLUTION_UNIT)
-        is_print = not is_named and unit_tag is not None and int(unit_tag.value) > 1
+    # Without a unit, tags that have one say how a print is resolved.
+    unit_tag = base.keyframe.tags.get(codes.RESOLUTION_UNIT)
+    is_print = not is_named and unit_tag is not None and int(unit_tag.value) > 1
+    is_sized = is_named or sizes or (not is_print and ratios != (1.0, 1.0))
+    if ratios is not None and is_sized and facts.get("unit") not in {"pixel", "pixels"}:
         sizes |= {"Y": 1.0, "X": 1.0} if is_print else {"Y": 1 / ratios[1], "X": 1 / ratios[0]}
     for letter, size in sizes.items():
         # What lies at position 0, in pixels from the image's corner, or in planes.

@@ -34,15 +34,16 @@ class OpenTiff:
 
 
 @contextmanager
-def opened_tiff(source: str | BinaryIO, *, is_uniform: bool | None = None) -> Iterator[OpenTiff]:
+def opened_tiff(source: str | BinaryIO, **flags: bool) -> Iterator[OpenTiff]:
     """Open a TIFF; directories behind one that is damaged, or in a loop, count as missing.
 
     Parameters
     ----------
     source : str or binary file
         A path, or a stream that stays open.
-    is_uniform : bool, optional
-        False: look at each page rather than infer from a few that all are alike.
+    **flags : bool
+        What tifffile is not to infer by itself: ``is_uniform`` False has it look at each page
+        rather than at a few, ``is_ome`` False has it leave OME-XML alone.
 
     """
     import tifffile
@@ -57,7 +58,7 @@ def opened_tiff(source: str | BinaryIO, *, is_uniform: bool | None = None) -> It
             notes, opened = (note,), _Blanked(stream, astray, links.offset_size)
         if not isinstance(opened, str):
             opened.seek(0)
-        options: dict[str, Any] = {} if is_uniform is None else {"is_uniform": is_uniform}
+        options: dict[str, Any] = dict(flags)
         yield OpenTiff(stack.enter_context(tifffile.TiffFile(opened, **options)), notes)
 
 

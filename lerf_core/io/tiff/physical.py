@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lerf_core.errors import one_line
 from lerf_core.geometry.placement import Placement
 from lerf_core.io.metadata import Metadata
+from lerf_core.io.tiff.array_words import axes_of_words
 from lerf_core.io.tiff.imagej import read_stack
 from lerf_core.io.tiff.microscopes import FILE_KINDS, SERIES_KINDS
 from lerf_core.io.tiff.ome import read_image
@@ -20,7 +21,10 @@ from lerf_core.io.tiff.slides import SLIDES
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["described", "format_of", "is_structured", "level_steps", "merged", "series_note"]
+__all__ = [
+    "described", "format_of", "is_structured", "level_steps", "merged", "series_note",
+    "without_descriptions",
+]  # fmt: skip
 
 #: Along rows and columns.
 Steps = tuple[float, float]
@@ -35,8 +39,17 @@ def is_structured(handle: tifffile.TiffFile) -> bool:
     """Whether a description tells what the pages of a file are; else they are pages."""
     if any(getattr(handle, f"is_{kind}", False) for kind in _STRUCTURED):
         return handle.series[0].kind in _STRUCTURED
+    if handle.is_shaped and handle.series[0].kind == "shaped":
+        # An array that names its axes; any other is a document of pages.
+        return bool(set(axes_of_words(handle.pages.first.description)) & set("TZC"))
     is_described = any(getattr(handle, f"is_{kind}", False) for kind in FILE_KINDS)
     return is_described and len(handle.series) == 1
+
+
+def without_descriptions(handle: tifffile.TiffFile) -> dict[str, bool]:
+    """Return what has tifffile take a file with a damaged description for pages; {} for others."""
+    kinds = [kind for kind in _STRUCTURED if getattr(handle, f"is_{kind}", False)]
+    return {f"is_{kind}": False for kind in kinds}
 
 
 def format_of(series: tifffile.TiffPageSeries) -> str:
@@ -105,7 +118,7 @@ def merged(metadata: Metadata, told: Metadata) -> Metadata:
     """Return what tags say, with what a description says."""
     if told.axis("Y") and told.axis("X"):
         # Resolution tags of such a file say the same again, or nothing.
-        metadata = replace(metadata, dpi=None)
+        metadata = replace(metadata, dpi=None, aspect=None)
     said = [name for name in _TOLD if told.says(name)]
     return replace(metadata, **{name: getattr(told, name) for name in said})
 
@@ -131,7 +144,8 @@ def _told(
         return told, words or "", ()
     if base.kind in SERIES_KINDS:
         return SERIES_KINDS[base.kind](handle, base), "", ()
+    notes = ("OME-XML that does not go with the pages left out",) if handle.is_ome else ()
     for kind, reading in FILE_KINDS.items():
         if getattr(handle, f"is_{kind}", False):
-            return reading(handle, base), None, ()
-    return Metadata(), None, ()
+            return reading(handle, base), None, notes
+    return Metadata(), None, notes

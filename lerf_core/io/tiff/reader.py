@@ -36,6 +36,7 @@ from lerf_core.io.tiff.physical import (
     level_steps,
     merged,
     series_note,
+    without_descriptions,
 )
 from lerf_core.io.tiff.samples import Samples
 from lerf_core.io.tiff.tags import details_of, orientation_of
@@ -115,16 +116,22 @@ class TiffReader(TiledReader):
     @contextmanager
     def _opened(self, source: str | BinaryIO) -> Iterator[OpenTiff]:
         """Open the file so that its pages are sorted into series."""
+        flags: dict[str, bool] = {}
         with opened_tiff(source) as opened:
             try:
                 _ = opened.handle.series
             except RuntimeError:  # tifffile inferred from a few pages that all are alike
-                is_uniform: bool | None = False
+                flags = {"is_uniform": False}
+            except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+                flags = without_descriptions(opened.handle)
+                if not flags:
+                    raise
             else:
-                is_uniform = None
                 yield opened
-        if is_uniform is not None:
-            with opened_tiff(source, is_uniform=is_uniform) as opened:
+        if flags:
+            with opened_tiff(source, **flags) as opened:
+                if "is_uniform" not in flags:
+                    opened.notes += ("damaged description left out",)
                 yield opened
 
     # -- structure ------------------------------------------------------------------------
@@ -275,6 +282,8 @@ class TiffReader(TiledReader):
         steps = level_steps(base, chosen)
         metadata, troubles = metadata_of(base.keyframe, steps, description=words)
         metadata = merged(metadata, told)
+        if base.kind == "bif":
+            metadata = metadata.without(["xmp"])  # its own XML on tiles, in XMP's tag
         nodata, unheard = self._samples.nodata(metadata.nodata)
         self.metadata = replace(metadata, bits=self._samples.bits, nodata=nodata)
         # A cloud-optimized GeoTIFF stays one: its levels go along by tiles.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lerf_core.io.metadata import AxisScale, Metadata
+from lerf_core.io.metadata import AxisScale, Channel, Metadata
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.ome import local_name, number_of, parsed
 from lerf_core.io.tiff.tags import resolution_ratios
@@ -71,13 +72,23 @@ def _hamamatsu(handle: tifffile.TiffFile, base: tifffile.TiffPageSeries) -> Told
 
 def _akoya(handle: tifffile.TiffFile, base: tifffile.TiffPageSeries) -> Told:
     del handle
-    root = parsed(base.keyframe.description)
-    power = None
-    for element in root.iter() if root is not None else ():
-        if local_name(element) in {"Objective", "Magnification"} and power is None:
-            match = re.search(r"\d+(?:\.\d+)?", element.text or "")
-            power = float(match[0]) if match else None
-    return _told(_from_resolution(base), power)
+    power, channels = None, []
+    for page in base.pages:
+        root = parsed(page.aspage().description if page is not None else None)
+        words: dict[str, str] = {}
+        for element in root.iter() if root is not None else ():
+            words.setdefault(local_name(element), (element.text or "").strip())
+        lens = re.search(r"\d+(?:\.\d+)?", words.get("Objective", ""))
+        if lens and power is None:
+            power = float(lens[0])
+        parts = words.get("Color", "").split(",")
+        is_colour = len(parts) == 3 and all(part.strip().isdigit() for part in parts)
+        colour = "".join(f"{int(part) & 255:02X}" for part in parts) if is_colour else ""
+        channels.append(Channel(words.get("Biomarker") or words.get("Name", ""), colour))
+    told, _ = _told(_from_resolution(base), power)
+    if len(channels) > 1 and any(channel.name for channel in channels):
+        told = replace(told, channels=tuple(channels))
+    return told, None
 
 
 def _leica(handle: tifffile.TiffFile, base: tifffile.TiffPageSeries) -> Told:

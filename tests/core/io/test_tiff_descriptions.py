@@ -7,6 +7,7 @@ import pytest
 import tifffile
 from support.files import plane_axes
 from support.microscopes import write_fluoview, write_lsm, write_slide, write_stk
+from support.slides import SLIDES
 
 from lerf_core.io.metadata import AxisScale, Channel, Metadata
 from lerf_core.io.reading import open_reader, read_header, read_image
@@ -148,6 +149,64 @@ def test_slides_by_level(tmp_path, level):
     assert b"Left" not in metadata.exif
 
 
+@pytest.mark.parametrize("maker", SLIDES)
+@pytest.mark.parametrize("level", [0, 1])
+def test_slides_of_other_makers(tmp_path, maker, level):
+    write, axes = SLIDES[maker]
+    write(tmp_path / "a.tif", SLIDE)
+    read_axes, pixels, metadata = read(tmp_path / "a.tif", level)
+    step = 2**level
+    wanted = SLIDE[::step, ::step]
+    assert read_axes == axes
+    np.testing.assert_array_equal(pixels, wanted if axes == "YXS" else np.moveaxis(wanted, 2, 0))
+    assert [(axis.letter, axis.step, axis.unit) for axis in metadata.axes] == [
+        ("Y", 0.5 * step, "micrometer"), ("X", 0.5 * step, "micrometer"),
+    ]  # fmt: skip
+    assert metadata.magnification == (None if maker == "Philips" else 20 / step)
+    assert metadata.dpi is None
+    assert metadata.xmp is None
+    assert b"AOI" not in (metadata.exif or b"")
+    if maker == "Akoya":
+        assert metadata.channels == (
+            Channel("DAPI", "0000FF"), Channel("Opal 520", "00FF00"),
+            Channel("Sample AF", "000000"),
+        )  # fmt: skip
+    with open_reader(tmp_path / "a.tif") as reader:
+        assert "the slide itself is read" in " ".join(reader.notes)
+
+
+def test_arrays_that_name_their_axes(tmp_path):
+    words = {"axes": "ZYX", "dish": "7", "pixel_size": 0.5}
+    tifffile.imwrite(tmp_path / "a.tif", STACK[0], photometric="minisblack", metadata=words)
+    axes, _, metadata = read(tmp_path / "a.tif")
+    assert axes == "ZYX"
+    assert b'{"dish": "7"}' in metadata.exif
+    with open_reader(tmp_path / "a.tif") as reader:
+        assert reader.is_described
+        assert "words on sizes or places dropped: pixel_size" in reader.notes
+    tifffile.imwrite(tmp_path / "b.tif", STACK[0], photometric="minisblack")
+    with open_reader(tmp_path / "b.tif") as reader:
+        assert not reader.is_described  # pages
+        assert reader.metadata.exif is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "note"),
+    [
+        ('SizeT="2"', 'SizeT="many"', "damaged description left out"),
+        ("Pixels", "Pixxls", "OME-XML that does not go with the pages left out"),
+        ('SizeX="48"', 'SizeX="480"', ""),
+    ],
+)
+def test_damaged_ome_xml_costs_the_description_alone(tmp_path, old, new, note):
+    text = ome().replace(old, new)
+    tifffile.imwrite(tmp_path / "a.tif", STACK[0, 0], description=text.encode(), metadata=None)
+    with open_reader(tmp_path / "a.tif") as reader:
+        assert note in " ".join(reader.notes)
+        np.testing.assert_array_equal(reader[...].reshape(40, 48), STACK[0, 0])
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif").frames[0], STACK[0, 0])
+
+
 def ome(pixels="", inner="", rest="", image=""):
     return (
         '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06">'
@@ -158,8 +217,7 @@ def ome(pixels="", inner="", rest="", image=""):
 
 
 def ome_metadata(*words, **more):
-    base = SimpleNamespace(shape=(2, 3, 40, 48), axes="TZYX")
-    return read_ome(ome(*words, **more), base, 0)[0]
+    return read_ome(ome(*words, **more), (40, 48), 0)[0]
 
 
 def planes(text):
@@ -234,7 +292,7 @@ def test_an_objective_of_which_nothing_else_is_said_is_that_of_a_slide():
     ("said", "axes"),
     [
         ({"unit": "pixel"}, ()),
-        ({}, ()),
+        ({}, plane_axes(0.25, 0.5, "", is_placed=False)),
         ({"unit": "micron"}, plane_axes(0.25, 0.5, "micrometer", is_placed=False)),
         ({"unit": "\\u00B5m"}, plane_axes(0.25, 0.5, "micrometer", is_placed=False)),
         ({"unit": "cells"}, plane_axes(0.25, 0.5, "", is_placed=False)),
