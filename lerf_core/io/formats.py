@@ -83,8 +83,8 @@ FORMATS = {
 }  # fmt: skip
 _BY_SUFFIX = {suffix: entry for entry in FORMATS.values() for suffix in entry.suffixes}
 READ_ONLY_SUFFIXES = frozenset({
-    ".dcm", ".dds", ".hdr", ".heic", ".heif", ".icns", ".ico", ".im", ".jls", ".mpo", ".pbm",
-    ".pcx", ".psb", ".psd", ".qoi", ".sgi",
+    ".dcm", ".dds", ".hdr", ".heic", ".heif", ".icns", ".ico", ".im", ".jls", ".jxl", ".mpo",
+    ".pbm", ".pcx", ".psb", ".psd", ".qoi", ".sgi",
 })  # fmt: skip
 LOSSLESS = frozenset({"PNG", "TIFF", "BMP", "GIF", "PPM", "PAM", "PFM", "TGA"})
 #: What XMP calls formats.

@@ -66,14 +66,14 @@ class PillowCodec(DecodingCodec):
     def recognizes(self, file: OpenFile) -> bool:
         """See `Codec`."""
         try:
-            with Image.open(file.rewound()):
+            with Image.open(_left_open(file)):
                 return True
         except UnidentifiedImageError:
             return False
 
     def read_header(self, file: OpenFile, max_pixels: int) -> Header:
         """See `Codec`."""
-        with Image.open(file.rewound()) as image:
+        with Image.open(_left_open(file)) as image:
             frames = frame_count(image)
             check_pixels(image.width * image.height * frames, max_pixels, "claims")
             expansion, notes = _expansion(image), left_out(image)
@@ -106,7 +106,7 @@ class PillowCodec(DecodingCodec):
         self, file: OpenFile, max_pixels: int, *, labels: bool = False, first_only: bool = False
     ) -> DecodedImage:
         """See `Codec`."""
-        image = Image.open(file.rewound())
+        image = Image.open(_left_open(file))
         frames = 1 if first_only else frame_count(image)
         check_pixels(image.width * image.height * frames, max_pixels, "claims")
         form = format_of(image)
@@ -191,6 +191,23 @@ class PillowCodec(DecodingCodec):
 
 
 # -- reading ------------------------------------------------------------------------------
+
+
+class _LeftOpen:
+    """A stream that stays open when a decoder closes it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def close(self) -> None:
+        """Leave it open: whoever opened it closes it."""
+
+
+def _left_open(file: OpenFile) -> Any:
+    return _LeftOpen(file.rewound())
 
 
 def format_of(image: Image.Image) -> str:

@@ -19,6 +19,7 @@ from lerf_core.io.heif import HeifCodec
 from lerf_core.io.imageio import ImageioCodec
 from lerf_core.io.jpeg import JpegCodec
 from lerf_core.io.jpeg2000 import Jpeg2000Codec
+from lerf_core.io.jpeg_xl import JpegXlCodec
 from lerf_core.io.locations import is_zarr_folder
 from lerf_core.io.netpbm import NetpbmCodec
 from lerf_core.io.npy.codec import NpyCodec
@@ -40,7 +41,8 @@ _WHOLE: tuple[Codec, ...] = (
     # Those of which files begin like others' come first, and Pillow, who knows many, behind.
     DicomCodec(), CameraRawCodec(),
     _TIFF, _PNG, DeepJpegCodec(), _JPEG, _BMP, _NETPBM, _JPEG2000, _AVIF, HeifCodec(), GifCodec(),
-    SgiCodec(), DeepPsdCodec(), PsdCodec(), RadianceCodec(), _PILLOW, ImageioCodec(),
+    JpegXlCodec(), SgiCodec(), DeepPsdCodec(), PsdCodec(), RadianceCodec(), _PILLOW,
+    ImageioCodec(),
 )  # fmt: skip
 _BY_REGIONS: tuple[Codec, ...] = (_NPY, *_WHOLE)
 # What is not here is Pillow's.
