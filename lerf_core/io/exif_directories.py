@@ -8,7 +8,8 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from PIL import ExifTags
 
 __all__ = [
     "EXIF", "GPS", "Blocks", "Entry", "as_entry", "block_of", "blocks_in", "in_order", "packed",
-    "packed_exif", "read_directory", "shortened",
+    "packed_exif", "place_of_note", "read_directory", "shortened",
 ]  # fmt: skip
 
 #: Bytes of a number, and how many of them a value of a type has.
@@ -28,6 +29,8 @@ _UNITS = {
 _SHORTER = {16: 4, 17: 9, 18: 13}
 _LONG = 4
 EXIF, GPS, INTEROPERABILITY = 34665, 34853, 40965
+# Maker notes of no more bytes may lie in an entry; farther ones may move.
+_NOTE, _SHORT, _FARTHEST = 37500, 8, 1 << 14
 # Of a directory that is believed.
 _MOST_ENTRIES, _LONGEST_VALUE = 4096, 1 << 26
 
@@ -56,12 +59,25 @@ class Blocks:
     ----------
     first, exif, gps, interoperability : mapping from tag to `Entry`
         Links between them, and to a thumbnail, are left out.
+    note_at : int
+        Where the maker note lies in its file or block, 0 for anywhere: offsets within it count
+        from there, or from the start.
     """
 
     first: Directory
     exif: Directory
     gps: Directory
     interoperability: Directory
+    note_at: int = field(default=0, compare=False)
+
+    def kept_note(self, begin: int) -> bytes:
+        """Return the maker note that is to stay in its place, in a file that is free from there.
+
+        b"" where there is none, or where its place lies too far behind.
+        """
+        entry = self.exif.get(_NOTE)
+        is_near = begin <= self.note_at <= _FARTHEST
+        return entry.data if entry is not None and is_near and len(entry.data) > _SHORT else b""
 
     def __bool__(self) -> bool:
         return bool(self.first or self.exif or self.gps)
@@ -114,6 +130,24 @@ def read_directory(
     return entries
 
 
+def place_of_note(stream: BinaryIO, start: int, order: str, *, is_big: bool = False) -> int:
+    """Return where a maker note lies by EXIF's directory; 0 where there is none."""
+    counter, entry, room = ("Q", "HHQ", 8) if is_big else ("H", "HHI", 4)
+    size = struct.calcsize(order + entry) + room
+    stream.seek(start)
+    head = stream.read(struct.calcsize(order + counter))
+    if len(head) < struct.calcsize(order + counter):
+        return 0
+    for _ in range(min(_MOST_ENTRIES, struct.unpack(order + counter, head)[0])):
+        listed = stream.read(size)
+        if len(listed) == size and struct.unpack_from(order + "H", listed)[0] == _NOTE:
+            place: int = struct.unpack_from(order + ("Q" if is_big else "I"), listed, size - room)[
+                0
+            ]
+            return place
+    return 0
+
+
 def as_entry(kind: int, data: bytes, order: str) -> Entry:
     """Return an entry, of a value in some byte order.
 
@@ -145,32 +179,42 @@ def blocks_in(data: bytes | None) -> Blocks:
         return Blocks(empty, empty, empty, empty)
     stream, order = io.BytesIO(data), "<" if data[:2] == b"II" else ">"
 
-    def linked(directory: dict[int, Entry], tag: int) -> dict[int, Entry]:
-        link = directory.pop(tag, None)
-        if link is None or len(link.data) != 4:
-            return {}
-        return read_directory(stream, int.from_bytes(link.data, "little"), order)
+    def link(directory: dict[int, Entry], tag: int) -> int:
+        entry = directory.pop(tag, None)
+        return int.from_bytes(entry.data[:4], "little") if entry is not None else 0
+
+    def linked(start: int) -> dict[int, Entry]:
+        return read_directory(stream, start, order) if start else {}
 
     first = read_directory(stream, struct.unpack_from(order + "I", data, 4)[0], order)
-    second, gps = linked(first, EXIF), linked(first, GPS)
-    return Blocks(first, second, gps, linked(second, INTEROPERABILITY))
+    start = link(first, EXIF)
+    second, gps = linked(start), linked(link(first, GPS))
+    note_at = place_of_note(stream, start, order) if start else 0
+    return Blocks(first, second, gps, linked(link(second, INTEROPERABILITY)), note_at)
 
 
 def block_of(blocks: Blocks, order: str) -> bytes:
     """Return directories as an EXIF block in a byte order."""
-    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8)
+    note = blocks.kept_note(8)
+    at = 8 if not note else blocks.note_at + len(note) + (blocks.note_at + len(note)) % 2
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", at)
+    if note:
+        head = (head.ljust(blocks.note_at, b"\0") + note).ljust(at, b"\0")
     links = {
         tag: Entry(_LONG, bytes(4))
         for tag, directory in ((EXIF, blocks.exif), (GPS, blocks.gps))
         if directory
     }
-    behind = 8 + len(packed({**blocks.first, **links}, 8, order))
+    behind = at + len(packed({**blocks.first, **links}, at, order))
     pieces = b""
     for tag in links:
-        at = behind + len(pieces)
-        pieces += packed_exif(blocks, at, order) if tag == EXIF else packed(blocks.gps, at, order)
-        links[tag] = Entry(_LONG, at.to_bytes(4, "little"))
-    return head + packed({**blocks.first, **links}, 8, order) + pieces
+        place = behind + len(pieces)
+        if tag == EXIF:
+            pieces += packed_exif(blocks, place, order, is_placed=bool(note))
+        else:
+            pieces += packed(blocks.gps, place, order)
+        links[tag] = Entry(_LONG, place.to_bytes(4, "little"))
+    return head + packed({**blocks.first, **links}, at, order) + pieces
 
 
 def shortened(data: bytes, longest: int) -> tuple[bytes | None, tuple[str, ...]]:
@@ -192,9 +236,18 @@ def shortened(data: bytes, longest: int) -> tuple[bytes | None, tuple[str, ...]]
     blocks, order = blocks_in(data), "<" if data[:2] == b"II" else ">"
     directories = [dict(blocks.first), dict(blocks.exif), dict(blocks.gps)]
     dropped: list[str] = []
+    if len(data) <= longest:
+        return data, ()
     while True:
         block = block_of(
-            Blocks(directories[0], directories[1], directories[2], blocks.interoperability), order
+            Blocks(
+                directories[0],
+                directories[1],
+                directories[2],
+                blocks.interoperability,
+                blocks.note_at,
+            ),
+            order,
         )
         sizes = [(len(entry.data), at, tag) for at, directory in enumerate(directories)
                  for tag, entry in directory.items()]  # fmt: skip
@@ -207,20 +260,41 @@ def shortened(data: bytes, longest: int) -> tuple[bytes | None, tuple[str, ...]]
         dropped.append(ExifTags.TAGS.get(tag, str(tag)))
 
 
-def packed_exif(blocks: Blocks, at: int, order: str, *, is_big: bool = False) -> bytes:
-    """Return EXIF's directory, for a place in a file, with that of interoperability behind it."""
+def packed_exif(
+    blocks: Blocks, at: int, order: str, *, is_big: bool = False, is_placed: bool = False
+) -> bytes:
+    """Return EXIF's directory, for a place in a file, with that of interoperability behind it.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    at : int
+    order : {"<", ">"}
+    is_big : bool, optional
+        Whether numbers are BigTIFF's.
+    is_placed : bool, optional
+        Whether the maker note lies in its place already.
+    """
     directory: dict[int, Entry] = dict(blocks.exif)
+    placed = {_NOTE: blocks.note_at} if is_placed else {}
     if not blocks.interoperability:
-        return packed(directory, at, order, is_big=is_big)
+        return packed(directory, at, order, is_big=is_big, placed=placed)
     directory[INTEROPERABILITY] = Entry(_LONG, bytes(4))
-    behind = at + len(packed(directory, at, order, is_big=is_big))
+    behind = at + len(packed(directory, at, order, is_big=is_big, placed=placed))
     directory[INTEROPERABILITY] = Entry(_LONG, behind.to_bytes(4, "little"))
-    return packed(directory, at, order, is_big=is_big) + packed(
+    return packed(directory, at, order, is_big=is_big, placed=placed) + packed(
         blocks.interoperability, behind, order, is_big=is_big
     )
 
 
-def packed(directory: Directory, at: int, order: str, *, is_big: bool = False) -> bytes:
+def packed(
+    directory: Directory,
+    at: int,
+    order: str,
+    *,
+    is_big: bool = False,
+    placed: Mapping[int, int] = MappingProxyType({}),
+) -> bytes:
     """Return a directory as it is written to a place in a file, its values behind it.
 
     Parameters
@@ -231,6 +305,8 @@ def packed(directory: Directory, at: int, order: str, *, is_big: bool = False) -
     order : {"<", ">"}
     is_big : bool, optional
         Whether numbers are BigTIFF's.
+    placed : mapping from tag to int, optional
+        Where values lie that are in the file already.
     """
     counter, head, offset, room = ("Q", "HHQ", "Q", 8) if is_big else ("H", "HHI", "I", 4)
     listed = struct.pack(order + counter, len(directory))
@@ -241,7 +317,9 @@ def packed(directory: Directory, at: int, order: str, *, is_big: bool = False) -
         entry = directory[tag]
         data = in_order(entry, order)
         listed += struct.pack(order + head, tag, entry.kind, entry.values)
-        if len(data) > room:
+        if tag in placed:
+            listed += struct.pack(order + offset, placed[tag])
+        elif len(data) > room:
             values += bytes((behind + len(values)) % 2)
             listed += struct.pack(order + offset, behind + len(values))
             values += data

@@ -568,3 +568,25 @@ def test_several_blocks_of_photoshop_with_iptc(run, tmp_path, rgb):
     result = run("resize", path, "-o", tmp_path / "out.jpg", "--scale", 2)
     assert "Photoshop's further IPTC dropped" in result.output
     assert read_image(tmp_path / "out.jpg").metadata.iptc == RECORDS
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("way", ["tif", "tiled.tif"])
+def test_maker_notes_stay_in_their_place(run, tmp_path, rgb, way, order):
+    path, out = tmp_path / "in.jpg", tmp_path / f"out.{way}"
+    block = camera_block(order)
+    place = block.index(MAKER_NOTE)
+    Image.fromarray(rgb).save(path, exif=b"Exif\0\0" + block)
+    run("resize", path, "-o", out, "--scale", 2, *(("--tile", 16) if way != "tif" else ()))
+    data = out.read_bytes()
+    # Offsets within count from the start of the file, in its byte order.
+    assert data.count(MAKER_NOTE) == 1
+    assert data.index(MAKER_NOTE) == place
+    if way == "tif":
+        assert data[:2] == block[:2]
+    with tifffile.TiffFile(out) as file:
+        assert file.pages.first.asarray().shape == (20, 28, 3)
+    run("resize", out, "-o", tmp_path / "back.jpg", "--scale", 1)
+    back = read_image(tmp_path / "back.jpg").metadata.exif
+    assert back is not None
+    assert back.index(MAKER_NOTE) == place

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from lerf_core.errors import one_line
 from lerf_core.io import iptc
@@ -25,6 +25,7 @@ from lerf_core.io.exif_directories import (
     in_order,
     packed,
     packed_exif,
+    place_of_note,
     read_directory,
 )
 from lerf_core.io.metadata import Metadata, Page
@@ -43,7 +44,10 @@ from lerf_core.io.units import converted
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["link_directories", "metadata_keywords", "metadata_of", "page_keywords", "page_of"]
+__all__ = [
+    "link_directories", "metadata_keywords", "metadata_of", "order_for", "page_keywords",
+    "page_of", "reserve_note",
+]  # fmt: skip
 
 # Notes from programs to themselves about arrays, wrong after resizing.
 _OWN_DESCRIPTIONS = (b"ImageJ=", b"<?xml")
@@ -52,7 +56,9 @@ _ARRAY = b'{"shape"'
 _SLIDE_SIZES = b"|MPP"
 _RESOLUTION = (codes.X_RESOLUTION, codes.Y_RESOLUTION, codes.RESOLUTION_UNIT)
 _NOTHING = Entry(codes.ASCII, b"")
-_NATIVE = "<" if sys.byteorder == "little" else ">"
+# Bytes before all else, of classic TIFF and of BigTIFF.
+_HEADER = (8, 16)
+_NATIVE: Literal["<", ">"] = "<" if sys.byteorder == "little" else ">"
 
 
 # -- reading ------------------------------------------------------------------------------
@@ -143,17 +149,20 @@ def _exif_block(page: tifffile.TiffPage, description: str | None) -> bytes | Non
     stream: Any = page.parent.filehandle
     order, is_big = page.parent.byteorder, page.parent.is_bigtiff
     linked: list[dict[int, Entry]] = []
+    note_at = 0
     for code in (EXIF, GPS):
         tag = page.tags.get(code)
         # tifffile has followed the link already.
         start = None if tag is None else tag.valueoffset
         directory = {} if start is None else read_directory(stream, start, order, is_big=is_big)
         linked.append(directory)
+        if start is not None and code == EXIF:
+            note_at = place_of_note(stream, start, order, is_big=is_big)
     link, third = linked[0].pop(INTEROPERABILITY, None), {}
     if link is not None:
         start = int.from_bytes(link.data, "little")
         third = read_directory(stream, start, order, is_big=is_big)
-    blocks = Blocks(first, linked[0], linked[1], third)
+    blocks = Blocks(first, linked[0], linked[1], third, note_at)
     return block_of(blocks, order) if blocks else None
 
 
@@ -202,7 +211,9 @@ def _lost_tags(page: tifffile.TiffPage) -> tuple[str, ...]:
 # -- writing ------------------------------------------------------------------------------
 
 
-def metadata_keywords(metadata: Metadata, *, is_bigtiff: bool) -> tuple[dict[str, Any], Blocks]:
+def metadata_keywords(
+    metadata: Metadata, *, is_bigtiff: bool, order: str = _NATIVE
+) -> tuple[dict[str, Any], Blocks]:
     """Return what tifffile is told about an image, and the directories to be linked afterwards.
 
     Parameters
@@ -211,6 +222,8 @@ def metadata_keywords(metadata: Metadata, *, is_bigtiff: bool) -> tuple[dict[str
         As they are to be written.
     is_bigtiff : bool
         Of the file to be made.
+    order : {"<", ">"}, optional
+        Its byte order.
 
     Returns
     -------
@@ -239,7 +252,7 @@ def metadata_keywords(metadata: Metadata, *, is_bigtiff: bool) -> tuple[dict[str
     elif metadata.aspect is not None:
         keywords |= {"resolution": metadata.aspect, "resolutionunit": "NONE"}
     tags: list[tuple[int, int, int, Any, bool]] = [
-        (code, entry.kind, entry.values, in_order(entry, _NATIVE), True)
+        (code, entry.kind, entry.values, in_order(entry, order), True)
         for code, entry in sorted(first.items())
     ]
     link = codes.LONG8 if is_bigtiff else codes.LONG
@@ -288,20 +301,39 @@ def page_keywords(page: Page, *, is_first: bool) -> dict[str, Any]:
     description = texts.pop(codes.DESCRIPTION, None)
     if description is not None:
         keywords["description"] = description.rstrip(b"\0")
-    tags = [(code, codes.ASCII, 0, text, True) for code, text in texts.items()]
+    tags: list[tuple[int, int, int, Any, bool]] = [
+        (code, codes.ASCII, 0, text, True) for code, text in texts.items()
+    ]
     if page.name:
         tags.append((codes.PAGE_NAME, codes.ASCII, 0, page.name.encode() + b"\0", True))
     if page.number is not None:
-        value = b"".join(number.to_bytes(2, sys.byteorder) for number in page.number)
-        tags.append((codes.PAGE_NUMBER, codes.SHORT, 2, value, True))
+        tags.append((codes.PAGE_NUMBER, codes.SHORT, 2, page.number, True))
     return keywords | {"extratags": tags}
+
+
+def order_for(metadata: Metadata) -> Literal["<", ">"]:
+    """Return the byte order of a TIFF for metadata: maker notes have none of their own."""
+    blocks = blocks_in(metadata.exif)
+    if not blocks.kept_note(_HEADER[0]) or metadata.exif is None:
+        return _NATIVE
+    return "<" if metadata.exif[:2] == b"II" else ">"
+
+
+def reserve_note(stream: BinaryIO, blocks: Blocks) -> None:
+    """Put a maker note into its place, in a TIFF of which nothing but the header is written.
+
+    Offsets within such notes count from the start of a file, and go wrong where they move.
+    """
+    begin = stream.tell()
+    if note := blocks.kept_note(begin):
+        stream.write(bytes(blocks.note_at - begin) + note)
 
 
 def _links(blocks: Blocks) -> list[int]:
     return [code for code, entries in ((EXIF, blocks.exif), (GPS, blocks.gps)) if entries]
 
 
-def link_directories(stream: BinaryIO, blocks: Blocks) -> None:
+def link_directories(stream: BinaryIO, blocks: Blocks, *, is_reserved: bool = False) -> None:
     """Append the EXIF and GPS directories, and turn the placeholder tags into links to them.
 
     Parameters
@@ -309,6 +341,8 @@ def link_directories(stream: BinaryIO, blocks: Blocks) -> None:
     stream : binary file
         A TIFF, readable and writable, made with the keywords of `metadata_keywords`.
     blocks : Blocks
+    is_reserved : bool, optional
+        Whether `reserve_note` has put the maker note into its place.
     """
     import tifffile
 
@@ -326,7 +360,8 @@ def link_directories(stream: BinaryIO, blocks: Blocks) -> None:
         if end % 2:
             end += stream.write(b"\0")
         if code == EXIF:
-            stream.write(packed_exif(blocks, end, order, is_big=is_big))
+            is_placed = is_reserved and bool(blocks.kept_note(_HEADER[is_big]))
+            stream.write(packed_exif(blocks, end, order, is_big=is_big, is_placed=is_placed))
         else:
             stream.write(packed(blocks.gps, end, order, is_big=is_big))
         # An entry is code, type, count, value: 2, 2, 4 and 4 bytes, of BigTIFF 2, 2, 8 and 8.

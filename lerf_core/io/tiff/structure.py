@@ -12,7 +12,7 @@ import numpy as np
 from lerf_core.errors import FileError
 from lerf_core.io.formats import PALETTE
 from lerf_core.io.tiff import codes
-from lerf_core.io.tiff.directories import link_directories, metadata_keywords
+from lerf_core.io.tiff.directories import link_directories, metadata_keywords, reserve_note
 from lerf_core.io.tiff.geo import nodata_tag
 from lerf_core.io.tiff.masks import MASK_KEYWORDS
 from lerf_core.io.tiff.ome_writing import OME_TYPES, ome_document
@@ -65,7 +65,11 @@ def write_structure(path: Path, spec: WriterSpec) -> None:
     levels = len(spec.level_shapes)
     tags = [] if spec.metadata.nodata is None else [nodata_tag(spec.metadata.nodata)]
     upper = {"metadata": None, "software": False, "extratags": tags}
-    with tifffile.TiffWriter(path, bigtiff=True, ome=False) as writer:
+    with (
+        path.open("w+b") as stream,
+        tifffile.TiffWriter(stream, bigtiff=True, ome=False) as writer,
+    ):
+        reserve_note(stream, block)
         for level in range(levels):
             for number, (part, words) in enumerate(parts):
                 is_first = level == number == 0
@@ -80,7 +84,7 @@ def write_structure(path: Path, spec: WriterSpec) -> None:
                     **(described if is_first else {} if number else upper),
                 )
     with path.open("r+b") as stream:
-        link_directories(stream, block)
+        link_directories(stream, block, is_reserved=True)
 
 
 def _parts(spec: WriterSpec) -> list[tuple[WriterSpec, dict[str, Any]]]:

@@ -22,8 +22,10 @@ from lerf_core.io.tiff.directories import (
     link_directories,
     metadata_keywords,
     metadata_of,
+    order_for,
     page_keywords,
     page_of,
+    reserve_note,
 )
 from lerf_core.io.tiff.geo import geo_tags
 from lerf_core.io.tiff.masks import (
@@ -228,16 +230,18 @@ def write(stream: BinaryIO, image: DecodedImage) -> None:
     import tifffile
 
     is_big = sum(frame.nbytes for run in image.runs for frame in run.frames) > _CLASSIC_LIMIT
-    words, blocks = metadata_keywords(image.metadata, is_bigtiff=is_big)
+    order = order_for(image.metadata)
+    words, blocks = metadata_keywords(image.metadata, is_bigtiff=is_big, order=order)
     is_first = True
-    with tifffile.TiffWriter(stream, bigtiff=is_big) as writer:
+    with tifffile.TiffWriter(stream, bigtiff=is_big, byteorder=order) as writer:
+        reserve_note(stream, blocks)
         for run in image.runs:
             colours, masks = (
                 without_masks(run) if has_mask(run.layout, run.details) else (run, None)
             )
             layout = _layout_keywords(colours)
             if run is not image:
-                own, _ = metadata_keywords(run.metadata, is_bigtiff=is_big)
+                own, _ = metadata_keywords(run.metadata, is_bigtiff=is_big, order=order)
                 # What describes the file stands at its first page alone; places do at each.
                 words = {**own, "description": None, "extratags": _place_tags(run.metadata)}
             pages = zip_longest(_stored_frames(colours), run.metadata.pages)
@@ -249,7 +253,7 @@ def write(stream: BinaryIO, image: DecodedImage) -> None:
                 is_first = False
                 if masks is not None:
                     writer.write(masks[number], subfiletype=codes.MASK, **MASK_KEYWORDS)
-    link_directories(stream, blocks)
+    link_directories(stream, blocks, is_reserved=True)
 
 
 def _place_tags(metadata: Metadata) -> list[Any]:
