@@ -67,7 +67,9 @@ def series_note(handle: tifffile.TiffFile, number: int) -> str:
     if every[number].kind == "lsm" and number == 0:
         return "thumbnails left out"
     image = f"only image {number + 1} of the {len(every)} in the file is read"
-    return f"{image}: {len(every[number])} of {len(handle.pages)} pages"
+    pages = len(handle.pages)
+    # Others may lie below a page.
+    return image if pages < len(every) else f"{image}: {len(every[number])} of {pages} pages"
 
 
 def level_steps(base: tifffile.TiffPageSeries, chosen: tifffile.TiffPageSeries) -> Steps:

@@ -89,7 +89,11 @@ def read(file: OpenFile, max_pixels: int, *, labels: bool = False) -> DecodedIma
             values = _stack_behind(handle, page, planes) if planes else [page_values(stream, page)]
             valid = None if mask is None or planes else page_values(stream, mask)
             _append(runs, _page_image(page, values, valid, labels=labels))
+        reduced_below, images_below = _below(pages)
+        reduced_count += reduced_below
     notes = opened.notes
+    if images_below:
+        notes += (f"{images_below} images below its pages (SubIFDs) left out",)
     if reduced_count:
         notes += (f"{reduced_count} reduced copies in the file left out",)
     told = dict.fromkeys(note for image in runs for note in image.notes)
@@ -192,6 +196,20 @@ def _full_pages(handle: tifffile.TiffFile, max_pixels: int) -> tuple[list[Page],
     return full, len(reduced)
 
 
+def _below(pages: list[Page]) -> tuple[int, int]:
+    """Return the numbers of reduced copies and of other images in directories below the pages."""
+    reduced = others = 0
+    for page in pages:
+        for at in range(len(page.subifds or ())):
+            try:
+                is_reduced = page.pages[at].aspage().is_reduced  # type: ignore[index]
+            except Exception:  # noqa: BLE001 - what is left out may be damaged in any way
+                is_reduced = False
+            reduced += is_reduced
+            others += not is_reduced
+    return reduced, others
+
+
 def _planes_behind(handle: tifffile.TiffFile, pages: list[Page]) -> int:
     """Return the planes of a stack that lies behind a single page (ImageJ), or 0."""
     if len(pages) != 1 or not (handle.is_imagej or handle.is_shaped):
@@ -204,11 +222,12 @@ def _check_complete(handle: tifffile.TiffFile, pages: list[Page]) -> None:
     # Before decoding, and in plainer words than the decoders have.
     size = handle.filehandle.size
     for page in pages:
-        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
-            if offset + count > size:
-                raise FileError("damaged: the file ends before its pixels do")
         if not page.dataoffsets:
             raise FileError("damaged: no pixels in the file")
+        counts = (page.nbytes,) if page.is_contiguous else page.databytecounts
+        for offset, count in zip(page.dataoffsets, counts, strict=False):
+            if offset + count > size:
+                raise FileError("damaged: the file ends before its pixels do")
         have, wanted = min(len(page.dataoffsets), len(page.databytecounts)), prod(page.chunked)
         # What lies in one piece, or is libtiff's, needs no more than its beginning.
         if have < wanted and not (page.is_contiguous or is_for_libtiff(page)):

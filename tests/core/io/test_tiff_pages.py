@@ -178,3 +178,26 @@ def test_missing_strips_are_damage(tmp_path, compression):
         read_image(path)
     with pytest.raises(FileError, match="damaged: page 0 has 4 tiles of 8"):
         open_reader(path)
+
+
+def test_images_below_the_pages_are_told(tmp_path):
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(GREY, subifds=2, metadata=None)
+        writer.write(SMALL, subfiletype=1, metadata=None)
+        writer.write(DEEP, metadata=None)
+    assert read_image(path).notes == (
+        "1 images below its pages (SubIFDs) left out",
+        "1 reduced copies in the file left out",
+    )
+
+
+def test_byte_counts_that_are_too_long_stop_no_plain_pixels(tmp_path):
+    values = RNG.integers(0, 256, (8, 8))
+    path = write_packed(tmp_path / "a.tif", values, 8)
+    data = path.read_bytes()
+    at = data.index((279).to_bytes(2, "little") + b"\4\0") + 8
+    path.write_bytes(data[:at] + (65).to_bytes(4, "little") + data[at + 4 :])
+    np.testing.assert_array_equal(read_image(path).frames[0], values)
+    with open_reader(path) as reader:
+        np.testing.assert_array_equal(reader[...], values)
