@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ _CAPTION = "Grüße".encode()
 _IPTC = b"\x1c\x01\x5a\x00\x03\x1b%G\x1c\x02\x78" + struct.pack(">H", len(_CAPTION)) + _CAPTION
 _ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 _DPI = (300, 150)
+_PNG_HEADER = 33
 _GDAL = '<GDALMetadata><Item name="SENSOR">a sensor</Item></GDALMetadata>'
 
 
@@ -99,11 +101,32 @@ def _png(path: Path) -> None:
     Image.fromarray(_rgb()).save(path, icc_profile=_ICC, exif=_exif(), dpi=_DPI, pnginfo=info)
 
 
-def _srgb_png(path: Path) -> None:
-    info = PngImagePlugin.PngInfo()
-    info.add(b"cICP", bytes([1, 13, 0, 1]))
-    info.add(b"sRGB", b"\1")
-    Image.fromarray(_rgb()).save(path, pnginfo=info)
+def _coloured_png(path: Path, *chunks: tuple[bytes, bytes]) -> None:
+    """Write a PNG with chunks right behind its header, some of which Pillow does not write."""
+    Image.fromarray(_rgb()).save(path)
+    data = path.read_bytes()
+    added = b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in chunks
+    )
+    path.write_bytes(data[:_PNG_HEADER] + added + data[_PNG_HEADER:])
+
+
+def _gamma_png(path: Path) -> None:
+    corners = (31270, 32900, 70800, 29200, 17000, 79700, 13100, 4600)
+    _coloured_png(
+        path, (b"gAMA", struct.pack(">I", 100_000)), (b"cHRM", struct.pack(">8I", *corners)),
+        (b"pHYs", struct.pack(">IIB", 2, 1, 0)),
+    )  # fmt: skip
+
+
+def _hdr_png(path: Path) -> None:
+    corners = (35400, 14600, 8500, 39850, 6550, 2300, 15635, 16450)
+    _coloured_png(
+        path, (b"cICP", bytes([9, 16, 0, 1])),
+        (b"mDCV", struct.pack(">8H2I", *corners, 10_000_000, 1)),
+        (b"cLLI", struct.pack(">2I", 10_000_000, 4_000_000)),
+    )  # fmt: skip
 
 
 def _tiff(path: Path) -> None:
@@ -116,6 +139,15 @@ def _tiff(path: Path) -> None:
         path, _rgb(), photometric="rgb", resolution=_DPI, iccprofile=_ICC, metadata=None,
         software="a scanner", extratags=tags,
     )  # fmt: skip
+
+
+def _document(path: Path) -> None:
+    with tifffile.TiffWriter(path) as file:
+        for number in range(2):
+            file.write(
+                _grey(), photometric="minisblack", resolution=(100 * (number + 1), 100),
+                metadata=None, extratags=[(285, 2, 0, f"page {number}", True)],
+            )  # fmt: skip
 
 
 def _twelve_bits(path: Path) -> None:
@@ -219,21 +251,25 @@ def _zarr(path: Path) -> None:
 
 #: From a name to a file that states what it can.
 SOURCES: dict[str, Source] = {
-    "JPEG": _source(".jpg", "icc exif xmp iptc dpi comment", _jpeg),
+    "JPEG": _source(".jpg", "icc exif xmp iptc dpi comments", _jpeg),
     "PNG": _source(
-        ".png", "icc exif xmp gamma chromaticities dpi text", _png,
+        ".png", "icc exif xmp gamma chromaticities dpi text comments", _png,
     ),
-    "PNG, sRGB": _source(".png", "rendering_intent cicp", _srgb_png),
+    "PNG, sRGB": _source(".png", "rendering_intent", lambda path: _coloured_png(
+        path, (b"sRGB", b"\1"))),
+    "PNG, gamma": _source(".png", "gamma chromaticities aspect", _gamma_png),
+    "PNG, HDR": _source(".png", "cicp mastering content_light", _hdr_png),
     "WebP": _source(".webp", "icc exif xmp durations loop", lambda path: _frames()[0].save(
         path, icc_profile=_ICC, exif=_exif(), xmp=_XMP, lossless=True, save_all=True,
         append_images=_frames()[1:], duration=[40, 60, 80], loop=0)),
     "AVIF": _source(".avif", "icc exif xmp", lambda path: _frames()[0].save(
         path, icc_profile=_ICC, exif=_exif(), xmp=_XMP)),
-    "GIF": _source(".gif", "durations loop comment", lambda path: _frames()[0].save(
+    "GIF": _source(".gif", "durations loop comments", lambda path: _frames()[0].save(
         path, save_all=True, append_images=_frames()[1:], duration=[40, 60, 80], loop=0,
         comment=b"a comment")),
     "BMP": _source(".bmp", "dpi", lambda path: _frames()[0].save(path, dpi=_DPI)),
     "TIFF": _source(".tif", "icc exif xmp iptc dpi", _tiff),
+    "TIFF, pages": _source(".tif", "pages", _document),
     "TIFF, 12 bits": _source(".tif", "bits", _twelve_bits),
     "GeoTIFF": _source(".tif", "georeference nodata gdal", _geotiff),
     "slide": _source(".svs", "axes magnification", _slide),

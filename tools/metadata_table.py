@@ -28,8 +28,9 @@ from lerf_cli.main import main as lerf
 from lerf_core.errors import LerfError
 from lerf_core.geometry.placement import Placement
 from lerf_core.io.formats import FORMATS, HOLDS
-from lerf_core.io.metadata import RULES, AxisName, AxisScale, Channel, Metadata
+from lerf_core.io.metadata import RULES, AxisName, AxisScale, Channel, Metadata, Page
 from lerf_core.io.reading import open_reader, read_image
+from lerf_core.io.writing import IMPLIED_COLOURS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "metadata.md"
 # Formats that are written by tiles, and a suffix that means each.
@@ -60,7 +61,7 @@ class Outcome:
         "whole" or "tiles".
     field : str
     verdict : str
-        "kept", "scaled", "noted" or "lost".
+        "kept", "scaled", "noted", "implied" (a profile says it, or it is sRGB) or "lost".
     detail : str
         What was expected and found, where it is lost.
     """
@@ -145,10 +146,12 @@ def _compared(stated: Metadata, written: Metadata, notes: str) -> Iterator[tuple
         if not stated.says(field):
             continue
         old, wanted, new = (getattr(item, field) for item in (stated, expected, written))
-        if field == "comment" and new is None:  # PNG has a text of that name
-            new = dict(written.text).get("Comment", "").encode() or None
         if _equal(field, wanted, new):
             yield field, "kept" if _equal(field, old, wanted) else "scaled", ""
+        elif field in IMPLIED_COLOURS and (
+            stated.rendering_intent is not None or (stated.icc and written.icc)
+        ):
+            yield field, "implied", ""
         elif any(words in notes for words in (rule.words, *_OTHER_WORDS.get(field, ()))):
             yield field, "noted", ""
         else:
@@ -172,7 +175,7 @@ def _equal(field: str, wanted: Any, new: Any) -> bool:
         return new is not None and "2020-05-04" in new
     if field in {"text", "attributes", "display", "label_facts", "imagej"}:
         return set(map(repr, wanted)) <= set(map(repr, new or ()))
-    if field in {"axes", "channels", "axis_names"}:
+    if field in {"axes", "channels", "axis_names", "pages"}:
         return len(new) >= len(wanted) and all(
             any(_says_as_much(item, other) for other in new) for item in wanted
         )
@@ -188,6 +191,9 @@ def _says_as_much(wanted: Any, new: Any) -> bool:
             and wanted.colour in ("", new.colour)
             and all(_close(value, facts.get(key)) for key, value in wanted.facts)
         )
+    if isinstance(wanted, Page):
+        same = (wanted.name, wanted.aspect) == (new.name, new.aspect)
+        return same and _close(wanted.dpi, new.dpi) and set(wanted.texts) <= set(new.texts)
     if isinstance(wanted, AxisName):
         return wanted[:2] == new[:2] and wanted.kind in ("", new.kind)
     return _close(wanted, new)
@@ -226,8 +232,9 @@ _FORMATS = """
 ## What each format keeps
 
 *kept*: as it was; *scaled*: brought up to date by the rule above; *noted*: the format cannot hold
-it, and a note says so; *part*: kept from some formats, noted from others. A blank means that no
-file that goes into the format states it.
+it, and a note says so; *implied*: a profile that is kept says it too, or colours are sRGB, which
+goes without saying; *part*: kept from some formats, noted from others. A blank means that no file
+that goes into the format states it.
 
 """
 
@@ -255,9 +262,9 @@ def formats_table(found: Iterable[Outcome]) -> str:
 def _cell(verdicts: set[str]) -> str:
     if "lost" in verdicts:
         return "LOST"
-    if "noted" in verdicts and len(verdicts) > 1:
+    if "noted" in verdicts and verdicts & {"kept", "scaled"}:
         return "part"
-    return next((word for word in ("scaled", "kept", "noted") if word in verdicts), "")
+    return next((word for word in ("scaled", "kept", "noted", "implied") if word in verdicts), "")
 
 
 def page(found: Iterable[Outcome]) -> str:

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from lerf_core.io.tiled_writer import TiledWriter, WriterSpec
 
 __all__ = [
-    "Encoding", "as_written", "check_writable", "encode", "encode_to_bytes", "fitting_metadata",
-    "open_writer",
+    "IMPLIED_COLOURS", "Encoding", "as_written", "check_writable", "encode", "encode_to_bytes",
+    "fitting_metadata", "open_writer",
 ]  # fmt: skip
 
 # One marker of a JPEG holds no more, its prefixes included.
@@ -49,7 +49,8 @@ _LONGEST_EXIF = LONGEST_SEGMENT - len(PREFIX)
 _RESOLUTIONS = {
     "JPEG": (1, 65_535), "PNG": (0.0254, 2**31 * 0.025), "BMP": (0.0254, 2**31 * 0.025),
 }  # fmt: skip
-_IMPLIED_COLOURS = {"gamma", "chromaticities", "rendering_intent"}
+#: Fields that a profile says as well, or that say sRGB.
+IMPLIED_COLOURS = {"gamma", "chromaticities", "rendering_intent"}
 _ANY_RESOLUTION = (1e-6, 1e9)
 
 
@@ -177,7 +178,7 @@ def fitting_metadata(
     silent = {"bits"}
     if metadata.rendering_intent is not None or (metadata.icc and "icc" in HOLDS[name]):
         # A profile says it as well; and colours that are not described are taken for sRGB.
-        silent |= _IMPLIED_COLOURS
+        silent |= IMPLIED_COLOURS
     told = [field for field in lost if field not in silent]
     if told:
         words = ", ".join(RULES[field].words for field in told)

@@ -157,6 +157,24 @@ def test_an_image_without_channels_written_elsewhere_names_its_labels(tmp_path, 
     assert "OME-TIFF cannot hold labels: nuclei, coarse, broken dropped" in result.output
 
 
+@pytest.mark.parametrize(
+    "name", ["../../elsewhere", "..", ".", "", "a/../b", "/etc", "a//b", "a\\b", "a\0"]
+)
+def test_names_of_labels_lead_nowhere_else(tmp_path, image, name):
+    version = 3 if (image / "zarr.json").exists() else 2
+    victim = tmp_path / "elsewhere"
+    victim.mkdir()
+    (victim / "file").write_text("stays")
+    group = zarr.open_group(image / "labels", mode="a", zarr_format=version)
+    names = [name, "nuclei"]
+    group.attrs.update({"labels": names} if version == 2 else {"ome": {"labels": names}})
+    before = {path for path in tmp_path.rglob("*") if "out.zarr" not in str(path)}
+    result = run_lerf("resize", image, "-o", tmp_path / "out.zarr", "--scale", 2)
+    assert "1 labels of unusable names left out" in result.output
+    assert sorted(zarr.open_group(tmp_path / "out.zarr", mode="r")["labels"]) == ["nuclei"]
+    assert {path for path in tmp_path.rglob("*") if "out.zarr" not in str(path)} == before
+
+
 def test_labels_alone_are_known_as_labels(tmp_path, image):
     out = tmp_path / "out.zarr"
     result = run_lerf("resize", image / "labels" / "nuclei", "-o", out, "--scale", 2)

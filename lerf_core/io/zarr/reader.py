@@ -28,6 +28,8 @@ __all__ = ["ZarrReader"]
 _DOCUMENTS = (*ZARR_DOCUMENTS, ".zattrs")
 # How zarr's errors name codecs, types and the like that it does not have.
 _UNSUPPORTED = re.compile(r"[Uu]nknown|No Zarr data type|not available|not supported|Expected 2, 3")
+# Names of labels that are paths within their group.
+_NAME = re.compile(r"(?!\.{1,2}(/|$))[^/\\\x00]+(/(?!\.{1,2}(/|$))[^/\\\x00]+)*")
 _EMPTY = np.iinfo(np.uint64).max
 # Chunks that are waited for at once where they come from afar.
 _REMOTE_READS = 8
@@ -162,7 +164,11 @@ class ZarrReader(TiledReader):
         if not isinstance(group, zarr.Group):
             return {}
         listed = description_of(dict(group.attrs)).get("labels")
-        names = [str(name) for name in listed] if isinstance(listed, list) else []
+        every = [str(name) for name in listed] if isinstance(listed, list) else []
+        # They become parts of paths, of the result too: none may lead elsewhere.
+        names = [name for name in every if _NAME.fullmatch(name)]
+        if len(names) < len(every):
+            self._notes += (f"{len(every) - len(names)} labels of unusable names left out",)
         inner = f"{image.path}/".removeprefix(f"{root.path}/").lstrip("/")
         place, mark, query = self.path.partition("?")
         place = f"{place.rstrip('/')}/{inner}labels"
