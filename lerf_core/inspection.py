@@ -245,7 +245,7 @@ def parameter_maps(
     # Grey levels, features and parameters, all twice but one, and overshoot bounds.
     maps = 3 + 2 * len(kind.values) + 2 * kind.has_local_planes
     check_memory(4 * array.size * maps, f"maps of an image of {array.shape}")
-    grey = pixels.value_scale.to_grey(array).astype(np.float32)
+    grey = pixels.value_scale.to_grey(np.ma.getdata(array)).astype(np.float32)
     stack = np.empty((1 + len(kind.values), *array.shape), np.float32)
     _read_maps(array, stack, pixels, options)
     stack[1:] /= LEVELS
@@ -256,11 +256,19 @@ def parameter_maps(
 def _read_maps(image: npt.NDArray[Any], stack: Map, pixels: PixelFormat, options: Options) -> None:
     """Write feature and parameters, in grey levels, into ``stack`` along its first axis."""
     axis = options.channel_axis
-    source = channels_first(image, axis)
+    layers = [channels_first(np.ma.getdata(image), axis)]
+    if isinstance(image, np.ma.MaskedArray):
+        pixels = pixels.with_masks()
+        layers.append(channels_first(np.ma.getmaskarray(image), axis))
+    source = layers[0]
     target = channels_first(stack, None if axis is None else axis % image.ndim + 1)
     backend, threads = get_backend(options.engine), thread_count(options.threads)
     for index in np.ndindex(*source.shape[1:-2]):
-        planes = [plane.astype(pixels.dtype, copy=False) for plane in source[(slice(None), *index)]]
+        planes = [
+            plane.astype(pixels.dtype, copy=False)
+            for layer in layers
+            for plane in layer[(slice(None), *index)]
+        ]
         channels = prepare_channels(planes, pixels, options.bank, backend, "edge")
         for number, channel in enumerate(channels):
             maps = target[(number, slice(None), *index)]

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.errors import InvalidArgumentError
+from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 
 __all__ = ["luma", "masked_psnr", "psnr", "ssim"]
 
@@ -211,6 +211,10 @@ def ssim(reference: npt.ArrayLike, test: npt.ArrayLike, *, data_range: float = 2
 
 def _pair(reference: npt.ArrayLike, test: npt.ArrayLike) -> tuple[Array, Array]:
     """Both images as float64, of one shape."""
+    if any(isinstance(image, np.ma.MaskedArray) for image in (reference, test)):
+        raise InvalidTypeError(
+            "an image is a masked array: masked_psnr takes plain ones and a mask"
+        )
     a = np.asarray(reference, dtype=np.float64)
     b = np.asarray(test, dtype=np.float64)
     if a.shape != b.shape:

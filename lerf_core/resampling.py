@@ -12,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Unpack
 
+import numpy as np
 import numpy.typing as npt
 
 from lerf_core.bank.model import LutBank
+from lerf_core.execution.masked import masked_plan, stacked, unstacked
 from lerf_core.execution.memory import check_memory
 from lerf_core.execution.plan import Plan
 from lerf_core.execution.planning import plan_rescale, plan_resize, plan_warp
@@ -27,6 +29,7 @@ __all__ = ["compute_whole", "rescale", "resize", "warp"]
 
 Bank = LutBank | str | None
 Image = npt.NDArray[Any]
+MaskedImage = np.ma.MaskedArray[Any, np.dtype[Any]]
 
 
 @with_keywords()
@@ -43,7 +46,9 @@ def resize(
     ----------
     image : array_like
         Any number of axes; the last two that are not `channel_axis` are rows and columns,
-        and every plane before them is resized on its own. bool, integers or floats.
+        and every plane before them is resized on its own. bool, integers or floats. Of a masked
+        array the masked values are missing, and the result is masked where they would carry more
+        than half of the weight; with alpha, where it is transparent.
     output_shape : sequence of int
         (rows, cols); or the shape of the whole result.
     bank : LutBank, str, path or None
@@ -226,10 +231,33 @@ def warp(
 
 def _warn_of_range(plan: Plan, image: Image) -> None:
     if plan.options.value_range is None and not plan.pixels.is_nearest:
+        if isinstance(image, np.ma.MaskedArray):
+            image = image.filled(np.nan) if image.dtype.kind == "f" else np.ma.getdata(image)
         warn_of_range(image, plan.pixels.nodata)
 
 
 def compute_whole(plan: Plan, image: Image) -> Image:
-    """Compute a whole result, if neither it nor what is needed to make it passes the memory."""
+    """Compute a whole result, if neither it nor what is needed to make it passes the memory.
+
+    Parameters
+    ----------
+    plan : Plan
+    image : ndarray
+        Of a masked array the result is one, too.
+    """
+    if isinstance(image, np.ma.MaskedArray):
+        return _compute_masked(plan, image)
     check_memory(plan.memory_needed(), f"an image of {plan.out_shape}")
     return plan.compute(image)
+
+
+def _compute_masked(plan: Plan, image: MaskedImage) -> MaskedImage:
+    whole = masked_plan(plan)
+    check_memory(whole.memory_needed(), f"a masked image of {plan.out_shape}")
+    layers = stacked(plan, np.ma.getdata(image), np.ma.getmaskarray(image), np)
+    data, mask = unstacked(plan, whole.compute(layers))
+    keeps_type = data.dtype == image.dtype
+    return np.ma.MaskedArray(
+        np.ascontiguousarray(data), np.ascontiguousarray(mask),
+        fill_value=image.fill_value if keeps_type else None,
+    )  # fmt: skip

@@ -41,15 +41,15 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
 def check_image(image: object, channel_axis: int | None) -> npt.NDArray[Any]:
     """Return an image as an array with at least two spatial axes, none of them empty.
 
+    Masked arrays stay such.
+
     A warning for what may be a forgotten `channel_axis` points to the caller of the caller.
     """
     if not isinstance(image, np.ndarray) and hasattr(image, "dask"):
         raise InvalidTypeError(
             "image is a dask array; lerf_core.chunked takes those, or compute it first"
         )
-    if isinstance(image, np.ma.MaskedArray):
-        raise InvalidTypeError("image is a masked array; fill it and name the value as nodata")
-    array = np.asarray(image)
+    array = image if isinstance(image, np.ma.MaskedArray) else np.asarray(image)
     check_axes(array.shape, array.dtype, channel_axis, stacklevel=4)
     return array
 

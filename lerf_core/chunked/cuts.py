@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from lerf_core.errors import InvalidTypeError
 from lerf_core.sampling.windows import Window
 
 __all__ = ["Cut", "assemble", "cut_window"]
@@ -81,6 +82,11 @@ def assemble(
         Of rows and columns.
     axes : (int, int)
         The chunks' axes of rows and columns.
+
+    Raises
+    ------
+    InvalidTypeError
+        If a chunk is masked: dask's array says whether its chunks are, and this one does not.
     """
     rows, cols = axes
     (row_slices, row_take), (col_slices, col_take) = cuts  # graphs hold named tuples as plain ones
@@ -88,6 +94,11 @@ def assemble(
     for chunk_row, row_slice in zip(chunks, row_slices, strict=True):
         line = []
         for chunk, col_slice in zip(chunk_row, col_slices, strict=True):
+            if isinstance(chunk, np.ma.MaskedArray):
+                raise InvalidTypeError(
+                    "chunks are masked arrays, and their dask array does not say so: name them "
+                    "as its meta (dask.array.map_blocks(..., meta=numpy.ma.masked_array([])))"
+                )
             index = [slice(None)] * chunk.ndim
             index[rows], index[cols] = row_slice, col_slice
             line.append(np.asarray(chunk[tuple(index)]))

@@ -29,6 +29,7 @@ import numpy.typing as npt
 from lerf_core.bank.model import LutBank
 from lerf_core.chunked.graph import Field, lazy_result
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+from lerf_core.execution.masked import masked_plan, stacked, unstacked
 from lerf_core.execution.plan import Plan
 from lerf_core.execution.planning import plan_rescale, plan_resize, plan_warp
 from lerf_core.geometry.maps import Displacement
@@ -59,7 +60,8 @@ def resize(
     ----------
     image : dask.array.Array
         Any number of axes; the last two that are not ``channel_axis`` are rows and columns.
-        All chunks along ``channel_axis`` are merged.
+        All chunks along ``channel_axis`` are merged. Of masked arrays the result is masked, as in
+        `lerf_core.resize`.
     output_shape : sequence of int
         (rows, cols); or the shape of the whole result.
     bank : LutBank, str, path or None
@@ -281,4 +283,13 @@ def _lazy(
     plan: Plan, image: da.Array, chunks: Chunks, window_limit: int, field: Field | None = None
 ) -> da.Array:
     limit = check_count("window_limit", window_limit)
-    return lazy_result(plan, image, _result_chunks(plan, image, chunks), limit, field)
+    if not isinstance(image._meta, np.ma.MaskedArray):
+        return lazy_result(plan, image, _result_chunks(plan, image, chunks), limit, field)
+    layers = stacked(plan, da.ma.getdata(image), da.ma.getmaskarray(image), da)
+    whole = masked_plan(plan)
+    layers = layers.rechunk({(whole.options.channel_axis or 0) % layers.ndim: -1})
+    result = lazy_result(whole, layers, _result_chunks(whole, layers, chunks), limit, field)
+    data, mask = unstacked(plan, result)
+    fill_value = image._meta.fill_value if data.dtype == image.dtype else None
+    masked: da.Array = da.ma.masked_array(data, mask, fill_value=fill_value)
+    return masked

@@ -35,7 +35,14 @@ from lerf_core.pixels.missing import (
 from lerf_core.pixels.nodata import keep_off
 from lerf_core.pixels.values import ValueScale, decode_srgb, srgb_slope
 
-__all__ = ["Channel", "Samples", "channels_first", "prepare_channel", "prepare_channels"]
+__all__ = [
+    "Channel",
+    "Samples",
+    "channels_first",
+    "mask_planes",
+    "prepare_channel",
+    "prepare_channels",
+]
 
 Image = npt.NDArray[Any]
 Plane = npt.NDArray[Any]
@@ -188,6 +195,34 @@ class Channel:
         return value
 
 
+def mask_planes(
+    values: Sequence[Plane], valid_shares: Sequence[FloatPlane | None], pixels: PixelFormat
+) -> list[Plane]:
+    """Return the masks of results: where too little was valid, or where they are transparent.
+
+    Parameters
+    ----------
+    values : sequence of ndarray, (rows, cols)
+        Results of the channels that are no masks.
+    valid_shares : sequence of ndarray of float32, (rows, cols), or None
+        Of each of them; None: all is valid.
+
+    Returns
+    -------
+    list of ndarray, (rows, cols)
+        Of the results' dtype; none where the pixels have no masks.
+    """
+    if not pixels.masks:
+        return []
+    if pixels.alpha is not None:
+        clear = pixels.value_scale.to_opacity(values[pixels.alpha]) == 0
+        return [clear.astype(value.dtype) for value in values]
+    return [
+        np.zeros_like(value) if share is None else (share < VALID_SHARE_NEEDED).astype(value.dtype)
+        for value, share in zip(values, valid_shares, strict=True)
+    ]
+
+
 def prepare_channels(
     planes: Sequence[Plane],
     pixels: PixelFormat,
@@ -201,7 +236,7 @@ def prepare_channels(
     Parameters
     ----------
     planes : sequence of ndarray, (rows, cols)
-        The channels, in the image's own values.
+        The channels, in the image's own values, and their masks where they have any.
     pixels : PixelFormat
     mode : str
         The border mode; of those that repeat the image, the planes are extended already.
@@ -209,14 +244,16 @@ def prepare_channels(
         Grey levels that alpha is clipped to; see `lerf_core.pixels.alpha.alpha_levels`.
     """
     scale, alpha = pixels.value_scale, pixels.alpha
+    count = len(planes) - pixels.masks
+    planes, masks = planes[:count], planes[count:]
     validity, cval_validity = None, 1.0
     if alpha is not None:
-        cleared = clear_missing(planes, alpha, scale, pixels.nodata)
+        cleared = clear_missing(planes, alpha, scale, pixels.nodata, masks)
         planes = [cleared if number == alpha else plane for number, plane in enumerate(planes)]
         validity = scale.to_opacity(cleared).astype(np.float32)
         cval_validity = float(scale.to_opacity(pixels.cvals[alpha]))
     channels = []
-    for number, (plane, cval) in enumerate(zip(planes, pixels.cvals, strict=True)):
+    for number, (plane, cval) in enumerate(zip(planes, pixels.cvals[:count], strict=True)):
         if number == alpha:
             encoded = replace(scale, linear_light=False)
             border = _beyond_border(encoded, mode, cval, cval_validity)
@@ -234,6 +271,7 @@ def prepare_channels(
             channel = prepare_channel(
                 plane, scale, bank, backend, mode,
                 cval=cval, alpha=validity, cval_validity=cval_validity, nodata=pixels.nodata,
+                mask=masks[number] if masks else None,
             )  # fmt: skip
         channels.append(channel)
     return channels
@@ -250,6 +288,7 @@ def prepare_channel(
     alpha: FloatPlane | None = None,
     cval_validity: float = 1.0,
     nodata: float | None = None,
+    mask: Plane | None = None,
 ) -> Channel:
     """Find the valid pixels of a channel that is not alpha, and fill the others for the reads.
 
@@ -265,10 +304,17 @@ def prepare_channel(
         The image's alpha in 0..1, transparent wherever a value is missing.
     nodata : float, optional
         Value of missing pixels. Floats that are not finite are missing always.
+    mask : ndarray, (rows, cols), optional
+        Not 0 where a pixel is missing, whatever its value.
     """
     validity, marker = alpha, None
     if alpha is None:
         missing, marker = find_missing(plane, scale, nodata)
+        if mask is not None:
+            masked = mask != 0
+            missing = masked if missing is None else missing | masked
+            missing = missing if missing.any() else None
+            marker = scale.low if marker is None else marker
         validity = None if missing is None else (~missing).astype(np.float32)
     if validity is not None and not (validity > 0).all():
         plane = fill_missing(plane, validity > 0, FILL_STEPS * bank.full_reach, scale)

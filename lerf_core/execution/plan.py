@@ -140,6 +140,8 @@ class Plan:
     options : Options
     resampling : Resampling
         Where output pixels lie in the source.
+    is_masked : bool
+        Whether the latter half of the channels are masks of the others.
 
     Raises
     ------
@@ -152,13 +154,14 @@ class Plan:
     out_shape: tuple[int, int]
     options: Options
     resampling: Resampling
+    is_masked: bool = False
 
     def __post_init__(self) -> None:
         _ = self.pixels  # raises, if the options do not fit
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
         options = tuple(getattr(self.options, field.name) for field in fields(Options))
-        image = (self.shape, self.dtype.str, self.out_shape)
+        image = (self.shape, self.dtype.str, self.out_shape, self.is_masked)
         return ("lerf-plan", *image, options, self.resampling)
 
     # -- shapes and pixels --------------------------------------------------------------
@@ -191,7 +194,10 @@ class Plan:
     def pixels(self) -> PixelFormat:
         """How the image's pixels are understood."""
         axis = self.options.channel_axis
-        return self.options.pixel_format(self.dtype, 1 if axis is None else self.shape[axis])
+        count = 1 if axis is None else self.shape[axis]
+        if self.is_masked:
+            return self.options.pixel_format(self.dtype, count // 2).with_masks()
+        return self.options.pixel_format(self.dtype, count)
 
     @property
     def scale(self) -> tuple[float, float] | None:
@@ -308,7 +314,7 @@ class Plan:
             values = np.array(BorderBlend.of(pixels).border_values())
         out = np.empty(shape, pixels.result_dtype)
         np.moveaxis(channels_first(out, self.options.channel_axis), 0, -1)[...] = values
-        return pixels.to_result_range(out, preserve_range=self.options.preserve_range)
+        return self._in_result_range(out)
 
     def _result_of(self, output: AnyBlock, image: Image, *, is_cut: bool) -> Image:
         """Resample every plane and put the image together again.
@@ -329,7 +335,14 @@ class Plan:
             for index in np.ndindex(*source.shape[1:-2]):
                 plane = (slice(None), *index)
                 self._compute_plane(output, source[plane], target[plane], is_cut=is_cut)
-        return pixels.to_result_range(out, preserve_range=self.options.preserve_range)
+        return self._in_result_range(out)
+
+    def _in_result_range(self, out: Image) -> Image:
+        """Return a result with its values, but no masks, mapped as the options say, in place."""
+        pixels = self.pixels
+        values = channels_first(out, self.options.channel_axis)[: pixels.channels - pixels.masks]
+        pixels.to_result_range(values, preserve_range=self.options.preserve_range)
+        return out
 
     def _compute_plane(
         self, output: OutputBlock, source: Image, out: Image, *, is_cut: bool

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from lerf_core.backends.contract import Backend, get_backend
 from lerf_core.backends.reference.overshoot import bounds_along_kept_axes
 from lerf_core.constants import LEVELS
-from lerf_core.execution.channels import Channel, prepare_channel, prepare_channels
+from lerf_core.execution.channels import Channel, mask_planes, prepare_channel, prepare_channels
 from lerf_core.execution.context import BlockContext
 from lerf_core.geometry.placement import Placement
 from lerf_core.pixels.format import PixelFormat
@@ -245,12 +245,21 @@ class GridMeans:
 
     def write(self, top: int, bottom: int, out: Image) -> None:
         """Read each channel's tables for rows top..bottom-1, and write their means."""
-        values = (self._values(channel, top, bottom) for channel in self._channels)
-        self._block.backend.store_channels(values, out)
+        pixels, backend = self._block.context.pixels, self._block.backend
+        if not pixels.masks:
+            values = (self._values(channel, top, bottom)[0] for channel in self._channels)
+            backend.store_channels(values, out)
+            return
+        results = [self._values(channel, top, bottom) for channel in self._channels]
+        planes = [value for value, _ in results]
+        masks = mask_planes(planes, [share for _, share in results], pixels)
+        backend.store_channels(planes + masks, out)
 
-    def _values(self, channel: Channel, top: int, bottom: int) -> Image:
+    def _values(self, channel: Channel, top: int, bottom: int) -> tuple[Image, Image | None]:
+        """Return a channel's values and valid share."""
         band = GridBand(self._block, channel, top, bottom)
-        return channel.finish(*band.mean(top, bottom, to_uint8=channel.to_uint8))
+        mean, valid_share = band.mean(top, bottom, to_uint8=channel.to_uint8)
+        return channel.finish(mean, valid_share), valid_share
 
 
 class GridBand:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from lerf_core.backends.contract import Backend, get_backend
 from lerf_core.backends.reference.coordinates import source_coordinates
-from lerf_core.execution.channels import Channel, prepare_channels
+from lerf_core.execution.channels import Channel, mask_planes, prepare_channels
 from lerf_core.execution.context import BlockContext
 from lerf_core.geometry.maps import Homography, InverseMap, LocatedMap, SampledMap
 from lerf_core.geometry.placement import Placement
@@ -174,9 +174,11 @@ class WarpMeans:
             anti_aliasing=context.anti_aliasing,
         )  # fmt: skip
         row, col = block.in_windows(coordinates.row, coordinates.col)
-        values: list[Image] = []
+        results: list[tuple[Image, Image | None]] = []
         for stack in self._stacks:
-            values += stack.means(self._backend, coordinates, row, col)
+            results += stack.means(self._backend, coordinates, row, col)
+        values = [value for value, _ in results]
+        values += mask_planes(values, [share for _, share in results], context.pixels)
         self._copy(values, coordinates, row, col)
         self._blend_border(values, coordinates)
         self._backend.store_channels(values, out)
@@ -222,16 +224,20 @@ class ChannelStack:
 
     def means(
         self, backend: Backend, coordinates: SourceCoordinates, row: Positions, col: Positions
-    ) -> list[Image]:
-        """Return the channels' values at positions in the windows, (output rows, output cols)."""
+    ) -> list[tuple[Image, Image | None]]:
+        """Return the channels' values and valid shares at positions in the windows.
+
+        All are (output rows, output cols).
+        """
         means, valid_shares = backend.mean_at_points(
             self._packed, self._weighting, row, col, coordinates.filter_scales,
             validity=self._validity, bounds=self._overshoot_bounds,
             to_uint8=self._channels[0].to_uint8, visible_columns=coordinates.visible_columns,
         )  # fmt: skip
+        shares = [None] * len(means) if valid_shares is None else valid_shares
         return [
-            channel.finish(mean, None if valid_shares is None else valid_shares[number])
-            for number, (channel, mean) in enumerate(zip(self._channels, means, strict=True))
+            (channel.finish(mean, share), share)
+            for channel, mean, share in zip(self._channels, means, shares, strict=True)
         ]
 
 

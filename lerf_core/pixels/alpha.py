@@ -36,7 +36,11 @@ def alpha_levels(plane: Plane, scale: ValueScale) -> tuple[float, float] | None:
 
 
 def clear_missing(
-    planes: Sequence[Plane], alpha: int, scale: ValueScale, nodata: float | None
+    planes: Sequence[Plane],
+    alpha: int,
+    scale: ValueScale,
+    nodata: float | None,
+    masks: Sequence[Plane] = (),
 ) -> Plane:
     """Return an image's alpha channel, transparent wherever a colour or alpha itself is missing.
 
@@ -48,10 +52,14 @@ def clear_missing(
         Which of them is alpha.
     nodata : float or None
         Colours of this value are missing.
+    masks : sequence of ndarray, (rows, cols), optional
+        Of each channel: not 0 where it is missing.
     """
     cleared = planes[alpha]
     for number, plane in enumerate(planes):
         missing, _ = find_missing(plane, scale, None if number == alpha else nodata)
         if missing is not None:
             cleared = np.where(missing, scale.low, cleared).astype(cleared.dtype)
+    for mask in masks:
+        cleared = np.where(mask != 0, scale.low, cleared).astype(cleared.dtype)
     return cleared

@@ -35,25 +35,32 @@ class BorderBlend:
     nodata : float or None
         A constant or a result of this value, or one that is not finite, cannot be blended:
         results change to the constant where the coverage falls below a half.
+    masks : int
+        How many of the channels, the last ones, are masks of the others.
     """
 
     value_scale: ValueScale
     cvals: Sequence[float]
     alpha: int | None
     nodata: float | None
+    masks: int = 0
 
     @classmethod
     def of(cls, pixels: PixelFormat) -> BorderBlend:
         """Blend pixels of a format with its border's values."""
-        return cls(pixels.value_scale, pixels.cvals, pixels.alpha, pixels.nodata)
+        return cls(
+            pixels.value_scale, pixels.cvals, pixels.alpha, pixels.nodata, pixels.masks
+        )  # fmt: skip
 
     def apply(self, values: Sequence[Plane], coverage: Shares) -> list[Plane]:
         """Return the channels' values, (count,) each, blended where the coverage is below 1."""
         colour_share = self._colour_share(values, coverage)
+        is_outside = coverage < VALID_SHARE_NEEDED
+        count = len(values) - self.masks
         blended = []
         for channel, (value, cval) in enumerate(zip(values, self.cvals, strict=True)):
-            switched = np.where(coverage < VALID_SHARE_NEEDED, cval, value).astype(value.dtype)
-            if self._is_missing(cval):
+            switched = np.where(is_outside, cval, value).astype(value.dtype)
+            if channel >= count or self._is_missing(cval):
                 blended.append(switched)
                 continue
             share = coverage if channel == self.alpha else colour_share
@@ -62,6 +69,8 @@ class BorderBlend:
             if channel != self.alpha:
                 keep_off(result, self.value_scale.middle, self.nodata)
                 missing = self._is_missing(value)
+                if self.masks and self.alpha is None:
+                    missing |= values[count + channel] != 0
                 result[missing] = switched[missing]
             blended.append(result)
         return blended

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,9 @@ class PixelFormat:
         Which channel is alpha.
     nodata : float or None
         Value of missing pixels.
+    masks : int
+        How many of the channels, the last ones, are masks of the others: not 0 where a value is
+        missing.
     """
 
     dtype: np.dtype[Any]
@@ -59,11 +62,24 @@ class PixelFormat:
     cvals: tuple[float, ...]
     alpha: int | None
     nodata: float | None
+    masks: int = 0
 
     @property
     def can_miss(self) -> bool:
         """Whether pixels can be missing or transparent, to be filled from around for the reads."""
-        return self.dtype.kind == "f" or self.nodata is not None or self.alpha is not None
+        says_so = self.nodata is not None or self.alpha is not None or self.masks > 0
+        return self.dtype.kind == "f" or says_so
+
+    def with_masks(self) -> PixelFormat:
+        """Return the format of pixels with a mask behind the channels, one for each."""
+        clear = False
+        if self.alpha is not None:
+            clear = bool(self.value_scale.to_opacity(self.cvals[self.alpha]) == 0)
+        flags = (
+            float(clear or not np.isfinite(cval) or cval == self.nodata) for cval in self.cvals
+        )
+        count = self.channels
+        return replace(self, channels=2 * count, masks=count, cvals=(*self.cvals, *flags))
 
     def to_result_range(
         self, values: npt.NDArray[Any], *, preserve_range: bool

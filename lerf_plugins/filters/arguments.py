@@ -21,6 +21,7 @@ __all__ = [
     "check_sides",
     "extremes",
     "measured_range",
+    "refuse_masked",
 ]
 
 Bank = LutBank | str | None
@@ -50,6 +51,20 @@ def as_index(name: str, value: Any, expected: str = "an integer") -> int:
         return operator.index(value)
     except TypeError as error:
         raise InvalidTypeError(f"{name} must be {expected}, got {value!r}") from error
+
+
+def refuse_masked(name: str, value: object) -> None:
+    """Refuse a masked array where a host's functions know of none.
+
+    Raises
+    ------
+    InvalidTypeError
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        raise InvalidTypeError(
+            f"{name} is a masked array: lerf_core.resize, rescale and warp take those; or fill it, "
+            "with NaN where it is masked"
+        )
 
 
 def check_sides(name: str, size: Any, least: int = 1) -> tuple[int, int]:

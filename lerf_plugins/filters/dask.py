@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from lerf_core.chunked import rescale, resize, warp
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+from lerf_core.execution.masked import masked_plan, stacked, unstacked
 from lerf_core.execution.plan import Plan
 from lerf_core.execution.planning import plan_rescale
 from lerf_core.options import ResamplingKeywords
@@ -48,6 +49,7 @@ def depth(
     *,
     dtype: npt.DTypeLike = "uint8",
     channels: int | None = None,
+    masked: bool = False,
     bank: Bank = None,
     **keywords: Unpack[ResamplingKeywords],
 ) -> int:
@@ -61,6 +63,8 @@ def depth(
         Of the image. Floats, alpha and ``nodata`` need more: gaps are filled from around.
     channels : int, optional
         Length of the channel axis, if there is one.
+    masked : bool, optional
+        Whether the image is a masked array: gaps are filled, too.
     bank, **keywords
         As for `lerf_core.rescale`, but for ``channel_axis``.
 
@@ -78,6 +82,8 @@ def depth(
     axis = None if channels is None else -1
     options: dict[str, Any] = {**keywords, "channel_axis": axis}
     plan = _plan(shape, np.dtype(dtype), scale, bank, options)
+    if masked:
+        plan = masked_plan(plan)
     first, stop = _LARGE // 2, _LARGE // 2 + 1
     ends = first * scale, stop * scale
     (piece,) = plan.pieces(Block(*ends, *ends))
@@ -105,7 +111,7 @@ def resample_block(
     Parameters
     ----------
     block : ndarray
-        A block of the image, with the pixels that it shares.
+        A block of the image, with the pixels that it shares; may be masked.
     scale : int
         Factor of the number of rows and columns.
     overlap : int
@@ -138,7 +144,7 @@ def resample_block(
     (200, 160)
     """
     if block.size == 0:  # dask asks for the kind of array
-        return np.asarray(block)
+        return block
     if not block_info:
         raise InvalidArgumentError(
             "resample_block needs the block_info that dask gives to functions with an argument "
@@ -156,13 +162,21 @@ def resample_block(
         shape[axis] = extent.size
     plan = _plan(tuple(shape), block.dtype, scale, bank, options)
     ends = [end * scale for extent in extents for end in (extent.first, extent.stop)]
-    (piece,) = plan.pieces(Block(*ends))
+    whole, layers = plan, block
+    if isinstance(block, np.ma.MaskedArray):
+        whole = masked_plan(plan)
+        layers = stacked(plan, np.ma.getdata(block), np.ma.getmaskarray(block), np)
+    (piece,) = whole.pieces(Block(*ends))
     if piece.windows is None:
         raise InvalidArgumentError(f"the block is empty: {ends}")
     for axis, extent, window in zip(axes, extents, piece.windows, strict=True):
         index = extent.indices(window, plan.options.mode, overlap)
-        block = np.take(block, index, axis=axis)
-    return plan.compute_block(piece, block)
+        layers = np.take(layers, index, axis=axis)
+    result = whole.compute_block(piece, layers)
+    if whole is plan:
+        return result
+    data, mask = unstacked(plan, result)
+    return np.ma.MaskedArray(data, mask, fill_value=getattr(block, "fill_value", None))
 
 
 class _BlockExtent(NamedTuple):
@@ -261,7 +275,10 @@ def rescale_blocks(
     plan = _plan(array.shape, array.dtype, scale, bank, options)
     options.pop("channel_axis", None)
     channels = None if axis is None else array.shape[axis]
-    overlap = depth(scale, dtype=array.dtype, channels=channels, bank=bank, **options)
+    is_masked = isinstance(array._meta, np.ma.MaskedArray)
+    overlap = depth(
+        scale, dtype=array.dtype, channels=channels, masked=is_masked, bank=bank, **options
+    )
     lengths = {
         along: dask_array.overlap.ensure_minimum_chunksize(overlap, array.chunks[along])
         for along in rows_and_cols
@@ -276,6 +293,8 @@ def rescale_blocks(
         for along, axis_chunks in enumerate(array.chunks)
     )
     meta = np.empty((0,) * array.ndim, plan.result_dtype)
+    if is_masked:
+        meta = np.ma.MaskedArray(meta)
     result: da.Array = dask_array.map_overlap(
         resample_block, array, depth=depths, boundary="none", trim=False, chunks=chunks,
         dtype=plan.result_dtype, meta=meta, scale=scale, overlap=overlap, bank=bank, **keywords,

@@ -82,8 +82,3 @@ def test_colours_without_a_channel_axis_are_pointed_out():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         rescale(np.zeros((8, 9, 30), np.uint8), 2)
-
-
-def test_masked_arrays_are_refused():
-    with pytest.raises(InvalidTypeError, match="masked"):
-        rescale(np.ma.masked_equal(np.zeros((4, 4)), 0), 2)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+from lerf_plugins.filters.arguments import refuse_masked
 
 __all__ = ["ArrayView", "as_array_view", "box_format_of", "map_rows", "take_rows", "wrapped_boxes"]
 
@@ -76,6 +77,7 @@ PIL.Image.Image
             f"{name} must be a NumPy array, a torch tensor or a Pillow image, "
             f"got {type(value).__name__}"
         )
+    refuse_masked(name, value)
     if value.ndim not in (2, 3):
         raise InvalidArgumentError(
             f"{name} must be (rows, cols) or (rows, cols, channels), got shape {value.shape}"

@@ -14,6 +14,7 @@ from lerf_plugins.filters.arguments import (
     channel_keywords,
     check_sides,
     measured_range,
+    refuse_masked,
 )
 
 Image = npt.NDArray[Any]
@@ -54,6 +55,7 @@ _FRACTION_BITS = 5
 
 def as_image(src: npt.ArrayLike) -> Image:
     """Return the image; a single channel has no axis of its own."""
+    refuse_masked("src", src)
     image = np.asarray(src)
     if image.ndim not in {2, 3}:
         raise InvalidArgumentError(

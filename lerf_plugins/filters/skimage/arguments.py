@@ -9,7 +9,7 @@ import numpy.typing as npt
 from skimage.util import img_as_float
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_plugins.filters.arguments import as_index, extremes, measured_range
+from lerf_plugins.filters.arguments import as_index, extremes, measured_range, refuse_masked
 
 Image = npt.NDArray[Any]
 
@@ -24,8 +24,7 @@ def as_array(image: npt.ArrayLike) -> Image:
     InvalidArgumentError, InvalidTypeError
         If it is empty, masked, or holds no real numbers.
     """
-    if isinstance(image, np.ma.MaskedArray):
-        raise InvalidTypeError("image is a masked array; fill it, with NaN where it is masked")
+    refuse_masked("image", image)
     array = np.asarray(image)
     if array.dtype.kind not in "buif":
         raise InvalidTypeError(f"image must hold booleans, integers or floats, got {array.dtype}")
