@@ -104,9 +104,11 @@ def _metadata_of(image: Any) -> Metadata:
     cicp = None
     if codes and not info.get("icc_profile"):
         cicp = cicp_of(codes["color_primaries"], codes["transfer_characteristics"])
+    block = exif.strip_prefix(info.get("exif") or b"") or None
     return Metadata(
         cicp=cicp,
         icc=info.get("icc_profile") or None,
-        exif=exif.strip_prefix(info.get("exif") or b"") or None,
+        exif=block,
+        dpi=exif.resolution(block or b""),
         xmp=xmp.encode() if isinstance(xmp, str) else xmp or None,
     )

@@ -227,8 +227,10 @@ def _claims(stream: BinaryIO) -> _Claims:
         raise FileError("damaged: no header or no pixels in the file")
     claims = _codestream_claims(stream, start)
     fields = _read_header_box(header, claims)
+    block = exif.strip_prefix(blocks.get(_UUIDS["exif"], b"")) or None
+    fields.setdefault("dpi", exif.resolution(block or b""))
     claims.metadata = Metadata(
-        exif=exif.strip_prefix(blocks.get(_UUIDS["exif"], b"")) or None,
+        exif=block,
         xmp=blocks.get(_UUIDS["xmp"]) or None,
         iptc=blocks.get(_UUIDS["iptc"]) or None,
         **fields,

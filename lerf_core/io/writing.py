@@ -15,7 +15,7 @@ from lerf_core.io.cielab import as_srgb
 from lerf_core.io.claims import Claim, LocalClaim
 from lerf_core.io.codec import Encoding
 from lerf_core.io.conversions import converted, depth_name, flattened, unmultiplied
-from lerf_core.io.exif import PREFIX
+from lerf_core.io.exif import PREFIX, resolution
 from lerf_core.io.exif_directories import shortened
 from lerf_core.io.formats import (
     HOLDS,
@@ -51,6 +51,10 @@ _RESOLUTIONS = {
 }  # fmt: skip
 #: Fields that a profile says as well, or that say sRGB.
 IMPLIED_COLOURS = {"gamma", "chromaticities", "rendering_intent"}
+# Formats that state a resolution of their own beside EXIF's.
+_TWO_RESOLUTIONS = {"JPEG", "PNG", "JPEG2000"}
+# JFIF has whole numbers alone.
+_SAME = 0.01
 _ANY_RESOLUTION = (1e-6, 1e9)
 
 
@@ -226,11 +230,25 @@ def _fitting_resolution(
     if not all(lowest <= value <= highest for value in dpi):
         words = " x ".join(f"{value:.3g}" for value in dpi)
         note = f"resolution of {words} dpi dropped: {name} holds {lowest:.3g} to {highest:.3g}"
+    elif (stated := _other_resolution(metadata)) is not None and name not in _TWO_RESOLUTIONS:
+        # One of both gets lost: of formats that say it in EXIF alone it is the other.
+        said, lost = (stated, dpi) if name in RESOLUTION_IN_EXIF else (dpi, stated)
+        pairs = [" x ".join(f"{value:.4g}" for value in pair) for pair in (lost, said)]
+        return metadata, (f"resolution of {pairs[0]} dpi dropped: the file says {pairs[1]} too",)
     elif encoding.strip and name in RESOLUTION_IN_EXIF:
         note = f"{name} holds a resolution in EXIF alone, which is left out"
     else:
         return metadata, ()
     return replace(metadata, dpi=None), (note,)
+
+
+def _other_resolution(metadata: Metadata) -> tuple[float, float] | None:
+    """Return the resolution in EXIF, where it is another than the file's."""
+    stated, dpi = resolution(metadata.exif or b""), metadata.dpi
+    if stated is None or dpi is None:
+        return None
+    is_same = all(abs(a - b) <= _SAME * b for a, b in zip(stated, dpi, strict=True))
+    return None if is_same else stated
 
 
 def encode_to_bytes(

@@ -171,7 +171,8 @@ def camera_block(order: str = "<") -> bytes:
     ratio = Entry(5, struct.pack("<II", 10, 2500))
     return directories.block_of(
         directories.Blocks(
-            {271: Entry(2, b"Maker\0"), 18246: Entry(3, b"\4\0"), 40091: Entry(1, b"T\0\xe9\0")},
+            {271: Entry(2, b"Maker\0"), 318: Entry(5, struct.pack("<4I", 31, 100, 33, 100)),
+             18246: Entry(3, b"\4\0"), 40091: Entry(1, b"T\0\xe9\0")},
             {33434: ratio, 37380: Entry(10, struct.pack("<ii", -2, 6)), 37500: Entry(7, MAKER_NOTE),
              40962: Entry(9, struct.pack("<i", 14)), 40963: Entry(9, struct.pack("<i", 10)),
              41996: Entry(3, b"\0\0")},
@@ -590,3 +591,20 @@ def test_maker_notes_stay_in_their_place(run, tmp_path, rgb, way, order):
     back = read_image(tmp_path / "back.jpg").metadata.exif
     assert back is not None
     assert back.index(MAKER_NOTE) == place
+
+
+@pytest.mark.parametrize(("target", "expected"), [("tif", 72), ("jpg", 72), ("webp", 180)])
+def test_two_resolutions_that_differ(run, tmp_path, rgb, target, expected):
+    path, out = tmp_path / "in.jpg", tmp_path / f"out.{target}"
+    block = Image.Exif()
+    block.update({282: 180.0, 283: 180.0, 296: 2})
+    Image.fromarray(rgb).save(path, exif=block, dpi=(72, 72))
+    output = run("resize", path, "-o", out, "--scale", 2).output
+    lost = {"tif": "180 x 180", "webp": "72 x 72"}.get(target)
+    assert (f"resolution of {lost} dpi dropped" in output) == (lost is not None)
+    with Image.open(out) as image:
+        if target == "jpg":
+            # As each of both said it.
+            assert image.getexif()[282] == 180
+            assert image.info["dpi"] == (72, 72)
+    assert read_image(out).metadata.dpi == (expected, expected)

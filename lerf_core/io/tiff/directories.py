@@ -11,6 +11,8 @@ import io
 import sys
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
+import numpy as np
+
 from lerf_core.errors import one_line
 from lerf_core.io import iptc
 from lerf_core.io.exif_directories import (
@@ -252,7 +254,7 @@ def metadata_keywords(
     elif metadata.aspect is not None:
         keywords |= {"resolution": metadata.aspect, "resolutionunit": "NONE"}
     tags: list[tuple[int, int, int, Any, bool]] = [
-        (code, entry.kind, entry.values, in_order(entry, order), True)
+        (code, entry.kind, entry.values, _tag_value(entry, order), True)
         for code, entry in sorted(first.items())
     ]
     link = codes.LONG8 if is_bigtiff else codes.LONG
@@ -278,6 +280,14 @@ def _pixels_per_centimetre(metadata: Metadata) -> tuple[float, float] | None:
             return None
         sizes.append(1 / size)
     return sizes[0], sizes[1]
+
+
+def _tag_value(entry: Entry, order: str) -> Any:
+    """Return what tifffile is told as a tag's value: bytes, where it counts them right."""
+    if entry.kind not in codes.RATIONALS:
+        return in_order(entry, order)
+    kind = "<i4" if entry.kind == codes.SRATIONAL else "<u4"
+    return tuple(np.frombuffer(entry.data, kind).tolist())
 
 
 def page_keywords(page: Page, *, is_first: bool) -> dict[str, Any]:
