@@ -17,7 +17,7 @@ from lerf_core.execution.context import BlockContext
 from lerf_core.geometry.maps import Homography, InverseMap, LocatedMap, SampledMap
 from lerf_core.geometry.placement import Placement
 from lerf_core.pixels.blending import BorderBlend
-from lerf_core.sampling.borders import is_periodic
+from lerf_core.sampling.borders import fold_indices, is_periodic
 from lerf_core.sampling.coordinates import SourceCoordinates
 from lerf_core.sampling.taps import nearest_index
 from lerf_core.sampling.visibility import visible_windows
@@ -27,6 +27,8 @@ __all__ = ["PERIODIC_MARGIN", "WarpBlock", "WarpResampling"]
 
 Image = npt.NDArray[Any]
 Positions = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 # Scattered pixels that a task computes.
 _BAND_POINTS = 1 << 17
@@ -242,17 +244,58 @@ class ChannelStack:
 
 
 class WarpCopies:
-    """Copies of the nearest pixels; see `lerf_core.execution.plan.BandWriter`."""
+    """Copies of source pixels; see `lerf_core.execution.plan.BandWriter`."""
 
     def __init__(self, block: WarpBlock, planes: Sequence[Image]) -> None:
         self._block, self._planes = block, planes
-        pixels = block.context.pixels
+        pixels, mapping = block.context.pixels, block.mapping
         self._border_values: Sequence[Any] = pixels.cvals
         if not pixels.is_nearest:
             self._border_values = BorderBlend.of(pixels).border_values()
+        self._moves = mapping if isinstance(mapping, Homography) and mapping.moves_pixels else None
 
     def write(self, top: int, bottom: int, out: Image) -> None:
         """Copy rows top..bottom-1; where nothing of the image is visible, the border's value."""
+        if self._moves is not None:
+            row, col, outside = self._moved_pixels(self._moves, top, bottom)
+        else:
+            row, col, outside = self._nearest_pixels(top, bottom)
+        # Pixels that show nothing may lie outside the windows.
+        rows, cols = (
+            np.clip(np.asarray(index, np.int64), 0, size - 1)
+            for index, size in zip(
+                self._block.in_windows(row, col), self._planes[0].shape, strict=True
+            )
+        )
+        for plane, border, target in zip(self._planes, self._border_values, out, strict=True):
+            value = plane[rows, cols]
+            value[np.broadcast_to(outside, value.shape)] = border
+            target[...] = value
+
+    def _moved_pixels(
+        self, mapping: Homography, top: int, bottom: int
+    ) -> tuple[Indices, Indices, Mask]:
+        """Return the source pixels of a map that moves whole ones, and where none is visible.
+
+        Arrays broadcast to the band: what depends on rows alone is a column, and so on.
+        """
+        context, (down, right) = self._block.context, mapping.origin
+        y = np.arange(down + top, down + bottom, dtype=np.int64)[:, None]
+        x = np.arange(right, right + self._block.computed.shape[1], dtype=np.int64)
+        indices, outside = [], np.zeros((1, 1), np.bool_)
+        for axis, size in zip((1, 0), context.shape, strict=True):
+            along_x, along_y, first = (int(entry) for entry in mapping.matrix[axis])
+            index = np.atleast_2d(np.int64(first))
+            index = index + along_x * x if along_x else index
+            index = index + along_y * y if along_y else index
+            if context.mode == "constant":
+                outside = outside | (index < 0) | (index >= size)
+            indices.append(fold_indices(index, size, context.mode))
+        row, col = indices
+        return row, col, outside
+
+    def _nearest_pixels(self, top: int, bottom: int) -> tuple[Indices, Indices, Mask]:
+        """Return the nearest source pixels, (rows, cols), and where none is visible."""
         block, context = self._block, self._block.context
         coordinates = source_coordinates(
             block.mapping,
@@ -271,14 +314,4 @@ class WarpCopies:
         outside.reshape(-1)[coordinates.uncovered] = True
         if context.mode == "constant":  # a pixel is visible where its centre lies on the image
             outside |= (row != inside_row) | (col != inside_col)
-        # Pixels that show nothing may lie outside the windows.
-        rows, cols = (
-            np.clip(index, 0, size - 1)
-            for index, size in zip(
-                block.in_windows(inside_row, inside_col), self._planes[0].shape, strict=True
-            )
-        )
-        for plane, border, target in zip(self._planes, self._border_values, out, strict=True):
-            value = plane[rows, cols]
-            value[outside] = border
-            target[...] = value
+        return inside_row, inside_col, outside
