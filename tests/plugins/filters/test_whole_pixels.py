@@ -139,3 +139,88 @@ def test_xarray_maps(lazy):
     np.testing.assert_array_equal(moved[:, :-3], values[:, 3:])
     assert np.isnan(moved[:, -3:]).all()
     np.testing.assert_array_equal(lerf_xarray.rescale(array, {"x": 1}, value_range=(0, 1)), values)
+
+
+@pytest.fixture(params=["compiled", "plain"])
+def torch_filters(request, monkeypatch):
+    """The filters for torch: by lerf_core's backend, and by torch's operations."""
+    pytest.importorskip("torch")
+    from lerf_plugins.filters import torch as filters
+    from lerf_plugins.filters.torch import execution
+
+    if request.param == "plain":
+        monkeypatch.setattr(execution, "is_compiled", lambda *_: False)
+    return filters
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_torch_grids(torch_filters, dtype, padding_mode, align_corners):
+    import torch
+
+    images = torch.from_numpy(noise((2, 3, 11, 14))).to(getattr(torch, dtype))
+    if dtype != "uint8":
+        images = images / 255
+    options = {"padding_mode": padding_mode, "align_corners": align_corners}
+    for x, y in ((1, 1), (-1, 1), (1, -1), (-1, -1)):
+        theta = torch.tensor([[[x, 0, 0], [0, y, 0]]], dtype=torch.float32).expand(2, 2, 3)
+        grid = torch.nn.functional.affine_grid(theta, images.shape, align_corners=align_corners)
+        expected = images.flip([axis for axis, sign in ((3, x), (2, y)) if sign < 0])
+        assert torch.equal(torch_filters.grid_sample(images, grid, **options), expected)
+        assert torch.equal(torch_filters.GridSample(**options)(images, grid), expected)
+    assert torch.equal(torch_filters.interpolate(images, (11, 14)), images)
+    assert torch.equal(torch_filters.Interpolate(scale_factor=1)(images), images)
+
+
+def test_torch_matrices(torch_filters):
+    import torch
+
+    images = torch.from_numpy(noise((3, 2, 11, 14)))
+    shift = torch.eye(3)
+    shift[0, 2], shift[1, 2] = 4, -2
+    tilt = torch.tensor([[1, 0.2, 0], [0, 1, 0.5], [0.001, 0, 1]])
+    matrices = torch.stack([torch.eye(3), shift, tilt])
+    out = torch_filters.warp_perspective(images, matrices, (11, 14))
+    assert torch.equal(out[0], images[0])
+    assert torch.equal(out[1, :, :-2, 4:], images[1, :, 2:, :-4])
+    assert not out[1, :, -2:].any()
+    assert not out[1, :, :, :4].any()
+    assert not torch.equal(out[2], images[2])
+    # float32 cannot say a quarter turn about a centre.
+    angle = torch.tensor(torch.pi / 2)
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    turn = torch.stack([
+        torch.stack([cos, sin, -cos * 6.5 - sin * 5 + 5]),
+        torch.stack([-sin, cos, sin * 6.5 - cos * 5 + 6.5]),
+        torch.tensor([0.0, 0, 1]),
+    ])  # fmt: skip
+    out = torch_filters.warp_perspective(images, turn.expand(3, 3, 3), (14, 11))
+    assert torch.equal(out, torch.rot90(images, 1, (2, 3)))
+
+
+def test_torch_gradients_at_the_identity(torch_filters):
+    """A copy's gradient by the image is the copy's, that by positions is the mean's."""
+    import torch
+
+    rows, cols = np.mgrid[:9, :11]
+    smooth = 0.5 + 0.3 * np.sin(rows / 3) * np.cos(cols / 4)
+    images = torch.from_numpy(smooth.astype(np.float32))[None, None].requires_grad_()
+    weight = torch.from_numpy(noise((1, 1, 9, 11), "float32"))
+    theta = torch.tensor([[[1.0, 0, 0], [0, 1, 0]]], requires_grad=True)
+    grid = torch.nn.functional.affine_grid(theta, images.shape, align_corners=False)
+    out = torch_filters.grid_sample(images, grid, padding_mode="border")
+    assert torch.equal(out, images)
+    (out * weight).sum().backward()
+    assert torch.equal(images.grad, weight)
+    down, across = (
+        (weight.numpy()[0, 0] * slope).sum() for slope in np.gradient(smooth)
+    )  # by a shift of a pixel; theta's is half of the size
+    np.testing.assert_allclose(
+        theta.grad[0, :, 2], [across * 11 / 2, down * 9 / 2], rtol=0.1, atol=0.5
+    )
+    matrix = torch.eye(3)[None].requires_grad_()
+    moved = torch_filters.warp_perspective(images.detach(), matrix, (9, 11), padding_mode="border")
+    assert torch.equal(moved, images)
+    (moved * weight).sum().backward()
+    np.testing.assert_allclose(matrix.grad[0, :2, 2], [-across, -down], rtol=0.1, atol=0.1)
