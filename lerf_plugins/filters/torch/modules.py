@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from lerf_core.backends.torch.levels import ValueRange
@@ -18,6 +19,7 @@ from lerf_plugins.filters.torch.operators import (
     INTERPOLATE,
     factor_argument,
     is_recorded,
+    own_bank,
     refuse_forward_mode,
     refuse_scripting,
     size_argument,
@@ -50,6 +52,7 @@ class _Filter(nn.Module):
         for number, tables in enumerate(stage_tables(self.bank)):
             self.register_buffer(f"stage{number + 1}", tables)
         self._structure = structure_of(self.bank)
+        self._checked: list[tuple[int, int]] = []
         self.register_load_state_dict_post_hook(_read_back)
 
     __prepare_scriptable__ = refuse_scripting
@@ -64,8 +67,25 @@ class _Filter(nn.Module):
     def _with_tables(self) -> FilterOptions:
         """The options, with the tables where the module is."""
         tables, _, name = self._own_arguments
-        named = None if name is None else self.bank
-        return replace(self.options, bank=named, own=(self.bank, tuple(tables)))
+        bank = self._bank_of(tables)
+        named = None if name is None else bank
+        return replace(self.options, bank=named, own=(bank, tuple(tables)))
+
+    def _bank_of(self, tables: list[Tensor]) -> LutBank:
+        """Return the module's bank, or that of tables that stand in place of its own.
+
+        `torch.func.functional_call` puts them there.
+        """
+        state = [
+            (entries.data_ptr(), 0 if entries.is_inference() else entries._version)
+            for entries in tables
+        ]
+        if state != self._checked:
+            pairs = zip(tables, stage_tables(self.bank), strict=True)
+            if not all(torch.equal(entries.cpu(), own) for entries, own in pairs):
+                return own_bank(self._structure, tables)
+            self._checked = state
+        return self.bank
 
     def get_extra_state(self) -> str:
         """What the tables mean, as text: a part of the state."""

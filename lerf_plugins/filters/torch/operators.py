@@ -15,7 +15,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -46,6 +46,7 @@ __all__ = [
     "bank_argument",
     "factor_argument",
     "is_recorded",
+    "own_bank",
     "refuse_forward_mode",
     "refuse_scripting",
     "size_argument",
@@ -56,6 +57,8 @@ _LIBRARY = torch.library.Library("lerf", "FRAGMENT")
 # Banks that were given as objects to functions that were recorded, by their checksums.
 _GIVEN: dict[str, LutBank] = {}
 _CHECKSUM = "checksum "
+# Banks that are kept of each structure.
+_MOST_KEPT = 4
 
 
 # -- what records calls -------------------------------------------------------------------
@@ -150,7 +153,7 @@ def _options(
     ends = None if value_range is None else (value_range[0], value_range[1])
     if not tables:
         return FilterOptions(_given_bank(bank), mode, cval, anti_aliasing, ends)
-    own = _own_bank(structure, tables)
+    own = own_bank(structure, tables)
     named = None if bank is None else own
     return FilterOptions(named, mode, cval, anti_aliasing, ends, (own, tuple(tables)))
 
@@ -166,28 +169,53 @@ def _given_bank(bank: str | None) -> Bank:
     return _GIVEN[bank]
 
 
-def _own_bank(structure: str, tables: Sequence[Tensor]) -> LutBank:
-    """Return the bank of a module's tables; made once."""
+class _MadeBank(NamedTuple):
+    """A bank, and the tables of each stage that it is made of."""
+
+    tables: tuple[Tensor, ...]
+    bank: LutBank
+
+
+def own_bank(structure: str, tables: Sequence[Tensor]) -> LutBank:
+    """Return the bank of a module's tables; the last ones are kept.
+
+    Parameters
+    ----------
+    structure : str
+        See `structure_of`; of the same bank, or of one with other entries in its tables.
+    tables : sequence of Tensor of int8
+        Of each stage, as `lerf_core.backends.torch.table_reads.stage_tables` has them.
+    """
     made = _made_banks(structure)
-    if not made:
-        description, arrays = json.loads(structure), {}
-        shape = (256 // description["interval"] + 1,) * 4
-        for number, (stage, entries) in enumerate(
-            zip(description["stages"], tables, strict=True), 1
-        ):
-            names = [
-                table_name(number, pattern, group)
-                for pattern in stage["patterns"]
-                for group in range(len(stage["rotation_groups"]))
-            ]
-            for name, table in zip(names, entries.cpu().numpy(), strict=True):
-                arrays[name] = table.reshape(*shape, -1)
-        made.append(LutBank.from_metadata(structure, arrays, origin="the module's state"))
-    return made[0]
+    for kept in made:
+        if all(map(_same_entries, kept.tables, tables)):
+            return kept.bank
+    del made[_MOST_KEPT - 1 :]
+    made.insert(0, _made_bank(structure, tables))
+    return made[0].bank
+
+
+def _same_entries(kept: Tensor, entries: Tensor) -> bool:
+    return kept.device == entries.device and bool(torch.equal(kept, entries))
+
+
+def _made_bank(structure: str, tables: Sequence[Tensor]) -> _MadeBank:
+    description, arrays = json.loads(structure), {}
+    shape = (256 // description["interval"] + 1,) * 4
+    for number, (stage, entries) in enumerate(zip(description["stages"], tables, strict=True), 1):
+        names = [
+            table_name(number, pattern, group)
+            for pattern in stage["patterns"]
+            for group in range(len(stage["rotation_groups"]))
+        ]
+        for name, table in zip(names, entries.cpu().numpy(), strict=True):
+            arrays[name] = table.reshape(*shape, -1)
+    bank = LutBank.from_metadata(structure, arrays, origin="the module's state", verify=False)
+    return _MadeBank(tuple(entries.clone() for entries in tables), bank)
 
 
 @lru_cache(maxsize=8)
-def _made_banks(structure: str) -> list[LutBank]:  # noqa: ARG001 - a place for each
+def _made_banks(structure: str) -> list[_MadeBank]:  # noqa: ARG001 - a place for each
     return []
 
 

@@ -196,6 +196,23 @@ def test_compiled_modules_follow_their_tables():
     assert not torch.equal(compiled(images()), before)
 
 
+@pytest.mark.parametrize("scale", [2, 0.5])
+def test_tables_that_change_are_seen(scale):
+    module = Interpolate(scale_factor=scale, bank=random_bank("lerf-g"))
+    other = Interpolate(scale_factor=scale, bank=make_random_bank("lerf-g", seed=9))
+    before, after = module(images()), other(images())
+    assert not torch.equal(before, after)
+    traced = torch.jit.trace(module, images())
+    assert torch.equal(traced(images()), before)
+    tables = {name: table.clone() for name, table in other.named_buffers()}
+    called = torch.func.functional_call(module, tables, (images(),))
+    assert torch.equal(called, after)
+    assert torch.equal(module(images()), before)
+    for name, table in traced.named_buffers():
+        table.copy_(tables[name])
+    assert torch.equal(traced(images()), after)
+
+
 @each_call
 def test_graphs_of_operators(module, inputs, others):
     from torch.fx.experimental.proxy_tensor import make_fx
