@@ -85,6 +85,8 @@ _BY_SUFFIX = {suffix: entry for entry in FORMATS.values() for suffix in entry.su
 READ_ONLY_SUFFIXES = frozenset({
     ".dcm", ".dds", ".hdr", ".heic", ".heif", ".icns", ".ico", ".im", ".jls", ".jxl", ".mpo",
     ".pbm", ".pcx", ".psb", ".psd", ".qoi", ".sgi",
+    # Stacks and slides that are TIFF.
+    ".bif", ".lsm", ".ndpi", ".qptiff", ".scn", ".stk", ".svs",
 })  # fmt: skip
 LOSSLESS = frozenset({"PNG", "TIFF", "BMP", "GIF", "PPM", "PAM", "PFM", "TGA"})
 #: What XMP calls formats.

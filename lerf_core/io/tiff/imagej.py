@@ -14,7 +14,7 @@ from lerf_core.io.units import unit_of
 if TYPE_CHECKING:
     import tifffile
 
-__all__ = ["CORNER", "holds", "read_stack"]
+__all__ = ["CORNER", "holds", "is_display_ramp", "read_stack"]
 
 # Entries that stay true of a resized stack, and are told in ImageJ's words alone.
 _KEPT = ("mode", "loop", "min", "max", "fps", "Info", "Properties", "LUTs", "Ranges")
@@ -22,6 +22,9 @@ _KEPT = ("mode", "loop", "min", "max", "fps", "Info", "Properties", "LUTs", "Ran
 _STALE = {"ROI": "selection", "Overlays": "overlays", "Plot": "plot"}
 #: Where the first sample's centre lies, in samples.
 CORNER = {"Z": 0.0, "Y": 0.5, "X": 0.5}
+# What red, green and blue add to how bright a colour looks; how far a ramp may fall back.
+_LIGHT = (0.299, 0.587, 0.114)
+_MOST_FALL = 0.05
 _NO_UNIT = frozenset({"", "pixel", "pixels"})
 
 
@@ -44,6 +47,13 @@ def read_stack(
     kept = {key: facts[key] for key in _KEPT if key in facts}
     if not unit and name not in _NO_UNIT:
         kept["unit"] = name
+    channels = _channels(facts, lengths.get("C", 1))
+    if is_display_ramp(base.keyframe):
+        table = np.asarray(base.keyframe.colormap, np.uint16)
+        kept["colormap"] = table.tolist()
+        ends = table[:, 0], table[:, -1]
+        bright = max(ends, key=lambda colour: float(np.dot(_LIGHT, colour)))
+        channels = (Channel("", "".join(f"{int(value) >> 8:02X}" for value in bright)),)
     notes = tuple(
         f"ImageJ's {word} dropped: drawn on the image as it was"
         for key, word in _STALE.items()
@@ -51,11 +61,25 @@ def read_stack(
     )
     metadata = Metadata(
         axes=_axes(facts, base, unit),
-        channels=_channels(facts, lengths.get("C", 1)),
+        channels=channels,
         pages=_labels(facts, planes),
         imagej=tuple(kept.items()),
     )
     return metadata, notes
+
+
+def is_display_ramp(page: tifffile.TiffPage) -> bool:
+    """Whether ImageJ shows a page by a colour table that runs from dark to bright, or back.
+
+    Its pixels are measured values then, and no indices of colours.
+    """
+    if not page.is_imagej or page.colormap is None or page.bitspersample != 8:
+        return False
+    light = np.array(_LIGHT) @ np.asarray(page.colormap, np.float64)
+    if light[0] > light[-1]:
+        light = light[::-1]
+    falls = np.maximum.accumulate(light) - light
+    return bool(np.ptp(light) > 0 and falls.max() <= _MOST_FALL * np.ptp(light))
 
 
 def _number(facts: dict[str, Any], key: str) -> float:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from lerf_core.errors import FileError
 from lerf_core.io.claims import Ticket
 from lerf_core.io.npy.writer import NpySink, NpyWriter
@@ -41,7 +43,6 @@ class ImageJWriter(NpyWriter):
                 None,
                 shape=spec.shape,
                 dtype=spec.dtype.newbyteorder(">"),
-                photometric="rgb" if spec.samples > 1 else "minisblack",
                 truncate=size > _MOST_BYTES or planes > _MOST_DIRECTORIES,
                 returnoffset=True,
                 **(described | _written(spec)),
@@ -58,7 +59,10 @@ def _written(spec: WriterSpec) -> dict[str, Any]:
     """Return what tifffile is told to write a stack in ImageJ's words."""
     metadata = spec.metadata
     facts: dict[str, Any] = dict(metadata.imagej or ())
-    keywords: dict[str, Any] = {}
+    keywords: dict[str, Any] = {"photometric": "rgb" if spec.samples > 1 else "minisblack"}
+    table = facts.pop("colormap", None)
+    if table is not None and spec.dtype == np.uint8 and spec.samples == 1:
+        keywords |= {"colormap": np.array(table, np.uint16), "photometric": "palette"}
     sizes = {axis.letter: axis for axis in metadata.axes}
     cols, rows = sizes.get("X"), sizes.get("Y")
     if cols is not None and rows is not None:
