@@ -305,3 +305,59 @@ def test_pixels_that_ome_tiff_does_not_hold(run, tmp_path):
         assert file.pages[0].dtype == np.float16
         assert file.pages[0].resolutionunit == 3
         assert file.pages[0].tags["XResolution"].value == (40_000, 1)
+
+
+RAMP = np.zeros((3, 256), np.uint16)
+RAMP[1] = np.arange(256) * 257
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_colour_tables_that_imagej_shows_images_by(run, tmp_path, way):
+    """The pixels are measured values; the table is kept beside them."""
+    grey = (STACK[0, 0] >> 8).astype(np.uint8)
+    options = {"imagej": True, "resolution": (2, 2), "metadata": {"axes": "YX", "unit": "um"}}
+    tifffile.imwrite(tmp_path / "in.tif", grey, colormap=RAMP, **options)
+    tifffile.imwrite(tmp_path / "grey.tif", grey, **options)
+    for name in ("in.tif", "grey.tif"):
+        run("resize", tmp_path / name, "-o", tmp_path / f"o-{name}", "--scale", 2, *way)
+    with tifffile.TiffFile(tmp_path / "o-in.tif") as file:
+        np.testing.assert_array_equal(file.pages[0].colormap, RAMP)
+        np.testing.assert_array_equal(file.asarray(), tifffile.imread(tmp_path / "o-grey.tif"))
+        assert file.imagej_metadata["unit"] == "um"
+    run("resize", tmp_path / "in.tif", "-o", tmp_path / "o.ome.tif", "--scale", 2, *way)
+    assert attributes(tmp_path / "o.ome.tif", r'Color="([^"]*)"') == [str(0x00FF00FF)]
+    # Colours in no order are a palette of the image.
+    shuffled = np.random.default_rng(2).permutation(RAMP, axis=1)
+    tifffile.imwrite(tmp_path / "p.tif", grey, colormap=shuffled, **options)
+    done = run("resize", tmp_path / "p.tif", "-o", tmp_path / "o-p.tif", "--scale", 2, *way)
+    assert "palette expanded to RGB" in done.output
+    with tifffile.TiffFile(tmp_path / "o-p.tif") as file:
+        assert file.series[0].axes == "YXS"
+
+
+def test_colour_tables_of_channels(run, tmp_path):
+    tables = [np.stack([np.arange(256), np.zeros(256), np.arange(256) // 2]).astype(np.uint8)]
+    tables.append(np.random.default_rng(4).integers(0, 256, (3, 256)).astype(np.uint8))
+    tifffile.imwrite(
+        tmp_path / "in.tif", STACK[:, :2], imagej=True,
+        metadata={"axes": "ZCYX", "mode": "composite", "LUTs": tables},
+    )  # fmt: skip
+    run("resize", tmp_path / "in.tif", "-o", tmp_path / "o.tif", "--scale", 2)
+    with tifffile.TiffFile(tmp_path / "o.tif") as file:
+        assert file.imagej_metadata["mode"] == "composite"
+        for kept, table in zip(file.imagej_metadata["LUTs"], tables, strict=True):
+            np.testing.assert_array_equal(kept, table)
+    run("resize", tmp_path / "in.tif", "-o", tmp_path / "o.ome.tif", "--scale", 2)
+    assert attributes(tmp_path / "o.ome.tif", r'Color="([^"]*)"')[0] == str(0xFF007FFF - (1 << 32))
+
+
+def test_stacks_and_slides_in_folders(run, tmp_path):
+    (tmp_path / "in").mkdir()
+    write_slide(tmp_path / "in" / "a.svs", SLIDE)
+    write_stk(tmp_path / "in" / "b.stk", SLIDE[:3, :, :].transpose(0, 2, 1).copy())
+    done = run("resize", tmp_path / "in", "-o", tmp_path / "out/", "--scale", 0.5, code=1)
+    assert "cannot write svs: choose another format with --format" in done.output
+    arguments = ("--scale", 0.5, "--format", "tiff")
+    run("resize", tmp_path / "in", "-o", f"{tmp_path}/out/", *arguments)
+    with open_reader(tmp_path / "out" / "a.tif") as reader:
+        assert reader.metadata.axis("X").step == 0.998

@@ -15,8 +15,8 @@ from lerf_core.errors import FileError
 from lerf_core.io.depth import dtype_of_bits, expanded, expansion_note
 from lerf_core.io.formats import GREY, GREY_ALPHA, MULTI, RGB
 from lerf_core.io.tiff import codes
-from lerf_core.io.tiff.imagej import is_display_ramp
 from lerf_core.io.tiff.decoding import bits_of, decodes_to_rgb, dtype_of
+from lerf_core.io.tiff.imagej import is_display_ramp
 from lerf_core.io.tiff.tags import layout_of, palette_of, photometric_of
 
 if TYPE_CHECKING:
@@ -159,9 +159,9 @@ class Samples:
         layout, is_premultiplied = layout_of(page)
         channels = samples if "S" in page.axes else 0
         is_unsigned = stored.kind in "bu"
-        is_indexed = photometric == codes.PALETTE and is_unsigned and (
-            labels or not is_display_ramp(page)
-        )  # fmt: skip
+        is_indexed = photometric == codes.PALETTE and is_unsigned
+        if is_indexed and not labels and is_display_ramp(page):
+            is_indexed, layout = False, GREY
         notes: tuple[str, ...] = ()
         dtype, palette, ycbcr, expands = stored, None, None, False
         if is_indexed:
