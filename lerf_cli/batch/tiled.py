@@ -142,8 +142,9 @@ def process(
 
 
 def preview(resampling: TiledResampling, source_path: str, target_path: str) -> None:
-    """Tell what `process` would do, without reading pixels."""
+    """Tell what `process` would do, without reading pixels; refuse what it would refuse."""
     with resampling.source:
+        resampling.spec(target_path)
         click.echo(_change(source_path, target_path, resampling.plan))
 
 

@@ -59,9 +59,12 @@ def test_six_axes_go_into_npy_alone(tmp_path, source):
     pixels = np.random.default_rng(0).integers(0, 255, (2, 2, 2, 2, 16, 20), np.uint8)
     path = write(tmp_path, source, pixels)
     for target in ("out.zarr", "out.ome.tif"):
-        result = run_lerf("resize", path, "-o", tmp_path / target, "--scale", 1, code=1)
-        assert "an image of 6 axes (QQQQYX) does not go into OME-" in result.output
-        assert "choose .npy" in result.output
+        for options in ([], ["--dry-run"]):
+            result = run_lerf(
+                "resize", path, "-o", tmp_path / target, "--scale", 1, *options, code=1
+            )
+            assert "an image of 6 axes (QQQQYX) does not go into OME-" in result.output
+            assert "choose .npy" in result.output
     run_lerf("resize", path, "-o", tmp_path / "out.npy", "--scale", 1)
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), pixels)
 
