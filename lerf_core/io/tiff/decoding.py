@@ -99,6 +99,8 @@ def segment_decoder(page: Page) -> SegmentDecoder:
     """
     if is_subsampled(page):
         return _subsampled_decoder(page)
+    if _is_jpeg_in_planes(page):
+        return _planar_jpeg_decoder(page)
     if _is_unpacked_here(page):
         return _unpacking_decoder(page)
     decode = page.decode
@@ -253,6 +255,29 @@ def _subsampled_decoder(page: Page) -> SegmentDecoder:
     return decoded
 
 
+def _is_jpeg_in_planes(page: Page) -> bool:
+    """Whether each sample is a grey JPEG of its own, of which tifffile expects colours."""
+    is_jpeg = int(page.compression) in codes.JPEG and page.compression != codes.OLD_JPEG
+    return is_jpeg and int(page.planarconfig) == 2 and int(page.samplesperpixel) > 1
+
+
+def _planar_jpeg_decoder(page: Page) -> SegmentDecoder:
+    import imagecodecs
+
+    bits, steps = bits_of(page)[0], (1, 1)
+    if int(page.photometric) == codes.YCBCR:
+        steps = page.subsampling or (2, 2)
+
+    def decoded(data: bytes, number: int, tables: bytes | None) -> NDArray[Any]:
+        plane, *_, rows, cols, _ = _place(page, number)
+        values = imagecodecs.jpeg_decode(data, tables=tables, bitspersample=bits)
+        if plane and (len(values) < rows or values.shape[1] < cols):
+            values = values.repeat(steps[1], axis=0).repeat(steps[0], axis=1)
+        return values[np.newaxis, :rows, :cols, np.newaxis]
+
+    return decoded
+
+
 # -- whole pages --------------------------------------------------------------------------
 
 
@@ -272,7 +297,7 @@ def page_values(stream: BinaryIO, page: Page) -> NDArray[Any]:
             if page.compression != codes.OLD_JPEG:
                 raise
         values = page.asarray()
-    elif is_subsampled(page) or _is_unpacked_here(page):
+    elif is_subsampled(page) or _is_unpacked_here(page) or _is_jpeg_in_planes(page):
         values = _by_segments(page)
     else:
         try:

@@ -464,3 +464,18 @@ def test_signed_colours_count_from_the_middle(tmp_path, bits, separate, tile):
         with tifffile.TiffFile(io.BytesIO(data)) as handle:
             assert handle.pages.first.photometric == 8
             np.testing.assert_array_equal(handle.asarray(), values)
+
+
+@pytest.mark.parametrize("photometric", ["rgb", "separated"])
+@pytest.mark.parametrize("layout", [{"tile": (16, 16)}, {"rowsperstrip": 8}])
+def test_jpeg_in_planes(tmp_path, photometric, layout):
+    rgb = smooth()
+    planes = np.moveaxis(rgb if photometric == "rgb" else np.dstack([rgb, rgb[..., :1]]), -1, 0)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(
+        path, planes, photometric=photometric, planarconfig="separate", compression="jpeg", **layout
+    )
+    image = read_image(path)
+    assert np.abs(image.frames[0].astype(int) - np.moveaxis(planes, 0, -1)).mean() < 3
+    with open_reader(path) as reader:
+        np.testing.assert_array_equal(np.moveaxis(reader[...], 0, -1), image.frames[0])
