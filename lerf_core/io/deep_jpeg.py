@@ -12,7 +12,7 @@ from lerf_core.errors import FileError
 from lerf_core.io.codec import Header, OpenFile
 from lerf_core.io.depth import dtype_of_bits, expanded, expansion_note
 from lerf_core.io.formats import GREY, RGB
-from lerf_core.io.guards import check_pixels
+from lerf_core.io.guards import check_jpeg_ls, check_pixels
 from lerf_core.io.image import DecodedImage, Pixels, channels_of
 from lerf_core.io.jpeg import JpegCodec
 from lerf_core.io.metadata import Metadata
@@ -133,8 +133,12 @@ def _checked_frame(file: OpenFile, max_pixels: int) -> tuple[_Frame, str]:
 def _decoded(data: bytes, frame: _Frame) -> Pixels:
     import imagecodecs
 
-    decode = imagecodecs.jpegls_decode if frame.marker == _LS else imagecodecs.jpeg8_decode
-    pixels: Pixels = decode(data)
+    pixels: Pixels
+    if frame.marker == _LS:
+        check_jpeg_ls(data)
+        pixels = imagecodecs.jpegls_decode(data)
+    else:
+        pixels = imagecodecs.jpeg8_decode(data)
     shape = frame.shape if frame.components == 1 else (*frame.shape, frame.components)
     dtype = dtype_of_bits(frame.bits)
     if pixels.shape != shape:

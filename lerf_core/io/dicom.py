@@ -14,7 +14,7 @@ from lerf_core.io.codec import Header, OpenFile
 from lerf_core.io.decoded_reader import DecodingCodec
 from lerf_core.io.depth import dtype_of_bits, expanded, expansion_note
 from lerf_core.io.formats import GREY, RGB
-from lerf_core.io.guards import check_samples
+from lerf_core.io.guards import check_jpeg_ls, check_samples
 from lerf_core.io.image import DecodedImage, Pixels, channels_of
 from lerf_core.io.metadata import AxisScale, Metadata
 
@@ -252,6 +252,7 @@ def _decompressed(data: bytes, number: str, claims: _Claims) -> Pixels:
     elif number in _LOSSLESS_JPEG:
         pixels = imagecodecs.jpegsof3_decode(data)
     elif number in _JPEG_LS:
+        check_jpeg_ls(data)
         pixels = imagecodecs.jpegls_decode(data)
     else:
         pixels = imagecodecs.jpeg2k_decode(data)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lerf_core.errors import FileError
-from lerf_core.io.image import Pixels
 
 __all__ = ["Frame", "composed_frames", "with_clear_index"]
 
@@ -70,7 +69,9 @@ class Frame:
             return np.array(image)
 
 
-def composed_frames(stream: BinaryIO, count: int) -> tuple[list[Pixels], tuple[float, ...]]:
+def composed_frames(
+    stream: BinaryIO, count: int
+) -> tuple[list[NDArray[np.uint8]], tuple[float, ...]]:
     """Return the first frames as they are seen, RGBA, and their durations in milliseconds.
 
     What no frame covers is clear. What a frame clears behind itself is so too where it has clear
@@ -89,7 +90,7 @@ def composed_frames(stream: BinaryIO, count: int) -> tuple[list[Pixels], tuple[f
     """
     stream.seek(0)
     data = stream.read()
-    frames: list[Pixels] = []
+    frames: list[NDArray[np.uint8]] = []
     durations: list[float] = []
     canvas, background = np.empty((0, 0, 4), np.uint8), np.zeros(4, np.uint8)
     for frame in _frames(data):
@@ -180,7 +181,7 @@ def _behind_blocks(data: bytes, place: int) -> int:
     return place + 1
 
 
-def with_clear_index(frame: Pixels) -> Image.Image:
+def with_clear_index(frame: NDArray[np.uint8]) -> Image.Image:
     """Return an RGBA frame in 255 colours and one index for clear pixels, used or not.
 
     GIF knows clear and opaque only. Frames without such an index are cleared to the background's

@@ -13,7 +13,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from lerf_core.errors import FileError, one_line
 
-__all__ = ["check_pixels", "check_samples", "guarded_decoding", "quiet_decoders"]
+__all__ = ["check_jpeg_ls", "check_pixels", "check_samples", "guarded_decoding", "quiet_decoders"]
 
 # A damaged file must fail, never come out half grey.
 ImageFile.LOAD_TRUNCATED_IMAGES = False
@@ -68,6 +68,17 @@ def check_samples(pixels: int, samples: int, max_pixels: int, what: str) -> None
             f"pixels of {_USUAL_SAMPLES}, above the limit of {max_pixels:,}: "
             "raise it with --max-pixels if this is meant"
         )
+
+
+def check_jpeg_ls(data: bytes) -> None:
+    """Refuse a JPEG-LS without its end: the decoder looks for it for many seconds.
+
+    Raises
+    ------
+    FileError
+    """
+    if not data.rstrip(b"\0").endswith(b"\xff\xd9"):
+        raise FileError("damaged: the file ends before its pixels do")
 
 
 @contextmanager

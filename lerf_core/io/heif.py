@@ -53,7 +53,10 @@ class HeifCodec(DecodingCodec):
         del labels, first_only
         image, notes = _opened(file, max_pixels)
         layout, dtype, bits = _kind_of(image)
+        cols, rows = image.size
         pixels = np.array(image)
+        if pixels.shape[:2] != (rows, cols):
+            raise FileError(f"damaged: {pixels.shape} decoded of {(rows, cols)}")
         if dtype == np.uint16:
             # libheif's values, which pillow-heif has shifted to the top.
             pixels = expanded(pixels.astype(np.uint16) >> (16 - bits), 2**bits - 1)

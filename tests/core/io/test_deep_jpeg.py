@@ -64,6 +64,11 @@ def test_jpeg_ls(bits):
     np.testing.assert_array_equal(read_image(data, labels=True).frames[0], pixels)
 
 
+def test_a_cut_jpeg_ls_fails_at_once():
+    with pytest.raises(FileError, match="ends before its pixels"):
+        read_image(imagecodecs.jpegls_encode(ramp(8, 3))[:-40])
+
+
 def test_damaged():
     data = imagecodecs.jpeg8_encode(ramp(12), level=95, bitspersample=12)
     with pytest.raises(FileError, match="above the limit"):
