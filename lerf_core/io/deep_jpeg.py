@@ -1,23 +1,19 @@
-"""JPEG that Pillow does not read: of 12 bits, without loss (2 to 16 bits), and JPEG-LS."""
+"""JPEG that Pillow does not decode: of 12 bits, without loss (2 to 16 bits), and JPEG-LS."""
 
 from __future__ import annotations
 
-import io
 import struct
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
-from PIL import Image, UnidentifiedImageError
+import numpy as np
+from numpy.typing import NDArray
 
 from lerf_core.errors import FileError
-from lerf_core.io.codec import Header, OpenFile
-from lerf_core.io.depth import dtype_of_bits, expanded, expansion_note
+from lerf_core.io.depth import dtype_of_bits, expansion_note
 from lerf_core.io.formats import GREY, RGB
 from lerf_core.io.guards import check_jpeg_ls, check_pixels
-from lerf_core.io.image import DecodedImage, Pixels, channels_of
-from lerf_core.io.jpeg import JpegCodec
-from lerf_core.io.metadata import Metadata
 
-__all__ = ["DeepJpegCodec"]
+__all__ = ["DeepFrame", "checked_frame", "is_deep"]
 
 # Markers of a frame: of all of them, of a lossless one, of JPEG-LS, and of what Pillow reads.
 _FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
@@ -26,7 +22,7 @@ _SCAN = 0xDA
 _LAYOUTS = {1: GREY, 3: RGB}
 
 
-class _Frame(NamedTuple):
+class DeepFrame(NamedTuple):
     """The marker of a frame: where it stands, and what it says."""
 
     marker: int
@@ -35,61 +31,87 @@ class _Frame(NamedTuple):
     shape: tuple[int, int]
     components: int
 
+    @property
+    def is_lossless(self) -> bool:
+        """Whether every pixel was kept."""
+        return self.marker == _LOSSLESS
 
-class DeepJpegCodec(JpegCodec):
-    """Grey and RGB JPEG of other depths than 8 bits, or without loss."""
+    @property
+    def layout(self) -> str:
+        """Of the pixels; "" for one that is not read."""
+        return _LAYOUTS.get(self.components, "")
 
-    def recognizes(self, file: OpenFile) -> bool:
-        """See `Codec`."""
-        if file.head[:3] != b"\xff\xd8\xff":
-            return False
-        frame = _frame(file.rewound())
-        return frame is not None and (frame.bits != 8 or frame.marker in {_LOSSLESS, _LS})
+    @property
+    def top(self) -> int:
+        """The value of white."""
+        return (1 << self.bits) - 1
 
-    def read_header(self, file: OpenFile, max_pixels: int) -> Header:
-        """See `Codec`."""
-        frame, layout = _checked_frame(file, max_pixels)
-        rows, cols = frame.shape
-        dtype = dtype_of_bits(frame.bits)
-        metadata = self._metadata(file, frame)
-        return Header(
-            "JPEG", frame.shape, 1, layout, dtype, metadata, self._notes(file, frame),
-            3 * rows * cols * channels_of(layout) * dtype.itemsize,
-        ).turned_upright(metadata.orientation)  # fmt: skip
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the samples."""
+        return dtype_of_bits(self.bits)
 
-    def read(
-        self, file: OpenFile, max_pixels: int, *, labels: bool = False, first_only: bool = False
-    ) -> DecodedImage:
-        """See `Codec`; labels are as they are stored."""
-        del first_only
-        frame, layout = _checked_frame(file, max_pixels)
-        pixels = _decoded(file.rewound().read(), frame)
-        if not labels:
-            pixels = expanded(pixels, (1 << frame.bits) - 1)
-        metadata = self._metadata(file, frame)
-        notes = () if labels else self._notes(file, frame)
-        return DecodedImage(
-            [pixels], layout, "JPEG", metadata, notes, lossless=frame.marker == _LOSSLESS
-        ).turned_upright(metadata.orientation)
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """On how the samples are read."""
+        note = expansion_note(self.top, self.dtype)
+        return (note,) if note else ()
 
-    def _notes(self, file: OpenFile, frame: _Frame) -> tuple[str, ...]:
-        note = expansion_note((1 << frame.bits) - 1, dtype_of_bits(frame.bits))
-        return ((note,) if note else ()) + self.notes_of(file)
+    def as_8_bits(self, data: bytes) -> bytes:
+        """Return a file of which Pillow reads all that stands before the pixels."""
+        changed = bytearray(data)
+        changed[self.start + 1] = _EXTENDED
+        changed[self.start + 4] = 8
+        return bytes(changed)
 
-    def _metadata(self, file: OpenFile, frame: _Frame) -> Metadata:
-        """Return what the segments say, as Pillow reads them of a file of 8 bits."""
-        data = bytearray(file.rewound().read())
-        data[frame.start + 1] = _EXTENDED
-        data[frame.start + 4] = 8
-        plain = OpenFile(io.BytesIO(data), file.head)
-        try:
-            with Image.open(plain.rewound()) as image:
-                return self.metadata_of(image, plain)
-        except (UnidentifiedImageError, SyntaxError, OSError):
-            return Metadata()
+    def decoded(self, data: bytes) -> NDArray[Any]:
+        """Return the samples as they are stored.
+
+        Raises
+        ------
+        FileError
+            If some are missing.
+        """
+        import imagecodecs
+
+        pixels: NDArray[Any]
+        if self.marker == _LS:
+            check_jpeg_ls(data)
+            pixels = imagecodecs.jpegls_decode(data)
+        else:
+            pixels = imagecodecs.jpeg8_decode(data)
+        shape = self.shape if self.components == 1 else (*self.shape, self.components)
+        if pixels.shape != shape:
+            raise FileError(f"damaged: {pixels.shape} decoded of {shape}")
+        return pixels.astype(self.dtype, copy=False)
 
 
-def _frame(stream: BinaryIO) -> _Frame | None:
+def is_deep(stream: BinaryIO) -> bool:
+    """Tell a JPEG of other than 8 bits, or without loss, by the marker of its frame."""
+    frame = _frame(stream)
+    return frame is not None and (frame.bits != 8 or frame.marker in {_LOSSLESS, _LS})
+
+
+def checked_frame(stream: BinaryIO, max_pixels: int) -> DeepFrame:
+    """Return the frame of a file of this kind.
+
+    Raises
+    ------
+    FileError
+        If it is none that is read, or too large.
+    """
+    frame = _frame(stream)
+    if frame is None or not 2 <= frame.bits <= 16 or not all(frame.shape):
+        raise FileError("damaged: declares an image without pixels")
+    if not frame.layout:
+        raise FileError(
+            f"JPEG of {frame.components} components of {frame.bits} bits is not supported"
+        )
+    check_pixels(frame.shape[0] * frame.shape[1], max_pixels, "claims")
+    return frame
+
+
+def _frame(stream: BinaryIO) -> DeepFrame | None:
     """Return the marker of the frame, None where the pixels begin without one."""
     stream.seek(2)
     while (head := stream.read(2))[:1] == b"\xff" and len(head) == 2:
@@ -103,44 +125,8 @@ def _frame(stream: BinaryIO) -> _Frame | None:
             if len(content) < 6:
                 return None
             bits, rows, cols, components = struct.unpack(">B2HB", content)
-            return _Frame(head[1], start, bits, (rows, cols), components)
+            return DeepFrame(head[1], start, bits, (rows, cols), components)
         if head[1] == _SCAN or length < 2:
             return None
         stream.seek(start + 2 + length)
     return None
-
-
-def _checked_frame(file: OpenFile, max_pixels: int) -> tuple[_Frame, str]:
-    """Return a file's frame and its layout.
-
-    Raises
-    ------
-    FileError
-        If it is of a kind that is not read, or too large.
-    """
-    frame = _frame(file.rewound())
-    if frame is None or not 2 <= frame.bits <= 16 or not all(frame.shape):
-        raise FileError("damaged: declares an image without pixels")
-    layout = _LAYOUTS.get(frame.components)
-    if layout is None:
-        raise FileError(
-            f"JPEG of {frame.components} components of {frame.bits} bits is not supported"
-        )
-    check_pixels(frame.shape[0] * frame.shape[1], max_pixels, "claims")
-    return frame, layout
-
-
-def _decoded(data: bytes, frame: _Frame) -> Pixels:
-    import imagecodecs
-
-    pixels: Pixels
-    if frame.marker == _LS:
-        check_jpeg_ls(data)
-        pixels = imagecodecs.jpegls_decode(data)
-    else:
-        pixels = imagecodecs.jpeg8_decode(data)
-    shape = frame.shape if frame.components == 1 else (*frame.shape, frame.components)
-    dtype = dtype_of_bits(frame.bits)
-    if pixels.shape != shape:
-        raise FileError(f"damaged: {pixels.shape} decoded of {shape}")
-    return pixels.astype(dtype, copy=False) if pixels.dtype.kind == "u" else pixels.view(dtype)

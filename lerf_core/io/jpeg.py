@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from PIL import Image
+
 from lerf_core.io import iptc, xmp_extended
+from lerf_core.io.codec import Header, OpenFile
+from lerf_core.io.deep_jpeg import DeepFrame, checked_frame, is_deep
+from lerf_core.io.depth import expanded
+from lerf_core.io.image import DecodedImage
+from lerf_core.io.metadata import Metadata
 from lerf_core.io.pillow import PillowCodec
 
 if TYPE_CHECKING:
-    from PIL import Image
-
-    from lerf_core.io.codec import Encoding, OpenFile
+    from lerf_core.io.codec import Encoding
     from lerf_core.io.formats import Format
-    from lerf_core.io.image import DecodedImage
-    from lerf_core.io.metadata import Metadata
 
 __all__ = ["LONGEST_SEGMENT", "LONGEST_XMP", "JpegCodec"]
 
@@ -67,7 +71,48 @@ class JpegCodec(PillowCodec):
 
     def recognizes(self, file: OpenFile) -> bool:
         """See `Codec`."""
-        return file.head[:3] == b"\xff\xd8\xff" and super().recognizes(file)
+        return file.head[:3] == b"\xff\xd8\xff" and (
+            is_deep(file.rewound()) or super().recognizes(file)
+        )
+
+    def read_header(self, file: OpenFile, max_pixels: int) -> Header:
+        """See `Codec`."""
+        if not is_deep(file.rewound()):
+            return super().read_header(file, max_pixels)
+        frame = checked_frame(file.rewound(), max_pixels)
+        rows, cols = frame.shape
+        metadata, notes = self._beside_deep_pixels(file, frame)
+        return Header(
+            "JPEG", frame.shape, 1, frame.layout, frame.dtype, metadata, frame.notes + notes,
+            3 * rows * cols * frame.components * frame.dtype.itemsize,
+        ).turned_upright(metadata.orientation)  # fmt: skip
+
+    def read(
+        self, file: OpenFile, max_pixels: int, *, labels: bool = False, first_only: bool = False
+    ) -> DecodedImage:
+        """See `Codec`; labels of other than 8 bits are as they are stored."""
+        if not is_deep(file.rewound()):
+            return super().read(file, max_pixels, labels=labels, first_only=first_only)
+        frame = checked_frame(file.rewound(), max_pixels)
+        pixels = frame.decoded(file.rewound().read())
+        metadata, notes = self._beside_deep_pixels(file, frame)
+        if not labels:
+            pixels, notes = expanded(pixels, frame.top), frame.notes + notes
+        return DecodedImage(
+            [pixels], frame.layout, "JPEG", metadata, notes, lossless=frame.is_lossless
+        ).turned_upright(metadata.orientation)
+
+    def _beside_deep_pixels(
+        self, file: OpenFile, frame: DeepFrame
+    ) -> tuple[Metadata, tuple[str, ...]]:
+        """Return what the segments say, as Pillow reads them of a file of 8 bits, and notes."""
+        data = frame.as_8_bits(file.rewound().read())
+        plain = OpenFile(io.BytesIO(data), file.head)
+        try:
+            with Image.open(plain.rewound()) as image:
+                return self.metadata_of(image, plain), self.notes_of(plain)
+        except (SyntaxError, OSError):
+            return Metadata(), ()
 
     def metadata_of(self, image: Image.Image, file: OpenFile) -> Metadata:
         """See `PillowCodec`."""

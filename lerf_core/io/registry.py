@@ -12,7 +12,6 @@ from lerf_core.io.avif import AvifCodec
 from lerf_core.io.bmp import BmpCodec
 from lerf_core.io.camera_raw import CameraRawCodec
 from lerf_core.io.codec import Codec, OpenFile, opened
-from lerf_core.io.deep_jpeg import DeepJpegCodec
 from lerf_core.io.dicom import DicomCodec
 from lerf_core.io.gif_codec import GifCodec
 from lerf_core.io.heif import HeifCodec
@@ -40,7 +39,7 @@ _AVIF = AvifCodec()
 _WHOLE: tuple[Codec, ...] = (
     # Those of which files begin like others' come first, and Pillow, who knows many, behind.
     DicomCodec(), CameraRawCodec(),
-    _TIFF, _PNG, DeepJpegCodec(), _JPEG, _BMP, _NETPBM, _JPEG2000, _AVIF, HeifCodec(), GifCodec(),
+    _TIFF, _PNG, _JPEG, _BMP, _NETPBM, _JPEG2000, _AVIF, HeifCodec(), GifCodec(),
     JpegXlCodec(), SgiCodec(), DeepPsdCodec(), PsdCodec(), RadianceCodec(), _PILLOW,
     ImageioCodec(),
 )  # fmt: skip
