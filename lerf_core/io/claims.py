@@ -130,9 +130,6 @@ class Claim(Protocol):
     def is_held(self) -> bool:
         """Whether no other run has taken the result over."""
 
-    def renew(self) -> None:
-        """Write the claim again."""
-
     def release(self) -> None:
         """Let other runs have the result; again is no error."""
 
@@ -214,9 +211,6 @@ class LocalClaim:
         except OSError:
             return False
         return True
-
-    def renew(self) -> None:
-        """See `Claim`; the lock does not wear off."""
 
     def release(self, *, owned: bool = False) -> None:
         """See `Claim`.

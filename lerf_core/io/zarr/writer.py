@@ -20,6 +20,7 @@ from lerf_core.io.locations import ZARR_DOCUMENTS, is_url
 from lerf_core.io.metadata import Channel
 from lerf_core.io.placing import place_folder
 from lerf_core.io.regions import Region
+from lerf_core.io.remote_claims import CLAIM
 from lerf_core.io.tiled_writer import (
     Pixels,
     TiledWriter,
@@ -185,6 +186,7 @@ class ZarrWriter(TiledWriter):
             _zarr().open_group(_store(f"{self._url}/labels"), mode="a", zarr_format=3)
             _describe(f"{self._url}/labels", words)
         if not self._remote:
+            _remove_left_over(Path(self._url))
             place_folder(Path(self._url), Path(self._path), overwrite=self._overwrite)
 
     def _discard(self) -> None:
@@ -294,6 +296,12 @@ def _begin_local(
     return journal
 
 
+def _remove_left_over(store: Path) -> None:
+    """Remove files that killed processes were writing, under names that zarr gives them."""
+    for path in store.rglob("*.partial"):
+        path.unlink(missing_ok=True)
+
+
 def _begin_remote(
     url: str, spec: WriterSpec, layout: Layout, claim: Claim, *, resume: bool, overwrite: bool
 ) -> Journal:
@@ -313,15 +321,17 @@ def _begin_remote(
             # First what makes it an image: half of one must not look whole.
             for name in {f"{folder}/{document}" for document in ZARR_DOCUMENTS} & names:
                 system.rm_file(name)
-            system.rm(folder, recursive=True)
-            claim.renew()
+                names.remove(name)
+            for name in names - {f"{folder}/{CLAIM}"}:
+                system.rm(name, recursive=True)
+        if not resume:
+            claim.ticket.check()
+            _create(url, spec, layout)
     except FileError:
         raise
     # Each storage has errors of its own.
     except Exception as error:
         raise FileError(f"cannot write {url}: {one_line(error)}") from error
-    if not resume:
-        _create(url, spec, layout)
     # After the store was emptied.
     return RemoteJournal(f"{url}/{_JOURNAL}", spec.head(), claim.ticket, resume=resume)
 

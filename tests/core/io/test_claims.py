@@ -318,6 +318,35 @@ def test_a_remote_result_that_is_replaced_looks_unfinished_at_once(url, monkeypa
     filled(begun(url, "OME-Zarr", overwrite=True)).commit()
 
 
+def test_a_store_is_emptied_but_for_the_claim(url, monkeypatch):
+    """Else another run could come between."""
+    import fsspec
+
+    filled(begun(url, "OME-Zarr")).commit()
+    system, folder = fsspec.core.url_to_fs(url)
+    remove, removed = type(system).rm, []
+
+    def watched(self, path, **options):
+        remove(self, path, **options)
+        removed.append(path)
+        assert system.exists(f"{folder}/{remote_claims.CLAIM}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(system), "rm", watched)
+        target = begun(url, "OME-Zarr", overwrite=True)
+    assert removed
+    filled(target, 255 - IMAGE).commit()
+    assert (zarr.open_array(target.sink.url, path="0", mode="r")[...] == 255 - IMAGE).all()
+
+
+def test_what_killed_workers_were_writing_is_no_part_of_a_store(tmp_path):
+    first = filled(begun(tmp_path / "a.zarr", "OME-Zarr"))
+    (tmp_path / ".a.zarr.partial" / "0" / "c" / "0" / "0.0123456789abcdef.partial").touch()
+    first.commit()
+    assert not list((tmp_path / "a.zarr").rglob("*.partial"))
+    assert_holds(tmp_path / "a.zarr", IMAGE)
+
+
 # -- names ----------------------------------------------------------------
 
 
