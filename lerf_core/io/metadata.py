@@ -265,7 +265,10 @@ class Metadata:
         "with a note",
     )  # fmt: skip
     nodata: float | None = _field(None, "the missing value")
-    gdal: str = _field("", "GDAL's metadata")
+    gdal: str = _field(
+        "", "GDAL's metadata",
+        "kept; statistics, tiling schemes, RPC and geolocation arrays dropped with a note",
+    )  # fmt: skip
     channels: tuple[Channel, ...] = _field((), "names of channels")
     display: tuple[tuple[str, Any], ...] = _field((), "display settings")
     magnification: float | None = _field(

@@ -385,3 +385,56 @@ def test_a_validator_finds_nothing(run, tmp_path):
         run("resize", source, "-o", tmp_path / "out.tif", "--scale", 2, "--overwrite", *options)
         is_valid, errors, warnings = cogeo.cog_validate(tmp_path / "out.tif", strict=True)
         assert (is_valid, errors, warnings) == (True, [], [])
+
+
+# -- pixels that are not as they are stored -----------------------------------------------
+
+
+@WAYS
+@pytest.mark.parametrize(("words", "stored", "text", "expected"), [
+    ({"bitspersample": 12}, 4095, "4095", 65535), ({"bitspersample": 12}, 0, "0", 0),
+    ({"photometric": "miniswhite"}, 0, "0", None),
+])  # fmt: skip
+def test_the_missing_value_is_changed_with_its_pixels(
+    run, tmp_path, tiles, words, stored, text, expected
+):
+    dtype = np.uint16 if "bitspersample" in words else np.uint8
+    image = np.random.default_rng(2).integers(50, 200, (40, 50)).astype(dtype)
+    image[5:15, 5:15] = stored
+    expected = np.iinfo(dtype).max if expected is None else expected
+    source = write_geotiff(tmp_path / "in.tif", image, nodata=text, **words)
+    run("resize", source, "-o", tmp_path / "out.tif", "--scale", 2, *tiles)
+    pixels = tifffile.imread(tmp_path / "out.tif")
+    assert tags_of(tmp_path / "out.tif")[42113] == str(expected)
+    assert (pixels == expected).sum() == pytest.approx(400, abs=8)
+
+
+@WAYS
+@pytest.mark.parametrize(("words", "text", "note"), [
+    ({"bitspersample": 12}, "65535", "missing value 65535 left out: samples have 12 bits"),
+    ({"photometric": "palette", "colormap": np.zeros((3, 256), np.uint16)}, "3",
+     "missing value 3, an index of the palette, is not obeyed"),
+])  # fmt: skip
+def test_a_missing_value_without_a_meaning_is_told(run, tmp_path, tiles, words, text, note):
+    image = np.full((20, 30), 3, np.uint16 if "bitspersample" in words else np.uint8)
+    source = write_geotiff(tmp_path / "in.tif", image, nodata=text, **words)
+    result = run("resize", source, "-o", tmp_path / "out.tif", "--scale", 2, *tiles)
+    assert note in result.stderr
+    assert 42113 not in tags_of(tmp_path / "out.tif")
+
+
+def test_each_page_has_its_own_place_and_missing_value(run, tmp_path):
+    source, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    with tifffile.TiffWriter(source) as writer:
+        for value in (0, 255):
+            image = np.full((30, 40), 100, np.uint8)
+            image[5:15, 5:15] = value
+            tags = [*keys(), *placed_by_scale((1, 0, value, 0, -1, 9)), text_tag(42113, str(value))]
+            writer.write(image, metadata=None, photometric="minisblack", extratags=tags)
+    run("resize", source, "-o", out, "--scale", 2)
+    with tifffile.TiffFile(out) as handle:
+        for page, value in zip(handle.pages, (0, 255), strict=True):
+            assert page.tags[42113].value == str(value)
+            assert page.tags[33922].value[3] == value
+            assert page.tags[33550].value == (0.5, 0.5, 0)
+            assert set(np.unique(page.asarray())) == {100, value}

@@ -23,8 +23,9 @@ booleans of more, which are labels, come from the nearest pixel. All others (nam
 bounds of CF, and coordinates of a single pixel that becomes several are dropped with a warning;
 so is, by other warps, all that you give no ``coords`` for. Longitudes are not unwrapped. An axis
 that keeps its pixels keeps its coordinates. The ``GeoTransform`` of rioxarray's ``spatial_ref``
-and the attribute ``transform`` are recomputed wherever the map is affine, ``res`` where rows and
-columns stay such or exchange.
+and the attribute ``transform`` are recomputed wherever the map is affine, and so are ``gcps``;
+``res`` where rows and columns stay such or exchange. GDAL's ``STATISTICS_...`` and CF's
+``actual_range`` are dropped with a warning.
 
 *Missing values.* NaN, and what the attribute ``_FillValue``, ``missing_value`` or ``nodata`` of an
 array names. Beyond the border of a warp lies that value, or else NaN in floats and 0 in integers.

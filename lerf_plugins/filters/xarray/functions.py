@@ -22,7 +22,7 @@ from lerf_plugins.filters.xarray.dimensions import (
     is_lazy,
     sides_of,
 )
-from lerf_plugins.filters.xarray.grid import LOCATIONS, Grid
+from lerf_plugins.filters.xarray.grid import LOCATIONS, Grid, is_stale
 from lerf_plugins.filters.xarray.variables import VariableResampling
 
 __all__ = ["rescale", "resize", "warp"]
@@ -237,8 +237,8 @@ def _warn_of_dropped(dataset: Any, result: Any) -> None:
         if name in result.variables
     ]
     lost += sorted({
-        str(key) for before, after in holders for key in LOCATIONS
-        if key in before and key not in after
+        str(key) for before, after in holders for key in before
+        if key not in after and (key in LOCATIONS or is_stale(key))
     })  # fmt: skip
     if lost:
         warnings.warn(
@@ -251,7 +251,7 @@ def _assembled(
     dims: Dims,
     data: Mapping[Hashable, Any],
     coords: Mapping[Any, Any],
-    attributes: Callable[[Mapping[Any, Any]], dict[Any, Any]],
+    attributes: Callable[..., dict[Any, Any]],
 ) -> Any:
     """Return a Dataset with new data and coordinates for all that had one of the dimensions."""
     touched = [
@@ -260,7 +260,7 @@ def _assembled(
     result = dataset.drop_vars(touched).assign(data).assign_coords(coords)
     # New variables: those that nothing else changes are the input's own.
     for name, variable in list(result.variables.items()):
-        attrs = attributes(variable.attrs)
+        attrs = attributes(variable.attrs, is_on_grid=name in touched)
         if set(attrs) != set(variable.attrs) or any(
             attrs[key] is not value for key, value in variable.attrs.items()
         ):
@@ -268,4 +268,6 @@ def _assembled(
             result = result.assign_coords(new) if name in result.coords else result.assign(new)
     order = [name for name in dataset.data_vars if name in result.data_vars]
     variables = {name: result.variables[name] for name in order}
-    return xr.Dataset(variables, coords=result.coords, attrs=attributes(dataset.attrs))
+    return xr.Dataset(
+        variables, coords=result.coords, attrs=attributes(dataset.attrs, is_on_grid=False)
+    )

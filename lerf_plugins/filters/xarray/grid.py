@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +16,19 @@ from lerf_core.sampling.taps import axis_positions
 from lerf_plugins.filters.xarray.dimensions import Dims, is_lazy
 from lerf_plugins.filters.xarray.grid_coordinates import Floats, interpolated
 
-__all__ = ["LOCATIONS", "Grid"]
+__all__ = ["LOCATIONS", "Grid", "is_stale"]
 
 # What an interpolated coordinate keeps of its encoding: packed integers hold no halves.
 _OF_COORDINATE = ("_FillValue", "calendar")
 #: Attributes that say where pixels lie.
-LOCATIONS = ("GeoTransform", "transform", "res")
+LOCATIONS = ("GeoTransform", "transform", "res", "gcps")
+# Those that speak of the values of the old pixels: GDAL's statistics, and CF's.
+_STATISTICS, _RANGE = "STATISTICS_", "actual_range"
+
+
+def is_stale(key: object) -> bool:
+    """Whether an attribute speaks of the old pixels, so that there is no new value for it."""
+    return str(key).startswith(_STATISTICS) or key == _RANGE
 
 
 @dataclass(frozen=True)
@@ -90,9 +98,18 @@ class Grid:
         encoding = {k: v for k, v in variable.encoding.items() if k in _OF_COORDINATE}
         return xr.Variable(variable.dims, data, attrs, encoding)
 
-    def attributes(self, attrs: Mapping[Any, Any]) -> dict[Any, Any]:
-        """Return attributes with the raster's new transform and resolution, where it has them."""
-        result = {key: value for key, value in attrs.items() if key not in LOCATIONS}
+    def attributes(self, attrs: Mapping[Any, Any], *, is_on_grid: bool) -> dict[Any, Any]:
+        """Return attributes with the raster's new transform and resolution, where it has them.
+
+        Parameters
+        ----------
+        attrs : mapping
+        is_on_grid : bool
+            Whether what has them has other values than before.
+        """
+        is_changed = is_on_grid and bool(self.positions)
+        kept = {key: value for key, value in attrs.items() if not (is_changed and is_stale(key))}
+        result = {key: value for key, value in kept.items() if key not in LOCATIONS}
         for key in (key for key in LOCATIONS if key in attrs):
             value = self._located(key, attrs[key])
             if value is not None:
@@ -110,6 +127,8 @@ class Grid:
             # Of x first; the columns of a quarter turn run along old rows.
             along_cols, along_rows = numbers if axes == (0, 1) else numbers[::-1]
             return (along_cols * across, along_rows * down)
+        if key == "gcps":
+            return self._moved_points(value)
         is_text = key == "GeoTransform"
         numbers = _numbers(str(value).split() if is_text else value)
         if numbers is None:
@@ -124,6 +143,21 @@ class Grid:
         if is_text:
             return " ".join(str(number) for number in (c, a, b, f, d, e))
         return moved.transform
+
+    def _moved_points(self, value: Any) -> str | None:
+        """Return rioxarray's GeoJSON of ground control points with new rows and columns."""
+        try:
+            document = json.loads(value)
+            places = [feature["properties"] for feature in document["features"]]
+            points = tuple((float(at["col"]), float(at["row"]), 0.0, 0.0, 0.0) for at in places)
+            moved = Georeference(points=points).moved(self.placement)
+        except (TypeError, ValueError, KeyError):
+            return None
+        if moved is None:
+            return None
+        for at, (col, row, *_) in zip(places, moved.points, strict=True):
+            at |= {"row": row, "col": col}
+        return json.dumps(document)
 
 
 def _numbers(value: Any, count: int = 6) -> tuple[float, ...] | None:

@@ -1,5 +1,7 @@
 """DataArrays and Datasets: values as lerf_core makes them, coordinates at the new pixels."""
 
+import json
+
 import dask.array as da
 import numpy as np
 import pytest
@@ -433,3 +435,30 @@ def test_bad_arguments():
     text = xr.Dataset({"a": grid, "words": (("y", "x"), np.full(SHAPE, "w"))})
     with pytest.raises(InvalidTypeError, match="'words'"):
         rescale(text, 2)
+
+
+# -- what attributes say of pixels --------------------------------------------------------
+
+
+def test_statistics_of_old_pixels_are_dropped():
+    grid = grid_of()
+    grid.attrs = {"STATISTICS_MEAN": 3, "actual_range": [0, 9], "units": "m", "scale_factor": 0.1}
+    dataset = xr.Dataset({"a": grid, "other": ("k", [1, 2], {"actual_range": [1, 2]})})
+    with pytest.warns(UserWarning, match="new pixels: STATISTICS_MEAN, actual_range$"):
+        result = rescale(dataset, 2)
+    assert result.a.attrs == {"units": "m", "scale_factor": 0.1}
+    assert result.other.attrs == {"actual_range": [1, 2]}
+    assert rescale(grid, 1).attrs == grid.attrs
+
+
+def test_control_points_of_rioxarray_move():
+    points = [{"type": "Feature", "properties": {"id": "1", "row": 2.0, "col": 3.0},
+               "geometry": {"type": "Point", "coordinates": [9.0, 47.0]}}]  # fmt: skip
+    text = json.dumps({"type": "FeatureCollection", "features": points})
+    grid = grid_of().assign_coords(spatial_ref=xr.Variable((), 0, {"gcps": text}))
+    moved = json.loads(rescale(grid, 2).spatial_ref.attrs["gcps"])["features"][0]
+    assert moved["properties"] == {"id": "1", "row": 4.0, "col": 6.0}
+    assert moved["geometry"]["coordinates"] == [9.0, 47.0]
+    with pytest.warns(UserWarning, match="gcps"):
+        bent = warp(grid, lambda points: points + np.sin(points))
+    assert "gcps" not in bent.spatial_ref.attrs
