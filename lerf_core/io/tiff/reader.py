@@ -159,7 +159,7 @@ class TiffReader(TiledReader):
         self._pages = self._collect(chosen)
         self._set_pixels(chosen.keyframe)
         self._describe(handle, base, chosen)
-        _check_pages_alike(self.path, chosen)
+        self._own_samples = _own_samples(self.path, chosen, labels=self._is_labels)
         self.mask_place = mask_series(every, self.series, self.level)
         # That of a mask is its image's.
         self._turn(self._options.get("orientation") or orientation_of(chosen.keyframe))
@@ -358,10 +358,23 @@ class TiffReader(TiledReader):
             values = self._read_plain(tuple(inner))
         else:
             values = self._read_by_chunks(tuple(inner), self._stored_chunks, self._stored_dtype)
-        pixels = samples.pixels(values, self._sample_axis)
+        pixels = self._as_pixels(values, stored)
         if axis is not None and samples.mixes:
             pixels = pixels[(slice(None),) * axis + (wanted,)]
         return upright(pixels, self.orientation, self._plane_axes)
+
+    def _as_pixels(self, values: NDArray[Any], stored: Region) -> NDArray[Any]:
+        """Return the pixels of a region's stored values."""
+        if self._own_samples is None:
+            return self._samples.pixels(values, self._sample_axis)
+        lead = len(self._layout.lead)
+        axis = None if self._sample_axis is None else self._sample_axis - lead
+        pages = []
+        for position in np.ndindex(values.shape[:lead]):
+            at = [index + extent.start for index, extent in zip(position, stored, strict=False)]
+            own = self._own_samples[self._layout.page_number(at)]
+            pages.append(own.pixels(values[position], axis))
+        return np.stack(pages).reshape(*values.shape[:lead], *pages[0].shape)
 
     def _read_plain(self, region: Region) -> NDArray[Any]:
         """Read a region whose pixels lie in the file as they are."""
@@ -433,24 +446,32 @@ class TiffReader(TiledReader):
         )
 
 
-def _check_pages_alike(path: str, series: tifffile.TiffPageSeries) -> None:
-    """Refuse pages that are turned, or coloured by palettes, each in a way of its own."""
+def _own_samples(
+    path: str, series: tifffile.TiffPageSeries, *, labels: bool
+) -> list[Samples] | None:
+    """Return how each page becomes pixels, where pages have palettes of their own; else None.
+
+    Raises
+    ------
+    FileError
+        If pages are turned, each in a way of its own; or labels have several palettes.
+    """
     if len(series) < 2 or series.kind not in {"uniform", "generic"}:
-        return
-    kinds = set()
-    for item in series:
-        if item is None or item.is_virtual:
-            continue
-        page = item.aspage()
-        colours = None
-        if int(page.photometric) == codes.PALETTE:
-            colours = np.asarray(page.colormap).tobytes()
-        kinds.add((orientation_of(page), colours))
-        if len(kinds) > 1:
-            raise FileError(
-                f"{path}: its pages differ in orientation or palette: leave --tile out, or split "
-                "the file"
-            )
+        return None
+    pages = [item.aspage() for item in series if item is not None and not item.is_virtual]
+    what = ""
+    if len({orientation_of(page) for page in pages}) > 1:
+        what = "orientation"
+    is_indexed = int(series.keyframe.photometric) == codes.PALETTE and len(pages) == len(series)
+    if not is_indexed or len({np.asarray(page.colormap).tobytes() for page in pages}) == 1:
+        own = None
+    elif labels:
+        what = "palette"
+    else:
+        own = [Samples.of(page) for page in pages]
+    if what:
+        raise FileError(f"{path}: its pages differ in {what}: leave --tile out, or split the file")
+    return own
 
 
 def _check_kind(path: str, series: tifffile.TiffPageSeries) -> None:

@@ -89,8 +89,13 @@ def test_labels_of_pages_with_palettes_of_their_own(tmp_path):
         for page, table in zip(handle.pages, tables, strict=True):
             np.testing.assert_array_equal(page.asarray(), GREY)
             np.testing.assert_array_equal(page.aspage().colormap, table)
-    with pytest.raises(FileError, match="differ in orientation or palette"):
-        open_reader(path)
+    with open_reader(path) as reader:
+        np.testing.assert_array_equal(reader[...], np.stack(read_image(path).frames))
+        np.testing.assert_array_equal(
+            reader[1, 3:9, 4:8, 1:], (tables[1] >> 8).T[GREY][3:9, 4:8, 1:]
+        )
+    with pytest.raises(FileError, match="differ in palette"):
+        open_reader(path, labels=True)
 
 
 def test_each_page_is_turned_by_its_own_orientation(tmp_path):
