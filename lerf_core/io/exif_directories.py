@@ -31,8 +31,8 @@ _LONG = 4
 EXIF, GPS, INTEROPERABILITY = 34665, 34853, 40965
 # Maker notes of no more bytes may lie in an entry; farther ones may move.
 _NOTE, _SHORT, _FARTHEST = 37500, 8, 1 << 14
-# Of a directory that is believed.
-_MOST_ENTRIES, _LONGEST_VALUE = 4096, 1 << 26
+# Of a directory that is believed: its entries, and the bytes of all its values.
+_MOST_ENTRIES, _MOST_BYTES = 4096, 1 << 26
 
 
 class Entry(NamedTuple):
@@ -113,6 +113,7 @@ def read_directory(
         return entries
     size = struct.calcsize(order + entry) + room
     listed = stream.read(min(_MOST_ENTRIES, struct.unpack(order + counter, head)[0]) * size)
+    budget = _MOST_BYTES
     for at in range(0, len(listed) - size + 1, size):
         tag, kind, count = struct.unpack_from(order + entry, listed, at)
         if kind not in _UNITS:
@@ -121,8 +122,10 @@ def read_directory(
         length = unit * numbers * count
         data = listed[at + size - room : at + size][:length]
         if length > room:
-            if length > _LONGEST_VALUE:
-                continue
+            # Any number of entries may point to the same bytes.
+            budget -= length
+            if budget < 0:
+                break
             stream.seek(struct.unpack_from(order + ("Q" if is_big else "I"), data)[0])
             data = stream.read(length)
         if len(data) == length and tag not in entries:

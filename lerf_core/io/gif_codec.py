@@ -50,6 +50,7 @@ class GifCodec(PillowCodec):
 
 def _extensions(stream: BinaryIO) -> Iterator[tuple[int, bytes, bytes]]:
     """Yield label, name and data of extensions; damage ends the walk quietly."""
+    has_xmp = False
     head = stream.read(13)
     if len(head) == 13 and head[10] & 0x80:
         stream.seek(3 << ((head[10] & 7) + 1), 1)
@@ -66,7 +67,8 @@ def _extensions(stream: BinaryIO) -> Iterator[tuple[int, bytes, bytes]]:
         label = stream.read(1)
         if label == bytes([_APPLICATION]):
             name = _block(stream)
-            if name == _XMP:
+            if name == _XMP and not has_xmp:
+                has_xmp = True
                 yield _APPLICATION, name, _bare_xmp(stream)
             else:
                 yield _APPLICATION, name, b"".join(_blocks(stream))

@@ -43,13 +43,15 @@ _LONGEST_PIECE = LONGEST_SEGMENT - len(_EXTENDED_XMP) - _EXTENDED_HEAD.size
 _KNOWN = (
     (0xE0, b"JFIF\0"), (0xE0, b"JFXX\0"), (_APP1, b"Exif\0"), (_APP1, _XMP),
     (_APP1, _EXTENDED_XMP), (0xE2, b"ICC_PROFILE\0"), (0xE2, b"MPF\0"), (0xEE, b"Adobe"),
-    (_APP13, _PHOTOSHOP), (_APP13, _OLD_PHOTOSHOP), (0xEC, b"Ducky\0\1\0\4"),
+    (_APP13, _PHOTOSHOP), (_APP13, _OLD_PHOTOSHOP),
 )  # fmt: skip
 # What others are called, by their first bytes, where these are no plain words.
 _NAMES = (
     (0xE2, b"urn:iso:std:iso:ts:21496", "gain map"), (0xEB, b"JP", "JUMBF"),
     (0xE2, b"FPXR", "FlashPix"), (0xEC, b"Ducky", "Ducky"),
 )  # fmt: skip
+# Bytes of Photoshop's segment on how it encoded, where it says no more.
+_QUALITY_ALONE = 16
 _IDENTIFIER = re.compile(rb"[A-Za-z][\w. :-]{2,23}")
 # A marker behind pixels: neither a byte of theirs, nor a restart.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -213,6 +215,8 @@ def _name_of(segment: Segment) -> str:
     if not 0xE0 <= segment.marker <= 0xEF or len(segment.data) < 3:
         return ""
     if any(_is_segment(segment, *known) for known in _KNOWN):
+        return ""
+    if _is_segment(segment, 0xEC, b"Ducky\0\1\0\4") and len(segment.data) <= _QUALITY_ALONE:
         return ""
     for marker, start, name in _NAMES:
         if _is_segment(segment, marker, start):

@@ -38,6 +38,10 @@ _PRIVATE = ("exif", "xmp", "iptc", "text", "comments", "name", "ome", "imagej")
 # What becomes of a field.
 _KEPT = "kept"
 _UPDATED = "kept; the sizes it states are brought up to date"
+_MOVED = (
+    "kept; the sizes and places it states are brought up to date, or dropped with a note where "
+    "the map leaves no true ones"
+)
 
 
 class Rule(NamedTuple):
@@ -237,8 +241,8 @@ class Metadata:
     """
 
     icc: bytes | None = _field(None, "ICC")
-    exif: bytes | None = _field(None, "EXIF", _UPDATED)
-    xmp: bytes | None = _field(None, "XMP", _UPDATED)
+    exif: bytes | None = _field(None, "EXIF", _UPDATED, _MOVED)
+    xmp: bytes | None = _field(None, "XMP", _UPDATED, _MOVED)
     iptc: bytes | None = _field(None, "IPTC")
     gamma: float | None = _field(None, "gamma")
     chromaticities: tuple[float, ...] | None = _field(None, "chromaticities")

@@ -15,7 +15,7 @@ _PREFIX = re.compile(r"[<\s/]([A-Za-z_][\w.-]*):[A-Za-z_]")
 _DECLARED = re.compile(r"xmlns:([\w.-]+)\s*=")
 _START = '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="' + RDF + '">'
 _END = "</rdf:RDF></x:xmpmeta>"
-_PADDING = re.compile(rb"\s{64,}(?=<\?xpacket end)")
+_END_MARK = b"<?xpacket end"
 # Room for what says that there is more.
 _ROOM = 128
 
@@ -61,7 +61,9 @@ def split(data: bytes, longest: int) -> tuple[bytes, bytes]:
         If it cannot be split so.
     """
     if len(data) > longest:
-        data = _PADDING.sub(b"\n", data)
+        # Padding for programs that write in place.
+        place = max(data.rfind(_END_MARK), 0)
+        data = data[:place].rstrip() + b"\n" + data[place:] if place else data
     if len(data) <= longest:
         return data, b""
     packet = Packet(data)

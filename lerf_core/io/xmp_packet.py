@@ -27,7 +27,7 @@ _DESCRIPTION = (RDF, "Description")
 _LISTS = frozenset({(RDF, "Seq"), (RDF, "Bag"), (RDF, "Alt")})
 _ATTRIBUTE = re.compile(rb"""([^\s=<>"'/]+)\s*=\s*("[^"]*"|'[^']*')""")
 _START_TAG = re.compile(rb"""<[^\s>/]+(?:[^>"']|"[^"]*"|'[^']*')*>""")
-_DECLARATION = re.compile(rb"<\?xml\s[^>]*\?>")
+_DECLARATION = re.compile(rb"<\?xml\s[^>]{0,200}\?>")
 _DEEPEST = 100
 _ENCODINGS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),

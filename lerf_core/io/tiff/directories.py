@@ -60,6 +60,7 @@ _RESOLUTION = (codes.X_RESOLUTION, codes.Y_RESOLUTION, codes.RESOLUTION_UNIT)
 _NOTHING = Entry(codes.ASCII, b"")
 # Bytes before all else, of classic TIFF and of BigTIFF.
 _HEADER = (8, 16)
+_LONGEST_VALUE = 1 << 26
 _NATIVE: Literal["<", ">"] = "<" if sys.byteorder == "little" else ">"
 
 
@@ -138,7 +139,7 @@ def page_of(page: tifffile.TiffPage) -> Page:
 def _raw(page: tifffile.TiffPage, code: int) -> bytes:
     """Return the bytes of a tag's value as they lie in the file; none where it is not there."""
     tag = page.tags.get(code)
-    if tag is None:
+    if tag is None or tag.valuebytecount > _LONGEST_VALUE:
         return b""
     stream: Any = page.parent.filehandle
     stream.seek(tag.valueoffset)
