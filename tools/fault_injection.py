@@ -342,7 +342,7 @@ class Injector:
         files = [path for path in sorted(cache.rglob("*.nbc")) if self.random.random() < 0.7]
         for path in files:
             data = bytearray(path.read_bytes())
-            how = self.random.randrange(4)
+            how = self.random.randrange(4) if data else 1  # some are empty from the last time
             if how == 0:
                 data = data[: self.random.randrange(len(data))]
             elif how == 1:
@@ -489,11 +489,14 @@ def inject(kills: int, disks: int, caches: int, *, seed: int = 0, seconds: float
     loaded()
     with tempfile.TemporaryDirectory(prefix="lerf-faults-") as name:
         injector = Injector(Path(name), seed)
-        injector.kill_some(kills, seconds * 0.6)
+        asked = {"kills": 0.6 * bool(kills), "disks": 0.15 * bool(disks)}
+        shares = asked | {"caches": 0.25 * bool(caches)}
+        whole = sum(shares.values()) or 1
+        injector.kill_some(kills, seconds * shares["kills"] / whole)
         if disks or caches:
             if os.geteuid() == 0 and own_mounts():
-                injector.fill_disks(disks, seconds * 0.15)
-                injector.damage_kernels(caches, seconds * 0.25)
+                injector.fill_disks(disks, seconds * shares["disks"] / whole)
+                injector.damage_kernels(caches, seconds * shares["caches"] / whole)
             else:
                 print("no small disks: that needs root and a name space of mounts")
         shutil.rmtree(Path(name) / "right")
