@@ -496,7 +496,9 @@ def disk_bytes_needed(spec: WriterSpec) -> int:
                 step = min(side, shape[axis]) if "Zarr" in spec.format else side
                 whole[axis] = -(-shape[axis] // step) * step
         total += math.prod(whole)
-    return total * spec.dtype.itemsize
+    # Levels that are put in order are copied once.
+    copies = 2 if spec.has_chained_levels and len(spec.level_shapes) > 1 else 1
+    return total * spec.dtype.itemsize * copies
 
 
 def partial_paths(path: Path) -> tuple[Path, Path]:

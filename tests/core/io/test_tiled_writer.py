@@ -16,6 +16,7 @@ from PIL import Image
 from support.files import exif_block, plane_axes
 
 from lerf_core.errors import FileError, InvalidArgumentError
+from lerf_core.io.georeference import Georeference
 from lerf_core.io.metadata import AxisScale, Channel, Metadata
 from lerf_core.io.pyramid import halve, level_shapes
 from lerf_core.io.reading import open_reader, read_image
@@ -657,3 +658,31 @@ def test_axes_that_a_format_has_no_place_for(tmp_path):
         spec = spec_of(pixels_of(shape), axes, form)
         with pytest.raises(FileError, match=message):
             open_writer(str(tmp_path / name), spec)
+
+
+def test_levels_that_are_put_in_order_leave_nothing_behind(tmp_path, monkeypatch):
+    """Also where the copy cannot be placed: what is finished stays, and the work goes on."""
+    reference = Georeference((0.25, 0, 6, 0, -0.25, 47))
+    spec = WriterSpec(
+        (100, 120), np.dtype(np.uint8), "YX", "TIFF", tile=(32, 32), levels=3,
+        metadata=Metadata(georeference=reference), compression="deflate",
+    )  # fmt: skip
+    path, pixels = tmp_path / "out.tif", pixels_of((100, 120))
+    writer = open_writer(str(path), spec)
+    whole = (slice(0, 100), slice(0, 120))
+    writer.record(writer.sink.put(whole, pixels))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(type(writer), "_place", full)
+    with pytest.raises(FileError, match="go on with --resume"):
+        writer.commit()
+    writer.abandon(keep=True)
+    assert not list(tmp_path.glob("*ordered*")) + list(tmp_path.glob(".*ordered*"))
+    monkeypatch.undo()
+    again = open_writer(str(path), spec, resume=True)
+    assert again.is_finished(whole)
+    again.commit()
+    np.testing.assert_array_equal(tifffile.imread(path), pixels)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out.tif"]
