@@ -74,6 +74,8 @@ class TiledResampling:
         self.source, self.operation, self._options = source, operation, options
         resampling = operation.resampling
         taken: tuple[str, ...] = ()
+        if source.metadata.says("label_facts") and options.encoding.depth is not None:
+            raise FileError("an image of labels: --depth would change them")
         if source.metadata.says("label_facts") and not resampling.labels:
             resampling = replace(resampling, labels=True)
             taken = ("an image of labels: nearest neighbour",)

@@ -182,6 +182,9 @@ def test_labels_alone_are_known_as_labels(tmp_path, image):
     group = zarr.open_group(out, mode="r")
     np.testing.assert_array_equal(group["0"], LABELS.repeat(2, 0).repeat(2, 1))
     assert group.attrs["ome"]["image-label"]["colors"] == COLOURS
+    result = run_lerf("resize", image / "labels" / "nuclei", "-o", tmp_path / "deep.zarr",
+                      "--scale", 2, "--depth", 16, code=1)  # fmt: skip
+    assert "an image of labels: --depth would change them" in result.output
 
 
 def test_stopped_work_goes_on_with_labels(tmp_path, image, monkeypatch):
