@@ -13,7 +13,7 @@ from PIL import Image
 from lerf_core.errors import FileError
 from lerf_core.io.boxes import Box, boxes_in, boxes_of, brands_of, cicp_of, content_of
 from lerf_core.io.codec import Encoding, Header, OpenFile
-from lerf_core.io.depth import dtype_of_bits, expanded, expansion_note
+from lerf_core.io.depth import dtype_of_bits, expanded, expansion_note, stored_bits
 from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA, WITH_ALPHA, Format
 from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, Pixels, channels_of
@@ -184,8 +184,9 @@ def _associated(table: bytes, item: int) -> list[int]:
 
 
 def _with_codes(metadata: Metadata, coding: _Coding) -> Metadata:
-    """Return the metadata with the file's colour codes, which a profile overrides."""
-    return metadata if metadata.icc else replace(metadata, cicp=coding.cicp)
+    """Return the metadata with the file's depth and colour codes, which a profile overrides."""
+    bits = stored_bits(coding.bits, dtype_of_bits(coding.bits))
+    return replace(metadata, bits=bits, cicp=None if metadata.icc else coding.cicp)
 
 
 def _layout(layout: str, coding: _Coding) -> str:

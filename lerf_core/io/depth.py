@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["dtype_of_bits", "expanded", "expansion_note"]
+__all__ = ["dtype_of_bits", "expanded", "expansion_note", "stored_bits"]
 
 # Values of this many bits are looked up in a table: one read per sample.
 _TABLE_BITS = 16
@@ -16,6 +16,11 @@ _TABLE_BITS = 16
 def dtype_of_bits(bits: int) -> np.dtype[Any]:
     """Return the unsigned type, of at most 64 bits, that holds samples of so many bits."""
     return np.dtype(next(f"uint{size}" for size in (8, 16, 32, 64) if bits <= size))
+
+
+def stored_bits(bits: int, dtype: np.dtype[Any]) -> int | None:
+    """Return the bits per sample of a file for its metadata: None where its type says them."""
+    return bits if dtype.kind == "u" and bits != 8 * dtype.itemsize else None
 
 
 def expanded(values: NDArray[Any], top: int, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:

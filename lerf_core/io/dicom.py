@@ -12,7 +12,7 @@ import numpy as np
 from lerf_core.errors import FileError
 from lerf_core.io.codec import Header, OpenFile
 from lerf_core.io.decoded_reader import DecodingCodec
-from lerf_core.io.depth import dtype_of_bits, expanded, expansion_note
+from lerf_core.io.depth import dtype_of_bits, expanded, expansion_note, stored_bits
 from lerf_core.io.formats import GREY, RGB
 from lerf_core.io.guards import check_jpeg_ls, check_samples
 from lerf_core.io.image import DecodedImage, Pixels, channels_of
@@ -207,7 +207,10 @@ def _metadata(dataset: Any, claims: _Claims) -> Metadata:
         )
     time = float(dataset.get("FrameTime") or 0)
     durations = (time,) * claims.frames if time > 0 and claims.frames > 1 else ()
-    return Metadata(icc=dataset.get("ICCProfile") or None, axes=axes, durations=durations)
+    bits = None if claims.colours == "PALETTE COLOR" else stored_bits(claims.bits, claims.dtype)
+    return Metadata(
+        icc=dataset.get("ICCProfile") or None, bits=bits, axes=axes, durations=durations
+    )
 
 
 # -- pixels -------------------------------------------------------------------------------

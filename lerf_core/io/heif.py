@@ -11,7 +11,7 @@ from lerf_core.io import exif
 from lerf_core.io.boxes import brands_of, cicp_of
 from lerf_core.io.codec import Header, OpenFile
 from lerf_core.io.decoded_reader import DecodingCodec
-from lerf_core.io.depth import expanded, expansion_note
+from lerf_core.io.depth import expanded, expansion_note, stored_bits
 from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA
 from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, channels_of
@@ -108,7 +108,9 @@ def _metadata_of(image: Any) -> Metadata:
     if codes and not info.get("icc_profile"):
         cicp = cicp_of(codes["color_primaries"], codes["transfer_characteristics"])
     block = exif.strip_prefix(info.get("exif") or b"") or None
+    _, dtype, bits = _kind_of(image)
     return Metadata(
+        bits=stored_bits(bits, dtype),
         cicp=cicp,
         icc=info.get("icc_profile") or None,
         exif=block,

@@ -14,7 +14,7 @@ from PIL import Image
 from lerf_core.io import iptc, xmp_extended
 from lerf_core.io.codec import Header, OpenFile
 from lerf_core.io.deep_jpeg import DeepFrame, checked_frame, is_deep
-from lerf_core.io.depth import expanded
+from lerf_core.io.depth import expanded, stored_bits
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.metadata import Metadata
 from lerf_core.io.pillow import PillowCodec
@@ -108,13 +108,15 @@ class JpegCodec(PillowCodec):
         self, file: OpenFile, frame: DeepFrame
     ) -> tuple[Metadata, tuple[str, ...]]:
         """Return what the segments say, as Pillow reads them of a file of 8 bits, and notes."""
+        bits = stored_bits(frame.bits, frame.dtype)
         data = frame.as_8_bits(file.rewound().read())
         plain = OpenFile(io.BytesIO(data), file.head)
         try:
             with Image.open(plain.rewound()) as image:
-                return self.metadata_of(image, plain), self.notes_of(plain)
+                metadata = replace(self.metadata_of(image, plain), bits=bits)
+                return metadata, self.notes_of(plain)
         except (SyntaxError, OSError):
-            return Metadata(), ()
+            return Metadata(bits=bits), ()
 
     def metadata_of(self, image: Image.Image, file: OpenFile) -> Metadata:
         """See `PillowCodec`."""

@@ -13,7 +13,7 @@ from lerf_core.errors import FileError
 from lerf_core.io import exif
 from lerf_core.io.boxes import box, boxes_in, boxes_of, content_of
 from lerf_core.io.codec import Encoding, Header, OpenFile
-from lerf_core.io.depth import dtype_of_bits, expanded, expansion_note
+from lerf_core.io.depth import dtype_of_bits, expanded, expansion_note, stored_bits
 from lerf_core.io.formats import (
     CMYK,
     GREY,
@@ -212,7 +212,9 @@ def _claims(stream: BinaryIO) -> _Claims:
         If it is damaged, or its colours are of a kind that is not read.
     """
     if stream.read(4) == _CODESTREAM:
-        return _codestream_claims(stream, 0)
+        claims = _codestream_claims(stream, 0)
+        claims.metadata = Metadata(bits=stored_bits(claims.bits, claims.dtype))
+        return claims
     header = start = None
     blocks: dict[bytes, bytes] = {}
     for found in boxes_of(stream):
@@ -230,6 +232,7 @@ def _claims(stream: BinaryIO) -> _Claims:
     block = exif.strip_prefix(blocks.get(_UUIDS["exif"], b"")) or None
     fields.setdefault("dpi", exif.resolution(block or b""))
     claims.metadata = Metadata(
+        bits=stored_bits(claims.bits, claims.dtype),
         exif=block,
         xmp=blocks.get(_UUIDS["xmp"]) or None,
         iptc=blocks.get(_UUIDS["iptc"]) or None,

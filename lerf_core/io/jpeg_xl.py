@@ -12,7 +12,7 @@ from lerf_core.io import exif
 from lerf_core.io.boxes import Box, boxes_of, cicp_of, content_of
 from lerf_core.io.codec import Header, OpenFile
 from lerf_core.io.decoded_reader import DecodingCodec
-from lerf_core.io.depth import dtype_of_bits, expanded, expansion_note
+from lerf_core.io.depth import dtype_of_bits, expanded, expansion_note, stored_bits
 from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA
 from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, Pixels, channels_of
@@ -282,6 +282,7 @@ def _metadata(stream: BinaryIO, claims: _Claims) -> Metadata:
         exif=exif.without_orientation(exif_block) if exif_block else None,
         xmp=blocks.get(b"xml ") or None,
         cicp=claims.cicp,
+        bits=stored_bits(claims.bits, claims.dtype),
     )
 
 

@@ -12,10 +12,11 @@ import numpy as np
 from lerf_core.errors import FileError
 from lerf_core.io.codec import Encoding, Header, OpenFile
 from lerf_core.io.decoded_reader import DecodingCodec
-from lerf_core.io.depth import dtype_of_bits, expanded, expansion_note
+from lerf_core.io.depth import dtype_of_bits, expanded, expansion_note, stored_bits
 from lerf_core.io.formats import CMYK, GREY, GREY_ALPHA, MULTI, RGB, RGBA, Format
 from lerf_core.io.guards import check_samples
 from lerf_core.io.image import DecodedImage, Pixels, channels_of
+from lerf_core.io.metadata import Metadata
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,6 +96,11 @@ class _Raster:
     def array_shape(self) -> tuple[int, ...]:
         return self.shape if self.channels == 1 else (*self.shape, self.channels)
 
+    @property
+    def metadata(self) -> Metadata:
+        is_whole = self.top == (1 << self.top.bit_length()) - 1
+        return Metadata(bits=stored_bits(self.top.bit_length(), self.dtype) if is_whole else None)
+
     def notes(self) -> tuple[str, ...]:
         if self.format == "PFM":
             factor = abs(self.scale)
@@ -119,8 +125,8 @@ class NetpbmCodec(DecodingCodec):
         # The file's bytes, of texts several per sample, and the pixels before and after scaling.
         decoding_bytes = size * 3 * max(4, raster.dtype.itemsize)
         return Header(
-            raster.format, raster.shape, 1, raster.layout, raster.dtype, notes=raster.notes(),
-            decoding_bytes=decoding_bytes, samples=raster.channels,
+            raster.format, raster.shape, 1, raster.layout, raster.dtype, raster.metadata,
+            raster.notes(), decoding_bytes=decoding_bytes, samples=raster.channels,
         )  # fmt: skip
 
     def read(
@@ -140,7 +146,7 @@ class NetpbmCodec(DecodingCodec):
             pixels = expanded(pixels, raster.top)
         if rest.lstrip()[:1] == b"P":
             notes += ("only the first of several images in the file is used",)
-        return DecodedImage([pixels], raster.layout, raster.format, notes=notes)
+        return DecodedImage([pixels], raster.layout, raster.format, raster.metadata, notes)
 
     def write(
         self, stream: BinaryIO, image: DecodedImage, target: Format, encoding: Encoding

@@ -37,6 +37,7 @@ def test_samples_span_their_type(rng, tmp_path, bits, channels):
     assert (header.layout, header.dtype, header.shape) == (image.layout, image.dtype, (16, 24))
     notes = () if bits == 8 else (f"{bits}-bit samples expanded to 16 bits",)
     assert image.notes == header.notes == notes
+    assert image.metadata.bits == header.metadata.bits == (bits if bits != size else None)
     with open_reader(path) as reader:
         np.testing.assert_array_equal(reader[...], expected)
 

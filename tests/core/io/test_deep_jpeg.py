@@ -40,6 +40,7 @@ def test_12_bits(tmp_path, channels):
     assert image.dtype == header.dtype == np.uint16
     assert (image.layout, header.shape) == ("L" if channels == 1 else "RGB", (32, 24))
     assert image.notes == header.notes == ("12-bit samples expanded to 16 bits",)
+    assert image.metadata.bits == header.metadata.bits == 12
     assert b"Maker of cameras" in image.metadata.exif
     with open_reader(path) as reader:
         np.testing.assert_array_equal(reader[...], image.frames[0])

@@ -71,6 +71,7 @@ def test_12_bits_of_16(stored, tmp_path):
     np.testing.assert_array_equal(image.frames[0], expanded(stored))
     assert (header.shape, header.dtype, header.layout) == ((9, 12), np.uint16, "L")
     assert image.notes == header.notes == (KEPT_BACK, "12-bit samples expanded to 16 bits")
+    assert image.metadata.bits == header.metadata.bits == 12
     sizes = [(axis.letter, axis.step, axis.unit) for axis in image.metadata.axes]
     assert sizes == [("Y", 0.5, "millimeter"), ("X", 0.25, "millimeter")]
     np.testing.assert_array_equal(read_image(path, labels=True).frames[0], stored)

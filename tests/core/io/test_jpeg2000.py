@@ -52,6 +52,7 @@ def test_samples_span_their_type(rng, tmp_path, bits, channels, container):
     assert (header.dtype, header.layout, header.shape) == (image.dtype, image.layout, image.shape)
     notes = (f"{bits}-bit samples expanded to {size} bits",) if bits != size else ()
     assert image.notes == header.notes == notes
+    assert image.metadata.bits == header.metadata.bits == (bits if bits != size else None)
     np.testing.assert_array_equal(read_image(path, labels=True).frames[0], pixels)
     with open_reader(path) as reader:
         np.testing.assert_array_equal(reader[...], expected)

@@ -30,6 +30,7 @@ def test_samples_span_their_type(rng, tmp_path, bits, channels, shape):
     assert (header.layout, header.dtype, header.shape) == (image.layout, image.dtype, shape)
     notes = () if bits == size else (f"{bits}-bit samples expanded to 16 bits",)
     assert image.notes == header.notes == notes
+    assert image.metadata.bits == header.metadata.bits == (bits if bits != size else None)
     np.testing.assert_array_equal(read_image(path, labels=True).frames[0], pixels)
     with open_reader(path) as reader:
         np.testing.assert_array_equal(reader[...], expected)

@@ -95,11 +95,17 @@ def test_values_span_their_dtype(name, tmp_path):
     assert image.dtype == expected.dtype == header.dtype
     assert image.notes == notes
     assert header.shape == expected.shape[:2]
+    assert header.metadata == image.metadata
     path = tmp_path / "a.pnm"
     path.write_bytes(data)
     with open_reader(path) as reader:
         np.testing.assert_array_equal(reader[...], expected)
         assert reader.layout == image.layout == header.layout
+
+
+def test_bits_are_remembered():
+    assert read_image(FILES["P5-1023"][0]).metadata.bits == 10
+    assert read_image(FILES["P5-5"][0]).metadata.bits is None
 
 
 def test_labels_stay_as_they_are_stored():
