@@ -22,6 +22,7 @@ from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, channels_of
 from lerf_core.io.metadata import Metadata, Text
 from lerf_core.io.pillow import PillowCodec
+from lerf_core.io.xmp_packet import in_utf8
 
 __all__ = ["PngCodec"]
 
@@ -298,7 +299,7 @@ def _png_info(metadata: Metadata) -> PngImagePlugin.PngInfo:
         else:
             info.add_text(text.key, text.value)
     if metadata.xmp:
-        info.add_itxt(_XMP_KEY, metadata.xmp.decode("utf-8", "replace"))
+        info.add_itxt(_XMP_KEY, in_utf8(metadata.xmp).decode())
     if metadata.iptc:
         profile = iptc.as_profile("iptc", iptc.as_resources(metadata.iptc))
         info.add_text(_IPTC_PROFILES[0], profile, zip=True)

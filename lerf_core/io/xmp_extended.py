@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from lerf_core.io.xmp_packet import RDF, USUAL_PREFIXES, Packet, Property
+from lerf_core.io.xmp_packet import RDF, USUAL_PREFIXES, Packet, Property, in_utf8
 
 __all__ = ["extended_guid", "joined", "split"]
 
@@ -66,6 +66,7 @@ def split(data: bytes, longest: int) -> tuple[bytes, bytes]:
         data = data[:place].rstrip() + b"\n" + data[place:] if place else data
     if len(data) <= longest:
         return data, b""
+    data = in_utf8(data)
     packet = Packet(data)
     first = next(iter(packet.descriptions()), None)
     container = packet.container()

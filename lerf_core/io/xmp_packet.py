@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-__all__ = ["RDF", "USUAL_PREFIXES", "Packet", "Property", "number_of"]
+__all__ = ["RDF", "USUAL_PREFIXES", "Packet", "Property", "in_utf8", "number_of"]
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _XML = "http://www.w3.org/XML/1998/namespace"
@@ -73,15 +73,7 @@ class Packet:
     """
 
     def __init__(self, data: bytes) -> None:
-        self._encoding = next(
-            (name for start, name in _ENCODINGS if data.startswith(start)), "utf-8"
-        )
-        try:
-            text = data.decode(self._encoding)
-        except UnicodeDecodeError:
-            # Damaged texts, or of an encoding of old: every byte is kept so.
-            self._encoding = "latin-1"
-            text = data.decode(self._encoding)
+        text, self._encoding = _decoded(data)
         lead = len(text) - len(text.lstrip("\ufeff \t\r\n\0"))
         self._lead, self._text = text[:lead], text[lead:].rstrip("\0").encode()
         self._edits: list[tuple[int, int, bytes]] = []
@@ -273,6 +265,30 @@ class Property:
     def remove(self) -> None:
         """Take it out of the packet."""
         self.packet.replace(self.start, self.stop, "")
+
+
+def in_utf8(data: bytes) -> bytes:
+    """Return a packet in UTF-8, whatever it is in.
+
+    Raises
+    ------
+    ValueError
+        If it ends within a character.
+    """
+    text, encoding = _decoded(data)
+    return data if encoding == "utf-8" else text.lstrip("\ufeff").encode()
+
+
+def _decoded(data: bytes) -> tuple[str, str]:
+    """Return a packet's text, and its encoding."""
+    encoding = next((name for start, name in _ENCODINGS if data.startswith(start)), "utf-8")
+    try:
+        return data.decode(encoding), encoding
+    except UnicodeDecodeError:
+        if encoding != "utf-8":
+            raise
+        # Damaged texts, or of an encoding of old: every byte is kept so.
+        return data.decode("latin-1"), "latin-1"
 
 
 def number_of(text: str) -> float | None:

@@ -608,3 +608,15 @@ def test_two_resolutions_that_differ(run, tmp_path, rgb, target, expected):
             assert image.getexif()[282] == 180
             assert image.info["dpi"] == (72, 72)
     assert read_image(out).metadata.dpi == (expected, expected)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32-le", "latin-1"])
+def test_xmp_of_every_encoding_goes_to_png(run, tmp_path, rgb, encoding):
+    text = XMP.decode().replace("<a ", '<a title="é" ').replace('"6"', '"1"')
+    path = jpeg(
+        tmp_path / "in.jpg", rgb, (0xE1, b"http://ns.adobe.com/xap/1.0/\0" + text.encode(encoding))
+    )
+    for name in ("a.tif", "b.webp", "c.png"):
+        run("resize", path, "-o", tmp_path / name, "--scale", 1)
+        path = tmp_path / name
+    assert read_image(path).metadata.xmp == text.encode()
