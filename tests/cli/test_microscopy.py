@@ -361,3 +361,11 @@ def test_stacks_and_slides_in_folders(run, tmp_path):
     run("resize", tmp_path / "in", "-o", f"{tmp_path}/out/", *arguments)
     with open_reader(tmp_path / "out" / "a.tif") as reader:
         assert reader.metadata.axis("X").step == 0.998
+
+
+def test_words_that_xml_cannot_hold(run, tmp_path):
+    words = b"a \x01 b \xff <c> &"
+    tifffile.imwrite(tmp_path / "in.tif", STACK[0, 0], description=words, metadata=None)
+    run("resize", tmp_path / "in.tif", "-o", tmp_path / "o.ome.tif", "--scale", 2)
+    (description,) = elements(document(tmp_path / "o.ome.tif"), "Description")
+    assert description.text == "a  b \ufffd <c> &"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -41,6 +42,7 @@ _BEFORE_OBJECTIVE = frozenset({
     "AcquisitionDate", "AcquiredDate", "ExperimenterRef", "Description", "ExperimentRef",
     "ExperimenterGroupRef",
 })  # fmt: skip
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _OBJECTIVE = "Objective:apparent"
 # Units came into OME-XML with the schema of this year.
 _UNITS_SINCE = 2015
@@ -76,9 +78,9 @@ def _fresh(spec: WriterSpec, words: str | None) -> str:
     metadata, axes = spec.metadata, spec.axes
     facts: dict[str, Any] = {}
     if metadata.name:
-        facts["Name"] = metadata.name
+        facts["Name"] = _printable(metadata.name)
     if words:
-        facts["Description"] = words
+        facts["Description"] = _printable(words)
     for axis in metadata.axes:
         key, _ = AXIS_KEYS[axis.letter]
         facts |= {key: axis.step, f"{key}Unit": _symbol(axis)}
@@ -101,6 +103,11 @@ def _fresh(spec: WriterSpec, words: str | None) -> str:
     return text
 
 
+def _printable(text: str) -> str:
+    """Return a text without the characters that XML cannot hold."""
+    return _UNPRINTABLE.sub("", text)
+
+
 def _symbol(axis: AxisScale) -> str:
     """Return OME-XML's name of an axis' unit: without one it would mean its usual unit."""
     if axis.letter == "T":
@@ -111,7 +118,7 @@ def _symbol(axis: AxisScale) -> str:
 def _channels(channels: tuple[Channel, ...]) -> dict[str, Any]:
     entries: dict[str, Any] = {}
     if any(channel.name for channel in channels):
-        entries["Name"] = [channel.name for channel in channels]
+        entries["Name"] = [_printable(channel.name) for channel in channels]
     if all(len(channel.colour) == 6 for channel in channels) and channels:
         entries["Color"] = [_signed(channel.colour) for channel in channels]
     return {"Channel": entries} if entries else {}
@@ -175,7 +182,7 @@ def _graft(root: ET.Element, fresh: ET.Element, spec: WriterSpec, space: str) ->
         pixels.remove(child)
     pixels.extend([*channels, *named(new, "TiffData"), *planes, *others])
     if spec.metadata.name:
-        image.set("Name", spec.metadata.name)
+        image.set("Name", _printable(spec.metadata.name))
 
 
 def _in_usual_units(pixels: ET.Element, spec: WriterSpec) -> None:

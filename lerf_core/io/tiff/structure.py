@@ -58,7 +58,9 @@ def write_structure(path: Path, spec: WriterSpec) -> None:
     described["metadata"] = None
     if spec.format == "OME-TIFF":
         words = described["description"]
-        described["description"] = ome_document(spec, words.decode() if words else None)
+        described["description"] = ome_document(
+            spec, words.decode(errors="replace") if words else None
+        )
     parts = _parts(spec)
     # tifffile wants all bytes of uncompressed pixels that are one tile.
     compression = _COMPRESSIONS["deflate" if spec.compression == "none" else spec.compression]
