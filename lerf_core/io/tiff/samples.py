@@ -155,7 +155,7 @@ class Samples:
         if stored is None or stored.kind not in "biuf":
             kind = f"{stored} values" if stored is not None else f"{page.bitspersample} bits"
             raise FileError(f"TIFF of {kind} is not supported: integers and real numbers are")
-        photometric, samples = photometric_of(page), int(page.samplesperpixel)
+        photometric, samples = photometric_of(page), len(widths)
         layout, is_premultiplied = layout_of(page)
         channels = samples if "S" in page.axes else 0
         is_unsigned = stored.kind in "bu"

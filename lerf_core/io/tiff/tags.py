@@ -61,7 +61,7 @@ def layout_of(page: Page) -> tuple[str, bool]:
 
     Palette indices have the layout ``P``.
     """
-    samples, photometric = page.samplesperpixel, photometric_of(page)
+    samples, photometric = max(1, int(page.samplesperpixel)), photometric_of(page)
     extras = [int(value) for value in page.extrasamples]
     # Some writers add a channel and say nothing of it: that is alpha in practice.
     is_alpha = extras in ([], [codes.ASSOCIATED], [codes.UNASSOCIATED])

@@ -223,6 +223,15 @@ def test_palettes_of_any_depth(tmp_path, bits, tile):
     assert labels.layout == ("P" if bits <= 8 else "L")
 
 
+def test_no_samples_stated_are_one(tmp_path):
+    indices = values_of(4)
+    colours = np.random.default_rng(1).integers(0, 256, (3, 16))
+    tags = [(262, SHORT, [3]), (277, SHORT, [0]), (320, SHORT, (colours * 257).ravel().tolist())]
+    path = write_packed(tmp_path / "a.tif", indices, 4, tags=tags)
+    pixels, _ = read_alike(path)
+    np.testing.assert_array_equal(pixels, colours.T[indices])
+
+
 @pytest.mark.parametrize("extra", [1, 2])
 @pytest.mark.parametrize("separate", [False, True])
 def test_palette_with_alpha(tmp_path, extra, separate):
