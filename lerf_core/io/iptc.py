@@ -18,6 +18,8 @@ _WORDS = {
 }  # fmt: skip
 _PATHS = range(0x07D0, 0x0BB8)
 _RECORD = 0x1C
+# A name that may have spaces, and a length, on lines of their own.
+_PROFILE = re.compile(rb"\n?[^\n]{0,80}\n[ \t]*(\d{1,12})[ \t\r]*\n(.*)", re.DOTALL)
 _HEX = re.compile(rb"[^0-9A-Fa-f]+")
 
 
@@ -89,11 +91,11 @@ def as_resources(records: bytes) -> bytes:
 
 def of_profile(text: bytes) -> bytes | None:
     """Return the data of a text of PNG in ImageMagick's way: a name, a length, digits; or None."""
-    parts = text.split(None, 2)
-    if len(parts) < 3 or not parts[1].isdigit():
+    match = _PROFILE.match(text)
+    if match is None:
         return None
-    digits = _HEX.sub(b"", parts[2])
-    return bytes.fromhex(digits[: len(digits) // 2 * 2].decode("ascii"))[: int(parts[1])]
+    digits = _HEX.sub(b"", match[2])
+    return bytes.fromhex(digits[: len(digits) // 2 * 2].decode("ascii"))[: int(match[1])]
 
 
 def as_profile(name: str, data: bytes) -> str:

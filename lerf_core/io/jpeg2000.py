@@ -37,6 +37,8 @@ _UUIDS = {
     "xmp": bytes.fromhex("be7acfcb97a942e89c71999491e3afac"),
     "iptc": bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38"),
 }
+# What stands for a box of XML that is no XMP, and what tells one that is.
+_XML, _RDF = b"xml ", b"http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _GEOTIFF_UUID = bytes.fromhex("b14bf8bd083d4b43a5ae8cd7d5a6ce03")
 # Enumerated colour spaces.
 _CMYK, _SRGB, _GREY, _SYCC = 12, 16, 17, 18
@@ -225,6 +227,11 @@ def _claims(stream: BinaryIO) -> _Claims:
         elif found.kind == b"uuid":
             content = content_of(stream, found)
             blocks.setdefault(content[:16], content[16:])
+        elif found.kind == b"xml ":
+            text = content_of(stream, found)
+            # Some writers put XMP there.
+            key = _UUIDS["xmp"] if _RDF in text else _XML
+            blocks.setdefault(key, text.rstrip(b"\0"))
     if header is None or start is None:
         raise FileError("damaged: no header or no pixels in the file")
     claims = _codestream_claims(stream, start)
@@ -238,6 +245,8 @@ def _claims(stream: BinaryIO) -> _Claims:
         iptc=blocks.get(_UUIDS["iptc"]) or None,
         **fields,
     )
+    if _XML in blocks:
+        claims.notes.append("XML beside the image dropped")
     if _GEOTIFF_UUID in blocks:
         claims.notes.append("georeferencing of JPEG 2000 (GeoJP2) is not read")
     return claims

@@ -620,3 +620,36 @@ def test_xmp_of_every_encoding_goes_to_png(run, tmp_path, rgb, encoding):
         run("resize", path, "-o", tmp_path / name, "--scale", 1)
         path = tmp_path / name
     assert read_image(path).metadata.xmp == text.encode()
+
+
+def test_names_of_profiles_have_spaces(run, tmp_path, rgb):
+    info = PngImagePlugin.PngInfo()
+    text = iptc.as_profile("IPTC profile", iptc.as_resources(RECORDS))
+    info.add_text("Raw profile type iptc", text, zip=True)
+    Image.fromarray(rgb).save(tmp_path / "in.png", pnginfo=info)
+    run("resize", tmp_path / "in.png", "-o", tmp_path / "out.jpg", "--scale", 2)
+    assert read_image(tmp_path / "out.jpg").metadata.iptc == RECORDS
+
+
+def test_xmp_in_a_box_of_xml(run, tmp_path, rgb):
+    path, out = tmp_path / "in.jp2", tmp_path / "out.jpg"
+    packet = long_xmp(10)
+    Image.fromarray(rgb).save(path)
+    data = path.read_bytes()
+    place = data.index(b"jp2c") - 4
+    boxes = b"".join(
+        struct.pack(">I", 8 + len(text)) + b"xml " + text for text in (packet, b"<a>other</a>")
+    )
+    path.write_bytes(data[:place] + boxes + data[place:])
+    result = run("resize", path, "-o", out, "--scale", 2)
+    assert "XML beside the image dropped" in result.output
+    assert read_image(out).metadata.xmp == packet.replace(b'"14"', b'"28"')
+
+
+def test_positions_of_pages_are_told_where_they_say_something(run, tmp_path, rgb):
+    path, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    for place, is_told in ((0, False), (3, True)):
+        tags = [(286, 5, 1, (place, 1), True)]
+        tifffile.imwrite(path, rgb, photometric="rgb", metadata=None, extratags=tags)
+        result = run("resize", path, "-o", out, "--scale", 2, "--overwrite")
+        assert ("tags dropped: XPosition" in result.output) == is_told

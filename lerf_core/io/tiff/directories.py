@@ -60,6 +60,7 @@ _RESOLUTION = (codes.X_RESOLUTION, codes.Y_RESOLUTION, codes.RESOLUTION_UNIT)
 _NOTHING = Entry(codes.ASCII, b"")
 # Bytes before all else, of classic TIFF and of BigTIFF.
 _HEADER = (8, 16)
+_POSITIONS = (codes.X_POSITION, codes.Y_POSITION)
 _LONGEST_VALUE = 1 << 26
 _NATIVE: Literal["<", ">"] = "<" if sys.byteorder == "little" else ">"
 
@@ -204,7 +205,13 @@ def _lost_tags(page: tifffile.TiffPage) -> tuple[str, ...]:
     import tifffile
 
     known = codes.DESCRIPTIVE | codes.STORAGE | codes.TOLD_ELSEWHERE
-    lost = [tag.code for tag in page.tags if tag.code not in known]
+    lost = [
+        tag.code
+        for tag in page.tags
+        if tag.code not in known
+        # A page that lies where pages do needs no place.
+        and not (tag.code in _POSITIONS and not any(_raw(page, tag.code)[:4]))
+    ]
     if not lost:
         return ()
     names = (tifffile.TIFF.TAGS.get(code, str(code)) for code in lost)
