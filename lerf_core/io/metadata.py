@@ -43,6 +43,9 @@ _MOVED = (
     "the map leaves no true ones"
 )
 
+# Values that ImageJ shows as black and white.
+_WINDOWS_OF_IMAGEJ = frozenset({"Ranges", "min", "max"})
+
 
 class Rule(NamedTuple):
     """What a field of `Metadata` is called, and what becomes of it.
@@ -478,9 +481,11 @@ class Metadata:
             replace(item, facts=tuple(fact for fact in item.facts if fact[0] != "window"))
             for item in self.channels
         )
-        if channels == self.channels:
+        imagej = tuple(fact for fact in self.imagej if fact[0] not in _WINDOWS_OF_IMAGEJ)
+        if (channels, imagej) == (self.channels, self.imagej):
             return self, ()
-        return replace(self, channels=channels), ("display windows dropped: the depth is another",)
+        changed = replace(self, channels=channels, imagej=imagej)
+        return changed, ("display windows dropped: the depth is another",)
 
     def _without_stale(self) -> tuple[Metadata, tuple[str, ...]]:
         """Return the metadata without what sizes and places are told by in other words; a note."""

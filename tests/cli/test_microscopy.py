@@ -326,6 +326,11 @@ def test_colour_tables_that_imagej_shows_images_by(run, tmp_path, way):
         assert file.imagej_metadata["unit"] == "um"
     run("resize", tmp_path / "in.tif", "-o", tmp_path / "o.ome.tif", "--scale", 2, *way)
     assert attributes(tmp_path / "o.ome.tif", r'Color="([^"]*)"') == [str(0x00FF00FF)]
+    run(
+        "resize", tmp_path / "in.tif", "-o", tmp_path / "o16.tif", "--scale", 2, "--depth", 16, *way
+    )
+    with tifffile.TiffFile(tmp_path / "o16.tif") as file:
+        np.testing.assert_array_equal(file.imagej_metadata["LUTs"], RAMP >> 8)
     # Colours in no order are a palette of the image.
     shuffled = np.random.default_rng(2).permutation(RAMP, axis=1)
     tifffile.imwrite(tmp_path / "p.tif", grey, colormap=shuffled, **options)
@@ -369,3 +374,17 @@ def test_words_that_xml_cannot_hold(run, tmp_path):
     run("resize", tmp_path / "in.tif", "-o", tmp_path / "o.ome.tif", "--scale", 2)
     (description,) = elements(document(tmp_path / "o.ome.tif"), "Description")
     assert description.text == "a  b \ufffd <c> &"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_display_windows_of_another_depth_are_dropped(run, tmp_path, way):
+    said = {"axes": "ZCYX", "Ranges": (0.0, 99.0) * 3, "min": 0.0, "max": 99.0, "Info": "dish"}
+    tifffile.imwrite(tmp_path / "in.tif", STACK, imagej=True, metadata=said)
+    out = tmp_path / "o.tif"
+    done = run("resize", tmp_path / "in.tif", "-o", out, "--scale", 2, "--depth", 8, *way)
+    assert "display windows dropped" in done.output
+    with tifffile.TiffFile(out) as file:
+        kept = file.imagej_metadata
+        assert file.pages[0].dtype == np.uint8
+    assert kept["Info"] == "dish"
+    assert not {"Ranges", "min", "max"} & set(kept)

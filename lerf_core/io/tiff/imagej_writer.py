@@ -63,6 +63,8 @@ def _written(spec: WriterSpec) -> dict[str, Any]:
     table = facts.pop("colormap", None)
     if table is not None and spec.dtype == np.uint8 and spec.samples == 1:
         keywords |= {"colormap": np.array(table, np.uint16), "photometric": "palette"}
+    elif table is not None and spec.samples == 1:
+        facts.setdefault("LUTs", [(np.array(table, np.uint16) >> 8).astype(np.uint8)])
     sizes = {axis.letter: axis for axis in metadata.axes}
     cols, rows = sizes.get("X"), sizes.get("Y")
     if cols is not None and rows is not None:
