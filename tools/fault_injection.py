@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import collections
 import ctypes
+import faulthandler
 import hashlib
 import importlib
 import os
@@ -45,6 +46,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "training")]
 SHAPE = (150, 190)
 # Of blocks; so many of them make work that can be stopped in its middle.
 BLOCK = 64
+# Seconds after which a run hangs.
+_HANGS = 120
 _CLONE_NEWNS, _MS_PRIVATE, _MS_REC = 0x20000, 1 << 18, 1 << 14
 
 
@@ -160,7 +163,7 @@ class Injector:
 
     def _ended(self, runs: list[Run]) -> None:
         """Wait for runs; end those that take for ever, which is a fault."""
-        end = time.monotonic() + 120
+        end = time.monotonic() + _HANGS
         while any(run.status is None for run in runs):
             for run in runs:
                 self._look(run)
@@ -375,6 +378,8 @@ def command(words: list[str], told: Path, modules: Path | None) -> None:
     handle = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for number in (1, 2):
         os.dup2(handle, number)
+    # Where it stands, if it should hang.
+    faulthandler.dump_traceback_later(_HANGS - 20, file=handle)
     status = 99
     try:
         main(words, prog_name="lerf")
