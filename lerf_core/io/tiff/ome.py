@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 from lerf_core.io.metadata import AxisScale, Channel, Metadata
+from lerf_core.io.tiff.documents import local_name, named, number_of, parsed
 from lerf_core.io.units import converted, unit_of
 
 __all__ = [
-    "AXIS_KEYS", "POSITION_KEYS", "apparent_objective", "image_of", "local_name", "named",
-    "number_of", "parsed", "read_image", "strip_space", "year_of",
+    "AXIS_KEYS", "POSITION_KEYS", "apparent_objective", "image_of", "read_image", "strip_space",
+    "year_of",
 ]  # fmt: skip
 
 #: What states the distance of samples along an axis, and the unit where none is named.
@@ -41,36 +41,6 @@ _STORED = frozenset({"TiffData", "BinData", "MetadataOnly"})
 _PIXELS_SINCE = 2010
 # Frames that come this evenly, as a share of their interval, have one interval.
 _EVEN = 0.01
-
-
-def parsed(text: str | None) -> ET.Element | None:
-    """Return the root of an XML document; None where it cannot be read, or defines entities."""
-    # No such description needs entities of its own, and they can grow without bounds.
-    if not text or "<!ENTITY" in text:
-        return None
-    try:
-        return ET.fromstring(text)
-    except (ET.ParseError, ValueError):
-        return None
-
-
-def local_name(element: ET.Element) -> str:
-    """Return the name of an element without its namespace."""
-    return element.tag.rpartition("}")[2]
-
-
-def named(element: ET.Element, name: str) -> Iterator[ET.Element]:
-    """Yield the children of an element that have a name."""
-    return (child for child in element if local_name(child) == name)
-
-
-def number_of(text: str | None) -> float | None:
-    """Return a finite number that a text states, or None."""
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
 
 
 def image_of(

@@ -9,14 +9,11 @@ from xml.etree import ElementTree as ET
 
 from lerf_core.io.axes import OME_UNITS
 from lerf_core.io.metadata import AxisScale, Channel
+from lerf_core.io.tiff.documents import local_name, named, number_of, parsed
 from lerf_core.io.tiff.ome import (
     AXIS_KEYS,
     POSITION_KEYS,
     apparent_objective,
-    local_name,
-    named,
-    number_of,
-    parsed,
     strip_space,
     year_of,
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lerf_core.io.metadata import AxisScale, Channel, Metadata
 from lerf_core.io.tiff import codes
-from lerf_core.io.tiff.ome import local_name, number_of, parsed
+from lerf_core.io.tiff.documents import local_name, number_of, parsed
 from lerf_core.io.tiff.tags import resolution_ratios
 
 if TYPE_CHECKING:

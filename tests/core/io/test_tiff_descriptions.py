@@ -11,8 +11,8 @@ from support.slides import SLIDES
 
 from lerf_core.io.metadata import AxisScale, Channel, Metadata
 from lerf_core.io.reading import open_reader, read_header, read_image
+from lerf_core.io.tiff.documents import parsed
 from lerf_core.io.tiff.microscopes import SERIES_KINDS
-from lerf_core.io.tiff.ome import parsed
 from lerf_core.io.tiff.ome import read_image as read_ome
 from lerf_core.io.units import converted, unit_of
 
