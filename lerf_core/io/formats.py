@@ -17,7 +17,9 @@ GREY, GREY_ALPHA, RGB, RGBA, CMYK, PALETTE, MULTI = "L", "LA", "RGB", "RGBA", "C
 LAB = "LAB"
 #: Independent channels, and an opacity as the last one.
 MULTI_ALPHA = "MULTIA"
-WITH_ALPHA = frozenset({GREY_ALPHA, RGBA, MULTI_ALPHA})
+#: Layouts by those that have an opacity behind their channels.
+WITHOUT_ALPHA = {GREY_ALPHA: GREY, RGBA: RGB, MULTI_ALPHA: MULTI}
+WITH_ALPHA = frozenset(WITHOUT_ALPHA)
 _PLAIN = frozenset({GREY, GREY_ALPHA, RGB, RGBA})
 
 _LAYOUT_WORDS = {

@@ -23,6 +23,7 @@ from lerf_core.io.formats import (
     MEDIA_TYPES,
     RESOLUTION_IN_EXIF,
     RGB,
+    WITHOUT_ALPHA,
     Format,
     check_holds,
 )
@@ -69,7 +70,7 @@ def check_writable(image: DecodedImage, target: Format, encoding: Encoding) -> N
     for run in image.runs:
         layout = RGB if run.layout == LAB and LAB not in target.layouts else run.layout
         if encoding.background is not None and run.has_alpha:
-            layout = layout[:-1]
+            layout = WITHOUT_ALPHA[layout]
         depth = depth_name(run.dtype, encoding.depth)
         check_holds(target, layout, depth, len(run.frames), uneven=run.uneven)
 

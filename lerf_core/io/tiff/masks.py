@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from lerf_core.io.formats import (
     GREY,
     GREY_ALPHA,
-    MULTI,
     MULTI_ALPHA,
     PALETTE,
     RGB,
     RGBA,
     WITH_ALPHA,
+    WITHOUT_ALPHA,
 )
 from lerf_core.io.opacity import opacity_of, valid_pixels
 from lerf_core.io.tiff import codes
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lerf_core.io.image import DecodedImage
 
 __all__ = [
-    "MASK_KEYWORDS", "has_mask", "is_mask", "layout_without_mask", "mask_series", "masked_layout",
+    "MASK_KEYWORDS", "has_mask", "is_mask", "mask_series", "masked_layout",
     "page_masks", "with_masks", "with_opacity", "without_masks",
 ]  # fmt: skip
 
@@ -41,8 +41,6 @@ Pixels = NDArray[Any]
 MASK_KEYWORDS: dict[str, Any] = {
     "photometric": "mask", "compression": "zlib", "software": False, "metadata": None,
 }  # fmt: skip
-_LAYOUTS = {GREY: GREY_ALPHA, RGB: RGBA}
-_UNMASKED = {masked: layout for layout, masked in _LAYOUTS.items()} | {MULTI_ALPHA: MULTI}
 
 
 # -- reading ------------------------------------------------------------------------------
@@ -108,7 +106,8 @@ def masked_layout(layout: str, details: dict[str, Any]) -> tuple[str, tuple[str,
     if layout == PALETTE:
         return layout, ("internal mask left out: palette indices have no opacity",)
     details["mask"] = True
-    return _LAYOUTS.get(layout, MULTI_ALPHA), ()
+    masked = {GREY: GREY_ALPHA, RGB: RGBA}
+    return masked.get(layout, MULTI_ALPHA), ()
 
 
 def with_opacity(pixels: Pixels, opacity: Pixels, layout: str, axis: int) -> Pixels:
@@ -164,12 +163,7 @@ def with_masks(image: DecodedImage, masks: list[Pixels | None]) -> DecodedImage:
 
 def has_mask(layout: str | None, details: dict[str, Any]) -> bool:
     """Whether the opacity of pixels is to be written as a mask."""
-    return bool(details.get("mask")) and layout in _UNMASKED
-
-
-def layout_without_mask(layout: str) -> str:
-    """Return the layout of pixels whose last channel is written as a mask."""
-    return _UNMASKED[layout]
+    return bool(details.get("mask")) and layout in WITH_ALPHA
 
 
 def without_masks(image: DecodedImage) -> tuple[DecodedImage, list[Pixels]]:
@@ -178,6 +172,6 @@ def without_masks(image: DecodedImage) -> tuple[DecodedImage, list[Pixels]]:
     is_grey = image.layout == GREY_ALPHA
     colours = image.mapped(
         lambda frame: frame[..., 0] if is_grey else frame[..., :-1],
-        layout=_UNMASKED[image.layout],
+        layout=WITHOUT_ALPHA[image.layout],
     )
     return colours, valid

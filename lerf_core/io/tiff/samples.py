@@ -17,14 +17,14 @@ from lerf_core.io.formats import GREY, GREY_ALPHA, MULTI, RGB
 from lerf_core.io.tiff import codes
 from lerf_core.io.tiff.decoding import bits_of, decodes_to_rgb, dtype_of
 from lerf_core.io.tiff.imagej import is_display_ramp
-from lerf_core.io.tiff.tags import layout_of, palette_of, photometric_of
+from lerf_core.io.tiff.tags import layout_of, palette_of, photometric_of, signs_moved
 
 if TYPE_CHECKING:
     import tifffile
 
     Page = tifffile.TiffPage
 
-__all__ = ["Samples", "signs_moved"]
+__all__ = ["Samples"]
 
 
 # Pixels that are converted at once, for the memory of their floats.
@@ -329,19 +329,3 @@ def _spread(values: NDArray[Any], bits: int, dtype: np.dtype[Any]) -> NDArray[An
         return expanded(values.astype(np.uint8), top, dtype)
     # Damaged data may hold more than its bits, and so do predicted values.
     return expanded(values & values.dtype.type(top), top, dtype)
-
-
-def signs_moved(pixels: NDArray[Any], axis: int = -1) -> NDArray[Any]:
-    """Return CIELAB pixels whose a and b change between signed numbers and those from 0.
-
-    TIFF stores them signed within unsigned samples; resampled, they must not wrap around.
-
-    Parameters
-    ----------
-    pixels : unsigned integer array
-        L, a, b and further samples along an axis; not changed.
-    axis : int, optional
-    """
-    moved = np.moveaxis(pixels, axis, -1).copy()
-    moved[..., 1:3] ^= pixels.dtype.type(1 << (8 * pixels.dtype.itemsize - 1))
-    return np.moveaxis(moved, -1, axis)

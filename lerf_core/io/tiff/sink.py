@@ -11,12 +11,10 @@ from typing import Any
 import imagecodecs
 import numpy as np
 
-from lerf_core.io.formats import GREY
+from lerf_core.io.formats import GREY, WITHOUT_ALPHA
 from lerf_core.io.opacity import opacity_of, valid_pixels
 from lerf_core.io.regions import Region
-from lerf_core.io.tiff.masks import layout_without_mask
-from lerf_core.io.tiff.samples import signs_moved
-from lerf_core.io.tiff.tags import has_signed_colours
+from lerf_core.io.tiff.tags import has_signed_colours, signs_moved
 from lerf_core.io.tiled_writer import Pixels, TileSink, WriterSpec
 
 __all__ = ["MASK_PAGE", "TiffSink", "Tile", "colour_spec", "mask_spec", "tiff_sink"]
@@ -212,7 +210,7 @@ def colour_spec(spec: WriterSpec) -> WriterSpec:
     if shape[axis] == 1:
         del shape[axis]
         axes = axes.replace("S", "")
-    layout = layout_without_mask(spec.pixel_layout)
+    layout = WITHOUT_ALPHA[spec.pixel_layout]
     return replace(
         spec,
         shape=tuple(shape),

@@ -38,6 +38,7 @@ __all__ = [
     "photometric_of",
     "resolution_of",
     "resolution_ratios",
+    "signs_moved",
     "xmp_of",
 ]  # fmt: skip
 
@@ -230,3 +231,19 @@ def resolution_ratios(page: Page) -> tuple[float, float] | None:
             return None
         ratios.append(numerator / denominator)
     return ratios[0], ratios[1]
+
+
+def signs_moved(pixels: NDArray[Any], axis: int = -1) -> NDArray[Any]:
+    """Return CIELAB pixels whose a and b change between signed numbers and those from 0.
+
+    TIFF stores them signed within unsigned samples; resampled, they must not wrap around.
+
+    Parameters
+    ----------
+    pixels : unsigned integer array
+        L, a, b and further samples along an axis; not changed.
+    axis : int, optional
+    """
+    moved = np.moveaxis(pixels, axis, -1).copy()
+    moved[..., 1:3] ^= pixels.dtype.type(1 << (8 * pixels.dtype.itemsize - 1))
+    return np.moveaxis(moved, -1, axis)

@@ -36,13 +36,14 @@ from lerf_core.io.tiff.masks import (
     without_masks,
 )
 from lerf_core.io.tiff.opening import opened_tiff
-from lerf_core.io.tiff.samples import Samples, signs_moved
+from lerf_core.io.tiff.samples import Samples
 from lerf_core.io.tiff.tags import (
     details_of,
     has_signed_colours,
     layout_keywords,
     orientation_of,
     palette_keywords,
+    signs_moved,
 )
 
 if TYPE_CHECKING:
