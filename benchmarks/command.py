@@ -35,7 +35,7 @@ with Image.open(photo) as image:
     image.convert("RGB").resize((side, side), Image.Resampling.LANCZOS).save(target)
 """
 
-# compress_level: what lerf writes PNG files with (_COMPRESSION_LEVEL in lerf_core/io/png.py).
+# compress_level: what lerf writes PNG files with (_COMPRESSION_LEVEL in io/codecs/png.py).
 PILLOW_SCRIPT = """
 import sys
 from PIL import Image

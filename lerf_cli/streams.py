@@ -10,7 +10,7 @@ import sys
 from typing import IO, Any
 
 from lerf_core.errors import FileError, one_line
-from lerf_core.io.placing import synced
+from lerf_core.io.results.placing import synced
 
 __all__ = [
     "BROKEN_PIPE_STATUS", "close_quietly", "is_terminal", "occupy_closed_streams", "read_stdin",

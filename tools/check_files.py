@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 
 from lerf_core.errors import LerfError
-from lerf_core.io.conversions import unmultiplied
 from lerf_core.io.formats import MULTI, WITH_ALPHA
 from lerf_core.io.image import DecodedImage
+from lerf_core.io.pixels.conversions import unmultiplied
 from lerf_core.io.reading import open_reader, read_image
 
 Array = np.ndarray[Any, Any]

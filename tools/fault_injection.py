@@ -369,7 +369,7 @@ def command(words: list[str], told: Path, modules: Path | None) -> None:
         Gets the names of the modules that it has loaded.
     """
     from lerf_cli.main import main
-    from lerf_core.io import remote_claims
+    from lerf_core.io.results import remote_claims
     from lerf_core.tiled import blocks
 
     blocks._MOST_SIDE = BLOCK
@@ -464,7 +464,7 @@ def loaded() -> None:
     import zarr  # noqa: F401
 
     import lerf_core
-    import lerf_core.io.zarr.writer
+    import lerf_core.io.codecs.zarr.writer
     import lerf_core.tiled.running
 
     # Remote storage makes folders as it needs them.

@@ -40,7 +40,7 @@ class Source:
     suffix : str
         Of its name.
     states : frozenset of str
-        Fields of `lerf_core.io.metadata.Metadata` that the file states.
+        Fields of `lerf_core.io.metadata.model.Metadata` that the file states.
     write : callable
         Writes it to a path.
     """

@@ -28,7 +28,7 @@ from lerf_cli.main import main as lerf
 from lerf_core.errors import LerfError
 from lerf_core.geometry.placement import Placement
 from lerf_core.io.formats import FORMATS, HOLDS
-from lerf_core.io.metadata import RULES, AxisName, AxisScale, Channel, Metadata, Page
+from lerf_core.io.metadata.model import RULES, AxisName, AxisScale, Channel, Metadata, Page
 from lerf_core.io.reading import open_reader, read_image
 from lerf_core.io.writing import IMPLIED_COLOURS
 
@@ -225,7 +225,7 @@ can from each format into each other, whole and by tiles.
 
 ## What becomes of each field
 
-The rules are those of `lerf_core.io.metadata.Metadata`, for images in one piece and by tiles.
+The rules are those of `lerf_core.io.metadata.model.Metadata`, for images in one piece and by tiles.
 
 """
 _FORMATS = """

@@ -59,7 +59,7 @@ def chosen_tiled_resampling(
 
 def _is_tiff(path: Path) -> bool:
     from lerf_core.io.codec import opened
-    from lerf_core.io.tiff.codec import TiffCodec
+    from lerf_core.io.codecs.tiff.codec import TiffCodec
 
     try:
         with opened(path) as file:

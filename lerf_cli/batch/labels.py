@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lerf_cli.batch.operation import ImageOperation
     from lerf_cli.options.values import BatchOptions, ResamplingOptions
     from lerf_core.execution.plan import Plan
-    from lerf_core.io.tiled_reader import TiledReader
+    from lerf_core.io.tiles.tiled_reader import TiledReader
 
 __all__ = ["label_resampling", "labels_of"]
 

@@ -52,7 +52,7 @@ def between_files(
 
 def _is_for_files(task: FileTask, source: Path | bytes, options: BatchOptions) -> bool:
     """Whether a TIFF with a description is read, and a TIFF written."""
-    from lerf_core.io.tiff.codec import TiffCodec
+    from lerf_core.io.codecs.tiff.codec import TiffCodec
 
     target = options.format or (by_path(task.output) if task.output is not None else None)
     if options.tiling.is_asked or options.dry_run or (target and target.name != "TIFF"):

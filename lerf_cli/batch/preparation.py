@@ -14,10 +14,10 @@ import numpy as np
 
 from lerf_cli.options.values import ResamplingOptions
 from lerf_core.errors import FileError
-from lerf_core.io.conversions import converted, finite_range, with_alpha
 from lerf_core.io.formats import GREY, GREY_ALPHA, LAB, PALETTE, RGB, RGBA
 from lerf_core.io.image import DecodedImage
-from lerf_core.io.opacity import opaque_value
+from lerf_core.io.pixels.conversions import converted, finite_range, with_alpha
+from lerf_core.io.pixels.opacity import opaque_value
 from lerf_core.io.writing import Encoding
 from lerf_core.pixels.format import holds_intensities
 from lerf_core.pixels.likely_range import likely_range

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from lerf_cli.batch.discovery import Entry
     from lerf_cli.batch.operation import ImageOperation
     from lerf_core.execution.plan import Plan
-    from lerf_core.io.tiled_reader import TiledReader
-    from lerf_core.io.tiled_writer import TiledWriter, WriterSpec
+    from lerf_core.io.tiles.tiled_reader import TiledReader
+    from lerf_core.io.tiles.tiled_writer import TiledWriter, WriterSpec
 
 __all__ = ["opened_resampling", "opened_source", "preview", "process"]
 
@@ -214,7 +214,7 @@ def _source_memory(options: TilingOptions) -> tuple[int, int]:
 
 def _opened_target(path: str, spec: WriterSpec, options: BatchOptions, tell: Tell) -> TiledWriter:
     """Open the target; tell, or refuse, what its disk may not hold."""
-    from lerf_core.io.tiled_writer import disk_bytes_needed
+    from lerf_core.io.tiles.tiled_writer import disk_bytes_needed
     from lerf_core.io.writing import open_writer
 
     path = local_path(path)

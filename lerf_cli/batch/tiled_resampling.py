@@ -13,18 +13,18 @@ import numpy as np
 from lerf_cli.batch.preparation import Preparation, ValueChange, as_resampled
 from lerf_cli.options.values import BatchOptions
 from lerf_core.errors import FileError
-from lerf_core.io.axes import fitting_axes
-from lerf_core.io.cielab import as_srgb
-from lerf_core.io.conversions import range_of
 from lerf_core.io.formats import GREY, HOLDS, LAB, PALETTE, tiled_format
 from lerf_core.io.image import DecodedImage
+from lerf_core.io.metadata.axes import fitting_axes
+from lerf_core.io.pixels.cielab import as_srgb
+from lerf_core.io.pixels.conversions import range_of
 from lerf_core.io.writing import as_written, fitting_metadata
 
 if TYPE_CHECKING:
     from lerf_cli.batch.operation import ImageOperation
-    from lerf_core.io.metadata import Metadata
-    from lerf_core.io.tiled_reader import TiledReader
-    from lerf_core.io.tiled_writer import WriterSpec
+    from lerf_core.io.metadata.model import Metadata
+    from lerf_core.io.tiles.tiled_reader import TiledReader
+    from lerf_core.io.tiles.tiled_writer import WriterSpec
 
 __all__ = ["TiledResampling"]
 
@@ -123,8 +123,8 @@ class TiledResampling:
         FileError
             If tiles cannot be written to a file of that name.
         """
-        from lerf_core.io.tiff.masks import has_mask
-        from lerf_core.io.tiled_writer import WriterSpec
+        from lerf_core.io.codecs.tiff.masks import has_mask
+        from lerf_core.io.tiles.tiled_writer import WriterSpec
 
         source, result, options = self.source, self._result, self._options
         target_format = tiled_format(path)
@@ -176,8 +176,8 @@ class TiledResampling:
 
     def _kind_of_tiff(self, shape: tuple[int, ...], axes: str) -> str:
         """Return the kind of TIFF that holds what is known of the pixels, as their source's is."""
-        from lerf_core.io.tiff.imagej import holds as goes_into_imagej
-        from lerf_core.io.tiff.ome_writing import OME_TYPES
+        from lerf_core.io.codecs.tiff.imagej import holds as goes_into_imagej
+        from lerf_core.io.codecs.tiff.ome_writing import OME_TYPES
 
         source, result, tiling = self.source, self._result, self._options.tiling
         is_plain = tiling.compression in {None, "none"} and tiling.pyramid in {None, 1}

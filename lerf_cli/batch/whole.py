@@ -22,7 +22,7 @@ from lerf_core.io.formats import Format, by_name, by_path, check_sides
 from lerf_core.io.guards import check_samples
 from lerf_core.io.image import DecodedImage, Pixels
 from lerf_core.io.reading import read_header, read_image
-from lerf_core.io.whole_files import atomic_file
+from lerf_core.io.results.whole_files import atomic_file
 from lerf_core.io.writing import Encoding, check_writable, encode, encode_to_bytes
 
 if TYPE_CHECKING:

@@ -167,7 +167,7 @@ def _check_free(paths: Iterable[Path], image: str | None, *, overwrite: bool) ->
 
 
 def _write(path: Path, fill: Callable[[Any], None], *, overwrite: bool) -> None:
-    from lerf_core.io.whole_files import atomic_file
+    from lerf_core.io.results.whole_files import atomic_file
 
     try:
         with atomic_file(path, overwrite=overwrite) as file:

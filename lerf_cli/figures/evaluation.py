@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from lerf_core.io.whole_files import atomic_file
+from lerf_core.io.results.whole_files import atomic_file
 
 if TYPE_CHECKING:
     from lerf_training.evaluation.scores import Comparison

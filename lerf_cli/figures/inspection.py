@@ -31,9 +31,9 @@ from lerf_core.bank.inspection import (
 )
 from lerf_core.errors import FileError
 from lerf_core.inspection import Ellipses, ParameterMaps, Slopes, ellipses, parameter_maps, slopes
-from lerf_core.io.conversions import finite_range, unmultiplied
 from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA
 from lerf_core.io.image import DecodedImage
+from lerf_core.io.pixels.conversions import finite_range, unmultiplied
 from lerf_core.io.reading import read_image
 from lerf_core.pixels.luma import rgb_luma
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.errors import BankError
-from lerf_core.io.whole_files import write_whole
+from lerf_core.io.results.whole_files import write_whole
 
 __all__ = [
     "SUFFIX",

@@ -1,1 +1,1 @@
-"""Image files: a format is one codec, a module or a folder that `registry` lists."""
+"""Image files: a format is one codec, a module or a folder in `codecs` that `registry` lists."""

@@ -15,14 +15,14 @@ import numpy as np
 
 from lerf_core.errors import FileError
 from lerf_core.io.image import DecodedImage, channels_of
-from lerf_core.io.metadata import Metadata
-from lerf_core.io.orientation import TRANSPOSED
+from lerf_core.io.metadata.model import Metadata
+from lerf_core.io.metadata.orientation import TRANSPOSED
 
 if TYPE_CHECKING:
-    from lerf_core.io.claims import Claim
     from lerf_core.io.formats import Format
-    from lerf_core.io.tiled_reader import TiledReader
-    from lerf_core.io.tiled_writer import TiledWriter, WriterSpec
+    from lerf_core.io.results.claims import Claim
+    from lerf_core.io.tiles.tiled_reader import TiledReader
+    from lerf_core.io.tiles.tiled_writer import TiledWriter, WriterSpec
 
 __all__ = ["Codec", "Encoding", "Header", "OpenFile", "opened", "refuse_levels_and_series"]
 

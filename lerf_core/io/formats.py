@@ -101,7 +101,7 @@ RESOLUTION_IN_EXIF = frozenset({"WEBP", "AVIF"})
 _BLOCKS = frozenset({"icc", "exif", "xmp"})
 _ANIMATION = frozenset({"durations", "loop"})
 _GEODATA = frozenset({"georeference", "nodata", "gdal"})
-#: Fields of :class:`lerf_core.io.metadata.Metadata` that each format holds, by the format's name.
+#: Fields of :class:`lerf_core.io.metadata.model.Metadata` that each format holds, by its name.
 HOLDS = {
     "PNG": _BLOCKS | _ANIMATION | {
         "iptc", "gamma", "chromaticities", "rendering_intent", "cicp", "mastering", "content_light",

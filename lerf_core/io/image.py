@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lerf_core.io.formats import CMYK, GREY_ALPHA, LAB, RGB, RGBA, WITH_ALPHA
-from lerf_core.io.metadata import Metadata
-from lerf_core.io.orientation import upright
+from lerf_core.io.metadata.model import Metadata
+from lerf_core.io.metadata.orientation import upright
 
 __all__ = ["DecodedImage", "Pixels", "channels_of"]
 

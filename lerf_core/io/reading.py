@@ -16,7 +16,7 @@ from lerf_core.io.locations import local_path
 from lerf_core.io.registry import codec_of_file, codec_of_path
 
 if TYPE_CHECKING:
-    from lerf_core.io.tiled_reader import TiledReader
+    from lerf_core.io.tiles.tiled_reader import TiledReader
 
 __all__ = ["open_reader", "read_header", "read_image"]
 

@@ -8,27 +8,27 @@ from pathlib import Path, PurePosixPath
 from PIL import UnidentifiedImageError
 
 from lerf_core.errors import FileError, one_line
-from lerf_core.io.avif import AvifCodec
-from lerf_core.io.bmp import BmpCodec
-from lerf_core.io.camera_raw import CameraRawCodec
 from lerf_core.io.codec import Codec, OpenFile, opened
-from lerf_core.io.dicom import DicomCodec
-from lerf_core.io.gif_codec import GifCodec
-from lerf_core.io.heif import HeifCodec
-from lerf_core.io.imageio import ImageioCodec
-from lerf_core.io.jpeg import JpegCodec
-from lerf_core.io.jpeg2000 import Jpeg2000Codec
-from lerf_core.io.jpeg_xl import JpegXlCodec
+from lerf_core.io.codecs.avif import AvifCodec
+from lerf_core.io.codecs.bmp import BmpCodec
+from lerf_core.io.codecs.camera_raw import CameraRawCodec
+from lerf_core.io.codecs.dicom import DicomCodec
+from lerf_core.io.codecs.gif import GifCodec
+from lerf_core.io.codecs.heif import HeifCodec
+from lerf_core.io.codecs.imageio import ImageioCodec
+from lerf_core.io.codecs.jpeg import JpegCodec
+from lerf_core.io.codecs.jpeg2000 import Jpeg2000Codec
+from lerf_core.io.codecs.jpeg_xl import JpegXlCodec
+from lerf_core.io.codecs.netpbm import NetpbmCodec
+from lerf_core.io.codecs.npy.codec import NpyCodec
+from lerf_core.io.codecs.pillow import PillowCodec
+from lerf_core.io.codecs.png import PngCodec
+from lerf_core.io.codecs.psd import DeepPsdCodec, PsdCodec
+from lerf_core.io.codecs.radiance import RadianceCodec
+from lerf_core.io.codecs.sgi import SgiCodec
+from lerf_core.io.codecs.tiff.codec import TiffCodec
+from lerf_core.io.codecs.zarr.codec import ZarrCodec
 from lerf_core.io.locations import is_zarr_folder
-from lerf_core.io.netpbm import NetpbmCodec
-from lerf_core.io.npy.codec import NpyCodec
-from lerf_core.io.pillow import PillowCodec
-from lerf_core.io.png import PngCodec
-from lerf_core.io.psd import DeepPsdCodec, PsdCodec
-from lerf_core.io.radiance import RadianceCodec
-from lerf_core.io.sgi import SgiCodec
-from lerf_core.io.tiff.codec import TiffCodec
-from lerf_core.io.zarr.codec import ZarrCodec
 
 __all__ = ["codec_of_file", "codec_of_path", "writing_codec"]
 

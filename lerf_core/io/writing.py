@@ -9,14 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from lerf_core.errors import FileError, ResultExistsError, one_line
-from lerf_core.io import xmp_extended
-from lerf_core.io.axes import fitting_scales
-from lerf_core.io.cielab import as_srgb
-from lerf_core.io.claims import Claim, LocalClaim
 from lerf_core.io.codec import Encoding
-from lerf_core.io.conversions import converted, depth_name, flattened, unmultiplied
-from lerf_core.io.exif import PREFIX, resolution
-from lerf_core.io.exif_directories import shortened
+from lerf_core.io.codecs.jpeg import LONGEST_SEGMENT, LONGEST_XMP
 from lerf_core.io.formats import (
     HOLDS,
     LAB,
@@ -29,15 +23,21 @@ from lerf_core.io.formats import (
 )
 from lerf_core.io.guards import quiet_decoders
 from lerf_core.io.image import DecodedImage
-from lerf_core.io.jpeg import LONGEST_SEGMENT, LONGEST_XMP
 from lerf_core.io.locations import is_url, local_path
-from lerf_core.io.metadata import RULES, Metadata
-from lerf_core.io.placing import restore_replaced
+from lerf_core.io.metadata import xmp_extended
+from lerf_core.io.metadata.axes import fitting_scales
+from lerf_core.io.metadata.exif import PREFIX, resolution
+from lerf_core.io.metadata.exif_directories import shortened
+from lerf_core.io.metadata.model import RULES, Metadata
+from lerf_core.io.pixels.cielab import as_srgb
+from lerf_core.io.pixels.conversions import converted, depth_name, flattened, unmultiplied
 from lerf_core.io.registry import writing_codec
-from lerf_core.io.remote_claims import RemoteClaim
+from lerf_core.io.results.claims import Claim, LocalClaim
+from lerf_core.io.results.placing import restore_replaced
+from lerf_core.io.results.remote_claims import RemoteClaim
 
 if TYPE_CHECKING:
-    from lerf_core.io.tiled_writer import TiledWriter, WriterSpec
+    from lerf_core.io.tiles.tiled_writer import TiledWriter, WriterSpec
 
 __all__ = [
     "IMPLIED_COLOURS", "Encoding", "as_written", "check_writable", "encode", "encode_to_bytes",
@@ -282,7 +282,7 @@ def open_writer(
         If the result exists, cannot be written, is being written by another run, or another work
         was interrupted.
     """
-    from lerf_core.io.tiled_writer import unwritable
+    from lerf_core.io.tiles.tiled_writer import unwritable
 
     path = local_path(path)
     is_remote = is_url(path)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lerf_core.execution.plan import Plan
-from lerf_core.io.regions import Region
+from lerf_core.io.tiles.regions import Region
 from lerf_core.sampling.windows import Block
 
 __all__ = ["block_bytes", "block_shape", "pixel_count", "regions"]

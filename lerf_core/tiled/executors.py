@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lerf_core.errors import FileError, one_line
-from lerf_core.io.regions import Region
+from lerf_core.io.tiles.regions import Region
 from lerf_core.tiled.work import Work
 
 __all__ = ["ClusterExecutor", "Results", "ThreadExecutor"]

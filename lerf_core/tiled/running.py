@@ -14,8 +14,8 @@ from lerf_core.tiled.blocks import pixel_count, regions
 from lerf_core.tiled.executors import ClusterExecutor, ThreadExecutor
 
 if TYPE_CHECKING:
-    from lerf_core.io.regions import Region
-    from lerf_core.io.tiled_writer import TiledWriter
+    from lerf_core.io.tiles.regions import Region
+    from lerf_core.io.tiles.tiled_writer import TiledWriter
     from lerf_core.tiled.work import Work
 
 __all__ = ["Progress", "run"]

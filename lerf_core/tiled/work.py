@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lerf_core.execution.plan import AnyBlock, Plan
-from lerf_core.io.regions import Region
+from lerf_core.io.tiles.regions import Region
 from lerf_core.sampling.windows import Block, Window, Windows
 
 if TYPE_CHECKING:
-    from lerf_core.io.tiled_reader import TiledReader
-    from lerf_core.io.tiled_writer import TileSink
+    from lerf_core.io.tiles.tiled_reader import TiledReader
+    from lerf_core.io.tiles.tiled_writer import TileSink
 
 __all__ = ["Work"]
 
@@ -31,7 +31,7 @@ class Work:
         Of one thread.
     source : TiledReader
     sink : TileSink
-        The writer's, see `lerf_core.io.tiled_writer.TileSink`.
+        The writer's, see `lerf_core.io.tiles.tiled_writer.TileSink`.
     window_limit : int
         Source pixels that are read at once.
     before : callable or None

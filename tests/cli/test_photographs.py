@@ -11,11 +11,11 @@ import tifffile
 from PIL import Image, IptcImagePlugin, PngImagePlugin
 from support.files import XMP, png16, png_chunk
 
-from lerf_core.io import exif_directories as directories
-from lerf_core.io import iptc
-from lerf_core.io.exif_directories import Entry
+from lerf_core.io.metadata import exif_directories as directories
+from lerf_core.io.metadata import iptc
+from lerf_core.io.metadata.exif_directories import Entry
+from lerf_core.io.metadata.xmp_packet import Packet
 from lerf_core.io.reading import read_image
-from lerf_core.io.xmp_packet import Packet
 
 UPRIGHT = XMP.replace(b'"6"', b'"1"')
 

@@ -188,7 +188,7 @@ def test_labels_alone_are_known_as_labels(tmp_path, image):
 
 
 def test_stopped_work_goes_on_with_labels(tmp_path, image, monkeypatch):
-    from lerf_core.io.zarr.writer import ZarrSink
+    from lerf_core.io.codecs.zarr.writer import ZarrSink
 
     whole = tmp_path / "whole.zarr"
     arguments = ["--scale", 2, "--tile", 32, "--threads", 1]

@@ -15,7 +15,7 @@ sys.path.insert(0, str(TOOLS))
 import metadata_table  # noqa: E402
 from metadata_files import SOURCES  # noqa: E402
 
-from lerf_core.io.metadata import RULES  # noqa: E402
+from lerf_core.io.metadata.model import RULES  # noqa: E402
 
 
 def lost(found):
@@ -42,7 +42,7 @@ def test_some_formats_into_all():
 
 
 def test_what_is_lost_is_found(monkeypatch):
-    from lerf_core.io.zarr import writer
+    from lerf_core.io.codecs.zarr import writer
 
     before = writer._attributes
 

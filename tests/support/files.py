@@ -14,7 +14,7 @@ import numpy as np
 import tifffile
 from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
-from lerf_core.io.metadata import AxisScale
+from lerf_core.io.metadata.model import AxisScale
 
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="6"/></x:xmpmeta>'
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from lerf_core.geometry.placement import Placement
-from lerf_core.io.georeference import Georeference
+from lerf_core.io.metadata.georeference import Georeference
 from lerf_core.sampling.taps import axis_positions
 from lerf_plugins.filters.xarray.dimensions import Dims, is_lazy
 from lerf_plugins.filters.xarray.grid_coordinates import Floats, interpolated

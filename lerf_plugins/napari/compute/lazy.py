@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.io.chunk_cache import ChunkCache
-from lerf_core.io.regions import overlap
+from lerf_core.io.tiles.chunk_cache import ChunkCache
+from lerf_core.io.tiles.regions import overlap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

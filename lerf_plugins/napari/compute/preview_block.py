@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.geometry import transform_points
-from lerf_core.io.chunk_cache import ChunkCache
+from lerf_core.io.tiles.chunk_cache import ChunkCache
 from lerf_core.sampling.windows import Block
 from lerf_plugins.napari.compute.results import compute_block
 from lerf_plugins.napari.model.layer_image import LayerImage

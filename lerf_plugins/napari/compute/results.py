@@ -14,7 +14,7 @@ from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.operations import LayerOperation, LevelPlan
 
 if TYPE_CHECKING:
-    from lerf_core.io.chunk_cache import ChunkCache
+    from lerf_core.io.tiles.chunk_cache import ChunkCache
     from lerf_core.sampling.windows import Block
     from lerf_core.tiled.work import Work
 
@@ -70,7 +70,7 @@ def compute_block(
 
 def _work(levels: LayerImage, level_plan: LevelPlan, cache: ChunkCache | None = None) -> Work:
     """Return the work whose ``compute`` gives regions of a level of the result."""
-    from lerf_core.io.chunk_cache import ChunkCache
+    from lerf_core.io.tiles.chunk_cache import ChunkCache
     from lerf_plugins.napari.compute.lazy import CACHE_BYTES, ChunkReader, region_work
 
     level = levels.levels[level_plan.source_level]
@@ -131,7 +131,7 @@ def in_levels(operation: LayerOperation) -> Generator[Step, None, list[npt.NDArr
     list of ndarray
         Largest first.
     """
-    from lerf_core.io.pyramid import halve, level_shapes
+    from lerf_core.io.tiles.pyramid import halve, level_shapes
 
     image = operation.image
     pixels = yield from in_memory(operation)
@@ -167,8 +167,8 @@ def lazily(operation: LayerOperation) -> Generator[Step, None, list[Any]]:
     list of dask.array.Array
         Largest first.
     """
-    from lerf_core.io.chunk_cache import ChunkCache
-    from lerf_core.io.pyramid import level_shapes
+    from lerf_core.io.tiles.chunk_cache import ChunkCache
+    from lerf_core.io.tiles.pyramid import level_shapes
     from lerf_plugins.napari.compute.lazy import CACHE_BYTES, ChunkReader, lazy_array
 
     shapes = [(rows, cols) for rows, cols in level_shapes(operation.out_shape, (0, 1), None)]

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.io.metadata import speaks_of_places
+from lerf_core.io.metadata.model import speaks_of_places
 from lerf_plugins.napari.model.levels import plain_array, with_alpha
 from lerf_plugins.napari.model.pixel_grid import Matrix, PixelGrid, swap_xy
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.errors import LerfError
-from lerf_core.io.chunk_cache import ChunkCache
+from lerf_core.io.tiles.chunk_cache import ChunkCache
 from lerf_plugins.napari.compute.lazy import CACHE_BYTES
 from lerf_plugins.napari.compute.preview_block import PreviewBlock, preview_block
 from lerf_plugins.napari.model.layer_image import PREVIEW, at_plane

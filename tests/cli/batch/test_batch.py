@@ -16,7 +16,7 @@ from PIL import Image
 from support.cli import lerf_command
 
 import lerf_core
-from lerf_core.io.whole_files import atomic_file
+from lerf_core.io.results.whole_files import atomic_file
 
 pytestmark = pytest.mark.slow
 

@@ -58,7 +58,7 @@ def test_an_input_that_is_written_meanwhile(run, tmp_path, source, monkeypatch, 
     if by_tiles:
         writes_meanwhile(monkeypatch, source, by_tiles=True)
     else:
-        from lerf_core.io.tiff.codec import TiffCodec
+        from lerf_core.io.codecs.tiff.codec import TiffCodec
 
         read = TiffCodec.read
 

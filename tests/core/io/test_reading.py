@@ -11,9 +11,9 @@ from PIL import Image, ImageFile
 from support.files import orientation_chunk, png16
 
 from lerf_core.errors import FileError, InvalidArgumentError, InvalidTypeError
-from lerf_core.io.chunk_cache import ChunkCache
 from lerf_core.io.reading import open_reader
-from lerf_core.io.regions import RegionIndexError
+from lerf_core.io.tiles.chunk_cache import ChunkCache
+from lerf_core.io.tiles.regions import RegionIndexError
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (40, 50, 3), np.uint8)

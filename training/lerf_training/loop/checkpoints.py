@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from lerf_core.bank import LutBank
 from lerf_core.errors import BankError
-from lerf_core.io.whole_files import write_whole
+from lerf_core.io.results.whole_files import write_whole
 from lerf_training.errors import CheckpointError
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Means of two by two pixels in numba; see `lerf_core.io.pyramid`."""
+"""Means of two by two pixels in numba; see `lerf_core.io.tiles.pyramid`."""
 
 from __future__ import annotations
 

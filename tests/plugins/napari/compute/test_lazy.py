@@ -11,8 +11,8 @@ from support.layers import exhaust, resize_operation
 
 import lerf_core
 from lerf_core.execution.planning import plan_resize
-from lerf_core.io import pyramid
-from lerf_core.io.chunk_cache import ChunkCache
+from lerf_core.io.tiles import pyramid
+from lerf_core.io.tiles.chunk_cache import ChunkCache
 from lerf_plugins.napari.compute import lazy, results
 from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.maps import warped

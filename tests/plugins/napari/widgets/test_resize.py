@@ -130,7 +130,7 @@ def test_a_multiscale_layer_in_memory(viewer, until, photo):
 
 
 def test_a_large_result_is_a_pyramid(viewer, until, monkeypatch, photo):
-    from lerf_core.io import pyramid
+    from lerf_core.io.tiles import pyramid
     from lerf_plugins.napari.widgets import layer_widget as _layer_widget
 
     monkeypatch.setattr(_layer_widget, "SINGLE_ARRAY_PIXELS", 10_000)

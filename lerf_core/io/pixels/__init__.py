@@ -1,0 +1,1 @@
+"""From values as files store them to pixels, and back."""

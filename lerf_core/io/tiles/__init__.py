@@ -1,0 +1,1 @@
+"""Images read and written by regions, whatever their format."""
