@@ -16,7 +16,7 @@ from lerf_cli.options.values import ResamplingOptions
 from lerf_core.errors import FileError
 from lerf_core.io.formats import GREY, GREY_ALPHA, LAB, PALETTE, RGB, RGBA
 from lerf_core.io.image import DecodedImage
-from lerf_core.io.pixels.conversions import converted, finite_range, with_alpha
+from lerf_core.io.pixels.conversions import converted, depth_name, finite_range, with_alpha
 from lerf_core.io.pixels.opacity import opaque_value
 from lerf_core.io.writing import Encoding
 from lerf_core.pixels.format import holds_intensities
@@ -67,6 +67,10 @@ class Preparation:
         sample: Callable[[], np.ndarray[Any, Any]] | None = None,
     ) -> None:
         self._options = options
+        written = depth_name(image.dtype, encoding.depth)
+        # A mask's 0 and 1 are black and white in any depth.
+        if options.labels and written != image.dtype.name and image.dtype != np.bool_:
+            raise FileError("--depth does not go with --labels: it would change them")
         self.image = as_resampled(options, image)
         if self.image.dtype.kind == "f" and options.value_range is None and not options.labels:
             values = self.image.frames[0] if sample is None else sample()

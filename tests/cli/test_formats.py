@@ -472,6 +472,16 @@ def test_labels_with_alpha_make_no_new_colours(run, tmp_path, rgb, pixels, mode)
     assert colours[1] <= colours[0]
 
 
+@pytest.mark.parametrize("tiles", [(), ("--tile", 64)])
+def test_a_depth_would_change_labels(run, tmp_path, rgb, tiles):
+    tifffile.imwrite(tmp_path / "in.tif", rgb[..., 0])
+    words = ("resize", tmp_path / "in.tif", "-o", tmp_path / "out.tif", "--scale", 2, "--labels")
+    message = run(*words, "--depth", 16, *tiles, code=1).output
+    assert "--depth does not go with --labels" in message
+    assert not (tmp_path / "out.tif").exists()
+    run(*words, "--depth", 8, *tiles)
+
+
 def test_a_grey_profile_does_not_go_with_rgb(run, tmp_path, rgb, icc):
     grey = icc[:16] + b"GRAY" + icc[20:]
     Image.fromarray(rgb[..., 0]).save(tmp_path / "in.png", icc_profile=grey)
