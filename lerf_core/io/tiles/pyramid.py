@@ -21,7 +21,7 @@ SMALLEST = 1024
 
 
 def level_shapes(
-    shape: tuple[int, ...], axes: tuple[int, int], levels: int | None, smallest: int = SMALLEST
+    shape: tuple[int, ...], axes: tuple[int, int], levels: int | None, smallest: int | None = None
 ) -> list[tuple[int, ...]]:
     """Return the shape of each level.
 
@@ -34,7 +34,9 @@ def level_shapes(
     levels : int or None
         How many; None: until both sides are no longer than `smallest`.
     smallest : int, optional
+        By default `SMALLEST`.
     """
+    smallest = SMALLEST if smallest is None else smallest
     shapes = [tuple(shape)]
     while levels is None or len(shapes) < levels:
         last = shapes[-1]

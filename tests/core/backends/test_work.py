@@ -181,7 +181,7 @@ def test_a_homography_reads_each_row_once_a_stage_for_all_bands(calls, threads):
 @pytest.mark.parametrize("angle", [0, 30, 90])
 def test_a_warp_computes_the_pixels_that_the_image_covers(calls, angle):
     rows, cols = 250, 400
-    there = np.array([[1, 0, 300], [0, 1, 200], [0, 0, 1]]) @ rotation(angle, (rows, cols))
+    there = np.array([[1, 0, 300.3], [0, 1, 200.4], [0, 0, 1]]) @ rotation(angle, (rows, cols))
     warp(noise(rows, cols), invert(there), output_shape=(900, 1000), bank="lerf-g")
     computed = sum(
         int(np.ptp(call["visible_columns"], axis=1).sum()) for call in calls["points2_rows"]

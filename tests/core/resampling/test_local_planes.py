@@ -216,7 +216,7 @@ def test_deep_images_agree_with_bytes():
     deep = lerf_core.rescale(image.astype(np.uint16) * 257, 3, bank=bank)
     assert np.abs(deep / 257 - shallow).max() < 1.2
     shifted = lerf_core.warp(
-        image.astype(np.float32), geometry.Displacement(np.full((2, 12, 12), 0.3)), bank=bank
+        image.astype(np.float32) / 255, geometry.Displacement(np.full((2, 12, 12), 0.3)), bank=bank
     )
     assert shifted.dtype == np.float32
 

@@ -429,7 +429,7 @@ def _channel(channel: Channel, dtype: np.dtype[Any]) -> dict[str, Any]:
 
 
 def _transformations(spec: WriterSpec, layout: Layout, level: int) -> list[dict[str, Any]]:
-    """Return scale and translation of a level; of the first, where it is known to be placed."""
+    """Return scale and translation of a level; where nothing is known, the first lies at 0."""
     steps, starts = [], []
     for letter in layout.axes:
         axis = spec.metadata.axis(letter)
@@ -438,7 +438,7 @@ def _transformations(spec: WriterSpec, layout: Layout, level: int) -> list[dict[
         factor = 2.0**level if letter in "YX" else 1.0
         steps.append(step * factor)
         starts.append(start + (factor - 1) / 2 * step)
-    transformations: list[dict[str, Any]] = [{"type": "scale", "scale": steps}]
-    if level or any(axis.is_placed for axis in spec.metadata.axes):
-        transformations.append({"type": "translation", "translation": starts})
-    return transformations
+    return [
+        {"type": "scale", "scale": steps},
+        {"type": "translation", "translation": starts},
+    ]
