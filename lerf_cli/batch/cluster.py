@@ -29,7 +29,8 @@ def connected(options: TilingOptions, tell: Callable[[str], None]) -> Iterator[A
             "--scheduler and --workers need dask.distributed: pip install 'lerf[large]'"
         ) from error
     # A scheduler that dies is told of in one line; the client logs how it noticed, page by page.
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL + 1)
+    for name in ("distributed", "distributed.client", "tornado.application"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     if options.scheduler is not None:
         try:
             client = distributed.Client(options.scheduler, timeout=_CONNECTION_TIMEOUT)
