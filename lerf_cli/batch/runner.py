@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
@@ -31,6 +28,7 @@ from lerf_cli.batch.discovery import (
 )
 from lerf_cli.batch.pipes import between_files
 from lerf_cli.batch.reporting import Reporter, Tally, library_notes
+from lerf_cli.batch.termination import Termination
 from lerf_cli.options.values import BatchOptions
 from lerf_cli.streams import is_terminal
 from lerf_core.errors import FileError, ResultExistsError, one_line
@@ -72,7 +70,7 @@ def run_batch(operation: ImageOperation, options: BatchOptions) -> int:
     if not options.dry_run and (message := lerf_core.first_run_message()):
         reporter.announce(message)
     try:
-        with _termination_as_exit(), library_notes(reporter):
+        with Termination() as termination, library_notes(reporter):
             for task in tasks:
                 _count(
                     tally,
@@ -80,6 +78,7 @@ def run_batch(operation: ImageOperation, options: BatchOptions) -> int:
                     reporter,
                     partial(_process, task, data, operation, options, reporter),
                 )
+                termination.check()
                 reporter.step()
                 _return_memory()
     except (KeyboardInterrupt, SystemExit):
@@ -95,9 +94,10 @@ def _run_remote(operation: ImageOperation, options: BatchOptions) -> int:
         raise click.UsageError("with an address such as s3://, give one input and one output")
     (source,) = options.inputs
     entry, reporter, tally = Entry(Path(source)), Reporter(options, 1), Tally()
-    with _termination_as_exit(), library_notes(reporter):
+    with Termination() as termination, library_notes(reporter):
         work = partial(_process_remote, source, entry, operation, options, reporter)
         _count(tally, entry, reporter, work)
+        termination.check()
     reporter.close(str(tally))
     return 1 if tally.failed else 0
 
@@ -270,28 +270,6 @@ def _count(tally: Tally, entry: Entry, reporter: Reporter, work: Callable[[], bo
 
 
 # -- the process --------------------------------------------------------------------------
-
-
-@contextmanager
-def _termination_as_exit() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the stack, so that temporary files are removed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    ends = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None))]
-    # What is ignored stays so: nohup wants it.
-    ends = [number for number in ends if signal.getsignal(number) is not signal.SIG_IGN]
-    before = [(number, signal.signal(number, _leave)) for number in ends]
-    try:
-        yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)
-
-
-def _leave(number: int, frame: object) -> NoReturn:
-    del frame
-    raise SystemExit(128 + number)
 
 
 def _return_memory() -> None:
