@@ -315,9 +315,13 @@ class ResamplingWidget(LayerWidget):
     def _insert(self, source: Any, data: Any, state: dict[str, Any], kind: str) -> None:
         from napari.layers import Layer
 
+        layer = Layer.create(data, state, kind)
         if isinstance(data, list) and not isinstance(data[0], np.ndarray):
             compute_tiles_in_background()
-        layer = Layer.create(data, state, kind)
+            # A visible layer is sliced in a thread at once. That thread, and this one while napari
+            # builds the layer's controls, may wait for each other's locks, Qt's and Python's.
+            layer.visible = False
+            QTimer.singleShot(0, partial(setattr, layer, "visible", True))
         layers = self.viewer.layers
         layers.insert(layers.index(source) + 1 if source in layers else len(layers), layer)
         self._added(source, layer.name, state)
