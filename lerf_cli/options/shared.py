@@ -136,8 +136,8 @@ def file_options(command: Command) -> Command:
     return _stacked(
         click.option(
             "--format", "format_name", metavar="NAME",
-            help="Output format: png, jpeg, webp, tiff, bmp, gif, ppm, tga, jpeg2000, avif.  "
-            "[default: by the output's name, else the input's]",
+            help="Output format: png, jpeg, webp, tiff, bmp, gif, ppm, pam, pfm, tga, jpeg2000, "
+            "avif.  [default: by the output's name, else the input's]",
         ),
         click.option(
             "--depth", type=click.Choice(["8", "16", "float"]),
@@ -154,7 +154,8 @@ def file_options(command: Command) -> Command:
             "WebP]",
         ),
         click.option(
-            "--strip", is_flag=True, help="Drop EXIF, XMP, texts and comments; ICC and DPI stay."
+            "--strip", is_flag=True,
+            help="Drop EXIF, XMP, IPTC, texts and comments; ICC and DPI stay.",
         ),
         click.option("--overwrite", is_flag=True, help="Replace outputs that exist."),
         click.option("--skip-existing", is_flag=True, help="Leave outputs that exist as they are."),

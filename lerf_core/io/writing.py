@@ -29,6 +29,7 @@ from lerf_core.io.metadata.axes import fitting_scales
 from lerf_core.io.metadata.exif import PREFIX, resolution
 from lerf_core.io.metadata.exif_directories import shortened
 from lerf_core.io.metadata.model import RULES, Metadata
+from lerf_core.io.metadata.units import METRES_PER_INCH
 from lerf_core.io.pixels.cielab import as_srgb
 from lerf_core.io.pixels.conversions import converted, depth_name, flattened, unmultiplied
 from lerf_core.io.registry import writing_codec
@@ -48,7 +49,8 @@ __all__ = [
 _LONGEST_EXIF = LONGEST_SEGMENT - len(PREFIX)
 # Pixels per inch that a format's numbers can say; of PNG and BMP they are whole, per metre.
 _RESOLUTIONS = {
-    "JPEG": (1, 65_535), "PNG": (0.0254, 2**31 * 0.025), "BMP": (0.0254, 2**31 * 0.025),
+    "JPEG": (1, 65_535),
+    "PNG": (METRES_PER_INCH, 2**31 * 0.025), "BMP": (METRES_PER_INCH, 2**31 * 0.025),
 }  # fmt: skip
 #: Fields that a profile says as well, or that say sRGB.
 IMPLIED_COLOURS = {"gamma", "chromaticities", "rendering_intent"}

@@ -23,16 +23,9 @@ SLIDE = np.random.default_rng(5).integers(0, 256, (256, 320, 3)).astype(np.uint8
 
 
 def document(path):
-    """Return the OME-XML of a file; valid, where something is installed that knows."""
+    """Return the OME-XML of a file."""
     with tifffile.TiffFile(path) as file:
-        text = file.ome_metadata
-    try:
-        import ome_types
-    except ImportError:
-        pass
-    else:
-        ome_types.validate_xml(text)
-    return ET.fromstring(text)
+        return ET.fromstring(file.ome_metadata)
 
 
 def elements(root, name):

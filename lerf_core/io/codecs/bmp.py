@@ -15,6 +15,7 @@ from lerf_core.io.formats import RGB, RGBA
 from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, Pixels, channels_of
 from lerf_core.io.metadata.model import Metadata
+from lerf_core.io.metadata.units import METRES_PER_INCH
 from lerf_core.io.pixels.depth import dtype_of_bits, expanded
 
 if TYPE_CHECKING:
@@ -25,13 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["BmpCodec"]
 
 _FILE_HEADER = 14
-_INFO_HEADER, _MASKS_HEADER, _ALPHA_HEADER, _V5_HEADER = 40, 52, 56, 124
+_INFO_HEADER, _ALPHA_HEADER, _V5_HEADER = 40, 56, 124
 _PLAIN, _MASKED, _MASKED_WITH_ALPHA = 0, 3, 6
 # Red, green, blue, alpha where the file gives none.
 _USUAL_MASKS = {
     16: (0x7C00, 0x03E0, 0x001F, 0), 32: (0x00FF0000, 0x0000FF00, 0x000000FF, 0),
 }  # fmt: skip
-_METRES_PER_INCH = 0.0254
 _EMBEDDED, _SRGB = b"DEBM", b"BGRs"
 
 
@@ -128,7 +128,7 @@ class BmpCodec(PillowCodec):
         rows, cols = pixels.shape[:2]
         size = pixels.nbytes
         across, down = (
-            round(value / _METRES_PER_INCH) for value in image.metadata.dpi or (0.0, 0.0)
+            round(value / METRES_PER_INCH) for value in image.metadata.dpi or (0.0, 0.0)
         )
         start = _FILE_HEADER + _V5_HEADER
         stream.write(struct.pack("<2sI4xI", b"BM", start + size, start))
@@ -207,7 +207,7 @@ def _metadata(stream: BinaryIO) -> Metadata:
     across, down = struct.unpack_from("<2i", data, _FILE_HEADER + 24)
     dpi = None
     if across > 0 and down > 0:
-        dpi = across * _METRES_PER_INCH, down * _METRES_PER_INCH
+        dpi = across * METRES_PER_INCH, down * METRES_PER_INCH
     stream.seek(0)
     return Metadata(icc=_profile(stream), dpi=dpi)
 

@@ -26,8 +26,6 @@ _SUFFIXES = frozenset({".dcm", ".dicom", ".ima"})
 _JPEG, _LOSSLESS_JPEG = frozenset({"50", "51"}), frozenset({"57", "70"})
 _JPEG_LS, _JPEG2000 = frozenset({"80", "81"}), frozenset({"90", "91", "201", "202", "203"})
 _SYNTAXES = "1.2.840.10008.1.2.4."
-# Converted to RGB by their decoders.
-_WAVELET_COLOURS = frozenset({"YBR_ICT", "YBR_RCT"})
 
 
 @dataclass(frozen=True)

@@ -145,11 +145,11 @@ class JpegCodec(PillowCodec):
         names = list(dict.fromkeys(filter(None, map(_name_of, segments))))
         if names:
             notes += (f"segments dropped: {', '.join(names)}",)
-        behind = _bytes_behind(stream)
         # Further images are told of by themselves.
-        if behind >= _LEAST_TRAILER and not any(
-            _is_segment(item, 0xE2, b"MPF\0") for item in segments
-        ):
+        if any(_is_segment(item, 0xE2, b"MPF\0") for item in segments):
+            return notes
+        behind = _bytes_behind(stream)
+        if behind >= _LEAST_TRAILER:
             notes += (f"{behind:,} bytes behind the image dropped",)
         return notes
 

@@ -26,6 +26,7 @@ from lerf_core.io.guards import check_samples
 from lerf_core.io.image import DecodedImage, Pixels
 from lerf_core.io.metadata import exif
 from lerf_core.io.metadata.model import Metadata
+from lerf_core.io.metadata.units import METRES_PER_INCH
 from lerf_core.io.pixels.depth import dtype_of_bits, expanded, expansion_note, stored_bits
 
 __all__ = ["Jpeg2000Codec"]
@@ -47,7 +48,6 @@ _SPACES_OF_ICC = {b"GRAY": _GREY, b"RGB ": _SRGB, b"CMYK": _CMYK}
 # Subsampling per component that imagecodecs undoes: of chroma.
 _CHROMA = {((1, 1), (2, 1), (2, 1)), ((1, 1), (2, 2), (2, 2))}
 _MOST_BITS = 26
-_METRES_PER_INCH = 0.0254
 
 
 @dataclass
@@ -328,8 +328,8 @@ def _resolution(content: bytes) -> tuple[float, float] | None:
                     ">4H2b", content, start
                 )
                 if rows and below and cols and left:
-                    across = cols / left * 10.0**col_power * _METRES_PER_INCH
-                    return across, rows / below * 10.0**row_power * _METRES_PER_INCH
+                    across = cols / left * 10.0**col_power * METRES_PER_INCH
+                    return across, rows / below * 10.0**row_power * METRES_PER_INCH
     return None
 
 
@@ -413,7 +413,7 @@ def _header_box(image: DecodedImage, channels: int) -> bytes:
         opacity = struct.pack(">3H", channels - 1, 1, 0)
         content.append(box(b"cdef", struct.pack(">H", channels), *colours, opacity))
     if metadata.dpi:
-        across, down = (_fraction(value / _METRES_PER_INCH) for value in metadata.dpi)
+        across, down = (_fraction(value / METRES_PER_INCH) for value in metadata.dpi)
         resolution = struct.pack(">4H2b", *down[:2], *across[:2], down[2], across[2])
         content.append(box(b"res ", box(b"resc", resolution)))
     return box(b"jp2h", *content)

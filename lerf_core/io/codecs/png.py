@@ -21,6 +21,7 @@ from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, channels_of
 from lerf_core.io.metadata import exif, iptc
 from lerf_core.io.metadata.model import Metadata, Text
+from lerf_core.io.metadata.units import METRES_PER_INCH
 from lerf_core.io.metadata.xmp_packet import in_utf8
 from lerf_core.io.pixels.depth import expansion_note
 
@@ -109,8 +110,9 @@ class PngCodec(PillowCodec):
 
     def metadata_of(self, image: Image.Image, file: OpenFile) -> Metadata:
         """See `PillowCodec`; texts may lie behind the pixels."""
-        colour = _colour_fields(_chunks(file.rewound(), _COLOUR_CHUNKS))
-        texts = list(_texts(_chunks(file.rewound(), _TEXT_CHUNKS)))
+        chunks = list(_chunks(file.rewound(), _COLOUR_CHUNKS | _TEXT_CHUNKS))
+        colour = _colour_fields(chunk for chunk in chunks if chunk[0] in _COLOUR_CHUNKS)
+        texts = list(_texts(chunk for chunk in chunks if chunk[0] in _TEXT_CHUNKS))
         profiles = {text.key: text.value for text in texts}
         own = [text for text in texts if not _TEXT_NOT_COPIED.fullmatch(text.key)]
         metadata = super().metadata_of(image, file)
@@ -334,6 +336,9 @@ def _metadata_chunks(metadata: Metadata) -> Iterator[tuple[bytes, bytes]]:
         yield name, data
     yield from _further_chunks(metadata)
     if metadata.dpi:
-        yield b"pHYs", struct.pack(">IIB", *(round(value / 0.0254) for value in metadata.dpi), 1)
+        yield (
+            b"pHYs",
+            struct.pack(">IIB", *(round(value / METRES_PER_INCH) for value in metadata.dpi), 1),
+        )
     if metadata.exif:
         yield b"eXIf", metadata.exif

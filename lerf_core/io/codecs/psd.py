@@ -56,11 +56,6 @@ class PsdCodec(PillowCodec):
         """See `Codec`."""
         return file.head[:4] == b"8BPS" and super().recognizes(file)
 
-    def exif_of(self, image: Image.Image, file: OpenFile) -> bytes | None:
-        """See `PillowCodec`."""
-        del image
-        return _resources(file.rewound()).metadata.exif
-
     def metadata_of(self, image: Image.Image, file: OpenFile) -> Metadata:
         """See `PillowCodec`."""
         del image

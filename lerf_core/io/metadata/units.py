@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["converted", "in_unit", "is_length", "is_time", "unit_of"]
+__all__ = ["METRES_PER_INCH", "converted", "in_unit", "is_length", "is_time", "unit_of"]
 
-#: Metres of each unit of length.
+METRES_PER_INCH = 0.0254
+# Metres of each unit of length.
 _LENGTHS = {
     "angstrom": 1e-10, "picometer": 1e-12, "nanometer": 1e-9, "micrometer": 1e-6,
     "millimeter": 1e-3, "centimeter": 1e-2, "decimeter": 0.1, "meter": 1.0, "hectometer": 100.0,
-    "kilometer": 1e3, "inch": 0.0254, "foot": 0.3048, "yard": 0.9144, "mile": 1609.344,
+    "kilometer": 1e3, "inch": METRES_PER_INCH, "foot": 0.3048, "yard": 0.9144, "mile": 1609.344,
 }  # fmt: skip
 #: Seconds of each unit of time.
 _TIMES = {

@@ -109,8 +109,8 @@ def intensity_keywords(image: Image, value_range: tuple[float, float] | None) ->
     """Return lerf_core's keywords for the values and channels of an image that is averaged."""
     if image.dtype.newbyteorder("=") not in _DTYPES:
         raise InvalidTypeError(
-            "src must be uint8, uint16, int16, float32 or float64 unless pixels are copied, "
-            f"got {image.dtype}"
+            "src must be uint8, uint16, int16, float32 or float64 unless interpolation is "
+            f"INTER_NEAREST, got {image.dtype}"
         )
     if value_range is None and image.dtype.kind in "if":
         value_range = measured_range(image, is_unit_scaled=image.dtype.kind == "f")

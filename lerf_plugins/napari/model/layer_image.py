@@ -18,6 +18,7 @@ import numpy as np
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.io.metadata.model import speaks_of_places
+from lerf_core.pixels.format import holds_intensities
 from lerf_plugins.napari.model.levels import plain_array, with_alpha
 from lerf_plugins.napari.model.pixel_grid import Matrix, PixelGrid, swap_xy
 
@@ -145,9 +146,8 @@ class LayerImage:
             values == "auto" and (self.is_rgb or self.dtype == np.uint8)
         )
         if by_dtype:
-            # lerf_core knows those of intensities: other integers are labels to it.
-            is_intensity = self.dtype.kind == "f" or self.dtype in (np.uint8, np.uint16)
-            return None if is_intensity else _dtype_range(self.dtype)
+            # lerf_core knows those of intensities: longer integers are labels to it.
+            return None if holds_intensities(self.dtype) else _dtype_range(self.dtype)
         low, high = (float(value) for value in self.state["contrast_limits"])
         return (low, high) if high > low else None
 

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -214,7 +215,9 @@ def test_a_terminated_run_leaves_no_temporary_files(tmp_path, rng, ending, statu
     for number in range(40):
         Image.fromarray(noise).save(source / f"{number}.png")
     command = lerf_command("resize", source, "-o", f"{out}/", "--scale", 3)
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    # Whoever runs the tests in the background may have them ignore SIGINT.
+    heed = partial(signal.signal, ending, signal.SIG_DFL)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, preexec_fn=heed)  # noqa: PLW1509
     deadline = time.monotonic() + 120
     while not any(out.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.01)

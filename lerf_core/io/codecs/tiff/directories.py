@@ -20,7 +20,6 @@ from lerf_core.io.codecs.tiff.geo import (
     gdal_xml_of,
     geo_tags,
     georeference_of,
-    neighbour_notes,
     nodata_of,
 )
 from lerf_core.io.codecs.tiff.tags import aspect_of, resolution_of, xmp_of
@@ -100,10 +99,8 @@ def metadata_of(
     georeference, geo_notes = georeference_of(page)
     nodata, nodata_notes = nodata_of(page)
     gdal, gdal_notes = gdal_xml_of(page)
-    is_placed = georeference is not None and georeference.is_placed
     _, word_notes = kept_words(page.description)
     notes += geo_notes + nodata_notes + gdal_notes + word_notes
-    notes += neighbour_notes(page.parent.filehandle.path, is_placed=is_placed)
     metadata = Metadata(
         icc=bytes(icc.value) if icc is not None else None,
         exif=block,
@@ -173,7 +170,7 @@ def _exif_block(page: tifffile.TiffPage, description: str | None) -> bytes | Non
 def _descriptive(page: tifffile.TiffPage, description: str | None) -> dict[int, Entry]:
     """Return the tags that describe an image, their values byte for byte."""
     entries: dict[int, Entry] = {}
-    for code in sorted(codes.DESCRIPTIVE):
+    for code in sorted(codes.DESCRIPTIVE.intersection(page.tags.keys())):
         tag = page.tags.get(code)
         if tag is None or not tag.count:
             continue

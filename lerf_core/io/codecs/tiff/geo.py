@@ -165,21 +165,21 @@ def gdal_xml_of(page: tifffile.TiffPage) -> tuple[str, tuple[str, ...]]:
     return (ET.tostring(root, "unicode") + "\n" if len(root) else ""), notes
 
 
-def neighbour_notes(name: str, *, is_placed: bool) -> tuple[str, ...]:
+def neighbour_notes(name: str, georeference: Georeference | None) -> tuple[str, ...]:
     """Return notes on files beside a TIFF that say something of it, and are not read.
 
     Parameters
     ----------
     name : str
         The TIFF's path; "" where it has none.
-    is_placed : bool
-        Whether the TIFF itself says where it lies: then a world file adds nothing.
+    georeference : Georeference or None
+        What the TIFF itself says of where it lies: then a world file adds nothing.
     """
     path = Path(name)
     if not name or not path.is_file():
         return ()
     beside = [path.with_name(path.name + suffix) for suffix in _NEIGHBOURS]
-    if not is_placed:
+    if georeference is None or not georeference.is_placed:
         beside += [path.with_suffix(suffix) for suffix in _WORLD_FILES]
     there = [other.name for other in beside if other.is_file()]
     return (f"not read: {', '.join(there)} beside it",) if there else ()

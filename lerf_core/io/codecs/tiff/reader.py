@@ -21,6 +21,7 @@ from lerf_core.errors import FileError, one_line
 from lerf_core.io.codecs.tiff import codes
 from lerf_core.io.codecs.tiff.decoding import dtype_of, is_for_libtiff, page_values, segment_decoder
 from lerf_core.io.codecs.tiff.directories import metadata_of, page_of
+from lerf_core.io.codecs.tiff.geo import neighbour_notes
 from lerf_core.io.codecs.tiff.masks import is_mask, mask_series
 from lerf_core.io.codecs.tiff.opening import OpenTiff, opened_tiff
 from lerf_core.io.codecs.tiff.page_layout import PageLayout
@@ -55,7 +56,6 @@ class _Page:
     """Where a page's chunks lie; a count or offset of 0 is a chunk that was never written."""
 
     file: PixelFile
-    number: int
     offsets: NDArray[np.int64]
     counts: NDArray[np.int64]
     tables: bytes | None
@@ -107,6 +107,8 @@ class TiffReader(TiledReader):
             raise
         except OSError as error:
             raise FileError(f"{self.path}: {one_line(error)}") from error
+        except MemoryError as error:
+            raise FileError(f"{self.path}: not enough memory to read it") from error
         except Exception as error:
             raise FileError(f"{self.path}: damaged TIFF: {one_line(error)}") from error
         self.fingerprint = file_fingerprint(
@@ -230,7 +232,7 @@ class TiffReader(TiledReader):
                     f"bytes {offsets[first]} to {offsets[first] + counts[first]}, and the file "
                     f"ends at {file.size}"
                 )
-        return _Page(file, number, offsets, counts, getattr(page, "jpegtables", None))
+        return _Page(file, offsets, counts, getattr(page, "jpegtables", None))
 
     def _set_pixels(self, page: tifffile.TiffPage) -> None:
         """Set shape, dtype and layout of the pixels as they are handed out."""
@@ -295,7 +297,8 @@ class TiffReader(TiledReader):
         if codes.PAGE_NAME in base.keyframe.tags and not self.metadata.pages:
             pages = tuple(page_of(page.aspage()) for page in base if page is not None)
             self.metadata = replace(self.metadata, pages=pages)
-        self._notes += notes + troubles + unheard
+        beside = neighbour_notes(handle.filehandle.path, metadata.georeference)
+        self._notes += notes + troubles + beside + unheard
         if self.series_count > 1:
             self._notes += (series_note(handle, self.series),)
 

@@ -23,7 +23,7 @@ from lerf_core.io.codecs.tiff.directories import (
     page_of,
     reserve_note,
 )
-from lerf_core.io.codecs.tiff.geo import geo_tags
+from lerf_core.io.codecs.tiff.geo import geo_tags, neighbour_notes
 from lerf_core.io.codecs.tiff.masks import (
     MASK_KEYWORDS,
     has_mask,
@@ -92,6 +92,7 @@ def read(file: OpenFile, max_pixels: int, *, labels: bool = False) -> DecodedIma
             _append(runs, _page_image(page, values, valid, labels=labels))
         reduced_below, images_below = _below(pages)
         reduced_count += reduced_below
+        beside = neighbour_notes(handle.filehandle.path, runs[0].metadata.georeference)
     notes = opened.notes
     if images_below:
         notes += (f"{images_below} images below its pages (SubIFDs) left out",)
@@ -99,7 +100,7 @@ def read(file: OpenFile, max_pixels: int, *, labels: bool = False) -> DecodedIma
         notes += (f"{reduced_count} reduced copies in the file left out",)
     told = dict.fromkeys(note for image in runs for note in image.notes)
     runs = _without_usual_pages(runs)
-    return replace(runs[0], notes=(*notes, *told), further=tuple(runs[1:]))
+    return replace(runs[0], notes=(*notes, *told, *beside), further=tuple(runs[1:]))
 
 
 def _stack_behind(handle: tifffile.TiffFile, page: Page, planes: int) -> list[Pixels]:

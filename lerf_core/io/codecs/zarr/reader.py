@@ -73,6 +73,8 @@ class ZarrReader(TiledReader):
             raise FileError(f"{path}: {one_line(error)}") from error
         except FileNotFoundError as error:
             raise FileError(f"{path}: no Zarr there: {one_line(error)}") from error
+        except MemoryError as error:
+            raise FileError(f"{path}: not enough memory to read it") from error
         except Exception as error:
             text = one_line(error)
             kind = "damaged" if _UNSUPPORTED.search(text) is None else "not supported"
