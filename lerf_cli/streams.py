@@ -10,7 +10,6 @@ import sys
 from typing import IO, Any
 
 from lerf_core.errors import FileError, one_line
-from lerf_core.io.results.placing import synced
 
 __all__ = [
     "BROKEN_PIPE_STATUS", "close_quietly", "is_terminal", "occupy_closed_streams", "read_stdin",
@@ -108,6 +107,8 @@ def _write(data: bytes) -> None:
         except BlockingIOError:
             select.select([], [handle], [])
     if stat.S_ISREG(os.fstat(handle).st_mode):
+        from lerf_core.io.results.placing import synced
+
         synced(handle)
 
 

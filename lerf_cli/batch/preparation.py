@@ -42,8 +42,6 @@ class Preparation:
     measure_range : callable, optional
         Returns the least and the greatest finite colour value, but for the missing one that it is
         given, for ``--range auto``; None: those of `image`.
-    sample : callable, optional
-        Returns some of the pixels; None: those of `image`.
 
     Attributes
     ----------
@@ -64,7 +62,6 @@ class Preparation:
         encoding: Encoding,
         image: DecodedImage,
         measure_range: Callable[[float | None], tuple[float, float]] | None = None,
-        sample: Callable[[], np.ndarray[Any, Any]] | None = None,
     ) -> None:
         self._options = options
         written = depth_name(image.dtype, encoding.depth)
@@ -72,9 +69,7 @@ class Preparation:
         if options.labels and written != image.dtype.name and image.dtype != np.bool_:
             raise FileError("--depth does not go with --labels: it would change them")
         self.image = as_resampled(options, image)
-        if self.image.dtype.kind == "f" and options.value_range is None and not options.labels:
-            values = self.image.frames[0] if sample is None else sample()
-            self.image = self.image.noted(*_range_notes(values, self.image.metadata.nodata))
+        self.image = self.image.noted(*self.range_notes(lambda: self.image.frames[0]))
         value_range = options.value_range
         if isinstance(value_range, str):
             nodata = self.image.metadata.nodata
@@ -82,6 +77,24 @@ class Preparation:
                 finite_range(self.image) if measure_range is None else measure_range(nodata)
             )
         self.encoding = replace(encoding, value_range=value_range)
+
+    def range_notes(self, sample: Callable[[], np.ndarray[Any, Any]]) -> tuple[str, ...]:
+        """Return a note on float values that are plainly not 0..1, and taken for it.
+
+        Parameters
+        ----------
+        sample : callable
+            Returns some of the pixels; called where they matter.
+        """
+        options = self._options
+        if self.image.dtype.kind != "f" or options.value_range is not None or options.labels:
+            return ()
+        found = likely_range(sample(), self.image.metadata.nodata)
+        if found is None:
+            return ()
+        low, high, least, greatest = found
+        taken = f"float values of {least:g}..{greatest:g} are taken for a scale of 0..1"
+        return (f"{taken}: give --range {low:g},{high:g}, or auto",)
 
     def keywords(self) -> dict[str, Any]:
         """Return the resampler's keywords for frames of the image.
@@ -115,15 +128,6 @@ class Preparation:
         }
         is_fast = options.fast and nodata is None
         return keywords | ({"fast": True} if is_fast else {})
-
-
-def _range_notes(values: np.ndarray[Any, Any], nodata: float | None) -> tuple[str, ...]:
-    found = likely_range(values, nodata)
-    if found is None:
-        return ()
-    low, high, least, greatest = found
-    taken = f"float values of {least:g}..{greatest:g} are taken for a scale of 0..1"
-    return (f"{taken}: give --range {low:g},{high:g}, or auto",)
 
 
 def as_resampled(options: ResamplingOptions, image: DecodedImage) -> DecodedImage:

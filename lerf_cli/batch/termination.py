@@ -29,8 +29,9 @@ class Termination:
         # What is ignored stays so: nohup wants it.
         ends = [end for end in known if end and signal.getsignal(end) is not signal.SIG_IGN]
         self._before = [(end, signal.signal(end, self._leave)) for end in ends]
-        self._hook = sys.unraisablehook
-        sys.unraisablehook = self._report
+        if self._before:
+            self._hook = sys.unraisablehook
+            sys.unraisablehook = self._report
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -309,6 +309,7 @@ def _add_labels(
     running: _Running,
 ) -> None:
     """Resample labels that lie with an image; tell why they are left out, where they are."""
+    image.source.forget_chunks()  # the labels' have their place in the memory
     with ExitStack() as stack:
         try:
             source = opened_source(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,8 +59,6 @@ class TiledResampling:
         From pixels as they are read to those that are resampled.
     after : callable or None
         From resampled pixels to those that are written.
-    notes : tuple of str
-        What the user should know.
 
     Raises
     ------
@@ -87,7 +85,6 @@ class TiledResampling:
             options.encoding,
             template,
             partial(_finite_range, source),
-            partial(_sample, source),
         )
         prepared, encoding = preparation.image, preparation.encoding
         self.channel_axis = source.channel_axis
@@ -106,7 +103,15 @@ class TiledResampling:
             self._result = as_written(prepared, encoding)
             function = partial(as_written, encoding=encoding)
             self.after = ValueChange(function, prepared, self.channel_axis)
-        self.notes = self._result.notes + taken
+        self._preparation = preparation
+        self._later_notes = self._result.notes[len(prepared.notes) :] + taken
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know; the first time, some pixels may be read for it."""
+        preparation = self._preparation
+        of_range = preparation.range_notes(partial(_sample, self.source))
+        return preparation.image.notes + of_range + self._later_notes
 
     def _planned_shape(self, prepared: DecodedImage) -> tuple[int, ...]:
         """Return the source's shape with the channels that are resampled."""

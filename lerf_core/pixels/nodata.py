@@ -43,7 +43,7 @@ def keep_off(values: npt.NDArray[Any], middle: float, nodata: float | None) -> N
     inwards = 1 if nodata <= np.ceil(middle) else -1
     if dtype.kind != "f":
         moved = int(nodata) + inwards
-        values[values == nodata] = moved if can_hold(dtype, moved) else int(nodata) - inwards
+        values[values == int(nodata)] = moved if can_hold(dtype, moved) else int(nodata) - inwards
         return
     value = dtype.type(nodata)
     with np.errstate(over="ignore"):

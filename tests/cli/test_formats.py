@@ -10,6 +10,7 @@ from support.files import image_in
 
 import lerf_core
 from lerf_core.io.reading import read_image
+from lerf_core.io.tiles.tiled_reader import TiledReader
 
 MODES = {
     "L": ["png", "tif", "jpg", "bmp", "webp", "gif", "ppm", "tga", "jp2"],
@@ -577,3 +578,12 @@ def test_floats_on_an_integers_scale_are_told(run, tmp_path, rng, tiled):
     for range_of_values in ("0,255", "auto"):
         told = run("resize", source, "-o", out, *options, "--range", range_of_values).output
         assert "taken for" not in told
+
+
+def test_a_plan_by_tiles_reads_no_pixels(run, tmp_path, rng, monkeypatch):
+    source = tmp_path / "in.tif"
+    values = rng.integers(0, 256, (40, 50)).astype(np.float32)
+    tifffile.imwrite(source, values, tile=(16, 16))
+    monkeypatch.setattr(TiledReader, "__getitem__", None)
+    words = ("resize", source, "-o", tmp_path / "o.tif", "--scale", 2, "--tile", 64, "--dry-run")
+    assert "tile by tile" in run(*words).output

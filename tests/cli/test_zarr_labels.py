@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from support.cli import run_lerf
 
+from lerf_cli.batch import tiled
+
 zarr = pytest.importorskip("zarr")
 
 PIXELS = np.random.default_rng(1).integers(0, 255, (2, 64, 96), np.uint8)
@@ -185,6 +187,19 @@ def test_labels_alone_are_known_as_labels(tmp_path, image):
     result = run_lerf("resize", image / "labels" / "nuclei", "-o", tmp_path / "deep.zarr",
                       "--scale", 2, "--depth", 16, code=1)  # fmt: skip
     assert "an image of labels: --depth would change them" in result.output
+
+
+def test_chunks_of_an_image_are_freed_before_its_labels_are_read(tmp_path, image, monkeypatch):
+    make, kept = tiled.label_resampling, []
+
+    def watched(labels, of_image, options):
+        kept.append((of_image.source.decoded_chunks, of_image.source._cache.nbytes))
+        return make(labels, of_image, options)
+
+    monkeypatch.setattr(tiled, "label_resampling", watched)
+    run_lerf("resize", image, "-o", tmp_path / "out.zarr", "--scale", 2, "--tile", 32)
+    assert kept
+    assert all(decoded > 0 and nbytes == 0 for decoded, nbytes in kept)
 
 
 def test_stopped_work_goes_on_with_labels(tmp_path, image, monkeypatch):

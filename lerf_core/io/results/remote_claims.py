@@ -32,6 +32,8 @@ _PATIENCE = 25.0
 _LOOK = 1.0
 # Seconds after which of two claims written at once one has replaced the other.
 _SETTLING = 1.0
+# Seconds that the end of a run waits for a renewal under way.
+_LAST_RENEWAL = 30.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ class RemoteClaim:
         # Each storage has errors of its own.
         except Exception as error:
             raise FileError(f"cannot write {url}: {one_line(error)}") from error
-        threading.Thread(target=self._keep_renewed, name="lerf-claim", daemon=True).start()
+        self._renewing = threading.Thread(target=self._keep_renewed, name="lerf-claim", daemon=True)
+        self._renewing.start()
 
     def _check_free(self) -> None:
         """Refuse, before anything is written, a place where something else lies."""
@@ -103,18 +106,21 @@ class RemoteClaim:
 
     def _take(self) -> None:
         before = self.ticket.read()
+        if before is not None and not _is_gone(before):
+            end = time.monotonic() + _PATIENCE
+            # Until it is gone, as if it had never been there.
+            while before is not None and time.monotonic() < end:
+                time.sleep(_LOOK)
+                now = self.ticket.read()
+                if now not in {before, None}:
+                    raise refusal(self.ticket.place, Run.of(now or b""))
+                before = now
         if before is None and "mode" in inspect.signature(self._system.pipe_file).parameters:
             try:
                 self._write(mode="create")
             except FileExistsError:
                 raise refusal(self.ticket.place, Run.of(self.ticket.read() or b"")) from None
             return
-        if before is not None and not _is_gone(before):
-            end = time.monotonic() + _PATIENCE
-            while time.monotonic() < end:
-                time.sleep(_LOOK)
-                if (now := self.ticket.read()) not in {before, None}:
-                    raise refusal(self.ticket.place, Run.of(now or b""))
         self.renew()
         time.sleep(_SETTLING)
         self.ticket.check()
@@ -159,6 +165,8 @@ class RemoteClaim:
         """See `Claim`."""
         held = self.is_held()
         self._ended.set()
+        # Else a renewal under way would write it again.
+        self._renewing.join(_LAST_RENEWAL)
         if held:
             # What is left of it is nobody's after a while.
             with suppress(Exception):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lerf_core.pixels.nodata import keep_off
+from lerf_core.pixels.nodata import can_hold, keep_off
 
 __all__ = ["SMALLEST", "halve", "level_shapes"]
 
@@ -127,21 +127,36 @@ def _halve_valid(pixels: NDArray[Any], nodata: float) -> NDArray[Any]:
     rows, cols, _ = pixels.shape
     whole = np.pad(pixels, [(0, rows % 2), (0, cols % 2), (0, 0)], mode="edge")
     corners = [whole[y::2, x::2] for y in (0, 1) for x in (0, 1)]
-    valid = [np.isfinite(corner) & (corner != nodata) for corner in corners]
-    count = np.sum(valid, axis=0)
-    total = np.sum(
-        [np.where(there, corner, 0) for there, corner in zip(valid, corners, strict=True)],
-        axis=0, dtype=np.float64,
-    )  # fmt: skip
-    mean = total / np.maximum(count, 1)
     is_integer = pixels.dtype.kind in "iu"
-    out: NDArray[Any] = (np.floor(mean + 0.5) if is_integer else mean).astype(pixels.dtype)
+    if is_integer and can_hold(pixels.dtype, nodata):
+        nodata = int(nodata)  # as floats, other integers would equal it
+        valid = [corner != nodata for corner in corners]
+    elif is_integer:
+        valid = [np.ones(corner.shape, np.bool_) for corner in corners]
+    else:
+        valid = [np.isfinite(corner) & (corner != nodata) for corner in corners]
+    count = np.sum(valid, axis=0)
+    values = [np.where(there, corner, 0) for there, corner in zip(valid, corners, strict=True)]
+    if is_integer and pixels.itemsize == 8:
+        out = _mean_of_long(values, np.maximum(count, 1))
+    else:
+        mean = np.sum(values, axis=0, dtype=np.float64) / np.maximum(count, 1)
+        out = (np.floor(mean + 0.5) if is_integer else mean).astype(pixels.dtype)
     keep_off(out, _middle_of(out.dtype), nodata)
     gaps = count < len(corners) / 2
     if gaps.any():
         # Of integers that cannot be `nodata` none is missing.
         out[gaps] = nodata
     return out
+
+
+def _mean_of_long(values: list[NDArray[Any]], count: NDArray[np.integer]) -> NDArray[Any]:
+    """Return sums over counts, of integers whose sums might overflow: quotients and rest apart."""
+    count = count.astype(values[0].dtype)
+    quotients = np.sum([value // count for value in values], axis=0, dtype=count.dtype)
+    rest = np.sum([value % count for value in values], axis=0, dtype=count.dtype)
+    mean: NDArray[Any] = quotients + (2 * rest + count) // (2 * count)
+    return mean
 
 
 def _middle_of(dtype: np.dtype[Any]) -> float:

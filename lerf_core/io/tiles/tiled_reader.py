@@ -205,6 +205,10 @@ class TiledReader:
     def close(self) -> None:
         """Close the file and forget its chunks; again is no error."""
         self._closed = True
+        self.forget_chunks()
+
+    def forget_chunks(self) -> None:
+        """Free the memory of decoded chunks; they are decoded again where they are read again."""
         self._cache.clear()
 
     def __enter__(self) -> Self:

@@ -296,12 +296,26 @@ class TileSink(ABC):
         list
             A receipt per tile: its level and position. Where one writer fills the file (TIFF), also
             the encoded tile, which the writer then stores.
+
+        Raises
+        ------
+        FileError
+            If the sink stores tiles, and the result is no longer this run's.
         """
+        self.check_claim()
         return [
             receipt
             for level, extent, smaller in self.spec.levels_of(region, self.spec.with_mask(pixels))
             for receipt in self.put_level(level, extent, smaller)
         ]
+
+    def check_claim(self) -> None:  # noqa: B027 - nothing to check where the writer stores tiles
+        """Refuse to store more once the result is another run's, or finished.
+
+        Raises
+        ------
+        FileError
+        """
 
     @abstractmethod
     def put_level(self, level: int, region: Region, pixels: Pixels) -> list[Any]:
@@ -447,6 +461,7 @@ class TiledWriter(ABC):
         spec = self._spec
         region = spec.region_below(level, tile)
         pixels = spec.halved(self._read(level - 1, region))
+        self.sink.check_claim()
         return self.sink.put_level(level, spec.halved_region(region), pixels)
 
     def _key(self, level: int, tile: tuple[int, ...]) -> tuple[int, ...]:

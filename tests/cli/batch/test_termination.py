@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import weakref
 
 import pytest
@@ -23,6 +24,20 @@ def test_a_signal_becomes_an_exit():
         signal.raise_signal(signal.SIGTERM)
     assert left.value.code == 128 + signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_where_all_signals_are_ignored_nothing_is_changed():
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    hook = sys.unraisablehook
+    try:
+        with Termination():
+            assert sys.unraisablehook is hook
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+        assert sys.unraisablehook is hook
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def test_a_signal_within_a_finalizer_is_not_lost(capfd):

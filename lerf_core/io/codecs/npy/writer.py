@@ -32,9 +32,12 @@ class NpySink(TileSink):
     ticket: Ticket
     is_big_endian: bool = False
 
+    def check_claim(self) -> None:
+        """See `TileSink`."""
+        self.ticket.check()
+
     def put_level(self, level: int, region: Region, pixels: Pixels) -> list[tuple[int, ...]]:
         """Write a region; return the tiles that it holds."""
-        self.ticket.check()
         shape, dtype = self.spec.shape, self.spec.dtype
         if self.is_big_endian:
             dtype = dtype.newbyteorder(">")

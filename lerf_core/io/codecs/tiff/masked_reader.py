@@ -69,6 +69,11 @@ class MaskedTiffReader(TiledReader):
         self._image.limit_memory(cache_bytes - share, max_decoded_bytes)
         self._mask.limit_memory(share, max_decoded_bytes)
 
+    def forget_chunks(self) -> None:
+        """See `TiledReader`."""
+        self._image.forget_chunks()
+        self._mask.forget_chunks()
+
     def close(self) -> None:
         """Close the file and forget its chunks; again is no error."""
         super().close()

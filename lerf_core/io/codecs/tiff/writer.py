@@ -92,6 +92,7 @@ class TiffWriter(TiledWriter):
         self.finished_count += 1
 
     def _store(self, receipts: list[Tile]) -> list[list[int]]:
+        self.claim.ticket.check()
         entry = []
         try:
             for level, page, number, data in receipts:

@@ -84,9 +84,12 @@ class ZarrSink(TileSink):
     layout: Layout
     ticket: Ticket
 
+    def check_claim(self) -> None:
+        """See `TileSink`."""
+        self.ticket.check()
+
     def put_level(self, level: int, region: Region, pixels: Pixels) -> list[tuple[int, ...]]:
         """Store a region of a level; return the tiles that it holds."""
-        self.ticket.check()
         array = _array(self.url, _level_name(self.spec, level), self.ticket.token)
         order = self.layout.order
         array[tuple(region[axis] for axis in order)] = pixels.transpose(order)

@@ -77,11 +77,15 @@ def test_without_locks_the_last_run_has_the_result(tmp_path, monkeypatch, form, 
     first.record(first.sink.put(REGIONS[0], 0 * IMAGE[REGIONS[0]]))
     second = begun(tmp_path / name, form)
     assert "no locks" in second.claim.notes[0]
-    if form != "TIFF":  # its first run has a file of its own
+    zeros = 0 * IMAGE[REGIONS[1]]
+    if form == "TIFF":  # its writer stores what its sink makes
+        tiles = first.sink.put(REGIONS[1], zeros)
         with pytest.raises(FileError, match="another run"):
-            first.sink.put(REGIONS[1], 0 * IMAGE[REGIONS[1]])
+            first.record(tiles)
     else:
-        filled(first, 0 * IMAGE)
+        with pytest.raises(FileError, match="another run"):
+            first.sink.put(REGIONS[1], zeros)
+    assert not first.is_finished(REGIONS[1])
     with pytest.raises(FileError, match="another run"):
         first.commit()
     assert not first.abandon(keep=True)  # nothing is kept that is not its own
@@ -257,8 +261,63 @@ def test_nothing_is_written_where_something_else_lies(url, monkeypatch):
 def test_a_remote_claim_that_nobody_renews_is_taken(url, quick):
     left_claim(url)
     filled(begun(url, "OME-Zarr")).commit()
-    left_claim(f"{url}2", process=2**22 + 5, machine=remote_claims._machine())
-    filled(begun(f"{url}2", "OME-Zarr")).commit()  # at once: that process is gone
+
+
+def test_a_remote_claim_of_a_process_that_is_gone_is_taken_at_once(url, quick, monkeypatch):
+    monkeypatch.setattr(remote_claims, "_LOOK", -1.0)  # nobody sleeps so long
+    left_claim(url, process=2**22 + 5, machine=remote_claims._machine())
+    filled(begun(url, "OME-Zarr")).commit()
+
+
+def test_a_remote_claim_that_is_deleted_is_taken_at_once(url, monkeypatch):
+    monkeypatch.setattr(remote_claims, "_LOOK", 0.01)
+    monkeypatch.setattr(remote_claims, "_SETTLING", -1.0)  # by a claim that nobody replaces
+    system, path = left_claim(url)
+    read, looks = remote_claims.RemoteTicket.read, []
+
+    def deleted_later(self):
+        looks.append(self)
+        if len(looks) == 3:
+            system.rm_file(path)
+        assert len(looks) < 10
+        return read(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(remote_claims.RemoteTicket, "read", deleted_later)
+        claim = remote_claims.RemoteClaim(url, overwrite=False)
+    assert len(looks) == 3
+    assert claim.is_held()
+    claim.release()
+
+
+def test_a_remote_claim_that_is_released_does_not_come_back(url, quick, monkeypatch):
+    began, go_on, written = (threading.Event() for _ in range(3))
+    renew = remote_claims.RemoteClaim.renew
+
+    def slowly(self):
+        began.set()
+        go_on.wait(60)
+        renew(self)
+        written.set()
+
+    monkeypatch.setattr(remote_claims.RemoteClaim, "renew", slowly)
+    claim = remote_claims.RemoteClaim(url, overwrite=False)
+    assert began.wait(60)
+    threading.Timer(0.2, go_on.set).start()
+    claim.release()
+    assert written.wait(60)
+    assert claim.ticket.read() is None
+
+
+def test_a_claim_is_read_once_a_block(tmp_path, monkeypatch):
+    reads, read = [], claims.Ticket.read
+    monkeypatch.setattr(claims.Ticket, "read", lambda self: reads.append(self) or read(self))
+    spec = WriterSpec(IMAGE.shape, IMAGE.dtype, "YX", "OME-Zarr", tile=(16, 16), levels=3)
+    target = open_writer(str(tmp_path / "a.zarr"), spec)
+    reads.clear()
+    target.sink.put((slice(0, 64), slice(0, 64)), IMAGE)
+    assert len(reads) == 1
+    target.abandon(keep=False)
 
 
 def test_a_remote_run_whose_claim_is_taken_stops(url, quick):

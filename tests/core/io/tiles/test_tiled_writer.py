@@ -264,6 +264,28 @@ def test_halving_the_largest_integers(dtype):
     assert [int(value) for value in found[:, 0]] == wanted
 
 
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+@pytest.mark.parametrize("nodata", [0, 7.0, -1.0, 2.0**60, 2.0**63, 2.0**64])
+def test_halving_the_largest_integers_of_which_some_are_missing(dtype, nodata):
+    info = np.iinfo(dtype)
+    values = [2**63 - 1, 2**60 + 1, 2**60 - 1, 2**53 + 1, 2**60, 7, 0, info.max, info.min, 3]
+    image = np.random.default_rng(0).choice(np.array(values, dtype), (40, 40))
+    image[:2, :2] = 2**63 - 1
+    image[:2, 2:4] = 2**60 + 1
+    found = halve(image, (0, 1), nodata=nodata)
+    assert found.dtype == dtype
+    assert [int(value) for value in found[0, :2]] == [2**63 - 1, 2**60 + 1]
+    for row, col in np.ndindex(found.shape):
+        four = [int(value) for value in image[2 * row : 2 * row + 2, 2 * col : 2 * col + 2].flat]
+        valid = [value for value in four if value != nodata]
+        if len(valid) < 2:
+            assert found[row, col] == int(nodata)
+            continue
+        mean = (2 * sum(valid) + len(valid)) // (2 * len(valid))
+        wanted = {mean} if mean != nodata else {mean - 1, mean + 1}
+        assert int(found[row, col]) in wanted
+
+
 def test_levels_by_default_end_at_a_thousand():
     assert level_shapes((40_000, 30_001), (0, 1), None) == [
         (40_000, 30_001), (20_000, 15_001), (10_000, 7501), (5000, 3751), (2500, 1876),
