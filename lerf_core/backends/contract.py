@@ -32,7 +32,7 @@ from lerf_core.bank.model import LutBank
 from lerf_core.geometry.maps import InverseMap
 from lerf_core.pixels.values import ValueScale
 from lerf_core.sampling.coordinates import SourceCoordinates
-from lerf_core.sampling.cubic import CubicTaps
+from lerf_core.sampling.kernel_taps import KernelTaps
 from lerf_core.sampling.taps import AxisTaps
 
 __all__ = ["BACKENDS", "Backend", "get_backend"]
@@ -269,8 +269,8 @@ class Backend(Protocol):
         colours: Sequence[Plane],
         luma: Plane,
         resized: FloatPlane,
-        rows: CubicTaps,
-        cols: CubicTaps,
+        rows: KernelTaps,
+        cols: KernelTaps,
         out: Plane,
     ) -> None:
         """Write a result's colours: its luma, plus the source's resized differences from luma.
@@ -281,10 +281,38 @@ class Backend(Protocol):
             Of the source, in grey levels.
         resized : ndarray of float32, (output rows, output cols)
             The result's luma.
-        rows, cols : CubicTaps
+        rows, cols : KernelTaps
             Of the result's rows and columns.
         out : ndarray, (output rows, output cols, 3)
             Receives the result in the source's dtype.
+        """
+
+    # -- fixed kernels -----------------------------------------------------------------
+
+    def separable_mean(
+        self,
+        source: Plane,
+        rows: KernelTaps,
+        cols: KernelTaps,
+        *,
+        cval: Sequence[float] | None,
+        out: Plane,
+    ) -> None:
+        """Write the mean that the taps of a grid's rows and columns weigh, for each channel.
+
+        Rows of the result do not depend on each other: a band of them (`KernelTaps.band`) may be
+        computed on its own.
+
+        Parameters
+        ----------
+        source : ndarray of uint8, uint16 or float32, (rows, cols, channels)
+            In the image's values; strided views will do, channels side by side are fast.
+        rows, cols : KernelTaps
+            Taps of output rows and columns.
+        cval : sequence of float, or None
+            Value of each channel outside the source; None: that of the nearest pixel.
+        out : ndarray of uint8, uint16 or float32, (output rows, output cols, channels)
+            Receives the mean; integers are rounded half to even and clipped to their range.
         """
 
     # -- writing -----------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,7 +21,8 @@ from lerf_core.pixels.missing import find_missing
 from lerf_core.pixels.nodata import keep_off
 from lerf_core.pixels.values import ValueScale
 from lerf_core.sampling.borders import is_periodic
-from lerf_core.sampling.cubic import CubicTaps, cubic_taps
+from lerf_core.sampling.cubic import COLOUR_KERNEL
+from lerf_core.sampling.kernel_taps import KernelTaps, kernel_taps
 from lerf_core.sampling.taps import AxisTaps, axis_positions, axis_taps, nearest_index
 from lerf_core.sampling.windows import Block, Window, Windows
 
@@ -132,7 +133,7 @@ class GridBlock:
         """Taps of the block's columns; backends know them again by the object."""
         return self._taps_in_window(1)
 
-    def cubic_taps(self) -> tuple[CubicTaps, CubicTaps]:
+    def cubic_taps(self) -> tuple[KernelTaps, KernelTaps]:
         """Return the taps of cubic convolution of the block's rows and columns, in the windows."""
         rows, cols = (
             taps.within(window.first, len(window))
@@ -164,8 +165,9 @@ class GridBlock:
     def _taps(self, block: Block) -> tuple[AxisTaps, AxisTaps]:
         return self._per_axis(axis_taps, block, anti_aliasing=self.context.anti_aliasing)
 
-    def _cubic_taps(self, block: Block) -> tuple[CubicTaps, CubicTaps]:
-        return self._per_axis(cubic_taps, block, anti_aliasing=self.context.anti_aliasing)
+    def _cubic_taps(self, block: Block) -> tuple[KernelTaps, KernelTaps]:
+        make = partial(kernel_taps, COLOUR_KERNEL)
+        return self._per_axis(make, block, anti_aliasing=self.context.anti_aliasing)
 
     def _nearest_indices(self) -> list[Indices]:
         positions = self._per_axis(axis_positions, self.computed)

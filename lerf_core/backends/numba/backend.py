@@ -41,7 +41,7 @@ from lerf_core.constants import LEVELS
 from lerf_core.geometry.maps import InverseMap
 from lerf_core.pixels.values import ValueScale
 from lerf_core.sampling.coordinates import SourceCoordinates
-from lerf_core.sampling.cubic import CubicTaps
+from lerf_core.sampling.kernel_taps import KernelTaps
 from lerf_core.sampling.taps import AxisTaps
 from lerf_core.threads import bands, run_all
 
@@ -259,8 +259,8 @@ class NumbaBackend(Backend):
         colours: Sequence[Plane],
         luma: Plane,
         resized: FloatPlane,
-        rows: CubicTaps,
-        cols: CubicTaps,
+        rows: KernelTaps,
+        cols: KernelTaps,
         out: Plane,
     ) -> None:
         """Write colours, a row after the other."""
@@ -277,6 +277,20 @@ class NumbaBackend(Backend):
         )  # fmt: skip
         if target is not out:
             out[...] = target
+
+    # -- fixed kernels -----------------------------------------------------------------
+
+    def separable_mean(
+        self,
+        source: Plane,
+        rows: KernelTaps,
+        cols: KernelTaps,
+        *,
+        cval: Sequence[float] | None,
+        out: Plane,
+    ) -> None:
+        """Combine rows, then columns."""
+        _REFERENCE.separable_mean(source, rows, cols, cval=cval, out=out)
 
     # -- writing -----------------------------------------------------------------------
 
@@ -333,7 +347,7 @@ def phase_count(taps: AxisTaps, size: int) -> int:
 
 
 @lru_cache(maxsize=16)
-def _cubic_phase_count(taps: CubicTaps, size: int) -> int:
+def _cubic_phase_count(taps: KernelTaps, size: int) -> int:
     """As `phase_count`, of four cubic taps whose weights are those of the phase, or 0."""
     phases, _ = _phases(taps.first, size)
     if phases < 2 or taps.weight.shape[1] != 4:

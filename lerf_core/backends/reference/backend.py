@@ -13,6 +13,7 @@ from lerf_core.backends.packed import pack, unpack
 from lerf_core.backends.reference import means, overshoot, table_reads
 from lerf_core.backends.reference.colours import add_colour_differences, luma
 from lerf_core.backends.reference.coordinates import source_coordinates
+from lerf_core.backends.reference.separable import separable_mean
 from lerf_core.bank.model import LutBank
 from lerf_core.constants import LEVELS
 from lerf_core.pixels.values import ValueScale
@@ -27,6 +28,7 @@ class ReferenceBackend(Backend):
     luma = staticmethod(luma)
     add_colour_differences = staticmethod(add_colour_differences)
     source_coordinates = staticmethod(source_coordinates)
+    separable_mean = staticmethod(separable_mean)
 
     def to_units(
         self, scale: ValueScale, plane: Plane, grey_bits: int

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.constants import LEVELS, LUMA_WEIGHTS
-from lerf_core.sampling.cubic import CubicTaps
+from lerf_core.sampling.kernel_taps import KernelTaps
 
 __all__ = ["add_colour_differences", "luma"]
 
@@ -47,8 +47,8 @@ def add_colour_differences(
     colours: Sequence[Plane],
     luma: Plane,
     resized: FloatPlane,
-    rows: CubicTaps,
-    cols: CubicTaps,
+    rows: KernelTaps,
+    cols: KernelTaps,
     out: Plane,
 ) -> None:
     """Write the result's colours: its luma, and the resized differences of the source's colours.
@@ -59,7 +59,7 @@ def add_colour_differences(
         Of the source, in grey levels.
     resized : ndarray of float32, (output rows, output cols)
         The result's luma.
-    rows, cols : CubicTaps
+    rows, cols : KernelTaps
         Of the result's rows and columns.
     out : ndarray, (output rows, output cols, channels)
         Receives the result, in the source's dtype, for bytes rounded and clipped. The

@@ -17,7 +17,8 @@ from lerf_core.bank import KINDS
 from lerf_core.constants import REACH_LIMIT
 from lerf_core.geometry import Homography, as_inverse_map, homography_from_points, rotation
 from lerf_core.pixels.values import ValueScale
-from lerf_core.sampling.cubic import cubic_taps
+from lerf_core.sampling.cubic import COLOUR_KERNEL
+from lerf_core.sampling.kernel_taps import kernel_taps
 from lerf_core.sampling.taps import AxisTaps, axis_taps, effective_filter_scale
 
 REFERENCE = get_backend("reference")
@@ -566,7 +567,7 @@ def test_luma_and_colour_differences(name, dtype, shape, scales, seed):
     assert luma.dtype == dtype
     np.testing.assert_array_equal(luma, REFERENCE.luma(colours))
     rows, cols = (
-        cubic_taps(size, max(1, round(size * scale)), scale, anti_aliasing=True)
+        kernel_taps(COLOUR_KERNEL, size, max(1, round(size * scale)), scale, anti_aliasing=True)
         for size, scale in zip(shape, scales, strict=True)
     )
     resized = rng.uniform(-20, 275, (len(rows.first), len(cols.first))).astype(np.float32)

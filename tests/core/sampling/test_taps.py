@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from support.strategies import SCALES
 
 from lerf_core.constants import CUBIC_SLOPE, MAX_POINT_TAPS
-from lerf_core.sampling.cubic import cubic_kernel, cubic_taps
+from lerf_core.sampling.cubic import COLOUR_KERNEL, cubic_kernel
+from lerf_core.sampling.kernel_taps import kernel_taps
 from lerf_core.sampling.taps import (
     axis_positions,
     axis_taps,
@@ -50,7 +51,7 @@ def test_a_range_of_output_pixels_has_the_taps_of_the_whole(size, scale, data):
     np.testing.assert_array_equal(ranged.index, whole.index[first:last])
     np.testing.assert_array_equal(ranged.offset, whole.offset[first:last])
     whole, ranged = (
-        cubic_taps(size, out_size, scale, anti_aliasing=True, out_range=out_range)
+        kernel_taps(COLOUR_KERNEL, size, out_size, scale, anti_aliasing=True, out_range=out_range)
         for out_range in (None, (first, last))
     )
     np.testing.assert_array_equal(ranged.weight, whole.weight[first:last])
@@ -92,7 +93,9 @@ def test_the_cubic_kernel_interpolates_and_sums_up_to_1(slope):
 
 @given(size=SIZES, scale=SCALES, smooth=st.booleans())
 def test_cubic_weights_sum_up_to_1_and_pads_hold_all_neighbours(size, scale, smooth):
-    taps = cubic_taps(size, max(1, round(size * scale)), scale, anti_aliasing=smooth)
+    taps = kernel_taps(
+        COLOUR_KERNEL, size, max(1, round(size * scale)), scale, anti_aliasing=smooth
+    )
     np.testing.assert_allclose(taps.weight.sum(1), 1, atol=1e-5)
     assert taps.first.min() >= -taps.pad
     assert taps.first.max() + taps.weight.shape[1] <= size + taps.pad

@@ -1,0 +1,150 @@
+"""Which source pixels a fixed kernel weighs for each output pixel of an axis, and by how much.
+
+Positions are those of `lerf_core.sampling.taps`. A kernel is stretched by the filter scale of the
+axis; the weights of an output pixel sum up to 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.constants import POSITION_EPS
+from lerf_core.sampling.taps import axis_positions
+
+__all__ = ["KernelTaps", "SamplingKernel", "kernel_taps"]
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class SamplingKernel(Protocol):
+    """What `kernel_taps` asks of a kernel."""
+
+    @property
+    def radius(self) -> float:
+        """How far the kernel reaches to either side at filter scale 1, in source pixels."""
+
+    @property
+    def is_area(self) -> bool:
+        """Whether weights are the share of each source pixel that an output pixel covers.
+
+        Such a kernel reaches half a pixel farther, and shrinks where the axis grows: its filter
+        scale is the size of an output pixel.
+        """
+
+    def weights(self, distance: FloatArray, filter_scale: float) -> FloatArray:
+        """Return weights that need not sum up to anything.
+
+        Parameters
+        ----------
+        distance : ndarray of float64
+            Source pixel minus output position, in source pixels.
+        filter_scale : float
+            What the kernel is stretched by.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class KernelTaps:
+    """Taps of a fixed kernel along an axis; two are equal only if they are the same object.
+
+    Attributes
+    ----------
+    first : ndarray of int64, (size,)
+        The first of `count` neighbours in a row; those outside the source are its ends.
+    weight : ndarray of float32, (size, count)
+        Of each neighbour; those of an output pixel sum up to 1.
+    source_size : int
+        Number of source pixels.
+    """
+
+    first: npt.NDArray[np.int64]
+    weight: npt.NDArray[np.float32]
+    source_size: int
+
+    @property
+    def size(self) -> int:
+        """Number of output pixels."""
+        return len(self.first)
+
+    @property
+    def count(self) -> int:
+        """Number of taps of each output pixel."""
+        return int(self.weight.shape[1])
+
+    @property
+    def neighbours(self) -> npt.NDArray[np.int64]:
+        """Source pixels, (size, count); may lie outside the source."""
+        return self.first[:, None] + np.arange(self.count)
+
+    @property
+    def index(self) -> npt.NDArray[np.int64]:
+        """Source pixels, (size, count), those outside the source moved to its ends."""
+        index: npt.NDArray[np.int64] = np.clip(self.neighbours, 0, self.source_size - 1)
+        return index
+
+    @property
+    def outside(self) -> npt.NDArray[np.bool_]:
+        """Whether each tap lies outside the source, (size, count)."""
+        outside: npt.NDArray[np.bool_] = self.index != self.neighbours
+        return outside
+
+    @property
+    def pad(self) -> int:
+        """Neighbours outside the source that may be asked for, at either end."""
+        last = int(self.first.max()) + self.count
+        return int(max(-self.first.min(), last - self.source_size, 0))
+
+    def within(self, start: int, length: int) -> KernelTaps:
+        """Return the same taps of a source that begins with pixel `start`."""
+        return KernelTaps(self.first - start, self.weight, length)
+
+    def band(self, top: int, bottom: int) -> tuple[KernelTaps, slice]:
+        """Return those of output pixels top..bottom-1, and the source pixels they count from.
+
+        Both ends of the source pixels are ends of the source only where taps lie outside it.
+        """
+        first = self.first[top:bottom]
+        start = int(np.clip(first.min(), 0, self.source_size - 1))
+        stop = int(np.clip(first.max() + self.count, start + 1, self.source_size))
+        return KernelTaps(first - start, self.weight[top:bottom], stop - start), slice(start, stop)
+
+
+def kernel_taps(
+    kernel: SamplingKernel,
+    size: int,
+    out_size: int,
+    scale: float,
+    *,
+    anti_aliasing: bool,
+    out_range: tuple[int, int] | None = None,
+) -> KernelTaps:
+    """Return the taps that resize an axis from `size` to `out_size` pixels by `scale`.
+
+    Parameters
+    ----------
+    kernel : SamplingKernel
+    size, out_size, scale, out_range
+        As `lerf_core.sampling.taps.axis_positions` has them.
+    anti_aliasing : bool
+        Whether the kernel is stretched where the axis shrinks.
+    """
+    footprint = 1.0 / scale if anti_aliasing or scale > 1 else 1.0
+    # A kernel wider than the image is as wide as it.
+    filter_scale = min(footprint if kernel.is_area else max(1.0, footprint), float(size))
+    reach = kernel.radius * filter_scale + (0.5 if kernel.is_area else 0.0)
+    position = axis_positions(size, out_size, scale, out_range)
+    # Half open: the pixel just within reach above the position counts, the one below does not.
+    first = np.floor(position - reach + POSITION_EPS).astype(np.int64) + 1
+    neighbours = first[:, None] + np.arange(int(np.ceil(2 * reach - POSITION_EPS)))
+    distance = neighbours - position[:, None]
+    at_end = np.abs(np.abs(distance) - reach) <= POSITION_EPS
+    distance[at_end] = np.copysign(reach, distance[at_end])
+    weight = kernel.weights(distance, filter_scale)
+    used = np.flatnonzero(weight.any(axis=0))
+    weight = weight[:, : used[-1] + 1]
+    weight = weight / weight.sum(axis=1, keepdims=True)
+    return KernelTaps(first, weight.astype(np.float32), size)
