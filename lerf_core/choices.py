@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-__all__ = ["BORDER_MODES", "SAMPLING_INTERVALS"]
+__all__ = ["BORDER_MODES", "KERNEL_ALIASES", "KERNEL_NAMES", "SAMPLING_INTERVALS"]
 
 #: Names of `numpy.pad`: what lies beyond the border of the image.
 BORDER_MODES = ("constant", "edge", "symmetric", "reflect", "wrap")
+#: Fixed kernels (`lerf_core.sampling.kernels`).
+KERNEL_NAMES = (
+    "nearest",
+    "box",
+    "linear",
+    "hermite",
+    "cubic",
+    "catmull-rom",
+    "mitchell",
+    "lanczos2",
+    "lanczos3",
+    "lanczos4",
+    "magic-kernel-sharp-2013",
+    "magic-kernel-sharp-2021",
+    "area",
+)
+#: Other names of kernels: those that other tools have.
+KERNEL_ALIASES = {"bilinear": "linear", "bicubic": "cubic", "lanczos": "lanczos3"}
 #: Grey levels between two nodes of a table.
 SAMPLING_INTERVALS = (8, 16, 32, 64)
