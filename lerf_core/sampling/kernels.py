@@ -2,7 +2,7 @@
 
 Convention
 ----------
-A distance is the output's position minus the source pixel's, along an axis and in source pixels
+A distance is the source pixel's position minus the output's, along an axis and in source pixels
 (`lerf_core.sampling.taps`). Kernels are given unnormalised, as their authors give them: the weights
 of an output pixel are divided by their sum. Where an axis shrinks, a kernel is stretched by the
 filter scale.
@@ -64,7 +64,8 @@ class Kernel:
     ----------
     name : str
     radius : float
-        In pixels at filter scale 1: distances beyond it weigh nothing.
+        In pixels at filter scale 1: distances beyond it weigh nothing. That of an area is half of
+        an output pixel; half of a source pixel comes on top.
     function : callable
         From distances at filter scale 1, float64, to unnormalised weights, float64; a function of
         a module, so that kernels can be pickled. Called with the parameters as keywords.
@@ -99,11 +100,16 @@ class Kernel:
         Parameters
         ----------
         distance : ndarray of float64
-            The output's position minus the source pixel's, in source pixels.
+            The source pixel's position minus the output's, in source pixels.
         filter_scale : float or ndarray of float64
             What the kernel is stretched by; broadcasts.
         """
         return self.function(distance / filter_scale, **dict(self.parameters))
+
+    @property
+    def is_area(self) -> bool:
+        """Whether weights are the share of an output pixel that each source pixel covers."""
+        return False
 
     def support(self, filter_scale: float) -> float:
         """Return how many source pixels away, to either side, a pixel may weigh something."""
@@ -120,6 +126,11 @@ class Kernel:
 @dataclass(frozen=True)
 class AreaKernel(Kernel):
     """How much of an output pixel each source pixel covers; a filter scale is its width."""
+
+    @property
+    def is_area(self) -> bool:
+        """True."""
+        return True
 
     def weights(self, distance: Positions, filter_scale: Positions | float) -> Positions:
         """Return the length, in source pixels, that output and source pixel have in common."""
@@ -145,8 +156,8 @@ class NearestKernel(Kernel):
         distance: Positions,
         filter_scale: Positions | float,  # noqa: ARG002 - never stretched
     ) -> Positions:
-        """Return 1 for distances above -0.5 and up to 0.5, else 0."""
-        return ((distance > -0.5 + _BOX_EPS) & (distance <= 0.5 + _BOX_EPS)).astype(np.float64)
+        """Return 1 for distances from -0.5 on and below 0.5, else 0."""
+        return ((distance >= -0.5 - _BOX_EPS) & (distance < 0.5 - _BOX_EPS)).astype(np.float64)
 
     def support(self, filter_scale: float) -> float:  # noqa: ARG002
         """Return half a pixel."""
@@ -157,11 +168,11 @@ class NearestKernel(Kernel):
 
 
 def box(distance: Positions) -> Positions:
-    """Return 1 for distances from -0.5 on and below 0.5: of two pixels at the ends the second.
+    """Return 1 for distances above -0.5 and up to 0.5, as Pillow has it, else 0.
 
-    Seen from the output pixel that is (-0.5, 0.5], as Pillow has it.
+    Of two pixels at the ends it takes the second.
     """
-    return ((distance >= -0.5 - _BOX_EPS) & (distance < 0.5 - _BOX_EPS)).astype(np.float64)
+    return ((distance > -0.5 + _BOX_EPS) & (distance <= 0.5 + _BOX_EPS)).astype(np.float64)
 
 
 def linear(distance: Positions) -> Positions:
@@ -268,7 +279,7 @@ KERNELS: dict[str, Kernel] = {
         Kernel("lanczos4", 4.0, lanczos4),
         Kernel("magic-kernel-sharp-2013", 2.5, magic_kernel_sharp_2013),
         Kernel("magic-kernel-sharp-2021", 4.5, magic_kernel_sharp_2021),
-        AreaKernel("area", 1.0, linear),
+        AreaKernel("area", 0.5, linear),
     )
 }
 

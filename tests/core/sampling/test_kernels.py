@@ -100,10 +100,10 @@ def test_kernels_that_interpolate_are_0_at_all_other_pixels_exactly(name):
 
 
 def test_the_box_takes_the_later_of_two_pixels_at_its_ends_and_nearest_the_first():
-    ends = np.array([0.5, -0.5])  # position minus pixel: the pixel before, the pixel after
+    ends = np.array([-0.5, 0.5])  # the pixel before the position, the pixel after
     assert KERNELS["box"].weights(ends, 1.0).tolist() == [0, 1]
     assert KERNELS["nearest"].weights(ends, 1.0).tolist() == [1, 0]
-    assert KERNELS["box"].weights(np.array([1.4, -1.6]), 3.0).tolist() == [1, 0]
+    assert KERNELS["box"].weights(np.array([-1.4, 1.6]), 3.0).tolist() == [1, 0]
     assert KERNELS["nearest"].weights(np.array([0.4, 0.6]), 3.0).tolist() == [1, 0]
 
 
@@ -113,7 +113,7 @@ def test_area_is_what_output_and_source_pixel_have_in_common(width):
     pixel = np.arange(-3, 9)
     low = np.maximum(position - width / 2, pixel - 0.5)
     high = np.minimum(position + width / 2, pixel + 0.5)
-    weights = KERNELS["area"].weights(position - pixel, width)
+    weights = KERNELS["area"].weights(pixel - position, width)
     np.testing.assert_allclose(weights, np.maximum(high - low, 0), atol=1e-14)
     reach = np.abs(position - pixel)[weights > 0].max()
     assert reach < KERNELS["area"].support(width) == (width + 1) / 2
