@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["BORDER_MODES", "KERNEL_ALIASES", "KERNEL_NAMES", "SAMPLING_INTERVALS"]
+__all__ = ["BORDER_MODES", "KERNEL_ALIASES", "KERNEL_NAMES", "LABEL_METHODS", "SAMPLING_INTERVALS"]
 
 #: Names of `numpy.pad`: what lies beyond the border of the image.
 BORDER_MODES = ("constant", "edge", "symmetric", "reflect", "wrap")
@@ -24,5 +24,7 @@ KERNEL_NAMES = (
 )
 #: Other names of kernels: those that other tools have.
 KERNEL_ALIASES = {"bilinear": "linear", "bicubic": "cubic", "lanczos": "lanczos3"}
+#: How labels are resampled: by the nearest pixel, or by the label that covers most of a pixel.
+LABEL_METHODS = ("nearest", "majority")
 #: Grey levels between two nodes of a table.
 SAMPLING_INTERVALS = (8, 16, 32, 64)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 __all__ = [
+    "COVERAGE_BITS",
     "CROSS_STEPS",
     "CUBIC_SLOPE",
     "DEEP_CELL_BITS",
@@ -108,6 +109,9 @@ REACH_LIMIT = F32(1.000001)
 MAX_POINT_TAPS = 128
 #: Footprints this close above 1 (rounding in a rotation's matrix) are not shrinking.
 FILTER_SCALE_TOLERANCE = 1e-6
+#: Parts of a source pixel that an output pixel covers along an axis count in steps of 2**-20 of it,
+#: where they are no ratios of sizes: whole numbers, of which sums are exact.
+COVERAGE_BITS = 20
 #: Output pixels are at least this wide, in source pixels, when their coverage is found.
 LEAST_FOOTPRINT = 1e-6
 #: Positions this near to a pixel's centre count as on it where a map goes from pixel to pixel, as

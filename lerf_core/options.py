@@ -36,7 +36,7 @@ __all__ = [
 
 #: What `lerf_core.resize` takes for ``alpha`` and for ``method``.
 ALPHA_TREATMENTS = ("auto", "premultiply", "separate")
-METHODS = ("auto", "lerf", "nearest")
+METHODS = ("auto", "lerf", "nearest", "majority")
 
 
 class ResamplingKeywords(TypedDict, total=False):
@@ -124,6 +124,7 @@ class Options:
             cvals=cvals,
             alpha=alpha,
             nodata=self._python_nodata(),
+            is_majority=self.method == "majority",
         )
 
     def _python_nodata(self) -> float | None:
@@ -138,7 +139,7 @@ class Options:
         if self.method == "lerf" and dtype == np.bool_:
             raise InvalidTypeError("method 'lerf' averages intensities, got a bool image")
         if self.method != "auto":
-            return self.method == "nearest"
+            return self.method in ("nearest", "majority")
         is_image = holds_intensities(dtype) or self.value_range is not None
         return dtype == np.bool_ or not is_image
 

@@ -85,7 +85,7 @@ def _resampling_of_tiff(
     free = available_memory()
     limit = tiling.memory or (None if free is None else free // 2)
     with ExitStack() as stack:
-        labels = operation.resampling.labels
+        labels = bool(operation.resampling.labels)
         source = stack.enter_context(opened_source(str(path), tiling, 1 << 20, None, labels=labels))
         is_described = source.is_described
         is_small = path.stat().st_size < _SMALL and source.size <= _SMALL

@@ -1,4 +1,5 @@
-"""Images of labels that lie with an OME-Zarr image: resampled as it is, by nearest neighbour."""
+"""Images of labels that lie with an OME-Zarr image: resampled as it is, by nearest neighbour
+(or by majority, where that is asked for)."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ class LabelOperation:
         options = self.image_operation.resampling
         return replace(
             options,
-            labels=True,
+            labels=options.labels or "nearest",
             border="constant" if options.border == "transparent" else options.border,
             cval=(0.0,),
             linear=False,

@@ -109,7 +109,7 @@ class Preparation:
             raise FileError(f"--linear needs grey or RGB, and this is {image.layout}")
         cval = _border_values(options.cval, image)
         weighted = image.has_alpha and not image.premultiplied and options.alpha == "premultiply"
-        nearest = options.labels or image.layout == PALETTE
+        method = options.labels or ("nearest" if image.layout == PALETTE else "auto")
         nodata = image.metadata.nodata
         if image.details.get("mask") and options.nodata is None:
             nodata = None  # the mask says it all
@@ -120,7 +120,7 @@ class Preparation:
             "cval": cval[0] if len(cval) == 1 else cval,
             "anti_aliasing": options.anti_aliasing,
             "alpha": "premultiply" if weighted else "separate",
-            "method": "nearest" if nearest else "auto",
+            "method": method,
             "value_range": self.encoding.value_range,
             "nodata": nodata,
             "linear_light": options.linear,

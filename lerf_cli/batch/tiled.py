@@ -76,7 +76,7 @@ def opened_resampling(
     """
     cache, most_decoded = _source_memory(options.tiling)
     source = opened_source(
-        path, options.tiling, cache, most_decoded, labels=operation.resampling.labels
+        path, options.tiling, cache, most_decoded, labels=bool(operation.resampling.labels)
     )
     try:
         return TiledResampling(source, operation, options)

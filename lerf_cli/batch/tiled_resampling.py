@@ -75,7 +75,7 @@ class TiledResampling:
         if source.metadata.says("label_facts") and options.encoding.depth is not None:
             raise FileError("an image of labels: --depth would change them")
         if source.metadata.says("label_facts") and not resampling.labels:
-            resampling = replace(resampling, labels=True)
+            resampling = replace(resampling, labels="nearest")
             taken = ("an image of labels: nearest neighbour",)
         if resampling.labels and "palette expanded to RGB" in source.notes:
             raise FileError(f"palette indices of {source.format} are not resampled by tiles")
@@ -161,6 +161,7 @@ class TiledResampling:
             compression_level=None,
             levels=options.tiling.pyramid,
             is_labels=self.plan.pixels.is_nearest,
+            is_majority=self.plan.pixels.is_majority,
             is_masked=target_format == "TIFF" and has_mask(result.layout, source.details),
             nodata=result.metadata.nodata,
             metadata=metadata,

@@ -68,7 +68,7 @@ def process(
     FileError, LerfError
     """
     started = time.perf_counter()
-    image = read_image(source, options.max_pixels, labels=operation.resampling.labels)
+    image = read_image(source, options.max_pixels, labels=bool(operation.resampling.labels))
     target = _format_for(task, options, image.format)
     before = image.shape
     # All that can be refused is refused before the work.

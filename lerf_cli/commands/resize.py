@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lerf_cli.options.optional_choice import OptionalChoiceCommand
 from lerf_cli.options.shared import (
     file_options,
     inputs_and_output,
@@ -66,7 +67,7 @@ def _check_fast(values: dict[str, Any]) -> None:
             raise click.UsageError(f"--fast and {name} exclude each other")
 
 
-@click.command(short_help="Resize images to a scale or a size.")
+@click.command(cls=OptionalChoiceCommand, short_help="Resize images to a scale or a size.")
 @inputs_and_output
 @click.option(
     "--scale", type=SCALE, metavar="S|SxS",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from lerf_cli.options.optional_choice import OptionalChoiceCommand
 from lerf_cli.options.shared import (
     file_options,
     inputs_and_output,
@@ -157,7 +158,7 @@ def _check_options(values: dict[str, Any], size: Size | None, *, fit: bool) -> N
             raise click.UsageError(f"--{name.replace('_', '-')} goes with --field")
 
 
-@click.command(short_help="Warp images by a matrix, corners, angle or field.")
+@click.command(cls=OptionalChoiceCommand, short_help="Warp images by a matrix, corners, angle or field.")
 @inputs_and_output
 @click.option(
     "--matrix", metavar='FILE|"9 NUMBERS"',

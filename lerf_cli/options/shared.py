@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 import click
 
+from lerf_cli.options.optional_choice import OptionalChoice
 from lerf_cli.options.types import BYTES, COLOUR, NODATA, RANGE, TILE, numbers_type
-from lerf_core.choices import BORDER_MODES
+from lerf_core.choices import BORDER_MODES, LABEL_METHODS
 from lerf_core.io.formats import DEFAULT_MAX_PIXELS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -72,9 +73,10 @@ _VALUE_OPTIONS = (
         help="Average in linear light (the image is taken for sRGB).",
     ),
     click.option(
-        "--labels", is_flag=True,
-        help="Pixels are labels or masks: nearest neighbour, no new values; palette indices "
-        "and 1-bit pixels stay what they are.",
+        "--labels", cls=OptionalChoice, type=click.Choice(LABEL_METHODS),
+        metavar="[nearest|majority]",
+        help="Pixels are labels or masks: no new values; palette indices and 1-bit pixels stay what "
+        "they are. By nearest neighbour, or by the label that covers most of an output pixel.",
     ),
     click.option(
         "--nodata", type=NODATA, metavar="V|none",

@@ -241,8 +241,8 @@ class ResamplingOptions:
         ``premultiply`` or ``separate``.
     linear : bool
         Whether means are taken in linear light.
-    labels : bool
-        Whether pixels are labels: nearest neighbour.
+    labels : "nearest", "majority" or None
+        How labels are resampled; None: pixels are no labels.
     anti_aliasing : bool or None
         None leaves it to the resampler.
     nodata : float, "none" or None
@@ -261,7 +261,7 @@ class ResamplingOptions:
     cval: tuple[float, ...]
     alpha: str
     linear: bool
-    labels: bool
+    labels: str | None
     anti_aliasing: bool | None
     nodata: float | str | None
     value_range: tuple[float, float] | str | None

@@ -31,6 +31,7 @@ import numpy.typing as npt
 from lerf_core.bank.model import LutBank
 from lerf_core.geometry.maps import InverseMap
 from lerf_core.pixels.values import ValueScale
+from lerf_core.sampling.coverage import AxisCoverage
 from lerf_core.sampling.coordinates import SourceCoordinates
 from lerf_core.sampling.kernel_taps import KernelTaps
 from lerf_core.sampling.taps import AxisTaps
@@ -257,6 +258,60 @@ class Backend(Protocol):
             In grey levels.
         valid_share : ndarray of float32, (channels, output rows, output cols), or None
             Share of the weight that is valid; None without validity.
+        """
+
+    # -- labels ------------------------------------------------------------------------
+
+    def majority_on_grid(
+        self,
+        keys: Plane,
+        missing: npt.NDArray[np.bool_] | None,
+        rows: AxisCoverage,
+        cols: AxisCoverage,
+    ) -> npt.NDArray[np.int64]:
+        """Find the label that covers the largest part of each output pixel of a grid.
+
+        Parameters
+        ----------
+        keys : ndarray of unsigned integers, (rows, cols)
+            Labels of the source's pixels; see `lerf_core.pixels.label_keys`.
+        missing : ndarray of bool, (rows, cols), or None
+            Pixels that have no label, and win where they cover more than a half.
+        rows, cols : AxisCoverage
+            What output rows and columns cover.
+
+        Returns
+        -------
+        ndarray of int64, (output rows, output cols)
+            Flat index of a source pixel of that label.
+        """
+
+    def majority_at_points(
+        self,
+        keys: Plane,
+        missing: npt.NDArray[np.bool_] | None,
+        row: Positions,
+        col: Positions,
+        filter_scales: tuple[Positions, Positions] | None,
+        *,
+        is_cut: bool,
+        visible_columns: npt.NDArray[np.int64] | None = None,
+    ) -> npt.NDArray[np.int64]:
+        """Find the label that covers the largest part of each output pixel of a warp.
+
+        Parameters
+        ----------
+        keys, missing
+            As `majority_on_grid` has them.
+        row, col, filter_scales, visible_columns
+            As `mean_at_points` has them.
+        is_cut : bool
+            Whether what lies beyond the border has no label; else it has the border's.
+
+        Returns
+        -------
+        ndarray of int64, (output rows, output cols)
+            Flat index of a source pixel of that label.
         """
 
     # -- colours -----------------------------------------------------------------------

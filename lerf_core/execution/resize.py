@@ -15,6 +15,7 @@ from lerf_core.backends.reference.overshoot import bounds_along_kept_axes
 from lerf_core.constants import LEVELS
 from lerf_core.execution.channels import Channel, mask_planes, prepare_channel, prepare_channels
 from lerf_core.execution.context import BlockContext
+from lerf_core.execution.majority import GridMajority
 from lerf_core.geometry.placement import Placement
 from lerf_core.pixels.format import PixelFormat
 from lerf_core.pixels.missing import find_missing
@@ -23,6 +24,7 @@ from lerf_core.pixels.values import ValueScale
 from lerf_core.sampling.borders import is_periodic
 from lerf_core.sampling.cubic import COLOUR_KERNEL
 from lerf_core.sampling.kernel_taps import KernelTaps, kernel_taps
+from lerf_core.sampling.coverage import AxisCoverage, axis_coverage
 from lerf_core.sampling.taps import AxisTaps, axis_positions, axis_taps, nearest_index
 from lerf_core.sampling.windows import Block, Window, Windows
 
@@ -77,7 +79,7 @@ class GridBlock:
         self.context, self.scale = context, scale
         self.requested = self.computed = requested or context.all_pixels
         if context.pixels.is_nearest:
-            self.windows = windows or self._nearest_windows()
+            self.windows = windows or self._copied_windows()
             return
         if windows is None:
             margins = self._margins()
@@ -104,9 +106,16 @@ class GridBlock:
         planes: Sequence[Image],
         alpha_levels: tuple[float, float] | None,
         threads: int,  # noqa: ARG002 - tables are read band by band, in one thread each
-    ) -> GridMeans | LumaMeans | GridCopies:
+    ) -> GridMeans | LumaMeans | GridCopies | GridMajority:
         """Prepare planes, cut to the windows; see `lerf_core.execution.plan.OutputBlock`."""
         context = self.context
+        if context.pixels.is_majority:
+            rows, cols = self._coverage(self.computed)
+            rows, cols = (
+                axis.from_pixel(window.first)
+                for axis, window in zip((rows, cols), self.windows, strict=True)
+            )
+            return GridMajority(planes, context.pixels, self.backend, rows, cols)
         if context.pixels.is_nearest:
             return GridCopies(self, planes)
         if context.fast and is_plain_colour(planes, context.pixels, context.mode):
@@ -169,6 +178,9 @@ class GridBlock:
         make = partial(kernel_taps, COLOUR_KERNEL)
         return self._per_axis(make, block, anti_aliasing=self.context.anti_aliasing)
 
+    def _coverage(self, block: Block) -> tuple[AxisCoverage, AxisCoverage]:
+        return self._per_axis(axis_coverage, block, anti_aliasing=self.context.anti_aliasing)
+
     def _nearest_indices(self) -> list[Indices]:
         positions = self._per_axis(axis_positions, self.computed)
         return [
@@ -215,9 +227,13 @@ class GridBlock:
             windows.append(Window.around(size, margin, self.context.halo, (first, stop)))
         return Windows(*windows)
 
-    def _nearest_windows(self) -> Windows:
-        indices = self._nearest_indices()
-        ends = [(int(index.min()), int(index.max()) + 1) for index in indices]
+    def _copied_windows(self) -> Windows:
+        if self.context.pixels.is_majority:
+            coverage = self._coverage(self.computed)
+            ends = [(int(axis.first.min()), int(axis.last.max()) + 1) for axis in coverage]
+        else:
+            indices = self._nearest_indices()
+            ends = [(int(index.min()), int(index.max()) + 1) for index in indices]
         return Windows(
             *(Window(size, 0, (run,)) for size, run in zip(self.context.shape, ends, strict=True))
         )

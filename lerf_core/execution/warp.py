@@ -14,6 +14,7 @@ from lerf_core.backends.contract import Backend, get_backend
 from lerf_core.backends.reference.coordinates import source_coordinates
 from lerf_core.execution.channels import Channel, mask_planes, prepare_channels
 from lerf_core.execution.context import BlockContext
+from lerf_core.execution.majority import PointMajority
 from lerf_core.geometry.maps import Homography, InverseMap, LocatedMap, SampledMap
 from lerf_core.geometry.placement import Placement
 from lerf_core.pixels.blending import BorderBlend
@@ -86,6 +87,8 @@ class WarpBlock:
         context, shape = self.context, self.computed.shape
         extends = is_periodic(context.mode) and not self.is_copied
         margin = PERIODIC_MARGIN + context.bank.full_reach if extends else 0
+        if self.takes_majority and is_periodic(context.mode):
+            margin = PERIODIC_MARGIN
         if is_whole and self.mapping.extents(shape) is None:
             return Windows(*(Window.whole(size, margin) for size in context.shape))
         if isinstance(self.mapping, SampledMap) and self.mapping.extents(shape) is None:
@@ -94,7 +97,7 @@ class WarpBlock:
         return visible_windows(
             self.mapping, context.shape, shape, context.mode,
             margin=margin, halo=0 if self.is_copied else context.halo,
-            anti_aliasing=context.anti_aliasing and not self.is_copied,
+            anti_aliasing=context.anti_aliasing and (self.takes_majority or not self.is_copied),
         )  # fmt: skip
 
     @property
@@ -102,6 +105,12 @@ class WarpBlock:
         """Whether all output pixels are copies of source pixels, by the method or by the map."""
         moves_pixels = isinstance(self.mapping, Homography) and self.mapping.moves_pixels
         return self.context.pixels.is_nearest or moves_pixels
+
+    @property
+    def takes_majority(self) -> bool:
+        """Whether output pixels are copies of the label that covers most of them."""
+        moves_pixels = isinstance(self.mapping, Homography) and self.mapping.moves_pixels
+        return self.context.pixels.is_majority and not moves_pixels
 
     # -- what an OutputBlock does -------------------------------------------------------
 
@@ -114,9 +123,14 @@ class WarpBlock:
         planes: Sequence[Image],
         alpha_levels: tuple[float, float] | None,
         threads: int,
-    ) -> WarpMeans | WarpCopies:
+    ) -> WarpMeans | WarpCopies | PointMajority:
         """Prepare planes, cut to the windows; see `lerf_core.execution.plan.OutputBlock`."""
         context = self.context
+        if self.takes_majority:
+            return PointMajority(
+                planes, context.pixels, self.backend, self.located_in_windows,
+                is_cut=context.mode == "constant",
+            )  # fmt: skip
         if self.is_copied:
             return WarpCopies(self, planes)
         # A constant is blended over the result (`BorderBlend`): taps find the edge's pixels.
@@ -138,6 +152,33 @@ class WarpBlock:
         return self.windows.rows.to_window_positions(row), self.windows.cols.to_window_positions(
             col
         )
+
+    # -- positions of copied pixels -----------------------------------------------------
+
+    def located(
+        self, top: int, bottom: int, *, anti_aliasing: bool
+    ) -> tuple[SourceCoordinates, Mask]:
+        """Return where rows top..bottom-1 lie in the image, and which pixels show nothing of it."""
+        context = self.context
+        coordinates = source_coordinates(
+            self.mapping, top, bottom, context.shape, self.computed.shape, context.mode,
+            anti_aliasing=anti_aliasing,
+        )  # fmt: skip
+        column, visible = np.arange(self.computed.shape[1]), coordinates.visible_columns
+        outside = (column < visible[:, :1]) | (column >= visible[:, 1:])
+        outside.reshape(-1)[coordinates.uncovered] = True
+        if context.mode == "constant":  # a pixel is visible where its centre lies on the image
+            for position, size in zip((coordinates.row, coordinates.col), context.shape, strict=True):
+                index = nearest_index(position)
+                outside |= (index < 0) | (index >= size)
+        return coordinates, outside
+
+    def located_in_windows(
+        self, top: int, bottom: int
+    ) -> tuple[SourceCoordinates, Positions, Positions, Mask]:
+        """Return coordinates, positions in the windows, and which pixels show nothing."""
+        coordinates, outside = self.located(top, bottom, anti_aliasing=self.context.anti_aliasing)
+        return coordinates, *self.in_windows(coordinates.row, coordinates.col), outside
 
 
 # -- bands --------------------------------------------------------------------------------
@@ -296,22 +337,8 @@ class WarpCopies:
 
     def _nearest_pixels(self, top: int, bottom: int) -> tuple[Indices, Indices, Mask]:
         """Return the nearest source pixels, (rows, cols), and where none is visible."""
-        block, context = self._block, self._block.context
-        coordinates = source_coordinates(
-            block.mapping,
-            top,
-            bottom,
-            context.shape,
-            block.computed.shape,
-            context.mode,
-            anti_aliasing=False,
-        )
-        row, col = nearest_index(coordinates.row), nearest_index(coordinates.col)
-        inside_row = np.clip(row, 0, context.shape[0] - 1)
-        inside_col = np.clip(col, 0, context.shape[1] - 1)
-        column, visible = np.arange(row.shape[1]), coordinates.visible_columns
-        outside = (column < visible[:, :1]) | (column >= visible[:, 1:])
-        outside.reshape(-1)[coordinates.uncovered] = True
-        if context.mode == "constant":  # a pixel is visible where its centre lies on the image
-            outside |= (row != inside_row) | (col != inside_col)
-        return inside_row, inside_col, outside
+        coordinates, outside = self._block.located(top, bottom, anti_aliasing=False)
+        rows, cols = self._block.context.shape
+        row = np.clip(nearest_index(coordinates.row), 0, rows - 1)
+        col = np.clip(nearest_index(coordinates.col), 0, cols - 1)
+        return row, col, outside

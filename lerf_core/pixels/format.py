@@ -52,6 +52,9 @@ class PixelFormat:
     masks : int
         How many of the channels, the last ones, are masks of the others: not 0 where a value is
         missing.
+    is_majority : bool
+        Whether pixels that are copied are of the label that covers most of an output pixel,
+        instead of the nearest.
     """
 
     dtype: np.dtype[Any]
@@ -63,6 +66,7 @@ class PixelFormat:
     alpha: int | None
     nodata: float | None
     masks: int = 0
+    is_majority: bool = False
 
     @property
     def can_miss(self) -> bool:

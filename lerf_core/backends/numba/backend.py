@@ -40,6 +40,7 @@ from lerf_core.bank.model import LutBank
 from lerf_core.constants import LEVELS
 from lerf_core.geometry.maps import InverseMap
 from lerf_core.pixels.values import ValueScale
+from lerf_core.sampling.coverage import AxisCoverage
 from lerf_core.sampling.coordinates import SourceCoordinates
 from lerf_core.sampling.kernel_taps import KernelTaps
 from lerf_core.sampling.taps import AxisTaps
@@ -243,6 +244,50 @@ class NumbaBackend(Backend):
         else:
             points.points_rows(packed, words, gaussian, row, col, *filter_scales, *results)
         return mean, valid_share
+
+    # -- labels ------------------------------------------------------------------------
+
+    def majority_on_grid(
+        self,
+        keys: Plane,
+        missing: npt.NDArray[np.bool_] | None,
+        rows: AxisCoverage,
+        cols: AxisCoverage,
+    ) -> npt.NDArray[np.int64]:
+        """Find labels, row by row."""
+        from lerf_core.backends.numba.kernels.majority import grid_majority
+
+        out = np.empty((len(rows.first), len(cols.first)), np.int64)
+        axes = (
+            (axis.first, axis.last, np.stack([axis.first_weight, axis.last_weight]),
+             axis.nearest, axis.unit)
+            for axis in (rows, cols)
+        )  # fmt: skip
+        missing = None if missing is None else np.ascontiguousarray(missing)
+        grid_majority(np.ascontiguousarray(keys), missing, *next(axes), *next(axes), out)
+        return out
+
+    def majority_at_points(
+        self,
+        keys: Plane,
+        missing: npt.NDArray[np.bool_] | None,
+        row: Positions,
+        col: Positions,
+        filter_scales: tuple[Positions, Positions] | None,
+        *,
+        is_cut: bool,
+        visible_columns: npt.NDArray[np.int64] | None = None,
+    ) -> npt.NDArray[np.int64]:
+        """Find labels at points."""
+        from lerf_core.backends.numba.kernels.majority import point_majority
+
+        out = np.empty(row.shape, np.int64)
+        positions = [
+            None if array is None else np.ascontiguousarray(array)
+            for array in (missing, row, col, *(filter_scales or (None, None)))
+        ]
+        point_majority(np.ascontiguousarray(keys), *positions, visible_columns, is_cut, out)
+        return out
 
     # -- colours -----------------------------------------------------------------------
 

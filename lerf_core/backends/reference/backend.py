@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lerf_core.backends.contract import Backend, FloatPlane, Plane, Positions, Rows
 from lerf_core.backends.packed import pack, unpack
-from lerf_core.backends.reference import means, overshoot, table_reads
+from lerf_core.backends.reference import majority, means, overshoot, table_reads
 from lerf_core.backends.reference.colours import add_colour_differences, luma
 from lerf_core.backends.reference.coordinates import source_coordinates
 from lerf_core.backends.reference.separable import separable_mean
@@ -123,6 +123,24 @@ class ReferenceBackend(Backend):
         ]  # fmt: skip
         mean, valid_share = (np.stack(channels) for channels in zip(*results, strict=True))
         return _to_bytes(mean) if to_uint8 else mean, None if validity is None else valid_share
+
+    majority_on_grid = staticmethod(majority.majority_on_grid)
+
+    def majority_at_points(
+        self,
+        keys: Plane,
+        missing: npt.NDArray[np.bool_] | None,
+        row: Positions,
+        col: Positions,
+        filter_scales: tuple[Positions, Positions] | None,
+        *,
+        is_cut: bool,
+        visible_columns: npt.NDArray[np.int64] | None = None,  # noqa: ARG002
+    ) -> npt.NDArray[np.int64]:
+        """Find labels, by `majority.majority_at_points`."""
+        row_scale, col_scale = filter_scales or (None, None)
+        rows, cols = point_taps(row, row_scale), point_taps(col, col_scale)
+        return majority.majority_at_points(keys, missing, rows, cols, is_cut=is_cut)
 
     def fill_around(self, plane: Plane, visible_columns: npt.NDArray[np.int64], value: Any) -> None:
         """Set what lies around the visible columns."""

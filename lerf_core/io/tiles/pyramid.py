@@ -2,7 +2,8 @@
 
 A level's pixel is the mean of two by two of the level before, so its centre lies half a
 pixel of that level away from their first. Where a side is odd the last pixel is the mean of
-what is there. Labels are copied instead.
+what is there. Labels are copied instead: the first of two by two pixels, or one of the label that
+most of them have.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lerf_core.backends.contract import get_backend
+from lerf_core.pixels.label_keys import label_keys
 from lerf_core.pixels.nodata import can_hold, keep_off
+from lerf_core.sampling.coverage import halving_coverage
 
 __all__ = ["SMALLEST", "halve", "level_shapes"]
 
@@ -56,6 +60,7 @@ def halve(
     channel_axis: int | None = None,
     has_alpha: bool = False,
     is_labels: bool = False,
+    is_majority: bool = False,
     nodata: float | None = None,
 ) -> NDArray[Any]:
     """Return pixels at half the size.
@@ -70,14 +75,18 @@ def halve(
         The last channel is an opacity that the colours are not multiplied by: they weigh in by it.
     is_labels : bool
         Take the first of two by two pixels. So are booleans.
+    is_majority : bool
+        Take the label of most of the two by two pixels instead, of several the first pixel's.
     nodata : float or None
-        Value of pixels that are missing: means are of the others, and of two at least.
+        Value of pixels that are missing: means and majorities are of the others, and of two at least.
 
     Returns
     -------
     ndarray
         Of the same dtype; integers rounded, halves up.
     """
+    if is_majority:
+        return _halve_labels(pixels, axes, channel_axis, has_alpha=has_alpha, nodata=nodata)
     if is_labels or pixels.dtype == np.bool_:
         every_second = [slice(None)] * pixels.ndim
         for axis in axes:
@@ -105,6 +114,32 @@ def halve(
     if channel_axis is None:
         out = out[..., 0]
     return out.transpose(np.argsort(order)).astype(pixels.dtype, copy=False)
+
+
+def _halve_labels(
+    pixels: NDArray[Any],
+    axes: tuple[int, int],
+    channel_axis: int | None,
+    *,
+    has_alpha: bool,
+    nodata: float | None,
+) -> NDArray[Any]:
+    """Halve labels, each of all channels of a pixel; see `halve`."""
+    order = [axis for axis in range(pixels.ndim) if axis not in (*axes, channel_axis)] + [*axes]
+    order = order if channel_axis is None else [channel_axis, *order]
+    source = pixels.transpose(order).astype(pixels.dtype.newbyteorder("="), copy=False)
+    source = source[None] if channel_axis is None else source
+    rows, cols = (halving_coverage(size) for size in source.shape[-2:])
+    alpha = len(source) - 1 if has_alpha else None
+    out = np.empty((*source.shape[:-2], len(rows.first), len(cols.first)), source.dtype)
+    for index in np.ndindex(*source.shape[1:-2]):
+        planes = source[(slice(None), *index)]
+        labels = label_keys(planes, alpha=alpha, nodata=nodata)
+        copied = get_backend("numba").majority_on_grid(*labels, rows, cols)
+        for plane, target in zip(planes, out[(slice(None), *index)], strict=True):
+            target[...] = np.ascontiguousarray(plane).reshape(-1)[copied]
+    out = out[0] if channel_axis is None else out
+    return np.ascontiguousarray(out.transpose(np.argsort(order)), pixels.dtype)
 
 
 def _halve_image(source: NDArray[Any], out: NDArray[Any], *, has_alpha: bool) -> None:

@@ -78,6 +78,8 @@ class WriterSpec:
         Whether colours are multiplied by opacity.
     is_labels : bool
         Whether the pyramid copies pixels.
+    is_majority : bool
+        Whether these are of the label that most have, instead of the first.
     is_masked : bool
         Whether the last sample is an opacity that is written as a mask: none, or full.
     nodata : float or None
@@ -101,6 +103,7 @@ class WriterSpec:
     layout: str | None = None
     is_premultiplied: bool = False
     is_labels: bool = False
+    is_majority: bool = False
     is_masked: bool = False
     nodata: float | None = None
     metadata: Metadata = field(default_factory=Metadata)
@@ -185,7 +188,8 @@ class WriterSpec:
         """Return pixels of the next level."""
         return self.with_mask(halve(
             pixels, self.plane_axes, channel_axis=self.channel_axis,
-            has_alpha=self.has_separate_alpha, is_labels=self.is_labels, nodata=self.nodata,
+            has_alpha=self.has_separate_alpha, is_labels=self.is_labels,
+            is_majority=self.is_majority, nodata=self.nodata,
         ))  # fmt: skip
 
     def with_mask(self, pixels: Pixels) -> Pixels:

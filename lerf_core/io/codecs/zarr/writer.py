@@ -402,6 +402,8 @@ def _attributes(spec: WriterSpec, layout: Layout) -> dict[str, Any]:
         for level in range(len(spec.level_shapes))
     ]
     method = "nearest" if spec.is_labels or spec.dtype == np.bool_ else "mean of 2x2 pixels"
+    if spec.is_majority:
+        method = "majority of 2x2 pixels"
     multiscale = {
         "name": metadata.name or "image", "axes": axes, "datasets": datasets, "type": method,
     }  # fmt: skip
