@@ -1,5 +1,4 @@
-"""Images of labels that lie with an OME-Zarr image: resampled as it is, by nearest neighbour
-(or by majority, where that is asked for)."""
+"""Images of labels that lie with an OME-Zarr image: resampled as it is, without new values."""
 
 from __future__ import annotations
 

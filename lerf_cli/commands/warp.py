@@ -158,7 +158,9 @@ def _check_options(values: dict[str, Any], size: Size | None, *, fit: bool) -> N
             raise click.UsageError(f"--{name.replace('_', '-')} goes with --field")
 
 
-@click.command(cls=OptionalChoiceCommand, short_help="Warp images by a matrix, corners, angle or field.")
+@click.command(
+    cls=OptionalChoiceCommand, short_help="Warp images by a matrix, corners, angle or field."
+)
 @inputs_and_output
 @click.option(
     "--matrix", metavar='FILE|"9 NUMBERS"',

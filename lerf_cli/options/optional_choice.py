@@ -1,7 +1,7 @@
 """An option that may be given with one of its choices, or alone: then the first is meant.
 
-click takes whatever follows such an option for its value, an input file too. Here a word that is none of
-the choices is what it would be without the option.
+click takes whatever follows such an option for its value, an input file too. Here a word that is
+none of the choices is what it would be without the option.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ class OptionalChoice(click.Option):
         end = args.index("--") if "--" in args else len(args)
         return [
             f"{word}={choices[0]}"
-            if word in self.opts and number < end and args[number + 1 : number + 2] not in [[c] for c in choices]
+            if word in self.opts
+            and number < end
+            and args[number + 1 : number + 2] not in [[c] for c in choices]
             else word
             for number, word in enumerate(args)
         ]

@@ -75,8 +75,8 @@ _VALUE_OPTIONS = (
     click.option(
         "--labels", cls=OptionalChoice, type=click.Choice(LABEL_METHODS),
         metavar="[nearest|majority]",
-        help="Pixels are labels or masks: no new values; palette indices and 1-bit pixels stay what "
-        "they are. By nearest neighbour, or by the label that covers most of an output pixel.",
+        help="Pixels are labels or masks: no new values; palette indices and 1-bit pixels stay "
+        "what they are. By nearest neighbour, or by the label that covers most of an output pixel.",
     ),
     click.option(
         "--nodata", type=NODATA, metavar="V|none",

@@ -31,8 +31,8 @@ import numpy.typing as npt
 from lerf_core.bank.model import LutBank
 from lerf_core.geometry.maps import InverseMap
 from lerf_core.pixels.values import ValueScale
-from lerf_core.sampling.coverage import AxisCoverage
 from lerf_core.sampling.coordinates import SourceCoordinates
+from lerf_core.sampling.coverage import AxisCoverage
 from lerf_core.sampling.kernel_taps import KernelTaps
 from lerf_core.sampling.taps import AxisTaps
 

@@ -1,7 +1,7 @@
 """Bands of labels: every output pixel is a copy of one of the label that covers most of it.
 
-See `lerf_core.execution.plan.BandWriter`. All channels of a pixel are its label, so that none arises
-that was not there.
+See `lerf_core.execution.plan.BandWriter`. All channels of a pixel are its label, so that none
+arises that was not there.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class PointMajority:
     pixels : PixelFormat
     backend : Backend
     located : callable
-        Gives, for rows top..bottom-1 of the block, the coordinates in the image, the positions in the
-        windows along rows and columns, and where nothing of the image is visible.
+        Gives, for rows top..bottom-1 of the block, the coordinates in the image, the positions in
+        the windows along rows and columns, and where nothing of the image is visible.
     is_cut : bool
         Whether what lies beyond the border has no label; else it has the border's.
     """
@@ -102,4 +102,7 @@ class PointMajority:
 
 
 def _labels(planes: Sequence[Image], pixels: PixelFormat) -> LabelKeys:
-    return label_keys(planes, masks=pixels.masks, alpha=pixels.alpha, nodata=pixels.nodata)
+    alpha, clear = pixels.alpha, None
+    if alpha is not None:
+        clear = pixels.value_scale.to_opacity(planes[alpha]) == 0
+    return label_keys(planes, masks=pixels.masks, alpha=alpha, clear=clear, nodata=pixels.nodata)

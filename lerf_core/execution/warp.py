@@ -168,7 +168,9 @@ class WarpBlock:
         outside = (column < visible[:, :1]) | (column >= visible[:, 1:])
         outside.reshape(-1)[coordinates.uncovered] = True
         if context.mode == "constant":  # a pixel is visible where its centre lies on the image
-            for position, size in zip((coordinates.row, coordinates.col), context.shape, strict=True):
+            for position, size in zip(
+                (coordinates.row, coordinates.col), context.shape, strict=True
+            ):
                 index = nearest_index(position)
                 outside |= (index < 0) | (index >= size)
         return coordinates, outside

@@ -42,6 +42,7 @@ def label_keys(
     *,
     masks: int = 0,
     alpha: int | None = None,
+    clear: npt.NDArray[np.bool_] | None = None,
     nodata: float | None = None,
 ) -> LabelKeys:
     """Return the labels of pixels.
@@ -51,9 +52,12 @@ def label_keys(
     planes : sequence of ndarray, (rows, cols)
         The channels, and their masks where they have any; all of them together are a label.
     masks : int
-        How many of the planes, the last ones, are masks of the others: not 0 where a value is missing.
+        How many of the planes, the last ones, are masks of the others: not 0 where a value is
+        missing.
     alpha : int, optional
         Which channel is alpha.
+    clear : ndarray of bool, (rows, cols), optional
+        Where alpha is 0: such pixels are missing, whatever their colours.
     nodata : float, optional
         Value of missing pixels: those of which all channels but alpha have it, or are masked.
     """
@@ -62,6 +66,8 @@ def label_keys(
     planes = list(planes[:count])
     colours = [number for number in range(count) if number != alpha]
     missing = _missing(planes, masked, colours, nodata)
+    if clear is not None and clear.any():
+        missing = clear if missing is None else missing | clear
     for number, mask in enumerate(masked):  # whatever stands under a mask
         planes[number] = np.where(mask, planes[number].dtype.type(0), planes[number])
     parts = [_ordered(plane) for plane in planes] + [(mask.view(np.uint8), 1) for mask in masked]
@@ -90,9 +96,13 @@ def _missing(
 def _equals(plane: Plane, nodata: float | None) -> npt.NDArray[np.bool_]:
     if nodata is None or not can_hold(plane.dtype, nodata):
         return np.zeros(plane.shape, np.bool_)
-    if plane.dtype.kind == "f":
-        return np.isnan(plane) if np.isnan(nodata) else plane == plane.dtype.type(nodata)
-    return plane == plane.dtype.type(int(nodata))  # as floats, other integers would equal it
+    if np.isnan(nodata):
+        return np.isnan(plane)
+    # As floats, other integers would equal it.
+    equal: npt.NDArray[np.bool_] = plane == plane.dtype.type(
+        nodata if plane.dtype.kind == "f" else int(nodata)
+    )
+    return equal
 
 
 def _ordered(plane: Plane) -> tuple[Keys, int]:
@@ -118,8 +128,8 @@ def _ordered(plane: Plane) -> tuple[Keys, int]:
 
 def _ranked(values: Plane) -> tuple[Keys, int]:
     """Return the ranks of values among those that there are, and how many bits they have."""
-    distinct, ranks = np.unique(values, return_inverse=True)
-    ranks = ranks.reshape(values.shape).astype(np.uint64)
+    distinct, inverse = np.unique(values, return_inverse=True)
+    ranks: Keys = inverse.reshape(values.shape).astype(np.uint64)
     return ranks, max(1, int(distinct.size - 1).bit_length())
 
 

@@ -2,9 +2,9 @@
 
 Convention
 ----------
-Source pixel i covers i..i+1 along its axis. Output pixel o of an axis of n pixels, resized by a scale s
-to m pixels, covers (o - m/2)/s + n/2 .. (o + 1 - m/2)/s + n/2: the centres of source and result
-coincide, as in `lerf_core.sampling.taps`.
+Source pixel i covers i..i+1 along its axis. Output pixel o of an axis of n pixels, resized by a
+scale s to m pixels, covers (o - m/2)/s + n/2 .. (o + 1 - m/2)/s + n/2: the centres of source and
+result coincide, as in `lerf_core.sampling.taps`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ class AxisCoverage:
     unit: int
 
     @classmethod
-    def of_edges(cls, low: Indices, high: Indices, unit: int, size: int, nearest: Indices) -> AxisCoverage:
+    def of_edges(
+        cls, low: Indices, high: Indices, unit: int, size: int, nearest: Indices
+    ) -> AxisCoverage:
         """Return the coverage of output pixels that cover low..high, in 1 / unit source pixels."""
         low, high = np.clip(low, 0, size * unit), np.clip(high, 0, size * unit)
         nearest = np.clip(nearest, 0, size - 1)
@@ -79,6 +81,12 @@ class AxisCoverage:
             self.first[part] - start, self.last[part] - start, self.first_weight[part],
             self.last_weight[part], self.nearest[part] - start, self.unit,
         )  # fmt: skip
+
+    @property
+    def arrays(self) -> tuple[Indices, Indices, Indices, Indices, int]:
+        """First and last pixels, their weights (2, output pixels), the nearest ones; the unit."""
+        ends = np.stack([self.first_weight, self.last_weight])
+        return self.first, self.last, ends, self.nearest, self.unit
 
     def weights(self, number: int) -> Indices:
         """Return the weights of the source pixels first..last of an output pixel."""
@@ -117,7 +125,9 @@ def axis_coverage(
     width = 1.0 if is_narrowed else 1 / scale
     unit = 1 << max(0, min(COVERAGE_BITS, _MOST_BITS - math.ceil(math.log2(max(1.0, width)) + 1)))
     centre = (pixel + 0.5 - out_size / 2) / scale + size / 2
-    low, high = (np.rint((centre + side) * unit).astype(np.int64) for side in (-width / 2, width / 2))
+    low, high = (
+        np.rint((centre + side) * unit).astype(np.int64) for side in (-width / 2, width / 2)
+    )
     return AxisCoverage.of_edges(low, high, unit, size, nearest)
 
 

@@ -40,8 +40,8 @@ from lerf_core.bank.model import LutBank
 from lerf_core.constants import LEVELS
 from lerf_core.geometry.maps import InverseMap
 from lerf_core.pixels.values import ValueScale
-from lerf_core.sampling.coverage import AxisCoverage
 from lerf_core.sampling.coordinates import SourceCoordinates
+from lerf_core.sampling.coverage import AxisCoverage
 from lerf_core.sampling.kernel_taps import KernelTaps
 from lerf_core.sampling.taps import AxisTaps
 from lerf_core.threads import bands, run_all
@@ -258,13 +258,8 @@ class NumbaBackend(Backend):
         from lerf_core.backends.numba.kernels.majority import grid_majority
 
         out = np.empty((len(rows.first), len(cols.first)), np.int64)
-        axes = (
-            (axis.first, axis.last, np.stack([axis.first_weight, axis.last_weight]),
-             axis.nearest, axis.unit)
-            for axis in (rows, cols)
-        )  # fmt: skip
         missing = None if missing is None else np.ascontiguousarray(missing)
-        grid_majority(np.ascontiguousarray(keys), missing, *next(axes), *next(axes), out)
+        grid_majority(np.ascontiguousarray(keys), missing, *rows.arrays, *cols.arrays, out)
         return out
 
     def majority_at_points(

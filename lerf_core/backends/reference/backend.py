@@ -138,9 +138,7 @@ class ReferenceBackend(Backend):
         visible_columns: npt.NDArray[np.int64] | None = None,  # noqa: ARG002
     ) -> npt.NDArray[np.int64]:
         """Find labels, by `majority.majority_at_points`."""
-        row_scale, col_scale = filter_scales or (None, None)
-        rows, cols = point_taps(row, row_scale), point_taps(col, col_scale)
-        return majority.majority_at_points(keys, missing, rows, cols, is_cut=is_cut)
+        return majority.majority_at_points(keys, missing, row, col, filter_scales, is_cut=is_cut)
 
     def fill_around(self, plane: Plane, visible_columns: npt.NDArray[np.int64], value: Any) -> None:
         """Set what lies around the visible columns."""

@@ -2,9 +2,9 @@
 
 Pixels of the source vote for their labels with the part of them that is covered, in whole numbers.
 Missing pixels win where they have more than half of all votes; elsewhere they have none. Of several
-labels with most votes that of the pixel nearest to the centre wins, or else the one of the least key.
-What is returned is a pixel of the winning label: the nearest one, or the first that is covered, row by
-row.
+labels with most votes that of the pixel nearest to the centre wins, or else the one of the least
+key. What is returned is a pixel of the winning label: the nearest one, or the first that is
+covered, row by row.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.constants import COVERAGE_BITS
+from lerf_core.constants import COVERAGE_BITS, MAX_POINT_TAPS
 from lerf_core.sampling.coverage import AxisCoverage
-from lerf_core.sampling.taps import PointTaps, nearest_index
+from lerf_core.sampling.taps import nearest_index
 
-__all__ = ["majority_at_points", "majority_on_grid", "point_votes"]
+__all__ = ["majority_at_points", "majority_on_grid"]
 
 Indices = npt.NDArray[np.int64]
 Keys = npt.NDArray[np.unsignedinteger]
@@ -48,8 +48,8 @@ def majority_on_grid(
     out = np.empty((len(rows.first), len(cols.first)), np.int64)
     width = keys.shape[1]
     for y, x in np.ndindex(*out.shape):
-        row = np.arange(rows.first[y], rows.last[y] + 1)
-        col = np.arange(cols.first[x], cols.last[x] + 1)
+        row = np.arange(int(rows.first[y]), int(rows.last[y]) + 1)
+        col = np.arange(int(cols.first[x]), int(cols.last[x]) + 1)
         votes = np.multiply.outer(rows.weights(y), cols.weights(x))
         index = row[:, None] * width + col
         out[y, x] = _elected(
@@ -59,7 +59,13 @@ def majority_on_grid(
 
 
 def majority_at_points(
-    keys: Keys, missing: Mask | None, rows: PointTaps, cols: PointTaps, *, is_cut: bool
+    keys: Keys,
+    missing: Mask | None,
+    row: Positions,
+    col: Positions,
+    filter_scales: tuple[Positions, Positions] | None,
+    *,
+    is_cut: bool,
 ) -> Indices:
     """Return a pixel of the winning label, for each of scattered positions.
 
@@ -67,10 +73,12 @@ def majority_at_points(
     ----------
     keys, missing
         As `majority_on_grid` has them.
-    rows, cols : PointTaps
-        Taps along source rows and columns, arrays of one shape.
+    row, col : ndarray of float64, of one shape
+        Finite positions in source pixels.
+    filter_scales : (ndarray, ndarray) of float64, of the same shape, or None
+        Along source rows and columns, at least 1; None: 1.
     is_cut : bool
-        Whether taps beyond the border have no vote; else they vote for the border's pixel.
+        Whether pixels beyond the border have no vote; else they vote for the border's pixel.
 
     Returns
     -------
@@ -78,32 +86,34 @@ def majority_at_points(
         Flat indices of source pixels.
     """
     height, width = keys.shape
-    out = np.empty(rows.position.shape, np.int64)
-    for point in np.ndindex(*out.shape):
-        row, row_votes = point_votes(rows, point, height, is_cut=is_cut)
-        col, col_votes = point_votes(cols, point, width, is_cut=is_cut)
+    down, across = filter_scales or (np.ones(row.shape), np.ones(row.shape))
+    out = np.empty(row.shape, np.int64)
+    for point in np.ndindex(*row.shape):
+        (rows, row_votes), (cols, col_votes) = (
+            _covered(float(position[point]), float(scale[point]), size, is_cut=is_cut)
+            for position, scale, size in ((row, down, height), (col, across, width))
+        )
         nearest_row, nearest_col = (
-            int(np.clip(nearest_index(taps.position[point]), 0, size - 1))
-            for taps, size in ((rows, height), (cols, width))
+            int(np.clip(nearest_index(position[point]), 0, size - 1))
+            for position, size in ((row, height), (col, width))
         )
         out[point] = _elected(
-            keys, missing, (row[:, None] * width + col).ravel(),
+            keys, missing, (rows[:, None] * width + cols).ravel(),
             np.multiply.outer(row_votes, col_votes).ravel(), nearest_row * width + nearest_col,
         )  # fmt: skip
     return out
 
 
-def point_votes(
-    taps: PointTaps, point: tuple[int, ...], size: int, *, is_cut: bool
-) -> tuple[Indices, Indices]:
-    """Return the pixels along an axis that a position's footprint covers, and their votes.
+def _covered(position: float, width: float, size: int, *, is_cut: bool) -> tuple[Indices, Indices]:
+    """Return the pixels of an axis that a footprint of a width covers, and their votes.
 
-    Footprints are as wide as the filter scale. A pixel at a distance d of the centre of a
-    footprint of width w is covered by clip((w + 1) / 2 - d, 0, 1).
+    A pixel at a distance d of the footprint's centre is covered by clip((width + 1) / 2 - d, 0, 1);
+    of more than `MAX_POINT_TAPS` pixels some have a vote, evenly spaced.
     """
-    index = taps.first[point] + taps.step[point] * np.arange(taps.count[point])
-    reach = (1.0 / taps.inverse_scale[point] + 1.0) * 0.5
-    part = np.clip(reach - np.abs(taps.position[point] - index), 0.0, 1.0)
+    reach = (width + 1.0) * 0.5
+    first, last = int(np.ceil(position - reach)), int(np.floor(position + reach))
+    index = np.arange(first, last + 1, (last - first + MAX_POINT_TAPS) // MAX_POINT_TAPS)
+    part = np.clip(reach - np.abs(position - index), 0.0, 1.0)
     votes = np.rint(part * _UNIT).astype(np.int64)
     inside = np.clip(index, 0, size - 1)
     if is_cut:
@@ -111,9 +121,7 @@ def point_votes(
     return inside, votes
 
 
-def _elected(
-    keys: Keys, missing: Mask | None, index: Indices, votes: Indices, nearest: int
-) -> int:
+def _elected(keys: Keys, missing: Mask | None, index: Indices, votes: Indices, nearest: int) -> int:
     """Return the flat index of a pixel of the winning label.
 
     Parameters

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lerf_core.backends.contract import get_backend
 from lerf_core.pixels.label_keys import label_keys
 from lerf_core.pixels.nodata import can_hold, keep_off
 from lerf_core.sampling.coverage import halving_coverage
@@ -78,7 +77,7 @@ def halve(
     is_majority : bool
         Take the label of most of the two by two pixels instead, of several the first pixel's.
     nodata : float or None
-        Value of pixels that are missing: means and majorities are of the others, and of two at least.
+        Value of pixels that are missing: means and majorities are of the others, two at least.
 
     Returns
     -------
@@ -125,6 +124,8 @@ def _halve_labels(
     nodata: float | None,
 ) -> NDArray[Any]:
     """Halve labels, each of all channels of a pixel; see `halve`."""
+    from lerf_core.backends.numba.kernels.majority import grid_majority
+
     order = [axis for axis in range(pixels.ndim) if axis not in (*axes, channel_axis)] + [*axes]
     order = order if channel_axis is None else [channel_axis, *order]
     source = pixels.transpose(order).astype(pixels.dtype.newbyteorder("="), copy=False)
@@ -133,9 +134,11 @@ def _halve_labels(
     alpha = len(source) - 1 if has_alpha else None
     out = np.empty((*source.shape[:-2], len(rows.first), len(cols.first)), source.dtype)
     for index in np.ndindex(*source.shape[1:-2]):
-        planes = source[(slice(None), *index)]
-        labels = label_keys(planes, alpha=alpha, nodata=nodata)
-        copied = get_backend("numba").majority_on_grid(*labels, rows, cols)
+        planes = list(source[(slice(None), *index)])
+        clear = None if alpha is None else planes[alpha] == 0
+        labels = label_keys(planes, alpha=alpha, clear=clear, nodata=nodata)
+        copied = np.empty(out.shape[-2:], np.int64)
+        grid_majority(*labels, *rows.arrays, *cols.arrays, copied)
         for plane, target in zip(planes, out[(slice(None), *index)], strict=True):
             target[...] = np.ascontiguousarray(plane).reshape(-1)[copied]
     out = out[0] if channel_axis is None else out

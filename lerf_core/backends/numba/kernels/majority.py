@@ -2,8 +2,8 @@
 
 Votes are whole numbers: sums of them are exact, and the same in any order. Most footprints hold one
 label alone, which a look at each row tells before anything is counted; of most others the nearest
-pixel's label has half of the votes. In the rest votes are counted per label, in a list or, where labels
-are many, in a hash table.
+pixel's label has half of the votes. In the rest votes are counted per label, in a list or, where
+labels are many, in a hash table.
 """
 
 from __future__ import annotations
@@ -134,15 +134,11 @@ def _fill(first, last, ends, unit, index, votes):
 @compiled(**HELPER)
 def _fill_around(position, filter_scale, size, is_cut, index, votes):
     """Write the pixels around a position that vote, and their votes; return how many they are."""
-    first = np.int64(math.ceil(position - filter_scale - POSITION_EPS))
-    taps = np.int64(2)
-    if filter_scale > 1:
-        taps = np.int64(math.floor(2 * filter_scale + POSITION_EPS)) + 1
-    step = (taps + (MAX_POINT_TAPS - 1)) // MAX_POINT_TAPS
-    reach = (1.0 / (1.0 / filter_scale) + 1.0) * 0.5
+    reach = (filter_scale + 1.0) * 0.5
+    first, last = np.int64(math.ceil(position - reach)), np.int64(math.floor(position + reach))
+    step = (last - first + MAX_POINT_TAPS) // MAX_POINT_TAPS
     count = 0
-    for tap in range((taps + step - 1) // step):
-        pixel = first + tap * step
+    for pixel in range(first, last + 1, step):
         vote = np.int64(np.rint(min(max(reach - abs(position - pixel), 0.0), 1.0) * _UNIT))
         inside = min(max(pixel, 0), size - 1)
         if vote > 0 and not (is_cut and inside != pixel):
@@ -171,7 +167,7 @@ def _find_runs(keys, missing, top, bottom, runs):
             for col in range(width):
                 runs[col] &= np.int32(missing[row, col] == missing[top, col])
     for col in range(width - 2, -1, -1):
-        if runs[col] and runs[col + 1] and first[col] == first[col + 1]:
+        if runs[col] and runs[col + 1] and first[col] == first[col + 1]:  # noqa: SIM102
             if missing is None or missing[top, col] == missing[top, col + 1]:
                 runs[col] = runs[col + 1] + 1
 
@@ -206,7 +202,7 @@ def _elected(
         for j in range(col_count):
             vote = row_votes[i] * col_votes[j]
             total += vote
-            if missing is not None:
+            if missing is not None:  # noqa: SIM102 - compiled where there are such pixels
                 if missing[rows[i], cols[j]]:
                     if vote and first_lost < 0:
                         first_lost = rows[i] * width + cols[j]
@@ -224,7 +220,7 @@ def _elected(
             vote = row_votes[i] * col_votes[j]
             if vote == 0:
                 continue
-            if missing is not None:
+            if missing is not None:  # noqa: SIM102 - compiled where there are such pixels
                 if missing[rows[i], cols[j]]:
                     continue
             label = keys[rows[i], cols[j]]
@@ -246,7 +242,7 @@ def _elected(
 
 @compiled(**HELPER)
 def _winner(count, labels, votes, pixels, nearest, key, is_valid):
-    """Return the first pixel of the label with most votes; of several the nearest's, or the least."""
+    """Return the first pixel of the label of most votes: of several the nearest's, or the least."""
     best, chosen = np.int64(0), -1
     for entry in range(count):
         best = max(best, votes[entry])
@@ -273,7 +269,7 @@ def _elected_of_many(
             vote = row_votes[i] * col_votes[j]
             if vote == 0:
                 continue
-            if missing is not None:
+            if missing is not None:  # noqa: SIM102 - compiled where there are such pixels
                 if missing[rows[i], cols[j]]:
                     continue
             if 2 * used >= size:
