@@ -22,6 +22,7 @@ __all__ = [
     "GREY_UNIT",
     "KEYS_SLOPE",
     "LEAST_FOOTPRINT",
+    "LEAST_VALID_SHARE",
     "LEVELS",
     "LOCAL_PLANE_BIAS",
     "LUMA_WEIGHTS",
@@ -117,6 +118,12 @@ LEAST_FOOTPRINT = 1e-6
 #: Positions this near to a pixel's centre count as on it where a map goes from pixel to pixel, as
 #: a share of the source's longer side: some steps of float32, in which grids and fields are made.
 WHOLE_PIXEL_TOLERANCE = 2.0**-21
+
+# -- fixed kernels ------------------------------------------------------------------------
+
+#: Valid shares below it count as it where colours are divided by them: less is no visible alpha of
+#: 8 bits, and kernels with negative lobes have shares of 0 and below.
+LEAST_VALID_SHARE = F32(2.0**-12)
 
 # -- colours ----------------------------------------------------------------------------
 

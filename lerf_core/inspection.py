@@ -241,7 +241,7 @@ def parameter_maps(
     if pixels.is_nearest:
         hint = "" if pixels.dtype == np.bool_ else "; with a value_range they are intensities"
         raise InvalidTypeError(f"{pixels.dtype} pixels are labels, which have no parameters{hint}")
-    kind = options.bank.kind
+    kind = options.tables.kind
     # Grey levels, features and parameters, all twice but one, and overshoot bounds.
     maps = 3 + 2 * len(kind.values) + 2 * kind.has_local_planes
     check_memory(4 * array.size * maps, f"maps of an image of {array.shape}")
@@ -269,7 +269,7 @@ def _read_maps(image: npt.NDArray[Any], stack: Map, pixels: PixelFormat, options
             for layer in layers
             for plane in layer[(slice(None), *index)]
         ]
-        channels = prepare_channels(planes, pixels, options.bank, backend, "edge")
+        channels = prepare_channels(planes, pixels, options.tables, backend, "edge")
         for number, channel in enumerate(channels):
             maps = target[(number, slice(None), *index)]
             samples = channel.read(0, len(channel.plane), threads)

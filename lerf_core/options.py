@@ -21,6 +21,7 @@ from lerf_core.choices import BORDER_MODES
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.pixels.format import PixelFormat, holds_intensities, unit_range_dtype
 from lerf_core.pixels.values import ValueScale
+from lerf_core.sampling.kernels import Kernel, NearestKernel, get_kernel
 from lerf_core.threads import thread_count
 from lerf_core.validation import check_choice, check_number, check_value_range
 
@@ -48,6 +49,7 @@ class ResamplingKeywords(TypedDict, total=False):
     anti_aliasing: bool | None
     alpha: str
     method: str
+    kernel: Kernel | str | None
     value_range: tuple[float, float] | None
     nodata: float | None
     linear_light: bool
@@ -61,19 +63,25 @@ class ResamplingKeywords(TypedDict, total=False):
 class Options:
     """The keywords that resize, rescale and warp share, checked; see `lerf_core.resize`.
 
+    Attributes
+    ----------
+    bank : LutBank or None
+        None: pixels are averaged by a kernel.
+
     Raises
     ------
     InvalidArgumentError, InvalidTypeError
         If a value cannot be used for any image.
     """
 
-    bank: LutBank
+    bank: LutBank | None
     channel_axis: int | None = None
     mode: str = "edge"
     cval: float | Sequence[float] = 0.0
     anti_aliasing: bool | None = None
     alpha: str = "auto"
     method: str = "auto"
+    kernel: Kernel | str | None = None
     value_range: tuple[float, float] | None = None
     nodata: float | None = None
     linear_light: bool = False
@@ -86,6 +94,7 @@ class Options:
         check_choice("mode", self.mode, BORDER_MODES)
         check_choice("alpha", self.alpha, ALPHA_TREATMENTS)
         check_choice("method", self.method, METHODS)
+        self._check_kernel()
         check_choice("engine", self.engine, BACKENDS)
         thread_count(self.threads)
         if self.anti_aliasing is not None and not isinstance(self.anti_aliasing, (bool, np.bool_)):
@@ -98,6 +107,40 @@ class Options:
             check_number("nodata", self.nodata)
         if self.alpha == "premultiply" and self.channel_axis is None:
             raise InvalidArgumentError("alpha='premultiply' needs a channel_axis, got None")
+
+    def _check_kernel(self) -> None:
+        """Raise unless the kernel is known, and nothing else says how to average."""
+        if self.kernel is None:
+            return
+        kernel = get_kernel(self.kernel)
+        if self.bank is not None:
+            raise InvalidArgumentError(f"bank and kernel exclude each other, got kernel {kernel}")
+        if self.fast:
+            raise InvalidArgumentError(f"fast and kernel exclude each other, got kernel {kernel}")
+        is_nearest = self.method == "nearest" and kernel.name == "nearest"
+        if self.method != "auto" and not is_nearest:
+            raise InvalidArgumentError(
+                f"method {self.method!r} and kernel exclude each other, got kernel {kernel}"
+            )
+
+    @property
+    def fixed_kernel(self) -> Kernel | None:
+        """What pixels are averaged by; None: the bank's tables, or copies of the nearest pixel."""
+        kernel = None if self.kernel is None else get_kernel(self.kernel)
+        return None if isinstance(kernel, NearestKernel) else kernel
+
+    @property
+    def tables(self) -> LutBank:
+        """The bank, where pixels are averaged by one.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If they are averaged by a kernel.
+        """
+        if self.bank is None:
+            raise InvalidArgumentError(f"kernel {self.kernel} has no tables")
+        return self.bank
 
     # -- for an image -------------------------------------------------------------------
 
@@ -140,6 +183,8 @@ class Options:
             raise InvalidTypeError("method 'lerf' averages intensities, got a bool image")
         if self.method != "auto":
             return self.method in ("nearest", "majority")
+        if self.kernel is not None and self.fixed_kernel is None:
+            return True
         is_image = holds_intensities(dtype) or self.value_range is not None
         return dtype == np.bool_ or not is_image
 

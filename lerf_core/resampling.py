@@ -70,6 +70,13 @@ def resize(
     method : {"auto", "lerf", "nearest"}
         "nearest" copies pixels, so that labels and masks keep their values. "auto": that
         for bool and for integers of more than 16 bits without a `value_range`.
+    kernel : str, Kernel or None
+        Average by a fixed kernel instead of tables: "nearest" (copies), "box", "linear", "hermite",
+        "cubic" (Keys' kernel of slope -0.5; "cubic:b=0.2,c=0.4" sets Mitchell and Netravali's
+        parameters), "catmull-rom", "mitchell", "lanczos2", "lanczos3", "lanczos4",
+        "magic-kernel-sharp-2013", "magic-kernel-sharp-2021", "area" (each source pixel by how
+        much of it the output pixel covers); "bilinear", "bicubic" and "lanczos" are other names.
+        Or a `lerf_core.sampling.kernels.Kernel`. Not with a `bank`, `fast` or method "lerf".
     value_range : (float, float) or None
         Values at the tables' darkest and brightest level. None: the dtype's
         range for integers, (0, 1) for floats. Values outside it are kept, not clipped. Floats
@@ -230,7 +237,7 @@ def warp(
 
 
 def _warn_of_range(plan: Plan, image: Image) -> None:
-    if plan.options.value_range is None and not plan.pixels.is_nearest:
+    if plan.options.value_range is None and plan.uses_value_range:
         if isinstance(image, np.ma.MaskedArray):
             image = image.filled(np.nan) if image.dtype.kind == "f" else np.ma.getdata(image)
         warn_of_range(image, plan.pixels.nodata)

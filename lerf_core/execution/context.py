@@ -8,6 +8,7 @@ from lerf_core.bank.model import LutBank
 from lerf_core.constants import OVERSHOOT_REACH
 from lerf_core.pixels.format import PixelFormat
 from lerf_core.pixels.missing import FILL_STEPS
+from lerf_core.sampling.kernels import Kernel
 from lerf_core.sampling.windows import Block
 
 __all__ = ["BlockContext"]
@@ -28,7 +29,10 @@ class BlockContext(NamedTuple):
         Whether the support is stretched where the image shrinks.
     fast : bool
         Whether colours may be resized as differences from the luma.
-    bank : LutBank
+    bank : LutBank or None
+        None: pixels are averaged by the kernel, or copied.
+    kernel : Kernel or None
+        None: pixels are averaged by the bank, or copied.
     engine : str
         Name of the backend.
     """
@@ -39,7 +43,8 @@ class BlockContext(NamedTuple):
     mode: str
     anti_aliasing: bool
     fast: bool
-    bank: LutBank
+    bank: LutBank | None
+    kernel: Kernel | None
     engine: str
 
     @property
@@ -48,9 +53,16 @@ class BlockContext(NamedTuple):
         return Block(0, self.out_shape[0], 0, self.out_shape[1])
 
     @property
+    def tables(self) -> LutBank:
+        """The bank, where there is one."""
+        if self.bank is None:
+            raise ValueError(f"kernel {self.kernel} has no tables")
+        return self.bank
+
+    @property
     def halo(self) -> int:
-        """Source pixels around those of the taps that a result can depend on."""
-        reach = self.bank.full_reach
+        """Source pixels around those of the taps that a result by tables can depend on."""
+        reach = self.tables.full_reach
         halo = max(reach, OVERSHOOT_REACH)
         # Missing and transparent pixels are filled from around, step by step.
         return halo + FILL_STEPS * reach if self.pixels.can_miss else halo

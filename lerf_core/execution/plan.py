@@ -12,7 +12,7 @@ the image that the block depends on. Either way the steps are these, for each pl
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Protocol
@@ -69,7 +69,7 @@ class OutputBlock(Protocol):
 
     def band_writer(
         self,
-        planes: Sequence[Image],
+        planes: Image,
         alpha_levels: tuple[float, float] | None,
         threads: int,
     ) -> BandWriter:
@@ -77,8 +77,9 @@ class OutputBlock(Protocol):
 
         Parameters
         ----------
-        planes : sequence of ndarray, (rows, cols)
-            The channels, cut to the windows, of the dtype that is computed with.
+        planes : ndarray, (channels, rows, cols)
+            The plane of the image, cut to the windows, of the dtype that is computed with; a view
+            of whatever layout, as channels side by side.
         alpha_levels : (float, float) or None
             Grey levels that alpha is clipped to.
         threads : int
@@ -210,25 +211,41 @@ class Plan:
         return self.resampling.placement(self.source_shape, self.out_shape)
 
     @property
+    def uses_value_range(self) -> bool:
+        """Whether results depend on which values are black and white."""
+        options, pixels = self.options, self.pixels
+        if options.fixed_kernel is None:
+            return not pixels.is_nearest
+        return pixels.alpha is not None or options.linear_light or not options.preserve_range
+
+    @property
     def is_copy(self) -> bool:
         """Whether nothing is resampled."""
         return self.scale == (1.0, 1.0) and self.out_shape == self.source_shape
 
     def memory_needed(self) -> int:
         """Estimate the bytes that the whole result and the work on it take, without the image."""
-        pixels, bank = self.pixels, self.options.bank
+        pixels = self.pixels
         rows, cols = self.source_shape
         planes = math.prod(self.shape) // (rows * cols)
-        # Feature, parameters and overshoot bounds per source pixel of a plane: bytes, or float32.
         work = 0
         if not pixels.is_nearest:
-            is_bytes = self.dtype == np.uint8 and self.options.value_range is None
-            itemsize = 1 if is_bytes and not self.options.linear_light else 4
-            values = 2 + len(bank.kind.values) + 2 * bank.kind.has_local_planes
-            work = rows * cols * pixels.channels * itemsize * values
+            work = rows * cols * pixels.channels * self._work_bytes()
         itemsize = self.dtype.itemsize if self.options.preserve_range else 8
         result = math.prod(self.out_shape) * planes * itemsize
         return result + work + 64 * sum(self.out_shape)
+
+    def _work_bytes(self) -> int:
+        """Estimate the bytes that the work on a source value takes, bands of rows apart."""
+        options, pixels = self.options, self.pixels
+        if options.fixed_kernel is not None:
+            # A copy with missing values filled, and what is invalid, float32.
+            return self.dtype.itemsize + 4 if pixels.can_miss else 0
+        # Feature, parameters and overshoot bounds: bytes, or float32.
+        kind = options.tables.kind
+        is_bytes = self.dtype == np.uint8 and options.value_range is None
+        itemsize = 1 if is_bytes and not options.linear_light else 4
+        return itemsize * (2 + len(kind.values) + 2 * kind.has_local_planes)
 
     # -- blocks -------------------------------------------------------------------------
 
@@ -270,6 +287,7 @@ class Plan:
             anti_aliasing=options.anti_aliasing is None or bool(options.anti_aliasing),
             fast=bool(options.fast),
             bank=options.bank,
+            kernel=options.fixed_kernel,
             engine=options.engine,
         )
 
@@ -354,9 +372,9 @@ class Plan:
             clip = alpha_levels(source[pixels.alpha], pixels.value_scale)
         if output.windows is not None and not is_cut:
             source = output.windows.cut(source, self.options.mode)
-        # Views where they can be: bands copy what they read.
-        channels = [channel.astype(pixels.value_scale.dtype, copy=False) for channel in source]
-        writer = output.band_writer(channels, clip, threads)
+        # A view where it can be: bands copy what they read.
+        source = source.astype(pixels.value_scale.dtype, copy=False)
+        writer = output.band_writer(source, clip, threads)
         heights = bands(output.computed.shape[0], output.band_height(threads))
         tasks = ((top, bottom, out[:, top:bottom]) for top, bottom in heights)
         run_all(writer.write, tasks, threads)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from lerf_core.bank.loading import bank_for_scale, load_bank
 from lerf_core.bank.model import LutBank
+from lerf_core.errors import InvalidArgumentError
 from lerf_core.execution.plan import Plan
 from lerf_core.execution.resize import GridResampling
 from lerf_core.geometry.maps import Displacement, as_inverse_map
@@ -73,7 +74,10 @@ def plan_warp(
     mapping, out_shape = as_inverse_map(inverse_map, (shape[rows], shape[cols]), wanted)
     # What lies beyond the border of a warp is the constant, unless told otherwise.
     keywords.setdefault("mode", "constant")
-    options = Options(bank=load_bank(bank), **keywords)
+    if keywords.get("kernel") not in (None, "nearest"):
+        raise InvalidArgumentError("kernel: warps take none yet")
+    is_fixed = bank is None and keywords.get("kernel") is not None
+    options = Options(bank=None if is_fixed else load_bank(bank), **keywords)
     return Plan(shape, dtype, out_shape, options, WarpResampling(mapping))
 
 
@@ -88,6 +92,10 @@ def _without_rounding(
     return rows, cols
 
 
-def _bank_for(bank: Bank, scale: tuple[float, float], keywords: ResamplingKeywords) -> LutBank:
+def _bank_for(
+    bank: Bank, scale: tuple[float, float], keywords: ResamplingKeywords
+) -> LutBank | None:
+    if bank is None and keywords.get("kernel") is not None:
+        return None
     anti_aliased = keywords.get("anti_aliasing") is not False
     return load_bank(bank_for_scale(bank, scale, anti_aliased=anti_aliased))

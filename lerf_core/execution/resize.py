@@ -15,6 +15,7 @@ from lerf_core.backends.reference.overshoot import bounds_along_kept_axes
 from lerf_core.constants import LEVELS
 from lerf_core.execution.channels import Channel, mask_planes, prepare_channel, prepare_channels
 from lerf_core.execution.context import BlockContext
+from lerf_core.execution.kernel_resize import KernelBlock
 from lerf_core.execution.majority import GridMajority
 from lerf_core.geometry.placement import Placement
 from lerf_core.pixels.format import PixelFormat
@@ -53,8 +54,10 @@ class GridResampling:
 
     def output_block(
         self, context: BlockContext, requested: Block | None = None, windows: Windows | None = None
-    ) -> GridBlock:
+    ) -> GridBlock | KernelBlock:
         """See `lerf_core.execution.plan.Resampling`."""
+        if context.kernel is not None and not context.pixels.is_nearest:
+            return KernelBlock(context, context.kernel, self.scale, requested, windows)
         return GridBlock(context, self.scale, requested, windows)
 
 
@@ -103,7 +106,7 @@ class GridBlock:
 
     def band_writer(
         self,
-        planes: Sequence[Image],
+        planes: Image,
         alpha_levels: tuple[float, float] | None,
         threads: int,  # noqa: ARG002 - tables are read band by band, in one thread each
     ) -> GridMeans | LumaMeans | GridCopies | GridMajority:
@@ -115,13 +118,13 @@ class GridBlock:
                 axis.from_pixel(window.first)
                 for axis, window in zip((rows, cols), self.windows, strict=True)
             )
-            return GridMajority(planes, context.pixels, self.backend, rows, cols)
+            return GridMajority(list(planes), context.pixels, self.backend, rows, cols)
         if context.pixels.is_nearest:
             return GridCopies(self, planes)
         if context.fast and is_plain_colour(planes, context.pixels, context.mode):
             return LumaMeans(self, planes)
         channels = prepare_channels(
-            planes, context.pixels, context.bank, self.backend, context.mode, alpha_levels
+            list(planes), context.pixels, context.tables, self.backend, context.mode, alpha_levels
         )
         return GridMeans(self, channels)
 
@@ -213,7 +216,7 @@ class GridBlock:
             return 0, 0
         ends = self._source_ends(self.context.all_pixels)
         rows, cols = (
-            max(-first, stop - size, 0) + self.context.bank.full_reach
+            max(-first, stop - size, 0) + self.context.tables.full_reach
             for (first, stop), size in zip(ends, self.context.shape, strict=True)
         )
         return rows, cols
@@ -311,7 +314,7 @@ class GridBand:
         )
 
 
-def is_plain_colour(planes: Sequence[Image], pixels: PixelFormat, mode: str) -> bool:
+def is_plain_colour(planes: Image, pixels: PixelFormat, mode: str) -> bool:
     """Whether planes are red, green and blue that `LumaMeans` can resize."""
     scale = pixels.value_scale
     if len(planes) != 3 or pixels.alpha is not None or scale.linear_light or mode == "constant":
@@ -327,17 +330,17 @@ class LumaMeans:
     Parameters
     ----------
     block : GridBlock
-    colours : sequence of ndarray, (rows, cols)
+    colours : ndarray, (3, rows, cols)
         Red, green and blue within the block's windows, in the image's values.
     """
 
-    def __init__(self, block: GridBlock, colours: Sequence[Image]) -> None:
+    def __init__(self, block: GridBlock, colours: Image) -> None:
         self._block, self._colours = block, colours
         self._value_scale, self._backend = block.context.pixels.value_scale, block.backend
         self._nodata = block.context.pixels.nodata
         luma = self._backend.luma([self._levels(colour) for colour in colours])
         self._luma = prepare_channel(
-            luma, ValueScale(luma.dtype, 0, LEVELS), block.context.bank, self._backend,
+            luma, ValueScale(luma.dtype, 0, LEVELS), block.context.tables, self._backend,
             block.context.mode,
         )  # fmt: skip
         self._rows, self._cols = block.cubic_taps()
@@ -377,7 +380,7 @@ class LumaMeans:
 class GridCopies:
     """Copies of the nearest pixels; see `lerf_core.execution.plan.BandWriter`."""
 
-    def __init__(self, block: GridBlock, planes: Sequence[Image]) -> None:
+    def __init__(self, block: GridBlock, planes: Image) -> None:
         self._planes = planes
         self._rows, self._cols = block.nearest_indices()
 

@@ -86,7 +86,7 @@ class WarpBlock:
     def _visible_windows(self, *, is_whole: bool) -> Windows | None:
         context, shape = self.context, self.computed.shape
         extends = is_periodic(context.mode) and not self.is_copied
-        margin = PERIODIC_MARGIN + context.bank.full_reach if extends else 0
+        margin = PERIODIC_MARGIN + context.tables.full_reach if extends else 0
         if self.takes_majority and is_periodic(context.mode):
             margin = PERIODIC_MARGIN
         if is_whole and self.mapping.extents(shape) is None:
@@ -120,7 +120,7 @@ class WarpBlock:
 
     def band_writer(
         self,
-        planes: Sequence[Image],
+        planes: Image,
         alpha_levels: tuple[float, float] | None,
         threads: int,
     ) -> WarpMeans | WarpCopies | PointMajority:
@@ -128,7 +128,7 @@ class WarpBlock:
         context = self.context
         if self.takes_majority:
             return PointMajority(
-                planes, context.pixels, self.backend, self.located_in_windows,
+                list(planes), context.pixels, self.backend, self.located_in_windows,
                 is_cut=context.mode == "constant",
             )  # fmt: skip
         if self.is_copied:
@@ -136,7 +136,7 @@ class WarpBlock:
         # A constant is blended over the result (`BorderBlend`): taps find the edge's pixels.
         mode = "edge" if context.mode == "constant" else context.mode
         channels = prepare_channels(
-            planes, context.pixels, context.bank, self.backend, mode, alpha_levels
+            list(planes), context.pixels, context.tables, self.backend, mode, alpha_levels
         )
         return WarpMeans(self, planes, channels, threads)
 
@@ -195,7 +195,7 @@ class WarpMeans:
     def __init__(
         self,
         block: WarpBlock,
-        planes: Sequence[Image],
+        planes: Image,
         channels: Sequence[Channel],
         threads: int,
     ) -> None:
@@ -289,7 +289,7 @@ class ChannelStack:
 class WarpCopies:
     """Copies of source pixels; see `lerf_core.execution.plan.BandWriter`."""
 
-    def __init__(self, block: WarpBlock, planes: Sequence[Image]) -> None:
+    def __init__(self, block: WarpBlock, planes: Image) -> None:
         self._block, self._planes = block, planes
         pixels, mapping = block.context.pixels, block.mapping
         self._border_values: Sequence[Any] = pixels.cvals

@@ -131,7 +131,15 @@ def kernel_taps(
         As `lerf_core.sampling.taps.axis_positions` has them.
     anti_aliasing : bool
         Whether the kernel is stretched where the axis shrinks.
+
+    Returns
+    -------
+    KernelTaps
+        One tap of an axis that keeps its length: it is not resampled.
     """
+    if size == out_size and scale == 1:
+        pixel = np.arange(*(out_range or (0, size)), dtype=np.int64)
+        return KernelTaps(pixel, np.ones((len(pixel), 1), np.float32), size)
     footprint = 1.0 / scale if anti_aliasing or scale > 1 else 1.0
     # A kernel wider than the image is as wide as it.
     filter_scale = min(footprint if kernel.is_area else max(1.0, footprint), float(size))

@@ -177,7 +177,8 @@ def box(distance: Positions) -> Positions:
 
 def linear(distance: Positions) -> Positions:
     """Return the triangle 1 - |x|."""
-    return np.maximum(1 - np.abs(distance), 0.0)
+    triangle: Positions = np.maximum(1 - np.abs(distance), 0.0)
+    return triangle
 
 
 def hermite(distance: Positions) -> Positions:

@@ -56,16 +56,25 @@ def block_bytes(plan: Plan, shape: tuple[int, int]) -> int:
     windows = plan.output_block(Block(top, top + height, left, left + width)).windows
     source = (windows.area if windows is not None else 0) * plan.pixels.channels
     result = height * width * plan.pixels.channels
-    is_plain = plan.dtype == np.uint8 and not plan.options.linear_light
-    kind = plan.options.bank.kind
-    # Of the packed parameters, and of the feature of deeper images.
-    packed_bytes = (4 if is_plain else 20) * (2 if kind.has_local_planes else 1)
-    window_bytes = source * (plan.dtype.itemsize + packed_bytes)
+    window_bytes = source * (plan.dtype.itemsize + _work_bytes(plan))
     # The result, its wider block, its smaller copy and what is encoded of it.
     result_bytes = result * plan.result_dtype.itemsize * 3
     if plan.scale is None:
         result_bytes += height * width * 48  # coordinates and filter scales, band by band
     return int((window_bytes + result_bytes) * _COPIES)
+
+
+def _work_bytes(plan: Plan) -> int:
+    """Estimate the bytes that the work on a value of the windows takes."""
+    if plan.options.fixed_kernel is not None:
+        # A warp reads float32. A resize reads values, but where they may be missing: filled ones.
+        return 12 if plan.scale is None or plan.pixels.can_miss else 0
+    if plan.pixels.is_nearest and plan.options.bank is None:
+        return 0
+    is_plain = plan.dtype == np.uint8 and not plan.options.linear_light
+    # Of the packed parameters, and of the feature of deeper images.
+    packed_bytes = 4 if is_plain else 20
+    return packed_bytes * (2 if plan.options.tables.kind.has_local_planes else 1)
 
 
 def regions(plan: Plan, shape: tuple[int, int]) -> Iterator[Region]:

@@ -47,7 +47,7 @@ def resize(
     plan = plan_resize(shape, dtype, size, options.bank, **options.keywords)
     if plan.is_copy:
         return images.clone()
-    bank = plan.options.bank
+    bank = plan.options.tables
     if options.own is not None and bank == load_bank():
         bank = options.own_bank
     if align_corners:
@@ -79,7 +79,7 @@ def _resize_planes(
     planes: Tensor, taps: GridTaps, windows: Windows, plan: Plan, options: FilterOptions
 ) -> Tensor:
     """Resize planes (count, rows, cols) that fit into memory."""
-    bank = plan.options.bank
+    bank = plan.options.tables
     source = execution.source_pixels(planes, options, bank, windows)
     mean = weighted_mean(
         source.terms.flatten(2), bank.kind.weighting, taps,

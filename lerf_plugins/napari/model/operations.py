@@ -78,7 +78,7 @@ class LayerOperation:
 
     def record(self) -> dict[str, Any]:
         """Return what the result's metadata say of how it was made; loads the bank."""
-        bank = self.level_plan(self.out_shape).plan.options.bank
+        bank = self.level_plan(self.out_shape).plan.options.tables
         options = {key: value for key, value in self.keywords.items() if key != "channel_axis"}
         return {
             "source_shape": self.image.shape,
