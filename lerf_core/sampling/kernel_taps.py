@@ -153,6 +153,6 @@ def kernel_taps(
     distance[at_end] = np.copysign(reach, distance[at_end])
     weight = kernel.weights(distance, filter_scale)
     used = np.flatnonzero(weight.any(axis=0))
-    weight = weight[:, : used[-1] + 1]
+    first, weight = first + used[0], weight[:, used[0] : used[-1] + 1]
     weight = weight / weight.sum(axis=1, keepdims=True)
     return KernelTaps(first, weight.astype(np.float32), size)

@@ -329,8 +329,14 @@ class NumbaBackend(Backend):
         cval: Sequence[float] | None,
         out: Plane,
     ) -> None:
-        """Combine rows, then columns."""
-        _REFERENCE.separable_mean(source, rows, cols, cval=cval, out=out)
+        """Combine rows, then columns, of several output rows at once."""
+        from lerf_core.backends.numba.separable import DTYPES, separable_mean
+
+        if {source.dtype.name, out.dtype.name} <= set(DTYPES) and out.dtype.isnative:
+            native = source.astype(source.dtype.newbyteorder("="), copy=False)
+            separable_mean(native, rows, cols, cval=cval, out=out)
+        else:
+            _REFERENCE.separable_mean(source, rows, cols, cval=cval, out=out)
 
     # -- writing -----------------------------------------------------------------------
 

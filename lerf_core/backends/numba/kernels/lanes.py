@@ -1,0 +1,257 @@
+"""Vector steps of means by fixed kernels, written in LLVM's words.
+
+`LANES` float32 numbers are handled at once: values of a line side by side, or the same value of as
+many rows; `transpose` turns the one into the other. The intrinsics take addresses
+(`ndarray.ctypes.data`). Numbers that the code depends on come as the length of a tuple, which is
+part of its type. Products and sums are rounded each, in the order of the taps.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba import config, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from lerf_core.constants import ROUND_F32
+
+__all__ = [
+    "BLOCK",
+    "LANES",
+    "convert_block",
+    "copy_bytes",
+    "store_block",
+    "transpose_block",
+    "weigh",
+]
+
+_I8, _I16, _I32, _I64, _F32 = *(ir.IntType(bits) for bits in (8, 16, 32, 64)), ir.FloatType()
+_ADDRESS = types.intp
+
+
+def _lanes() -> int:
+    """Return how many numbers the processor's widest vectors hold, as numba may use them."""
+    if config.CPU_FEATURES is not None:  # type: ignore[attr-defined]
+        wide = "+avx512f" in config.CPU_FEATURES.split(",")  # type: ignore[attr-defined]
+    else:
+        wide = bool(llvm.get_host_cpu_features().get("avx512f"))
+    return 16 if wide else 8
+
+
+#: Numbers that are handled at once.
+LANES = _lanes()
+#: Values that `convert_block` and the pass over the rows handle at once.
+BLOCK = 4 * LANES
+
+
+def _pointer(builder: Any, address: Any, kind: Any) -> Any:
+    return builder.inttoptr(address, kind.as_pointer())
+
+
+def _load(builder: Any, address: Any, element: Any, count: int = LANES, align: int = 1) -> Any:
+    return builder.load(_pointer(builder, address, ir.VectorType(element, count)), align=align)
+
+
+def _store(builder: Any, value: Any, address: Any, align: int = 1) -> None:
+    builder.store(value, _pointer(builder, address, value.type), align=align)
+
+
+def _step(builder: Any, address: Any, index: Any, size: Any) -> Any:
+    size = _I64(size) if isinstance(size, int) else size
+    return builder.add(address, builder.mul(index, size))
+
+
+def _splat(builder: Any, number: Any) -> Any:
+    kind = ir.VectorType(number.type, LANES)
+    first = builder.insert_element(ir.Constant(kind, ir.Undefined), number, _I32(0))
+    return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(_I32, LANES), None))
+
+
+def _filled(element: Any, value: Any) -> Any:
+    return ir.Constant(ir.VectorType(element, LANES), [element(value)] * LANES)
+
+
+def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
+    """Turn `LANES` vectors of as many words into those of their first words, second, ...."""
+    span = 1
+    while span < LANES:
+        # Swap the off-diagonal blocks of 2 x span by 2 x span.
+        low = [k if not k & span else k - span + LANES for k in range(LANES)]
+        high = [k + span if not k & span else k + LANES for k in range(LANES)]
+        masks = [
+            ir.Constant(ir.VectorType(_I32, LANES), [_I32(k) for k in lanes])
+            for lanes in (low, high)
+        ]
+        swapped = list(rows)
+        for k in range(LANES):
+            if not k & span:
+                for at, mask in zip((k, k + span), masks, strict=True):
+                    swapped[at] = builder.shuffle_vector(rows[k], rows[k + span], mask)
+        rows, span = swapped, 2 * span
+    return rows
+
+
+@intrinsic
+def copy_bytes(typing_context, source, target, count):
+    """Copy `count` bytes from one address to another."""
+
+    def generate(context, builder, signature, arguments):
+        source, target, count = arguments
+        cgutils.raw_memcpy(
+            builder, _pointer(builder, target, _I8), _pointer(builder, source, _I8), count, 1
+        )
+        return context.get_dummy_value()
+
+    return types.void(*[_ADDRESS] * 3), generate
+
+
+@intrinsic
+def convert_block(typing_context, source, size, target):
+    """Turn a block of integers, or floats, into float32.
+
+    Parameters
+    ----------
+    source : address, (BLOCK,)
+    size : tuple
+        By its length: 1 for uint8, 2 for uint16, 4 for float32.
+    target : address of float32, (BLOCK,)
+    """
+    n_bytes = len(size)
+
+    def generate(context, builder, signature, arguments):
+        source, _, target = arguments
+        for k in range(BLOCK // LANES):
+            at = builder.add(source, _I64(k * LANES * n_bytes))
+            if n_bytes == 4:
+                value = _load(builder, at, _F32)
+            else:
+                value = _load(builder, at, ir.IntType(8 * n_bytes))
+                value = builder.zext(value, ir.VectorType(_I32, LANES))
+                value = builder.sitofp(value, ir.VectorType(_F32, LANES))
+            _store(builder, value, builder.add(target, _I64(4 * k * LANES)))
+        return context.get_dummy_value()
+
+    return types.void(source, size, target), generate
+
+
+@intrinsic
+def weigh(typing_context, source, step, weights, count, target, vectors):
+    """Weigh what lies `step` bytes apart: ``sum(weights[k] * source[k])`` in the order of k.
+
+    Parameters
+    ----------
+    source : address of float32, (count, vectors * LANES)
+        Aligned.
+    step : int
+        Bytes between items of source.
+    weights : address of float32, (count,)
+    count : int
+        At least 1.
+    target : address of float32, (vectors * LANES,)
+        Aligned.
+    vectors : tuple
+        By its length.
+    """
+    n_vectors = len(vectors)
+
+    def generate(context, builder, signature, arguments):
+        source, step, weights, count, target, _ = arguments
+        # -0 changes nothing that is added to it, 0 would turn -0 into 0.
+        totals = [cgutils.alloca_once_value(builder, _filled(_F32, -0.0)) for _ in range(n_vectors)]
+        with cgutils.for_range(builder, count) as loop:
+            word = builder.load(_pointer(builder, _step(builder, weights, loop.index, 4), _F32))
+            weight = _splat(builder, word)
+            item = _step(builder, source, loop.index, step)
+            for k, total in enumerate(totals):
+                value = _load(
+                    builder, builder.add(item, _I64(4 * k * LANES)), _F32, align=4 * LANES
+                )
+                term = builder.fmul(weight, value)
+                builder.store(builder.fadd(builder.load(total), term), total)
+        for k, total in enumerate(totals):
+            at = builder.add(target, _I64(4 * k * LANES))
+            _store(builder, builder.load(total), at, 4 * LANES)
+        return context.get_dummy_value()
+
+    return types.void(source, step, weights, count, target, vectors), generate
+
+
+@intrinsic
+def transpose_block(typing_context, source, target):
+    """Turn LANES rows of BLOCK values into BLOCK values of LANES rows.
+
+    Parameters
+    ----------
+    source : address of float32, (LANES, BLOCK)
+    target : address of float32, (BLOCK, LANES)
+        Both aligned.
+    """
+
+    def generate(context, builder, signature, arguments):
+        source, target = arguments
+        align = 4 * LANES
+        with cgutils.for_range(builder, _I64(BLOCK // LANES)) as loop:
+            start = _step(builder, source, loop.index, 4 * LANES)
+            rows = [
+                _load(builder, builder.add(start, _I64(4 * k * BLOCK)), _F32, align=align)
+                for k in range(LANES)
+            ]
+            to = _step(builder, target, loop.index, 4 * LANES * LANES)
+            for k, row in enumerate(_transposed(builder, rows)):
+                _store(builder, row, builder.add(to, _I64(4 * k * LANES)), align)
+        return context.get_dummy_value()
+
+    return types.void(*[_ADDRESS] * 2), generate
+
+
+@intrinsic
+def store_block(typing_context, source, out, stride, size):
+    """Round and clip values of LANES rows, and write each row's side by side.
+
+    Parameters
+    ----------
+    source : address of float32, (4 * LANES / size, LANES)
+        Aligned.
+    out : address, (LANES, 4 * LANES / size)
+    stride : int
+        Bytes between rows of `out`.
+    size : tuple
+        By its length, the bytes of a value: 1 for uint8, 2 for uint16, 4 for float32.
+    """
+    n_bytes = len(size)
+    per_word = 4 // n_bytes
+
+    def word(builder: Any, address: Any) -> Any:
+        """Return LANES words of the values of a row that lie in the same word."""
+        if n_bytes == 4:
+            return builder.bitcast(
+                _load(builder, address, _F32, align=4 * LANES), ir.VectorType(_I32, LANES)
+            )
+        zero, top = _filled(_F32, 0.0), _filled(_F32, float((1 << 8 * n_bytes) - 1))
+        magic = _filled(_F32, float(ROUND_F32))
+        words = None
+        for k in range(per_word):
+            value = _load(builder, builder.add(address, _I64(4 * k * LANES)), _F32, align=4 * LANES)
+            value = builder.select(builder.fcmp_ordered(">", value, zero), value, zero)
+            value = builder.select(builder.fcmp_ordered("<", value, top), value, top)
+            value = builder.fadd(value, magic)
+            bits = builder.bitcast(value, ir.VectorType(_I32, LANES))
+            if k < per_word - 1:
+                bits = builder.and_(bits, _filled(_I32, (1 << 8 * n_bytes) - 1))
+            bits = builder.shl(bits, _filled(_I32, 8 * n_bytes * k))
+            words = bits if words is None else builder.or_(words, bits)
+        return words
+
+    def generate(context, builder, signature, arguments):
+        source, out, stride, _ = arguments
+        words = [
+            word(builder, builder.add(source, _I64(4 * LANES * per_word * k))) for k in range(LANES)
+        ]
+        for k, row in enumerate(_transposed(builder, words)):
+            _store(builder, row, _step(builder, out, _I64(k), stride))
+        return context.get_dummy_value()
+
+    return types.void(source, out, stride, size), generate

@@ -1,0 +1,122 @@
+"""Means by fixed kernels on a grid: what the kernel of `kernels.separable` is called with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.backends.numba.kernels.lanes import BLOCK, LANES
+from lerf_core.backends.numba.kernels.separable import GROUP, separable_rows
+from lerf_core.sampling.kernel_taps import KernelTaps
+
+__all__ = ["DTYPES", "separable_mean"]
+
+Image = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.float32]
+
+#: Dtypes that the kernel reads and writes.
+DTYPES = ("uint8", "uint16", "float32")
+
+# Bytes of a line of the cache.
+_LINE = 64
+# Bytes of a tile, and of the source rows behind it: together they fit a core's own cache.
+_TILE = 1 << 19
+_LINES = 1 << 19
+# Values of a strip, at least: shorter ones are read slowly.
+_LEAST_STRIP = 4 * BLOCK
+
+
+def separable_mean(
+    source: Image, rows: KernelTaps, cols: KernelTaps, *, cval: Sequence[float] | None, out: Image
+) -> None:
+    """Write the mean that the taps of both axes weigh; see `Backend.separable_mean`.
+
+    Parameters
+    ----------
+    source, out : ndarray of a native dtype in `DTYPES`, (rows, cols, channels)
+    """
+    if not out.size:
+        return
+    channels = out.shape[2]
+    if channels > 1 and _is_plane(source[..., 0]) and _is_plane(out[..., 0]):
+        for c in range(channels):
+            border = None if cval is None else cval[c : c + 1]
+            one = slice(c, c + 1)
+            separable_mean(source[..., one], rows, cols, cval=border, out=out[..., one])
+        return
+    source = source if _is_interleaved(source) else np.ascontiguousarray(source)
+    target = out if _is_interleaved(out) else np.empty(out.shape, out.dtype)
+    _write(source, rows, cols, np.array(() if cval is None else cval, np.float32), target)
+    if target is not out:
+        out[...] = target
+
+
+def _write(
+    source: Image, rows: KernelTaps, cols: KernelTaps, border: FloatArray, out: Image
+) -> None:
+    """Call the kernel for interleaved images."""
+    channels = source.shape[2]
+    chunks, widest = _chunks(cols, channels)
+    n_lines = _most_neighbours(rows)
+    most = _LINES // (4 * n_lines) // BLOCK * BLOCK
+    strip = min(max(most, _LEAST_STRIP), -(-widest * channels // BLOCK) * BLOCK)
+    # An odd number of cache lines: neighbours of a column do not push each other out.
+    lines = _room(n_lines, strip + 2 * BLOCK + _LINE // 4)
+    tile = _room(widest * channels + BLOCK, LANES)
+    result = _room((GROUP + 1) * channels + BLOCK, LANES)
+    border_line = np.resize(border, strip + channels) if border.size else border
+    separable_rows(
+        source.ctypes.data, source.strides[0], source.itemsize, *source.shape, border, border_line,
+        rows.first, np.ascontiguousarray(rows.weight), cols.first,
+        np.ascontiguousarray(cols.weight), chunks, strip, lines, tile, result,
+        out.ctypes.data, out.strides[0], out.itemsize,
+    )  # fmt: skip
+
+
+def _room(rows: int, width: int) -> FloatArray:
+    """Return room for rows of numbers that begins with a line of the cache."""
+    room = np.empty(rows * width + _LINE // 4, np.float32)
+    start = -room.ctypes.data % _LINE // 4
+    return room[start : start + rows * width].reshape(rows, width)
+
+
+@lru_cache(maxsize=16)
+def _chunks(taps: KernelTaps, channels: int) -> tuple[npt.NDArray[np.int64], int]:
+    """Cut an axis into parts whose neighbours fit a tile; return these and their most pixels.
+
+    Most neighbours of a part, with those outside the source.
+    """
+    most = max(1, _TILE // (4 * LANES * channels) - taps.count)
+    ends, first = [0], taps.first
+    while ends[-1] < taps.size:
+        start = ends[-1]
+        end = max(int(np.searchsorted(first, first[start] + most)), start + 1)
+        if end < taps.size and end - start > GROUP:
+            end -= (end - start) % GROUP
+        ends.append(end)
+    chunks = np.array(ends)
+    last = np.maximum(first[chunks[1:] - 1] + taps.count, 1)
+    return chunks, int((last - np.minimum(first[chunks[:-1]], taps.source_size - 1)).max())
+
+
+def _most_neighbours(rows: KernelTaps) -> int:
+    """Return how many neighbours `LANES` output rows have, at most."""
+    starts = np.arange(0, rows.size, LANES)
+    last = np.minimum(starts + LANES, rows.size) - 1
+    return int((rows.first[last] - rows.first[starts]).max()) + rows.count
+
+
+def _is_plane(plane: Image) -> bool:
+    """Whether the pixels of each row lie side by side."""
+    return plane.strides[1] == plane.itemsize
+
+
+def _is_interleaved(image: Image) -> bool:
+    """Whether the values of each row lie side by side, pixel by pixel."""
+    size, channels = image.itemsize, image.shape[2]
+    across = image.shape[1] == 1 or image.strides[1] == size * channels
+    return across and (channels == 1 or image.strides[2] == size)
