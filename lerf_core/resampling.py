@@ -67,16 +67,18 @@ def resize(
     alpha : {"auto", "premultiply", "separate"}
         "premultiply": the last channel is alpha, and colours weigh in by it. "separate":
         all channels are independent. "auto": premultiply for 2 and 4 channels.
-    method : {"auto", "lerf", "nearest"}
+    method : {"auto", "lerf", "nearest", "majority"}
         "nearest" copies pixels, so that labels and masks keep their values. "auto": that
-        for bool and for integers of more than 16 bits without a `value_range`.
+        for bool and for integers of more than 16 bits without a `value_range`. "majority":
+        each output pixel is of the label that covers the largest part of it, all channels of
+        a pixel being its label; of several the nearest pixel's, or else the smallest.
     kernel : str, Kernel or None
         Average by a fixed kernel instead of tables: "nearest" (copies), "box", "linear", "hermite",
         "cubic" (Keys' kernel of slope -0.5; "cubic:b=0.2,c=0.4" sets Mitchell and Netravali's
         parameters), "catmull-rom", "mitchell", "lanczos2", "lanczos3", "lanczos4",
         "magic-kernel-sharp-2013", "magic-kernel-sharp-2021", "area" (each source pixel by how
         much of it the output pixel covers); "bilinear", "bicubic" and "lanczos" are other names.
-        Or a `lerf_core.sampling.kernels.Kernel`. Not with a `bank`, `fast` or method "lerf".
+        Or a `lerf_core.sampling.kernels.Kernel`. Not with a `bank`, `fast`, or a method that says otherwise.
     value_range : (float, float) or None
         Values at the tables' darkest and brightest level. None: the dtype's
         range for integers, (0, 1) for floats. Values outside it are kept, not clipped. Floats
