@@ -20,6 +20,7 @@ __all__ = [
     "FILTER_SCALE_TOLERANCE",
     "FIRST_WEIGHT",
     "GREY_UNIT",
+    "KERNEL_SAMPLES",
     "KEYS_SLOPE",
     "LEAST_FOOTPRINT",
     "LEAST_VALID_SHARE",
@@ -121,6 +122,9 @@ WHOLE_PIXEL_TOLERANCE = 2.0**-21
 
 # -- fixed kernels ------------------------------------------------------------------------
 
+#: Steps per pixel of the tables that warps read kernels from; linear in between, they stay within
+#: 2e-6 of the smooth kernels.
+KERNEL_SAMPLES = 1024
 #: Valid shares below it count as it where colours are divided by them: less is no visible alpha of
 #: 8 bits, and kernels with negative lobes have shares of 0 and below.
 LEAST_VALID_SHARE = F32(2.0**-12)

@@ -33,6 +33,7 @@ from lerf_core.geometry.maps import InverseMap
 from lerf_core.pixels.values import ValueScale
 from lerf_core.sampling.coordinates import SourceCoordinates
 from lerf_core.sampling.coverage import AxisCoverage
+from lerf_core.sampling.kernel_points import KernelTable
 from lerf_core.sampling.kernel_taps import KernelTaps
 from lerf_core.sampling.taps import AxisTaps
 
@@ -202,6 +203,7 @@ class Backend(Protocol):
         mode: str,
         *,
         anti_aliasing: bool,
+        reach: float = 1.0,
     ) -> SourceCoordinates:
         """Find where output rows top..bottom-1 of a warp lie in the source.
 
@@ -213,6 +215,9 @@ class Backend(Protocol):
             The border mode.
         anti_aliasing : bool
             Whether the support is stretched where the map shrinks.
+        reach : float
+            How far taps lie from a position, as a part of the filter scale: by modes that clip,
+            positions are moved so far beyond the image, and no farther.
         """
 
     def mean_at_points(
@@ -367,6 +372,35 @@ class Backend(Protocol):
         cval : sequence of float, or None
             Value of each channel outside the source; None: that of the nearest pixel.
         out : ndarray of uint8, uint16 or float32, (output rows, output cols, channels)
+            Receives the mean; integers are rounded half to even and clipped to their range.
+        """
+
+    def kernel_mean_at_points(
+        self,
+        source: Plane,
+        table: KernelTable,
+        row: Positions,
+        col: Positions,
+        filter_scales: tuple[Positions, Positions] | None,
+        *,
+        visible_columns: npt.NDArray[np.int64],
+        out: Plane,
+    ) -> None:
+        """Write the mean that a kernel weighs around scattered positions, for each channel.
+
+        Taps beyond the border are the nearest pixel's.
+
+        Parameters
+        ----------
+        source : ndarray of uint8, uint16 or float32, (rows, cols, channels)
+        table : KernelTable
+        row, col : ndarray of float64, (output rows, output cols)
+            Finite positions in source pixels.
+        filter_scales : (ndarray, ndarray) of float64, (output rows, output cols), or None
+            Along source rows and columns, at least 1; None: 1.
+        visible_columns : ndarray of int64, (output rows, 2)
+            First and one past the last column of each row that are wanted; others become 0.
+        out : ndarray of the source's dtype, (channels, output rows, output cols)
             Receives the mean; integers are rounded half to even and clipped to their range.
         """
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,13 @@ from lerf_core.pixels.missing import VALID_SHARE_NEEDED, fill_missing, find_miss
 from lerf_core.pixels.nodata import keep_off
 from lerf_core.pixels.values import ValueScale, decode_srgb
 
-__all__ = ["CLEAR_FILL_STEPS", "KernelChannel", "KernelChannels", "prepare_kernel_channels"]
+__all__ = [
+    "AVERAGED_DTYPES",
+    "CLEAR_FILL_STEPS",
+    "KernelChannel",
+    "KernelChannels",
+    "prepare_kernel_channels",
+]
 
 Image = npt.NDArray[Any]
 FloatPlane = npt.NDArray[np.float32]
@@ -37,10 +44,11 @@ CLEAR_FILL_STEPS = 4
 # of equal values is equal to rounding alone.
 _ALPHA_ROUNDING = 2.0**-18
 _ONE = np.float32(1)
+#: Dtypes that backends average as they are.
+AVERAGED_DTYPES = frozenset(np.dtype(name) for name in ("u1", "u2", "f4"))
+_SHORT_INTEGERS = frozenset(np.dtype(name) for name in ("u1", "i1", "u2", "i2"))
 # Values that float32 holds exactly are averaged as they are.
-_HELD_BY_FLOAT32 = frozenset(
-    np.dtype(name) for name in ("u1", "i1", "u2", "i2", "f2", "f4")
-)  # fmt: skip
+_HELD_BY_FLOAT32 = _SHORT_INTEGERS | {np.dtype("f2"), np.dtype("f4")}
 
 
 @dataclass(frozen=True)
@@ -81,23 +89,17 @@ class KernelChannel:
         if self.is_averaged_as_stored:
             return np.asarray(values, np.float32)
         array = np.asarray(values)
-        if scale.linear_light and array.dtype.kind in "iu" and array.dtype.itemsize <= 2:
-            info = np.iinfo(array.dtype)
-            table = self._to_unit_range(np.arange(info.min, info.max + 1))
-            linear: FloatPlane = table[array.astype(np.int64) - info.min]
+        if scale.linear_light and array.dtype == scale.dtype and array.dtype in _SHORT_INTEGERS:
+            linear: FloatPlane = _linear_table(scale)[array.astype(np.int64)]
             return linear
-        return self._to_unit_range(array)
-
-    def _to_unit_range(self, values: Image) -> FloatPlane:
-        unit = self.value_scale.to_grey(values) / LEVELS
-        return (decode_srgb(unit) if self.value_scale.linear_light else unit).astype(np.float32)
+        return _to_unit_range(scale, array)
 
     def finish(self, mean: FloatPlane, valid_share: FloatPlane | None) -> Image:
         """Return the image's values of means, missing where too little is valid."""
         scale = self.value_scale
         if not self.is_averaged_as_stored:
             value = scale.from_grey(mean * np.float32(LEVELS))
-        elif scale.dtype == np.float32:
+        elif mean.dtype == scale.dtype:
             value = mean.copy()
         else:
             value = scale.fit(mean.astype(np.float64))
@@ -118,6 +120,19 @@ class KernelChannel:
                 is_near = np.abs(value - end) <= _ALPHA_ROUNDING * (scale.high - scale.low)
                 value[is_near] = end
         return value
+
+
+def _to_unit_range(scale: ValueScale, values: Image) -> FloatPlane:
+    unit = scale.to_grey(values) / LEVELS
+    return (decode_srgb(unit) if scale.linear_light else unit).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _linear_table(scale: ValueScale) -> FloatPlane:
+    """Return the linear light of all values of up to 16 bits; negative ones count from the end."""
+    info = np.iinfo(scale.dtype)
+    values = np.arange(info.min, info.max + 1)
+    return _to_unit_range(scale, np.roll(values, info.min))
 
 
 @dataclass(frozen=True)

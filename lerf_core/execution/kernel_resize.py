@@ -12,6 +12,7 @@ from lerf_core.backends.contract import Backend, get_backend
 from lerf_core.execution.channels import mask_planes
 from lerf_core.execution.context import BlockContext
 from lerf_core.execution.kernel_channels import (
+    AVERAGED_DTYPES,
     CLEAR_FILL_STEPS,
     KernelChannels,
     prepare_kernel_channels,
@@ -28,8 +29,6 @@ Image = npt.NDArray[Any]
 
 # Source pixels whose layers a task holds: they stay in the cache.
 _BAND_SOURCE = 1 << 18
-# Dtypes that `Backend.separable_mean` writes.
-_WRITTEN = frozenset(np.dtype(name) for name in ("u1", "u2", "f4"))
 
 
 class KernelBlock:
@@ -144,7 +143,7 @@ class KernelMeans:
         rows, source_rows = block.rows.band(top, bottom)
         layers = channels.layers(source_rows)
         dtype = pixels.value_scale.dtype
-        if channels.is_averaged_as_stored and dtype in _WRITTEN and not pixels.masks:
+        if channels.is_averaged_as_stored and dtype in AVERAGED_DTYPES and not pixels.masks:
             if out.dtype == dtype:
                 self._write_means(layers, rows, np.moveaxis(out, 0, -1))
                 keep_off(out, pixels.value_scale.middle, pixels.nodata)

@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from lerf_core.bank.loading import bank_for_scale, load_bank
 from lerf_core.bank.model import LutBank
-from lerf_core.errors import InvalidArgumentError
 from lerf_core.execution.plan import Plan
 from lerf_core.execution.resize import GridResampling
 from lerf_core.geometry.maps import Displacement, as_inverse_map
@@ -74,8 +73,6 @@ def plan_warp(
     mapping, out_shape = as_inverse_map(inverse_map, (shape[rows], shape[cols]), wanted)
     # What lies beyond the border of a warp is the constant, unless told otherwise.
     keywords.setdefault("mode", "constant")
-    if keywords.get("kernel") not in (None, "nearest"):
-        raise InvalidArgumentError("kernel: warps take none yet")
     is_fixed = bank is None and keywords.get("kernel") is not None
     options = Options(bank=None if is_fixed else load_bank(bank), **keywords)
     return Plan(shape, dtype, out_shape, options, WarpResampling(mapping))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,12 +15,20 @@ from lerf_core.backends.contract import Backend, get_backend
 from lerf_core.backends.reference.coordinates import source_coordinates
 from lerf_core.execution.channels import Channel, mask_planes, prepare_channels
 from lerf_core.execution.context import BlockContext
+from lerf_core.execution.kernel_channels import (
+    AVERAGED_DTYPES,
+    CLEAR_FILL_STEPS,
+    KernelChannels,
+    prepare_kernel_channels,
+)
 from lerf_core.execution.majority import PointMajority
 from lerf_core.geometry.maps import Homography, InverseMap, LocatedMap, SampledMap
 from lerf_core.geometry.placement import Placement
 from lerf_core.pixels.blending import BorderBlend
 from lerf_core.sampling.borders import fold_indices, is_periodic
 from lerf_core.sampling.coordinates import SourceCoordinates
+from lerf_core.sampling.kernel_points import kernel_table
+from lerf_core.sampling.kernels import Kernel
 from lerf_core.sampling.taps import nearest_index
 from lerf_core.sampling.visibility import visible_windows
 from lerf_core.sampling.windows import Block, Window, Windows
@@ -86,7 +95,7 @@ class WarpBlock:
     def _visible_windows(self, *, is_whole: bool) -> Windows | None:
         context, shape = self.context, self.computed.shape
         extends = is_periodic(context.mode) and not self.is_copied
-        margin = PERIODIC_MARGIN + context.tables.full_reach if extends else 0
+        margin = self._margin() if extends else 0
         if self.takes_majority and is_periodic(context.mode):
             margin = PERIODIC_MARGIN
         if is_whole and self.mapping.extents(shape) is None:
@@ -96,9 +105,29 @@ class WarpBlock:
             self.mapping = LocatedMap(self.mapping.locate(0, shape[0], shape))
         return visible_windows(
             self.mapping, context.shape, shape, context.mode,
-            margin=margin, halo=0 if self.is_copied else context.halo,
+            margin=margin, halo=0 if self.is_copied else self._halo(),
             anti_aliasing=context.anti_aliasing and (self.takes_majority or not self.is_copied),
+            tap_reach=self.tap_reach,
         )  # fmt: skip
+
+    def _margin(self) -> int:
+        """Return by how many pixels a border mode that repeats the image extends it."""
+        if self.context.kernel is None:
+            return PERIODIC_MARGIN + self.context.tables.full_reach
+        return math.ceil(PERIODIC_MARGIN * self.tap_reach) + self._halo()
+
+    def _halo(self) -> int:
+        """Return how many pixels around those of the taps a result can depend on."""
+        if self.context.kernel is None:
+            return self.context.halo
+        # Clear pixels are filled from around, step by step.
+        return CLEAR_FILL_STEPS if self.context.pixels.alpha is not None else 0
+
+    @property
+    def tap_reach(self) -> float:
+        """How far taps lie from a position, as a part of the filter scale."""
+        kernel = None if self.is_copied else self.context.kernel
+        return 1.0 if kernel is None else kernel_table(kernel).reach
 
     @property
     def is_copied(self) -> bool:
@@ -135,10 +164,15 @@ class WarpBlock:
             return WarpCopies(self, planes)
         # A constant is blended over the result (`BorderBlend`): taps find the edge's pixels.
         mode = "edge" if context.mode == "constant" else context.mode
+        if context.kernel is not None:
+            prepared = prepare_kernel_channels(planes, context.pixels, mode, alpha_levels)
+            return WarpMeans(self, planes, [KernelStack(prepared, context.kernel)])
         channels = prepare_channels(
             list(planes), context.pixels, context.tables, self.backend, mode, alpha_levels
         )
-        return WarpMeans(self, planes, channels, threads)
+        # Only channels of one validity and dtype are computed together.
+        runs = groupby(channels, lambda channel: (id(channel.validity), channel.to_uint8))
+        return WarpMeans(self, planes, [ChannelStack(list(run), threads) for _, run in runs])
 
     @property
     def backend(self) -> Backend:
@@ -196,27 +230,19 @@ class WarpMeans:
         self,
         block: WarpBlock,
         planes: Image,
-        channels: Sequence[Channel],
-        threads: int,
+        stacks: Sequence[ChannelStack | KernelStack],
     ) -> None:
         self._block, self._backend, self._planes = block, block.backend, planes
         self._blend = BorderBlend.of(block.context.pixels)
         self._border_values = self._blend.border_values()
-        # Only channels of one validity and dtype are computed together.
-        runs = [
-            list(run)
-            for _, run in groupby(
-                channels, lambda channel: (id(channel.validity), channel.to_uint8)
-            )
-        ]
-        self._stacks = [ChannelStack(run, threads) for run in runs]
+        self._stacks = stacks
 
     def write(self, top: int, bottom: int, out: Image) -> None:
         """Write rows top..bottom-1."""
         block, context = self._block, self._block.context
         coordinates = self._backend.source_coordinates(
             block.mapping, top, bottom, context.shape, block.computed.shape, context.mode,
-            anti_aliasing=context.anti_aliasing,
+            anti_aliasing=context.anti_aliasing, reach=block.tap_reach,
         )  # fmt: skip
         row, col = block.in_windows(coordinates.row, coordinates.col)
         results: list[tuple[Image, Image | None]] = []
@@ -284,6 +310,31 @@ class ChannelStack:
             (channel.finish(mean, share), share)
             for channel, mean, share in zip(self._channels, means, shares, strict=True)
         ]
+
+
+class KernelStack:
+    """Channels that a fixed kernel averages, all together."""
+
+    def __init__(self, channels: KernelChannels, kernel: Kernel) -> None:
+        self._channels, self._table = channels, kernel_table(kernel)
+        layers = channels.layers(slice(None))
+        if layers.dtype not in AVERAGED_DTYPES:
+            layers = layers.astype(np.float32)
+        self._layers = np.ascontiguousarray(layers)
+
+    def means(
+        self, backend: Backend, coordinates: SourceCoordinates, row: Positions, col: Positions
+    ) -> list[tuple[Image, Image | None]]:
+        """Return the channels' values and valid shares at positions in the windows.
+
+        All are (output rows, output cols).
+        """
+        out = np.empty((self._layers.shape[-1], *row.shape), self._layers.dtype)
+        backend.kernel_mean_at_points(
+            self._layers, self._table, row, col, coordinates.filter_scales,
+            visible_columns=coordinates.visible_columns, out=out,
+        )  # fmt: skip
+        return list(zip(*self._channels.finish(np.moveaxis(out, 0, -1)), strict=True))
 
 
 class WarpCopies:

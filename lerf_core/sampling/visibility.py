@@ -39,6 +39,7 @@ def visible_windows(
     margin: int,
     halo: int,
     anti_aliasing: bool,
+    tap_reach: float = 1.0,
 ) -> Windows | None:
     """Return the windows that a block of a warp needs; None where it shows nothing of the image.
 
@@ -58,6 +59,8 @@ def visible_windows(
         Pixels around those of the taps that the tables read.
     anti_aliasing : bool
         Whether the support is stretched where the map shrinks.
+    tap_reach : float
+        How far taps lie from a position, as a part of the filter scale.
     """
     if isinstance(mapping, Homography):
         extents = _homography_extents(mapping, shape, block_shape, mode)
@@ -69,8 +72,8 @@ def visible_windows(
         return None
     windows = []
     for size, (low, high, footprint) in zip(shape, extents, strict=True):
-        reach = max(1.0, min(footprint, size + 1.0)) if anti_aliasing else 1.0
-        reach += _SLACK
+        filter_scale = max(1.0, min(footprint, size + 1.0)) if anti_aliasing else 1.0
+        reach = tap_reach * filter_scale + _SLACK
         ends = [
             (math.floor(a - reach), math.ceil(b + reach) + 1)
             for a, b in _folded_intervals(low, high, size, mode, reach)

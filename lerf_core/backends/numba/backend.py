@@ -42,6 +42,7 @@ from lerf_core.geometry.maps import InverseMap
 from lerf_core.pixels.values import ValueScale
 from lerf_core.sampling.coordinates import SourceCoordinates
 from lerf_core.sampling.coverage import AxisCoverage
+from lerf_core.sampling.kernel_points import KernelTable
 from lerf_core.sampling.kernel_taps import KernelTaps
 from lerf_core.sampling.taps import AxisTaps
 from lerf_core.threads import bands, run_all
@@ -204,12 +205,13 @@ class NumbaBackend(Backend):
         mode: str,
         *,
         anti_aliasing: bool,
+        reach: float = 1.0,
     ) -> SourceCoordinates:
         """Find where output rows lie in the source; homographies have a kernel."""
         from lerf_core.backends.numba.coordinates import source_coordinates
 
         return source_coordinates(
-            mapping, top, bottom, shape, out_shape, mode, anti_aliasing=anti_aliasing
+            mapping, top, bottom, shape, out_shape, mode, anti_aliasing=anti_aliasing, reach=reach
         )
 
     def mean_at_points(
@@ -319,6 +321,30 @@ class NumbaBackend(Backend):
             out[...] = target
 
     # -- fixed kernels -----------------------------------------------------------------
+
+    def kernel_mean_at_points(
+        self,
+        source: Plane,
+        table: KernelTable,
+        row: Positions,
+        col: Positions,
+        filter_scales: tuple[Positions, Positions] | None,
+        *,
+        visible_columns: npt.NDArray[np.int64],
+        out: Plane,
+    ) -> None:
+        """Write means at points, row by row."""
+        from lerf_core.backends.numba.kernels.kernel_points import kernel_point_rows
+
+        arrays = [
+            None if array is None else np.ascontiguousarray(array)
+            for array in (row, col, *(filter_scales or (None, None)), visible_columns)
+        ]
+        kernel_point_rows(
+            np.ascontiguousarray(source), table.weight, table.radius, table.last_step,
+            table.is_area, *arrays, out,
+            np.float32(np.iinfo(out.dtype).max if out.dtype.kind == "u" else 0),
+        )  # fmt: skip
 
     def separable_mean(
         self,

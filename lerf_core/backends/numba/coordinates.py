@@ -27,6 +27,7 @@ def source_coordinates(
     mode: str,
     *,
     anti_aliasing: bool,
+    reach: float = 1.0,
 ) -> SourceCoordinates:
     """Find where output rows top..bottom-1 lie in the source.
 
@@ -37,7 +38,7 @@ def source_coordinates(
     buffers = _Buffers(size)
     periods = [fold_period(length, mode) if is_periodic(mode) else (0.0, 0) for length in shape]
     clips, constant, wraps = not is_periodic(mode), mode == "constant", mode == "wrap"
-    border = (*shape, clips, constant, wraps, *periods[0], *periods[1], anti_aliasing)
+    border = (*shape, clips, constant, wraps, *periods[0], *periods[1], anti_aliasing, reach)
     if isinstance(mapping, Homography) and not mapping.moves_pixels:
         down, across = mapping.origin
         any_scaled = homography_rows(mapping.matrix, down + top, across, *buffers.arrays, *border)

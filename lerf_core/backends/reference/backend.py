@@ -13,6 +13,7 @@ from lerf_core.backends.packed import pack, unpack
 from lerf_core.backends.reference import majority, means, overshoot, table_reads
 from lerf_core.backends.reference.colours import add_colour_differences, luma
 from lerf_core.backends.reference.coordinates import source_coordinates
+from lerf_core.backends.reference.kernel_points import kernel_mean_at_points
 from lerf_core.backends.reference.separable import separable_mean
 from lerf_core.bank.model import LutBank
 from lerf_core.constants import LEVELS
@@ -29,6 +30,7 @@ class ReferenceBackend(Backend):
     add_colour_differences = staticmethod(add_colour_differences)
     source_coordinates = staticmethod(source_coordinates)
     separable_mean = staticmethod(separable_mean)
+    kernel_mean_at_points = staticmethod(kernel_mean_at_points)
 
     def to_units(
         self, scale: ValueScale, plane: Plane, grey_bits: int

@@ -26,6 +26,7 @@ def source_coordinates(
     mode: str,
     *,
     anti_aliasing: bool,
+    reach: float = 1.0,
 ) -> SourceCoordinates:
     """Find where output rows top..bottom-1 lie in the source.
 
@@ -41,6 +42,8 @@ def source_coordinates(
         What lies beyond the border; "constant" alone covers pixels in part.
     anti_aliasing : bool
         Whether the support is stretched where the map shrinks.
+    reach : float
+        How far taps lie from a position, as a part of the filter scale.
     """
     (row, col), footprints, copied = mapping.locate(top, bottom, out_shape)
     footprints = np.where(np.isfinite(footprints), footprints, 1.0)  # unknown is 1
@@ -51,14 +54,14 @@ def source_coordinates(
         for position, size, footprint in zip((row, col), shape, footprints, strict=True):
             coverage = coverage * _coverage(position, size, footprint)
     filter_scales = _filter_scales(footprints, shape) if anti_aliasing else None
-    reach_row, reach_col = filter_scales or (1.0, 1.0)
+    row_scale, col_scale = filter_scales or (1.0, 1.0)
     partially_covered = np.flatnonzero((coverage > 0) & (coverage < 1))
     visible_columns = _visible_columns(coverage > 0)
     column = np.arange(coverage.shape[1])
     visible = (column >= visible_columns[:, :1]) & (column < visible_columns[:, 1:])
     return SourceCoordinates(
-        fold_coordinates(row, shape[0], mode, reach_row),
-        fold_coordinates(col, shape[1], mode, reach_col),
+        fold_coordinates(row, shape[0], mode, reach * row_scale),
+        fold_coordinates(col, shape[1], mode, reach * col_scale),
         filter_scales,
         visible_columns,
         np.flatnonzero(visible & (coverage == 0)),

@@ -318,7 +318,7 @@ def test_a_disc_on_a_clear_ground_keeps_its_colour(kernel, scale, dtype, top):
     visible = result[..., 3] > top / 510
     difference = np.abs(result[visible][:, :3].astype(float) - image[32, 32, :3])
     # What float32 rounds is divided by alpha.
-    rounding = 5e-7 * top / (result[visible][:, 3:] / top)
+    rounding = 1e-6 * top / (result[visible][:, 3:] / top)
     assert visible.sum() > 20
     assert (difference <= (0 if top == 255 else rounding + (top > 1))).all()
     assert result[..., 3].max() == top

@@ -30,7 +30,7 @@ _ROUNDING = 64 * float(np.finfo(np.float64).eps)
 def homography_rows(
     matrix, top, left, row, col, row_scale, col_scale, visible_columns, uncovered,
     partially_covered, coverages, counts, height, width, clips, constant, wraps, row_start,
-    row_period, col_start, col_period, anti_aliasing,
+    row_period, col_start, col_period, anti_aliasing, reach,
 ):  # fmt: skip
     """Find the source coordinates of a homography; True where filter scales are not all 1.
 
@@ -56,6 +56,8 @@ def homography_rows(
         Where the mode's period begins, and its length; see `borders.fold_period`.
     anti_aliasing : bool
         Whether the support is stretched where the map shrinks.
+    reach : float
+        How far taps lie from a position, as a part of the filter scale.
     """
     rows, cols = row.shape
     segments = (cols + _SEGMENT - 1) // _SEGMENT
@@ -85,7 +87,7 @@ def homography_rows(
                 any_scaled |= _coordinates(
                     run_row, run_col, row_footprint, col_footprint, y * cols + first, uncovered,
                     partially_covered, coverages, counts, height, width, clips, constant, wraps,
-                    row_start, row_period, col_start, col_period, anti_aliasing,
+                    row_start, row_period, col_start, col_period, anti_aliasing, reach,
                 )  # fmt: skip
         _find_visible(y, cols, before, uncovered, counts, visible_columns)
     if any_scaled:
@@ -101,7 +103,7 @@ def homography_rows(
 def coordinate_rows(
     row, col, row_scale, col_scale, visible_columns, uncovered, partially_covered, coverages,
     counts, height, width, clips, constant, wraps, row_start, row_period, col_start, col_period,
-    anti_aliasing,
+    anti_aliasing, reach,
 ):  # fmt: skip
     """Find the source coordinates of any map; True where filter scales are not all 1.
 
@@ -114,7 +116,7 @@ def coordinate_rows(
         any_scaled |= _coordinates(
             row[y], col[y], row_scale[y], col_scale[y], y * row.shape[1],
             uncovered, partially_covered, coverages, counts, height, width, clips, constant, wraps,
-            row_start, row_period, col_start, col_period, anti_aliasing,
+            row_start, row_period, col_start, col_period, anti_aliasing, reach,
         )  # fmt: skip
         _find_visible(y, row.shape[1], before, uncovered, counts, visible_columns)
     return any_scaled
@@ -219,7 +221,7 @@ def _uncover(row, col, height, width, flat, uncovered, counts):
 def _coordinates(
     row, col, row_footprint, col_footprint, flat, uncovered, partially_covered, coverages, counts,
     height, width, clips, constant, wraps, row_start, row_period, col_start, col_period,
-    anti_aliasing,
+    anti_aliasing, reach,
 ):  # fmt: skip
     """Fold positions and turn footprints into filter scales, in place, for a run of pixels.
 
@@ -249,8 +251,8 @@ def _coordinates(
         any_scaled |= scale_r > 1.0 or scale_c > 1.0
         row_footprint[i], col_footprint[i] = scale_r, scale_c
         if clips:
-            row[i] = clip(r, -scale_r, height - 1 + scale_r)
-            col[i] = clip(c, -scale_c, width - 1 + scale_c)
+            row[i] = clip(r, -(reach * scale_r), height - 1 + reach * scale_r)
+            col[i] = clip(c, -(reach * scale_c), width - 1 + reach * scale_c)
         else:
             row[i] = _fold_coordinate(r, height, row_start, row_period, wraps)
             col[i] = _fold_coordinate(c, width, col_start, col_period, wraps)
