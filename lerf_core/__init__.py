@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from lerf_core.geometry import Displacement, homography_from_points
     from lerf_core.inspection import parameter_maps
     from lerf_core.resampling import rescale, resize, warp
+    from lerf_core.sampling.kernels import Kernel, get_kernel
     from lerf_core.sampling.shapes import rescaled_shape
 
 __all__ = [
     "DEFAULT_BANK",
     "Displacement",
+    "Kernel",
     "LutBank",
     "__version__",
     "analytic_bank",
@@ -35,6 +37,7 @@ __all__ = [
     "errors",
     "first_run_message",
     "geometry",
+    "get_kernel",
     "homography_from_points",
     "inspection",
     "load_bank",
@@ -50,10 +53,12 @@ __all__ = [
 _HOMES = {
     "DEFAULT_BANK": "bank.loading",
     "Displacement": "geometry",
+    "Kernel": "sampling.kernels",
     "LutBank": "bank.model",
     "analytic_bank": "bank.analytic",
     "available_banks": "bank.loading",
     "first_run_message": "backends.first_run",
+    "get_kernel": "sampling.kernels",
     "homography_from_points": "geometry",
     "load_bank": "bank.loading",
     "parameter_maps": "inspection",

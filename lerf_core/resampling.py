@@ -78,7 +78,7 @@ def resize(
         parameters), "catmull-rom", "mitchell", "lanczos2", "lanczos3", "lanczos4",
         "magic-kernel-sharp-2013", "magic-kernel-sharp-2021", "area" (each source pixel by how
         much of it the output pixel covers); "bilinear", "bicubic" and "lanczos" are other names.
-        Or a `lerf_core.sampling.kernels.Kernel`. Not with a `bank`, `fast`, or a method that says otherwise.
+        Or a `lerf_core.Kernel`. Not with a `bank`, `fast`, or a method that says otherwise.
     value_range : (float, float) or None
         Values at the tables' darkest and brightest level. None: the dtype's
         range for integers, (0, 1) for floats. Values outside it are kept, not clipped. Floats

@@ -19,7 +19,7 @@ from lerf_core.io.formats import Format, by_path, looks_like_image
 from lerf_core.io.locations import is_zarr_folder
 
 PIPE = "-"
-FIELDS = ("stem", "name", "ext", "parent", "width", "height", "bank")
+FIELDS = ("stem", "name", "ext", "parent", "width", "height", "bank", "kernel")
 
 
 @dataclass(frozen=True)
@@ -252,8 +252,8 @@ def plan_tasks(
     wanted : Format or None
         Value of ``--format``.
     values_of : callable
-        Returns the values of the fields ``width``, ``height`` and ``bank`` for an entry; a
-        FileError becomes the task's.
+        Returns the values of the fields ``width``, ``height``, ``bank`` and ``kernel`` for an
+        entry; a FileError becomes the task's.
     """
     tasks = []
     for entry in entries:
@@ -291,7 +291,7 @@ def _output_of(
         "ext": extension,
         "parent": str(entry.path.parent) if entry.path is not None else ".",
     }
-    if output.fields & {"width", "height", "bank"}:
+    if output.fields & {"width", "height", "bank", "kernel"}:
         values |= values_of(entry)
     path = Path(string.Formatter().vformat(output.text, (), values))
     if not path.suffix and wanted is None:

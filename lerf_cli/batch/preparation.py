@@ -89,6 +89,9 @@ class Preparation:
         options = self._options
         if self.image.dtype.kind != "f" or options.value_range is not None or options.labels:
             return ()
+        is_unscaled = not (options.linear or options.depth or self.image.has_alpha)
+        if options.kernel is not None and is_unscaled:
+            return ()  # a kernel averages values as they are
         found = likely_range(sample(), self.image.metadata.nodata)
         if found is None:
             return ()
@@ -115,6 +118,7 @@ class Preparation:
             nodata = None  # the mask says it all
         keywords: dict[str, Any] = {
             "bank": options.bank,
+            "kernel": options.kernel if method == "auto" else None,
             "channel_axis": None if image.frames[0].ndim == 2 else 2,
             "mode": "constant" if options.border == "transparent" else options.border,
             "cval": cval[0] if len(cval) == 1 else cval,

@@ -115,6 +115,8 @@ def _tasks(operation: ImageOperation, options: BatchOptions, data: InputData) ->
     """
     output = OutputPattern.of(options.output, options.inputs)
     _check_output(output, options)
+    if "kernel" in output.fields and operation.resampling.kernel is None:
+        raise click.UsageError(f"-o {output.text}: {{kernel}} goes with --kernel")
     entries = discover(options.inputs, output, recursive=options.recursive)
     if not entries:
         raise click.UsageError("no images found in the given folders (see --recursive)")
@@ -149,7 +151,8 @@ def _pattern_values(
     data: InputData,
 ) -> dict[str, str]:
     """Return the values of a pattern's fields that tell about the result."""
-    values = {"bank": operation.resampling.bank_name}
+    name = operation.resampling.bank_name
+    values = {"bank": name, "kernel": name}
     if output.fields & {"width", "height"}:
         header = read_header(data.of(entry), options.max_pixels)
         rows, cols = whole.shape_after(operation, header)

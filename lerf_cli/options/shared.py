@@ -14,7 +14,7 @@ import click
 
 from lerf_cli.options.optional_choice import OptionalChoice
 from lerf_cli.options.types import BYTES, COLOUR, NODATA, RANGE, TILE, numbers_type
-from lerf_core.choices import BORDER_MODES, LABEL_METHODS
+from lerf_core.choices import BORDER_MODES, KERNEL_ALIASES, KERNEL_NAMES, LABEL_METHODS
 from lerf_core.io.formats import DEFAULT_MAX_PIXELS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -50,7 +50,7 @@ def inputs_and_output(command: Command) -> Command:
             "-o", "--output", required=True, metavar="OUT",
             help="A file, a folder (it exists, ends with /, or there are several inputs), a "
             "pattern, or - for standard output. Pattern fields: {stem} {name} {ext} {parent} "
-            "{width} {height} {bank}.",
+            "{width} {height} {bank} {kernel}.",
         ),
     )(command)  # fmt: skip
 
@@ -124,6 +124,12 @@ def resampling_options(*, border: str, transparent: bool = False) -> Callable[[C
             help="Tables: a name from 'lerf models', a .safetensors file, or a folder in the "
             "published layout (LUTft_*.npy).  [default: the default bank; to shrink, the analytic "
             "one]",
+        ),
+        click.option(
+            "--kernel", metavar="NAME",
+            help="Average by a fixed kernel instead of tables: "
+            f"{', '.join(KERNEL_NAMES)}; {', '.join(KERNEL_ALIASES)} are other names. "
+            "cubic:b=0.2,c=0.4 sets the parameters of cubic (0 and 0.5).",
         ),
         click.option(
             "--border", type=click.Choice(borders), default=border, show_default=True,

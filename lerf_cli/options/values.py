@@ -231,8 +231,10 @@ class ResamplingOptions:
     ----------
     bank : LutBank or None
         None leaves it to the resampler.
+    kernel : str or None
+        A fixed kernel that averages instead.
     bank_name : str
-        For names of outputs.
+        For names of outputs: the bank's, or the kernel's.
     border : str
         A border mode of the resampler, or ``transparent``.
     cval : tuple of float
@@ -256,6 +258,7 @@ class ResamplingOptions:
     """
 
     bank: LutBank | None
+    kernel: str | None
     bank_name: str
     border: str
     cval: tuple[float, ...]
@@ -284,15 +287,48 @@ class ResamplingOptions:
             raise click.UsageError("--cval goes with --border constant")
         if values["labels"] and values["linear"]:
             raise click.UsageError("--labels and --linear exclude each other")
+        kernel = _kernel_name(values)
         try:
-            bank = lerf_core.load_bank(values["bank"])  # now, so that a damaged one ends it here
+            # Now, so that a damaged one ends it here.
+            bank = None if kernel else lerf_core.load_bank(values["bank"])
         except (lerf_core.errors.LerfError, OSError) as error:
             raise click.BadParameter(one_line(error), param_hint="'--bank'") from None
         same_names = ("border", "cval", "alpha", "linear", "labels", "anti_aliasing", "nodata",
                       "value_range", "threads", "depth")  # fmt: skip
         return cls(
             bank=bank if values["bank"] else None,
-            bank_name=bank.name,
+            kernel=kernel,
+            bank_name=bank.name if bank is not None else _as_file_name(str(kernel)),
             fast=values.get("fast", False),
             **{name: values[name] for name in same_names},
         )
+
+
+def _kernel_name(values: Values) -> str | None:
+    """Return the name of the kernel, where one is asked for.
+
+    Raises
+    ------
+    click.UsageError
+        If there is no such kernel, or another option leaves it nothing to do.
+    """
+    if values["kernel"] is None:
+        return None
+    from lerf_core.errors import LerfError
+    from lerf_core.sampling.kernels import get_kernel
+
+    try:
+        name = str(get_kernel(values["kernel"]))
+    except LerfError as error:
+        raise click.BadParameter(one_line(error), param_hint="'--kernel'") from None
+    for option in ("bank", "fast", "labels"):
+        if values.get(option):
+            raise click.UsageError(f"--{option} and --kernel exclude each other")
+    if name == "nearest" and values["linear"]:
+        raise click.UsageError("--kernel nearest and --linear exclude each other")
+    return name
+
+
+def _as_file_name(kernel: str) -> str:
+    """Return a kernel's name without what names of files may not hold: cubic_b0.2_c0.4."""
+    return kernel.replace(":", "_").replace(",", "_").replace("=", "")
