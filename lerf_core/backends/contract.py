@@ -35,6 +35,7 @@ from lerf_core.sampling.coordinates import SourceCoordinates
 from lerf_core.sampling.coverage import AxisCoverage
 from lerf_core.sampling.kernel_points import KernelTable
 from lerf_core.sampling.kernel_taps import KernelTaps
+from lerf_core.sampling.shrinking import ShrinkingTaps
 from lerf_core.sampling.taps import AxisTaps
 
 __all__ = ["BACKENDS", "Backend", "get_backend"]
@@ -402,6 +403,72 @@ class Backend(Protocol):
             First and one past the last column of each row that are wanted; others become 0.
         out : ndarray of the source's dtype, (channels, output rows, output cols)
             Receives the mean; integers are rounded half to even and clipped to their range.
+        """
+
+    # -- the learned function for shrinking --------------------------------------------
+
+    def shrunk_mean(
+        self,
+        source: Plane,
+        rows: ShrinkingTaps,
+        cols: ShrinkingTaps,
+        widening: float,
+        overshoot: float,
+        *,
+        cval: Sequence[float] | None,
+        out: Plane,
+    ) -> None:
+        """Write the result of the learned function for shrinking, for each channel.
+
+        Parameters
+        ----------
+        source, cval, out
+            As `separable_mean` has them.
+        rows, cols : ShrinkingTaps
+            Taps of output rows and columns, and of the neighbours of these.
+        widening, overshoot : float
+            Of the `ShrinkingKernel`.
+        """
+
+    def separable_range(
+        self, source: Plane, rows: KernelTaps, cols: KernelTaps, *, cval: Sequence[float] | None
+    ) -> tuple[FloatPlane, FloatPlane]:
+        """Return the least and the greatest source value that the taps weigh.
+
+        Parameters
+        ----------
+        source : ndarray of float32, (rows, cols, channels)
+        rows, cols : KernelTaps
+            Taps that weigh nothing do not count.
+        cval : sequence of float, or None
+            Value of each channel outside the source; None: that of the nearest pixel.
+
+        Returns
+        -------
+        low, high : ndarray of float32, (output rows, output cols, channels)
+        """
+
+    def limited(
+        self,
+        sharp: FloatPlane,
+        smooth: FloatPlane,
+        low: FloatPlane,
+        high: FloatPlane,
+        inner: tuple[slice, slice],
+        widening: float,
+        overshoot: float,
+    ) -> FloatPlane:
+        """Return the inner sharp pixels within the limits that the smooth and the source's set.
+
+        Parameters
+        ----------
+        sharp, smooth, low, high : ndarray of float32, (rows, cols, channels)
+            All with neighbours around the inner pixels, but at the result's ends.
+        inner : (slice, slice)
+            Of rows and columns.
+        widening, overshoot : float
+            Parts of the ranges of 3x3 smooth pixels, and from low to high, by which they are
+            widened.
         """
 
     # -- writing -----------------------------------------------------------------------

@@ -201,9 +201,9 @@ class KernelChannels:
         ]
         return [*values, *self.hidden_beyond, *products]
 
-    def finish(self, means: FloatPlane) -> tuple[list[Image], list[FloatPlane | None]]:
-        """Return each channel's values and valid share, given the means of the layers."""
-        values: list[Image] = []
+    def visible(self, means: FloatPlane) -> tuple[list[FloatPlane], list[FloatPlane | None]]:
+        """Return each channel's mean of what is visible, and valid share, of the layers' means."""
+        visible: list[FloatPlane] = []
         shares: list[FloatPlane | None] = []
         product = len(self.channels) + len(self.hidden)
         for number, channel in enumerate(self.channels):
@@ -214,9 +214,19 @@ class KernelChannels:
                 difference = mean * lost - means[..., product]
                 mean = mean + difference / np.maximum(share, LEAST_VALID_SHARE)
                 product += 1
-            values.append(channel.finish(mean, share))
+            visible.append(mean)
             shares.append(share)
-        return values, shares
+        return visible, shares
+
+    def finish(
+        self, means: Sequence[FloatPlane], shares: Sequence[FloatPlane | None]
+    ) -> tuple[list[Image], list[FloatPlane | None]]:
+        """Return each channel's values and valid share, given its visible means."""
+        values = [
+            channel.finish(mean, share)
+            for channel, mean, share in zip(self.channels, means, shares, strict=True)
+        ]
+        return values, list(shares)
 
 
 def prepare_kernel_channels(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,8 @@ from lerf_core.sampling.windows import Block, Window, Windows
 __all__ = ["KernelBlock", "KernelMeans"]
 
 Image = npt.NDArray[Any]
+FloatPlane = npt.NDArray[np.float32]
+Taps = TypeVar("Taps")
 
 # Source pixels whose layers a task holds: they stay in the cache.
 _BAND_SOURCE = 1 << 18
@@ -97,9 +100,13 @@ class KernelBlock:
         return self._taps(self.computed)[axis].within(window.first, len(window))
 
     def _taps(self, block: Block) -> tuple[KernelTaps, KernelTaps]:
+        return self._per_axis(kernel_taps, block)
+
+    def _per_axis(self, make: Callable[..., Taps], block: Block) -> tuple[Taps, Taps]:
+        """Make taps for the rows, and for the columns, of a block, as `kernel_taps` does."""
         context, sides = self.context, ((block.top, block.bottom), (block.left, block.right))
         rows, cols = (
-            kernel_taps(
+            make(
                 self.kernel, size, out_size, scale,
                 anti_aliasing=context.anti_aliasing, out_range=ends,
             )
@@ -123,7 +130,7 @@ class KernelBlock:
         for size, margin, taps in zip(
             context.shape, margins, self._taps(self.computed), strict=True
         ):
-            first, stop = int(taps.first.min()), int(taps.first.max()) + taps.count
+            first, stop = taps.ends
             # At least one pixel of the image: taps beyond the border are clipped to it.
             first, stop = min(first, size - 1 + margin), max(stop, 1 - margin)
             windows.append(Window.around(size, margin, halo, (first, stop)))
@@ -153,11 +160,17 @@ class KernelMeans:
             keep_off(means, pixels.value_scale.middle, pixels.nodata)
             out[...] = np.moveaxis(means, -1, 0)
             return
-        means = np.empty((*out.shape[1:], layers.shape[-1]), np.float32)
-        self._write_means(layers.astype(np.float32, copy=False), rows, means)
-        values, shares = channels.finish(means)
+        values, shares = self._values(layers.astype(np.float32, copy=False), rows)
         values += mask_planes(values, shares, pixels)
         block.backend.store_channels(values, out)
+
+    def _values(
+        self, layers: Image, rows: KernelTaps
+    ) -> tuple[list[Image], list[FloatPlane | None]]:
+        """Return each channel's values and valid share, given what is averaged."""
+        means = np.empty((rows.size, self._block.cols.size, layers.shape[-1]), np.float32)
+        self._write_means(layers, rows, means)
+        return self._channels.finish(*self._channels.visible(means))
 
     def _write_means(self, layers: Image, rows: KernelTaps, out: Image) -> None:
         block = self._block

@@ -17,6 +17,7 @@ from lerf_core.execution.channels import Channel, mask_planes, prepare_channel, 
 from lerf_core.execution.context import BlockContext
 from lerf_core.execution.kernel_resize import KernelBlock
 from lerf_core.execution.majority import GridMajority
+from lerf_core.execution.shrinking import ShrinkingBlock
 from lerf_core.geometry.placement import Placement
 from lerf_core.pixels.format import PixelFormat
 from lerf_core.pixels.missing import find_missing
@@ -26,6 +27,7 @@ from lerf_core.sampling.borders import is_periodic
 from lerf_core.sampling.coverage import AxisCoverage, axis_coverage
 from lerf_core.sampling.cubic import COLOUR_KERNEL
 from lerf_core.sampling.kernel_taps import KernelTaps, kernel_taps
+from lerf_core.sampling.shrinking import ShrinkingKernel
 from lerf_core.sampling.taps import AxisTaps, axis_positions, axis_taps, nearest_index
 from lerf_core.sampling.windows import Block, Window, Windows
 
@@ -57,6 +59,8 @@ class GridResampling:
     ) -> GridBlock | KernelBlock:
         """See `lerf_core.execution.plan.Resampling`."""
         if context.kernel is not None and not context.pixels.is_nearest:
+            if isinstance(context.kernel, ShrinkingKernel):
+                return ShrinkingBlock(context, context.kernel, self.scale, requested, windows)
             return KernelBlock(context, context.kernel, self.scale, requested, windows)
         return GridBlock(context, self.scale, requested, windows)
 

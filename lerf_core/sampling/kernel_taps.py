@@ -93,10 +93,15 @@ class KernelTaps:
         return outside
 
     @property
+    def ends(self) -> tuple[int, int]:
+        """The first neighbour, and one past the last; they may lie outside the source."""
+        return int(self.first.min()), int(self.first.max()) + self.count
+
+    @property
     def pad(self) -> int:
         """Neighbours outside the source that may be asked for, at either end."""
-        last = int(self.first.max()) + self.count
-        return int(max(-self.first.min(), last - self.source_size, 0))
+        first, stop = self.ends
+        return max(-first, stop - self.source_size, 0)
 
     def within(self, start: int, length: int) -> KernelTaps:
         """Return the same taps of a source that begins with pixel `start`."""

@@ -364,6 +364,12 @@ class NumbaBackend(Backend):
         else:
             _REFERENCE.separable_mean(source, rows, cols, cval=cval, out=out)
 
+    # -- the learned function for shrinking --------------------------------------------
+
+    shrunk_mean = staticmethod(_REFERENCE.shrunk_mean)
+    separable_range = staticmethod(_REFERENCE.separable_range)
+    limited = staticmethod(_REFERENCE.limited)
+
     # -- writing -----------------------------------------------------------------------
 
     def fill_around(self, plane: Plane, visible_columns: npt.NDArray[np.int64], value: Any) -> None:

@@ -15,6 +15,7 @@ from lerf_core.backends.reference.colours import add_colour_differences, luma
 from lerf_core.backends.reference.coordinates import source_coordinates
 from lerf_core.backends.reference.kernel_points import kernel_mean_at_points
 from lerf_core.backends.reference.separable import separable_mean
+from lerf_core.backends.reference.shrinking import limited, separable_range, shrunk_mean
 from lerf_core.bank.model import LutBank
 from lerf_core.constants import LEVELS
 from lerf_core.pixels.values import ValueScale
@@ -31,6 +32,9 @@ class ReferenceBackend(Backend):
     source_coordinates = staticmethod(source_coordinates)
     separable_mean = staticmethod(separable_mean)
     kernel_mean_at_points = staticmethod(kernel_mean_at_points)
+    shrunk_mean = staticmethod(shrunk_mean)
+    separable_range = staticmethod(separable_range)
+    limited = staticmethod(limited)
 
     def to_units(
         self, scale: ValueScale, plane: Plane, grey_bits: int
