@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ["BORDER_MODES", "KERNEL_ALIASES", "KERNEL_NAMES", "LABEL_METHODS", "SAMPLING_INTERVALS"]
+__all__ = [
+    "BORDER_MODES",
+    "KERNEL_ALIASES",
+    "KERNEL_NAMES",
+    "LABEL_METHODS",
+    "LEARNED_KERNEL",
+    "SAMPLING_INTERVALS",
+]
 
 #: Names of `numpy.pad`: what lies beyond the border of the image.
 BORDER_MODES = ("constant", "edge", "symmetric", "reflect", "wrap")
-#: Fixed kernels (`lerf_core.sampling.kernels`).
+#: The learned function for shrinking (`lerf_core.sampling.shrinking`).
+LEARNED_KERNEL = "lerf-s"
+#: Kernels (`lerf_core.sampling.kernels`).
 KERNEL_NAMES = (
     "nearest",
     "box",
@@ -21,6 +30,7 @@ KERNEL_NAMES = (
     "magic-kernel-sharp-2013",
     "magic-kernel-sharp-2021",
     "area",
+    LEARNED_KERNEL,
 )
 #: Other names of kernels: those that other tools have.
 KERNEL_ALIASES = {"bilinear": "linear", "bicubic": "cubic", "lanczos": "lanczos3"}

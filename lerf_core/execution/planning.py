@@ -10,12 +10,14 @@ import numpy.typing as npt
 
 from lerf_core.bank.loading import bank_for_scale, load_bank
 from lerf_core.bank.model import LutBank
+from lerf_core.errors import InvalidArgumentError
 from lerf_core.execution.plan import Plan
 from lerf_core.execution.resize import GridResampling
 from lerf_core.geometry.maps import Displacement, as_inverse_map
 from lerf_core.geometry.whole_pixels import pixel_tolerance
 from lerf_core.options import Options, ResamplingKeywords
 from lerf_core.sampling.shapes import requested_shape, rescaled_shape, spatial_axes
+from lerf_core.sampling.shrinking import ShrinkingKernel
 from lerf_core.validation import check_scale
 
 __all__ = ["plan_rescale", "plan_resize", "plan_warp"]
@@ -35,6 +37,7 @@ def plan_resize(
     out_shape = requested_shape(shape, (rows, cols), output_shape)
     scale = (out_shape[0] / shape[rows], out_shape[1] / shape[cols])
     options = Options(bank=_bank_for(bank, scale, keywords), **keywords)
+    _check_shrinks(options, scale)
     return Plan(shape, dtype, out_shape, options, GridResampling(scale))
 
 
@@ -52,6 +55,7 @@ def plan_rescale(
     out_shape = rescaled_shape(source_shape, factors)
     factors = _without_rounding(factors, source_shape, out_shape)
     options = Options(bank=_bank_for(bank, factors, keywords), **keywords)
+    _check_shrinks(options, factors)
     return Plan(shape, dtype, out_shape, options, GridResampling(factors))
 
 
@@ -75,6 +79,10 @@ def plan_warp(
     keywords.setdefault("mode", "constant")
     is_fixed = bank is None and keywords.get("kernel") is not None
     options = Options(bank=None if is_fixed else load_bank(bank), **keywords)
+    if isinstance(options.fixed_kernel, ShrinkingKernel):
+        raise InvalidArgumentError(
+            f"kernel {options.fixed_kernel} shrinks images on a grid; warps take a fixed kernel"
+        )
     return Plan(shape, dtype, out_shape, options, WarpResampling(mapping))
 
 
@@ -87,6 +95,15 @@ def _without_rounding(
         for factor, size, out in zip(factors, shape, out_shape, strict=True)
     )
     return rows, cols
+
+
+def _check_shrinks(options: Options, scale: tuple[float, float]) -> None:
+    """Raise if an axis is to grow by a kernel that shrinks."""
+    if isinstance(options.fixed_kernel, ShrinkingKernel) and max(scale) > 1:
+        raise InvalidArgumentError(
+            f"kernel {options.fixed_kernel} shrinks images, got scale {scale[0]:g} of rows and "
+            f"{scale[1]:g} of columns"
+        )
 
 
 def _bank_for(

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.execution.context import BlockContext
-from lerf_core.execution.kernel_channels import KernelChannels, prepare_kernel_channels
+from lerf_core.execution.kernel_channels import prepare_kernel_channels
 from lerf_core.execution.kernel_resize import KernelBlock, KernelMeans
 from lerf_core.sampling.shrinking import ShrinkingKernel, ShrinkingTaps, shrinking_taps
 from lerf_core.sampling.windows import Block, Windows

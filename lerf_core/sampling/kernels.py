@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.choices import KERNEL_ALIASES
+from lerf_core.choices import KERNEL_ALIASES, KERNEL_NAMES, LEARNED_KERNEL
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 
 __all__ = [
@@ -297,7 +297,9 @@ def get_kernel(kernel: Kernel | str) -> Kernel:
     ----------
     kernel : Kernel or str
         One of `KERNELS`, or of their other names in `KERNEL_ALIASES`; "cubic" may be followed by
-        its parameters: "cubic:b=0.2,c=0.4". A kernel is returned as it is.
+        its parameters: "cubic:b=0.2,c=0.4". "lerf-s", or a file whose name ends with ``.json``: a
+        learned function for shrinking (`lerf_core.sampling.shrinking`). A kernel is returned as it
+        is.
 
     Raises
     ------
@@ -315,10 +317,16 @@ def get_kernel(kernel: Kernel | str) -> Kernel:
         return kernel
     if not isinstance(kernel, str):
         raise InvalidTypeError(f"kernel must be a name or a Kernel, got {kernel!r}")
+    if kernel == LEARNED_KERNEL or kernel.endswith(".json"):
+        from lerf_core.sampling.shrinking import load_shrinking_kernel, shrinking_kernel
+
+        return shrinking_kernel() if kernel == LEARNED_KERNEL else load_shrinking_kernel(kernel)
     name, colon, values = kernel.partition(":")
     found = KERNELS.get(KERNEL_ALIASES.get(name, name))
     if found is None:
-        raise InvalidArgumentError(f"kernel must be one of {', '.join(KERNELS)}, got {kernel!r}")
+        raise InvalidArgumentError(
+            f"kernel must be one of {', '.join(KERNEL_NAMES)}, got {kernel!r}"
+        )
     return _with_parameters(found, kernel, values) if colon else found
 
 

@@ -85,9 +85,7 @@ def _extreme(
     """Return the least or the greatest value along an axis."""
     lines = np.moveaxis(values, axis, 0)
     result = None
-    for index, outside, weight in zip(
-        taps.index.T, taps.outside.T, taps.weight.T, strict=True
-    ):
+    for index, outside, weight in zip(taps.index.T, taps.outside.T, taps.weight.T, strict=True):
         line = lines[index]
         if border is not None:
             line = np.where(outside[:, None, None], border, line)
