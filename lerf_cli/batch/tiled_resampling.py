@@ -13,6 +13,7 @@ import numpy as np
 from lerf_cli.batch.preparation import Preparation, ValueChange, as_resampled
 from lerf_cli.options.values import BatchOptions
 from lerf_core.errors import FileError
+from lerf_core.execution.digest import digest_of
 from lerf_core.io.formats import GREY, HOLDS, LAB, PALETTE, tiled_format
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.metadata.axes import fitting_axes
@@ -251,11 +252,9 @@ class TiledResampling:
 
     def _fingerprint(self) -> str:
         """Return a text that is the same for the same work: what --resume goes by."""
-        from dask.base import tokenize
-
         facts = {
             "source": self.source.fingerprint,
-            "plan": tokenize(self.plan),
+            "plan": digest_of(self.plan),
             "depth": self._options.encoding.depth,
             "background": self._options.encoding.background,
             "version": 1,

@@ -32,6 +32,8 @@ Taps = TypeVar("Taps")
 
 # Source pixels whose layers a task holds: they stay in the cache.
 _BAND_SOURCE = 1 << 18
+# Output rows that compiled kernels combine together: bands are whole multiples.
+_ROWS = 16
 
 
 class KernelBlock:
@@ -65,7 +67,7 @@ class KernelBlock:
         # Neighbouring bands read the same rows: a band has some times as many.
         source_rows = max(_BAND_SOURCE // len(self.windows.cols), 4 * taps.count)
         even = height if threads == 1 else -(-height // (3 * threads))
-        return max(1, min(int(source_rows * self.scale[0]), even))
+        return -(-min(int(source_rows * self.scale[0]) + 1, even) // _ROWS) * _ROWS
 
     def band_writer(
         self,

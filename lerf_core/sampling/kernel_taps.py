@@ -7,6 +7,7 @@ axis; the weights of an output pixel sum up to 1.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +19,10 @@ from lerf_core.sampling.taps import axis_positions
 __all__ = ["KernelTaps", "SamplingKernel", "kernel_taps"]
 
 FloatArray = npt.NDArray[np.float64]
+
+
+# Longest axes of which all taps are kept: some megabytes.
+_KEPT_SIZE = 1 << 16
 
 
 class SamplingKernel(Protocol):
@@ -34,6 +39,9 @@ class SamplingKernel(Protocol):
         Such a kernel reaches half a pixel farther, and shrinks where the axis grows: its filter
         scale is the size of an output pixel.
         """
+
+    def __hash__(self) -> int:
+        """Kernels of equal weights may be equal: their taps are kept."""
 
     def weights(self, distance: FloatArray, filter_scale: float) -> FloatArray:
         """Return weights that need not sum up to anything.
@@ -145,6 +153,23 @@ def kernel_taps(
     if size == out_size and scale == 1:
         pixel = np.arange(*(out_range or (0, size)), dtype=np.int64)
         return KernelTaps(pixel, np.ones((len(pixel), 1), np.float32), size)
+    if max(size, out_size) <= _KEPT_SIZE:
+        # Blocks and their bands ask for parts of the same axes again and again.
+        whole = _axis_taps(kernel, size, out_size, scale, anti_aliasing)
+        first, last = out_range or (0, out_size)
+        return KernelTaps(whole.first[first:last], whole.weight[first:last], size)
+    return _made_taps(kernel, size, out_size, scale, anti_aliasing, out_range)
+
+
+def _made_taps(
+    kernel: SamplingKernel,
+    size: int,
+    out_size: int,
+    scale: float,
+    anti_aliasing: bool,
+    out_range: tuple[int, int] | None = None,
+) -> KernelTaps:
+    """Return taps as `kernel_taps` does, of an axis that is resampled."""
     footprint = 1.0 / scale if anti_aliasing or scale > 1 else 1.0
     # A kernel wider than the image is as wide as it.
     filter_scale = min(footprint if kernel.is_area else max(1.0, footprint), float(size))
@@ -161,3 +186,6 @@ def kernel_taps(
     first, weight = first + used[0], weight[:, used[0] : used[-1] + 1]
     weight = weight / weight.sum(axis=1, keepdims=True)
     return KernelTaps(first, weight.astype(np.float32), size)
+
+
+_axis_taps = lru_cache(maxsize=8)(_made_taps)

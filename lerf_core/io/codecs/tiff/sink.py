@@ -241,7 +241,7 @@ def _compress(tile: Pixels, spec: WriterSpec) -> bytes:
     if level is None:
         level = _DEFAULT_LEVELS.get(spec.compression)
     if spec.compression == "deflate":
-        return bytes(imagecodecs.zlib_encode(data, level=level))
+        return bytes(imagecodecs.deflate_encode(data, level=level))
     if spec.compression == "zstd":
         return bytes(imagecodecs.zstd_encode(data, level=level))
     return bytes(imagecodecs.lzw_encode(data)) if spec.compression == "lzw" else data
@@ -250,7 +250,7 @@ def _compress(tile: Pixels, spec: WriterSpec) -> bytes:
 def _decompress(data: bytes, compression: str, size: int) -> bytes:
     """Return a tile's bytes, as many as its size says."""
     if compression == "deflate":
-        return bytes(imagecodecs.zlib_decode(data, out=size))
+        return bytes(imagecodecs.deflate_decode(data, out=size))
     if compression == "zstd":
         return bytes(imagecodecs.zstd_decode(data, out=size))
     return bytes(imagecodecs.lzw_decode(data, out=size)) if compression == "lzw" else data
