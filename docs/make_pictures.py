@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from lerf_training.evaluation.shrinking.scenes import block_means, text_page, zone_plate
 from PIL import Image, ImageDraw, ImageFont
 
 import lerf_core
@@ -182,6 +183,37 @@ def drawings() -> Image.Image:
     return sheet([shown[:2], shown[2:]])
 
 
+def shrinking(side: int = 300, zoom: int = 2) -> Image.Image:
+    """Show a zone plate, text and a photograph at half their size; pixels are squares."""
+    wave, _ = zone_plate((side, side))
+    page = block_means(text_page((side, side)), (side, side))
+    sources = {
+        "zone plate": grey_levels(0.5 + 0.45 * wave),
+        "text": grey_levels(page),
+        "photograph": crop(photo("chelsea.png"), 75, 0, side, side),
+    }
+    shape = (side // 2, side // 2)
+    methods = {
+        "Pillow Lanczos": lambda image: pillow(image, shape, Image.Resampling.LANCZOS),
+        "lerf": lambda image: lerf_core.resize(image, shape, channel_axis=-1),
+    }
+    return sheet(
+        [
+            [
+                (f"{scene} x0.5, {name}", shrink(image).repeat(zoom, axis=0).repeat(zoom, axis=1))
+                for scene, image in sources.items()
+            ]
+            for name, shrink in methods.items()
+        ]
+    )
+
+
+def grey_levels(shares: Pixels) -> Pixels:
+    """Return values on 0..1 as an RGB array."""
+    levels = np.rint(shares * LEVELS).astype(np.uint8)
+    return np.dstack([levels] * 3)
+
+
 def parameter_maps(bank: lerf_core.LutBank) -> Image.Image:
     """Show what the tables say of each pixel: the parameters of its function, and its plane."""
     grey = np.asarray(Image.fromarray(crop(photo("chelsea.png"), 100, 40, 280, 220)).convert("L"))
@@ -246,6 +278,7 @@ def main() -> None:
         "swirl": swirl(),
         "sprite": sprite(),
         "drawings": drawings(),
+        "shrinking": shrinking(),
         **inspected(),
     }
     options.output.mkdir(parents=True, exist_ok=True)

@@ -6,26 +6,33 @@ import errno
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lerf_cli.options.shared import evaluation_options
+from lerf_cli.options.shared import evaluation_options, shrinking_options
 from lerf_cli.options.types import parse_scale
 from lerf_core.choices import BORDER_MODES
 from lerf_core.errors import LerfError, one_line
 
 if TYPE_CHECKING:
     from lerf_training.evaluation.methods import Method
-    from lerf_training.evaluation.scores import Score
+    from lerf_training.evaluation.scores import Comparison
+    from lerf_training.evaluation.shrinking.methods import ShrinkMethod
+    from lerf_training.evaluation.shrinking.running import ShrinkCase, ShrunkPhoto
 
     from lerf_cli.figures.evaluation import PictureFolders
     from lerf_cli.figures.evaluation_report import Report
+    from lerf_cli.figures.shrinking_report import ShrinkReport
 
 __all__ = ["evaluate"]
 
 #: Scale factors of rows and columns.
 Scale = tuple[float, float]
+_Figures = TypeVar("_Figures")
+
+# Drawn scenes grow with the factor.
+_MOST_FACTOR = 32
 
 # In the order in which help lists them, the default first.
 _BORDERS = ("edge", *sorted(set(BORDER_MODES) - {"edge"}))
@@ -164,6 +171,119 @@ def warp(folders: Sequence[Path], anti_aliasing: bool | None, **options: Any) ->
     outputs.write(Report(warp_protocol(anti_aliasing), {}, usable, done))
 
 
+@evaluate.command()
+@shrinking_options
+def shrink(
+    folders: Sequence[Path], factors: Sequence[float], with_flip: bool | None, **options: Any
+) -> None:
+    """Round trips of photographs, and overshoot, aliasing and flicker of drawn scenes.
+
+    FOLDER is a folder of photographs, or of sets as for 'sr'. Each is shrunk, measured, and
+    enlarged again by Pillow bicubic, Pillow Lanczos and lerf. Edges, lines, text, gratings and
+    a zone plate are drawn by the program itself.
+    """
+    outputs = _Outputs.of(options)
+    factors = list(dict.fromkeys(factors))
+    for factor in factors:
+        if not 1 < factor <= _MOST_FACTOR:
+            raise click.UsageError(
+                f"--factor {factor:g}: factors are above 1, and {_MOST_FACTOR} at most"
+            )
+    from lerf_training.errors import MissingExtraError
+    from lerf_training.evaluation.shrinking.round_trips import has_flip
+    from lerf_training.evaluation.shrinking.running import (
+        evaluate_drawn,
+        evaluate_photos,
+        format_factor,
+        shrink_protocol,
+    )
+
+    from lerf_cli.figures.shrinking_report import ShrinkReport
+
+    cases = _shrink_cases(folders, factors)
+    images = [(case.dataset, format_factor(case.factor), case.name) for case in cases]
+    _refuse_twins(images)
+    methods = _shrink_methods(options)
+    if with_flip is None and not has_flip():
+        click.echo("note: flip-evaluator is not installed: no FLIP of the round trips", err=True)
+    elif with_flip and not has_flip():
+        raise MissingExtraError("--flip", "flip-evaluator", "evaluate")
+    flips = has_flip() and with_flip is not False
+    inputs = [case.path for case in cases]
+    pictures = outputs.pictures(images, methods, inputs, "PSNR-Y  SSIM-Y by bicubic")
+    scores = evaluate_photos(
+        cases,
+        methods,
+        with_flip=flips,
+        threads=options["threads"],
+        observe=(lambda photo: pictures.write(_comparison(photo))) if pictures else None,
+    )
+    photos = _collect(scores, len(cases) * len(methods), options["quiet"])
+    scenes = evaluate_drawn(factors, methods)
+    drawn = _collect(scenes, len(factors) * len(methods), options["quiet"], unit="method")
+    outputs.write(ShrinkReport(shrink_protocol(with_flip=flips), methods, photos, drawn))
+
+
+def _shrink_cases(folders: Sequence[Path], factors: Sequence[float]) -> list[ShrinkCase]:
+    from lerf_training.data.benchmark_sets import find_scale_pairs
+    from lerf_training.evaluation.shrinking.running import ShrinkCase
+
+    scales = [(factor, factor) for factor in factors]
+    return [
+        ShrinkCase(pair.dataset, pair.name, pair.high, pair.scale[0])
+        for folder in folders
+        for pair in find_scale_pairs(folder, scales, make_inputs=True)
+    ]
+
+
+def _shrink_methods(options: dict[str, Any]) -> list[ShrinkMethod]:
+    """Methods by name, then banks, then fixed kernels, each of its own name."""
+    from lerf_training.evaluation.methods import load_evaluated_bank
+    from lerf_training.evaluation.shrinking.methods import (
+        METHODS,
+        installed_methods,
+        lerf_method,
+        shrink_method,
+    )
+
+    from lerf_core.sampling.kernels import get_kernel
+
+    threads = options["threads"]
+    installed = installed_methods()
+    asked = list(options["methods"])
+    if "all" in asked and (missing := set(METHODS) - set(installed)):
+        click.echo(f"note: not installed and left out: {', '.join(sorted(missing))}", err=True)
+    banks, kernels = (list(dict.fromkeys(options[key])) for key in ("banks", "kernels"))
+    if not (asked or banks or kernels):
+        asked = ["lerf"]
+    names = [name for each in asked for name in (installed if each == "all" else (each,))]
+    methods = [shrink_method(name, threads=threads) for name in dict.fromkeys(names)]
+    for bank in banks:
+        loaded, what = load_evaluated_bank(bank)
+        text = f"lerf, {loaded.kind.name} {what} {bank}"
+        methods.append(lerf_method(f"bank {bank}", text, bank=loaded, threads=threads))
+    for kernel in kernels:
+        text = f"lerf, fixed kernel {get_kernel(kernel)}"
+        methods.append(lerf_method(f"kernel {kernel}", text, kernel=kernel, threads=threads))
+    return methods
+
+
+def _comparison(photo: ShrunkPhoto) -> Comparison:
+    """Results of a photograph, with the figures of the round trip by Pillow's bicubic."""
+    from lerf_training.evaluation.scores import Comparison, Score
+    from lerf_training.evaluation.shrinking.round_trips import ENLARGERS
+
+    results = []
+    for score, image in photo.results:
+        trip = score.round_trips[ENLARGERS[0]]
+        figures = Score(score.dataset, score.case, score.method, score.image, trip.psnr, trip.ssim)
+        results.append((figures, image))
+    first = photo.results[0][0]
+    return Comparison(
+        first.dataset, first.case, first.image, photo.source, results=results, is_shrunk=True
+    )
+
+
 # --- parse, call, write --------------------------------------------------------------------------
 
 
@@ -196,7 +316,7 @@ class _Outputs:
     def pictures(
         self,
         images: Sequence[tuple[str, str, str]],
-        methods: Sequence[Method],
+        methods: Sequence[Method | ShrinkMethod],
         inputs: Iterable[Path | None],
         figure: str,
     ) -> PictureFolders | None:
@@ -209,7 +329,7 @@ class _Outputs:
         pictures.check(images, [method.name for method in methods], filter(None, inputs))
         return pictures
 
-    def write(self, report: Report) -> None:
+    def write(self, report: Report | ShrinkReport) -> None:
         report.print()
         if self.json:
             report.write_json(self.json)
@@ -252,8 +372,10 @@ def _refuse_twins(images: Iterable[tuple[str, str, str]]) -> None:
         seen.add(image)
 
 
-def _collect(scores: Iterable[Score], total: int, quiet: bool) -> list[Score]:
+def _collect(
+    scores: Iterable[_Figures], total: int, quiet: bool, *, unit: str = "image"
+) -> list[_Figures]:
     from tqdm import tqdm
 
     # None: tqdm is silent by itself where stderr is no terminal.
-    return list(tqdm(scores, total=total, unit="image", disable=True if quiet else None))
+    return list(tqdm(scores, total=total, unit=unit, disable=True if quiet else None))

@@ -148,19 +148,22 @@ def side_by_side(comparison: Comparison, figure: str) -> Image.Image:
     PIL.Image.Image
         RGB. Pixels of the detail are whole squares.
     """
-    high = comparison.high
     window = find_detail(comparison)
     rows, cols = (edge.stop - edge.start for edge in window)
     factor = max(1, _PANEL // max(rows, cols))
-    panels = [_Panel(high[window], "HR", f"{figure} of the whole", factor)]
+    size = cols * factor, rows * factor
+    high = comparison.high
+    shown = _source_window(comparison, window) if comparison.is_shrunk else window
+    name, of_what = ("source", "") if comparison.is_shrunk else ("HR", " of the whole")
+    panels = [_Panel(high[shown], name, f"{figure}{of_what}", size)]
     for score, result in comparison.results:
         value = f"{score.psnr:.2f} dB" + ("" if score.ssim is None else f"  {score.ssim:.4f}")
-        panels.append(_Panel(result[window], score.method, value, factor))
+        panels.append(_Panel(result[window], score.method, value, size))
     across = -(-len(panels) // -(-len(panels) // _PANELS_PER_ROW))
     down = -(-len(panels) // across)
     cell = max(cols * factor, _LEAST_CELL), rows * factor + _CAPTION
     height = down * cell[1] + (down - 1) * _GUTTER
-    overview = _Overview(high, window, height - _CAPTION)
+    overview = _Overview(high, shown, height - _CAPTION)
     left = _MARGIN + overview.width + 2 * _GUTTER
     width = left + across * cell[0] + (across - 1) * _GUTTER + _MARGIN
     sheet = Image.new("RGB", (width, height + 2 * _MARGIN), "white")
@@ -182,17 +185,20 @@ def find_detail(comparison: Comparison) -> Window:
     Returns
     -------
     rows, cols : slice
-        Of 64 to 192 pixels a side, about 32 of the input; less where the image is smaller.
+        Of the results: 64 to 192 pixels a side, about 32 of the input; less where the image is
+        smaller. Shrunk results, 64 pixels a side, are compared with means over what their pixels
+        cover.
     """
     shapes = [result.shape[:2] for _, result in comparison.results]
-    rows, cols = (min(sizes) for sizes in zip(comparison.high.shape[:2], *shapes, strict=True))
+    high = _covered_means(comparison.high, shapes[0]) if comparison.is_shrunk else comparison.high
+    rows, cols = (min(sizes) for sizes in zip(high.shape[:2], *shapes, strict=True))
     error = np.zeros((rows, cols))
     for _, result in comparison.results:
-        difference = comparison.high[:rows, :cols].astype(np.float32) - result[:rows, :cols]
+        difference = high[:rows, :cols].astype(np.float32) - result[:rows, :cols]
         error += np.square(difference).mean(axis=-1)
     if comparison.mask is not None:
         error *= comparison.mask[:rows, :cols]
-    side = _detail_side(comparison.case)
+    side = _LEAST_DETAIL if comparison.is_shrunk else _detail_side(comparison.case)
     height, width = min(side, rows), min(side, cols)
     top_frame, left_frame = min(_FRAME, (rows - height) // 2), min(_FRAME, (cols - width) // 2)
     sums = np.pad(error.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
@@ -204,6 +210,26 @@ def find_detail(comparison: Comparison) -> Window:
     top, left = np.unravel_index(int(allowed.argmax()), allowed.shape)
     first_row, first_col = int(top) + top_frame, int(left) + left_frame
     return slice(first_row, first_row + height), slice(first_col, first_col + width)
+
+
+def _covered_means(high: Pixels, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """Shrink an image to (rows, cols) by plain means."""
+    from lerf_training.evaluation.shrinking.scenes import block_means
+
+    planes = np.moveaxis(high.astype(np.float64), -1, 0)
+    return np.stack([block_means(plane, (shape[0], shape[1])) for plane in planes], axis=-1)
+
+
+def _source_window(comparison: Comparison, window: Window) -> Window:
+    """Return the part of the source that a window of shrunk results shows."""
+    _, result = comparison.results[0]
+    rows, cols = (
+        slice(round(edge.start * ratio), round(edge.stop * ratio))
+        for edge, ratio in zip(
+            window, np.divide(comparison.high.shape[:2], result.shape[:2]), strict=True
+        )
+    )
+    return rows, cols
 
 
 def _detail_side(case: str) -> int:
@@ -219,17 +245,15 @@ class _Panel:
     pixels: Pixels
     name: str
     value: str
-    factor: int
+    size: tuple[int, int]
 
     def paste(self, sheet: Image.Image, corner: tuple[int, int], width: int) -> None:
-        rows, cols = self.pixels.shape[:2]
-        size = cols * self.factor, rows * self.factor
         detail = Image.fromarray(np.ascontiguousarray(self.pixels))
-        box = corner[0] + (width - size[0]) // 2, corner[1]
-        sheet.paste(detail.resize(size, Image.Resampling.NEAREST), box)
+        box = corner[0] + (width - self.size[0]) // 2, corner[1]
+        sheet.paste(detail.resize(self.size, Image.Resampling.NEAREST), box)
         draw = ImageDraw.Draw(sheet)
-        _hairline(draw, box, size)
-        _caption(draw, (corner[0], corner[1] + size[1]), width, (self.name, self.value))
+        _hairline(draw, box, self.size)
+        _caption(draw, (corner[0], corner[1] + self.size[1]), width, (self.name, self.value))
 
 
 class _Overview:

@@ -363,10 +363,31 @@ def training_options(rate: float, minutes: float) -> Callable[[Command], Command
     )  # fmt: skip
 
 
+_EVALUATED_FOLDERS = click.argument(
+    "folders", metavar="FOLDER...", nargs=-1, required=True, type=INPUT_FOLDER
+)
+_EVALUATION_OUTPUTS = (
+    click.option("--threads", type=click.IntRange(min=1), help="Threads of the engine."),
+    click.option("--json", "json_file", type=REPORT_FILE, help="Write protocol and all figures."),
+    click.option("--csv", "csv_file", type=REPORT_FILE, help="Write the figure of every image."),
+    click.option(
+        "--save-images", type=NEW_FOLDER, metavar="FOLDER",
+        help="Write each result as FOLDER/SET/CASE/METHOD/NAME.png.",
+    ),
+    click.option(
+        "--side-by-side", type=NEW_FOLDER, metavar="FOLDER",
+        help="Write FOLDER/SET/CASE/NAME.png: a detail where the methods differ most, by "
+        "each of them.",
+    ),
+    click.option("--overwrite", is_flag=True, help="Replace the files that are written."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress bar."),
+)  # fmt: skip
+
+
 def evaluation_options(command: Command) -> Command:
-    """Add the options that both evaluations take."""
+    """Add the options that the evaluations of enlargements and of warps take."""
     return _stacked(
-        click.argument("folders", metavar="FOLDER...", nargs=-1, required=True, type=INPUT_FOLDER),
+        _EVALUATED_FOLDERS,
         click.option(
             "--bank", "banks", multiple=True, metavar="NAME|FILE|FOLDER",
             help="Bank to evaluate, or a checkpoint of 'lerf train'; may be repeated. The "
@@ -378,22 +399,37 @@ def evaluation_options(command: Command) -> Command:
             "pillow-lanczos, opencv-cubic, opencv-lanczos4, scikit-image-bicubic, or 'all' "
             "that are installed; may be repeated.",
         ),
-        click.option("--threads", type=click.IntRange(min=1), help="Threads of the engine."),
+        *_EVALUATION_OUTPUTS,
+    )(command)  # fmt: skip
+
+
+def shrinking_options(command: Command) -> Command:
+    """Add the options that the evaluation of shrinking takes."""
+    return _stacked(
+        _EVALUATED_FOLDERS,
         click.option(
-            "--json", "json_file", type=REPORT_FILE, help="Write protocol and all figures."
+            "--factor", "factors", type=numbers_type(), default="2,3,4", show_default=True,
+            metavar="F[,F...]", help="Source pixels per result pixel, along both axes.",
         ),
         click.option(
-            "--csv", "csv_file", type=REPORT_FILE, help="Write the figure of every image."
+            "--method", "methods", multiple=True, metavar="NAME",
+            help="What shrinks: lerf (with no bank named), pillow-bicubic, pillow-lanczos, "
+            "pillow-box, pillow-thumbnail, opencv-area, opencv-lanczos4, libvips, scikit-image, "
+            "least-squares (the best for bicubic enlargement), or 'all' that are installed; may be "
+            "repeated. lerf if neither this nor --bank nor --kernel is given.",
         ),
         click.option(
-            "--save-images", type=NEW_FOLDER, metavar="FOLDER",
-            help="Write each result as FOLDER/SET/CASE/METHOD/NAME.png.",
+            "--bank", "banks", multiple=True, metavar="NAME|FILE|FOLDER",
+            help="Bank to shrink by, or a checkpoint of 'lerf train'; may be repeated.",
         ),
         click.option(
-            "--side-by-side", type=NEW_FOLDER, metavar="FOLDER",
-            help="Write FOLDER/SET/CASE/NAME.png: a detail where the methods differ most, by "
-            "each of them.",
+            "--kernel", "kernels", multiple=True, metavar="NAME",
+            help="Fixed kernel of lerf to shrink by, as for 'lerf resize'; may be repeated.",
         ),
-        click.option("--overwrite", is_flag=True, help="Replace the files that are written."),
-        click.option("-q", "--quiet", is_flag=True, help="No progress bar."),
+        click.option(
+            "--flip/--no-flip", "with_flip", default=None,
+            help="Take FLIP of the round trips, a perceptual error.  [default: where "
+            "flip-evaluator is installed]",
+        ),
+        *_EVALUATION_OUTPUTS,
     )(command)  # fmt: skip

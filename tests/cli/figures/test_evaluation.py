@@ -83,3 +83,39 @@ def test_a_long_name_does_not_leave_its_panel(flat):
     comparison.results[0] = (long, result)
     picture = np.asarray(side_by_side(comparison, "mPSNR"))
     assert (picture[:, -27:] == 255).all()
+
+
+# -- shrunk results -------------------------------------------------------------------------
+
+
+def shrunk(high, results):
+    comparison = compared(high, results, case="by 2")
+    return Comparison(
+        comparison.dataset, comparison.case, comparison.image, high,
+        results=comparison.results, is_shrunk=True,
+    )  # fmt: skip
+
+
+def test_the_detail_of_shrunk_results_lies_in_their_pixels(flat):
+    wrong = flat[::2, ::2].copy()
+    wrong[80:90, 100:110] += 90
+    rows, cols = find_detail(shrunk(flat, [flat[::2, ::2], wrong]))
+    assert (rows.stop - rows.start, cols.stop - cols.start) == (64, 64)
+    assert rows.start <= 80
+    assert rows.stop >= 90
+    assert cols.start <= 100
+    assert cols.stop >= 110
+
+
+def test_the_source_is_shown_where_the_results_are(flat):
+    source = flat.copy()
+    source[150:190, 210:250] = (255, 0, 0)
+    small = source[::2, ::2].copy()
+    small[75:95, 105:125] = (0, 0, 255)
+    picture = np.asarray(side_by_side(shrunk(source, [small]), "PSNR-Y"))
+    # Both panels show the square at one place and size, 6 pixels per result pixel.
+    red = np.argwhere((picture == (255, 0, 0)).all(axis=-1)[:, -28 - 2 * 384 - 18 :])
+    blue = np.argwhere((picture == (0, 0, 255)).all(axis=-1))
+    assert len(blue) == (20 * 6) ** 2
+    assert red[:, 0].min() == blue[:, 0].min()
+    assert len(red) == len(blue)

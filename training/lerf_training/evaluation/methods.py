@@ -19,7 +19,7 @@ from lerf_training.data.benchmark_sets import ScaleFactor
 from lerf_training.data.image_files import Image
 from lerf_training.data.matrix_files import Matrix
 
-__all__ = ["Method", "bank_method"]
+__all__ = ["Method", "bank_method", "load_evaluated_bank"]
 
 Rescale = Callable[[Image, ScaleFactor], Image]
 Warp = Callable[[Image, Matrix, tuple[int, int]], Image]
@@ -75,7 +75,7 @@ def bank_method(
     Method
         Named like the bank.
     """
-    loaded, what = _load_bank(bank)
+    loaded, what = load_evaluated_bank(bank)
 
     def rescale(image: Image, scale: ScaleFactor) -> Image:
         return lerf_core.rescale(
@@ -103,8 +103,20 @@ def bank_method(
     return Method(loaded.name, f"{loaded.kind.name} {what} {bank}", rescale, warp)
 
 
-def _load_bank(bank: str) -> tuple[LutBank, str]:
-    """Bank by name or path, and what it was found as."""
+def load_evaluated_bank(bank: str) -> tuple[LutBank, str]:
+    """Bank by name or path, and what it was found as.
+
+    Parameters
+    ----------
+    bank : str
+        As for `bank_method`.
+
+    Returns
+    -------
+    bank : LutBank
+    what : str
+        ``'bank'`` or ``'checkpoint'``.
+    """
     path = Path(bank)
     # A name goes before a file of that name, as in `load_bank`.
     is_name = bank in lerf_core.available_banks()

@@ -68,6 +68,8 @@ class Comparison:
     results : list of (Score, ndarray of uint8)
         In the order of the methods. An enlargement may differ from `high` in size by the
         pixels that a benchmark's own files leave over.
+    is_shrunk : bool
+        Results have fewer pixels, and fill the same area.
     """
 
     dataset: str
@@ -76,6 +78,7 @@ class Comparison:
     high: Image
     mask: npt.NDArray[np.bool_] | None = None
     results: list[tuple[Score, Image]] = field(default_factory=list)
+    is_shrunk: bool = False
 
 
 def shave_of(scale: ScaleFactor) -> int:

@@ -98,7 +98,7 @@ def test_gratings_that_are_picked_keep_all_energy(shrinks):
         # Near whole multiples of the Nyquist frequency the phase decides.
         if 0.15 < entry.frequency % 1 < 0.85:
             assert entry.energy == pytest.approx(1, abs=0.2)
-    assert 1.1 <= worst_grating(energies).frequency <= 2
+    assert 1.1 <= worst_grating(energies).frequency < 2
 
 
 def test_a_change_of_the_mean_is_energy(shrinks):
@@ -137,6 +137,16 @@ def test_zone_plates_tell_good_filters(shrinks):
 
 def test_factors_that_hold_nothing_beyond_have_no_aliasing(shrinks):
     assert np.isnan(zone_plate_energy(shrinks["coverage"], 1.05).beyond)
+    assert worst_grating(grating_energies(shrinks["coverage"], 1.05)) is None
+
+
+@pytest.mark.parametrize(("factor", "most"), [(1.25, 1.2), (2, 1.95), (3, 2.9), (8, 7.593)])
+def test_gratings_go_up_to_what_the_source_holds(shrinks, factor, most):
+    energies = grating_energies(shrinks["nearest"], factor, angles=(0,), amplitudes=(112,))
+    frequencies = [entry.frequency for entry in energies]
+    assert frequencies[0] == 0.2
+    assert frequencies[-1] == pytest.approx(most, abs=1e-3)
+    assert frequencies == sorted(set(frequencies))
 
 
 def test_decibels():
@@ -247,6 +257,19 @@ def test_results_that_stand_still_flicker_by_what_moves(shrinks):
     stuck = flicker(lambda image, shape: nothing_moves(shape), moved, (33, 33), path)
     assert stuck.activity < 1e-20
     assert stuck.flicker == pytest.approx(1, rel=0.01)
+
+
+def test_flat_scenes_flicker_where_results_change(shrinks):
+    grey = np.full((80, 80), 99.0)
+    still = photo_flicker(shrinks["lanczos"], grey, 2)
+    assert (still.flicker, still.activity) == (0, 0)
+    calls = []
+
+    def restless(image, shape):
+        calls.append(shape)
+        return np.full(shape, len(calls) % 2, np.uint8)
+
+    assert photo_flicker(restless, grey, 2).flicker == np.inf
 
 
 def nothing_moves(shape):

@@ -8,10 +8,8 @@ from lerf_training.evaluation.shrinking.scenes import (
     block_means,
     grating,
     half_plane,
-    mosaic,
     stripe,
     text_page,
-    tile_cores,
     zone_plate,
 )
 
@@ -131,12 +129,3 @@ def test_block_means_count_fractions():
     np.testing.assert_allclose(block_means(row, (1, 4)), [[1 / 3, 5 / 3, 10 / 3, 14 / 3]])
     noise = np.random.default_rng(0).random((7, 11))
     assert block_means(noise, (3, 4)).mean() == pytest.approx(noise.mean())
-
-
-def test_mosaics_give_their_tiles_back():
-    tiles = [np.full((4, 6), float(number)) for number in range(5)]
-    page = mosaic(tiles, 2)
-    assert page.shape == (12, 12)
-    cores = tile_cores(page, 5, 2, 1)
-    assert cores.shape == (5, 2, 4)
-    assert [set(core.ravel()) for core in cores] == [{number} for number in range(5)]

@@ -9,6 +9,7 @@ out. Beyond frequency 1 nothing should be left; a change of the mean counts as w
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from itertools import product
 
 import numpy as np
 
-from lerf_training.evaluation.shrinking.geometry import Shrink, exact_size, shrunk_levels
-from lerf_training.evaluation.shrinking.scenes import grating, mosaic, tile_cores, zone_plate
+from lerf_training.evaluation.shrinking.geometry import Levels, Shrink, exact_size, shrunk_levels
+from lerf_training.evaluation.shrinking.scenes import grating, zone_plate
+from lerf_training.evaluation.shrinking.tiles import FRAME, shrink_tiles
 
 __all__ = [
     "BEYOND",
@@ -34,9 +36,12 @@ BEYOND = 1.1
 # Up to here the zone plate counts as kept.
 _WITHIN = 0.9
 _GREY = 128.0
-_TILE, _FRAME = 40, 8
-_PLATE = 192
-_STEP = 0.05
+# Result pixels of a tile's and of a zone plate's side, and source pixels that they are cut down to:
+# a tile to the fewest pixels at least.
+_TILE, _LARGEST_TILE, _SMALLEST_TILE = 40, 320, 2 * FRAME + 8
+_PLATE, _LARGEST_PLATE = 192, 3072
+# Of a frequency above 4 to the one before.
+_GROWTH = 1.06
 # Of the source's Nyquist frequency; on it a grating's energy depends on its phase.
 _MOST = 0.98
 _ANGLES = (0.0, 90.0, 45.0, 135.0, 14.0, 63.0)
@@ -72,7 +77,8 @@ class ZonePlateEnergy:
     Attributes
     ----------
     beyond : float
-        Where the rings are finer than 1.1 times what the result can hold: aliasing.
+        Where the rings are finer than 1.1 times what the result can hold: aliasing. NaN where the
+        source holds nothing so fine.
     within : float
         Where they are coarser than 0.9 times that: what is kept.
     """
@@ -97,8 +103,8 @@ def grating_energies(
     shrink : callable
     factor : float
     frequencies : sequence of float, optional
-        In units of the result's Nyquist frequency; by default steps of 1/20 from there on,
-        and some below.
+        In units of the result's Nyquist frequency; by default up to what the source holds, in
+        steps of 1/20 from 1 to 2, of 1/10 below and to 4, of 6 percent beyond.
     angles : sequence of float, optional
         Degrees.
     amplitudes : sequence of float, optional
@@ -116,39 +122,40 @@ def grating_energies(
     InvalidArgumentError
         If the factor is not above 1, or a result has another shape than asked for.
     """
-    source, result = exact_size(math.ceil(_TILE * factor), factor)
+    side = max(_SMALLEST_TILE, min(_TILE, _LARGEST_TILE / factor))
+    source, result = exact_size(math.ceil(side * factor), factor)
     ratio = source / result
     chosen = _frequencies(ratio) if frequencies is None else list(frequencies)
     phases = [index * math.pi / _PHASES for index in range(_PHASES)]
+    waves = [functools.partial(_levels, amplitude=amplitude) for amplitude in amplitudes]
     energies = []
     for angle in angles:
-        tiles = [
+        tiles = (
             grating((source, source), frequency / (2 * ratio), angle, phase)
             for frequency, phase in product(chosen, phases)
-        ]
-        page = mosaic(tiles, _PHASES)
-        small = (len(chosen) * result, _PHASES * result)
-        for amplitude in amplitudes:
-            levels = shrunk_levels(shrink, _GREY + amplitude * page, small, quantise=quantise)
-            wave = (tile_cores(levels, len(tiles), _PHASES, _FRAME) - _GREY) / amplitude
-            left = 2 * np.square(wave).mean(axis=(1, 2)).reshape(len(chosen), _PHASES).max(axis=1)
+        )
+        cores = shrink_tiles(shrink, tiles, result, waves, quantise=quantise)
+        for amplitude, inner in zip(amplitudes, cores, strict=True):
+            left = 2 * np.square((inner - _GREY) / amplitude).mean(axis=(1, 2))
+            most = left.reshape(len(chosen), _PHASES).max(axis=1)
             energies += [
                 GratingEnergy(frequency, angle, amplitude, float(energy))
-                for frequency, energy in zip(chosen, left, strict=True)
+                for frequency, energy in zip(chosen, most, strict=True)
             ]
     return energies
 
 
-def worst_grating(energies: Sequence[GratingEnergy]) -> GratingEnergy:
+def _levels(wave: Levels, amplitude: float) -> Levels:
+    return _GREY + amplitude * wave
+
+
+def worst_grating(energies: Sequence[GratingEnergy]) -> GratingEnergy | None:
     """Grating beyond 1.1 times the result's Nyquist frequency that leaves most energy.
 
-    Raises
-    ------
-    ValueError
-        If there is none beyond.
+    None where the source holds no frequency beyond.
     """
     beyond = [entry for entry in energies if entry.frequency >= BEYOND - 1e-9]
-    return max(beyond, key=lambda entry: entry.energy)
+    return max(beyond, key=lambda entry: entry.energy, default=None)
 
 
 def zone_plate_energy(
@@ -174,17 +181,17 @@ def zone_plate_energy(
     InvalidArgumentError
         As `grating_energies`.
     """
-    source, result = exact_size(math.ceil(_PLATE * factor), factor)
+    source, result = exact_size(min(math.ceil(_PLATE * factor), _LARGEST_PLATE), factor)
     wave, _ = zone_plate((source, source))
     small = (result, result)
-    levels = shrunk_levels(shrink, _GREY + amplitude * wave, small, quantise=quantise)
+    levels = shrunk_levels(shrink, _levels(wave, amplitude), small, quantise=quantise)
     # A zone plate of the result's own size has the same frequency at the same place, in
     # cycles per result pixel of a source that holds as many.
     _, frequency = zone_plate(small)
     units = frequency * 2 * source / result
     energy = 2 * np.square((levels - _GREY) / amplitude)
     inner = np.zeros(small, dtype=bool)
-    inner[_FRAME:-_FRAME, _FRAME:-_FRAME] = True
+    inner[FRAME:-FRAME, FRAME:-FRAME] = True
     beyond, within = energy[inner & (units >= BEYOND)], energy[inner & (units <= _WITHIN)]
     if not beyond.size:
         return ZonePlateEnergy(math.nan, float(within.mean()))
@@ -203,7 +210,7 @@ def decibels(energy: float) -> float:
 
 
 def _frequencies(ratio: float) -> list[float]:
-    most = _MOST * ratio
-    coarse = [0.1 * index for index in range(2, 11) if 0.1 * index <= most]
-    fine = np.arange(1 + _STEP, most, _STEP).tolist()
-    return [round(frequency, 9) for frequency in (*coarse, *fine)]
+    steps = (np.arange(0.2, 1, 0.1), np.arange(1, 2, 0.05), np.arange(2, 4, 0.1))
+    beyond = 4 * _GROWTH ** np.arange(math.log(max(ratio / 4, 1), _GROWTH))
+    every = np.concatenate([*steps, beyond])
+    return [round(frequency, 9) for frequency in every[every <= _MOST * ratio].tolist()]

@@ -34,6 +34,10 @@ _SIDE = 95
 # Result pixels that the periodic scene goes on for on each side.
 _MARGIN = 12
 _STEPS = 12
+# Samples per result pixel of a page, at most.
+_FINEST = 32
+# Squared levels that rounding of floats leaves.
+_NOTHING = 1e-9
 _LOW, _HIGH = 64.0, 192.0
 
 
@@ -47,6 +51,8 @@ class Flicker:
         Mean over pixels of the variance over time of results that were moved back.
     activity : float
         The same of results as they are: 1 for the ideal result.
+
+    Of a flat scene both are 0 where the results do not change either, else infinite.
     """
 
     flicker: float
@@ -75,8 +81,10 @@ def drawn_flicker(shrink: Shrink, factor: float, *, quantise: bool = True) -> Fl
         If the factor is not above 1, or a result has another shape than asked for.
     """
     source, result = exact_size(math.ceil(_SIDE * factor), factor)
-    path = _path(source / result, SUPERSAMPLING)
-    frames = dict(zip(path, _drawn_frames(source, tuple(path)), strict=True))
+    # Pages of large factors move by whole source pixels, and are large.
+    samples = max(1, min(SUPERSAMPLING, int(_FINEST / factor)))
+    path = _path(source / result, samples)
+    frames = dict(zip(path, _drawn_frames(source, tuple(path), samples), strict=True))
     return flicker(
         shrink,
         lambda rows, cols: frames[rows, cols],
@@ -87,15 +95,15 @@ def drawn_flicker(shrink: Shrink, factor: float, *, quantise: bool = True) -> Fl
 
 
 @functools.lru_cache(maxsize=4)
-def _drawn_frames(source: int, path: tuple[tuple[float, float], ...]) -> list[Levels]:
+def _drawn_frames(source: int, path: tuple[tuple[float, float], ...], samples: int) -> list[Levels]:
     """Text and lines on a page of `source` pixels a side, moved along a path."""
-    page = text_page((source, source))
+    page = text_page((source, source), samples=samples)
     for angle in (8.0, 37.0, 71.0, 124.0):
-        page = page * (1 - stripe(page.shape, angle, 1.5 * SUPERSAMPLING, 9.0 * angle))
+        page = page * (1 - stripe(page.shape, angle, 1.5 * samples, 9.0 * angle))
     page = _LOW + (_HIGH - _LOW) * page
     frames = []
     for shift in path:
-        steps = round(shift[0] * SUPERSAMPLING), round(shift[1] * SUPERSAMPLING)
+        steps = round(shift[0] * samples), round(shift[1] * samples)
         frames.append(block_means(np.roll(page, steps, axis=(0, 1)), (source, source)))
         frames[-1].setflags(write=False)
     return frames
@@ -177,7 +185,7 @@ def flicker(
         steadied.append(fourier_shift(small, back))
         ideals.append(ideal_shrink(frame, shape))
     ideal = _variance(ideals)
-    return Flicker(_variance(steadied) / ideal, _variance(results) / ideal)
+    return Flicker(_share(_variance(steadied), ideal), _share(_variance(results), ideal))
 
 
 def fourier_shift(periodic: Levels, shift: tuple[float, float]) -> Levels:
@@ -263,3 +271,9 @@ def _path(factor: float, places: int) -> list[tuple[float, float]]:
 
 def _variance(frames: Sequence[Levels]) -> float:
     return float(np.var(np.stack(frames), axis=0).mean())
+
+
+def _share(variance: float, ideal: float) -> float:
+    if ideal > _NOTHING:
+        return variance / ideal
+    return math.inf if variance > _NOTHING else 0.0

@@ -8,6 +8,7 @@ contrast, the difference of the scene's two levels; 0 where the result stays bet
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,22 +17,16 @@ from itertools import product
 import numpy as np
 
 from lerf_training.evaluation.shrinking.geometry import Levels, Shrink, exact_size, shrunk_levels
-from lerf_training.evaluation.shrinking.scenes import (
-    block_means,
-    half_plane,
-    mosaic,
-    stripe,
-    text_page,
-    tile_cores,
-)
+from lerf_training.evaluation.shrinking.scenes import block_means, half_plane, stripe, text_page
+from lerf_training.evaluation.shrinking.tiles import FRAME, shrink_tiles
 
 __all__ = ["Overshoot", "changed_flats", "edge_overshoot", "text_overshoot", "worst"]
 
-# Result pixels of a tile's side, and of its frame: kernels may reach so far.
-_TILE, _FRAME = 28, 8
+# Result pixels of a tile's side.
+_TILE, _FLAT_TILE = 28, 2 * FRAME + 4
 _ANGLES = (0.0, 90.0, 5.0, 20.0, 45.0, 62.0, 85.0, 135.0)
-# Source pixels between the positions of edges.
-_STEP = 0.5
+# Source pixels between the positions of edges, and how many positions there are at most.
+_STEP, _POSITIONS = 0.5, 12
 _LEVELS = 256
 
 
@@ -102,28 +97,27 @@ def edge_overshoot(
         If the factor is not above 1, or a result has another shape than asked for.
     """
     source, result = exact_size(math.ceil(_TILE * factor), factor)
-    positions = np.arange(0, math.ceil(factor), _STEP).tolist()
+    step = max(_STEP, factor / _POSITIONS)
+    positions = np.arange(0, factor, step).tolist()
     shape = (source, source)
     kinds: dict[str, Callable[[float, float], Levels]] = {
-        "edge": lambda angle, at: half_plane(shape, angle, at),
-        "line 1": lambda angle, at: stripe(shape, angle, 1.0, at),
-        "line 2": lambda angle, at: stripe(shape, angle, 2.0, at),
+        "edge": lambda angle, start: half_plane(shape, angle, start),
+        "line 1": lambda angle, start: stripe(shape, angle, 1.0, start),
+        "line 2": lambda angle, start: stripe(shape, angle, 2.0, start),
     }
-    found = []
-    across = len(positions)
+    signed = [sign * size for size, sign in product(contrasts, (1, -1))]
+    renderings = [functools.partial(_rendered, contrast=contrast) for contrast in signed]
+    overshoots = []
     for scene, draw in kinds.items():
-        # A row of tiles per angle.
-        tiles = [draw(angle, at) for angle, at in product(angles, positions)]
-        page = mosaic(tiles, across)
-        small = (len(angles) * result, across * result)
-        for size, sign in product(contrasts, (1, -1)):
-            cores = tile_cores(
-                _shrunk_shares(shrink, page, small, sign * size, quantise=quantise),
-                len(tiles), across, _FRAME,
-            )  # fmt: skip
-            for angle, group in zip(angles, np.split(cores, len(angles)), strict=True):
-                found.append(_overshoot(scene, angle, sign * size, group))
-    return found
+        tiles = (draw(angle, start) for angle, start in product(angles, positions))
+        cores = shrink_tiles(shrink, tiles, result, renderings, quantise=quantise)
+        for contrast, inner in zip(signed, cores, strict=True):
+            groups = np.split(inner, len(angles))
+            overshoots += [
+                _overshoot(scene, angle, contrast, group)
+                for angle, group in zip(angles, groups, strict=True)
+            ]
+    return overshoots
 
 
 def text_overshoot(
@@ -155,14 +149,12 @@ def text_overshoot(
     """
     (rows, small_rows), (cols, small_cols) = (exact_size(size, factor) for size in (240, 320))
     page = block_means(text_page((rows, cols)), (rows, cols))
-    small = (small_rows, small_cols)
-    return [
-        _overshoot(
-            "text", 0.0, -sign * size,
-            _shrunk_shares(shrink, page, small, sign * size, quantise=quantise),
-        )
-        for size, sign in product(contrasts, (1, -1))
-    ]  # fmt: skip
+    overshoots = []
+    for size, sign in product(contrasts, (1, -1)):
+        levels = _rendered(page, sign * size)
+        small = shrunk_levels(shrink, levels, (small_rows, small_cols), quantise=quantise)
+        overshoots.append(_overshoot("text", 0.0, -sign * size, small))
+    return overshoots
 
 
 def changed_flats(shrink: Shrink, factor: float) -> int:
@@ -183,27 +175,31 @@ def changed_flats(shrink: Shrink, factor: float) -> int:
     InvalidArgumentError
         As `edge_overshoot`.
     """
-    source, result = exact_size(math.ceil((2 * _FRAME + 4) * factor), factor)
-    across = 16
+    source, result = exact_size(math.ceil(_FLAT_TILE * factor), factor)
     # An odd step visits all levels, far from those beside them.
-    levels = [(number * 103) % _LEVELS for number in range(_LEVELS)]
-    page = mosaic([np.full((source, source), float(level)) for level in levels], across)
-    small = shrunk_levels(shrink, page, (across * result, across * result), quantise=True)
-    cores = tile_cores(small, _LEVELS, across, _FRAME)
+    levels = [float(number * 103 % _LEVELS) for number in range(_LEVELS)]
+    tiles = (np.full((source, source), level) for level in levels)
+    (cores,) = shrink_tiles(shrink, tiles, result, [np.asarray], quantise=True)
     changed = (cores != np.array(levels)[:, None, None]).any(axis=(1, 2))
     return int(np.count_nonzero(changed))
 
 
-def _shrunk_shares(
-    shrink: Shrink, shares: Levels, small: tuple[int, int], contrast: float, *, quantise: bool
-) -> Levels:
-    """Result of a scene of two levels, 0 at its darker and 1 at its lighter level."""
+def _rendered(shares: Levels, contrast: float) -> Levels:
+    """Grey levels of a scene of two levels about the middle; the shares' 1 is the lighter.
+
+    Where the contrast is negative, the shares' 0 is.
+    """
     size = abs(contrast)
-    low = (_LEVELS - size) // 2
     lighter = shares if contrast > 0 else 1 - shares
-    return (shrunk_levels(shrink, low + size * lighter, small, quantise=quantise) - low) / size
+    return _low(size) + size * lighter
+
+
+def _low(size: float) -> float:
+    return (_LEVELS - size) // 2
 
 
 def _overshoot(scene: str, angle: float, contrast: float, result: Levels) -> Overshoot:
-    above, below = float(result.max()) - 1, -float(result.min())
+    size = abs(contrast)
+    shares = (result - _low(size)) / size
+    above, below = float(shares.max()) - 1, -float(shares.min())
     return Overshoot(scene, angle, contrast, max(above, 0.0), max(below, 0.0))

@@ -13,7 +13,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from lerf_training.evaluation.shrinking.geometry import Levels
 
@@ -22,10 +21,8 @@ __all__ = [
     "block_means",
     "grating",
     "half_plane",
-    "mosaic",
     "stripe",
     "text_page",
-    "tile_cores",
     "zone_plate",
 ]
 
@@ -161,7 +158,12 @@ def zone_plate(shape: tuple[int, int]) -> tuple[Levels, Levels]:
 # -- text ---------------------------------------------------------------------------------
 
 
-def text_page(shape: tuple[int, int], heights: Sequence[float] = (9, 11, 14, 18)) -> Levels:
+def text_page(
+    shape: tuple[int, int],
+    heights: Sequence[float] = (9, 11, 14, 18),
+    *,
+    samples: int = SUPERSAMPLING,
+) -> Levels:
     """Page of dark text on white, in Pillow's own font, supersampled.
 
     Parameters
@@ -170,21 +172,23 @@ def text_page(shape: tuple[int, int], heights: Sequence[float] = (9, 11, 14, 18)
         In source pixels.
     heights : sequence of float, optional
         Sizes of the lines' letters, in source pixels, over and over down the page.
+    samples : int, optional
+        Per source pixel, along each axis.
 
     Returns
     -------
-    ndarray of float64, (rows * SUPERSAMPLING, cols * SUPERSAMPLING)
+    ndarray of float64, (rows * samples, cols * samples)
         1 on paper, 0 in ink. Its means over blocks (`block_means`) are what a renderer with
         anti-aliasing draws.
     """
     from PIL import Image, ImageDraw, ImageFont
 
-    rows, cols = (size * SUPERSAMPLING for size in shape)
+    rows, cols = (size * samples for size in shape)
     page = Image.new("L", (cols, rows), 255)
     draw = ImageDraw.Draw(page)
-    top, number = 4.0 * SUPERSAMPLING, 0
+    top, number = 4.0 * samples, 0
     while True:
-        height = heights[number % len(heights)] * SUPERSAMPLING
+        height = heights[number % len(heights)] * samples
         if top + 1.3 * height > rows:
             return np.asarray(page, dtype=np.float64) / 255
         font = ImageFont.load_default(height)
@@ -192,7 +196,7 @@ def text_page(shape: tuple[int, int], heights: Sequence[float] = (9, 11, 14, 18)
         while font.getlength(words) < cols:
             words += f"  {words}"
         # Lines start at changing fractions of a pixel.
-        draw.text((4 * SUPERSAMPLING + 3 * number, top), words, 0, font)
+        draw.text((4 * samples + 3 * number, top), words, 0, font)
         top += 1.3 * height + 1
         number += 1
 
@@ -225,45 +229,3 @@ def block_means(levels: Levels, shape: tuple[int, int]) -> Levels:
         upto = np.take(sums, whole, axis) + share * np.take(levels, whole, axis)
         levels = np.diff(upto, axis=axis) * (count / size)
     return levels
-
-
-# -- many scenes at once ------------------------------------------------------------------
-
-
-def mosaic(tiles: Sequence[Levels], across: int) -> Levels:
-    """Scenes of one shape side by side, in rows of `across`; the last row is filled with the last.
-
-    Parameters
-    ----------
-    tiles : sequence of ndarray
-        Of one shape (rows, cols).
-    across : int
-
-    Returns
-    -------
-    ndarray of float64
-    """
-    down = -(-len(tiles) // across)
-    filled = [*tiles, *[tiles[-1]] * (down * across - len(tiles))]
-    return np.vstack([np.hstack(filled[at : at + across]) for at in range(0, len(filled), across)])
-
-
-def tile_cores(result: Levels, count: int, across: int, frame: int) -> npt.NDArray[np.float64]:
-    """Inner parts of the tiles of a mosaic, away from the neighbours.
-
-    Parameters
-    ----------
-    result : ndarray of float64
-        Of a mosaic of `count` tiles, `across` per row.
-    count, across : int
-    frame : int
-        Pixels of each side of a tile that are left out.
-
-    Returns
-    -------
-    ndarray of float64, (count, rows, cols)
-    """
-    down = -(-count // across)
-    rows, cols = result.shape[0] // down, result.shape[1] // across
-    tiles = result.reshape(down, rows, across, cols).swapaxes(1, 2).reshape(-1, rows, cols)
-    return tiles[:count, frame : rows - frame, frame : cols - frame]
