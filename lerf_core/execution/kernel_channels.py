@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.constants import LEAST_VALID_SHARE, LEVELS
-from lerf_core.pixels.alpha import clear_missing
+from lerf_core.pixels.alpha import clear_missing, fill_clear
 from lerf_core.pixels.format import PixelFormat
-from lerf_core.pixels.missing import VALID_SHARE_NEEDED, fill_missing, find_missing
+from lerf_core.pixels.missing import VALID_SHARE_NEEDED, find_missing
 from lerf_core.pixels.nodata import keep_off
 from lerf_core.pixels.values import ValueScale, decode_srgb
 
@@ -177,17 +177,17 @@ class KernelChannels:
             return np.moveaxis(planes, 0, -1)
         concealed = [channel for channel in self.channels if channel.hidden is not None]
         count = len(self.channels) + len(self.hidden) + len(concealed)
-        stack = np.empty((*planes.shape[1:], count), np.float32)
+        stack = np.empty((count, *planes.shape[1:]), np.float32)
         hidden = [plane[rows] for plane in self.hidden]
         product = len(self.channels) + len(hidden)
         for number, plane in enumerate(hidden, len(self.channels)):
-            stack[..., number] = plane
+            stack[number] = plane
         for number, (channel, plane) in enumerate(zip(self.channels, planes, strict=True)):
-            stack[..., number] = channel.to_averaged(plane)
+            stack[number] = channel.to_averaged(plane)
             if channel.hidden is not None:
-                np.multiply(stack[..., number], hidden[channel.hidden], out=stack[..., product])
+                np.multiply(stack[number], hidden[channel.hidden], out=stack[product])
                 product += 1
-        return stack
+        return np.moveaxis(stack, 0, -1)
 
     def beyond(self) -> list[float] | None:
         """Return each layer's value beyond the border; None: that of the nearest pixel."""
@@ -267,14 +267,10 @@ def _with_alpha(
     is_hidden = bool(hidden.any()) or (mode == "constant" and beyond > 0)
     if not np.may_share_memory(cleared, planes) or bool((hidden == 1).any()):
         # The colours under clear alpha may be anything, not a number included.
-        filled = np.empty((*planes.shape[1:], count), planes.dtype)
-        for number, plane in enumerate(planes):
-            filled[..., number] = (
-                cleared
-                if number == alpha
-                else fill_missing(plane, hidden < 1, CLEAR_FILL_STEPS, scale)
-            )
-        planes = np.moveaxis(filled, -1, 0)
+        planes = np.array(planes, order="C")
+        planes[alpha] = cleared
+        colours = [number for number in range(count) if number != alpha]
+        fill_clear([planes[number] for number in colours], hidden == 1, CLEAR_FILL_STEPS)
     limits = None
     if alpha_levels is not None:
         span = (scale.high - scale.low) / LEVELS
@@ -321,7 +317,7 @@ def _with_missing(planes: Image, masks: Image, pixels: PixelFormat, mode: str) -
         )
         filled.append(plane)
     if hidden:
-        planes = np.moveaxis(np.stack(filled, axis=-1), -1, 0)
+        planes = np.stack(filled)
     return KernelChannels(planes, hidden, beyond, channels, mode == "constant")
 
 

@@ -63,9 +63,9 @@ class KernelBlock:
 
     def band_height(self, threads: int) -> int:
         """Return how many of the block's rows a task computes."""
-        height, taps = self.computed.shape[0], self._taps(self.computed)[0]
+        height = self.computed.shape[0]
         # Neighbouring bands read the same rows: a band has some times as many.
-        source_rows = max(_BAND_SOURCE // len(self.windows.cols), 4 * taps.count)
+        source_rows = max(_BAND_SOURCE // len(self.windows.cols), 4 * self.rows.count)
         even = height if threads == 1 else -(-height // (3 * threads))
         return -(-min(int(source_rows * self.scale[0]) + 1, even) // _ROWS) * _ROWS
 
@@ -170,7 +170,9 @@ class KernelMeans:
         self, layers: Image, rows: KernelTaps
     ) -> tuple[list[Image], list[FloatPlane | None]]:
         """Return each channel's values and valid share, given what is averaged."""
-        means = np.empty((rows.size, self._block.cols.size, layers.shape[-1]), np.float32)
+        # Plane by plane, as layers lie.
+        shape = (layers.shape[-1], rows.size, self._block.cols.size)
+        means = np.moveaxis(np.empty(shape, np.float32), 0, -1)
         self._write_means(layers, rows, means)
         return self._channels.finish(*self._channels.visible(means))
 

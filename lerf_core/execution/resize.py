@@ -25,8 +25,8 @@ from lerf_core.pixels.nodata import keep_off
 from lerf_core.pixels.values import ValueScale
 from lerf_core.sampling.borders import is_periodic
 from lerf_core.sampling.coverage import AxisCoverage, axis_coverage
-from lerf_core.sampling.cubic import COLOUR_KERNEL
 from lerf_core.sampling.kernel_taps import KernelTaps, kernel_taps
+from lerf_core.sampling.kernels import COLOUR_KERNEL
 from lerf_core.sampling.shrinking import ShrinkingKernel
 from lerf_core.sampling.taps import AxisTaps, axis_positions, axis_taps, nearest_index
 from lerf_core.sampling.windows import Block, Window, Windows

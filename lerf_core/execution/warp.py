@@ -334,7 +334,8 @@ class KernelStack:
             self._layers, self._table, row, col, coordinates.filter_scales,
             visible_columns=coordinates.visible_columns, out=out,
         )  # fmt: skip
-        return list(zip(*self._channels.finish(np.moveaxis(out, 0, -1)), strict=True))
+        visible, shares = self._channels.visible(np.moveaxis(out, 0, -1))
+        return list(zip(*self._channels.finish(visible, shares), strict=True))
 
 
 class WarpCopies:

@@ -16,7 +16,7 @@ from lerf_core.constants import LEVELS
 from lerf_core.pixels.missing import find_missing
 from lerf_core.pixels.values import ValueScale
 
-__all__ = ["alpha_levels", "clear_missing"]
+__all__ = ["alpha_levels", "clear_missing", "fill_clear"]
 
 Plane = npt.NDArray[Any]
 
@@ -63,3 +63,43 @@ def clear_missing(
     for mask in masks:
         cleared = np.where(mask != 0, scale.low, cleared).astype(cleared.dtype)
     return cleared
+
+
+def fill_clear(planes: Sequence[Plane], clear: npt.NDArray[np.bool_], steps: int) -> None:
+    """Grow the colours of opaque pixels into clear ones, by means of their neighbours, in place.
+
+    Parameters
+    ----------
+    planes : sequence of ndarray, (rows, cols)
+        The colours. Those of clear pixels may be anything; farther away they become 0.
+    clear : ndarray of bool, (rows, cols)
+    steps : int
+        Pixels, along rows, columns and diagonals, by which colours grow.
+    """
+    for plane in planes:
+        np.copyto(plane, 0, where=clear)
+    is_open = np.pad(clear, 1)
+    width = is_open.shape[1]
+    around = np.array([dy * width + dx for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx])
+    inner = np.pad(~clear, 1)
+    touched = inner[:-2] | inner[1:-1] | inner[2:]
+    touched = touched[:, :-2] | touched[:, 1:-1] | touched[:, 2:]
+    # Flat indices in the padded image.
+    filled = np.flatnonzero(np.pad(touched & clear, 1))
+    is_known, is_open = inner.reshape(-1), is_open.reshape(-1)
+    for step in range(steps):
+        if not filled.size:
+            return
+        neighbours = filled[:, None] + around
+        counts = is_known[neighbours]
+        row, col = np.divmod(neighbours[counts], width)
+        owner = np.nonzero(counts)[0]
+        for plane in planes:
+            total = np.bincount(owner, plane[row - 1, col - 1], len(filled))
+            mean = total / counts.sum(axis=1)
+            to_row, to_col = np.divmod(filled, width)
+            plane[to_row - 1, to_col - 1] = np.rint(mean) if plane.dtype.kind in "iu" else mean
+        is_known[filled], is_open[filled] = True, False
+        if step + 1 < steps:
+            candidates = neighbours[is_open[neighbours]]
+            filled = np.unique(candidates)

@@ -8,51 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from lerf_core.constants import POSITION_EPS
+from lerf_core.sampling.kernels import Kernel
 from lerf_core.sampling.taps import axis_positions
 
-__all__ = ["KernelTaps", "SamplingKernel", "kernel_taps"]
-
-FloatArray = npt.NDArray[np.float64]
-
+__all__ = ["KernelTaps", "kernel_taps"]
 
 # Longest axes of which all taps are kept: some megabytes.
 _KEPT_SIZE = 1 << 16
-
-
-class SamplingKernel(Protocol):
-    """What `kernel_taps` asks of a kernel."""
-
-    @property
-    def radius(self) -> float:
-        """How far the kernel reaches to either side at filter scale 1, in source pixels."""
-
-    @property
-    def is_area(self) -> bool:
-        """Whether weights are the share of each source pixel that an output pixel covers.
-
-        Such a kernel reaches half a pixel farther, and shrinks where the axis grows: its filter
-        scale is the size of an output pixel.
-        """
-
-    def __hash__(self) -> int:
-        """Kernels of equal weights may be equal: their taps are kept."""
-
-    def weights(self, distance: FloatArray, filter_scale: float) -> FloatArray:
-        """Return weights that need not sum up to anything.
-
-        Parameters
-        ----------
-        distance : ndarray of float64
-            Source pixel minus output position, in source pixels.
-        filter_scale : float
-            What the kernel is stretched by.
-        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +94,7 @@ class KernelTaps:
 
 
 def kernel_taps(
-    kernel: SamplingKernel,
+    kernel: Kernel,
     size: int,
     out_size: int,
     scale: float,
@@ -139,7 +106,7 @@ def kernel_taps(
 
     Parameters
     ----------
-    kernel : SamplingKernel
+    kernel : Kernel
     size, out_size, scale, out_range
         As `lerf_core.sampling.taps.axis_positions` has them.
     anti_aliasing : bool
@@ -162,7 +129,7 @@ def kernel_taps(
 
 
 def _made_taps(
-    kernel: SamplingKernel,
+    kernel: Kernel,
     size: int,
     out_size: int,
     scale: float,
@@ -170,10 +137,9 @@ def _made_taps(
     out_range: tuple[int, int] | None = None,
 ) -> KernelTaps:
     """Return taps as `kernel_taps` does, of an axis that is resampled."""
-    footprint = 1.0 / scale if anti_aliasing or scale > 1 else 1.0
     # A kernel wider than the image is as wide as it.
-    filter_scale = min(footprint if kernel.is_area else max(1.0, footprint), float(size))
-    reach = kernel.radius * filter_scale + (0.5 if kernel.is_area else 0.0)
+    filter_scale = min(kernel.filter_scale(scale, anti_aliasing=anti_aliasing), float(size))
+    reach = kernel.support(filter_scale)
     position = axis_positions(size, out_size, scale, out_range)
     # Half open: the pixel just within reach above the position counts, the one below does not.
     first = np.floor(position - reach + POSITION_EPS).astype(np.int64) + 1

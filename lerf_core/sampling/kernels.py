@@ -30,9 +30,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.choices import KERNEL_ALIASES, KERNEL_NAMES, LEARNED_KERNEL
+from lerf_core.constants import CUBIC_SLOPE
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 
 __all__ = [
+    "COLOUR_KERNEL",
     "KERNELS",
     "AreaKernel",
     "Kernel",
@@ -160,8 +162,8 @@ class NearestKernel(Kernel):
         return ((distance >= -0.5 - _BOX_EPS) & (distance < 0.5 - _BOX_EPS)).astype(np.float64)
 
     def support(self, filter_scale: float) -> float:  # noqa: ARG002
-        """Return half a pixel."""
-        return self.radius
+        """Return a pixel: of the two around a position, either may be the one."""
+        return 2 * self.radius
 
 
 # -- functions of the distance --------------------------------------------------------------
@@ -193,9 +195,9 @@ def cubic(distance: Positions, b: float, c: float) -> Positions:
     With b = 0 it is Keys' kernel [2]_ of slope -c at distance 1, which interpolates.
     """
     x = np.abs(distance)
-    inner = ((12 - 9 * b - 6 * c) * x - (18 - 12 * b - 6 * c)) * x * x + (6 - 2 * b)
-    outer = (((-b - 6 * c) * x + (6 * b + 30 * c)) * x - (12 * b + 48 * c)) * x + (8 * b + 24 * c)
-    return np.where(x < 1, inner, np.where(x < 2, outer, 0.0)) / 6
+    inner = ((2 - 1.5 * b - c) * x - (3 - 2 * b - c)) * x * x + (1 - b / 3)
+    outer = (((-b / 6 - c) * x + (b + 5 * c)) * x - (2 * b + 8 * c)) * x + (4 * b / 3 + 4 * c)
+    return np.where(x < 1, inner, np.where(x < 2, outer, 0.0))
 
 
 def lanczos(distance: Positions, lobes: int) -> Positions:
@@ -288,6 +290,10 @@ KERNELS: dict[str, Kernel] = {
 def keys_kernel(slope: float) -> Kernel:
     """Return Keys' cubic kernel [2]_ of a slope at distance 1 (-0.5 for his own)."""
     return _cubic("cubic", 0.0, -slope)
+
+
+#: By which ``fast=True`` resizes colour differences.
+COLOUR_KERNEL = keys_kernel(CUBIC_SLOPE)
 
 
 def get_kernel(kernel: Kernel | str) -> Kernel:

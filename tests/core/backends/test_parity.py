@@ -17,8 +17,8 @@ from lerf_core.bank import KINDS
 from lerf_core.constants import REACH_LIMIT
 from lerf_core.geometry import Homography, as_inverse_map, homography_from_points, rotation
 from lerf_core.pixels.values import ValueScale
-from lerf_core.sampling.cubic import COLOUR_KERNEL
 from lerf_core.sampling.kernel_taps import kernel_taps
+from lerf_core.sampling.kernels import COLOUR_KERNEL
 from lerf_core.sampling.taps import AxisTaps, axis_taps, effective_filter_scale
 
 REFERENCE = get_backend("reference")

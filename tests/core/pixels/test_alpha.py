@@ -6,6 +6,7 @@ from support.images import noise
 
 from lerf_core import rescale
 from lerf_core.errors import InvalidArgumentError
+from lerf_core.pixels.alpha import fill_clear
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
@@ -80,3 +81,28 @@ def test_large_transparent_areas_leave_colours_alone():
     out = rescale(image, 1.5, channel_axis=-1, bank="analytic")
     assert (out[:, :890, :3] == (200, 100, 50)).all()
     assert (out[:, 910:, 3] == 0).all()
+
+
+def test_clear_pixels_take_the_colours_around_them_step_by_step():
+    plane = np.array([[8, 1, 1, 1, 1], [4, 1, 1, 1, 1]], np.uint8)
+    clear = np.ones((2, 5), bool)
+    clear[:, 0] = False
+    fill_clear([plane], clear, 3)
+    assert plane.tolist() == [[8, 6, 6, 6, 0], [4, 6, 6, 6, 0]]
+
+
+def test_no_colour_of_a_clear_pixel_is_left():
+    rng = np.random.default_rng(3)
+    clear = rng.random((40, 30)) < 0.7
+    clear[:20] = True
+    colour = rng.random((40, 30)).astype(np.float32)
+    results = []
+    for hidden in (np.nan, 0.3):
+        plane = np.where(clear, np.float32(hidden), colour)
+        fill_clear([plane], clear, 4)
+        results.append(plane)
+        np.testing.assert_array_equal(plane[~clear], colour[~clear])
+    np.testing.assert_array_equal(*results)
+    alike = np.where(clear, 9, np.full((40, 30), 0.5, np.float32))
+    fill_clear([alike], clear, 40)
+    assert (alike == 0.5).all()

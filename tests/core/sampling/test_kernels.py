@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 
-from lerf_core.choices import KERNEL_ALIASES, KERNEL_NAMES
+from lerf_core.choices import KERNEL_ALIASES, KERNEL_NAMES, LEARNED_KERNEL
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.sampling.kernels import KERNELS, Kernel, get_kernel, keys_kernel
 
@@ -142,7 +142,7 @@ def test_cubic_has_parameters():
 
 
 def test_names_and_aliases():
-    assert tuple(KERNELS) == KERNEL_NAMES
+    assert (*KERNELS, LEARNED_KERNEL) == KERNEL_NAMES
     for alias, name in KERNEL_ALIASES.items():
         assert get_kernel(alias) is KERNELS[name]
     assert get_kernel(KERNELS["box"]) is KERNELS["box"]

@@ -1,4 +1,4 @@
-"""Taps: neighbours and offsets of output pixels, and cubic convolution's weights."""
+"""Taps: neighbours and offsets of output pixels, and the weights of fixed kernels."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.strategies import SCALES
 
-from lerf_core.constants import CUBIC_SLOPE, MAX_POINT_TAPS
-from lerf_core.sampling.cubic import COLOUR_KERNEL, cubic_kernel
+from lerf_core.constants import MAX_POINT_TAPS
 from lerf_core.sampling.kernel_taps import kernel_taps
+from lerf_core.sampling.kernels import COLOUR_KERNEL, KERNELS
 from lerf_core.sampling.taps import (
     axis_positions,
     axis_taps,
@@ -50,12 +50,25 @@ def test_a_range_of_output_pixels_has_the_taps_of_the_whole(size, scale, data):
     )
     np.testing.assert_array_equal(ranged.index, whole.index[first:last])
     np.testing.assert_array_equal(ranged.offset, whole.offset[first:last])
+    kernel = data.draw(st.sampled_from([COLOUR_KERNEL, *KERNELS.values()]))
     whole, ranged = (
-        kernel_taps(COLOUR_KERNEL, size, out_size, scale, anti_aliasing=True, out_range=out_range)
-        for out_range in (None, (first, last))
+        weight_matrix(
+            kernel_taps(kernel, size, out_size, scale, anti_aliasing=True, out_range=ends)
+        )
+        for ends in (None, (first, last))
     )
-    np.testing.assert_array_equal(ranged.weight, whole.weight[first:last])
-    np.testing.assert_array_equal(ranged.index, whole.index[first:last])
+    np.testing.assert_array_equal(ranged, whole[first:last])
+
+
+def weight_matrix(taps):
+    """What each output pixel takes of each source pixel, from far before to far behind the source.
+
+    Taps that weigh nothing at the ends may be left out.
+    """
+    matrix = np.zeros((len(taps.first), 700), np.float32)
+    rows = np.arange(len(taps.first))[:, None]
+    matrix[rows, taps.neighbours + 330] = taps.weight
+    return matrix
 
 
 def test_point_taps_are_axis_taps_of_the_same_positions():
@@ -84,18 +97,23 @@ def test_halves_go_to_the_lower_pixel():
     np.testing.assert_array_equal(nearest_index(positions), [-1, 0, 0, 1, 2])
 
 
-@pytest.mark.parametrize("slope", [-0.5, CUBIC_SLOPE])
-def test_the_cubic_kernel_interpolates_and_sums_up_to_1(slope):
-    np.testing.assert_array_equal(cubic_kernel(np.arange(-3.0, 4), slope), [0, 0, 0, 1, 0, 0, 0])
-    offsets = np.linspace(0, 1, 11)[:, None] - np.arange(-1, 3)
-    np.testing.assert_allclose(cubic_kernel(offsets, slope).sum(1), 1, atol=1e-12)
-
-
+@pytest.mark.parametrize("kernel", [COLOUR_KERNEL, *KERNELS.values()], ids=str)
 @given(size=SIZES, scale=SCALES, smooth=st.booleans())
-def test_cubic_weights_sum_up_to_1_and_pads_hold_all_neighbours(size, scale, smooth):
-    taps = kernel_taps(
-        COLOUR_KERNEL, size, max(1, round(size * scale)), scale, anti_aliasing=smooth
-    )
+def test_weights_sum_up_to_1_and_pads_hold_all_neighbours(kernel, size, scale, smooth):
+    taps = kernel_taps(kernel, size, max(1, round(size * scale)), scale, anti_aliasing=smooth)
     np.testing.assert_allclose(taps.weight.sum(1), 1, atol=1e-5)
     assert taps.first.min() >= -taps.pad
-    assert taps.first.max() + taps.weight.shape[1] <= size + taps.pad
+    assert taps.first.max() + taps.count <= size + taps.pad
+
+
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=str)
+def test_an_axis_that_keeps_its_length_has_one_tap(kernel):
+    taps = kernel_taps(kernel, 9, 9, 1.0, anti_aliasing=True, out_range=(3, 7))
+    assert taps.first.tolist() == [3, 4, 5, 6]
+    assert taps.weight.tolist() == [[1]] * 4
+
+
+def test_taps_at_the_ends_of_a_kernel_that_weigh_nothing_are_left_out():
+    assert kernel_taps(KERNELS["linear"], 30, 10, 1 / 3, anti_aliasing=True).count == 5
+    assert kernel_taps(KERNELS["area"], 30, 10, 1 / 3, anti_aliasing=True).count == 3
+    assert kernel_taps(KERNELS["cubic"], 30, 15, 0.5, anti_aliasing=True).count == 8

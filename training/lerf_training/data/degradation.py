@@ -182,7 +182,7 @@ def _cubic(distance: Floats) -> Floats:
     """Keys' kernel at distances in low-resolution pixels.
 
     In MATLAB's order of operations, which decides how ties are rounded: another, as that of
-    `lerf_core.sampling.cubic`, gives other pixels than the benchmarks' files have.
+    `lerf_core.sampling.kernels`, gives other pixels than the benchmarks' files have.
     """
     x, a = np.abs(distance), KEYS_SLOPE
     inner = (a + 2) * x**3 - (a + 3) * x**2 + 1

@@ -92,7 +92,7 @@ def draw_homography_points(plane, inverse, least, count, margin, size, seed, fir
 
 @compiled(nogil=True, error_model="numpy")
 def _cubic(distance):
-    """Keys' cubic convolution kernel within two pixels; as `lerf_core.sampling.cubic`."""
+    """Keys' cubic convolution kernel within two pixels; as `lerf_core.sampling.kernels`."""
     d = abs(distance)
     a = KEYS_SLOPE
     inner = ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0
