@@ -246,6 +246,7 @@ def _shrink_methods(options: dict[str, Any]) -> list[ShrinkMethod]:
         shrink_method,
     )
 
+    from lerf_core.choices import KERNEL_NAMES
     from lerf_core.sampling.kernels import get_kernel
 
     threads = options["threads"]
@@ -253,7 +254,8 @@ def _shrink_methods(options: dict[str, Any]) -> list[ShrinkMethod]:
     asked = list(options["methods"])
     if "all" in asked and (missing := set(METHODS) - set(installed)):
         click.echo(f"note: not installed and left out: {', '.join(sorted(missing))}", err=True)
-    banks, kernels = (list(dict.fromkeys(options[key])) for key in ("banks", "kernels"))
+    banks, named = (list(dict.fromkeys(options[key])) for key in ("banks", "kernels"))
+    kernels = [name for each in named for name in (KERNEL_NAMES if each == "all" else (each,))]
     if not (asked or banks or kernels):
         asked = ["lerf"]
     names = [name for each in asked for name in (installed if each == "all" else (each,))]
@@ -262,8 +264,8 @@ def _shrink_methods(options: dict[str, Any]) -> list[ShrinkMethod]:
         loaded, what = load_evaluated_bank(bank)
         text = f"lerf, {loaded.kind.name} {what} {bank}"
         methods.append(lerf_method(f"bank {bank}", text, bank=loaded, threads=threads))
-    for kernel in kernels:
-        text = f"lerf, fixed kernel {get_kernel(kernel)}"
+    for kernel in dict.fromkeys(kernels):
+        text = f"lerf, kernel {get_kernel(kernel)}"
         methods.append(lerf_method(f"kernel {kernel}", text, kernel=kernel, threads=threads))
     return methods
 

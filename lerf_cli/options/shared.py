@@ -424,7 +424,7 @@ def shrinking_options(command: Command) -> Command:
         ),
         click.option(
             "--kernel", "kernels", multiple=True, metavar="NAME",
-            help="Fixed kernel of lerf to shrink by, as for 'lerf resize'; may be repeated.",
+            help="Kernel of lerf to shrink by, as for 'lerf resize', or 'all'; may be repeated.",
         ),
         click.option(
             "--flip/--no-flip", "with_flip", default=None,

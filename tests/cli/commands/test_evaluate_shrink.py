@@ -11,6 +11,7 @@ from PIL import Image
 
 import lerf_core
 from lerf_cli.commands.evaluate import evaluate
+from lerf_core.choices import KERNEL_NAMES
 
 PILLOW = ("--method", "pillow-lanczos")
 
@@ -83,6 +84,14 @@ def test_banks_and_kernels_have_rows(photos, tmp_path):
     saved = read(folder / "set" / "photos" / "by 2" / "kernel mitchell" / "a.png")
     expected = lerf_core.resize(source, (30, 35), channel_axis=-1, kernel="mitchell")
     np.testing.assert_array_equal(saved, expected)
+
+
+@pytest.mark.slow
+def test_all_kernels_have_a_row_each(photos):
+    result = run(photos, "--factor", 2, "--no-flip", "--kernel", "all", "--kernel", "area")
+    assert result.exit_code == 0, result.output
+    rows = [row[3] for row in rows_of(result.output, "by 2")]
+    assert rows == list(KERNEL_NAMES)
 
 
 def test_json_and_csv_hold_every_figure(photos, tmp_path):
@@ -186,7 +195,8 @@ def test_what_is_not_installed_is_named(photos, monkeypatch):
         (["--factor", "nan"], 2, "'nan' is not a list of finite numbers"),
         (["--factor", "two"], 2, "'two' is not a list of numbers"),
         (["--method", "magic"], 1, "no method 'magic'; there are lerf"),
-        (["--kernel", "magic"], 1, "magic"),
+        (["--kernel", "magic"], 1, "kernel must be one of"),
+        (["--kernel", "absent.json"], 1, "absent.json cannot be read"),
         (["--bank", "no-such-bank"], 1, "no-such-bank"),
         (["--json", "absent/x.json"], 2, "absent is not a folder"),
         (["--save-images", "README.md"], 2, "is a file"),
