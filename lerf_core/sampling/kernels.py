@@ -22,6 +22,7 @@ References
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -69,10 +70,16 @@ class Kernel:
         In pixels at filter scale 1: distances beyond it weigh nothing. That of an area is half of
         an output pixel; half of a source pixel comes on top.
     function : callable
-        From distances at filter scale 1, float64, to unnormalised weights, float64; a function of
-        a module, so that kernels can be pickled. Called with the parameters as keywords.
+        From distances at filter scale 1, float64, to unnormalised weights, float64, alike to both
+        sides; a function of a module, so that kernels can be pickled. Called with the parameters
+        as keywords.
     parameters : tuple of (name, value)
         Numbers that can be chosen.
+
+    Raises
+    ------
+    InvalidArgumentError, InvalidTypeError
+        If the radius is not positive and finite, or the function cannot be called.
 
     Examples
     --------
@@ -85,6 +92,14 @@ class Kernel:
     function: Callable[..., Positions]
     parameters: tuple[tuple[str, float], ...] = ()
 
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise InvalidTypeError(f"function of a kernel must be callable, got {self.function!r}")
+        if not 0 < self.radius < math.inf:
+            raise InvalidArgumentError(
+                f"radius of a kernel must be positive and finite, got {self.radius!r}"
+            )
+
     def __str__(self) -> str:
         """Return what `get_kernel` takes for it: the name, with parameters where it has its own."""
         if KERNELS.get(self.name) == self or not self.parameters:
@@ -92,8 +107,10 @@ class Kernel:
         return f"{self.name}:{','.join(f'{name}={value!r}' for name, value in self.parameters)}"
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
-        function = (self.function.__module__, self.function.__qualname__)
-        return ("lerf-kernel", type(self).__name__, self.name, self.radius, *function,
+        function: Any = self.function
+        if getattr(function, "__module__", None) == __name__:
+            function = function.__qualname__  # told apart by that, without dask
+        return ("lerf-kernel", type(self).__name__, self.name, self.radius, function,
                 self.parameters)  # fmt: skip
 
     def weights(self, distance: Positions, filter_scale: Positions | float) -> Positions:

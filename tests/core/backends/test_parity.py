@@ -18,7 +18,7 @@ from lerf_core.constants import REACH_LIMIT
 from lerf_core.geometry import Homography, as_inverse_map, homography_from_points, rotation
 from lerf_core.pixels.values import ValueScale
 from lerf_core.sampling.kernel_taps import kernel_taps
-from lerf_core.sampling.kernels import COLOUR_KERNEL
+from lerf_core.sampling.kernels import COLOUR_KERNEL, KERNELS
 from lerf_core.sampling.taps import AxisTaps, axis_taps, effective_filter_scale
 
 REFERENCE = get_backend("reference")
@@ -164,6 +164,27 @@ def test_threads_and_long_rows_do_not_change_a_bit(name, kind, scale, fast):
     options = {"bank": random_bank(kind), "channel_axis": -1, "fast": fast, "engine": name}
     alone = rescale(image, scale, threads=1, **options)
     np.testing.assert_array_equal(alone, rescale(image, scale, threads=3, **options))
+
+
+@each_backend
+@each_dtype
+@each_mode
+@settings(max_examples=12)
+@given(data=st.data())
+def test_fixed_kernels(name, dtype, mode, data):
+    image = data.draw(draw.images(dtype, channels=st.integers(1, 5)))
+    image[: image.shape[0] // 2, :, -1] = data.draw(st.sampled_from([0, 1]))
+    image = draw.holed(image, 0) if data.draw(st.booleans()) else image
+    options = {
+        "kernel": data.draw(st.sampled_from([kernel for kernel in KERNELS if kernel != "nearest"])),
+        "cval": data.draw(st.sampled_from([0, 0.3, 250])), "linear_light": data.draw(st.booleans()),
+        "anti_aliasing": data.draw(st.sampled_from([None, False])), "channel_axis": -1,
+        "nodata": data.draw(st.sampled_from([None, 0, 255])), "mode": mode,
+        "threads": data.draw(st.sampled_from([1, 3])),
+    }  # fmt: skip
+    assert_calls_agree(name, resize, image, data.draw(draw.SHAPES), **options)
+    matrix = data.draw(draw.homographies())
+    assert_calls_agree(name, warp, image, matrix, output_shape=(11, 19), **options)
 
 
 # -- values and grey levels -------------------------------------------------------------

@@ -535,6 +535,23 @@ def test_what_excludes_a_kernel(keywords, message):
         lerf_core.rescale(np.zeros((4, 4)), 2, kernel="cubic", **keywords)
 
 
+def triangle(distance):
+    return np.maximum(1 - np.abs(distance), 0)
+
+
+@pytest.mark.parametrize("scale", [0.4, 1.6])
+def test_a_kernel_of_ones_own(scale):
+    image = noise((20, 24)).astype(np.float32)
+    own = lerf_core.Kernel("triangle", 1.0, triangle)
+    expected = lerf_core.rescale(image, scale, kernel="linear")
+    np.testing.assert_array_equal(lerf_core.rescale(image, scale, kernel=own), expected)
+    matrix = [[0.9, 0.2, 1], [-0.2, 0.9, 2], [0, 0, 1]]
+    warped = lerf_core.warp(image, matrix, kernel="linear")
+    np.testing.assert_array_equal(lerf_core.warp(image, matrix, kernel=own), warped)
+    given = lerf_core.rescale(image, scale, kernel=lerf_core.get_kernel("linear"))
+    np.testing.assert_array_equal(given, expected)
+
+
 def test_unknown_kernels_are_refused():
     with pytest.raises(InvalidArgumentError, match="kernel must be one of nearest, box"):
         lerf_core.rescale(np.zeros((4, 4)), 2, kernel="bicubik")

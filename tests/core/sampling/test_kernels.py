@@ -180,6 +180,20 @@ def tent(distance):
     return np.maximum(2 - np.abs(distance), 0)
 
 
+def test_tokens_tell_functions_of_ones_own_apart():
+    tokenize = pytest.importorskip("dask.base").tokenize
+    kernels = [Kernel("own", 1.0, lambda x, p=power: np.abs(1 - x) ** p) for power in (1, 2)]
+    assert tokenize(kernels[0]) != tokenize(kernels[1])
+
+
+@pytest.mark.parametrize("radius", [0, -1, np.inf, np.nan])
+def test_a_kernel_reaches_somewhere(radius):
+    with pytest.raises(InvalidArgumentError, match="radius of a kernel must be positive"):
+        Kernel("own", radius, tent)
+    with pytest.raises(InvalidTypeError, match="must be callable, got 3"):
+        Kernel("own", 1.0, 3)
+
+
 def test_a_kernel_of_ones_own_is_a_function_and_a_radius():
     kernel = Kernel("tent", 2.0, tent)
     assert kernel.weights(np.array([0.0, 3.0]), 2.0).tolist() == [2, 0.5]
