@@ -155,13 +155,15 @@ def _round_trip_table(means: Sequence[PhotoScore]) -> list[str]:
 
 
 def _result_table(means: Sequence[PhotoScore]) -> list[str]:
-    top = ["", "", "", "", "means", "", "", "", ""]
-    head = ["set", "case", "method", "images", "largest", "rms", "whole", "flicker", "JPEG"]
+    top = ["", "", "", "", "means", "", "", "", "", ""]
+    head = ["set", "case", "method", "images",
+            "largest", "rms", "smooth", "whole", "flicker", "JPEG"]  # fmt: skip
     rows = [
         [
             *_names(score),
             f"{score.means.largest:.2f}",
             f"{score.means.rms:.3f}",
+            f"{score.means.smooth:.3f}",
             f"{score.means.whole:+.3f}",
             f"{score.flicker.flicker:.4f}",
             f"{score.jpeg_ratio:.3f}",

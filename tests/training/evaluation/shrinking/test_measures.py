@@ -164,9 +164,10 @@ def test_means_that_shift_are_found(shrinks, factor):
     shape = (round(96 / factor), round(144 / factor))
     small = shrinks["coverage"](source, shape).astype(float)
     kept = mean_shift(source, small)
-    assert max(kept.largest, kept.rms, abs(kept.whole)) < 1e-4
+    assert max(kept.largest, kept.rms, kept.smooth, abs(kept.whole)) < 1e-4
     moved = mean_shift(source, small - 0.25)
-    assert (moved.largest, moved.rms, moved.whole) == pytest.approx((0.25, 0.25, -0.25), abs=1e-4)
+    figures = (moved.largest, moved.rms, moved.smooth, moved.whole)
+    assert figures == pytest.approx((0.25, 0.25, 0.25, -0.25), abs=1e-4)
 
 
 def test_shifts_of_one_block_and_channel_are_found(shrinks):
@@ -177,6 +178,16 @@ def test_shifts_of_one_block_and_channel_are_found(shrinks):
     assert shift.largest == 9
     assert shift.rms == pytest.approx(9 / np.sqrt(27))
     assert shift.whole == pytest.approx(1)
+
+
+def test_fading_windows_leave_what_crosses_outlines_out(shrinks):
+    """Lanczos keeps the level of an edge along a block's outline, and takes some across it."""
+    source = np.full((192, 192), 60.0, np.float32)
+    source[:, 96:] = 180
+    small = shrinks["lanczos"](source, (96, 96))
+    shift = mean_shift(source, small)
+    assert shift.largest > 0.3
+    assert shift.smooth < 0.1 * shift.rms
 
 
 def test_means_of_other_channels_and_small_images_are_refused():

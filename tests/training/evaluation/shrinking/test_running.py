@@ -68,7 +68,7 @@ def test_drawn_scenes_meet_every_method_and_factor():
 def score(image, psnr_, shift, *, flip=None):
     trips = dict.fromkeys(ENLARGERS, RoundTrip(psnr_, psnr_ / 100, flip))
     return PhotoScore(
-        "set", "by 2", "m", image, trips, MeanShift(shift, shift, -shift), Flicker(0.1, 1.0),
+        "set", "by 2", "m", image, trips, MeanShift(shift, shift, shift, -shift), Flicker(0.1, 1.0),
         1000 * shift, shift,
     )  # fmt: skip
 
@@ -80,6 +80,7 @@ def test_means_are_means_and_the_largest_shift_the_largest():
     assert (trip.psnr, trip.ssim, trip.flip) == pytest.approx((35, 0.35, 0.2))
     assert mean.means.largest == 3
     assert mean.means.rms == pytest.approx(np.sqrt(5))
+    assert mean.means.smooth == pytest.approx(np.sqrt(5))
     assert mean.means.whole == -2
     assert (mean.jpeg_bytes, mean.jpeg_ratio) == (2000, 2)
 

@@ -271,6 +271,7 @@ def photo_means(scores: Iterable[PhotoScore]) -> list[PhotoScore]:
             MeanShift(
                 max(score.means.largest for score in group),
                 math.sqrt(fmean(score.means.rms**2 for score in group)),
+                math.sqrt(fmean(score.means.smooth**2 for score in group)),
                 fmean(score.means.whole for score in group),
             ),
             Flicker(
@@ -307,7 +308,8 @@ def shrink_protocol(*, with_flip: bool) -> dict[str, str]:
         "psnr": "all pixels, peak 255",
         "ssim": "11x11 Gaussian window of sigma 1.5, valid",
         "means": "RGB over blocks of whole result pixels, about 32 source pixels a side; largest "
-        "shift, and root mean square, in levels",
+        "shift, and root mean square, in levels; and root mean square over fading windows twice as "
+        "large (smooth)",
         "flicker": "sources moved across a result pixel in 12 steps, results moved back: variance "
         "over time, over that of the ideal signal in place; photographs move by Fourier shifts, "
         "drawn text and lines before they are sampled (of an ideal filter: 0.01)",
