@@ -76,6 +76,10 @@ LAYOUTS: dict[str, tuple[tuple[int, ...], tuple[int, ...], int | None]] = {
     "time and channel": ((2, 3), (), 1),
 }
 BANKS = (None, "analytic", "lerf-g", "lerf-l", "lerf-p")
+KERNELS = (
+    "nearest", "box", "linear", "hermite", "cubic", "cubic:b=0.2,c=0.4", "mitchell", "lanczos2",
+    "lanczos3", "lanczos4", "magic-kernel-sharp-2013", "magic-kernel-sharp-2021", "area",
+)  # fmt: skip
 MODES = ("edge", "constant", "symmetric", "reflect", "wrap")
 SCALES: tuple[float | tuple[float, float], ...] = (
     2, 3, 1.5, 4.3, (2, 1), (1.7, 2.6), (2, 0.6), (0.4, 1.3), 0.5, 0.37, (0.25, 0.8), 1,
@@ -189,6 +193,14 @@ def rescale_cases() -> Iterator[Case]:
         ),
         "rescale.method": product(
             method=("auto", "lerf", "nearest"), dtype=DTYPES, scale=(1.6, 0.5), layout=("RGB",)
+        ),
+        "rescale.kernel": product(
+            kernel=KERNELS, dtype=("uint8", "uint16", "float32"), layout=("RGB", "RGBA"),
+            scale=(2, (1.7, 0.6), 0.5),
+        ),
+        "rescale.kernel.modes": product(
+            kernel=("lanczos3", "area"), mode=MODES, dtype=("int16", "float64"),
+            linear_light=(True, False), scale=(2.5, 0.7),
         ),
         "rescale.value_range": product(
             value_range=((0, 1), (0, 1000), (-500, 500.5), (0.2, 0.7)), scale=(2, 0.6),
@@ -432,6 +444,10 @@ def warp_cases() -> Iterator[Case]:
         "warp.anti_aliasing": product(
             map=("shrink", "shrink far", "tilt", "positions"), anti_aliasing=(True, False),
             dtype=("uint8", "float32"),
+        ),
+        "warp.kernel": product(
+            map=("turn", "shrink", "tilt", "positions"), kernel=KERNELS, mode=("constant", "wrap"),
+            dtype=("uint8", "float32"), layout=("RGB", "RGBA"),
         ),
         "warp.threads": product(
             map=("turn", "function"), threads=(1, 2), shape=((90, 70),), dtype=("uint8", "float32")
@@ -1643,6 +1659,7 @@ RESIZE_OPTIONS = (
     "--border constant", "--border constant --cval 90", "--border constant --cval 9,8,7",
     "--border constant --cval 300", "--alpha separate", "--linear", "--labels", "--nodata 3",
     "--no-anti-aliasing", "--range 10,200", "--range auto", "--threads 1", "--fast", "--depth 16",
+    "--kernel lanczos3", "--kernel area --linear", "--kernel cubic:b=0.2,c=0.4",
     "--depth float", "--depth 8", "--background white", "--background #ff8000", "--strip", "-q",
     "-v", "--max-pixels 100",
 )  # fmt: skip
