@@ -101,6 +101,10 @@ class KernelChannel:
             value = scale.from_grey(mean * np.float32(LEVELS))
         elif mean.dtype == scale.dtype:
             value = mean.copy()
+        elif scale.dtype in _SHORT_INTEGERS:
+            info = np.iinfo(scale.dtype)
+            rounded = np.rint(mean)
+            value = np.clip(rounded, info.min, info.max, out=rounded).astype(scale.dtype)
         else:
             value = scale.fit(mean.astype(np.float64))
         if self.limits is not None:
@@ -205,14 +209,19 @@ class KernelChannels:
         """Return each channel's mean of what is visible, and valid share, of the layers' means."""
         visible: list[FloatPlane] = []
         shares: list[FloatPlane | None] = []
-        product = len(self.channels) + len(self.hidden)
+        first = len(self.channels)
+        lost = [means[..., first + number] for number in range(len(self.hidden))]
+        share_of = [_ONE - plane for plane in lost]
+        divisor_of = [np.maximum(share, LEAST_VALID_SHARE) for share in share_of]
+        product = first + len(lost)
         for number, channel in enumerate(self.channels):
             mean, share = means[..., number], None
             if channel.hidden is not None:
-                lost = means[..., len(self.channels) + channel.hidden]
-                share = _ONE - lost
-                difference = mean * lost - means[..., product]
-                mean = mean + difference / np.maximum(share, LEAST_VALID_SHARE)
+                share = share_of[channel.hidden]
+                correction = mean * lost[channel.hidden]
+                correction -= means[..., product]
+                correction /= divisor_of[channel.hidden]
+                mean = np.add(mean, correction, out=correction)
                 product += 1
             visible.append(mean)
             shares.append(share)
