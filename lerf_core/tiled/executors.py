@@ -15,6 +15,7 @@ from lerf_core.tiled.work import Work
 
 __all__ = ["ClusterExecutor", "Results", "ThreadExecutor"]
 
+_SCHEDULER_GONE = "the cluster's scheduler is gone, and the work with it"
 #: Regions, with the receipts of what was stored of them.
 Results = Generator[tuple[Region, Any], None, None]
 
@@ -80,7 +81,10 @@ class ClusterExecutor:
 
     def _ahead(self) -> int:
         """Return the number of tasks that are submitted at once."""
-        return int(2 * max(1, sum(self._client.nthreads().values())))
+        try:
+            return int(2 * max(1, sum(self._client.nthreads().values())))
+        except OSError as error:
+            raise FileError(_SCHEDULER_GONE) from error
 
     def _submitted(self, work: Any, pending: Iterator[Region], count: int) -> list[Any]:
         """Submit a number of the regions that are left, and return their futures."""
@@ -107,7 +111,7 @@ def _result(future: Any) -> Any:
             f"{one_line(error, 200)}"
         ) from error
     except CancelledError as error:
-        raise FileError("the cluster's scheduler is gone, and the work with it") from error
+        raise FileError(_SCHEDULER_GONE) from error
 
 
 def _put_block(work: Work, region: Region) -> Any:

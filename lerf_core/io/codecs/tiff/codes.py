@@ -46,6 +46,7 @@ MINISWHITE, MINISBLACK, RGB, PALETTE, SEPARATED, YCBCR, CIELAB = 0, 1, 2, 3, 5, 
 ICCLAB, ITULAB = 9, 10
 LABS = frozenset({CIELAB, ICCLAB, ITULAB})
 
+NO_COMPRESSION = 1
 #: Compressions whose decoders yield RGB from YCbCr.
 JPEG = frozenset({6, 7, 33007, 34892})
 OLD_JPEG, NEW_JPEG = 6, 7

@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.codecs.tiff import codes
-from lerf_core.io.codecs.tiff.decoding import dtype_of, is_for_libtiff, page_values, segment_decoder
+from lerf_core.io.codecs.tiff.decoding import (
+    bits_of,
+    dtype_of,
+    is_for_libtiff,
+    is_subsampled,
+    page_values,
+    segment_decoder,
+)
 from lerf_core.io.codecs.tiff.directories import metadata_of, page_of
 from lerf_core.io.codecs.tiff.geo import neighbour_notes
 from lerf_core.io.codecs.tiff.masks import is_mask, mask_series
@@ -40,7 +47,7 @@ from lerf_core.io.formats import GREY, PALETTE
 from lerf_core.io.guards import guarded_decoding, quiet_decoders
 from lerf_core.io.metadata.orientation import TRANSPOSED, stored_region, upright
 from lerf_core.io.tiles.pixel_file import PixelFile, file_fingerprint
-from lerf_core.io.tiles.regions import Region, axis_of
+from lerf_core.io.tiles.regions import Region, axis_of, overlap
 from lerf_core.io.tiles.tiled_reader import TiledReader, band_of_rows, plain_dtype
 
 if TYPE_CHECKING:
@@ -83,6 +90,7 @@ class TiffReader(TiledReader):
     """
 
     _chunk_word = "tile"
+    _rows_apart = False
 
     def __init__(self, path: str, options: dict[str, Any]) -> None:
         super().__init__(path, options)
@@ -242,7 +250,9 @@ class TiffReader(TiledReader):
         if self._is_plain and not page.is_tiled:
             self._stored_chunks = band_of_rows(self.shape, self.axes, self.dtype.itemsize)
         elif not self._is_plain:
-            self._chunk_bytes = math.prod(self._stored_chunks) * self._stored_dtype.itemsize
+            self._rows_apart = self._has_rows_apart(page)
+            if not self._rows_apart:
+                self._chunk_bytes = math.prod(self._stored_chunks) * self._stored_dtype.itemsize
         self.chunks = self._stored_chunks
         samples = Samples.of(page, labels=self._is_labels)
         if set(stored.inner_axes) - set("YXS"):
@@ -400,6 +410,41 @@ class TiffReader(TiledReader):
                 int(page.offsets[0]), self._layout.inner, stored, region[lead:], out[position]
             )
         return out
+
+    def _has_rows_apart(self, page: tifffile.TiffPage) -> bool:
+        """Whether rows of chunks can be read alone: they are neither decoded nor kept."""
+        is_stored = int(page.compression) == codes.NO_COMPRESSION and int(page.predictor) == 1
+        bits = 8 * self._stored_dtype.itemsize
+        are_whole = set(bits_of(page)) == {bits} and int(page.fillorder) == 1
+        is_apart = is_stored and are_whole and page.dtype == self._stored_dtype
+        return is_apart and not is_subsampled(page)
+
+    def _copy_chunk(
+        self, position: tuple[int, ...], region: Region, chunks: tuple[int, ...], out: NDArray[Any]
+    ) -> None:
+        """Copy what a chunk holds of a region; of one that is stored plain, rows alone are read."""
+        lead = len(self._layout.lead)
+        page = self._pages[self._layout.page_number(position[:lead])] if self._rows_apart else None
+        if page is None:
+            super()._copy_chunk(position, region, chunks, out)
+            return
+        number = self._layout.chunk_number(position[lead:])
+        rows = next((axis for axis, length in enumerate(chunks) if length > 1), 0)
+        row_bytes = math.prod(chunks[rows + 1 :]) * self._stored_dtype.itemsize
+        offset, count = int(page.offsets[number]), int(page.counts[number])
+        if not offset or count != chunks[rows] * row_bytes:
+            super()._copy_chunk(position, region, chunks, out)
+            return
+        bounds = (
+            (index * length, (index + 1) * length)
+            for index, length in zip(position, chunks, strict=True)
+        )
+        source, target = overlap(bounds, region)
+        first, stop = source[rows].start, source[rows].stop
+        data = page.file.read(offset + first * row_bytes, (stop - first) * row_bytes)
+        stored = np.frombuffer(data, self._stored_dtype.newbyteorder(self._page_order))
+        stored = stored.reshape((*chunks[:rows], stop - first, *chunks[rows + 1 :]))
+        out[target] = stored[(*source[:rows], slice(None), *source[rows + 1 :])]
 
     def _read_chunk(self, position: tuple[int, ...]) -> NDArray[Any]:
         lead = len(self._layout.lead)

@@ -16,6 +16,7 @@ from support.files import plane_axes
 from lerf_core.errors import FileError
 from lerf_core.io.metadata.model import Channel
 from lerf_core.io.reading import open_reader, read_image
+from lerf_core.io.tiles.pixel_file import PixelFile
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (70, 90, 3), np.uint8)
@@ -166,6 +167,37 @@ def test_a_window_decodes_its_own_tiles_once(files):
         assert source.decoded_chunks == 4
         _ = source[5:5, :]
         assert source.decoded_chunks == 4
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("planar", [False, True])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_rows_of_plain_tiles_are_read_alone(tmp_path, monkeypatch, order, planar, dtype):
+    """What is not compressed is read as far as it is asked for, and not kept."""
+    image = np.arange(70 * 90 * 3).reshape(70, 90, 3).astype(dtype)
+    path = tmp_path / "plain.tif"
+    words = {"planarconfig": "separate"} if planar else {}
+    stored = np.moveaxis(image, -1, 0) if planar else image
+    tifffile.imwrite(path, stored, photometric="rgb", tile=(32, 48), byteorder=order, **words)
+    read, counts = PixelFile.read, []
+
+    def counted(file, offset, count):
+        counts.append(count)
+        return read(file, offset, count)
+
+    monkeypatch.setattr(PixelFile, "read", counted)
+    expected = tifffile.imread(path)
+    with open_reader(path) as source:
+        window = [slice(0, length) for length in source.shape]
+        window[source.axes.index("Y")], window[source.axes.index("X")] = (
+            slice(33, 40),
+            slice(40, 61),
+        )
+        np.testing.assert_array_equal(source[tuple(window)], expected[tuple(window)])
+        # Seven rows of two tiles; a third tile is not touched.
+        assert sum(counts) == 7 * 2 * 48 * 3 * np.dtype(dtype).itemsize
+        np.testing.assert_array_equal(source[:], expected)
+        assert source._cache.nbytes == 0
 
 
 def test_cache_keeps_its_bound(files):
