@@ -5,6 +5,7 @@ Light: image libraries and the resampler are imported when values are read, not 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ import click
 from lerf_core.errors import FileError, one_line
 
 if TYPE_CHECKING:
-    from lerf_core import LutBank
+    from lerf_core import Kernel, LutBank
     from lerf_core.io.formats import Format
     from lerf_core.io.writing import Encoding
 
@@ -231,7 +232,7 @@ class ResamplingOptions:
     ----------
     bank : LutBank or None
         None leaves it to the resampler.
-    kernel : str or None
+    kernel : Kernel or None
         A fixed kernel that averages instead.
     bank_name : str
         For names of outputs: the bank's, or the kernel's.
@@ -258,7 +259,7 @@ class ResamplingOptions:
     """
 
     bank: LutBank | None
-    kernel: str | None
+    kernel: Kernel | None
     bank_name: str
     border: str
     cval: tuple[float, ...]
@@ -287,10 +288,10 @@ class ResamplingOptions:
             raise click.UsageError("--cval goes with --border constant")
         if values["labels"] and values["linear"]:
             raise click.UsageError("--labels and --linear exclude each other")
-        kernel = _kernel_name(values)
+        kernel = _kernel_of(values)
         try:
             # Now, so that a damaged one ends it here.
-            bank = None if kernel else lerf_core.load_bank(values["bank"])
+            bank = None if kernel is not None else lerf_core.load_bank(values["bank"])
         except (lerf_core.errors.LerfError, OSError) as error:
             raise click.BadParameter(one_line(error), param_hint="'--bank'") from None
         same_names = ("border", "cval", "alpha", "linear", "labels", "anti_aliasing", "nodata",
@@ -304,8 +305,8 @@ class ResamplingOptions:
         )
 
 
-def _kernel_name(values: Values) -> str | None:
-    """Return the name of the kernel, where one is asked for.
+def _kernel_of(values: Values) -> Kernel | None:
+    """Return the kernel that is asked for, if one is.
 
     Raises
     ------
@@ -318,17 +319,17 @@ def _kernel_name(values: Values) -> str | None:
     from lerf_core.sampling.kernels import get_kernel
 
     try:
-        name = str(get_kernel(values["kernel"]))
+        kernel = get_kernel(values["kernel"])
     except LerfError as error:
         raise click.BadParameter(one_line(error), param_hint="'--kernel'") from None
     for option in ("bank", "fast", "labels"):
         if values.get(option):
             raise click.UsageError(f"--{option} and --kernel exclude each other")
-    if name == "nearest" and values["linear"]:
+    if kernel.name == "nearest" and values["linear"]:
         raise click.UsageError("--kernel nearest and --linear exclude each other")
-    return name
+    return kernel
 
 
 def _as_file_name(kernel: str) -> str:
     """Return a kernel's name without what names of files may not hold: cubic_b0.2_c0.4."""
-    return kernel.replace(":", "_").replace(",", "_").replace("=", "")
+    return re.sub(r"[^\w.+-]", "_", kernel.replace("=", ""))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.resources
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
@@ -55,6 +58,19 @@ def test_an_interrupted_run_by_another_kernel_is_not_resumed(tmp_path):
         "resize", path, "-o", out, "--scale", 0.5, "--tile", 32, "--kernel", "area", code=1
     )
     assert "exists" in again.output
+
+
+def test_a_learned_kernel_may_be_a_file(tmp_path, photo):
+    kernel = lerf_core.get_kernel("lerf-s")
+    data = importlib.resources.files("lerf_core")
+    file = next(path for path in Path(str(data)).rglob("*.json") if path.stem == kernel.name)
+    copy = tmp_path / "mine.json"
+    copy.write_bytes(file.read_bytes())
+    for name, asked in (("a", "lerf-s"), ("b", copy)):
+        run_lerf(
+            "resize", photo[0], "-o", tmp_path / f"{name}.png", "--scale", 0.5, "--kernel", asked
+        )
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
 def test_names_of_outputs(tmp_path, photo):
