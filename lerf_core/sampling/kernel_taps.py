@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.constants import POSITION_EPS
-from lerf_core.sampling.kernels import Kernel
+from lerf_core.sampling.kernels import Kernel, box
 from lerf_core.sampling.taps import axis_positions
 
 __all__ = ["KernelTaps", "kernel_taps"]
@@ -143,15 +143,59 @@ def _made_taps(
     position = axis_positions(size, out_size, scale, out_range)
     # Half open: the pixel just within reach above the position counts, the one below does not.
     first = np.floor(position - reach + POSITION_EPS).astype(np.int64) + 1
-    neighbours = first[:, None] + np.arange(int(np.ceil(2 * reach - POSITION_EPS)))
+    count = int(np.ceil(2 * reach - POSITION_EPS))
+    is_box = kernel.function is box and anti_aliasing
+    if is_box:  # see `_as_pillow_weighs`
+        first, count = first - 1, count + 1
+    neighbours = first[:, None] + np.arange(count)
     distance = neighbours - position[:, None]
     at_end = np.abs(np.abs(distance) - reach) <= POSITION_EPS
     distance[at_end] = np.copysign(reach, distance[at_end])
     weight = kernel.weights(distance, filter_scale)
+    if is_box:
+        output = np.arange(*(out_range or (0, out_size)))
+        weight = _as_pillow_weighs(weight, neighbours, output, position, size / out_size)
     used = np.flatnonzero(weight.any(axis=0))
     first, weight = first + used[0], weight[:, used[0] : used[-1] + 1]
     weight = weight / weight.sum(axis=1, keepdims=True)
     return KernelTaps(first, weight.astype(np.float32), size)
+
+
+def _as_pillow_weighs(
+    weight: npt.NDArray[np.float64],
+    neighbours: npt.NDArray[np.int64],
+    output: npt.NDArray[np.int64],
+    position: npt.NDArray[np.float64],
+    step: float,
+) -> npt.NDArray[np.float64]:
+    """Return the weights of the box with those of pixels at its very ends as Pillow has them.
+
+    Whether such a pixel counts hangs there on the last bit of a sum, which is repeated here.
+
+    Parameters
+    ----------
+    weight, neighbours : ndarray, (size, count)
+        Of the box, and its source pixels.
+    output : ndarray of int64, (size,)
+        Output pixels.
+    position : ndarray of float64, (size,)
+        Of their centres.
+    step : float
+        Source pixels per output pixel.
+    """
+    filter_scale = max(1.0, step)
+    centre = (output + 0.5) * step
+    first = np.trunc(centre - 0.5 * filter_scale + 0.5)
+    stop = np.trunc(centre + 0.5 * filter_scale + 0.5)
+    distance = ((neighbours - centre[:, None]) + 0.5) * (1.0 / filter_scale)
+    at_end = np.abs(np.abs(distance) - 0.5) < POSITION_EPS
+    at_end &= (
+        np.abs(centre - 0.5 - position)[:, None] < POSITION_EPS
+    )  # places pixels as Pillow does
+    counts = (distance > -0.5) & (distance <= 0.5)
+    counts &= (neighbours >= first[:, None]) & (neighbours < stop[:, None])
+    as_pillow = np.where(at_end, counts, weight)
+    return np.where(as_pillow.any(axis=1, keepdims=True), as_pillow, weight)
 
 
 _axis_taps = lru_cache(maxsize=8)(_made_taps)

@@ -40,6 +40,7 @@ __all__ = [
     "AreaKernel",
     "Kernel",
     "NearestKernel",
+    "box",
     "bspline2",
     "cubic",
     "get_kernel",
@@ -48,6 +49,7 @@ __all__ = [
     "lanczos",
     "linear",
     "magic_kernel_sharp",
+    "nearest",
 ]
 
 Positions = npt.NDArray[np.float64]
@@ -175,8 +177,8 @@ class NearestKernel(Kernel):
         distance: Positions,
         filter_scale: Positions | float,  # noqa: ARG002 - never stretched
     ) -> Positions:
-        """Return 1 for distances from -0.5 on and below 0.5, else 0."""
-        return ((distance >= -0.5 - _BOX_EPS) & (distance < 0.5 - _BOX_EPS)).astype(np.float64)
+        """Return `nearest`, never stretched."""
+        return nearest(distance)
 
     def support(self, filter_scale: float) -> float:  # noqa: ARG002
         """Return a pixel: of the two around a position, either may be the one."""
@@ -192,6 +194,11 @@ def box(distance: Positions) -> Positions:
     Of two pixels at the ends it takes the second.
     """
     return ((distance > -0.5 + _BOX_EPS) & (distance <= 0.5 + _BOX_EPS)).astype(np.float64)
+
+
+def nearest(distance: Positions) -> Positions:
+    """Return 1 for distances from -0.5 on and below 0.5, else 0: of two pixels the first."""
+    return ((distance >= -0.5 - _BOX_EPS) & (distance < 0.5 - _BOX_EPS)).astype(np.float64)
 
 
 def linear(distance: Positions) -> Positions:
@@ -287,7 +294,7 @@ def _cubic(name: str, b: float, c: float) -> Kernel:
 KERNELS: dict[str, Kernel] = {
     kernel.name: kernel
     for kernel in (
-        NearestKernel("nearest", 0.5, box),
+        NearestKernel("nearest", 0.5, nearest),
         Kernel("box", 0.5, box),
         Kernel("linear", 1.0, linear),
         Kernel("hermite", 1.0, hermite),

@@ -138,6 +138,16 @@ def test_results_are_within_a_level_of_pillows(kernel, size, out):
     assert np.abs(difference).max() <= 1
 
 
+def test_the_box_is_pillows_at_any_size():
+    """Where a pixel's centre lies on an output pixel's edge, its rounding decides which has it."""
+    rng = np.random.default_rng(7)
+    for size, out in [(451, 112), (114, 60), (37, 18), (225, 44), *rng.integers(1, 500, (300, 2))]:
+        image = noise((1, size), 60, 200, seed=size).astype(np.uint8)
+        ours = lerf_core.resize(image, (1, int(out)), kernel="box")
+        theirs = np.asarray(Image.fromarray(image).resize((int(out), 1), Image.Resampling.BOX))
+        assert np.abs(ours.astype(int) - theirs).max() <= 1
+
+
 VIPS = {
     "linear": "linear",
     "cubic": "cubic",
