@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from lerf_core.geometry import Displacement, homography_from_points
     from lerf_core.inspection import parameter_maps
     from lerf_core.resampling import rescale, resize, warp
-    from lerf_core.sampling.kernels import Kernel, get_kernel
+    from lerf_core.sampling.kernels import Kernel
+    from lerf_core.sampling.named_kernels import get_kernel
     from lerf_core.sampling.shapes import rescaled_shape
 
 __all__ = [
@@ -58,7 +59,7 @@ _HOMES = {
     "analytic_bank": "bank.analytic",
     "available_banks": "bank.loading",
     "first_run_message": "backends.first_run",
-    "get_kernel": "sampling.kernels",
+    "get_kernel": "sampling.named_kernels",
     "homography_from_points": "geometry",
     "load_bank": "bank.loading",
     "parameter_maps": "inspection",

@@ -21,7 +21,8 @@ from lerf_core.choices import BORDER_MODES
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.pixels.format import PixelFormat, holds_intensities, unit_range_dtype
 from lerf_core.pixels.values import ValueScale
-from lerf_core.sampling.kernels import Kernel, NearestKernel, get_kernel
+from lerf_core.sampling.kernels import Kernel, NearestKernel
+from lerf_core.sampling.named_kernels import get_kernel
 from lerf_core.threads import thread_count
 from lerf_core.validation import check_choice, check_number, check_value_range
 

@@ -247,7 +247,7 @@ def _shrink_methods(options: dict[str, Any]) -> list[ShrinkMethod]:
     )
 
     from lerf_core.choices import KERNEL_NAMES
-    from lerf_core.sampling.kernels import get_kernel
+    from lerf_core.sampling.named_kernels import get_kernel
 
     threads = options["threads"]
     installed = installed_methods()

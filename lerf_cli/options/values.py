@@ -316,7 +316,7 @@ def _kernel_of(values: Values) -> Kernel | None:
     if values["kernel"] is None:
         return None
     from lerf_core.errors import LerfError
-    from lerf_core.sampling.kernels import get_kernel
+    from lerf_core.sampling.named_kernels import get_kernel
 
     try:
         kernel = get_kernel(values["kernel"])

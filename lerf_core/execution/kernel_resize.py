@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.backends.contract import Backend, get_backend
-from lerf_core.execution.channels import mask_planes
 from lerf_core.execution.context import BlockContext
 from lerf_core.execution.kernel_channels import (
     AVERAGED_DTYPES,
@@ -18,6 +17,7 @@ from lerf_core.execution.kernel_channels import (
     KernelChannels,
     prepare_kernel_channels,
 )
+from lerf_core.pixels.masks import mask_planes
 from lerf_core.pixels.nodata import keep_off
 from lerf_core.sampling.borders import is_periodic
 from lerf_core.sampling.kernel_taps import KernelTaps, kernel_taps

@@ -13,13 +13,14 @@ import numpy.typing as npt
 from lerf_core.backends.contract import Backend, get_backend
 from lerf_core.backends.reference.overshoot import bounds_along_kept_axes
 from lerf_core.constants import LEVELS
-from lerf_core.execution.channels import Channel, mask_planes, prepare_channel, prepare_channels
+from lerf_core.execution.channels import Channel, prepare_channel, prepare_channels
 from lerf_core.execution.context import BlockContext
 from lerf_core.execution.kernel_resize import KernelBlock
 from lerf_core.execution.majority import GridMajority
 from lerf_core.execution.shrinking import ShrinkingBlock
 from lerf_core.geometry.placement import Placement
 from lerf_core.pixels.format import PixelFormat
+from lerf_core.pixels.masks import mask_planes
 from lerf_core.pixels.missing import find_missing
 from lerf_core.pixels.nodata import keep_off
 from lerf_core.pixels.values import ValueScale

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from lerf_core.backends.contract import Backend, get_backend
 from lerf_core.backends.reference.coordinates import source_coordinates
-from lerf_core.execution.channels import Channel, mask_planes, prepare_channels
+from lerf_core.execution.channels import Channel, prepare_channels
 from lerf_core.execution.context import BlockContext
 from lerf_core.execution.kernel_channels import (
     AVERAGED_DTYPES,
@@ -25,6 +25,7 @@ from lerf_core.execution.majority import PointMajority
 from lerf_core.geometry.maps import Homography, InverseMap, LocatedMap, SampledMap
 from lerf_core.geometry.placement import Placement
 from lerf_core.pixels.blending import BorderBlend
+from lerf_core.pixels.masks import mask_planes
 from lerf_core.sampling.borders import fold_indices, is_periodic
 from lerf_core.sampling.coordinates import SourceCoordinates
 from lerf_core.sampling.kernel_points import kernel_table

@@ -8,7 +8,8 @@ import pytest
 from lerf_core.backends import BACKENDS, get_backend
 from lerf_core.constants import KERNEL_SAMPLES
 from lerf_core.sampling.kernel_points import kernel_point_taps, kernel_table
-from lerf_core.sampling.kernels import KERNELS, get_kernel
+from lerf_core.sampling.kernels import KERNELS
+from lerf_core.sampling.named_kernels import get_kernel
 
 AVERAGING = [name for name in KERNELS if name != "nearest"]
 OTHERS = [name for name in BACKENDS if name != "reference"]

@@ -10,7 +10,8 @@ import pytest
 import lerf_core
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.execution.planning import plan_warp
-from lerf_core.sampling.kernels import KERNELS, get_kernel
+from lerf_core.sampling.kernels import KERNELS
+from lerf_core.sampling.named_kernels import get_kernel
 from lerf_core.sampling.windows import Block
 
 AVERAGING = [name for name in KERNELS if name != "nearest"]

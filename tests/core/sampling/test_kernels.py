@@ -9,7 +9,8 @@ import pytest
 
 from lerf_core.choices import KERNEL_ALIASES, KERNEL_NAMES, LEARNED_KERNEL
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.sampling.kernels import KERNELS, Kernel, get_kernel, keys_kernel
+from lerf_core.sampling.kernels import KERNELS, Kernel, keys_kernel
+from lerf_core.sampling.named_kernels import get_kernel
 
 X = np.linspace(-5, 5, 4001)
 SMOOTH = sorted(set(KERNELS) - {"nearest", "box", "area"})
