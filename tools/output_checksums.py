@@ -192,7 +192,8 @@ def rescale_cases() -> Iterator[Case]:
             dtype=("uint8", "uint16", "float32"), scale=((1.7, 0.6),),
         ),
         "rescale.method": product(
-            method=("auto", "lerf", "nearest", "majority"), dtype=DTYPES, scale=(1.6, 0.5), layout=("RGB",)
+            method=("auto", "lerf", "nearest", "majority"), dtype=DTYPES, scale=(1.6, 0.5),
+            layout=("RGB",),
         ),
         "rescale.kernel": product(
             kernel=KERNELS, dtype=("uint8", "uint16", "float32"), layout=("RGB", "RGBA"),
