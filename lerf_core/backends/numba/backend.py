@@ -44,6 +44,7 @@ from lerf_core.sampling.coordinates import SourceCoordinates
 from lerf_core.sampling.coverage import AxisCoverage
 from lerf_core.sampling.kernel_points import KernelTable
 from lerf_core.sampling.kernel_taps import KernelTaps
+from lerf_core.sampling.shrinking import ShrinkingTaps
 from lerf_core.sampling.taps import AxisTaps
 from lerf_core.threads import bands, run_all
 
@@ -366,7 +367,25 @@ class NumbaBackend(Backend):
 
     # -- the learned function for shrinking --------------------------------------------
 
-    shrunk_mean = staticmethod(_REFERENCE.shrunk_mean)
+    def shrunk_mean(
+        self,
+        source: Plane,
+        rows: ShrinkingTaps,
+        cols: ShrinkingTaps,
+        widening: float,
+        overshoot: float,
+        *,
+        cval: Sequence[float] | None,
+        out: Plane,
+    ) -> None:
+        """Compute several output rows at once; NaN and infinity by the specification."""
+        from lerf_core.backends.numba.shrinking import can_shrink, shrunk_mean
+
+        native = source.astype(source.dtype.newbyteorder("="), copy=False)
+        compiled = can_shrink(native, rows, cols, cval, out)
+        function = shrunk_mean if compiled else _REFERENCE.shrunk_mean
+        function(native, rows, cols, widening, overshoot, cval=cval, out=out)
+
     separable_range = staticmethod(_REFERENCE.separable_range)
     limited = staticmethod(_REFERENCE.limited)
 

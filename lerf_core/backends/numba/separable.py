@@ -13,7 +13,7 @@ from lerf_core.backends.numba.kernels.lanes import BLOCK, LANES
 from lerf_core.backends.numba.kernels.separable import GROUP, separable_rows
 from lerf_core.sampling.kernel_taps import KernelTaps
 
-__all__ = ["DTYPES", "separable_mean"]
+__all__ = ["DTYPES", "is_interleaved", "is_plane", "room_of", "separable_mean"]
 
 Image = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float32]
@@ -42,14 +42,14 @@ def separable_mean(
     if not out.size:
         return
     channels = out.shape[2]
-    if channels > 1 and _is_plane(source[..., 0]) and _is_plane(out[..., 0]):
+    if channels > 1 and is_plane(source[..., 0]) and is_plane(out[..., 0]):
         for c in range(channels):
             border = None if cval is None else cval[c : c + 1]
             one = slice(c, c + 1)
             separable_mean(source[..., one], rows, cols, cval=border, out=out[..., one])
         return
-    source = source if _is_interleaved(source) else np.ascontiguousarray(source)
-    target = out if _is_interleaved(out) else np.empty(out.shape, out.dtype)
+    source = source if is_interleaved(source) else np.ascontiguousarray(source)
+    target = out if is_interleaved(out) else np.empty(out.shape, out.dtype)
     _write(source, rows, cols, np.array(() if cval is None else cval, np.float32), target)
     if target is not out:
         out[...] = target
@@ -65,9 +65,9 @@ def _write(
     most = _LINES // (4 * n_lines) // BLOCK * BLOCK
     strip = min(max(most, _LEAST_STRIP), -(-widest * channels // BLOCK) * BLOCK)
     # An odd number of cache lines: neighbours of a column do not push each other out.
-    lines = _room(n_lines, strip + 2 * BLOCK + _LINE // 4)
-    tile = _room(widest * channels + BLOCK, LANES)
-    result = _room((GROUP + 1) * channels + BLOCK, LANES)
+    lines = room_of(n_lines, strip + 2 * BLOCK + _LINE // 4)
+    tile = room_of(widest * channels + BLOCK, LANES)
+    result = room_of((GROUP + 1) * channels + BLOCK, LANES)
     border_line = np.resize(border, strip + channels) if border.size else border
     separable_rows(
         source.ctypes.data, source.strides[0], source.itemsize, *source.shape, border, border_line,
@@ -77,7 +77,7 @@ def _write(
     )  # fmt: skip
 
 
-def _room(rows: int, width: int) -> FloatArray:
+def room_of(rows: int, width: int) -> FloatArray:
     """Return room for rows of numbers that begins with a line of the cache."""
     room = np.empty(rows * width + _LINE // 4, np.float32)
     start = -room.ctypes.data % _LINE // 4
@@ -110,12 +110,12 @@ def _most_neighbours(rows: KernelTaps) -> int:
     return int((rows.first[last] - rows.first[starts]).max()) + rows.count
 
 
-def _is_plane(plane: Image) -> bool:
+def is_plane(plane: Image) -> bool:
     """Whether the pixels of each row lie side by side."""
     return plane.strides[1] == plane.itemsize
 
 
-def _is_interleaved(image: Image) -> bool:
+def is_interleaved(image: Image) -> bool:
     """Whether the values of each row lie side by side, pixel by pixel."""
     size, channels = image.itemsize, image.shape[2]
     across = image.shape[1] == 1 or image.strides[1] == size * channels

@@ -23,6 +23,8 @@ __all__ = [
     "LANES",
     "convert_block",
     "copy_bytes",
+    "limit",
+    "range_of",
     "store_block",
     "transpose_block",
     "weigh",
@@ -255,3 +257,104 @@ def store_block(typing_context, source, out, stride, size):
         return context.get_dummy_value()
 
     return types.void(source, out, stride, size), generate
+
+
+def _least(builder: Any, one: Any, other: Any) -> Any:
+    return builder.select(builder.fcmp_ordered("<", one, other), one, other)
+
+
+def _greatest(builder: Any, one: Any, other: Any) -> Any:
+    return builder.select(builder.fcmp_ordered(">", one, other), one, other)
+
+
+@intrinsic
+def range_of(typing_context, low, high, step, count, low_target, high_target, vectors):
+    """Find the least and the greatest of what lies `step` bytes apart; nothing is NaN.
+
+    Parameters
+    ----------
+    low, high : address of float32, (count, vectors * LANES)
+        What the least, and the greatest, is looked for in; aligned.
+    step : int
+        Bytes between items.
+    count : int
+        At least 1.
+    low_target, high_target : address of float32, (vectors * LANES,)
+        Aligned.
+    vectors : tuple
+        By its length.
+    """
+    n_vectors = len(vectors)
+
+    def generate(context, builder, signature, arguments):
+        low, high, step, count, low_target, high_target, _ = arguments
+        ends = (
+            (low, low_target, _least, float("inf")),
+            (high, high_target, _greatest, -float("inf")),
+        )
+        found = [
+            [cgutils.alloca_once_value(builder, _filled(_F32, neutral)) for _ in range(n_vectors)]
+            for *_, neutral in ends
+        ]
+        with cgutils.for_range(builder, count) as loop:
+            for (source, _, choose, _), kept in zip(ends, found, strict=True):
+                item = _step(builder, source, loop.index, step)
+                for k, best in enumerate(kept):
+                    at = builder.add(item, _I64(4 * k * LANES))
+                    value = _load(builder, at, _F32, align=4 * LANES)
+                    builder.store(choose(builder, value, builder.load(best)), best)
+        for (_, target, _, _), kept in zip(ends, found, strict=True):
+            for k, best in enumerate(kept):
+                at = builder.add(target, _I64(4 * k * LANES))
+                _store(builder, builder.load(best), at, 4 * LANES)
+        return context.get_dummy_value()
+
+    return types.void(low, high, step, count, low_target, high_target, vectors), generate
+
+
+@intrinsic
+def limit(typing_context, sharp, left, smooth, right, low, high, widening, overshoot):
+    """Limit the same value of LANES rows, in place: `lerf_core.backends.reference.shrinking`.
+
+    Parameters
+    ----------
+    sharp : address of float32, (LANES,)
+        Aligned, as the others. The first and the last row are their own neighbours.
+    left, smooth, right : address of float32, (LANES,)
+        Smooth values of the pixel and of its neighbours.
+    low, high : address of float32, (LANES,)
+    widening, overshoot : float32
+    """
+
+    def generate(context, builder, signature, arguments):
+        *addresses, widening, overshoot = arguments
+        align = 4 * LANES
+        sharp, left, smooth, right, low, high = (
+            _load(builder, address, _F32, align=align) for address in addresses
+        )
+        above, below = (
+            ir.Constant(
+                ir.VectorType(_I32, LANES),
+                [_I32(min(max(k + step, 0), LANES - 1)) for k in range(LANES)],
+            )
+            for step in (-1, 1)
+        )
+
+        def of_nine(choose: Any) -> Any:
+            three = choose(builder, choose(builder, left, smooth), right)
+            up, down = (builder.shuffle_vector(three, three, mask) for mask in (above, below))
+            return choose(builder, choose(builder, up, three), down)
+
+        value = sharp
+        for least, greatest, part in (
+            (of_nine(_least), of_nine(_greatest), widening),
+            (low, high, overshoot),
+        ):
+            step = builder.fmul(_splat(builder, part), builder.fsub(greatest, least))
+            value = _greatest(builder, value, builder.fsub(least, step))
+            value = _least(builder, value, builder.fadd(greatest, step))
+        _store(builder, value, addresses[0], align)
+        return context.get_dummy_value()
+
+    parts = [types.float32] * 2
+    return types.void(*[_ADDRESS] * 6, *parts), generate

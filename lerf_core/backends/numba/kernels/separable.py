@@ -20,7 +20,7 @@ from lerf_core.backends.numba.kernels.lanes import (
     weigh,
 )
 
-__all__ = ["GROUP", "separable_rows"]
+__all__ = ["GROUP", "pad_tile", "read_line", "separable_rows", "store_values", "weigh_pixel"]
 
 #: Output pixels of a row that are rounded at once.
 GROUP = 64
@@ -46,7 +46,7 @@ def _convert(source, size, count, line):
 
 
 @compiled(**HELPER)
-def _read_line(source, size, count, line):
+def read_line(source, size, count, line):
     """Turn `count` values of `size` bytes into float32."""
     if size == 1:
         _convert(source, _ONE, count, line)
@@ -57,7 +57,7 @@ def _read_line(source, size, count, line):
 
 
 @compiled(**HELPER)
-def _weigh_pixel(source, step, weights, count, target, channels):
+def weigh_pixel(source, step, weights, count, target, channels):
     """Combine a pixel's taps in the tile, channel by channel."""
     if channels == 3:
         weigh(source, step, weights, count, target, _THREE)
@@ -71,7 +71,7 @@ def _weigh_pixel(source, step, weights, count, target, channels):
 
 
 @compiled(**HELPER)
-def _store(source, out, stride, size):
+def store_values(source, out, stride, size):
     """Write a block of `size` bytes a value."""
     if size == 1:
         store_block(source, out, stride, _ONE)
@@ -82,7 +82,7 @@ def _store(source, out, stride, size):
 
 
 @compiled(**HELPER)
-def _pad_tile(tile, first, last, edge, origin, channels, border):
+def pad_tile(tile, first, last, edge, origin, channels, border):
     """Fill pixels first..last-1 of the tile with the border's value, or with pixel `edge`'s."""
     for pixel in range(first, last):
         for c in range(channels):
@@ -149,22 +149,22 @@ def separable_rows(
                     line = first_line + (r - start) * line_step
                     row = min(max(r, 0), source_rows - 1)
                     if r != row and border.size:
-                        _read_line(border_line.ctypes.data + 4 * (at % channels), 4, count, line)
+                        read_line(border_line.ctypes.data + 4 * (at % channels), 4, count, line)
                     else:
                         address = source + row * source_stride + at * source_bytes
-                        _read_line(address, source_bytes, count, line)
+                        read_line(address, source_bytes, count, line)
                 for x in range(0, count, BLOCK):
                     for k in range(n_rows):
                         line = first_line + (row_first[top + k] - start) * line_step + 4 * x
                         weights = row_weights + 4 * (top + k) * row_count
                         weigh(line, line_step, weights, row_count, combined + 4 * k * BLOCK, _FOUR)
                     transpose_block(combined, first_tile + (at + x) * _LANE)
-            _pad_tile(values, origin, first, first, origin, channels, border)
-            _pad_tile(values, last, end, last - 1, origin, channels, border)
+            pad_tile(values, origin, first, first, origin, channels, border)
+            pad_tile(values, last, end, last - 1, origin, channels, border)
             for begin in range(left, right, GROUP):
                 n_pixels = min(GROUP, right - begin)
                 for x in range(n_pixels):
-                    _weigh_pixel(
+                    weigh_pixel(
                         first_tile + col_first[begin + x] * step, step,
                         col_weights + 4 * (begin + x) * col_count, col_count,
                         first_result + x * step, channels,
@@ -174,9 +174,9 @@ def separable_rows(
                 for x in range(0, n_values, per_block):
                     n_bytes = min(per_block, n_values - x) * out_bytes
                     if n_rows == LANES and n_bytes == _LANE:
-                        _store(first_result + x * _LANE, to, out_stride, out_bytes)
+                        store_values(first_result + x * _LANE, to, out_stride, out_bytes)
                     else:
-                        _store(first_result + x * _LANE, rest, _LANE, out_bytes)
+                        store_values(first_result + x * _LANE, rest, _LANE, out_bytes)
                         for k in range(n_rows):
                             copy_bytes(rest + k * _LANE, to + k * out_stride, n_bytes)
                     to += _LANE
