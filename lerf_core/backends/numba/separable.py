@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.backends.numba.kernels.lanes import BLOCK, LANES
-from lerf_core.backends.numba.kernels.separable import GROUP, separable_rows
+from lerf_core.backends.numba.kernels.lanes import BLOCK, LANES, halved_values
+from lerf_core.backends.numba.kernels.separable import GROUP, half_rows, separable_rows
 from lerf_core.sampling.kernel_taps import KernelTaps
 
 __all__ = ["DTYPES", "is_interleaved", "is_plane", "room_of", "separable_mean"]
@@ -21,6 +21,8 @@ FloatArray = npt.NDArray[np.float32]
 #: Dtypes that the kernel reads and writes.
 DTYPES = ("uint8", "uint16", "float32")
 
+# Channels of images that have a kernel of their own where both axes are halved, at most.
+_MOST_HALVED = 4
 # Bytes of a line of the cache.
 _LINE = 64
 # Bytes of a tile, and of the source rows behind it: together they fit a core's own cache.
@@ -60,6 +62,14 @@ def _write(
 ) -> None:
     """Call the kernel for interleaved images."""
     channels = source.shape[2]
+    if source.dtype == out.dtype and channels <= _MOST_HALVED and _halves(rows) and _halves(cols):
+        n_values = halved_values(out.itemsize)
+        half_rows(
+            source.ctypes.data + int(cols.first[0]) * source.itemsize * channels, source.strides[0],
+            rows.first, cols.size, n_values, (0,) * channels, (0,) * out.itemsize,
+            np.empty(5 * n_values * out.itemsize, np.uint8), out.ctypes.data, out.strides[0],
+        )  # fmt: skip
+        return
     chunks, widest = _chunks(cols, channels)
     n_lines = _most_neighbours(rows)
     most = _LINES // (4 * n_lines) // BLOCK * BLOCK
@@ -82,6 +92,14 @@ def room_of(rows: int, width: int) -> FloatArray:
     room = np.empty(rows * width + _LINE // 4, np.float32)
     start = -room.ctypes.data % _LINE // 4
     return room[start : start + rows * width].reshape(rows, width)
+
+
+@lru_cache(maxsize=16)
+def _halves(taps: KernelTaps) -> bool:
+    """Whether an axis is halved: means of pairs of pixels, one pair after the other."""
+    first, last = int(taps.first[0]), int(taps.first[-1]) + 1
+    is_inside = first >= 0 and last < taps.source_size
+    return is_inside and bool((taps.weight == 0.5).all() and (np.diff(taps.first) == 2).all())
 
 
 @lru_cache(maxsize=16)

@@ -204,3 +204,28 @@ def test_long_rows_and_strong_shrinking(name, channels):
         )
         expected = mean_of(REFERENCE, image, rows, cols, "uint8")
         np.testing.assert_array_equal(mean_of(backend, image, rows, cols, "uint8"), expected)
+
+
+@each_backend
+@each_dtype
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("width", [2, 10, 22, 64, 203])
+def test_halves(name, dtype, channels, width):
+    """Means of two by two, which are exact but for their rounding, have a way of their own."""
+    rng, backend = np.random.default_rng(width), get_backend(name)
+    image = noise(rng, (8, width, channels), dtype)
+    image[:4] = rng.integers(0, 4, (4, width, channels))  # sums that are rounded half to even
+    rows, cols = (
+        kernel_taps(KERNELS["area"], size, size // 2, 0.5, anti_aliasing=True)
+        for size in (8, width // 2 * 2)
+    )
+    assert rows.count == cols.count == 2
+    assert_same_bits(
+        mean_of(backend, image, rows, cols, dtype), mean_of(REFERENCE, image, rows, cols, dtype)
+    )
+    shifted = KernelTaps(cols.first[:-1] + 1, cols.weight[:-1], width)
+    if shifted.size:
+        assert_same_bits(
+            mean_of(backend, image[::-1], rows, shifted, dtype),
+            mean_of(REFERENCE, image[::-1], rows, shifted, dtype),
+        )

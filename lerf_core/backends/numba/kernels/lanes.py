@@ -23,6 +23,8 @@ __all__ = [
     "LANES",
     "convert_block",
     "copy_bytes",
+    "halve_block",
+    "halved_values",
     "limit",
     "range_of",
     "store_block",
@@ -47,6 +49,11 @@ def _lanes() -> int:
 LANES = _lanes()
 #: Values that `convert_block` and the pass over the rows handle at once.
 BLOCK = 4 * LANES
+
+
+def halved_values(n_bytes: int) -> int:
+    """Return how many values of so many bytes `halve_block` writes; it reads two rows of twice."""
+    return 4 * LANES // (2 * n_bytes if n_bytes < 4 else n_bytes)
 
 
 def _pointer(builder: Any, address: Any, kind: Any) -> Any:
@@ -358,3 +365,62 @@ def limit(typing_context, sharp, left, smooth, right, low, high, widening, overs
 
     parts = [types.float32] * 2
     return types.void(*[_ADDRESS] * 6, *parts), generate
+
+
+@intrinsic
+def halve_block(typing_context, above, below, out, channels, size):
+    """Write means of two by two pixels.
+
+    Parameters
+    ----------
+    above, below : address, (2 * halved_values(size),)
+        Values of two rows, pixel by pixel.
+    out : address, (halved_values(size),)
+        Receives the values of whole pixels; others may be anything.
+    channels : tuple
+        By its length: values of a pixel.
+    size : tuple
+        By its length, the bytes of a value: 1 for uint8, 2 for uint16, 4 for float32.
+    """
+    n_bytes, n_channels = len(size), len(channels)
+    count = halved_values(n_bytes)
+    stored = _F32 if n_bytes == 4 else ir.IntType(8 * n_bytes)
+    wide = _F32 if n_bytes == 4 else ir.IntType(16 * n_bytes)
+
+    def number(value: float) -> Any:
+        return ir.Constant(ir.VectorType(wide, count), [wide(value)] * count)
+
+    def generate(context, builder, signature, arguments):
+        above, below, out, _, _ = arguments
+
+        def load(address: Any) -> Any:
+            value = _load(builder, address, stored, count)
+            if n_bytes == 4:
+                return builder.fmul(value, number(0.5))
+            return builder.zext(value, ir.VectorType(wide, count))
+
+        add = builder.fadd if n_bytes == 4 else builder.add
+        sums = [
+            add(*(load(builder.add(row, _I64(k * count * n_bytes))) for row in (above, below)))
+            for k in range(2)
+        ]
+        at = [2 * n_channels * (k // n_channels) + k % n_channels for k in range(count)]
+        left, right = (
+            builder.shuffle_vector(
+                *sums,
+                ir.Constant(ir.VectorType(_I32, count), [_I32(k % (2 * count)) for k in lanes]),
+            )
+            for lanes in (at, [k + n_channels for k in at])
+        )
+        if n_bytes == 4:
+            mean = builder.fadd(builder.fmul(left, number(0.5)), builder.fmul(right, number(0.5)))
+        else:
+            # A quarter, rounded half to even.
+            total = builder.add(left, right)
+            odd = builder.and_(builder.lshr(total, number(2)), number(1))
+            total = builder.add(builder.add(total, number(1)), odd)
+            mean = builder.trunc(builder.lshr(total, number(2)), ir.VectorType(stored, count))
+        _store(builder, mean, out)
+        return context.get_dummy_value()
+
+    return types.void(above, below, out, channels, size), generate

@@ -15,12 +15,21 @@ from lerf_core.backends.numba.kernels.lanes import (
     LANES,
     convert_block,
     copy_bytes,
+    halve_block,
     store_block,
     transpose_block,
     weigh,
 )
 
-__all__ = ["GROUP", "pad_tile", "read_line", "separable_rows", "store_values", "weigh_pixel"]
+__all__ = [
+    "GROUP",
+    "half_rows",
+    "pad_tile",
+    "read_line",
+    "separable_rows",
+    "store_values",
+    "weigh_pixel",
+]
 
 #: Output pixels of a row that are rounded at once.
 GROUP = 64
@@ -173,10 +182,49 @@ def separable_rows(
                 n_values = n_pixels * channels
                 for x in range(0, n_values, per_block):
                     n_bytes = min(per_block, n_values - x) * out_bytes
-                    if n_rows == LANES and n_bytes == _LANE:
-                        store_values(first_result + x * _LANE, to, out_stride, out_bytes)
-                    else:
-                        store_values(first_result + x * _LANE, rest, _LANE, out_bytes)
+                    is_whole = n_rows == LANES and n_bytes == _LANE
+                    block, stride = (to, out_stride) if is_whole else (rest, _LANE)
+                    store_values(first_result + x * _LANE, block, stride, out_bytes)
+                    if not is_whole:
                         for k in range(n_rows):
                             copy_bytes(rest + k * _LANE, to + k * out_stride, n_bytes)
                     to += _LANE
+
+
+@compiled(**KERNEL)
+def half_rows(
+    source, source_stride, row_first, cols, n_values, channels, size, room, out, out_stride
+):
+    """Write means of two by two pixels, as `separable_rows` would with weights of a half.
+
+    Parameters
+    ----------
+    source, out : address
+        Of the first pixel's first value.
+    row_first : ndarray of int64, (rows,)
+    cols : int
+        Output pixels of a row.
+    n_values : int
+        What a call of `halve_block` writes.
+    channels, size : tuple
+        By their lengths.
+    room : ndarray of uint8, (n,)
+        Room for five times the bytes of `n_values` values.
+    """
+    n_channels, n_bytes = len(channels), len(size)
+    at_once, needed = n_values // n_channels, -(-n_values // n_channels)
+    step, half = n_channels * n_bytes, n_values * n_bytes
+    above_rest = room.ctypes.data
+    below_rest, out_rest = above_rest + 2 * half, above_rest + 4 * half
+    for y in range(row_first.size):
+        above, to = source + row_first[y] * source_stride, out + y * out_stride
+        below = above + source_stride
+        x = 0
+        while x + needed <= cols:
+            halve_block(above + 2 * x * step, below + 2 * x * step, to + x * step, channels, size)
+            x += at_once
+        if x < cols:
+            copy_bytes(above + 2 * x * step, above_rest, 2 * (cols - x) * step)
+            copy_bytes(below + 2 * x * step, below_rest, 2 * (cols - x) * step)
+            halve_block(above_rest, below_rest, out_rest, channels, size)
+            copy_bytes(out_rest, to + x * step, (cols - x) * step)
