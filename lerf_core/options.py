@@ -17,7 +17,7 @@ import numpy as np
 
 from lerf_core.backends.contract import BACKENDS
 from lerf_core.bank.model import LutBank
-from lerf_core.choices import BORDER_MODES
+from lerf_core.choices import BORDER_MODES, LEARNED_KERNEL
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.pixels.format import PixelFormat, holds_intensities, unit_range_dtype
 from lerf_core.pixels.values import ValueScale
@@ -118,8 +118,10 @@ class Options:
             raise InvalidArgumentError(f"bank and kernel exclude each other, got kernel {kernel}")
         if self.fast:
             raise InvalidArgumentError(f"fast and kernel exclude each other, got kernel {kernel}")
-        is_nearest = self.method == "nearest" and kernel.name == "nearest"
-        if self.method != "auto" and not is_nearest:
+        is_said_twice = (self.method == "nearest" and kernel.name == "nearest") or (
+            self.method == "lerf" and kernel.name == LEARNED_KERNEL
+        )
+        if self.method != "auto" and not is_said_twice:
             raise InvalidArgumentError(
                 f"method {self.method!r} and kernel exclude each other, got kernel {kernel}"
             )

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank.loading import bank_for_scale, load_bank
+from lerf_core.bank.loading import load_bank
 from lerf_core.bank.model import LutBank
 from lerf_core.errors import InvalidArgumentError
+from lerf_core.execution.grid import GridResampling
 from lerf_core.execution.plan import Plan
-from lerf_core.execution.resize import GridResampling
 from lerf_core.geometry.maps import Displacement, as_inverse_map
 from lerf_core.geometry.whole_pixels import pixel_tolerance
 from lerf_core.options import Options, ResamplingKeywords
 from lerf_core.sampling.shapes import requested_shape, rescaled_shape, spatial_axes
-from lerf_core.sampling.shrinking import ShrinkingKernel
+from lerf_core.sampling.shrinking import ShrinkingKernel, shrinking_kernel
 from lerf_core.validation import check_scale
 
-__all__ = ["plan_rescale", "plan_resize", "plan_warp"]
+__all__ = ["plan_rescale", "plan_resize", "plan_warp", "shrinks_by_default"]
 
 Bank = LutBank | str | None
 
@@ -36,9 +36,7 @@ def plan_resize(
     rows, cols = spatial_axes(len(shape), keywords.get("channel_axis"))
     out_shape = requested_shape(shape, (rows, cols), output_shape)
     scale = (out_shape[0] / shape[rows], out_shape[1] / shape[cols])
-    options = Options(bank=_bank_for(bank, scale, keywords), **keywords)
-    _check_shrinks(options, scale)
-    return Plan(shape, dtype, out_shape, options, GridResampling(scale))
+    return _plan_grid(shape, dtype, out_shape, scale, bank, keywords)
 
 
 def plan_rescale(
@@ -54,9 +52,7 @@ def plan_rescale(
     source_shape = (shape[rows], shape[cols])
     out_shape = rescaled_shape(source_shape, factors)
     factors = _without_rounding(factors, source_shape, out_shape)
-    options = Options(bank=_bank_for(bank, factors, keywords), **keywords)
-    _check_shrinks(options, factors)
-    return Plan(shape, dtype, out_shape, options, GridResampling(factors))
+    return _plan_grid(shape, dtype, out_shape, factors, bank, keywords)
 
 
 def plan_warp(
@@ -97,19 +93,47 @@ def _without_rounding(
     return rows, cols
 
 
-def _check_shrinks(options: Options, scale: tuple[float, float]) -> None:
-    """Raise if an axis is to grow by a kernel that shrinks."""
+def _plan_grid(
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    out_shape: tuple[int, int],
+    scale: tuple[float, float],
+    bank: Bank,
+    keywords: ResamplingKeywords,
+) -> Plan:
+    """Plan a resize: by what is named, else by the default tables and what shrinks."""
+    shrinking = None
+    if shrinks_by_default(bank, scale, keywords):
+        shrinking = shrinking_kernel()
+        if max(scale) <= 1:
+            keywords = {**keywords, "kernel": shrinking, "fast": False}
+            shrinking = None
+    is_fixed = bank is None and keywords.get("kernel") is not None
+    options = Options(bank=None if is_fixed else load_bank(bank), **keywords)
     if isinstance(options.fixed_kernel, ShrinkingKernel) and max(scale) > 1:
         raise InvalidArgumentError(
             f"kernel {options.fixed_kernel} shrinks images, got scale {scale[0]:g} of rows and "
             f"{scale[1]:g} of columns"
         )
+    return Plan(shape, dtype, out_shape, options, GridResampling(scale, shrinking))
 
 
-def _bank_for(
-    bank: Bank, scale: tuple[float, float], keywords: ResamplingKeywords
-) -> LutBank | None:
-    if bank is None and keywords.get("kernel") is not None:
-        return None
-    anti_aliased = keywords.get("anti_aliasing") is not False
-    return load_bank(bank_for_scale(bank, scale, anti_aliased=anti_aliased))
+def shrinks_by_default(bank: Bank, scale: tuple[float, float], keywords: Mapping[str, Any]) -> bool:
+    """Tell whether axes that shrink are shrunk by the learned function.
+
+    They are where neither a bank nor a kernel is named, unless anti-aliasing is
+    switched off or labels are copied.
+
+    Parameters
+    ----------
+    bank : LutBank, str, path or None
+    scale : (float, float)
+        Output pixels per source pixel, along each axis.
+    keywords : mapping
+        Those of `lerf_core.resize`.
+    """
+    is_default = bank is None and keywords.get("kernel") is None
+    is_averaged = keywords.get("method", "auto") in ("auto", "lerf")
+    return (
+        is_default and is_averaged and min(scale) < 1 and keywords.get("anti_aliasing") is not False
+    )

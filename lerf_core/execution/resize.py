@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
@@ -15,10 +14,7 @@ from lerf_core.backends.reference.overshoot import bounds_along_kept_axes
 from lerf_core.constants import LEVELS
 from lerf_core.execution.channels import Channel, prepare_channel, prepare_channels
 from lerf_core.execution.context import BlockContext
-from lerf_core.execution.kernel_resize import KernelBlock
 from lerf_core.execution.majority import GridMajority
-from lerf_core.execution.shrinking import ShrinkingBlock
-from lerf_core.geometry.placement import Placement
 from lerf_core.pixels.format import PixelFormat
 from lerf_core.pixels.masks import mask_planes
 from lerf_core.pixels.missing import find_missing
@@ -28,11 +24,10 @@ from lerf_core.sampling.borders import is_periodic
 from lerf_core.sampling.coverage import AxisCoverage, axis_coverage
 from lerf_core.sampling.kernel_taps import KernelTaps, kernel_taps
 from lerf_core.sampling.kernels import COLOUR_KERNEL
-from lerf_core.sampling.shrinking import ShrinkingKernel
 from lerf_core.sampling.taps import AxisTaps, axis_positions, axis_taps, nearest_index
 from lerf_core.sampling.windows import Block, Window, Windows
 
-__all__ = ["GridBlock", "GridResampling"]
+__all__ = ["GridBlock"]
 
 Image = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]
@@ -43,27 +38,6 @@ T = TypeVar("T")
 _BAND_SOURCE = 1 << 19
 # Values of the luma that wait for their colours: they stay in the second-level cache.
 _LUMA_VALUES = 1 << 18
-
-
-@dataclass(frozen=True)
-class GridResampling:
-    """A resize by a (row, column) scale; see `lerf_core.execution.plan.Resampling`."""
-
-    scale: tuple[float, float]
-
-    def placement(self, shape: tuple[int, int], out_shape: tuple[int, int]) -> Placement:
-        """See `lerf_core.execution.plan.Resampling`."""
-        return Placement.of_resize(self.scale, shape, out_shape)
-
-    def output_block(
-        self, context: BlockContext, requested: Block | None = None, windows: Windows | None = None
-    ) -> GridBlock | KernelBlock:
-        """See `lerf_core.execution.plan.Resampling`."""
-        if context.kernel is not None and not context.pixels.is_nearest:
-            if isinstance(context.kernel, ShrinkingKernel):
-                return ShrinkingBlock(context, context.kernel, self.scale, requested, windows)
-            return KernelBlock(context, context.kernel, self.scale, requested, windows)
-        return GridBlock(context, self.scale, requested, windows)
 
 
 class GridBlock:

@@ -46,6 +46,12 @@ class ShrinkingBlock(KernelBlock):
         channels = prepare_kernel_channels(planes, context.pixels, context.mode, alpha_levels)
         return ShrinkingMeans(self, channels)
 
+    @property
+    def widening(self) -> float:
+        """How far results may leave the range of 3x3 smooth pixels, as a part of it."""
+        anti_aliasing = self.context.anti_aliasing
+        return self.kernel.widening_for(self.scale, anti_aliasing=anti_aliasing)
+
     @cached_property
     def rows(self) -> ShrinkingTaps:  # type: ignore[override]
         """Taps of the block's rows, counted in the windows."""
@@ -84,7 +90,7 @@ class ShrinkingMeans(KernelMeans):
         smooth_means, _ = channels.visible(smooth)
         results = backend.limited(
             np.stack(sharp_means, -1), np.stack(smooth_means, -1), low, high, inner,
-            kernel.widening, kernel.overshoot,
+            block.widening, kernel.overshoot,
         )  # fmt: skip
         inner_shares = [None if share is None else share[inner] for share in shares]
         return channels.finish([results[..., n] for n in range(results.shape[-1])], inner_shares)
@@ -110,6 +116,6 @@ class ShrinkingMeans(KernelMeans):
     def _write_means(self, layers: Image, rows: ShrinkingTaps, out: Image) -> None:  # type: ignore[override]
         block, kernel = self._block, self._block.kernel
         block.backend.shrunk_mean(
-            layers, rows, block.cols, kernel.widening, kernel.overshoot,
+            layers, rows, block.cols, block.widening, kernel.overshoot,
             cval=self._beyond, out=out,
         )  # fmt: skip

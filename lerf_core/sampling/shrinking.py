@@ -10,6 +10,9 @@ is the sharp image,
 - within the range of the source's pixels nearby, widened by 3/32 of itself, so that no hard edge
   overshoots by more (flat areas stay exactly flat).
 
+Near scale 1, where there is nothing to shrink, all of this fades into Lanczos' interpolation, which
+leaves pixels as they are.
+
 Both kernels are cubic splines, symmetric, whose coefficients are learned
 (`lerf_training.shrinking`), and are stretched by the filter scale of their axis. Nothing depends on
 which values are black and white: the result of ``a * image + b`` is ``a * result + b``.
@@ -22,7 +25,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +34,7 @@ import numpy.typing as npt
 
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.sampling.kernel_taps import KernelTaps, kernel_taps
-from lerf_core.sampling.kernels import Kernel
+from lerf_core.sampling.kernels import Kernel, lanczos3
 
 __all__ = [
     "KNOTS_PER_PIXEL",
@@ -47,6 +50,8 @@ Positions = npt.NDArray[np.float64]
 
 #: Knots of the splines.
 KNOTS_PER_PIXEL = 4
+# Filter scale from which on the learned kernels stand alone.
+_LEARNED_FROM = 1.05
 # Output pixels to either side whose source pixels bound a result.
 _NEARBY = 1.5
 _FORMAT, _VERSION = "lerf-shrinking-kernel", 1
@@ -79,6 +84,30 @@ def _cubic_bspline(x: Positions) -> Positions:
     return np.where(x < 1, inner, np.power(np.maximum(2 - x, 0.0), 3) / 6)
 
 
+def _share(filter_scale: Positions | float) -> Positions:
+    """Return how much of the learned kernels there is at a filter scale, 0..1."""
+    share: Positions = np.clip((np.asarray(filter_scale) - 1) / (_LEARNED_FROM - 1), 0.0, 1.0)
+    return share
+
+
+@dataclass(frozen=True)
+class SplineKernel(Kernel):
+    """A spline, which fades into Lanczos' kernel where the filter scale nears 1."""
+
+    def weights(self, distance: Positions, filter_scale: Positions | float) -> Positions:
+        """Return weights that sum up to 1 over distances a pixel apart, about."""
+        share, x = _share(filter_scale), distance / filter_scale
+        learned = super().weights(distance, filter_scale) / self.integral
+        return share * learned + (1 - share) * lanczos3(x)
+
+    @cached_property
+    def integral(self) -> float:
+        """The kernel's integral."""
+        coefficients = dict(self.parameters)["coefficients"]
+        fine = np.arange(-self.radius, self.radius, 1 / 256) + 1 / 512
+        return float(spline(fine, coefficients).sum() / 256)
+
+
 def nearby(distance: Positions) -> Positions:
     """Return 1 for source pixels that bound a result, else 0."""
     return (np.abs(distance) <= _NEARBY).astype(np.float64)
@@ -88,7 +117,7 @@ _NEAR = Kernel("nearby", _NEARBY, nearby)
 
 
 @dataclass(frozen=True)
-class ShrinkingKernel(Kernel):
+class ShrinkingKernel(SplineKernel):
     """The learned function for shrinking: as a kernel it is its sharp one, and the rest beside it.
 
     Attributes
@@ -133,6 +162,13 @@ class ShrinkingKernel(Kernel):
             raise InvalidArgumentError(f"kernel {name!r} has a negative widening or overshoot")
         parts = (float(widening), float(overshoot), dict(training or {}))
         return cls(*_spline_fields(name, sharp), _spline_kernel(f"{name}-smooth", smooth), *parts)
+
+    def widening_for(self, scale: tuple[float, float], *, anti_aliasing: bool) -> float:
+        """Return the widening at a (row, column) scale: the wider the less is learned there."""
+        share = max(
+            float(_share(max(1.0, 1 / factor) if anti_aliasing else 1.0)) for factor in scale
+        )
+        return self.widening / max(share, 1e-6)
 
     def __str__(self) -> str:
         """Return the name."""
@@ -211,8 +247,8 @@ def _spline_fields(name: str, coefficients: Sequence[float]) -> tuple[Any, ...]:
     return name, radius, spline, (("coefficients", numbers),)
 
 
-def _spline_kernel(name: str, coefficients: Sequence[float]) -> Kernel:
-    return Kernel(*_spline_fields(name, coefficients))
+def _spline_kernel(name: str, coefficients: Sequence[float]) -> SplineKernel:
+    return SplineKernel(*_spline_fields(name, coefficients))
 
 
 # -- taps -----------------------------------------------------------------------------------
