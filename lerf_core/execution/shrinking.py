@@ -55,12 +55,16 @@ class ShrinkingBlock(KernelBlock):
     @cached_property
     def rows(self) -> ShrinkingTaps:  # type: ignore[override]
         """Taps of the block's rows, counted in the windows."""
-        return self._in_window(0)
+        return self._shrinking_taps_in_window(0)
 
     @cached_property
     def cols(self) -> ShrinkingTaps:  # type: ignore[override]
         """Taps of the block's columns, counted in the windows."""
-        return self._in_window(1)
+        return self._shrinking_taps_in_window(1)
+
+    def _shrinking_taps_in_window(self, axis: int) -> ShrinkingTaps:
+        window = self.windows[axis]
+        return self._taps(self.computed)[axis].within(window.first, len(window))
 
     def _taps(self, block: Block) -> tuple[ShrinkingTaps, ShrinkingTaps]:  # type: ignore[override]
         return self._per_axis(shrinking_taps, block)

@@ -100,12 +100,18 @@ class SplineKernel(Kernel):
         learned = super().weights(distance, filter_scale) / self.integral
         return share * learned + (1 - share) * lanczos3(x)
 
+    @property
+    def coefficients(self) -> tuple[float, ...]:
+        """The spline's; see `spline`."""
+        parameters: dict[str, Any] = dict(self.parameters)
+        coefficients: tuple[float, ...] = parameters["coefficients"]
+        return coefficients
+
     @cached_property
     def integral(self) -> float:
         """The kernel's integral."""
-        coefficients = dict(self.parameters)["coefficients"]
         fine = np.arange(-self.radius, self.radius, 1 / 256) + 1 / 512
-        return float(spline(fine, coefficients).sum() / 256)
+        return float(spline(fine, self.coefficients).sum() / 256)
 
 
 def nearby(distance: Positions) -> Positions:
@@ -122,7 +128,7 @@ class ShrinkingKernel(SplineKernel):
 
     Attributes
     ----------
-    smooth : Kernel
+    smooth : SplineKernel
     widening : float
         How far a result may leave the range of 3x3 smooth pixels, as a part of it.
     overshoot : float
@@ -131,7 +137,7 @@ class ShrinkingKernel(SplineKernel):
         How it came to be; any JSON.
     """
 
-    smooth: Kernel = _NEAR
+    smooth: SplineKernel = SplineKernel("none", 0.0, spline)
     widening: float = 0.0
     overshoot: float = 0.0
     training: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False, repr=False)
@@ -153,15 +159,19 @@ class ShrinkingKernel(SplineKernel):
         InvalidArgumentError
             If they cannot be used.
         """
-        numbers = (*sharp, *smooth, widening, overshoot)
+        numbers: tuple[Any, ...] = (*sharp, *smooth, widening, overshoot)
         if not all(isinstance(number, (int, float)) and np.isfinite(number) for number in numbers):
             raise InvalidArgumentError(f"kernel {name!r} has numbers that are not finite")
         if min(len(sharp), len(smooth)) < 2 or not (sum(sharp) > 0 and sum(smooth) > 0):
             raise InvalidArgumentError(f"kernel {name!r} has splines that weigh nothing")
         if widening < 0 or overshoot < 0:
             raise InvalidArgumentError(f"kernel {name!r} has a negative widening or overshoot")
-        parts = (float(widening), float(overshoot), dict(training or {}))
-        return cls(*_spline_fields(name, sharp), _spline_kernel(f"{name}-smooth", smooth), *parts)
+        own_name, radius, function, parameters = _spline_fields(name, sharp)
+        return cls(
+            own_name, radius, function, parameters,
+            _spline_kernel(f"{name}-smooth", smooth), float(widening), float(overshoot),
+            dict(training or {}),
+        )  # fmt: skip
 
     def widening_for(self, scale: tuple[float, float], *, anti_aliasing: bool) -> float:
         """Return the widening at a (row, column) scale: the wider the less is learned there."""
@@ -195,8 +205,8 @@ class ShrinkingKernel(SplineKernel):
             "version": _VERSION,
             "name": self.name,
             "knots per pixel": KNOTS_PER_PIXEL,
-            "sharp": list(dict(self.parameters)["coefficients"]),
-            "smooth": list(dict(self.smooth.parameters)["coefficients"]),
+            "sharp": list(self.coefficients),
+            "smooth": list(self.smooth.coefficients),
             "widening": self.widening,
             "overshoot": self.overshoot,
             "training": dict(self.training),
@@ -326,8 +336,8 @@ class ShrinkingTaps:
     def _with(
         self, change: Callable[[KernelTaps], KernelTaps], before: int, after: int
     ) -> ShrinkingTaps:
-        changed = (change(taps) for taps in (self.sharp, self.smooth, self.near))
-        return ShrinkingTaps(*changed, before, after)
+        sharp, smooth, near = map(change, (self.sharp, self.smooth, self.near))
+        return ShrinkingTaps(sharp, smooth, near, before, after)
 
 
 def shrinking_taps(
@@ -342,13 +352,13 @@ def shrinking_taps(
     """Return the taps that shrink an axis; parameters are those of `kernel_taps`."""
     first, stop = out_range or (0, out_size)
     around = (max(0, first - 1), min(out_size, stop + 1))
-    taps = (
+    sharp, smooth, near = (
         kernel_taps(
             part, size, out_size, scale, anti_aliasing=anti_aliasing, out_range=around
         )
         for part in (kernel, kernel.smooth, _NEAR)
     )  # fmt: skip
-    return ShrinkingTaps(*taps, first - around[0], around[1] - stop)
+    return ShrinkingTaps(sharp, smooth, near, first - around[0], around[1] - stop)
 
 
 # -- the kernel that ships --------------------------------------------------------------------
