@@ -137,10 +137,12 @@ class ShrinkingKernel(SplineKernel):
         How it came to be; any JSON.
     """
 
-    smooth: SplineKernel = SplineKernel("none", 0.0, spline)
-    widening: float = 0.0
-    overshoot: float = 0.0
-    training: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False, repr=False)
+    smooth: SplineKernel = field(kw_only=True)
+    widening: float = field(kw_only=True)
+    overshoot: float = field(kw_only=True)
+    training: Mapping[str, Any] = field(
+        default_factory=dict, compare=False, hash=False, repr=False, kw_only=True
+    )
 
     @classmethod
     def of(
@@ -169,8 +171,8 @@ class ShrinkingKernel(SplineKernel):
         own_name, radius, function, parameters = _spline_fields(name, sharp)
         return cls(
             own_name, radius, function, parameters,
-            _spline_kernel(f"{name}-smooth", smooth), float(widening), float(overshoot),
-            dict(training or {}),
+            smooth=_spline_kernel(f"{name}-smooth", smooth), widening=float(widening),
+            overshoot=float(overshoot), training=dict(training or {}),
         )  # fmt: skip
 
     def widening_for(self, scale: tuple[float, float], *, anti_aliasing: bool) -> float:
