@@ -386,8 +386,29 @@ class NumbaBackend(Backend):
         function = shrunk_mean if compiled else _REFERENCE.shrunk_mean
         function(native, rows, cols, widening, overshoot, cval=cval, out=out)
 
-    separable_range = staticmethod(_REFERENCE.separable_range)
-    limited = staticmethod(_REFERENCE.limited)
+    def separable_range(
+        self, source: Plane, rows: KernelTaps, cols: KernelTaps, *, cval: Sequence[float] | None
+    ) -> tuple[FloatPlane, FloatPlane]:
+        """Compare neighbours, row by row."""
+        from lerf_core.backends.numba.shrinking import separable_range
+
+        found = separable_range(source, rows, cols, cval=cval)
+        return found or _REFERENCE.separable_range(source, rows, cols, cval=cval)
+
+    def limited(
+        self,
+        sharp: FloatPlane,
+        smooth: FloatPlane,
+        low: FloatPlane,
+        high: FloatPlane,
+        inner: tuple[slice, slice],
+        widening: float,
+        overshoot: float,
+    ) -> FloatPlane:
+        """Limit pixels, row by row."""
+        from lerf_core.backends.numba.shrinking import limited
+
+        return limited(sharp, smooth, low, high, inner, widening, overshoot)
 
     # -- writing -----------------------------------------------------------------------
 

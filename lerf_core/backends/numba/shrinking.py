@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.backends.numba.kernels.lanes import BLOCK, LANES
+from lerf_core.backends.numba.kernels.limits import limited_rows, range_rows
 from lerf_core.backends.numba.kernels.separable import GROUP
 from lerf_core.backends.numba.kernels.shrinking import shrunk_rows
 from lerf_core.backends.numba.separable import DTYPES, is_interleaved, room_of
 from lerf_core.sampling.kernel_taps import KernelTaps
 from lerf_core.sampling.shrinking import ShrinkingTaps
 
-__all__ = ["can_shrink", "shrunk_mean"]
+__all__ = ["can_shrink", "limited", "separable_range", "shrunk_mean"]
 
 Image = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]
@@ -100,11 +101,10 @@ def _is_in_a_row(taps: KernelTaps) -> bool:
 
 def _arrays(taps: ShrinkingTaps) -> tuple[Any, ...]:
     """Return the first neighbours and weights of both kernels, and where pixels nearby are."""
-    counts = taps.near.weight != 0
     return (
         np.ascontiguousarray(taps.sharp.first), np.ascontiguousarray(taps.sharp.weight),
         np.ascontiguousarray(taps.smooth.first), np.ascontiguousarray(taps.smooth.weight),
-        taps.near.first + counts.argmax(1), counts.sum(1),
+        *_in_a_row(taps.near),
     )  # fmt: skip
 
 
@@ -140,3 +140,40 @@ def _most_neighbours(rows: ShrinkingTaps, arrays: tuple[Any, ...]) -> int:
     first, stop = _sides(arrays)
     last = np.minimum(np.arange(rows.sharp.size) + LANES, rows.sharp.size) - 1
     return int((stop[last] - first).max())
+
+
+def separable_range(
+    source: Image, rows: KernelTaps, cols: KernelTaps, *, cval: Sequence[float] | None
+) -> tuple[Image, Image] | None:
+    """Return the least and the greatest value; None where taps do not lie in a row."""
+    if not (_is_in_a_row(rows) and _is_in_a_row(cols)):
+        return None
+    low, high = np.empty((2, rows.size, cols.size, source.shape[2]), np.float32)
+    border = np.array(() if cval is None else cval, np.float32)
+    values = np.ascontiguousarray(source, np.float32)
+    range_rows(values, border, *_in_a_row(rows), *_in_a_row(cols), low, high)
+    return low, high
+
+
+def limited(
+    sharp: Image,
+    smooth: Image,
+    low: Image,
+    high: Image,
+    inner: tuple[slice, slice],
+    widening: float,
+    overshoot: float,
+) -> Image:
+    """Return limited pixels; see `Backend.limited`."""
+    height, width = (part.stop - part.start for part in inner)
+    out = np.empty((height, width, sharp.shape[2]), np.float32)
+    planes = (np.ascontiguousarray(plane, np.float32) for plane in (sharp, smooth, low, high))
+    start = inner[0].start, inner[1].start
+    limited_rows(*planes, *start, np.float32(widening), np.float32(overshoot), out)
+    return out
+
+
+def _in_a_row(taps: KernelTaps) -> tuple[Indices, Indices]:
+    """Return the first tap that weighs something, and how many do."""
+    counts = taps.weight != 0
+    return taps.first + counts.argmax(1), counts.sum(1)
