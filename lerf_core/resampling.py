@@ -52,9 +52,10 @@ def resize(
     output_shape : sequence of int
         (rows, cols); or the shape of the whole result.
     bank : LutBank, str, path or None
-        The tables, or where to load them from (`load_bank`). None: the default bank; for
-        an image that grows along no axis and is anti-aliased, the analytic one, because
-        trained tables know enlarging alone.
+        The tables, or where to load them from (`load_bank`). None: the default bank for axes
+        that grow, and for those that shrink the learned function for shrinking
+        (`lerf_core.sampling.shrinking`), unless anti-aliasing is switched off; what shrinks goes
+        first. A bank that is named does both.
     channel_axis : int or None
         Axis of the colour channels, never resampled. None: the image has no such axis.
     mode : {"edge", "constant", "symmetric", "reflect", "wrap"}

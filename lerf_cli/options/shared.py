@@ -122,8 +122,8 @@ def resampling_options(*, border: str, transparent: bool = False) -> Callable[[C
         click.option(
             "--bank", metavar="NAME|FILE|FOLDER",
             help="Tables: a name from 'lerf models', a .safetensors file, or a folder in the "
-            "published layout (LUTft_*.npy).  [default: the default bank; to shrink, the analytic "
-            "one]",
+            "published layout (LUTft_*.npy).  [default: the default bank; axes that shrink are "
+            "shrunk by the learned function lerf-s]",
         ),
         click.option(
             "--kernel", metavar="NAME",

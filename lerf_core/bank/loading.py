@@ -24,8 +24,8 @@ __all__ = [
 
 #: The bank that is used when none is named.
 DEFAULT_BANK = "lerf-p"
-#: The bank of anti-aliased shrinking when none is named: trained ones know enlarging alone,
-#: and their pre-filter shifts the mean of fine textures.
+#: The bank that shrinks where tables have to: trained ones know enlarging alone, and their
+#: pre-filter shifts the mean of fine textures.
 SHRINKING_BANK = "analytic"
 
 
@@ -117,7 +117,10 @@ def load_bank(source: str | os.PathLike[str] | LutBank | None = None) -> LutBank
 def bank_for_scale(
     bank: LutBank | str | None, scale: Sequence[float], *, anti_aliased: bool
 ) -> LutBank | str | None:
-    """Return the bank to resize with, by the rule of `lerf_core.resize`; nothing is loaded.
+    """Return the bank for tables that may have to shrink; nothing is loaded.
+
+    `lerf_core.resize` shrinks by `lerf_core.sampling.shrinking` instead; this is for those who
+    resize by a warp, or what has been blurred before.
 
     Parameters
     ----------
