@@ -4,7 +4,7 @@
 
 Each line is a kernel at a scale: medians of lerf's time over the other's on one thread, on an RGB
 image of noise in uint8, and of lerf's uint16 and float32 over its own uint8. Below 1, lerf is
-faster. The learned function, lerf-s, stands beside Lanczos. pyvips is measured where it is installed.
+faster. The learned function, lerf-s, stands beside Lanczos; pyvips is measured where installed.
 """
 
 from __future__ import annotations
