@@ -39,7 +39,7 @@ from albumentations.core.type_definitions import ALL_TARGETS
 from lerf_core import geometry
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.validation import check_count
-from lerf_plugins.filters.arguments import OPENCV_BORDERS, Bank
+from lerf_plugins.filters.arguments import OPENCV_BORDERS, Bank, FixedKernel
 from lerf_plugins.filters.augment.arguments import (
     AxisRanges,
     Fill,
@@ -94,6 +94,7 @@ class _Placed(DualTransform):
         self,
         *,
         bank: Bank = None,
+        kernel: FixedKernel = None,
         alpha: str = "auto",
         value_range: tuple[float, float] | None = None,
         threads: int | None = 1,
@@ -102,8 +103,9 @@ class _Placed(DualTransform):
         if not 0 <= p <= 1:
             raise InvalidArgumentError(f"p must lie in 0..1, got {p!r}")
         super().__init__(p=p)
-        check_sampling(bank, alpha)
-        self.bank, self.alpha, self.value_range, self.threads = bank, alpha, value_range, threads
+        check_sampling(bank, alpha, kernel)
+        self.bank, self.kernel, self.alpha = bank, kernel, alpha
+        self.value_range, self.threads = value_range, threads
         self._image_options: dict[str, Any] = {}
         self._mask_options: dict[str, Any] = {}
 
@@ -129,8 +131,9 @@ class _Placed(DualTransform):
     def apply(self, img: Array, *args: Any, **params: Any) -> Array:  # noqa: ARG002
         """Resample an image, (rows, cols) or (rows, cols, channels)."""
         return self._placement(params).pixels(
-            img, channel_axis=_channels(img), bank=self.bank, alpha=self.alpha,
-            value_range=self.value_range, threads=self.threads, **self._image_options,
+            img, channel_axis=_channels(img), bank=self.bank, kernel=self.kernel,
+            alpha=self.alpha, value_range=self.value_range, threads=self.threads,
+            **self._image_options,
         )  # fmt: skip
 
     def apply_to_mask(self, mask: Array, *args: Any, **params: Any) -> Array:  # noqa: ARG002
@@ -188,6 +191,7 @@ class _Resized(_Placed):
         self, *, fast: bool = False, p: float = 1.0, **sampling: Unpack[SamplingKeywords]
     ) -> None:
         super().__init__(p=p, **sampling)
+        check_sampling(self.bank, self.alpha, self.kernel, fast=fast)
         self.fast = fast
         self._image_options = {"fast": fast}
 
@@ -199,7 +203,7 @@ class Resize(_Resized):
     ----------
     height, width : int
         Rows and columns of the result.
-    fast, bank, alpha, value_range, threads
+    fast, bank, kernel, alpha, value_range, threads
         See `lerf_core.resize`.
     p : float
         Probability.
@@ -229,7 +233,7 @@ class RandomScale(_Resized):
     ----------
     scale_limit : float or (float, float)
         The factor lies between 1 plus these; a number stands for (-number, number).
-    fast, bank, alpha, value_range, threads
+    fast, bank, kernel, alpha, value_range, threads
         See `lerf_core.resize`.
     p : float
         Probability.
@@ -266,7 +270,7 @@ class LongestMaxSize(_Resized):
     ----------
     max_size : int
         Pixels of the longer side; the other keeps the proportions.
-    fast, bank, alpha, value_range, threads
+    fast, bank, kernel, alpha, value_range, threads
         See `lerf_core.resize`.
     p : float
         Probability.
@@ -301,7 +305,7 @@ class SmallestMaxSize(LongestMaxSize):
     ----------
     max_size : int
         Pixels of the shorter side; the other keeps the proportions.
-    fast, bank, alpha, value_range, threads, p
+    fast, bank, kernel, alpha, value_range, threads, p
         See `LongestMaxSize`.
 
     Examples
@@ -339,7 +343,7 @@ class Affine(_Placed):
         What lies beyond the border: an OpenCV flag, or a name of `lerf_core.warp`.
     fill, fill_mask : float or sequence of float
         Value beyond the border for "constant", of images and of masks.
-    bank, alpha, value_range, threads
+    bank, kernel, alpha, value_range, threads
         See `lerf_core.warp`.
     p : float
         Probability.
@@ -419,7 +423,7 @@ class Perspective(_Placed):
         Standard deviation of how far its corners lie inside the image's, as a share of width
         and height (none farther than 0.32), drawn from a range; a number stands for
         (0, number).
-    bank, alpha, value_range, threads
+    bank, kernel, alpha, value_range, threads
         See `lerf_core.warp`.
     p : float
         Probability.
@@ -456,7 +460,7 @@ class Warp(_Placed):
         Rows and columns of the result; None: the image's.
     border_mode, fill, fill_mask
         See `Affine`.
-    bank, alpha, value_range, threads
+    bank, kernel, alpha, value_range, threads
         See `lerf_core.warp`.
     p : float
         Probability.

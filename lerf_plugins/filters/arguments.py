@@ -9,15 +9,22 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.bank import LutBank
+from lerf_core.bank.loading import load_bank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+from lerf_core.options import Options
+from lerf_core.sampling.kernels import Kernel, NearestKernel, get_kernel
 
 __all__ = [
     "OPENCV_BORDERS",
     "SCIPY_BORDERS",
     "Bank",
+    "FixedKernel",
     "Pixels",
     "as_index",
+    "averaging_keywords",
     "channel_keywords",
+    "check_copies",
+    "check_kernel",
     "check_sides",
     "extremes",
     "measured_range",
@@ -25,6 +32,7 @@ __all__ = [
 ]
 
 Bank = LutBank | str | None
+FixedKernel = Kernel | str | None
 Pixels = npt.NDArray[Any]
 
 #: lerf's border modes (`numpy.pad`'s names) by OpenCV's flags, which Albumentations takes as well.
@@ -51,6 +59,44 @@ def as_index(name: str, value: Any, expected: str = "an integer") -> int:
         return operator.index(value)
     except TypeError as error:
         raise InvalidTypeError(f"{name} must be {expected}, got {value!r}") from error
+
+
+def check_kernel(
+    bank: Bank, kernel: FixedKernel, *, method: str = "auto", fast: bool = False
+) -> None:
+    """Raise unless there is such a bank, or such a kernel and nothing that excludes it."""
+    Options(
+        bank=None if bank is None and kernel is not None else load_bank(bank),
+        kernel=kernel, method=method, fast=fast,
+    )  # fmt: skip
+
+
+def averaging_keywords(bank: Bank, kernel: FixedKernel, *, fast: bool = False) -> dict[str, Any]:
+    """Return `lerf_core`'s keywords for what pixels are averaged by: a bank, or a kernel.
+
+    Raises
+    ------
+    InvalidArgumentError, InvalidTypeError
+        If there is no such kernel, or it is given beside a bank or `fast`.
+    """
+    if kernel is None:
+        return {"method": "lerf", "bank": bank}
+    check_kernel(bank, kernel, fast=fast)
+    return {"method": "auto", "kernel": kernel}
+
+
+def check_copies(kernel: FixedKernel, wanted: str) -> None:
+    """Raise if a kernel is to average where a host's argument has pixels copied.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The message calls the argument `wanted`.
+    """
+    if kernel is not None and not isinstance(get_kernel(kernel), NearestKernel):
+        raise InvalidArgumentError(
+            f"{wanted} copies pixels, it and kernel exclude each other, got {get_kernel(kernel)}"
+        )
 
 
 def refuse_masked(name: str, value: object) -> None:

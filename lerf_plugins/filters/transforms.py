@@ -99,6 +99,7 @@ class Resize(Transform):
         self.height = None if height is None else check_count("height", height)
         self.width = None if width is None else check_count("width", width)
         self.fast = fast
+        self._check_sampling(fast=fast)
         self._image_options = {"fast": fast}
 
     def place(self, shape: tuple[int, int], rng: np.random.Generator) -> Placement:  # noqa: ARG002
@@ -156,6 +157,7 @@ class Rescale(Transform):
         if not self.scale[0] > 0:
             raise InvalidArgumentError(f"scale must be positive, got {scale!r}")
         self.fast = fast
+        self._check_sampling(fast=fast)
         self._image_options = {"fast": fast}
 
     def place(self, shape: tuple[int, int], rng: np.random.Generator) -> Placement:

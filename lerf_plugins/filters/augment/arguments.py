@@ -7,12 +7,11 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from lerf_core.bank.loading import load_bank
 from lerf_core.choices import BORDER_MODES
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.options import ALPHA_TREATMENTS
 from lerf_core.validation import check_choice, check_count
-from lerf_plugins.filters.arguments import Bank
+from lerf_plugins.filters.arguments import Bank, FixedKernel, check_kernel
 
 __all__ = [
     "AxisRanges",
@@ -37,15 +36,21 @@ class SamplingKeywords(TypedDict, total=False):
     """How the pixels of images are resampled; see `lerf_core.resize`."""
 
     bank: Bank
+    kernel: FixedKernel
     alpha: str
     value_range: tuple[float, float] | None
     threads: int | None
 
 
-def check_sampling(bank: Bank, alpha: str) -> None:
-    """Raise unless there are such a bank and such a treatment of alpha: now, not in a worker."""
+def check_sampling(
+    bank: Bank, alpha: str, kernel: FixedKernel, method: str = "auto", *, fast: bool = False
+) -> None:
+    """Raise unless there are such a bank or kernel, and treatment of alpha: now, not in a worker.
+
+    A kernel excludes a bank, a method and `fast`.
+    """
     check_choice("alpha", alpha, ALPHA_TREATMENTS)
-    load_bank(bank)
+    check_kernel(bank, kernel, method=method, fast=fast)
 
 
 def border_options(mode: str, fill: Fill, fill_mask: Fill) -> tuple[dict[str, Any], dict[str, Any]]:

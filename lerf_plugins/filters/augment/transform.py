@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.options import METHODS
 from lerf_core.validation import check_choice, check_number
 from lerf_plugins.filters.augment.arguments import SamplingKeywords, check_sampling
 from lerf_plugins.filters.augment.boxes import (
@@ -54,6 +53,7 @@ _DEFAULTS: dict[str, Any] = {
     "p": 1.0,
     "seed": None,
     "bank": None,
+    "kernel": None,
     "alpha": "auto",
     "method": "auto",
     "value_range": None,
@@ -63,7 +63,7 @@ _DEFAULTS: dict[str, Any] = {
     "min_visibility": None,
     "label_fields": ("labels",),
 }
-_PIXEL_OPTIONS = ("bank", "alpha", "method", "value_range", "threads")
+_PIXEL_OPTIONS = ("bank", "kernel", "alpha", "method", "value_range", "threads")
 
 
 class Transform(ABC):
@@ -75,7 +75,7 @@ class Transform(ABC):
         Probability that anything is done.
     seed : int, numpy.random.Generator or None
         Of the random numbers. None: another each time.
-    bank, alpha, method, value_range, threads
+    bank, kernel, alpha, method, value_range, threads
         See `lerf_core.resize`, for the image. One thread unless told otherwise, as loaders run
         many processes. Float images have values from 0 to 1 unless ``value_range`` says
         otherwise; four channels are colours with alpha unless ``alpha="separate"``.
@@ -110,7 +110,6 @@ class Transform(ABC):
         if not 0 <= self.p <= 1:
             raise InvalidArgumentError(f"p must lie in 0..1, got {self.p}")
         check_choice("box_format", options["box_format"], tuple(BOX_FORMATS))
-        check_choice("method", options["method"], METHODS)
         for name in ("min_area", "min_visibility"):
             if options[name] is not None and not check_number(name, options[name]) >= 0:
                 raise InvalidArgumentError(f"{name} must not be negative, got {options[name]!r}")
@@ -118,9 +117,13 @@ class Transform(ABC):
             raise InvalidArgumentError(
                 f"label_fields must be a sequence of names, got {options['label_fields']!r}"
             )
-        check_sampling(options["bank"], options["alpha"])
         self._options = options
+        self._check_sampling()
         self.set_random_seed(options["seed"])
+
+    def _check_sampling(self, *, fast: bool = False) -> None:
+        names = ("bank", "alpha", "kernel", "method")
+        check_sampling(*(self._options[name] for name in names), fast=fast)
 
     def __repr__(self) -> str:
         changed = {k: v for k, v in self._options.items() if v != _DEFAULTS[k]}

@@ -114,7 +114,7 @@ def intensity_keywords(image: Image, value_range: tuple[float, float] | None) ->
         )
     if value_range is None and image.dtype.kind in "if":
         value_range = measured_range(image, is_unit_scaled=image.dtype.kind == "f")
-    return {"method": "lerf", "value_range": value_range, **channel_keywords(image)}
+    return {"value_range": value_range, **channel_keywords(image)}
 
 
 def border_keywords(mode: object, value: Any, channels: int) -> dict[str, Any]:

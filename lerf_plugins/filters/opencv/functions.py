@@ -11,7 +11,13 @@ import numpy.typing as npt
 import lerf_core
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.geometry import as_homography, invert
-from lerf_plugins.filters.arguments import Bank, channel_keywords
+from lerf_plugins.filters.arguments import (
+    Bank,
+    FixedKernel,
+    averaging_keywords,
+    channel_keywords,
+    check_copies,
+)
 from lerf_plugins.filters.opencv.arguments import (
     BORDER_CONSTANT,
     BORDER_ISOLATED,
@@ -42,6 +48,7 @@ class _WarpOptions(NamedTuple):
     border_mode: Any
     border_value: Any
     bank: Bank
+    kernel: FixedKernel
     anti_aliasing: bool | None
     value_range: tuple[float, float] | None
 
@@ -55,6 +62,7 @@ def resize(
     interpolation: int = INTER_LINEAR,
     *,
     bank: Bank = None,
+    kernel: FixedKernel = None,
     anti_aliasing: bool | None = None,
     value_range: tuple[float, float] | None = None,
     fast: bool = False,
@@ -77,6 +85,9 @@ def resize(
         two equally near ones the latter may take the other); any other means lerf's resampler.
     bank : LutBank, str, path or None
         The tables, as for `lerf_core.resize`.
+    kernel : Kernel, str or None
+        A fixed kernel instead of the tables, as for `lerf_core.resize`: "area" is OpenCV's
+        ``INTER_AREA``, "lanczos4" its ``INTER_LANCZOS4``. `interpolation` names none.
     anti_aliasing : bool or None
         Take the mean over all pixels that an output pixel spans. None: yes; OpenCV does so for
         ``INTER_AREA`` alone.
@@ -108,12 +119,14 @@ def resize(
     image = as_image(src)
     shape = output_shape(dsize) or scaled_shape(image, fx, fy)
     kind = interpolation_kind(interpolation, "interpolation")
+    averaging = averaging_keywords(bank, kernel, fast=fast)
     if kind in NEAREST_KINDS:
+        check_copies(kernel, "INTER_NEAREST")
         out = _copy_nearest(image, shape, centred=kind == INTER_NEAREST_EXACT)
     else:
         out = lerf_core.resize(
-            image, shape, bank=bank, anti_aliasing=anti_aliasing, fast=fast,
-            **intensity_keywords(image, value_range),
+            image, shape, anti_aliasing=anti_aliasing, fast=fast,
+            **averaging, **intensity_keywords(image, value_range),
         )  # fmt: skip
     return _stored(out, dst)
 
@@ -128,6 +141,7 @@ def warp_affine(
     borderValue: float | Sequence[float] = 0,  # noqa: N803
     *,
     bank: Bank = None,
+    kernel: FixedKernel = None,
     anti_aliasing: bool | None = None,
     value_range: tuple[float, float] | None = None,
 ) -> Image:
@@ -136,7 +150,8 @@ def warp_affine(
     Parameters
     ----------
     src : array_like
-        As for `resize`, and so are `bank`, `anti_aliasing` and `value_range`.
+        As for `resize`, and so are `bank`, `kernel`, `anti_aliasing` and
+        `value_range`.
     M : array_like, (2, 3)
         Leads from source (x, y, 1) to output (x, y); with ``WARP_INVERSE_MAP`` from output to
         source.
@@ -178,7 +193,7 @@ def warp_affine(
            [ 0,  4,  5,  6],
            [ 0,  8,  9, 10]], dtype=uint8)
     """
-    options = _WarpOptions(borderMode, borderValue, bank, anti_aliasing, value_range)
+    options = _WarpOptions(borderMode, borderValue, bank, kernel, anti_aliasing, value_range)
     return _warp_by_matrix(src, as_matrix(M, 2), dsize, dst, flags, options)
 
 
@@ -192,6 +207,7 @@ def warp_perspective(
     borderValue: float | Sequence[float] = 0,  # noqa: N803
     *,
     bank: Bank = None,
+    kernel: FixedKernel = None,
     anti_aliasing: bool | None = None,
     value_range: tuple[float, float] | None = None,
 ) -> Image:
@@ -199,7 +215,7 @@ def warp_perspective(
 
     Parameters
     ----------
-    src, dsize, dst, flags, borderMode, borderValue, bank, anti_aliasing, value_range
+    src, dsize, dst, flags, borderMode, borderValue, bank, kernel, anti_aliasing, value_range
         As for `warp_affine`.
     M : array_like, (3, 3)
         Leads from source (x, y, 1) to output (x, y) times a depth; with ``WARP_INVERSE_MAP``
@@ -222,7 +238,7 @@ def warp_perspective(
     >>> warp_perspective(np.zeros((4, 6, 3), np.uint8), matrix, (12, 8)).shape
     (8, 12, 3)
     """
-    options = _WarpOptions(borderMode, borderValue, bank, anti_aliasing, value_range)
+    options = _WarpOptions(borderMode, borderValue, bank, kernel, anti_aliasing, value_range)
     return _warp_by_matrix(src, as_matrix(M, 3), dsize, dst, flags, options)
 
 
@@ -236,6 +252,7 @@ def remap(
     borderValue: float | Sequence[float] = 0,  # noqa: N803
     *,
     bank: Bank = None,
+    kernel: FixedKernel = None,
     anti_aliasing: bool | None = None,
     value_range: tuple[float, float] | None = None,
 ) -> Image:
@@ -243,7 +260,7 @@ def remap(
 
     Parameters
     ----------
-    src, dst, borderMode, borderValue, bank, anti_aliasing, value_range
+    src, dst, borderMode, borderValue, bank, kernel, anti_aliasing, value_range
         As for `warp_affine`.
     map1, map2 : array_like
         Where in the source each output pixel lies: x and y, each (rows, cols); or both in
@@ -276,7 +293,7 @@ def remap(
     positions = as_positions(map1, map2)
     is_relative = bool(interpolation & WARP_RELATIVE_MAP)
     inverse_map = lerf_core.Displacement(positions) if is_relative else positions
-    options = _WarpOptions(borderMode, borderValue, bank, anti_aliasing, value_range)
+    options = _WarpOptions(borderMode, borderValue, bank, kernel, anti_aliasing, value_range)
     shape = (positions.shape[1], positions.shape[2])
     return _warp(image, inverse_map, shape, dst, kind, options)
 
@@ -325,10 +342,11 @@ def _warp(
     border = border_keywords(options.border_mode, options.border_value, channels)
     sampling: dict[str, Any] = {"method": "nearest"}
     values = channel_keywords(image)
-    if kind not in NEAREST_KINDS:
-        sampling = {
-            "method": "lerf", "bank": options.bank, "anti_aliasing": options.anti_aliasing,
-        }  # fmt: skip
+    averaging = averaging_keywords(options.bank, options.kernel)
+    if kind in NEAREST_KINDS:
+        check_copies(options.kernel, "INTER_NEAREST")
+    else:
+        sampling = averaging | {"anti_aliasing": options.anti_aliasing}
         values = intensity_keywords(image, options.value_range)
     keywords = {"output_shape": shape, **sampling}
     out = lerf_core.warp(image, inverse_map, **border, **(keywords | values))

@@ -12,7 +12,13 @@ import lerf_core
 from lerf_core.bank.loading import bank_for_scale
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.geometry import moves_pixels
-from lerf_plugins.filters.arguments import Bank, check_sides
+from lerf_plugins.filters.arguments import (
+    Bank,
+    FixedKernel,
+    averaging_keywords,
+    check_copies,
+    check_sides,
+)
 from lerf_plugins.filters.pillow.arguments import (
     Box,
     as_inverse_map,
@@ -38,6 +44,7 @@ def resize(
     reducing_gap: float | None = None,
     *,
     bank: Bank = None,
+    kernel: FixedKernel = None,
     fast: bool = False,
     linear_light: bool = False,
     anti_aliasing: bool | None = None,
@@ -59,6 +66,9 @@ def resize(
         Without effect; at least 1.
     bank : LutBank, str, path or None
         The tables, as for `lerf_core.resize`.
+    kernel : Kernel, str or None
+        A fixed kernel instead of the tables, as for `lerf_core.resize`: "lanczos3" is Pillow's
+        ``LANCZOS``, "cubic" its ``BICUBIC``. `resample` names none.
     fast : bool
         Less work for RGB without a `box`, as in `lerf_core.resize`.
     linear_light : bool
@@ -95,7 +105,10 @@ def resize(
     edges = checked_box(box, image.size)
     if reducing_gap is not None and not reducing_gap >= 1:
         raise InvalidArgumentError(f"reducing_gap must be 1 or greater, got {reducing_gap!r}")
+    averaging = averaging_keywords(bank, kernel, fast=fast)
     if copies_pixels(image, resample):
+        if resample is not None:
+            check_copies(kernel, "resample NEAREST")
         return image.resize((width, height), Image.Resampling.NEAREST, edges)
     left, upper, right, lower = edges
     starts_at_pixel = left.is_integer() and upper.is_integer()
@@ -105,15 +118,15 @@ def resize(
     options: dict[str, Any] = {"linear_light": linear_light, "anti_aliasing": anti_aliasing}
     if edges == checked_box(None, image.size):
         options["fast"] = fast and image.mode in {"RGB", "HSV"}
-        return resampled(image, partial(lerf_core.resize, output_shape=shape, bank=bank, **options))
+        resize_pixels = partial(lerf_core.resize, output_shape=shape, **options)
+        return resampled(image, resize_pixels, averaging)
     steps = (right - left) / width, (lower - upper) / height
     factors = [1 / step for step in steps]
-    bank = bank_for_scale(bank, factors, anti_aliased=anti_aliasing is not False)
+    if kernel is None:
+        averaging["bank"] = bank_for_scale(bank, factors, anti_aliased=anti_aliasing is not False)
     matrix = from_centres([[steps[0], 0, left], [0, steps[1], upper], [0, 0, 1]])
-    warp = partial(
-        lerf_core.warp, inverse_map=matrix, output_shape=shape, mode="edge", bank=bank, **options
-    )
-    return resampled(image, warp)
+    warp = partial(lerf_core.warp, inverse_map=matrix, output_shape=shape, mode="edge", **options)
+    return resampled(image, warp, averaging)
 
 
 def contain(
@@ -130,7 +143,7 @@ def contain(
     method : int or None
         As `resample` of `resize`.
     **options
-        `bank`, `fast`, `linear_light` and `anti_aliasing` of `resize`.
+        `bank`, `kernel`, `fast`, `linear_light` and `anti_aliasing` of `resize`.
 
     Returns
     -------
@@ -181,7 +194,7 @@ def fit(
     centering : (float, float)
         Which part to keep, along x and y: 0 the left or upper one, 1 the right or lower one.
     **options
-        `bank`, `fast`, `linear_light` and `anti_aliasing` of `resize`.
+        `bank`, `kernel`, `fast`, `linear_light` and `anti_aliasing` of `resize`.
 
     Returns
     -------
@@ -227,6 +240,7 @@ def transform(
     fillcolor: Color = None,
     *,
     bank: Bank = None,
+    kernel: FixedKernel = None,
     linear_light: bool = False,
     anti_aliasing: bool | None = None,
 ) -> Image.Image:
@@ -235,7 +249,7 @@ def transform(
     Parameters
     ----------
     image : PIL.Image.Image
-        As for `resize`, and so are `bank` and `linear_light`.
+        As for `resize`, and so are `bank`, `kernel` and `linear_light`.
     size : (int, int)
         (width, height) of the result in pixels.
     method : Image.Transform, or an object with ``getdata``
@@ -289,10 +303,12 @@ def transform(
         method, data = method.getdata()
     if data is None:
         raise InvalidArgumentError(f"method {method!r} needs data, got None")
-    options: dict[str, Any] = {
-        "bank": bank, "linear_light": linear_light, "anti_aliasing": anti_aliasing,
-    }  # fmt: skip
+    averaging = averaging_keywords(bank, kernel)
+    if resample is not None and copies_pixels(image, resample):
+        check_copies(kernel, "resample NEAREST")
+    options: dict[str, Any] = {"linear_light": linear_light, "anti_aliasing": anti_aliasing}
     if method == Image.Transform.MESH:
+        options |= {"bank": bank, "kernel": kernel}
         return _mesh(image, (width, height), data, resample, fillcolor, options)
     inverse_map = as_inverse_map(method, data, width, height)
     matrix = inverse_map if inverse_map.ndim == 2 else parallelogram_matrix(data, width, height)
@@ -309,7 +325,7 @@ def transform(
         lerf_core.warp, inverse_map=inverse_map, output_shape=(height, width),
         cval=cval.reshape(-1).tolist(), **options,
     )  # fmt: skip
-    return resampled(image, warp)
+    return resampled(image, warp, averaging)
 
 
 def _mesh(

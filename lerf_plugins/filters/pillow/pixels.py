@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ from lerf_plugins.filters.pillow.arguments import ALPHA_MODES, PREMULTIPLIED_MOD
 _LAB_SIGNS = np.array([0, 128, 128], np.uint8)
 
 
-def resampled(image: Image.Image, resample: Callable[..., Pixels]) -> Image.Image:
+def resampled(
+    image: Image.Image, resample: Callable[..., Pixels], averaging: Mapping[str, Any]
+) -> Image.Image:
     """Resample an image's pixels; return an image of its mode and info.
 
     Parameters
@@ -24,10 +26,13 @@ def resampled(image: Image.Image, resample: Callable[..., Pixels]) -> Image.Imag
     resample : callable
         `lerf_core.resize` or ``warp``, but for the image and what its mode says of values and
         channels.
+    averaging : mapping
+        Its keywords for what pixels are averaged by.
     """
     source = without_hues(image)
     pixels = as_pixels(source)
-    out = _as_image(resample(pixels, **_value_keywords(source.mode, pixels)), source.mode)
+    keywords = _value_keywords(source.mode, pixels)
+    out = _as_image(resample(pixels, **averaging, **keywords), source.mode)
     if image.mode != source.mode:
         out = out.convert(image.mode)
     out.info = dict(image.info)
@@ -61,4 +66,4 @@ def _value_keywords(mode: str, pixels: Pixels) -> dict[str, Any]:
     value_range = None
     if mode in {"I", "F"}:
         value_range = measured_range(pixels, is_unit_scaled=mode == "F")
-    return {"method": "lerf", "value_range": value_range, **channel_keywords(pixels, alpha)}
+    return {"value_range": value_range, **channel_keywords(pixels, alpha)}

@@ -16,7 +16,14 @@ from lerf_core.bank.loading import bank_for_scale
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.sampling.taps import axis_positions, nearest_index
 from lerf_core.validation import check_choice
-from lerf_plugins.filters.arguments import SCIPY_BORDERS, Bank, as_index
+from lerf_plugins.filters.arguments import (
+    SCIPY_BORDERS,
+    Bank,
+    FixedKernel,
+    as_index,
+    averaging_keywords,
+    check_copies,
+)
 from lerf_plugins.filters.skimage.arguments import (
     Image,
     as_array,
@@ -44,6 +51,7 @@ class _Options(NamedTuple):
     anti_aliasing: bool | None
     sigma: float | Sequence[float] | None
     bank: Bank
+    kernel: FixedKernel
 
 
 def resize(
@@ -58,6 +66,7 @@ def resize(
     anti_aliasing_sigma: float | Sequence[float] | None = None,
     *,
     bank: Bank = None,
+    kernel: FixedKernel = None,
 ) -> Image:
     """Resize an image to a shape, as `skimage.transform.resize` does.
 
@@ -90,6 +99,8 @@ def resize(
         or one per axis) instead of stretching lerf's functions.
     bank : LutBank, str, path or None
         The tables, as for `lerf_core.resize`.
+    kernel : Kernel, str or None
+        A fixed kernel instead of the tables, as for `lerf_core.resize`.
 
     Returns
     -------
@@ -132,7 +143,7 @@ def resize(
         )
     array = array.reshape(array.shape + (1,) * (len(sizes) - array.ndim))
     options = _Options(
-        order, mode, cval, clip, preserve_range, anti_aliasing, anti_aliasing_sigma, bank
+        order, mode, cval, clip, preserve_range, anti_aliasing, anti_aliasing_sigma, bank, kernel
     )
     return _resized(array, sizes, channel_axis, options)
 
@@ -150,6 +161,7 @@ def rescale(
     *,
     channel_axis: int | None = None,
     bank: Bank = None,
+    kernel: FixedKernel = None,
 ) -> Image:
     """Resize an image by a factor, as `skimage.transform.rescale` does.
 
@@ -188,7 +200,7 @@ def rescale(
     for number, factor in zip(spatial, factors, strict=True):
         sizes[number] = max(1, round(array.shape[number] * factor))
     options = _Options(
-        order, mode, cval, clip, preserve_range, anti_aliasing, anti_aliasing_sigma, bank
+        order, mode, cval, clip, preserve_range, anti_aliasing, anti_aliasing_sigma, bank, kernel
     )
     return _resized(array, tuple(sizes), axis, options)
 
@@ -237,6 +249,9 @@ def _resized(
     if array.dtype == np.float16:
         array = array.astype(np.float32)
     order = checked_order(options.order, array.dtype)
+    if options.order is not None and order == 0:
+        check_copies(options.kernel, "order 0")
+    averaging_keywords(options.bank, options.kernel)  # raises, for copies too
     check_choice("mode", options.mode, tuple(SCIPY_BORDERS))
     smooth = _is_smooth(array, sizes, order, options.anti_aliasing)
     source = array
@@ -248,11 +263,14 @@ def _resized(
         out = _nearest(prepared, sizes)
         can_exceed = is_blurred and source.dtype.kind == "f"
     else:
-        factors = np.divide(sizes, array.shape).tolist()
+        bank = options.bank
+        if options.kernel is None:
+            factors = np.divide(sizes, array.shape).tolist()
+            bank = bank_for_scale(bank, factors, anti_aliased=is_blurred)
         out = _resized_by_lerf(
             prepared, sizes, channel_axis, mode=options.mode, cval=options.cval,
-            bank=bank_for_scale(options.bank, factors, anti_aliased=is_blurred),
             anti_aliasing=smooth and not is_blurred,
+            **averaging_keywords(bank, options.kernel),
             value_range=value_range_of(array.dtype, source, preserve_range=options.preserve_range),
         )  # fmt: skip
         can_exceed = True
@@ -333,7 +351,7 @@ def _resized_by_lerf(
         channel_axis = None if channel_axis is None else channel_axis + 1
     rows, cols = _axis_pair(array.shape, sizes, channel_axis)
     out_shape = (sizes[rows], sizes[cols])
-    keywords |= {"method": "lerf", "alpha": "separate"}
+    keywords["alpha"] = "separate"
     others = [axis for axis in range(array.ndim) if axis not in {rows, cols}]
     if not others:
         out = lerf_core.resize(array, out_shape, **keywords)

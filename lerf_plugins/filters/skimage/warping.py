@@ -11,7 +11,13 @@ from skimage.transform import PiecewiseAffineTransform, ProjectiveTransform
 
 import lerf_core
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_plugins.filters.arguments import Bank, channel_keywords
+from lerf_plugins.filters.arguments import (
+    Bank,
+    FixedKernel,
+    averaging_keywords,
+    channel_keywords,
+    check_copies,
+)
 from lerf_plugins.filters.skimage.arguments import (
     Image,
     as_array,
@@ -41,6 +47,7 @@ def warp(
     *,
     anti_aliasing: bool | None = None,
     bank: Bank = None,
+    kernel: FixedKernel = None,
 ) -> Image:
     """Warp an image by a map from output to source, as `skimage.transform.warp` does.
 
@@ -61,7 +68,7 @@ def warp(
         Keywords for the function.
     output_shape : sequence of numbers, optional
         (rows, cols[, channels]). None: that of the coordinates, or else that of the image.
-    order, mode, cval, clip, preserve_range, bank
+    order, mode, cval, clip, preserve_range, bank, kernel
         As for `resize`. "constant" fades into `cval` over one pixel, centred on the image's
         outline; with `order` 0 it changes there.
     anti_aliasing : bool or None
@@ -97,14 +104,16 @@ def warp(
         raise InvalidArgumentError(
             f"image must be (rows, cols) or (rows, cols, channels), got shape {array.shape}"
         )
+    if order is not None and checked_order(order, array.dtype) == 0:
+        check_copies(kernel, "order 0")
     order = checked_order(order, array.dtype)
     source = array if order == 0 else as_float(array, preserve_range=preserve_range)
     border: dict[str, Any] = {"mode": mode, "cval": cval}
+    averaging = averaging_keywords(bank, kernel)
     sampling: dict[str, Any] | None = None
     if order > 0:
         sampling = {
-            "method": "lerf",
-            "bank": bank,
+            **averaging,
             "anti_aliasing": anti_aliasing,
             "value_range": value_range_of(array.dtype, source, preserve_range=preserve_range),
         }
