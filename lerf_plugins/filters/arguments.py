@@ -12,7 +12,8 @@ from lerf_core.bank import LutBank
 from lerf_core.bank.loading import load_bank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.options import Options
-from lerf_core.sampling.kernels import Kernel, NearestKernel, get_kernel
+from lerf_core.sampling.kernels import Kernel, NearestKernel
+from lerf_core.sampling.named_kernels import get_kernel
 
 __all__ = [
     "OPENCV_BORDERS",
