@@ -32,6 +32,11 @@ COMMANDS = {
     ),
     "train": Entry("lerf_cli.commands.train", "train", "Train a bank on photographs."),
     "finetune": Entry("lerf_cli.commands.finetune", "finetune", "Train a bank's tables further."),
+    "train-shrinking": Entry(
+        "lerf_cli.commands.train_shrinking",
+        "train_shrinking",
+        "Train a function for shrinking on photographs.",
+    ),
     "transfer": Entry(
         "lerf_cli.commands.transfer", "transfer", "Turn trained networks into tables."
     ),

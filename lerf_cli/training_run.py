@@ -14,17 +14,29 @@ from lerf_core.errors import one_line
 
 if TYPE_CHECKING:
     from lerf_training.loop.trainer import Progress, Trainer
+    from lerf_training.shrinking.trainer import ShrinkingTrainer
 
     from lerf_core import LutBank
 
-__all__ = ["Scanned", "check_device", "check_output", "needs_torch", "run_training"]
+__all__ = [
+    "INTERRUPTED",
+    "ScanBar",
+    "Scanned",
+    "check_device",
+    "check_output",
+    "needs_torch",
+    "run_training",
+    "tell_of_data",
+    "use_threads",
+]
 
 #: Called with the files looked at and their number.
 Scanned = Callable[[int, int], None]
 
 _SHOWN_SKIPS = 5
 _CHECKPOINT_SUFFIX = ".checkpoint.safetensors"
-_INTERRUPTED = 130
+#: Exit status of a training that a signal has ended.
+INTERRUPTED = 130
 
 
 def needs_torch(purpose: str) -> None:
@@ -78,12 +90,12 @@ def run_training(
     from lerf_core.errors import LerfError
 
     output, checkpoint = _checked_outputs(values, resumed)
-    _use_threads(values["threads"])
+    use_threads(values["threads"])
     check_device(values["device"])
     try:
-        with _ScanBar(quiet=values["quiet"]) as scanned:
+        with ScanBar(quiet=values["quiet"]) as scanned:
             trainer = make(scanned)
-        _tell_of_data(trainer, quiet=values["quiet"])
+        tell_of_data(trainer, quiet=values["quiet"])
         with _Report(trainer, quiet=values["quiet"]) as report:
             done = trainer.run(report, checkpoint)
         if values["curve"]:
@@ -93,7 +105,7 @@ def run_training(
                 f"lerf: interrupted at step {trainer.step}; go on with --resume {checkpoint}",
                 err=True,
             )
-            ctx.exit(_INTERRUPTED)
+            ctx.exit(INTERRUPTED)
         bank = trainer.bank(values["name"] or output.stem)
         bank.save(output)
     except (LerfError, OSError) as error:
@@ -128,7 +140,8 @@ def _scores(entry: dict[str, float]) -> str:
     return f"held-out PSNR-Y {' '.join(figures)} mean {entry['mean']:.3f} dB"
 
 
-def _use_threads(threads: int | None) -> None:
+def use_threads(threads: int | None) -> None:
+    """Set the threads of numba and torch; None: all."""
     import numba
     import torch
 
@@ -148,7 +161,8 @@ def check_device(device: str) -> None:
         raise click.UsageError(f"--device {device}: {one_line(error)}") from None
 
 
-def _tell_of_data(trainer: Trainer, *, quiet: bool) -> None:
+def tell_of_data(trainer: Trainer | ShrinkingTrainer, *, quiet: bool) -> None:
+    """Tell what is trained on and held out, and what is skipped."""
     skipped: Sequence[Any] = trainer.folder.skipped
     if quiet:
         return
@@ -163,7 +177,7 @@ def _tell_of_data(trainer: Trainer, *, quiet: bool) -> None:
     )
 
 
-class _ScanBar:
+class ScanBar:
     """Progress bar of the files that are looked at before a training."""
 
     def __init__(self, *, quiet: bool) -> None:

@@ -16,7 +16,16 @@ import numpy as np
 from lerf_training.data.image_files import Image, read_rgb_of_any_depth
 from lerf_training.errors import DatasetError
 
-__all__ = ["Folder", "Photograph", "Skipped", "fingerprint", "read_photograph", "scan", "split"]
+__all__ = [
+    "Folder",
+    "Photograph",
+    "Skipped",
+    "fingerprint",
+    "read_photograph",
+    "scan",
+    "split",
+    "split_share",
+]
 
 _SUFFIXES = frozenset(
     f".{name}"
@@ -27,6 +36,8 @@ _SUFFIXES = frozenset(
 )  # fmt: skip
 #: A photograph of more pixels is trained on in its middle part of about as many.
 MAX_PIXELS = 24_000_000
+# Photographs that are held out at most.
+_MOST_HELD_OUT = 40
 
 
 @dataclass(frozen=True)
@@ -167,6 +178,16 @@ def split(
     train = tuple(photograph for photograph in photographs if photograph.digest not in chosen)
     held = tuple(photograph for photograph in photographs if photograph.digest in chosen)
     return train, held
+
+
+def split_share(
+    photographs: Sequence[Photograph], share: float
+) -> tuple[tuple[Photograph, ...], tuple[Photograph, ...]]:
+    """Divide photographs as `split` does: hold out a share, one to 40, of more than one."""
+    if not share or len(photographs) < 2:
+        return tuple(photographs), ()
+    count = max(1, round(share * len(photographs)))
+    return split(photographs, min(_MOST_HELD_OUT, count, len(photographs) - 1))
 
 
 def read_photograph(path: Path) -> Image:

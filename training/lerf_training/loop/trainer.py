@@ -21,7 +21,7 @@ from torch import Tensor
 from lerf_core.bank import LutBank
 from lerf_core.errors import InvalidArgumentError
 from lerf_training.data.patches import Batch, PatchSource
-from lerf_training.data.photographs import Folder, Photograph, fingerprint, scan, split
+from lerf_training.data.photographs import Folder, fingerprint, scan, split_share
 from lerf_training.errors import CheckpointError, TrainingError
 from lerf_training.loop.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
 from lerf_training.loop.interruption import Interruption
@@ -102,7 +102,7 @@ class Trainer:
         self.folders = [str(Path(folder).resolve()) for folder in folders]
         self.device = torch.device(device)
         self.folder: Folder = scan(folders, options.patches.least, scanned)
-        self.train, self.held_out = self._split(self.folder.photographs)
+        self.train, self.held_out = split_share(self.folder.photographs, options.held_out)
         self.start = start
         self.model: Model = new_model(start, options).to(self.device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=options.rate, fused=True)
@@ -115,15 +115,6 @@ class Trainer:
         self.psnr = math.nan
         self.history: list[dict[str, float]] = []
         self.interruption = Interruption()
-
-    def _split(
-        self, photographs: Sequence[Photograph]
-    ) -> tuple[tuple[Photograph, ...], tuple[Photograph, ...]]:
-        share = self.options.held_out
-        if not share or len(photographs) < 2:
-            return tuple(photographs), ()
-        count = min(40, max(1, round(share * len(photographs))), len(photographs) - 1)
-        return split(photographs, count)
 
     def _copy(self) -> list[Tensor]:
         return [parameter.detach().clone() for parameter in self.model.parameters()]

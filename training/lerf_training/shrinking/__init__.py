@@ -1,0 +1,1 @@
+"""Training of the learned function that shrinks images (`lerf_core.sampling.shrinking`)."""
