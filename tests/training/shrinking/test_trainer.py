@@ -4,7 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
+
+# ruff: noqa: E402 - torch may be missing, and with it what follows
+torch = pytest.importorskip("torch")
+
 from lerf_training.data.photographs import fingerprint
 from lerf_training.errors import DatasetError
 from lerf_training.shrinking.model import ShrinkingModel

@@ -11,7 +11,7 @@ from torch import Tensor
 from lerf_core.backends.torch.straight_through import quantise
 from lerf_core.bank.loading import load_bank
 from lerf_core.sampling.kernel_taps import kernel_taps
-from lerf_core.sampling.kernels import get_kernel
+from lerf_core.sampling.kernels import KERNELS
 from lerf_core.sampling.taps import axis_taps
 from lerf_training.models.tables import TableModel
 
@@ -73,7 +73,7 @@ def _relative_error(enlarged: Tensor, images: Tensor) -> Tensor:
 @lru_cache(maxsize=512)
 def fixed_weights(kernel: str, size: int, out_size: int) -> Tensor:
     """Weights (out_size, size) of a fixed kernel; beyond the border lies the border's pixel."""
-    taps = kernel_taps(get_kernel(kernel), size, out_size, out_size / size, anti_aliasing=True)
+    taps = kernel_taps(KERNELS[kernel], size, out_size, out_size / size, anti_aliasing=True)
     weights = np.zeros((out_size, size), np.float32)
     np.add.at(weights, (np.arange(out_size)[:, None], taps.index), taps.weight)
     return torch.from_numpy(weights)
