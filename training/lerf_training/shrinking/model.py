@@ -3,7 +3,7 @@
 Convention
 ----------
 Images are (batch, rows, cols) of float32; shapes are (rows, cols). Beyond the border lies the
-border's pixel.
+border's pixel. Filter scales are above 1.05: nearer to 1 `lerf_core` fades to Lanczos's kernel.
 """
 
 from __future__ import annotations
