@@ -32,6 +32,8 @@ Taps = TypeVar("Taps")
 
 # Source pixels whose layers a task holds: they stay in the cache.
 _BAND_SOURCE = 1 << 18
+# Those of a task that averages pixels as they are stored: there are no layers.
+_BAND_STORED = 1 << 23
 # Output rows that compiled kernels combine together: bands are whole multiples.
 _ROWS = 16
 
@@ -63,9 +65,11 @@ class KernelBlock:
 
     def band_height(self, threads: int) -> int:
         """Return how many of the block's rows a task computes."""
-        height = self.computed.shape[0]
+        height, pixels = self.computed.shape[0], self.context.pixels
+        has_layers = pixels.can_miss or pixels.value_scale.linear_light
+        most = _BAND_SOURCE if has_layers else _BAND_STORED
         # Neighbouring bands read the same rows: a band has some times as many.
-        source_rows = max(_BAND_SOURCE // len(self.windows.cols), 4 * self.rows.count)
+        source_rows = max(most // len(self.windows.cols), 4 * self.rows.count)
         even = height if threads == 1 else -(-height // (3 * threads))
         return -(-min(int(source_rows * self.scale[0]) + 1, even) // _ROWS) * _ROWS
 
