@@ -78,12 +78,17 @@ class LayerOperation:
 
     def record(self) -> dict[str, Any]:
         """Return what the result's metadata say of how it was made; loads the bank."""
-        bank = self.level_plan(self.out_shape).plan.options.tables
+        planned = self.level_plan(self.out_shape).plan.options
+        averaged = (
+            {"kernel": str(planned.fixed_kernel)}
+            if planned.bank is None
+            else {"bank": planned.bank.name}
+        )
         options = {key: value for key, value in self.keywords.items() if key != "channel_axis"}
         return {
             "source_shape": self.image.shape,
             "shape": self.out_shape,
-            "bank": bank.name,
+            **averaged,
             **options,
         }
 

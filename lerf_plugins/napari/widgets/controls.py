@@ -107,7 +107,7 @@ class SamplingOptions:
         self.bank = labelled(
             "&Bank",
             ComboBox(choices=[DEFAULT, *available_banks()]),
-            "The look-up tables. default: lerf-p, and for shrinking alone the analytic ones.\n"
+            "The look-up tables. default: lerf-p, and what shrinks is shrunk by lerf-s.\n"
             "`lerf models import` and `lerf train` add your own.",
         )
         self.border = labelled(

@@ -46,7 +46,7 @@ def resized(shape=(30, 40), dtype="u1", to=(10, 20), bank=None, **keywords):
      {"mode": "wrap"}, {"cval": 1}, {"cval": 1.0}, {"nodata": 0}, {"nodata": float("nan")},
      {"method": "majority"}, {"method": "nearest"}, {"kernel": "cubic"},
      {"kernel": "cubic:b=0.1,c=0.5"}, {"kernel": "area"}, {"anti_aliasing": False},
-     {"linear_light": True}, {"value_range": (0, 200)}, {"fast": True}],
+     {"linear_light": True}, {"value_range": (0, 200)}, {"bank": "lerf-p", "fast": True}],
 )  # fmt: skip
 def test_whatever_changes_the_result_changes_the_digest(change):
     assert resized() == resized()

@@ -51,8 +51,8 @@ def test_missing_values_do_not_count(levels):
 
 
 CALLS = {
-    "resize": lambda image, **keywords: lerf_core.resize(image, (10, 12), **keywords),
-    "rescale": lambda image, **keywords: lerf_core.rescale(image, 0.5, **keywords),
+    "resize": lambda image, **keywords: lerf_core.resize(image, (100, 120), **keywords),
+    "rescale": lambda image, **keywords: lerf_core.rescale(image, 1.5, **keywords),
     "warp": lambda image, **keywords: lerf_core.warp(image, np.diag([2.0, 2, 1]), **keywords),
 }
 

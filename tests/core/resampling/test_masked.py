@@ -58,9 +58,10 @@ def test_a_mask_counts_as_nodata_does(dtype, call, engine):
     assert out.dtype == image.dtype
     np.testing.assert_array_equal(np.ma.getmaskarray(out), expected == marker)
     valid = ~np.ma.getmaskarray(out)
-    # Results that would be nodata are moved by one; of a masked array there is no such value.
+    # Results that would be nodata are moved by one; of a masked array there is no such value. Where
+    # what has been shrunk is enlarged, tables see the moved ones.
     difference = np.abs(out.data[valid].astype(float) - expected[valid])
-    assert difference.max() <= (0 if marker == 999 else 1)
+    assert difference.max() <= (0 if marker == 999 else 4 if call == "odd" else 1)
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int32", "uint8"])

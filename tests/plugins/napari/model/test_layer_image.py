@@ -119,7 +119,7 @@ def test_record():
     assert record["bank"] == "lerf-g"
     assert record["mode"] == "wrap"
     # Named by what was used.
-    assert ResizeOperation(LayerImage.of(layer), (10, 15)).record()["bank"] == "analytic"
+    assert ResizeOperation(LayerImage.of(layer), (10, 15)).record()["kernel"] == "lerf-s"
     assert ResizeOperation(LayerImage.of(layer), (40, 60)).record()["bank"] == "lerf-p"
 
 
