@@ -446,6 +446,7 @@ class Backend(Protocol):
         Returns
         -------
         low, high : ndarray of float32, (output rows, output cols, channels)
+            Infinity and minus infinity where there is nothing but NaN, which does not count.
         """
 
     def limited(

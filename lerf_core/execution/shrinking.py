@@ -19,6 +19,9 @@ __all__ = ["ShrinkingBlock", "ShrinkingMeans"]
 Image = npt.NDArray[Any]
 FloatPlane = npt.NDArray[np.float32]
 
+# Limits that limit nothing; what lies between them is finite.
+_UNLIMITED = np.float32(1e38)
+
 
 class ShrinkingBlock(KernelBlock):
     """A block of an image that is shrunk; see `lerf_core.execution.plan.OutputBlock`."""
@@ -82,39 +85,45 @@ class ShrinkingMeans(KernelMeans):
         block, channels, kernel = self._block, self._channels, self._block.kernel
         cols, backend = block.cols, block.backend
         inner = (rows.inner, cols.inner)
-        shape = (rows.sharp.size, cols.sharp.size, layers.shape[-1])
-        sharp, smooth = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        # Plane by plane, as layers lie.
+        shape = (layers.shape[-1], rows.sharp.size, cols.sharp.size)
+        sharp, smooth = (np.moveaxis(np.empty(shape, np.float32), 0, -1) for _ in range(2))
         for row_taps, col_taps, out in (
             (rows.sharp, cols.sharp, sharp),
             (rows.smooth, cols.smooth, smooth),
         ):
             backend.separable_mean(layers, row_taps, col_taps, cval=self._beyond, out=out)
-        low, high = self._range(layers, rows, cols)
         sharp_means, shares = channels.visible(sharp)
         smooth_means, _ = channels.visible(smooth)
-        results = backend.limited(
-            np.stack(sharp_means, -1), np.stack(smooth_means, -1), low, high, inner,
-            block.widening, kernel.overshoot,
-        )  # fmt: skip
+        results = []
+        for number, (sharp, smooth) in enumerate(zip(sharp_means, smooth_means, strict=True)):
+            limited = backend.limited(
+                sharp[..., None], smooth[..., None], *self._range(layers, number, rows), inner,
+                block.widening, kernel.overshoot,
+            )  # fmt: skip
+            results.append(limited[..., 0])
         inner_shares = [None if share is None else share[inner] for share in shares]
-        return channels.finish([results[..., n] for n in range(results.shape[-1])], inner_shares)
+        return channels.finish(results, inner_shares)
 
     def _range(
-        self, layers: Image, rows: ShrinkingTaps, cols: ShrinkingTaps
+        self, layers: Image, number: int, rows: ShrinkingTaps
     ) -> tuple[FloatPlane, FloatPlane]:
-        """Return the least and the greatest value nearby that is visible; all values if none is."""
-        backend, channels = self._block.backend, self._channels
-        count = len(channels.channels)
-        beyond = None if self._beyond is None else self._beyond[:count]
-        least, greatest = (layers[..., :count].copy() for _ in range(2))
-        for number, channel in enumerate(channels.channels):
-            if channel.hidden is not None:
-                hidden = layers[..., count + channel.hidden] == 1
-                least[hidden, number], greatest[hidden, number] = np.inf, -np.inf
-        low, _ = backend.separable_range(least, rows.near, cols.near, cval=beyond)
-        _, high = backend.separable_range(greatest, rows.near, cols.near, cval=beyond)
-        nothing = low > high
-        low[nothing], high[nothing] = -np.inf, np.inf
+        """Return the least and the greatest value nearby that is visible; all values if none is.
+
+        Both of one channel, (rows, cols, 1).
+        """
+        block, channels = self._block, self._channels.channels
+        values, hidden = layers[..., number], channels[number].hidden
+        beyond = None if self._beyond is None else self._beyond[number : number + 1]
+        if hidden is not None:
+            is_hidden = layers[..., len(channels) + hidden] == 1
+            values = np.where(is_hidden, np.float32(np.nan), values)
+        low, high = block.backend.separable_range(
+            values[..., None], rows.near, block.cols.near, cval=beyond
+        )
+        if hidden is not None:
+            nothing = low > high
+            low[nothing], high[nothing] = -_UNLIMITED, _UNLIMITED
         return low, high
 
     def _write_means(self, layers: Image, rows: ShrinkingTaps, out: Image) -> None:  # type: ignore[override]

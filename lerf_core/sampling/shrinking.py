@@ -54,6 +54,8 @@ KNOTS_PER_PIXEL = 4
 _LEARNED_FROM = 1.05
 # Output pixels to either side whose source pixels bound a result.
 _NEARBY = 1.5
+# Coefficients of a spline, at least: it reaches to the next output pixel.
+_LEAST_COEFFICIENTS = KNOTS_PER_PIXEL + 1
 _FORMAT, _VERSION = "lerf-shrinking-kernel", 1
 
 
@@ -164,7 +166,13 @@ class ShrinkingKernel(SplineKernel):
         numbers: tuple[Any, ...] = (*sharp, *smooth, widening, overshoot)
         if not all(isinstance(number, (int, float)) and np.isfinite(number) for number in numbers):
             raise InvalidArgumentError(f"kernel {name!r} has numbers that are not finite")
-        if min(len(sharp), len(smooth)) < 2 or not (sum(sharp) > 0 and sum(smooth) > 0):
+        least = min(len(sharp), len(smooth))
+        if least < _LEAST_COEFFICIENTS:
+            raise InvalidArgumentError(
+                f"kernel {name!r} has a spline of {least} coefficients, "
+                f"must have at least {_LEAST_COEFFICIENTS}"
+            )
+        if not (sum(sharp) > 0 and sum(smooth) > 0):
             raise InvalidArgumentError(f"kernel {name!r} has splines that weigh nothing")
         if widening < 0 or overshoot < 0:
             raise InvalidArgumentError(f"kernel {name!r} has a negative widening or overshoot")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.backends.numba.kernels.lanes import BLOCK, LANES
-from lerf_core.backends.numba.kernels.limits import limited_rows, range_rows
+from lerf_core.backends.numba.kernels.limits import limited_plane, range_plane
 from lerf_core.backends.numba.kernels.separable import GROUP
 from lerf_core.backends.numba.kernels.shrinking import shrunk_rows
 from lerf_core.backends.numba.separable import DTYPES, is_interleaved, room_of
@@ -148,11 +148,13 @@ def separable_range(
     """Return the least and the greatest value; None where taps do not lie in a row."""
     if not (_is_in_a_row(rows) and _is_in_a_row(cols)):
         return None
-    low, high = np.empty((2, rows.size, cols.size, source.shape[2]), np.float32)
+    low, high = np.empty((2, source.shape[2], rows.size, cols.size), np.float32)
     border = np.array(() if cval is None else cval, np.float32)
-    values = np.ascontiguousarray(source, np.float32)
-    range_rows(values, border, *_in_a_row(rows), *_in_a_row(cols), low, high)
-    return low, high
+    taps = (*_in_a_row(rows), *_in_a_row(cols))
+    for c in range(source.shape[2]):
+        plane = np.ascontiguousarray(source[..., c], np.float32)
+        range_plane(plane, border[c : c + 1], *taps, low[c], high[c])
+    return np.moveaxis(low, 0, -1), np.moveaxis(high, 0, -1)
 
 
 def limited(
@@ -166,11 +168,14 @@ def limited(
 ) -> Image:
     """Return limited pixels; see `Backend.limited`."""
     height, width = (part.stop - part.start for part in inner)
-    out = np.empty((height, width, sharp.shape[2]), np.float32)
-    planes = (np.ascontiguousarray(plane, np.float32) for plane in (sharp, smooth, low, high))
+    out = np.empty((sharp.shape[2], height, width), np.float32)
     start = inner[0].start, inner[1].start
-    limited_rows(*planes, *start, np.float32(widening), np.float32(overshoot), out)
-    return out
+    for c, result in enumerate(out):
+        planes = (
+            np.ascontiguousarray(image[..., c], np.float32) for image in (sharp, smooth, low, high)
+        )
+        limited_plane(*planes, *start, np.float32(widening), np.float32(overshoot), result)
+    return np.moveaxis(out, 0, -1)
 
 
 def _in_a_row(taps: KernelTaps) -> tuple[Indices, Indices]:

@@ -69,13 +69,14 @@ def separable_range(
     Returns
     -------
     low, high : ndarray of float32, (output rows, output cols, channels)
+        Infinity and minus infinity where there is nothing but NaN, which does not count.
     """
     values = source.astype(np.float32)
     border = None if cval is None else np.array(cval, np.float32)
     low = high = values
     for axis, taps in enumerate((rows, cols)):
-        low = _extreme(np.minimum, low, taps, axis, border)
-        high = _extreme(np.maximum, high, taps, axis, border)
+        low = _extreme(np.fmin, low, taps, axis, border)
+        high = _extreme(np.fmax, high, taps, axis, border)
     return low, high
 
 
@@ -84,15 +85,14 @@ def _extreme(
 ) -> FloatArray:
     """Return the least or the greatest value along an axis."""
     lines = np.moveaxis(values, axis, 0)
-    result = None
+    neutral = np.float32(np.inf if function is np.fmin else -np.inf)
+    result: Any = neutral
     for index, outside, weight in zip(taps.index.T, taps.outside.T, taps.weight.T, strict=True):
         line = lines[index]
         if border is not None:
             line = np.where(outside[:, None, None], border, line)
-        # What does not count is replaced by nothing: the other operand.
-        neutral = np.float32(np.inf if function is np.minimum else -np.inf)
         line = np.where((weight != 0)[:, None, None], line, neutral)
-        result = line if result is None else function(result, line)
+        result = function(result, line)
     moved: FloatArray = np.moveaxis(np.asarray(result), 0, axis)
     return moved
 

@@ -20,7 +20,7 @@ KERNELS = {
     "shipped": shrinking_kernel(),
     # Of other radii: the smooth one is the wider, and both are narrower than what lies nearby.
     "wide": ShrinkingKernel.of("wide", [1, 0.6, 0.1, -0.2, -0.1], [1, 0.8, 0.4, 0.2] * 4, 0.3, 0.1),
-    "narrow": ShrinkingKernel.of("narrow", [1, 0.5, 0.2, 0.1], [1, 0.5, 0.3, 0.2], 0, 0),
+    "narrow": ShrinkingKernel.of("narrow", [1, 0.5, 0.2, 0.1, 0], [1, 0.5, 0.3, 0.2, 0], 0, 0),
 }
 
 each_backend = pytest.mark.parametrize("name", [name for name in BACKENDS if name != "reference"])
@@ -142,10 +142,11 @@ def test_long_rows_and_strong_shrinking(name, channels):
     constant=st.booleans(), seed=draw.SEEDS,
 )  # fmt: skip
 def test_ranges_and_limits_are_those_of_the_reference(name, shape, scales, constant, seed):
-    """As images with alpha or missing values ask for them: with infinities."""
+    """As images with alpha or missing values ask for them: with infinities, and NaN."""
     rng, backend = np.random.default_rng(seed), get_backend(name)
     image = noise(rng, shape, "float32")
     image[rng.random(shape) < 0.3] = np.inf
+    image[rng.random(shape) < 0.5] = np.nan
     rows, cols = (taps_of(size, scale) for size, scale in zip(shape[:2], scales, strict=True))
     cval = [7.0] * shape[2] if constant else None
     expected = REFERENCE.separable_range(image, rows.near, cols.near, cval=cval)
@@ -159,3 +160,15 @@ def test_ranges_and_limits_are_those_of_the_reference(name, shape, scales, const
     with np.errstate(all="ignore"):
         expected, ours = REFERENCE.limited(*limits), backend.limited(*limits)
     np.testing.assert_array_equal(ours, expected)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_ranges_leave_out_what_is_none(name):
+    image = np.full((40, 40, 2), np.nan, np.float32)
+    image[20, 20, 1] = 5
+    taps = taps_of(40, 0.5).near
+    low, high = get_backend(name).separable_range(image, taps, taps, cval=None)
+    assert (low[..., 0] == np.inf).all()
+    assert (high[..., 0] == -np.inf).all()
+    assert low[10, 10, 1] == high[10, 10, 1] == 5
+    assert (low[0, 0, 1], high[0, 0, 1]) == (np.inf, -np.inf)

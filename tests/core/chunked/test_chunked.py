@@ -310,6 +310,19 @@ def test_a_bounded_field_is_not_read_before_the_result_is():
         wrong.compute(scheduler="sync")
 
 
+@pytest.mark.parametrize("alpha", ["premultiply", "separate"])
+@pytest.mark.parametrize("options", [{}, {"mode": "constant", "cval": 9}, {"linear_light": True}])
+def test_shrunk_colours_with_alpha_are_those_of_the_whole(alpha, options):
+    image = wide_noise((70, 90, 4), "uint8", 0)
+    # Opaque, clear, and between: several chunks hold one of them alone.
+    image[:40, :50, 3], image[40:, 20:, 3] = 255, 0
+    keywords = {"channel_axis": -1, "alpha": alpha, **options}
+    whole = lerf_core.resize(image, (33, 41), **keywords)
+    lazy = chunked.resize(as_dask(image, 30, 25), (33, 41), chunks=(7, 13), **keywords)
+    assert_same(lazy, whole)
+    assert 0 < np.count_nonzero(whole[..., 3]) < whole[..., 3].size
+
+
 # -- graphs ------------------------------------------------------------
 
 

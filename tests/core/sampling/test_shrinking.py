@@ -34,7 +34,9 @@ def photo(shape=(61, 83)):
 
 
 def test_files_hold_all_there_is(tmp_path):
-    kernel = ShrinkingKernel.of("mine", [1, 0.5, -0.1], [1, 0.4], 0.25, 0.125, {"steps": 3})
+    kernel = ShrinkingKernel.of(
+        "mine", [1, 0.5, -0.1, 0, 0.2, 0.1], [1, 0.4, 0.3, 0.1, 0], 0.25, 0.125, {"steps": 3}
+    )
     path = tmp_path / "mine.json"
     path.write_text(kernel.to_json(), encoding="utf-8")
     read = load_shrinking_kernel(path)
@@ -49,12 +51,13 @@ def test_files_hold_all_there_is(tmp_path):
     ("change", "match"),
     [
         ({"overshoot": 0.5}, "damaged"),
-        ({"sharp": [1, 0.5]}, "damaged"),
+        ({"sharp": [1, 0.5, 0.2, 0.1, 0]}, "damaged"),
         ({"version": 2}, "version 1"),
         ({"knots per pixel": 8}, "version 1"),
         ({"format": "lerf-bank"}, "format must be"),
-        ({"sharp": [1]}, "weigh nothing"),
-        ({"smooth": [-1, 0]}, "weigh nothing"),
+        ({"sharp": [1]}, "at least 5"),
+        ({"smooth": [1, 1, 1, 1]}, "spline of 4 coefficients, must have at least 5"),
+        ({"smooth": [-1, 0, 0, 0, 0]}, "weigh nothing"),
         ({"widening": -1}, "negative"),
         ({"smooth": ["a", "b"]}, "not finite|no shrinking kernel"),
         ({"sharp": None}, "no shrinking kernel"),
@@ -192,3 +195,24 @@ def test_threads_and_engines_do_not_matter(dtype):
     expected = shrink(image, 0.4, engine="reference")
     for threads in (1, 3):
         np.testing.assert_array_equal(shrink(image, 0.4, threads=threads, engine="numba"), expected)
+
+
+@pytest.mark.parametrize("engine", ["reference", "numba"])
+@pytest.mark.parametrize("missing", [np.nan, -9999.0])
+def test_without_overshoot_what_nothing_limits_is_finite(engine, missing):
+    kernel = ShrinkingKernel.of("still", [1, 0.5, 0.2, 0.1, 0] * 3, [1, 0.5, 0.3, 0.2, 0] * 3, 0, 0)
+    image = np.full((60, 60), 0.5, np.float32)
+    image[20:40, 20:40] = missing
+    with np.errstate(all="raise"):
+        result = lerf_core.resize(
+            image, (30, 30), kernel=kernel, engine=engine, nodata=missing, threads=1
+        )
+    gone = np.isnan(result) if np.isnan(missing) else result == missing
+    assert gone[12:18, 12:18].all()
+    np.testing.assert_allclose(result[~gone], 0.5, atol=1e-6)
+    rgba = np.zeros((60, 60, 4), np.float32)
+    rgba[:20] = (0.2, 0.4, 0.6, 1)
+    result = lerf_core.resize(
+        rgba, (30, 30), kernel=kernel, engine=engine, channel_axis=-1, value_range=(0, 1)
+    )
+    assert np.isfinite(result).all()
