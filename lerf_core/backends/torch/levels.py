@@ -13,7 +13,7 @@ from lerf_core.bank.model import LutBank
 from lerf_core.constants import DEEP_CELL_BITS, LEVELS
 from lerf_core.pixels.missing import FILL_STEPS
 
-__all__ = ["GreyLevels", "ValueRange", "from_grey", "value_range_of"]
+__all__ = ["GreyLevels", "ValueRange", "from_grey", "missing_beyond", "value_range_of"]
 
 #: Values at grey levels 0 and 255; None: those of the dtype.
 ValueRange = tuple[float, float] | None
@@ -67,10 +67,15 @@ class GreyLevels(NamedTuple):
         return cls(grey.float(), exact.float(), (grey - exact).float(), units, validity)
 
 
+def missing_beyond(planes: Tensor, low: float, high: float) -> Tensor:
+    """Where values of floats are missing: they are not finite, or out of all proportion."""
+    farthest = min(_LARGEST * (high - low), torch.finfo(planes.dtype).max)
+    return ~(planes.detach().abs() <= farthest)
+
+
 def _filled(planes: Tensor, low: float, high: float, bank: LutBank) -> tuple[Tensor, Tensor | None]:
     """Grow valid values into missing ones, as `lerf_core.pixels`; validity None: all are valid."""
-    farthest = min(_LARGEST * (high - low), torch.finfo(planes.dtype).max)
-    validity = planes.detach().abs() <= farthest
+    validity = ~missing_beyond(planes, low, high)
     if bool(validity.all()):
         return planes, None
     value = torch.where(validity, planes, planes.new_full((), low)).double()[:, None]

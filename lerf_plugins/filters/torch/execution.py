@@ -18,6 +18,7 @@ from lerf_plugins.filters.torch.options import FilterOptions
 __all__ = [
     "as_array",
     "at_a_time",
+    "in_windows",
     "is_compiled",
     "source_pixels",
     "wants_gradient",
@@ -71,13 +72,19 @@ def source_pixels(
     windows : (Window, Window)
         What of the planes' rows and columns is read.
     """
-    for axis, window in enumerate(windows, 1):
-        if not window.is_whole:
-            index = torch.from_numpy(window.source_indices(options.mode)).to(planes.device)
-            planes = planes.index_select(axis, index)
+    planes = in_windows(planes, options.mode, windows)
     levels = GreyLevels.of(planes, options.value_range, bank)
     tables = options.tables(bank, planes.device)
     return read_source_pixels(levels, bank, tables, reader=_table_reader(planes))
+
+
+def in_windows(planes: Tensor, mode: str, windows: Sequence[Window]) -> Tensor:
+    """Cut planes (count, rows, cols) to windows, extended by a border mode."""
+    for axis, window in enumerate(windows, 1):
+        if not window.is_whole:
+            index = torch.from_numpy(window.source_indices(mode)).to(planes.device)
+            planes = planes.index_select(axis, index)
+    return planes
 
 
 def _table_reader(planes: Tensor) -> Any:

@@ -33,6 +33,7 @@ from lerf_plugins.filters.torch.operators import (
     bank_argument,
     factor_argument,
     is_recorded,
+    kernel_argument,
     refuse_forward_mode,
     refuse_scripting,
     size_argument,
@@ -41,6 +42,7 @@ from lerf_plugins.filters.torch.options import (
     Bank,
     Factor,
     FilterOptions,
+    FixedKernel,
     Size,
     check_images,
     check_one_size,
@@ -60,6 +62,7 @@ def interpolate(
     scale_factor: Factor = None,
     *,
     bank: Bank = None,
+    kernel: FixedKernel = None,
     mode: str = "edge",
     cval: float = 0.0,
     align_corners: bool | None = None,
@@ -78,11 +81,14 @@ def interpolate(
     scale_factor : float or (float, float), optional
         Factors of rows and columns: the result has ``floor(size * factor)``. Give this or `size`.
     bank : LutBank, str, path or None
-        See `lerf_core.resize`: None is the default bank, and the analytic one where an image
-        grows along no axis and is anti-aliased.
+        See `lerf_core.resize`: None is the default bank, and the learned function for shrinking
+        along axes that shrink and are anti-aliased.
+    kernel : Kernel, str or None
+        A fixed kernel instead of the tables, as for `lerf_core.resize`, or "lerf-s". torch's
+        bicubic is "cubic:c=0.75" with ``anti_aliasing=False``, its anti-aliased one "cubic".
     mode : {"edge", "constant", "symmetric", "reflect", "wrap"}
         What lies beyond the border, by the names of `numpy.pad`. It is not the kernel, as
-        torch's is; there is one kernel.
+        torch's is.
     cval : float
         Value beyond the border for "constant", finite.
     align_corners : bool, optional
@@ -134,10 +140,11 @@ def interpolate(
         return INTERPOLATE(
             input, [], "", bank_argument(bank), size_argument(size), factor_argument(scale_factor),
             mode, cval, bool(align_corners), recompute_scale_factor, anti_aliasing, value_range,
+            kernel_argument(kernel),
         )  # fmt: skip
     refuse_forward_mode(input)
     target = output_size(check_images(input), size, scale_factor, recompute_scale_factor)
-    options = FilterOptions(bank, mode, cval, anti_aliasing, value_range)
+    options = FilterOptions(bank, mode, cval, anti_aliasing, value_range, kernel)
     return resize(input, target, options, align_corners=bool(align_corners))
 
 
@@ -148,6 +155,7 @@ def grid_sample(
     padding_mode: str = "zeros",
     align_corners: bool = False,
     bank: Bank = None,
+    kernel: FixedKernel = None,
     anti_aliasing: bool | None = None,
     value_range: ValueRange = None,
 ) -> Tensor:
@@ -168,6 +176,8 @@ def grid_sample(
         Whether -1 and 1 are the centres of the corner pixels or the image's outline.
     bank : LutBank, str, path or None
         None: the default bank.
+    kernel : Kernel, str or None
+        A fixed kernel instead of the tables, as for `lerf_core.warp`.
     anti_aliasing : bool, optional
         Stretch the support where an output pixel spans more than a source pixel, by differences
         of the grid. None: yes, other than in torch.
@@ -201,11 +211,11 @@ def grid_sample(
     if is_recorded(input, grid):
         return GRID_SAMPLE(
             input, grid, [], "", bank_argument(bank), padding_mode, align_corners, anti_aliasing,
-            value_range,
+            value_range, kernel_argument(kernel),
         )  # fmt: skip
     refuse_forward_mode(input, grid)
     mode = padding_border(padding_mode, align_corners=align_corners)
-    options = FilterOptions(bank, mode, 0.0, anti_aliasing, value_range)
+    options = FilterOptions(bank, mode, 0.0, anti_aliasing, value_range, kernel)
     return sample_by_grid(input, grid, options, align_corners=align_corners)
 
 
@@ -216,6 +226,7 @@ def warp_perspective(
     *,
     padding_mode: str = "zeros",
     bank: Bank = None,
+    kernel: FixedKernel = None,
     anti_aliasing: bool | None = None,
     value_range: ValueRange = None,
 ) -> Tensor:
@@ -229,7 +240,7 @@ def warp_perspective(
         *Forward*: maps (x, y, 1) in pixels of the source to the output, centres at integers.
     dsize : (int, int)
         Rows and columns of the result.
-    padding_mode, bank, anti_aliasing, value_range
+    padding_mode, bank, kernel, anti_aliasing, value_range
         As for `grid_sample`; "reflection" is about the outline.
 
     Returns
@@ -254,10 +265,11 @@ def warp_perspective(
     if is_recorded(input, matrix):
         return WARP_PERSPECTIVE(
             input, matrix, [], "", bank_argument(bank), size_argument(dsize), padding_mode,
-            anti_aliasing, value_range,
+            anti_aliasing, value_range, kernel_argument(kernel),
         )  # fmt: skip
     refuse_forward_mode(input, matrix)
-    options = FilterOptions(bank, padding_border(padding_mode), 0.0, anti_aliasing, value_range)
+    mode = padding_border(padding_mode)
+    options = FilterOptions(bank, mode, 0.0, anti_aliasing, value_range, kernel)
     return warp_by_matrices(input, matrix, dsize, options)
 
 

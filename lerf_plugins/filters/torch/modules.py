@@ -19,6 +19,7 @@ from lerf_plugins.filters.torch.operators import (
     INTERPOLATE,
     factor_argument,
     is_recorded,
+    kernel_argument,
     own_bank,
     refuse_forward_mode,
     refuse_scripting,
@@ -29,6 +30,7 @@ from lerf_plugins.filters.torch.options import (
     Bank,
     Factor,
     FilterOptions,
+    FixedKernel,
     Size,
     check_images,
     check_one_size,
@@ -48,10 +50,12 @@ class _Filter(nn.Module):
     def __init__(self, options: FilterOptions) -> None:
         super().__init__()
         self.options = options
-        self.bank = load_bank(options.bank)
-        for number, tables in enumerate(stage_tables(self.bank)):
-            self.register_buffer(f"stage{number + 1}", tables)
-        self._structure = structure_of(self.bank)
+        self.bank = None if options.kernel is not None else load_bank(options.bank)
+        self._structure = ""
+        if self.bank is not None:
+            for number, tables in enumerate(stage_tables(self.bank)):
+                self.register_buffer(f"stage{number + 1}", tables)
+            self._structure = structure_of(self.bank)
         self._checked: list[tuple[int, int]] = []
         self.register_load_state_dict_post_hook(_read_back)
 
@@ -60,6 +64,8 @@ class _Filter(nn.Module):
     @property
     def _own_arguments(self) -> tuple[list[Tensor], str, str | None]:
         """What operators take of the module: tables, structure, and whether a bank is named."""
+        if self.bank is None:
+            return [], "", None
         tables = [self.get_buffer(f"stage{n + 1}") for n in range(len(self.bank.stages))]
         return tables, self._structure, None if self.options.bank is None else self.bank.name
 
@@ -67,11 +73,13 @@ class _Filter(nn.Module):
     def _with_tables(self) -> FilterOptions:
         """The options, with the tables where the module is."""
         tables, _, name = self._own_arguments
-        bank = self._bank_of(tables)
+        if self.bank is None:
+            return self.options
+        bank = self._bank_of(self.bank, tables)
         named = None if name is None else bank
         return replace(self.options, bank=named, own=(bank, tuple(tables)))
 
-    def _bank_of(self, tables: list[Tensor]) -> LutBank:
+    def _bank_of(self, bank: LutBank, tables: list[Tensor]) -> LutBank:
         """Return the module's bank, or that of tables that stand in place of its own.
 
         `torch.func.functional_call` puts them there.
@@ -81,15 +89,26 @@ class _Filter(nn.Module):
             for entries in tables
         ]
         if state != self._checked:
-            pairs = zip(tables, stage_tables(self.bank), strict=True)
+            pairs = zip(tables, stage_tables(bank), strict=True)
             if not all(torch.equal(entries.cpu(), own) for entries, own in pairs):
                 return own_bank(self._structure, tables)
             self._checked = state
-        return self.bank
+        return bank
+
+    @property
+    def _meaning(self) -> str:
+        return f"kernel {self.options.kernel}" if self.bank is None else _meaning(self.bank)
+
+    @property
+    def _means(self) -> str:
+        """What the representation says of what averages."""
+        if self.bank is None:
+            return f"kernel={str(self.options.kernel)!r}"
+        return f"bank={self.bank.name!r}"
 
     def get_extra_state(self) -> str:
         """What the tables mean, as text: a part of the state."""
-        return _meaning(self.bank)
+        return self._meaning
 
     def set_extra_state(self, state: str) -> None:
         """Refuse tables that mean something else.
@@ -99,7 +118,7 @@ class _Filter(nn.Module):
         BankError
             If the state is that of a bank of other structure.
         """
-        if state != _meaning(self.bank):
+        if state != self._meaning:
             raise BankError(f"the state is of a bank of another structure: {state!r}")
 
 
@@ -111,6 +130,8 @@ def _meaning(bank: LutBank) -> str:
 def _read_back(module: Any, _: Any) -> None:
     """Make the bank anew of tables that were loaded."""
     bank, tables = module.bank, {}
+    if bank is None:
+        return
     for number in range(len(bank.stages)):
         entries = module.get_buffer(f"stage{number + 1}").cpu().numpy()
         for name, table in zip(table_names(bank, number), entries, strict=True):
@@ -132,8 +153,9 @@ class Interpolate(_Filter):
 
     Attributes
     ----------
-    bank : LutBank
-        Its tables are buffers, int8: they move with the module and are part of its state.
+    bank : LutBank or None
+        Its tables are buffers, int8: they move with the module and are part of its state. None:
+        a kernel averages.
 
     Raises
     ------
@@ -156,6 +178,7 @@ class Interpolate(_Filter):
         scale_factor: Factor = None,
         *,
         bank: Bank = None,
+        kernel: FixedKernel = None,
         mode: str = "edge",
         cval: float = 0.0,
         align_corners: bool | None = None,
@@ -163,7 +186,7 @@ class Interpolate(_Filter):
         anti_aliasing: bool | None = None,
         value_range: ValueRange = None,
     ) -> None:
-        super().__init__(FilterOptions(bank, mode, cval, anti_aliasing, value_range))
+        super().__init__(FilterOptions(bank, mode, cval, anti_aliasing, value_range, kernel))
         self.size, self.scale_factor = size, scale_factor
         self.align_corners = bool(align_corners)
         self.recompute_scale_factor = recompute_scale_factor
@@ -178,6 +201,7 @@ class Interpolate(_Filter):
                 input, *self._own_arguments, size_argument(self.size),
                 factor_argument(self.scale_factor), options.mode, options.cval, self.align_corners,
                 self.recompute_scale_factor, options.anti_aliasing, options.value_range,
+                kernel_argument(options.kernel),
             )  # fmt: skip
         refuse_forward_mode(input)
         size = output_size(
@@ -189,7 +213,7 @@ class Interpolate(_Filter):
         """What the representation says."""
         target = f"size={self.size}" if self.size else f"scale_factor={self.scale_factor}"
         aligned = ", align_corners=True" if self.align_corners else ""
-        return f"{target}, bank={self.bank.name!r}, mode={self.options.mode!r}{aligned}"
+        return f"{target}, {self._means}, mode={self.options.mode!r}{aligned}"
 
 
 class GridSample(_Filter):
@@ -197,7 +221,7 @@ class GridSample(_Filter):
 
     Parameters
     ----------
-    padding_mode, align_corners, bank, anti_aliasing, value_range
+    padding_mode, align_corners, bank, kernel, anti_aliasing, value_range
         As for `grid_sample`.
 
     Attributes
@@ -219,11 +243,12 @@ class GridSample(_Filter):
         padding_mode: str = "zeros",
         align_corners: bool = False,
         bank: Bank = None,
+        kernel: FixedKernel = None,
         anti_aliasing: bool | None = None,
         value_range: ValueRange = None,
     ) -> None:
         mode = padding_border(padding_mode, align_corners=align_corners)
-        super().__init__(FilterOptions(bank, mode, 0.0, anti_aliasing, value_range))
+        super().__init__(FilterOptions(bank, mode, 0.0, anti_aliasing, value_range, kernel))
         self.padding_mode, self.align_corners = padding_mode, align_corners
 
     def forward(self, input: Tensor, grid: Tensor) -> Tensor:  # noqa: A002 - torch's name
@@ -234,6 +259,7 @@ class GridSample(_Filter):
             return GRID_SAMPLE(
                 input, grid, *self._own_arguments, self.padding_mode, self.align_corners,
                 options.anti_aliasing, options.value_range,
+                kernel_argument(options.kernel),
             )  # fmt: skip
         refuse_forward_mode(input, grid)
         return sample_by_grid(input, grid, self._with_tables, align_corners=self.align_corners)
@@ -241,6 +267,5 @@ class GridSample(_Filter):
     def extra_repr(self) -> str:
         """What the representation says."""
         return (
-            f"padding_mode={self.padding_mode!r}, align_corners={self.align_corners}, "
-            f"bank={self.bank.name!r}"
+            f"padding_mode={self.padding_mode!r}, align_corners={self.align_corners}, {self._means}"
         )

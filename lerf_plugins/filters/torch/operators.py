@@ -25,10 +25,12 @@ from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 from lerf_core.bank import LutBank
 from lerf_core.bank.files import table_name
 from lerf_core.errors import BankNotFoundError, InvalidArgumentError, InvalidTypeError
+from lerf_core.sampling.named_kernels import get_kernel
 from lerf_plugins.filters.torch.options import (
     Bank,
     Factor,
     FilterOptions,
+    FixedKernel,
     Size,
     check_images,
     check_kind,
@@ -46,6 +48,7 @@ __all__ = [
     "bank_argument",
     "factor_argument",
     "is_recorded",
+    "kernel_argument",
     "own_bank",
     "refuse_forward_mode",
     "refuse_scripting",
@@ -113,6 +116,27 @@ def bank_argument(bank: Bank) -> str | None:
     return None if bank is None else str(bank)
 
 
+def kernel_argument(kernel: FixedKernel) -> str | None:
+    """Return the name of a kernel that a function was given.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a kernel of one's own has none.
+    """
+    if kernel is None or isinstance(kernel, str):
+        return kernel
+    try:
+        is_named = get_kernel(str(kernel)) == kernel
+    except InvalidArgumentError:
+        is_named = False
+    if not is_named:
+        raise InvalidArgumentError(
+            f"a call with a kernel of one's own cannot be recorded: name one, got {kernel}"
+        )
+    return str(kernel)
+
+
 def structure_of(bank: LutBank) -> str:
     """Return the text that describes a module's bank."""
     return json.dumps(bank.metadata)
@@ -148,14 +172,15 @@ def _options(
     cval: float,
     anti_aliasing: bool | None,
     value_range: Sequence[float] | None,
+    kernel: str | None = None,
 ) -> FilterOptions:
     """Return the options of a call; `bank` None of a module is its own, not asked for by name."""
     ends = None if value_range is None else (value_range[0], value_range[1])
     if not tables:
-        return FilterOptions(_given_bank(bank), mode, cval, anti_aliasing, ends)
+        return FilterOptions(_given_bank(bank), mode, cval, anti_aliasing, ends, kernel)
     own = own_bank(structure, tables)
     named = None if bank is None else own
-    return FilterOptions(named, mode, cval, anti_aliasing, ends, (own, tuple(tables)))
+    return FilterOptions(named, mode, cval, anti_aliasing, ends, own=(own, tuple(tables)))
 
 
 def _given_bank(bank: str | None) -> Bank:
@@ -412,7 +437,7 @@ class _OnceDifferentiable(torch.autograd.Function):
 # -- the filters --------------------------------------------------------------------------
 
 _TABLES = "Tensor[] tables, str structure, str? bank"
-_SHARED = "bool? anti_aliasing, float[]? value_range"
+_SHARED = "bool? anti_aliasing, float[]? value_range, str? kernel"
 
 
 def _interpolate(

@@ -25,12 +25,14 @@ from lerf_core.validation import (
     check_scale,
     check_value_range,
 )
+from lerf_plugins.filters.arguments import Bank, FixedKernel, check_kernel
 
 __all__ = [
     "PADDINGS",
     "Bank",
     "Factor",
     "FilterOptions",
+    "FixedKernel",
     "Size",
     "check_grid",
     "check_images",
@@ -43,7 +45,6 @@ __all__ = [
     "padding_border",
 ]
 
-Bank = LutBank | str | None
 Size = int | Sequence[int] | None
 Factor = float | Sequence[float] | None
 
@@ -71,6 +72,8 @@ class FilterOptions:
     ----------
     bank, mode, cval, anti_aliasing, value_range
         As for `lerf_core.resize`.
+    kernel : Kernel, str or None
+        As for `lerf_core.resize`; excludes a bank.
     own : (LutBank, tuple of Tensor) or None
         A module's bank, with its tables as `stage_tables` has them.
     """
@@ -80,10 +83,12 @@ class FilterOptions:
     cval: float = 0.0
     anti_aliasing: bool | None = None
     value_range: ValueRange = None
+    kernel: FixedKernel = None
     own: tuple[LutBank, tuple[Tensor, ...]] | None = None
 
     def __post_init__(self) -> None:
-        Options(bank=load_bank(self.bank), **self.keywords)
+        check_kernel(self.bank, self.kernel)
+        Options(bank=None if self.kernel is not None else load_bank(self.bank), **self.keywords)
         if self.value_range is not None:
             check_value_range(self.value_range, np.dtype(np.float32))
         if not math.isfinite(check_number("cval", self.cval)):
@@ -101,6 +106,7 @@ class FilterOptions:
             "mode": self.mode,
             "cval": self.cval,
             "anti_aliasing": self.anti_aliasing,
+            "kernel": self.kernel,
             "value_range": self.value_range,
             "channel_axis": 1,
             "alpha": "separate",

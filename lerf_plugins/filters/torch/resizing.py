@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
 
 import lerf_core
+from lerf_core.backends.torch.kernel_means import (
+    AveragedPlanes,
+    nearest_pixels,
+    separable_mean,
+    shrunk,
+)
 from lerf_core.backends.torch.levels import from_grey, value_range_of
 from lerf_core.backends.torch.taps import GridTaps
 from lerf_core.backends.torch.weighted_mean import weighted_mean
-from lerf_core.bank.loading import load_bank
+from lerf_core.bank import LutBank
+from lerf_core.bank.loading import bank_for_scale, load_bank
 from lerf_core.constants import LEVELS
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.execution.context import BlockContext
+from lerf_core.execution.grid import GridResampling
+from lerf_core.execution.kernel_resize import KernelBlock
 from lerf_core.execution.plan import Plan
 from lerf_core.execution.planning import plan_resize
 from lerf_core.execution.resize import GridBlock
+from lerf_core.execution.shrinking import ShrinkingBlock
+from lerf_core.sampling.kernels import Kernel, NearestKernel
+from lerf_core.sampling.named_kernels import get_kernel
+from lerf_core.sampling.shrinking import ShrinkingKernel
 from lerf_core.sampling.windows import Windows
 from lerf_plugins.filters.torch import execution
 from lerf_plugins.filters.torch.options import FilterOptions, numpy_dtype
@@ -47,18 +60,78 @@ def resize(
     plan = plan_resize(shape, dtype, size, options.bank, **options.keywords)
     if plan.is_copy:
         return images.clone()
-    bank = plan.options.tables
-    if options.own is not None and bank == load_bank():
-        bank = options.own_bank
     if align_corners:
+        bank = _aligned_bank(plan, options)
         return warp(images, aligned_positions(images, size), options, bank)
+    resampling = plan.resampling
+    if isinstance(resampling, GridResampling) and resampling.shrinking is not None:
+        # First what shrinks, then what grows: in between stands an image of the same dtype.
+        between = tuple(min(sides) for sides in zip(shape[2:], size, strict=True))
+        shrinking = replace(options, bank=None, kernel=resampling.shrinking, own=None)
+        images = resize(images, (between[0], between[1]), shrinking, align_corners=False)
+        growing = replace(options, bank=options.own_bank)
+        return resize(images, size, growing, align_corners=False)
+    bank = None
+    if plan.options.kernel is None:
+        bank = _own_of(plan.options.tables, options)
     if execution.is_compiled(images):
         keywords = options.keywords | {"threads": torch.get_num_threads()}
+        keywords["kernel"] = plan.options.kernel
         result = lerf_core.resize(execution.as_array(images), size, bank=bank, **keywords)
         return torch.from_numpy(result).to(images.dtype)
     plan = replace(plan, options=replace(plan.options, bank=bank))
     with torch.autocast(images.device.type, enabled=False):
+        if bank is None:
+            return _resize_by_kernel(images, plan, options)
         return _resize_by_torch(images, plan, options)
+
+
+def _own_of(bank: LutBank, options: FilterOptions) -> LutBank:
+    """Return a module's bank where the default one is meant."""
+    return options.own_bank if options.own is not None and bank == load_bank() else bank
+
+
+def _aligned_bank(plan: Plan, options: FilterOptions) -> LutBank | None:
+    """Return what averages at positions: None is the kernel."""
+    if options.kernel is not None:
+        return None
+    scale = plan.scale or (1.0, 1.0)
+    anti_aliased = options.anti_aliasing is not False
+    return _own_of(
+        load_bank(bank_for_scale(options.bank, scale, anti_aliased=anti_aliased)), options
+    )
+
+
+def _resize_by_kernel(images: Tensor, plan: Plan, options: FilterOptions) -> Tensor:
+    kernel = get_kernel(plan.options.kernel or "nearest")
+    block = _kernel_block(plan.context, kernel, plan.scale or (1.0, 1.0))
+    pixels = max(block.windows.area, math.prod(plan.out_shape))
+    results = []
+    for planes in images.flatten(0, 1).split(execution.at_a_time(images, pixels)):
+        planes = execution.in_windows(planes, options.mode, block.windows)
+        if isinstance(kernel, NearestKernel):
+            results.append(nearest_pixels(planes, block.rows, block.cols))
+            continue
+        cval = options.cval if options.mode == "constant" else None
+        averaged = AveragedPlanes.of(planes, options.value_range, cval)
+        if isinstance(block, ShrinkingBlock):
+            rows, cols, limits = block.rows, block.cols, (block.widening, block.kernel.overshoot)
+            results.append(shrunk(averaged, rows, cols, *limits))
+            continue
+        mean = partial(_separable_mean, block)
+        results.append(averaged.finish(*averaged.average(mean)))
+    result = results[0] if len(results) == 1 else torch.cat(results)
+    return result.view(*images.shape[:2], *plan.out_shape)
+
+
+def _separable_mean(block: KernelBlock, planes: Tensor, cval: float | None) -> Tensor:
+    return separable_mean(planes, block.rows, block.cols, cval)
+
+
+def _kernel_block(context: BlockContext, kernel: Kernel, scale: tuple[float, float]) -> KernelBlock:
+    if isinstance(kernel, ShrinkingKernel):
+        return ShrinkingBlock(context, kernel, scale)
+    return KernelBlock(context, kernel, scale)
 
 
 def _resize_by_torch(images: Tensor, plan: Plan, options: FilterOptions) -> Tensor:

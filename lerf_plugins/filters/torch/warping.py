@@ -13,14 +13,20 @@ from torch import Tensor
 import lerf_core
 from lerf_core.backends.torch.coordinates import coverage, filter_scale, fold_coordinates
 from lerf_core.backends.torch.fused import fused_kernels
+from lerf_core.backends.torch.kernel_means import AveragedPlanes, kernel_mean_at_points
 from lerf_core.backends.torch.levels import from_grey
 from lerf_core.backends.torch.taps import PointTaps
 from lerf_core.backends.torch.weighted_mean import weighted_mean
 from lerf_core.bank import LutBank
-from lerf_core.constants import LEVELS
+from lerf_core.constants import LEVELS, POSITION_EPS
+from lerf_core.errors import InvalidArgumentError
 from lerf_core.execution.warp import PERIODIC_MARGIN
 from lerf_core.pixels.missing import VALID_SHARE_NEEDED
 from lerf_core.sampling.borders import is_periodic
+from lerf_core.sampling.kernel_points import KernelTable, kernel_table
+from lerf_core.sampling.kernels import NearestKernel
+from lerf_core.sampling.named_kernels import get_kernel
+from lerf_core.sampling.shrinking import ShrinkingKernel
 from lerf_core.sampling.windows import Window
 from lerf_core.validation import check_output_shape
 from lerf_plugins.filters.torch import execution
@@ -45,7 +51,7 @@ def sample_by_grid(
     """Sample images at a normalised grid (N, rows, cols, 2)."""
     check_grid(check_images(images), grid)
     positions = grid_positions(images, grid, options.mode, align_corners=align_corners)
-    return warp(images, positions, options, options.own_bank)
+    return warp(images, positions, options, _bank_of(options))
 
 
 def warp_by_matrices(
@@ -54,13 +60,22 @@ def warp_by_matrices(
     """Warp images by forward matrices (N, 3, 3) to rows and columns."""
     check_matrices(check_images(images), matrix)
     positions = matrix_positions(images, matrix, check_output_shape(size))
-    return warp(images, positions, options, options.own_bank)
+    return warp(images, positions, options, _bank_of(options))
+
+
+def _bank_of(options: FilterOptions) -> LutBank | None:
+    return None if options.kernel is not None else options.own_bank
 
 
 def warp(
-    images: Tensor, positions: SourcePositions, options: FilterOptions, bank: LutBank
+    images: Tensor, positions: SourcePositions, options: FilterOptions, bank: LutBank | None
 ) -> Tensor:
-    """Sample images at positions; results are (N, C, rows, cols)."""
+    """Sample images at positions, by a bank or by the kernel; results are (N, C, rows, cols)."""
+    kernel = None if options.kernel is None else get_kernel(options.kernel)
+    if isinstance(kernel, ShrinkingKernel):
+        raise InvalidArgumentError(
+            f"kernel {kernel} shrinks images on a grid; other positions take a fixed kernel"
+        )
     if images.numel() == 0:
         return images.new_empty((*images.shape[:2], *positions.size))
     if execution.is_compiled(images, positions.row, positions.col):
@@ -88,7 +103,7 @@ def _warp_by_torch(
     positions: SourcePositions,
     numbers: slice,
     options: FilterOptions,
-    bank: LutBank,
+    bank: LutBank | None,
 ) -> Tensor:
     """Warp some of the images, that fit into memory."""
     images, size = images[numbers], (images.shape[2], images.shape[3])
@@ -108,14 +123,27 @@ def _warp_by_torch(
         filter_scale(footprint, side) if smooth else torch.ones_like(footprint)
         for footprint, side in zip(footprints, size, strict=True)
     ]
-    margin = PERIODIC_MARGIN + bank.full_reach if is_periodic(options.mode) else 0
+    kernel = None if bank is not None else get_kernel(options.kernel or "nearest")
+    table = None if kernel is None else kernel_table(kernel)
+    reach = 1.0 if table is None else table.reach
+    margin = 0
+    if is_periodic(options.mode):
+        halo = 0 if bank is None else bank.full_reach
+        margin = math.ceil(PERIODIC_MARGIN * reach) + halo
     row, col = (
-        fold_coordinates(end, side, options.mode, scale) + margin
+        fold_coordinates(end, side, options.mode, reach * scale) + margin
         for end, side, scale in zip(ends, size, scales, strict=True)
     )
     windows = [Window.whole(side, margin) for side in size]
+    if isinstance(kernel, NearestKernel):
+        return _nearest(images, row - margin, col - margin, ends, nowhere, options)
 
     def means(images: Tensor) -> Tensor:
+        if table is not None:
+            value = _sample_by_kernel(images, table, row, col, scales, options, windows)
+            return _blend_border(value, covered[:, None], options.cval)
+        if bank is None:
+            raise InvalidArgumentError("neither bank nor kernel")
         grey = _sample(images, row, col, scales, options, bank, windows)
         value = from_grey(grey, images.dtype, options.value_range)
         return _blend_border(value, covered[:, None], options.cval)
@@ -129,6 +157,51 @@ def _warp_by_torch(
         fixed = means(images.detach()) if images.requires_grad else warped
         copies = _GradientOf.apply(copies, fixed)
     return torch.where(copied[:, None], copies, warped)
+
+
+def _sample_by_kernel(
+    images: Tensor,
+    table: KernelTable,
+    row: Tensor,
+    col: Tensor,
+    filter_scales: Sequence[Tensor],
+    options: FilterOptions,
+    windows: Sequence[Window],
+) -> Tensor:
+    """Values (N, C, rows, cols) of a kernel's means, at positions (N, rows, cols)."""
+    planes = execution.in_windows(images.flatten(0, 1), options.mode, windows)
+    averaged = AveragedPlanes.of(planes, options.value_range, None)
+    scales = (filter_scales[0], filter_scales[1])
+
+    def mean(planes: Tensor, _: float | None) -> Tensor:
+        stack = planes.unflatten(0, images.shape[:2])
+        return kernel_mean_at_points(stack, table, row, col, scales).flatten(0, 1)
+
+    return averaged.finish(*averaged.average(mean)).unflatten(0, images.shape[:2])
+
+
+def _nearest(
+    images: Tensor,
+    row: Tensor,
+    col: Tensor,
+    ends: tuple[Tensor, Tensor],
+    nowhere: Tensor,
+    options: FilterOptions,
+) -> Tensor:
+    """Copies of the nearest pixels; the constant where a pixel's centre lies off the image."""
+    found = [_nearest_index(position) for position in (row, col)]
+    outside = nowhere
+    if options.mode == "constant":
+        for position, side in zip(ends, images.shape[2:], strict=True):
+            index = _nearest_index(position)
+            outside = outside | (index < 0) | (index >= side)
+    copies = _pixels_at(images, found[0], found[1])
+    return copies.masked_fill(outside[:, None], options.cval)
+
+
+def _nearest_index(position: Tensor) -> Tensor:
+    """As `lerf_core.sampling.taps.nearest_index`."""
+    return torch.ceil(position.detach() - 0.5 - POSITION_EPS)
 
 
 def _pixels_at(images: Tensor, row: Tensor, col: Tensor) -> Tensor:

@@ -88,8 +88,8 @@ class LayerOperation:
         return {
             "source_shape": self.image.shape,
             "shape": self.out_shape,
-            **averaged,
             **options,
+            **averaged,
         }
 
     def level_grid(self, out_shape: Shape) -> PixelGrid:

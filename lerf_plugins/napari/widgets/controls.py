@@ -8,6 +8,7 @@ from typing import Any
 
 from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox
 
+from lerf_core.choices import KERNEL_NAMES, LEARNED_KERNEL
 from lerf_core.errors import InvalidArgumentError
 from lerf_plugins.napari.model.layer_image import VALUES, LayerImage, is_preview
 
@@ -16,6 +17,7 @@ __all__ = [
     "BORDERS",
     "DEFAULT",
     "LAZY",
+    "NO_KERNEL",
     "PYRAMID",
     "RESULTS",
     "WARP_BORDERS",
@@ -27,6 +29,10 @@ __all__ = [
 
 #: The bank that is chosen by what is done: see `lerf_core.resize`.
 DEFAULT = "default"
+#: Kernels of warps as well.
+FIXED_KERNELS = tuple(name for name in KERNEL_NAMES if name != LEARNED_KERNEL)
+#: No kernel: the tables.
+NO_KERNEL = "none"
 TRANSPARENT = "transparent"
 BORDERS = ("edge", "reflect", "symmetric", "wrap", "constant")
 #: Borders of what shows its border: those that are no continuation come first.
@@ -99,9 +105,15 @@ class SamplingOptions:
     ----------
     borders : tuple of str
         Those to choose from; the first is chosen.
+    kernels : tuple of str
+        Those to choose from, beside none.
     """
 
-    def __init__(self, borders: tuple[str, ...] = BORDERS) -> None:
+    def __init__(
+        self,
+        borders: tuple[str, ...] = BORDERS,
+        kernels: tuple[str, ...] = FIXED_KERNELS,
+    ) -> None:
         from lerf_core.bank.loading import available_banks
 
         self.bank = labelled(
@@ -109,6 +121,11 @@ class SamplingOptions:
             ComboBox(choices=[DEFAULT, *available_banks()]),
             "The look-up tables. default: lerf-p, and what shrinks is shrunk by lerf-s.\n"
             "`lerf models import` and `lerf train` add your own.",
+        )
+        self.kernel = labelled(
+            "&Use kernel",
+            ComboBox(choices=[NO_KERNEL, *kernels]),
+            "A fixed kernel instead of the tables: the bank stays at default.",
         )
         self.border = labelled(
             "B&order", ComboBox(choices=list(borders)), "What lies beyond the image's border."
@@ -136,7 +153,7 @@ class SamplingOptions:
     @property
     def controls(self) -> list[Any]:
         """The controls, in order."""
-        return [self.bank, self.border, self.fill, self.values, self.anti_aliasing]
+        return [self.bank, self.kernel, self.border, self.fill, self.values, self.anti_aliasing]
 
     def connect(self, changed: Callable[[], None]) -> None:
         """Call a function whenever one of them changes."""
@@ -180,4 +197,7 @@ class SamplingOptions:
             return image, keywords | {"method": "nearest"}
         value_range = image.value_range(str(self.values.value))
         # Intensities, whatever the dtype: labels are layers of their own.
-        return image, keywords | {"method": "lerf", "value_range": value_range}
+        keywords["value_range"] = value_range
+        if self.kernel.value == NO_KERNEL:
+            return image, keywords | {"method": "lerf"}
+        return image, keywords | {"kernel": str(self.kernel.value)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from magicgui.widgets import FloatSlider, FloatSpinBox, SpinBox
 
+from lerf_core.choices import KERNEL_NAMES
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.sampling.shapes import rescaled_shape
 from lerf_plugins.napari.model.layer_image import LayerImage
@@ -62,7 +63,7 @@ class ResizeWidget(ResamplingWidget):
             "&Fast",
             "Colours alone: read the tables for the luma only. Half of the time, some 0.1 dB less.",
         )
-        self.sampling = SamplingOptions()
+        self.sampling = SamplingOptions(kernels=KERNEL_NAMES)
         self._lay_out(
             self.scale, self.slider, self.cols, self.rows, self.proportions, self.preview_box,
             *self.sampling.controls, self.fast, self.result,

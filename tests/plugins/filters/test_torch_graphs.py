@@ -328,14 +328,14 @@ def test_operators_are_well_made():
         torch.ops.lerf.interpolate.default,
         (
             images(2, 4, 5).requires_grad_(), *shared, None, [2.0, 2.0], "edge", 0.0, False,
-            None, None, None,
+            None, None, None, None,
         ),
     )  # fmt: skip
     torch.library.opcheck(
         torch.ops.lerf.grid_sample.default,
         (
             images(2, 4, 5).requires_grad_(), grid().requires_grad_(), *shared, "zeros", False,
-            None, None,
+            None, None, None,
         ),
     )  # fmt: skip
 
@@ -396,7 +396,7 @@ def test_what_cannot_be_is_refused(name):
 
 
 def test_second_derivatives_are_refused():
-    for module in (Interpolate(scale_factor=2), Interpolate(scale_factor=0.5)):
+    for module in (Interpolate(scale_factor=2), Interpolate(scale_factor=0.5, bank="analytic")):
         for function in (module, torch.jit.trace(module, images())):
             leaf = images().requires_grad_()
             (first,) = torch.autograd.grad(function(leaf).square().sum(), leaf, create_graph=True)

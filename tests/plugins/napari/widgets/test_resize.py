@@ -30,6 +30,23 @@ def test_resize(viewer, until, photo):
     assert not source.visible
 
 
+def test_kernels(viewer, until, photo):
+    viewer.add_image(photo, name="photo", rgb=True)
+    widget = docked(viewer, "Resize")
+    widget.scale.value = 0.5
+    rows, cols = widget.rows.value, widget.cols.value
+    for kernel, recorded in (("none", "lerf-s"), ("lanczos3", "lanczos3"), ("lerf-s", "lerf-s")):
+        widget.layer.value = viewer.layers["photo"]
+        widget.sampling.kernel.value = kernel
+        widget.run()
+        finish(widget, until)
+        result = viewer.layers[-1]
+        expected = lerf_core.resize(photo, (rows, cols), channel_axis=-1, kernel=recorded)
+        np.testing.assert_array_equal(result.data, expected)
+        assert result.metadata["lerf"]["kernel"] == recorded
+        assert "bank" not in result.metadata["lerf"]
+
+
 def test_sizes_follow_each_other(viewer):
     viewer.add_image(np.zeros((50, 100), np.uint8))
     widget = docked(viewer, "Resize")
