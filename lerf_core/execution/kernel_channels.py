@@ -90,8 +90,7 @@ class KernelChannel:
             return np.asarray(values, np.float32)
         array = np.asarray(values)
         if scale.linear_light and array.dtype == scale.dtype and array.dtype in _SHORT_INTEGERS:
-            linear: FloatPlane = _linear_table(scale)[array.astype(np.int64)]
-            return linear
+            return _looked_up(_linear_table(scale), array)
         return _to_unit_range(scale, array)
 
     def finish(self, mean: FloatPlane, valid_share: FloatPlane | None) -> Image:
@@ -137,6 +136,27 @@ def _linear_table(scale: ValueScale) -> FloatPlane:
     info = np.iinfo(scale.dtype)
     values = np.arange(info.min, info.max + 1)
     return _to_unit_range(scale, np.roll(values, info.min))
+
+
+@lru_cache(maxsize=8)
+def _opacity_table(scale: ValueScale) -> FloatPlane:
+    """Return the opacity of all values of up to 16 bits; negative ones count from the end."""
+    info = np.iinfo(scale.dtype)
+    values = np.arange(info.min, info.max + 1)
+    return scale.to_opacity(np.roll(values, info.min)).astype(np.float32)
+
+
+def _looked_up(table: FloatPlane, values: Image) -> FloatPlane:
+    """Return what a table of all values of a dtype says of some."""
+    found: FloatPlane = table[values]
+    return found
+
+
+def _opacity(scale: ValueScale, alpha: Image) -> FloatPlane:
+    """Return alpha as 0..1."""
+    if alpha.dtype == scale.dtype and alpha.dtype in _SHORT_INTEGERS:
+        return _looked_up(_opacity_table(scale), alpha)
+    return scale.to_opacity(alpha).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -187,7 +207,8 @@ class KernelChannels:
         for number, plane in enumerate(hidden, len(self.channels)):
             stack[number] = plane
         for number, (channel, plane) in enumerate(zip(self.channels, planes, strict=True)):
-            stack[number] = channel.to_averaged(plane)
+            # Values averaged as stored are converted as they are copied.
+            stack[number] = plane if channel.is_averaged_as_stored else channel.to_averaged(plane)
             if channel.hidden is not None:
                 np.multiply(stack[number], hidden[channel.hidden], out=stack[product])
                 product += 1
@@ -271,7 +292,7 @@ def _with_alpha(
     """Prepare colours and alpha: what is transparent, or misses a value, is invisible."""
     scale, count = pixels.value_scale, len(planes)
     cleared = clear_missing(list(planes), alpha, scale, pixels.nodata, list(masks))
-    hidden = _ONE - scale.to_opacity(cleared).astype(np.float32)
+    hidden = _ONE - _opacity(scale, cleared)
     beyond = 1 - float(scale.to_opacity(pixels.cvals[alpha]))
     is_hidden = bool(hidden.any()) or (mode == "constant" and beyond > 0)
     if not np.may_share_memory(cleared, planes) or bool((hidden == 1).any()):

@@ -216,3 +216,14 @@ def test_without_overshoot_what_nothing_limits_is_finite(engine, missing):
         rgba, (30, 30), kernel=kernel, engine=engine, channel_axis=-1, value_range=(0, 1)
     )
     assert np.isfinite(result).all()
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_alpha_below_zero_is_that_of_shifted_values(dtype):
+    unsigned, info = np.dtype(f"u{dtype}"), np.iinfo(dtype)
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, np.iinfo(unsigned).max, (40, 50, 4), unsigned, endpoint=True)
+    shifted = (image.astype(np.int64) + info.min).astype(dtype)
+    expected = shrink(image, channel_axis=-1).astype(np.int64)
+    result = shrink(shifted, channel_axis=-1, value_range=(info.min, info.max))
+    assert np.abs(result.astype(np.int64) - info.min - expected).max() <= 1
