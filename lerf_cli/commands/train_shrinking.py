@@ -33,7 +33,7 @@ _STEPS = 1500
 # Steps between the lines of progress where stderr is no terminal.
 _LINE_STEPS = 300
 # Options that have the names of what they set.
-_NAMES = ("seed", "batch", "weights", "aliasing", "overshoot", "between", "held_out")
+_NAMES = ("seed", "batch", "weights", "aliasing", "leakage", "overshoot", "between", "held_out")
 
 
 @click.command("train-shrinking")
@@ -58,12 +58,17 @@ _NAMES = ("seed", "batch", "weights", "aliasing", "overshoot", "between", "held_
     help="Patches a step, and as many gratings.",
 )  # fmt: skip
 @click.option(
-    "--weights", type=numbers_type(3), default="0.67,0.25,0.08", show_default=True,
+    "--weights", type=numbers_type(3), default="0.7,0.26,0.04", show_default=True,
     help="What counts: results enlarged again by bicubic, by Lanczos and by lerf's default bank.",
 )  # fmt: skip
 @click.option(
     "--aliasing", type=click.FloatRange(min=0), default=0.3, show_default=True,
     help="Weight of the penalty on gratings that a result is too small to hold.",
+)  # fmt: skip
+@click.option(
+    "--leakage", type=click.FloatRange(min=0), default=1.8, show_default=True,
+    help="Energy of the sharp kernel beyond what a result can hold, over Lanczos's, from which on it "
+    "costs: moving edges flicker by it.",
 )  # fmt: skip
 @click.option(
     "--overshoot", type=click.FloatRange(min=0), default=3 / 32, show_default=True,

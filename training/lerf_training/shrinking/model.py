@@ -38,6 +38,8 @@ _SMOOTH_WIDTH = 1.25
 _WIDENING = 0.5
 # Decimals that are saved.
 _DECIMALS = 6
+# Steps of a knot at which a frequency response is sampled.
+_FINE = 50
 
 
 class ShrinkingModel(nn.Module):
@@ -121,10 +123,41 @@ class ShrinkingModel(nn.Module):
             )
         return _bounded(result, low, high, self.overshoot)
 
+    def leakage(self) -> Tensor:
+        """Energy of the sharp kernel beyond the small image's Nyquist frequency, over Lanczos's."""
+        return _energy_beyond(len(self.sharp), self.sharp) / _lanczos_energy()
+
     def clip_widening(self) -> None:
         """Bring the widening back to 0 at least, after a step."""
         with torch.no_grad():
             self.widening.clamp_(min=0)
+
+
+@lru_cache(maxsize=8)
+def _beyond_nyquist(count: int) -> tuple[Tensor, Tensor]:
+    """Response of each coefficient's spline to frequencies beyond the Nyquist frequency, and to 0.
+
+    Returns
+    -------
+    beyond, mean : Tensor of float32, (frequencies, count) and (count,)
+        Frequencies rise from 1 to 6 times the Nyquist frequency.
+    """
+    distance = np.arange(-_FINE * count, _FINE * count + 1) / (_FINE * KNOTS_PER_PIXEL)
+    basis = np.stack([spline(distance, tuple(unit)) for unit in np.eye(count)], axis=1)
+    frequency = np.linspace(0.5, 3, 251)[:, None]
+    beyond = np.cos(2 * np.pi * frequency * distance) @ basis
+    return torch.tensor(beyond).float(), torch.tensor(basis.sum(axis=0)).float()
+
+
+def _energy_beyond(count: int, coefficients: Tensor) -> Tensor:
+    beyond, mean = _beyond_nyquist(count)
+    return (beyond @ coefficients / (mean @ coefficients)).square().sum()
+
+
+@lru_cache(maxsize=1)
+def _lanczos_energy() -> float:
+    coefficients = _fitted(lambda x: np.sinc(x) * np.sinc(x / 3), 3.0)
+    return float(_energy_beyond(len(coefficients), coefficients))
 
 
 def _bounded(values: Tensor, low: Tensor, high: Tensor, part: Tensor | float) -> Tensor:

@@ -34,6 +34,7 @@ __all__ = ["ShrinkingProgress", "ShrinkingTrainer"]
 
 # Steps over which the rate rises, and whose later ones tell how many fit a time limit.
 _RISE, _STEADY = 50, 20
+_LEAKAGE_WEIGHT = 0.5
 # Part of a training at whose end the rate falls to zero.
 _FALL = 0.6
 
@@ -156,6 +157,7 @@ class ShrinkingTrainer:
         small, small_gratings = shrunk.split(options.batch)
         loss = self._round_trips.loss(small, images)
         loss = loss + options.aliasing * aliasing_penalty(small_gratings, gratings)
+        loss = loss + _LEAKAGE_WEIGHT * torch.relu(self.model.leakage() - options.leakage)
         for group in self.optimizer.param_groups:
             group["lr"] = options.rate * self._rate()
         self.optimizer.zero_grad(set_to_none=True)
