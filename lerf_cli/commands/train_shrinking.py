@@ -67,8 +67,8 @@ _NAMES = ("seed", "batch", "weights", "aliasing", "leakage", "overshoot", "betwe
 )  # fmt: skip
 @click.option(
     "--leakage", type=click.FloatRange(min=0), default=1.8, show_default=True,
-    help="Energy of the sharp kernel beyond what a result can hold, over Lanczos's, from which on it "
-    "costs: moving edges flicker by it.",
+    help="Energy of the sharp kernel beyond what a result can hold, over Lanczos's, from which "
+    "on it costs: moving edges flicker by it.",
 )  # fmt: skip
 @click.option(
     "--overshoot", type=click.FloatRange(min=0), default=3 / 32, show_default=True,

@@ -57,7 +57,8 @@ def assert_same(lazy, whole):
 @given(
     data=st.data(), shape=st.tuples(SIDES, SIDES), scales=st.tuples(SCALES, SCALES),
     mode=st.sampled_from(MODES), channels=st.sampled_from([1, 2, 3, 4]),
-    method=st.sampled_from(["lerf", "lerf", "nearest", "majority"]), smooth=st.booleans(), fast=st.booleans(),
+    method=st.sampled_from(["lerf", "lerf", "nearest", "majority"]), smooth=st.booleans(),
+    fast=st.booleans(),
     dtype=st.sampled_from(["uint8", "uint8", "uint16", "float32"]), seed=st.integers(0, 99),
 )  # fmt: skip
 def test_rescale_for_every_chunking(
@@ -85,7 +86,8 @@ def test_rescale_for_every_chunking(
     shift=st.tuples(st.floats(-60, 100), st.floats(-60, 100)),
     perspective=st.tuples(st.floats(-0.03, 0.03), st.floats(-0.03, 0.03)),
     mode=st.sampled_from(MODES), channels=st.sampled_from([1, 3, 4]), smooth=st.booleans(),
-    method=st.sampled_from(["lerf", "lerf", "nearest", "majority"]), limit=st.sampled_from([300, 10**6]),
+    method=st.sampled_from(["lerf", "lerf", "nearest", "majority"]),
+    limit=st.sampled_from([300, 10**6]),
     dtype=st.sampled_from(["uint8", "uint8", "float32"]), seed=st.integers(0, 99),
 )  # fmt: skip
 def test_homographies_for_every_chunking(
