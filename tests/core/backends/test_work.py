@@ -191,9 +191,12 @@ def test_a_warp_computes_the_pixels_that_the_image_covers(calls, angle):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_shrinking_without_a_bank_reads_no_tables(calls, threads):
+def test_shrinking_by_the_analytic_bank_reads_no_tables(calls, threads):
     image = noise(601, 500, 3)
-    small = resize(image, (301, 199), channel_axis=-1, threads=threads)
+    keywords = {"channel_axis": -1, "threads": threads}
+    resize(image, (301, 199), **keywords)  # the learned function
+    assert used(calls) == set()
+    small = resize(image, (301, 199), bank="analytic", **keywords)
     assert used(calls) == {"grid_rows"}
     assert sum(call["out"].size for call in calls["grid_rows"]) == small.size
 
