@@ -17,12 +17,13 @@ import numpy as np
 
 from lerf_core.backends.contract import BACKENDS
 from lerf_core.bank.model import LutBank
-from lerf_core.choices import BORDER_MODES, LEARNED_KERNEL
+from lerf_core.choices import BORDER_MODES
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.pixels.format import PixelFormat, holds_intensities, unit_range_dtype
 from lerf_core.pixels.values import ValueScale
 from lerf_core.sampling.kernels import Kernel, NearestKernel
 from lerf_core.sampling.named_kernels import get_kernel
+from lerf_core.sampling.shrinking import ShrinkingKernel
 from lerf_core.threads import thread_count
 from lerf_core.validation import check_choice, check_number, check_value_range
 
@@ -110,16 +111,18 @@ class Options:
             raise InvalidArgumentError("alpha='premultiply' needs a channel_axis, got None")
 
     def _check_kernel(self) -> None:
-        """Raise unless the kernel is known, and nothing else says how to average."""
+        """Find the kernel by its name; raise unless nothing else says how to average."""
         if self.kernel is None:
             return
         kernel = get_kernel(self.kernel)
+        # Found once: a name may be that of a file, which other processes may not have.
+        object.__setattr__(self, "kernel", kernel)
         if self.bank is not None:
             raise InvalidArgumentError(f"bank and kernel exclude each other, got kernel {kernel}")
         if self.fast:
             raise InvalidArgumentError(f"fast and kernel exclude each other, got kernel {kernel}")
         is_said_twice = (self.method == "nearest" and kernel.name == "nearest") or (
-            self.method == "lerf" and kernel.name == LEARNED_KERNEL
+            self.method == "lerf" and isinstance(kernel, ShrinkingKernel)
         )
         if self.method != "auto" and not is_said_twice:
             raise InvalidArgumentError(
@@ -129,7 +132,7 @@ class Options:
     @property
     def fixed_kernel(self) -> Kernel | None:
         """What pixels are averaged by; None: the bank's tables, or copies of the nearest pixel."""
-        kernel = None if self.kernel is None else get_kernel(self.kernel)
+        kernel = None if self.kernel is None else get_kernel(self.kernel)  # a kernel is itself
         return None if isinstance(kernel, NearestKernel) else kernel
 
     @property

@@ -82,6 +82,10 @@ class KernelBlock:
         """Prepare planes, cut to the windows; see `lerf_core.execution.plan.OutputBlock`."""
         context = self.context
         channels = prepare_kernel_channels(planes, context.pixels, context.mode, alpha_levels)
+        return self._means(channels)
+
+    def _means(self, channels: KernelChannels) -> KernelMeans:
+        """Return what computes the block's bands."""
         return KernelMeans(self, channels)
 
     @property

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.execution.context import BlockContext
-from lerf_core.execution.kernel_channels import prepare_kernel_channels
+from lerf_core.execution.kernel_channels import KernelChannels
 from lerf_core.execution.kernel_resize import KernelBlock, KernelMeans
 from lerf_core.sampling.shrinking import ShrinkingKernel, ShrinkingTaps, shrinking_taps
-from lerf_core.sampling.windows import Block, Windows
+from lerf_core.sampling.windows import Block
 
 __all__ = ["ShrinkingBlock", "ShrinkingMeans"]
 
@@ -28,25 +27,7 @@ class ShrinkingBlock(KernelBlock):
 
     kernel: ShrinkingKernel
 
-    def __init__(
-        self,
-        context: BlockContext,
-        kernel: ShrinkingKernel,
-        scale: tuple[float, float],
-        requested: Block | None = None,
-        windows: Windows | None = None,
-    ) -> None:
-        super().__init__(context, kernel, scale, requested, windows)
-
-    def band_writer(
-        self,
-        planes: Image,
-        alpha_levels: tuple[float, float] | None,
-        threads: int,  # noqa: ARG002 - bands are computed in one thread each
-    ) -> ShrinkingMeans:
-        """Prepare planes, cut to the windows; see `lerf_core.execution.plan.OutputBlock`."""
-        context = self.context
-        channels = prepare_kernel_channels(planes, context.pixels, context.mode, alpha_levels)
+    def _means(self, channels: KernelChannels) -> ShrinkingMeans:
         return ShrinkingMeans(self, channels)
 
     @property

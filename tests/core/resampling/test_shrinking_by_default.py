@@ -7,6 +7,8 @@ import pytest
 import lerf_core
 from lerf_core import chunked
 from lerf_core.errors import InvalidArgumentError
+from lerf_core.execution.planning import plan_resize
+from lerf_core.sampling.shrinking import shrinking_kernel
 
 
 def photograph(rows, cols, channels=None, seed=0):
@@ -160,3 +162,13 @@ def test_the_learned_function_shrinks_alone():
         lerf_core.warp(image, np.eye(3), kernel="lerf-s")
     with pytest.raises(InvalidArgumentError, match="exclude each other"):
         lerf_core.resize(image, (10, 10), kernel="lerf-s", bank="lerf-p")
+
+
+def test_a_kernel_from_a_file_is_read_once(tmp_path):
+    """Blocks are computed later and elsewhere, where the file need not be."""
+    path = tmp_path / "mine.json"
+    path.write_text(shrinking_kernel().to_json(), encoding="utf-8")
+    image = photograph(40, 62)
+    plan = plan_resize(image.shape, image.dtype, (20, 31), None, kernel=str(path), method="lerf")
+    path.unlink()
+    np.testing.assert_array_equal(plan.compute(image), lerf_core.resize(image, (20, 31)))
