@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from lerf_core.lazy import loaded_when_used
 
 if TYPE_CHECKING:
     __version__: str
@@ -53,15 +54,20 @@ __all__ = [
 
 _HOMES = {
     "DEFAULT_BANK": "bank.loading",
-    "Displacement": "geometry",
+    "Displacement": "geometry.maps",
     "Kernel": "sampling.kernels",
     "LutBank": "bank.model",
     "analytic_bank": "bank.analytic",
     "available_banks": "bank.loading",
+    "chunked": "",
+    "errors": "",
     "first_run_message": "backends.first_run",
+    "geometry": "",
     "get_kernel": "sampling.named_kernels",
-    "homography_from_points": "geometry",
+    "homography_from_points": "geometry.homography",
+    "inspection": "",
     "load_bank": "bank.loading",
+    "metrics": "",
     "parameter_maps": "inspection",
     "rescale": "resampling",
     "rescaled_shape": "sampling.shapes",
@@ -69,20 +75,15 @@ _HOMES = {
     "user_bank_folder": "bank.loading",
     "warp": "resampling",
 }
+_load, __dir__ = loaded_when_used(__name__, {**_HOMES, "__version__": ""})
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used, so that the import itself costs nothing."""
     if name == "__version__":
-        value: Any = _installed_version()
-    elif name in _HOMES:
-        value = getattr(importlib.import_module(f"lerf_core.{_HOMES[name]}"), name)
-    elif name in __all__:
-        value = importlib.import_module(f"lerf_core.{name}")
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value
-    return value
+        globals()[name] = _installed_version()
+        return globals()[name]
+    return _load(name)
 
 
 def _installed_version() -> str:
@@ -93,7 +94,3 @@ def _installed_version() -> str:
         return version("lerf")
     except PackageNotFoundError:
         return "0+unknown"
-
-
-def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(__all__))

@@ -10,7 +10,7 @@ row); coordinate arrays are (row, col) (`lerf_core.geometry`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -20,16 +20,19 @@ from lerf_core.execution.masked import masked_plan, stacked, unstacked
 from lerf_core.execution.memory import check_memory
 from lerf_core.execution.plan import Plan
 from lerf_core.execution.planning import plan_rescale, plan_resize, plan_warp
-from lerf_core.geometry.maps import Displacement
 from lerf_core.options import ResamplingKeywords, complete_keywords, with_keywords
 from lerf_core.pixels.likely_range import warn_of_range
-from lerf_core.validation import check_image
+from lerf_core.validation import check_image, is_masked
+
+if TYPE_CHECKING:
+    from lerf_core.geometry.maps import Displacement
+
+    MaskedImage = np.ma.MaskedArray[Any, np.dtype[Any]]
 
 __all__ = ["compute_whole", "rescale", "resize", "warp"]
 
 Bank = LutBank | str | None
 Image = npt.NDArray[Any]
-MaskedImage = np.ma.MaskedArray[Any, np.dtype[Any]]
 
 
 @with_keywords()
@@ -241,7 +244,7 @@ def warp(
 
 def _warn_of_range(plan: Plan, image: Image) -> None:
     if plan.options.value_range is None and plan.uses_value_range:
-        if isinstance(image, np.ma.MaskedArray):
+        if is_masked(image):
             image = image.filled(np.nan) if image.dtype.kind == "f" else np.ma.getdata(image)
         warn_of_range(image, plan.pixels.nodata)
 
@@ -255,7 +258,7 @@ def compute_whole(plan: Plan, image: Image) -> Image:
     image : ndarray
         Of a masked array the result is one, too.
     """
-    if isinstance(image, np.ma.MaskedArray):
+    if is_masked(image):
         return _compute_masked(plan, image)
     check_memory(plan.memory_needed(), f"an image of {plan.out_shape}")
     return plan.compute(image)

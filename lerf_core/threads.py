@@ -5,7 +5,6 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from lerf_core.errors import InvalidArgumentError
@@ -50,6 +49,8 @@ def run_all(task: Callable[..., Any], arguments: Iterable[tuple[Any, ...]], thre
         for item in items:
             task(*item)
         return
+    from concurrent.futures import ThreadPoolExecutor  # what is small does without
+
     with ThreadPoolExecutor(min(threads, len(items))) as pool:
         for future in [pool.submit(task, *item) for item in items]:
             future.result()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +27,17 @@ __all__ = [
     "check_output_shape",
     "check_scale",
     "check_value_range",
+    "is_masked",
 ]
 
 # Longer sides than this are a mistake, not an image.
 _MAX_SIDE = 2**31 - 1
+
+
+def is_masked(image: object) -> TypeGuard[np.ma.MaskedArray[Any, Any]]:
+    """Tell a masked array. Where nobody has imported `numpy.ma` there is none: nor does this."""
+    masked = sys.modules.get("numpy.ma.core")
+    return masked is not None and isinstance(image, masked.MaskedArray)
 
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
@@ -49,7 +57,7 @@ def check_image(image: object, channel_axis: int | None) -> npt.NDArray[Any]:
         raise InvalidTypeError(
             "image is a dask array; lerf_core.chunked takes those, or compute it first"
         )
-    array = image if isinstance(image, np.ma.MaskedArray) else np.asarray(image)
+    array = image if is_masked(image) else np.asarray(image)
     check_axes(array.shape, array.dtype, channel_axis, stacklevel=4)
     return array
 

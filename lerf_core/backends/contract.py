@@ -23,20 +23,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import import_module
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank.model import LutBank
-from lerf_core.geometry.maps import InverseMap
-from lerf_core.pixels.values import ValueScale
-from lerf_core.sampling.coordinates import SourceCoordinates
-from lerf_core.sampling.coverage import AxisCoverage
-from lerf_core.sampling.kernel_points import KernelTable
-from lerf_core.sampling.kernel_taps import KernelTaps
-from lerf_core.sampling.shrinking import ShrinkingTaps
-from lerf_core.sampling.taps import AxisTaps
+if TYPE_CHECKING:
+    from lerf_core.bank.model import LutBank
+    from lerf_core.geometry.maps import InverseMap
+    from lerf_core.pixels.values import ValueScale
+    from lerf_core.sampling.coordinates import SourceCoordinates
+    from lerf_core.sampling.coverage import AxisCoverage
+    from lerf_core.sampling.kernel_points import KernelTable
+    from lerf_core.sampling.kernel_taps import KernelTaps
+    from lerf_core.sampling.shrinking import ShrinkingTaps
+    from lerf_core.sampling.taps import AxisTaps
 
 __all__ = ["BACKENDS", "Backend", "get_backend"]
 

@@ -8,7 +8,6 @@ unpickled.
 
 from __future__ import annotations
 
-import tokenize
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.errors import BankError
-from lerf_core.io.results.whole_files import write_whole
 
 __all__ = [
     "SUFFIX",
@@ -58,6 +56,8 @@ _PUBLISHED_FILES = {
 def write_tables(path: Path, text: str, tables: Mapping[str, Table]) -> None:
     """Write a ``.safetensors`` file of tables and the JSON text that describes them, atomically."""
     from safetensors.numpy import save
+
+    from lerf_core.io.results.whole_files import write_whole
 
     tensors = {key: np.ascontiguousarray(table) for key, table in tables.items()}
     write_whole(path, save(tensors, metadata={_METADATA_KEY: text}))
@@ -103,6 +103,8 @@ def read_folder(folder: Path) -> dict[str, Table]:
     BankError
         If a file is missing, too large or holds something else.
     """
+    import tokenize
+
     tables = {}
     for filename, key in _PUBLISHED_FILES.items():
         path = folder / filename

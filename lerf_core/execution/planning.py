@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,14 @@ from lerf_core.bank.model import LutBank
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.execution.grid import GridResampling
 from lerf_core.execution.plan import Plan
-from lerf_core.geometry.maps import Displacement, as_inverse_map
 from lerf_core.geometry.whole_pixels import pixel_tolerance
 from lerf_core.options import Options, ResamplingKeywords
 from lerf_core.sampling.shapes import requested_shape, rescaled_shape, spatial_axes
 from lerf_core.sampling.shrinking import ShrinkingKernel, shrinking_kernel
 from lerf_core.validation import check_scale
+
+if TYPE_CHECKING:
+    from lerf_core.geometry.maps import Displacement
 
 __all__ = ["plan_rescale", "plan_resize", "plan_warp", "shrinks_by_default"]
 
@@ -64,7 +66,9 @@ def plan_warp(
     **keywords: Unpack[ResamplingKeywords],
 ) -> Plan:
     """Plan what `lerf_core.warp` does to an image of a shape and dtype."""
-    from lerf_core.execution.warp import WarpResampling  # a resize does without
+    # A resize does without.
+    from lerf_core.execution.warp import WarpResampling
+    from lerf_core.geometry.maps import as_inverse_map
 
     rows, cols = spatial_axes(len(shape), keywords.get("channel_axis"))
     wanted = None

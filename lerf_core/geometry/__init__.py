@@ -8,26 +8,33 @@ the centre of the first pixel is (0, 0). A *forward* matrix maps source to outpu
 of coordinates are in (row, col) order, as arrays are indexed.
 """
 
-from lerf_core.geometry.homography import (
-    as_homography,
-    corners,
-    fit_output,
-    homography_from_points,
-    invert,
-    moves_pixels,
-    rotation,
-    shear,
-    transform_points,
-)
-from lerf_core.geometry.maps import (
-    BoundedMap,
-    Displacement,
-    Homography,
-    InverseMap,
-    SampledMap,
-    as_inverse_map,
-    field_map,
-)
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lerf_core.lazy import loaded_when_used
+
+if TYPE_CHECKING:
+    from lerf_core.geometry.homography import (
+        as_homography,
+        corners,
+        fit_output,
+        homography_from_points,
+        invert,
+        moves_pixels,
+        rotation,
+        shear,
+        transform_points,
+    )
+    from lerf_core.geometry.maps import (
+        BoundedMap,
+        Displacement,
+        Homography,
+        InverseMap,
+        SampledMap,
+        as_inverse_map,
+        field_map,
+    )
 
 __all__ = [
     "BoundedMap",
@@ -47,3 +54,23 @@ __all__ = [
     "shear",
     "transform_points",
 ]
+
+_HOMES = {
+    "BoundedMap": "maps",
+    "Displacement": "maps",
+    "Homography": "maps",
+    "InverseMap": "maps",
+    "SampledMap": "maps",
+    "as_homography": "homography",
+    "as_inverse_map": "maps",
+    "corners": "homography",
+    "field_map": "maps",
+    "fit_output": "homography",
+    "homography_from_points": "homography",
+    "invert": "homography",
+    "moves_pixels": "homography",
+    "rotation": "homography",
+    "shear": "homography",
+    "transform_points": "homography",
+}
+__getattr__, __dir__ = loaded_when_used(__name__, _HOMES)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from lerf_core.constants import LEAST_FOOTPRINT
-from lerf_core.geometry.maps import InverseMap
 from lerf_core.sampling.borders import fold_coordinates
 from lerf_core.sampling.coordinates import SourceCoordinates
 from lerf_core.sampling.taps import effective_filter_scale
+
+if TYPE_CHECKING:
+    from lerf_core.geometry.maps import InverseMap
 
 __all__ = ["source_coordinates"]
 
