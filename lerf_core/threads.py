@@ -9,7 +9,10 @@ from typing import Any
 
 from lerf_core.errors import InvalidArgumentError
 
-__all__ = ["bands", "run_all", "thread_count"]
+__all__ = ["bands", "run_all", "thread_count", "useful_threads"]
+
+# Values of the source and the result, together: fewer are computed sooner than a thread starts.
+_LEAST_VALUES = 1 << 16
 
 
 def thread_count(threads: int | None) -> int:
@@ -31,6 +34,18 @@ def thread_count(threads: int | None) -> int:
     if isinstance(threads, bool) or count < 1:
         raise InvalidArgumentError(f"threads must be a positive integer or None, got {threads!r}")
     return count
+
+
+def useful_threads(threads: int, values: int) -> int:
+    """Return how many of the threads have enough to do.
+
+    Parameters
+    ----------
+    threads : int
+    values : int
+        Of the source and of the result, that they share.
+    """
+    return max(1, min(threads, values // _LEAST_VALUES))
 
 
 def bands(rows: int, height: int) -> Iterator[tuple[int, int]]:

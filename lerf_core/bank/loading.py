@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from functools import lru_cache
+import stat
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
 from pathlib import Path
 
 from lerf_core.bank.files import SUFFIX, read_folder, read_tables, table_name
@@ -27,6 +28,8 @@ DEFAULT_BANK = "lerf-p"
 #: The bank that shrinks where tables have to: trained ones know enlarging alone, and their
 #: pre-filter shifts the mean of fine textures.
 SHRINKING_BANK = "analytic"
+# What a user's data folder depends on, in the environment.
+_PLACES = ("XDG_DATA_HOME", "HOME", "LOCALAPPDATA", "USERPROFILE")
 
 
 def user_bank_folder() -> Path:
@@ -46,11 +49,17 @@ def user_bank_folder() -> Path:
     import platformdirs
 
     try:
-        return platformdirs.user_data_path("lerf", appauthor=False) / "banks"
+        return _folder_in_data(platformdirs.user_data_path, *map(os.environ.get, _PLACES))
     except RuntimeError as error:
         raise BankNotFoundError("this user has no home folder: LERF_BANKS names one") from error
 
 
+@lru_cache(maxsize=8)
+def _folder_in_data(data_path: Callable[..., Path], *places: str | None) -> Path:  # noqa: ARG001
+    return data_path("lerf", appauthor=False) / "banks"
+
+
+@cache
 def _shipped_bank_folder() -> Path:
     return Path(__file__).parent / "data"
 
@@ -106,10 +115,10 @@ def load_bank(source: str | os.PathLike[str] | LutBank | None = None) -> LutBank
         raise InvalidTypeError(f"bank must be a name, a path or a LutBank, got {source!r}")
     path = _path_of(source)
     try:
-        if path.is_dir():
-            return _load_folder(path)
         status = path.stat()
-        return _load_file(path.resolve(), status.st_size, status.st_mtime_ns)
+        if stat.S_ISDIR(status.st_mode):
+            return _load_folder(path)
+        return _load_file(path.absolute(), status.st_ino, status.st_size, status.st_mtime_ns)
     except OSError as error:
         raise BankError(f"{path} cannot be read: {error.strerror or error}") from error
 
@@ -147,10 +156,9 @@ def bank_for_scale(
 
 def _path_of(source: str | os.PathLike[str]) -> Path:
     """Return the file or folder that a name or path stands for."""
+    if isinstance(source, str) and (named := _named(source)):
+        return named
     path = Path(source)
-    banks = available_banks()
-    if isinstance(source, str) and source in banks:
-        return banks[source]
     try:
         exists = bool(os.fspath(source)) and path.exists()
     except (OSError, ValueError):  # names that no file can have
@@ -158,14 +166,29 @@ def _path_of(source: str | os.PathLike[str]) -> Path:
     if exists:
         return path
     if isinstance(source, str) and path.name == source:
+        banks = available_banks()
         raise BankNotFoundError(
             f"no bank is called {source!r}; there are {', '.join(sorted(banks)) or 'none'}"
         )
     raise BankNotFoundError(f"no bank file or folder at {os.fspath(source)!r}")
 
 
+def _named(name: str) -> Path | None:
+    """Return the file that `available_banks` has for a name, or None; no folder is listed."""
+    if not name or Path(name).name != name:
+        return None
+    for folder_of in (user_bank_folder, _shipped_bank_folder):
+        try:
+            path = folder_of() / f"{name}{SUFFIX}"
+            path.lstat()
+        except (OSError, ValueError):  # no home; not there; no name that a file can have
+            continue
+        return path
+    return None
+
+
 @lru_cache(maxsize=8)
-def _load_file(path: Path, size: int, mtime_ns: int) -> LutBank:  # noqa: ARG001 - cached by them
+def _load_file(path: Path, *state: int) -> LutBank:  # noqa: ARG001 - cached by it
     return LutBank.from_metadata(*read_tables(path), origin=str(path))
 
 

@@ -97,7 +97,7 @@ class LutBank:
         """Size of all tables, in bytes."""
         return sum(table.nbytes for table in self.tables.values())
 
-    @property
+    @cached_property
     def reach(self) -> int:
         """How far a stage's reads reach, in pixels: the largest absolute offset."""
         return max(

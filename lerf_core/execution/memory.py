@@ -9,6 +9,9 @@ from lerf_core.errors import ImageTooLargeError
 
 __all__ = ["available_memory", "check_memory"]
 
+# Bytes that are there wherever Python runs: to ask takes longer than to resize a small image.
+_ALWAYS_THERE = 1 << 20
+
 
 def check_memory(needed: int, what: str) -> None:
     """Raise, before anything is allocated, if more bytes are needed than are available.
@@ -25,6 +28,8 @@ def check_memory(needed: int, what: str) -> None:
     ImageTooLargeError
         If they are not available. Where the system does not tell what is, nothing is refused.
     """
+    if needed <= _ALWAYS_THERE:
+        return
     available = available_memory()
     if available is not None and needed > available:
         raise ImageTooLargeError(

@@ -29,7 +29,7 @@ from lerf_core.pixels.blending import BorderBlend
 from lerf_core.pixels.format import PixelFormat
 from lerf_core.sampling.shapes import spatial_axes
 from lerf_core.sampling.windows import Block, Window, Windows
-from lerf_core.threads import bands, run_all, thread_count
+from lerf_core.threads import bands, run_all, thread_count, useful_threads
 
 __all__ = ["AnyBlock", "BandWriter", "CopiedBlock", "OutputBlock", "Plan", "Resampling"]
 
@@ -350,9 +350,7 @@ class Plan:
         else:
             out = np.empty(shape, pixels.result_dtype)
             source, target = (channels_first(array, channel_axis) for array in (image, out))
-            for index in np.ndindex(*source.shape[1:-2]):
-                plane = (slice(None), *index)
-                self._compute_plane(output, source[plane], target[plane], is_cut=is_cut)
+            self._compute_planes(output, source, target, is_cut=is_cut)
         return self._in_result_range(out)
 
     def _in_result_range(self, out: Image) -> Image:
@@ -362,11 +360,30 @@ class Plan:
         pixels.to_result_range(values, preserve_range=self.options.preserve_range)
         return out
 
-    def _compute_plane(
+    def _compute_planes(
         self, output: OutputBlock, source: Image, out: Image, *, is_cut: bool
     ) -> None:
+        """Compute the planes of an image, (channels, ..., rows, cols): small ones side by side."""
+        planes = list(np.ndindex(*source.shape[1:-2]))
+        if not planes:
+            return
+        threads = thread_count(self.options.threads)
+        values = (source.size + out.size) // len(planes)
+        within = useful_threads(threads, values)
+        beside = useful_threads(threads, values * len(planes)) if within == 1 else 1
+
+        def compute(first: int, last: int) -> None:
+            for plane in planes[first:last]:
+                index = (slice(None), *plane)
+                self._compute_plane(output, source[index], out[index], within, is_cut=is_cut)
+
+        run_all(compute, bands(len(planes), -(-len(planes) // (3 * beside))), beside)
+
+    def _compute_plane(
+        self, output: OutputBlock, source: Image, out: Image, threads: int, *, is_cut: bool
+    ) -> None:
         """Take the steps for one plane, (channels, rows, cols), of the image and the result."""
-        pixels, threads = self.pixels, thread_count(self.options.threads)
+        pixels = self.pixels
         clip = None
         if pixels.alpha is not None and not pixels.is_nearest:
             clip = alpha_levels(source[pixels.alpha], pixels.value_scale)

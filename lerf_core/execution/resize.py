@@ -138,8 +138,7 @@ class GridBlock:
         return rows, cols
 
     def _taps_in_window(self, axis: int) -> AxisTaps:
-        taps = self._taps(self.computed)[axis]
-        return AxisTaps(self.windows[axis].to_window_indices(taps.index), taps.offset)
+        return self._taps(self.computed)[axis].from_pixel(self.windows[axis].first)
 
     def _per_axis(self, make: Callable[..., T], block: Block, **keywords: bool) -> tuple[T, T]:
         """Make something for the rows, and for the columns, of a block.
@@ -245,45 +244,56 @@ class GridMeans:
 
     def write(self, top: int, bottom: int, out: Image) -> None:
         """Read each channel's tables for rows top..bottom-1, and write their means."""
-        pixels, backend = self._block.context.pixels, self._block.backend
+        block, pixels = self._block, self._block.context.pixels
+        band = block.rows.band(top, bottom, len(block.windows.rows))
+        backend = block.backend
+        results = (self._values(channel, *band) for channel in self._channels)
         if not pixels.masks:
-            values = (self._values(channel, top, bottom)[0] for channel in self._channels)
-            backend.store_channels(values, out)
+            backend.store_channels((value for value, _ in results), out)
             return
-        results = [self._values(channel, top, bottom) for channel in self._channels]
-        planes = [value for value, _ in results]
-        masks = mask_planes(planes, [share for _, share in results], pixels)
+        planes, shares = (list(each) for each in zip(*results, strict=True))
+        masks = mask_planes(planes, shares, pixels)
         backend.store_channels(planes + masks, out)
 
-    def _values(self, channel: Channel, top: int, bottom: int) -> tuple[Image, Image | None]:
+    def _values(
+        self, channel: Channel, rows: AxisTaps, source_rows: slice
+    ) -> tuple[Image, Image | None]:
         """Return a channel's values and valid share."""
-        band = GridBand(self._block, channel, top, bottom)
-        mean, valid_share = band.mean(top, bottom, to_uint8=channel.to_uint8)
+        band = GridBand(self._block, channel, rows, source_rows)
+        mean, valid_share = band.mean(rows, to_uint8=channel.to_uint8)
         return channel.finish(mean, valid_share), valid_share
 
 
 class GridBand:
-    """A channel's samples for a band of output rows top..bottom-1."""
+    """A channel's samples for a band of output rows.
 
-    def __init__(self, block: GridBlock, channel: Channel, top: int, bottom: int) -> None:
+    Parameters
+    ----------
+    block : GridBlock
+    channel : Channel
+    rows : AxisTaps
+        Of the band's rows.
+    source_rows : slice
+        The rows of the channel that they count in.
+    """
+
+    def __init__(
+        self, block: GridBlock, channel: Channel, rows: AxisTaps, source_rows: slice
+    ) -> None:
         self._block, self._border = block, channel.border
-        index = block.rows.index[top:bottom]
-        first, last = np.clip((index.min(), index.max()), 0, len(channel.plane) - 1)
-        self._first = int(first)
-        self._samples = channel.read(self._first, int(last) + 1, 1)
+        self._samples = channel.read(source_rows.start, source_rows.stop, 1)
         self._overshoot_bounds = self._samples.overshoot_bounds
         if self._overshoot_bounds is not None:
             self._overshoot_bounds = bounds_along_kept_axes(
-                self._overshoot_bounds, block.rows, block.cols
+                self._overshoot_bounds, rows, block.cols
             )
 
-    def mean(self, start: int, stop: int, *, to_uint8: bool) -> tuple[Image, Image | None]:
-        """Return mean and valid share of the block's rows start..stop-1, within the band."""
-        rows = self._block.rows
+    def mean(self, rows: AxisTaps, *, to_uint8: bool) -> tuple[Image, Image | None]:
+        """Return mean and valid share of rows of the band."""
         return self._block.backend.mean_on_grid(
             self._samples.packed,
             self._samples.weighting,
-            AxisTaps(rows.index[start:stop] - self._first, rows.offset[start:stop]),
+            rows,
             self._block.cols,
             validity=self._samples.validity,
             cval=self._border.cval,
@@ -327,11 +337,12 @@ class LumaMeans:
 
     def write(self, top: int, bottom: int, out: Image) -> None:
         """Read the luma's tables for rows top..bottom-1; add the colours a few rows at a time."""
-        band = GridBand(self._block, self._luma, top, bottom)
+        rows, source_rows = self._block.rows.band(top, bottom, len(self._block.windows.rows))
+        band = GridBand(self._block, self._luma, rows, source_rows)
         image = np.moveaxis(out, 0, -1)
         for start in range(top, bottom, self._height):
             stop = min(start + self._height, bottom)
-            luma, _ = band.mean(start, stop, to_uint8=False)
+            luma, _ = band.mean(rows.part(start - top, stop - top), to_uint8=False)
             self._add_colours(luma, start, stop, image[start - top : stop - top])
 
     def _add_colours(self, luma: Image, start: int, stop: int, out: Image) -> None:

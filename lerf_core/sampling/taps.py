@@ -13,7 +13,9 @@ shrinks: the inverse of the scale, and at least 1. Offsets are divided by it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +35,12 @@ __all__ = [
 Indices = npt.NDArray[np.int64]
 Positions = npt.NDArray[np.float64]
 Offsets = npt.NDArray[np.float32]
+
+
+# Longest axes of which all taps are kept: together some megabytes.
+_KEPT_SIZE = 1 << 12
+# The float32 next to 1.
+_BEYOND = np.nextafter(np.float32(1), np.float32(2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +69,30 @@ class AxisTaps:
     def count(self) -> int:
         """Number of taps of each output pixel."""
         return int(self.index.shape[1])
+
+    def part(self, first: int, last: int) -> AxisTaps:
+        """Return those of output pixels first..last-1; of all of them these taps themselves."""
+        if (first, last) == (0, self.size):
+            return self
+        return AxisTaps(self.index[first:last], self.offset[first:last])
+
+    def from_pixel(self, first: int) -> AxisTaps:
+        """Return the same, with source pixels counted from another one."""
+        return AxisTaps(self.index - first, self.offset) if first else self
+
+    def band(self, first: int, last: int, size: int) -> tuple[AxisTaps, slice]:
+        """Return those of output pixels first..last-1, and the source pixels they count in.
+
+        Parameters
+        ----------
+        first, last : int
+            Output pixels, which rise along the axis as their taps do.
+        size : int
+            Pixels of the source; taps beyond it count in its ends.
+        """
+        start = min(max(int(self.index[first, 0]), 0), size - 1)
+        stop = min(max(int(self.index[last - 1, -1]), 0), size - 1) + 1
+        return self.part(first, last).from_pixel(start), slice(start, stop)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,15 +172,36 @@ def axis_taps(
     anti_aliasing : bool
         Whether the support stretches where the axis shrinks.
     """
+    if max(size, out_size) <= _KEPT_SIZE:
+        # Images of a folder, channels and bands ask for the same axes again and again.
+        whole = _whole_axis_taps(size, out_size, scale, anti_aliasing)
+        return whole if out_range is None else whole.part(*out_range)
+    return _made_taps(size, out_size, scale, anti_aliasing, out_range)
+
+
+def _made_taps(
+    size: int,
+    out_size: int,
+    scale: float,
+    anti_aliasing: bool,
+    out_range: tuple[int, int] | None = None,
+) -> AxisTaps:
+    """Return taps as `axis_taps` does."""
     if size == out_size and scale == 1:
         index = np.arange(*(out_range or (0, size)), dtype=np.int64)[:, None]
         return AxisTaps(index, np.zeros(index.shape, dtype=np.float32))
     # A support wider than the image is as wide as it.
     filter_scale = min(max(1.0, 1.0 / scale), size + 1.0) if anti_aliasing else 1.0
     position = axis_positions(size, out_size, scale, out_range)
-    first, count = _support(position, np.float64(filter_scale))
-    index = first[:, None] + np.arange(int(count))
-    return AxisTaps(index, _rounded_offset((position[:, None] - index) / filter_scale))
+    first, count = _support(position, filter_scale)
+    index = first[:, None] + np.arange(count)
+    distance = position[:, None] - index
+    if filter_scale != 1:
+        distance /= filter_scale
+    return AxisTaps(index, _rounded_offset(distance))
+
+
+_whole_axis_taps = lru_cache(maxsize=64)(_made_taps)
 
 
 def point_taps(position: Positions, filter_scale: Positions | None) -> PointTaps:
@@ -163,7 +216,7 @@ def point_taps(position: Positions, filter_scale: Positions | None) -> PointTaps
     """
     if filter_scale is None:
         filter_scale = np.ones_like(position)
-    first, count = _support(position, filter_scale)
+    first, count = _supports(position, filter_scale)
     step = (count + (MAX_POINT_TAPS - 1)) // MAX_POINT_TAPS
     return PointTaps(position, first, (count + step - 1) // step, step, 1.0 / filter_scale)
 
@@ -184,12 +237,19 @@ def nearest_index(position: Positions) -> Indices:
     return np.ceil(position - 0.5 - POSITION_EPS).astype(np.int64)
 
 
-def _support(position: Positions, filter_scale: Positions | np.float64) -> tuple[Indices, Indices]:
-    """Return the first tap's index and the number of taps within the support on both sides.
+def _support(position: Positions, filter_scale: float) -> tuple[Indices, int]:
+    """Return the first tap's index of each position and the number of taps of all.
 
-    Two taps where nothing is stretched: of three pixels at distances -1, 0 and 1 the published
-    code takes the first two. A stretched support is symmetric.
+    These lie within the support on both sides, and are two where nothing is stretched: of three
+    pixels at distances -1, 0 and 1 the published code takes the first two. A stretched support is
+    symmetric.
     """
+    first = np.ceil(position - filter_scale - POSITION_EPS).astype(np.int64)
+    return first, math.floor(2 * filter_scale + POSITION_EPS) + 1 if filter_scale > 1 else 2
+
+
+def _supports(position: Positions, filter_scale: Positions) -> tuple[Indices, Indices]:
+    """Return the first tap's index and the number of taps of each position; see `_support`."""
     first = np.ceil(position - filter_scale - POSITION_EPS).astype(np.int64)
     stretched = np.floor(2 * filter_scale + POSITION_EPS) + 1
     return first, np.where(filter_scale > 1, stretched, 2.0).astype(np.int64)
@@ -198,5 +258,7 @@ def _support(position: Positions, filter_scale: Positions | np.float64) -> tuple
 def _rounded_offset(distance: Positions) -> Offsets:
     """Round distances to float32, but none beyond 1 down to 1."""
     offset = distance.astype(np.float32)
-    beyond = (np.abs(offset) == 1) & (np.abs(distance) > 1)
-    return np.where(beyond, offset * np.nextafter(np.float32(1), np.float32(2)), offset)
+    is_farther = np.abs(distance) > 1
+    if is_farther.any():
+        offset[is_farther & (np.abs(offset) == 1)] *= _BEYOND
+    return offset

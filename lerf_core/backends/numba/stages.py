@@ -82,7 +82,10 @@ def read_cells(
             (0,) if deep else (), numbers, features, remainder, top, bottom, out,
         )  # fmt: skip
 
-    run_all(read_band, bands(rows, STAGE_ROWS if threads > 1 else rows), threads)
+    if threads == 1:
+        read_band(0, rows)
+    else:
+        run_all(read_band, bands(rows, STAGE_ROWS), threads)
 
 
 @lru_cache(maxsize=16)
@@ -90,8 +93,14 @@ def _cell_tables(bank: LutBank, number: int) -> CellTables:
     return pack_cells(bank, number)
 
 
+@lru_cache(maxsize=64)
 def _finishing_numbers(
-    bank: LutBank, number: int, cell_bits: int, lanes: int, dtype: npt.DTypeLike, stored: Any
+    bank: LutBank,
+    number: int,
+    cell_bits: int,
+    lanes: int,
+    dtype: np.dtype[Any],
+    stored: np.dtype[Any],
 ) -> Numbers:
     """Return offset, divisor and lowest value of each lane, the limit, and the factor to levels.
 
