@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from lerf_cli.startup import loading_modules
 from lerf_cli.streams import BROKEN_PIPE_STATUS, close_quietly, occupy_closed_streams
 
 
@@ -59,7 +60,8 @@ class LazyGroup(click.Group):
         if entry is None:
             return super().get_command(ctx, cmd_name)
         try:
-            module = importlib.import_module(entry.module)
+            with loading_modules():
+                module = importlib.import_module(entry.module)
         except ModuleNotFoundError as error:
             raise click.ClickException(
                 f"'lerf {cmd_name}' needs the module {error.name!r}, which is not installed"

@@ -1,4 +1,4 @@
-"""A quick start where SciPy is installed: numba is imported without ``scipy.linalg``.
+"""A quick start: no search for garbage among modules, and numba without ``scipy.linalg``.
 
 When numba's array functions are imported, they import ``scipy.linalg`` to find out whether kernels
 may call BLAS, and numba has no option against that. No kernel of this project calls BLAS, and the
@@ -10,13 +10,34 @@ so that whatever needs SciPy afterwards gets all of it.
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import sys
+from collections.abc import Iterator
 
-__all__ = ["import_numba_without_scipy"]
+__all__ = ["import_numba_without_scipy", "loading_modules"]
 
 _HIDDEN = "scipy.linalg"
 _ASKING = "numba.np.arraymath"
+
+
+@contextlib.contextmanager
+def loading_modules() -> Iterator[None]:
+    """Import modules within a ``with``, and do not look for garbage among what they are made of.
+
+    All that stays as long as the process does. Python's collector would go through it again and
+    again while it grows, and once more at the end: a sixth of a short command. For programs: in
+    this process, it leaves alone for good what is there once new modules have come.
+    """
+    before, was_enabled = len(sys.modules), gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if len(sys.modules) > before:
+            gc.freeze()
+        if was_enabled:
+            gc.enable()
 
 
 def import_numba_without_scipy() -> None:

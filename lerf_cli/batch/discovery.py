@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import string
-import tempfile
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -351,6 +350,8 @@ def _takes_for_one(path: Path, other: Path) -> bool:
     folder = path.parent
     while not is_folder(folder) and folder != folder.parent:
         folder = folder.parent
+    import tempfile
+
     names = [_relative_name(name, folder) for name in (path, other)]
     try:
         with tempfile.TemporaryDirectory(prefix=".lerf-", dir=folder) as made:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,6 +29,8 @@ def between_files(
     if not (is_piped or isinstance(source, bytes)) or not _is_for_files(task, source, options):
         yield task, source
         return
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="lerf-") as name:
         folder = Path(name)
         if isinstance(source, bytes):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +34,8 @@ class Tally:
 
 def progress_bar(total: int, **options: Any) -> Any:
     """Return a bar of tqdm's on stderr that vanishes at its end."""
+    import shutil
+
     from tqdm import tqdm
 
     # Some terminals tell no size, and tqdm would draw nothing on what it takes for 0x0.

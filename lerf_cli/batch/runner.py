@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import sys
 import traceback
 from collections.abc import Callable
@@ -37,6 +36,8 @@ from lerf_core.io.locations import is_url, is_zarr_folder
 from lerf_core.io.reading import read_header
 
 if TYPE_CHECKING:
+    import ctypes
+
     from lerf_cli.batch.operation import ImageOperation
     from lerf_cli.batch.tiled_resampling import TiledResampling
 
@@ -80,7 +81,8 @@ def run_batch(operation: ImageOperation, options: BatchOptions) -> int:
                 )
                 termination.check()
                 reporter.step()
-                _return_memory()
+                if task is not tasks[-1]:
+                    _return_memory()
     except (KeyboardInterrupt, SystemExit):
         reporter.close(f"{tally}, {len(tasks) - tally.total} left")
         raise
@@ -289,4 +291,6 @@ def _return_memory() -> None:
 
 @cache
 def _c_library() -> ctypes.CDLL:
+    import ctypes
+
     return ctypes.CDLL(None)

@@ -16,6 +16,7 @@ from lerf_cli.options.shared import (
 )
 from lerf_cli.options.types import SCALE, SIZE, ScaleFactors, Size
 from lerf_cli.options.values import BatchOptions, ResamplingOptions, exactly_one
+from lerf_cli.startup import loading_modules
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,7 +108,8 @@ def resize(
     target = exactly_one({"--scale": scale, "--size": size})
     if values["fast"]:
         _check_fast(values)
-    from lerf_cli.batch.runner import run_batch
+    with loading_modules():
+        from lerf_cli.batch.runner import run_batch
 
     options = BatchOptions.of(values)
     operation = ResizeOperation(ResamplingOptions.of(values), target)

@@ -19,6 +19,7 @@ from lerf_cli.options.shared import (
 )
 from lerf_cli.options.types import SIZE, Size, numbers_type
 from lerf_cli.options.values import BatchOptions, ResamplingOptions, exactly_one
+from lerf_cli.startup import loading_modules
 
 if TYPE_CHECKING:
     import numpy as np
@@ -222,7 +223,8 @@ def warp(ctx: click.Context, /, size: Size | None, fit: bool, **values: Any) -> 
       lerf warp frame.tif -o straight.tif --field shifts.npy --border edge
     """
     _check_options(values, size, fit=fit)
-    from lerf_cli.batch.runner import run_batch
+    with loading_modules():
+        from lerf_cli.batch.runner import run_batch
     from lerf_core.errors import LerfError
 
     options = BatchOptions.of(values)

@@ -98,6 +98,12 @@ MEDIA_TYPES = {
 }  # fmt: skip
 #: Formats that hold a resolution in EXIF alone.
 RESOLUTION_IN_EXIF = frozenset({"WEBP", "AVIF"})
+#: Bytes that a segment of JPEG holds, its length apart.
+LONGEST_SEGMENT = 65_533
+#: What begins a segment of XMP.
+XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
+#: Bytes of a packet that a segment holds.
+LONGEST_XMP = LONGEST_SEGMENT - len(XMP_SEGMENT)
 _BLOCKS = frozenset({"icc", "exif", "xmp"})
 _ANIMATION = frozenset({"durations", "loop"})
 _GEODATA = frozenset({"georeference", "nodata", "gdal"})

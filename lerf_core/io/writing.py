@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from lerf_core.errors import FileError, ResultExistsError, one_line
 from lerf_core.io.codec import Encoding
-from lerf_core.io.codecs.jpeg import LONGEST_SEGMENT, LONGEST_XMP
 from lerf_core.io.formats import (
     HOLDS,
     LAB,
+    LONGEST_SEGMENT,
+    LONGEST_XMP,
     MEDIA_TYPES,
     RESOLUTION_IN_EXIF,
     RGB,
@@ -24,20 +25,14 @@ from lerf_core.io.formats import (
 from lerf_core.io.guards import quiet_decoders
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.locations import is_url, local_path
-from lerf_core.io.metadata import xmp_extended
-from lerf_core.io.metadata.axes import fitting_scales
 from lerf_core.io.metadata.exif import PREFIX, resolution
-from lerf_core.io.metadata.exif_directories import shortened
 from lerf_core.io.metadata.model import RULES, Metadata
 from lerf_core.io.metadata.units import METRES_PER_INCH
-from lerf_core.io.pixels.cielab import as_srgb
 from lerf_core.io.pixels.conversions import converted, depth_name, flattened, unmultiplied
 from lerf_core.io.registry import writing_codec
-from lerf_core.io.results.claims import Claim, LocalClaim
-from lerf_core.io.results.placing import restore_replaced
-from lerf_core.io.results.remote_claims import RemoteClaim
 
 if TYPE_CHECKING:
+    from lerf_core.io.results.claims import Claim, LocalClaim
     from lerf_core.io.tiles.tiled_writer import TiledWriter, WriterSpec
 
 __all__ = [
@@ -122,6 +117,8 @@ def encode(file: BinaryIO, image: DecodedImage, target: Format, encoding: Encodi
     _check_kinds(image, target)
     image = as_written(image, encoding)
     if image.layout == LAB and LAB not in target.layouts:
+        from lerf_core.io.pixels.cielab import as_srgb
+
         image = as_srgb(image)
     if target.name != "TIFF":
         image = unmultiplied(image)
@@ -177,9 +174,13 @@ def fitting_metadata(
         notes += further
     metadata, further = _fitting_resolution(metadata, name, encoding)
     notes += further
-    metadata, scale_notes = fitting_scales(metadata, name)
-    metadata, channel_notes = _fitting_channels(metadata, name)
-    notes += scale_notes + channel_notes
+    if metadata.axes:
+        from lerf_core.io.metadata.axes import fitting_scales
+
+        metadata, further = fitting_scales(metadata, name)
+        notes += further
+    metadata, further = _fitting_channels(metadata, name)
+    notes += further
     lost = [field for field in RULES if field not in HOLDS[name] and metadata.says(field)]
     # That samples were expanded is told when they are read.
     silent = {"bits"}
@@ -207,6 +208,8 @@ def _fitting_segments(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
     """Return metadata whose blocks go into segments of JPEG, and notes."""
     notes: tuple[str, ...] = ()
     if metadata.exif is not None and len(metadata.exif) > _LONGEST_EXIF:
+        from lerf_core.io.metadata.exif_directories import shortened
+
         block, dropped = shortened(metadata.exif, _LONGEST_EXIF)
         names = ", ".join(dropped)
         notes += (
@@ -214,6 +217,8 @@ def _fitting_segments(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
         )
         metadata = replace(metadata, exif=block)
     if metadata.xmp is not None:
+        from lerf_core.io.metadata import xmp_extended
+
         try:
             xmp_extended.split(metadata.xmp, LONGEST_XMP)
         except ValueError:
@@ -294,6 +299,8 @@ def open_writer(
     claim: Claim
     try:
         if is_remote:
+            from lerf_core.io.results.remote_claims import RemoteClaim
+
             claim = RemoteClaim(path, overwrite=overwrite)
         else:
             claim = _local_claim(Path(path), overwrite=overwrite)
@@ -310,6 +317,9 @@ def open_writer(
 
 def _local_claim(path: Path, *, overwrite: bool) -> LocalClaim:
     """Return a claim on a path that may be written."""
+    from lerf_core.io.results.claims import LocalClaim
+    from lerf_core.io.results.placing import restore_replaced
+
     _check_free(path, overwrite=overwrite)
     claim = LocalClaim(path)
     try:

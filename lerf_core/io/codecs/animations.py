@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from lerf_core.io.codecs.gif_frames import composed_frames
 from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA
 from lerf_core.io.image import DecodedImage, Pixels
 from lerf_core.io.metadata.model import Metadata
@@ -61,6 +60,8 @@ def read_frames(image: Image.Image, stream: BinaryIO, count: int) -> DecodedImag
     """
     notes = left_out(image)
     if image.format == "GIF":
+        from lerf_core.io.codecs.gif_frames import composed_frames
+
         frames, durations = composed_frames(stream, count)
         return _decoded(frames, durations, ("palette expanded to RGB", *notes))
     mode = "LA" if image.mode in _GREY_MODES else "RGBA"

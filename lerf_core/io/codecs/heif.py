@@ -9,13 +9,13 @@ import numpy as np
 from lerf_core.errors import FileError
 from lerf_core.io.codec import Header, OpenFile
 from lerf_core.io.codecs.boxes import brands_of, cicp_of
+from lerf_core.io.codecs.decoding import DecodingCodec
 from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA
 from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, channels_of
 from lerf_core.io.metadata import exif
 from lerf_core.io.metadata.model import Metadata
 from lerf_core.io.pixels.depth import expanded, expansion_note, stored_bits
-from lerf_core.io.tiles.decoded_reader import DecodingCodec
 
 __all__ = ["HeifCodec"]
 

@@ -7,10 +7,10 @@ from PIL import Image
 
 from lerf_core.errors import FileError
 from lerf_core.io.codec import Header, OpenFile
+from lerf_core.io.codecs.decoding import DecodingCodec
 from lerf_core.io.formats import GREY, RGB, RGBA
 from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage
-from lerf_core.io.tiles.decoded_reader import DecodingCodec
 
 __all__ = ["ImageioCodec"]
 

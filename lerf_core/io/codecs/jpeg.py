@@ -14,8 +14,9 @@ from PIL import Image
 from lerf_core.io.codec import Header, OpenFile
 from lerf_core.io.codecs.deep_jpeg import DeepFrame, checked_frame, is_deep
 from lerf_core.io.codecs.pillow import PillowCodec
+from lerf_core.io.formats import LONGEST_SEGMENT, LONGEST_XMP, XMP_SEGMENT
 from lerf_core.io.image import DecodedImage
-from lerf_core.io.metadata import iptc, xmp_extended
+from lerf_core.io.metadata import iptc
 from lerf_core.io.metadata.model import Metadata
 from lerf_core.io.pixels.depth import expanded, stored_bits
 
@@ -23,25 +24,20 @@ if TYPE_CHECKING:
     from lerf_core.io.codec import Encoding
     from lerf_core.io.formats import Format
 
-__all__ = ["LONGEST_SEGMENT", "LONGEST_XMP", "JpegCodec"]
+__all__ = ["JpegCodec"]
 
-#: Bytes that a segment holds, its length apart.
-LONGEST_SEGMENT = 65_533
 _START, _SCAN, _END = 0xD8, 0xDA, 0xD9
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 _APP1, _APP13, _COMMENT = 0xE1, 0xED, 0xFE
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _OLD_PHOTOSHOP = b"Adobe_Photoshop2.5:"
-_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/\0"
 # Name of an extended packet, its length and the offset of a piece of it.
 _EXTENDED_HEAD = struct.Struct(">32sII")
-#: Bytes of a packet that a segment holds.
-LONGEST_XMP = LONGEST_SEGMENT - len(_XMP)
 _LONGEST_PIECE = LONGEST_SEGMENT - len(_EXTENDED_XMP) - _EXTENDED_HEAD.size
 # Segments by their marker and first bytes that are read, or are about the file alone.
 _KNOWN = (
-    (0xE0, b"JFIF\0"), (0xE0, b"JFXX\0"), (_APP1, b"Exif\0"), (_APP1, _XMP),
+    (0xE0, b"JFIF\0"), (0xE0, b"JFXX\0"), (_APP1, b"Exif\0"), (_APP1, XMP_SEGMENT),
     (_APP1, _EXTENDED_XMP), (0xE2, b"ICC_PROFILE\0"), (0xE2, b"MPF\0"), (0xEE, b"Adobe"),
     (_APP13, _PHOTOSHOP), (_APP13, _OLD_PHOTOSHOP),
 )  # fmt: skip
@@ -139,9 +135,11 @@ class JpegCodec(PillowCodec):
         _, others = iptc.of_resources(_photoshop_resources(segments))
         if others:
             notes += (f"Photoshop's {', '.join(others)} dropped",)
-        packet = next((item.data for item in segments if _is_segment(item, _APP1, _XMP)), None)
+        packet = next(
+            (item.data for item in segments if _is_segment(item, _APP1, XMP_SEGMENT)), None
+        )
         if packet is not None:
-            notes += _whole_xmp(packet[len(_XMP) :], segments)[1]
+            notes += _whole_xmp(packet[len(XMP_SEGMENT) :], segments)[1]
         names = list(dict.fromkeys(filter(None, map(_name_of, segments))))
         if names:
             notes += (f"segments dropped: {', '.join(names)}",)
@@ -248,6 +246,8 @@ def _whole_xmp(
     """Return a packet joined with its extended one, and notes."""
     if main is None or b"HasExtendedXMP" not in main:
         return main, ()
+    from lerf_core.io.metadata import xmp_extended
+
     guid = xmp_extended.extended_guid(main).encode()
     pieces: dict[int, bytes] = {}
     whole = 0
@@ -275,8 +275,10 @@ def _xmp_segments(data: bytes | None) -> Iterator[Segment]:
     """Yield a packet, and its extended one in pieces."""
     if not data:
         return
+    from lerf_core.io.metadata import xmp_extended
+
     main, extended = xmp_extended.split(data, LONGEST_XMP)
-    yield Segment(_APP1, _XMP + main)
+    yield Segment(_APP1, XMP_SEGMENT + main)
     guid = xmp_extended.extended_guid(main).encode() if extended else b""
     for offset in range(0, len(extended), _LONGEST_PIECE):
         head = _EXTENDED_HEAD.pack(guid, len(extended), offset)

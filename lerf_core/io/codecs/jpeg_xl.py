@@ -10,6 +10,7 @@ import numpy as np
 from lerf_core.errors import FileError
 from lerf_core.io.codec import Header, OpenFile
 from lerf_core.io.codecs.boxes import Box, boxes_of, cicp_of, content_of
+from lerf_core.io.codecs.decoding import DecodingCodec
 from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA
 from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, Pixels, channels_of
@@ -17,7 +18,6 @@ from lerf_core.io.metadata import exif
 from lerf_core.io.metadata.model import Metadata
 from lerf_core.io.metadata.orientation import TRANSPOSED
 from lerf_core.io.pixels.depth import dtype_of_bits, expanded, expansion_note, stored_bits
-from lerf_core.io.tiles.decoded_reader import DecodingCodec
 
 __all__ = ["JpegXlCodec"]
 

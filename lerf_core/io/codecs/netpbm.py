@@ -11,12 +11,12 @@ import numpy as np
 
 from lerf_core.errors import FileError
 from lerf_core.io.codec import Encoding, Header, OpenFile
+from lerf_core.io.codecs.decoding import DecodingCodec
 from lerf_core.io.formats import CMYK, GREY, GREY_ALPHA, MULTI, RGB, RGBA, Format
 from lerf_core.io.guards import check_samples
 from lerf_core.io.image import DecodedImage, Pixels, channels_of
 from lerf_core.io.metadata.model import Metadata
 from lerf_core.io.pixels.depth import dtype_of_bits, expanded, expansion_note, stored_bits
-from lerf_core.io.tiles.decoded_reader import DecodingCodec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

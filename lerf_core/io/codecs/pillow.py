@@ -18,7 +18,7 @@ from lerf_core.io.codecs.animations import (
     save_keywords,
     written_notes,
 )
-from lerf_core.io.codecs.gif_frames import with_clear_index
+from lerf_core.io.codecs.decoding import DecodingCodec
 from lerf_core.io.formats import (
     CMYK,
     GREY,
@@ -34,7 +34,6 @@ from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, Pixels, channels_of
 from lerf_core.io.metadata import exif
 from lerf_core.io.metadata.model import Metadata
-from lerf_core.io.tiles.decoded_reader import DecodingCodec
 
 __all__ = ["DEFAULT_QUALITY", "PillowCodec"]
 
@@ -326,6 +325,8 @@ def _quality_keywords(image: DecodedImage, target: Format, encoding: Encoding) -
 
 def _to_pillow(frame: Pixels, image: DecodedImage, target: Format) -> Image.Image:
     if target.name == "GIF" and image.has_alpha:
+        from lerf_core.io.codecs.gif_frames import with_clear_index
+
         return with_clear_index(frame if image.layout == RGBA else frame[..., [0, 0, 0, 1]])
     if image.layout == PALETTE and image.palette is not None:
         indices = Image.fromarray(frame.astype(np.uint8)).convert("L")

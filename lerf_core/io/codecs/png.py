@@ -7,7 +7,6 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -19,10 +18,9 @@ from lerf_core.io.codecs.pillow import PillowCodec
 from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA, Format
 from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, channels_of
-from lerf_core.io.metadata import exif, iptc
+from lerf_core.io.metadata import exif
 from lerf_core.io.metadata.model import Metadata, Text
 from lerf_core.io.metadata.units import METRES_PER_INCH
-from lerf_core.io.metadata.xmp_packet import in_utf8
 from lerf_core.io.pixels.depth import expansion_note
 
 __all__ = ["PngCodec"]
@@ -230,6 +228,10 @@ def _texts(chunks: Iterable[tuple[bytes, bytes]]) -> Iterator[Text]:
 
 def _iptc_of(texts: dict[str, str]) -> bytes | None:
     """Return the IPTC records of a "raw profile": bare, or among Photoshop's resources."""
+    if not texts:
+        return None
+    from lerf_core.io.metadata import iptc
+
     data = _profile(texts, _IPTC_PROFILES)
     return iptc.of_words(data) or iptc.of_resources(iptc.resources(data))[0]
 
@@ -242,6 +244,10 @@ def _xmp_of(texts: dict[str, str]) -> bytes | None:
 
 def _profile(texts: dict[str, str], names: Iterable[str]) -> bytes:
     """Return the data of the first "raw profile" of these names; none where there is none."""
+    if not texts:
+        return b""
+    from lerf_core.io.metadata import iptc
+
     profiles = (texts.get(name, "").encode("latin-1", "replace") for name in names)
     return next(filter(None, map(iptc.of_profile, profiles)), b"")
 
@@ -301,8 +307,12 @@ def _png_info(metadata: Metadata) -> PngImagePlugin.PngInfo:
         else:
             info.add_text(text.key, text.value)
     if metadata.xmp:
+        from lerf_core.io.metadata.xmp_packet import in_utf8
+
         info.add_itxt(_XMP_KEY, in_utf8(metadata.xmp).decode())
     if metadata.iptc:
+        from lerf_core.io.metadata import iptc
+
         profile = iptc.as_profile("iptc", iptc.as_resources(metadata.iptc))
         info.add_text(_IPTC_PROFILES[0], profile, zip=True)
     for comment in metadata.comments:
@@ -324,6 +334,8 @@ def _whole_ratio(pair: tuple[float, float]) -> tuple[int, int]:
     """Return whole numbers that are to each other as two others are."""
     if all(value == round(value) and value < _MOST_UNITS for value in pair):
         return round(pair[0]), round(pair[1])
+    from fractions import Fraction
+
     ratio = Fraction(pair[0] / pair[1]).limit_denominator(_FIXED_POINT)
     return max(1, ratio.numerator), ratio.denominator
 

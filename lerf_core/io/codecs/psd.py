@@ -13,13 +13,13 @@ from PIL import Image
 
 from lerf_core.errors import FileError
 from lerf_core.io.codec import Header, OpenFile
+from lerf_core.io.codecs.decoding import DecodingCodec
 from lerf_core.io.codecs.pillow import PillowCodec
 from lerf_core.io.formats import CMYK, GREY, GREY_ALPHA, RGB, RGBA
 from lerf_core.io.guards import check_samples
 from lerf_core.io.image import DecodedImage, Pixels, channels_of
 from lerf_core.io.metadata import exif, iptc
 from lerf_core.io.metadata.model import Metadata
-from lerf_core.io.tiles.decoded_reader import DecodingCodec
 
 __all__ = ["DeepPsdCodec", "PsdCodec"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from lerf_core.geometry.placement import Placement
 
@@ -42,11 +42,10 @@ _INCH, _CENTIMETRE = 2, 3
 _EMPTY = b"II*\0\x08\0\0\0" + bytes(6)
 
 
-@dataclass(frozen=True)
-class _Field:
+class _Field(NamedTuple):
     tag: int
     kind: int
-    count: int
+    length: int  # in values
     start: int  # of the entry, in the block
     directory: int  # where that begins
 
@@ -93,19 +92,19 @@ class _Block:
         return next((field for field in self.directory(start) if field.tag == tag), None)
 
     def value(self, field: _Field | None) -> int | None:
-        if field is None or field.count != 1 or field.kind not in _INTEGERS:
+        if field is None or field.length != 1 or field.kind not in _INTEGERS:
             return None
         return self.number(field.start + 8, _INTEGERS[field.kind])
 
     def numbers(self, field: _Field | None) -> list[float] | None:
         """Return an entry's numbers, whole or rational; None where it has none that are finite."""
-        if field is None or not 1 <= field.count <= _MOST_NUMBERS:
+        if field is None or not 1 <= field.length <= _MOST_NUMBERS:
             return None
         at, pairs = self.place(field), _RATIONALS.get(field.kind)
         code = pairs or _INTEGERS.get(field.kind)
         if code is None:
             return None
-        values = struct.unpack_from(self.order + code * field.count, self.data, at)
+        values = struct.unpack_from(self.order + code * field.length, self.data, at)
         if pairs is None:
             return [float(value) for value in values]
         if not all(values[1::2]):
@@ -114,7 +113,7 @@ class _Block:
 
     def place(self, field: _Field) -> int:
         """Return where an entry's value lies: in the entry, where it has no more than 4 bytes."""
-        if _SIZES.get(field.kind, 1) * field.count <= 4:
+        if _SIZES.get(field.kind, 1) * field.length <= 4:
             return field.start + 8
         return self.number(field.start + 8, "I")
 
@@ -123,7 +122,7 @@ class _Block:
         if field is None:
             return
         # Numbers of one byte are read as bytes, by some.
-        kind = field.kind if field.count == 1 and field.kind in _WIDE else _LONG
+        kind = field.kind if field.length == 1 and field.kind in _WIDE else _LONG
         try:
             number = struct.pack(self.order + _INTEGERS[kind], value)
         except struct.error:
@@ -148,7 +147,7 @@ class _Block:
         return struct.pack(self.order + "II", ratio.numerator, ratio.denominator)
 
     def _store(self, field: _Field, kind: int, count: int, data: bytes) -> None:
-        room = _SIZES.get(field.kind, 1) * field.count
+        room = _SIZES.get(field.kind, 1) * field.length
         at = field.start + 8
         if len(data) > 4:
             at = self.place(field)
@@ -221,7 +220,7 @@ class _Block:
             for field in self.directory(start):
                 yield field.start - 2, field.start + _ENTRY
                 place = self.place(field)
-                yield place, place + _SIZES.get(field.kind, 1) * field.count
+                yield place, place + _SIZES.get(field.kind, 1) * field.length
 
 
 def strip_prefix(data: bytes) -> bytes:

@@ -13,13 +13,13 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lerf_core.geometry.placement import Placement
-from lerf_core.io.metadata import exif as exif_blocks
-from lerf_core.io.metadata import xmp as xmp_packets
-from lerf_core.io.metadata.georeference import Georeference
 from lerf_core.io.metadata.orientation import TRANSPOSED, placement_of
+
+if TYPE_CHECKING:
+    from lerf_core.geometry.placement import Placement
+    from lerf_core.io.metadata.georeference import Georeference
 
 __all__ = [
     "RULES", "AxisName", "AxisScale", "Channel", "Metadata", "Page", "Rule", "Text",
@@ -27,11 +27,10 @@ __all__ = [
 ]  # fmt: skip
 
 # Names of attributes that do not hold for other pixels.
-_STALE = re.compile(
+_STALE = (
     r"^(?!scale_factor$|add_offset$).*(affine|area|bbox|bounding|bounds|centroid|dpi|extent|height|"
     r"magnif|mpp|offset|origin(?!al)|perimeter|pixel|(?<!com)position|resolution|scale|scaling|"
-    r"shape|size|spacing|spatial|transform|translat|voxel|(?<!band)width)",
-    re.IGNORECASE,
+    r"shape|size|spacing|spatial|transform|translat|voxel|(?<!band)width)"
 )
 # Fields that may tell who made an image, where and of what.
 _PRIVATE = ("exif", "xmp", "iptc", "text", "comments", "name", "ome", "imagej")
@@ -345,11 +344,15 @@ class Metadata:
         exif, xmp = self.exif, self.xmp
         notes: tuple[str, ...] = ()
         if exif is not None:
+            from lerf_core.io.metadata import exif as exif_blocks
+
             try:
                 exif = exif_blocks.updated(exif, cols, rows)
             except ValueError:
                 exif, notes = None, ("damaged EXIF dropped",)
         if xmp is not None:
+            from lerf_core.io.metadata import xmp as xmp_packets
+
             try:
                 xmp, words = xmp_packets.updated(xmp, cols, rows, media_type)
                 if words:
@@ -362,8 +365,16 @@ class Metadata:
     @property
     def orientation(self) -> int:
         """The orientation, 1 to 8, that EXIF states, or XMP where EXIF states none."""
-        stated = exif_blocks.orientation(self.exif or b"")
-        return xmp_packets.orientation(self.xmp) if stated is None and self.xmp else stated or 1
+        stated = None
+        if self.exif:
+            from lerf_core.io.metadata import exif as exif_blocks
+
+            stated = exif_blocks.orientation(self.exif)
+        if stated is None and self.xmp:
+            from lerf_core.io.metadata import xmp as xmp_packets
+
+            stated = xmp_packets.orientation(self.xmp)
+        return stated or 1
 
     def turned_upright(
         self, orientation: int, shape: tuple[int, int]
@@ -396,9 +407,13 @@ class Metadata:
         exif, xmp = self.exif, self.xmp
         words: tuple[str, ...] = ()
         if exif is not None:
+            from lerf_core.io.metadata import exif as exif_blocks
+
             with contextlib.suppress(ValueError):
                 exif, words = exif_blocks.moved(exif, placement)
         if xmp is not None:
+            from lerf_core.io.metadata import xmp as xmp_packets
+
             with contextlib.suppress(ValueError):
                 xmp, further = xmp_packets.moved(xmp, placement)
                 words += further
@@ -521,7 +536,7 @@ class Metadata:
 
 def speaks_of_places(name: str) -> bool:
     """Tell by an attribute's name whether it states sizes or places, which other pixels change."""
-    return _STALE.match(name) is not None
+    return re.match(_STALE, name, re.IGNORECASE) is not None
 
 
 def _sorted(axes: Iterable[AxisScale]) -> tuple[AxisScale, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lerf_core.geometry.placement import Placement
+if TYPE_CHECKING:
+    from lerf_core.geometry.placement import Placement
 
 __all__ = ["TRANSPOSED", "placement_of", "stored_region", "upright"]
 
@@ -74,6 +75,8 @@ def placement_of(orientation: int, shape: tuple[int, int]) -> Placement:
     shape : (rows, columns)
         Of the image as it is stored.
     """
+    from lerf_core.geometry.placement import Placement
+
     after = shape[::-1] if orientation in TRANSPOSED else shape
     matrix = np.zeros((2, 3))
     for axis, reversals in enumerate((_ROWS_REVERSED, _COLUMNS_REVERSED)):

@@ -6,8 +6,6 @@ import errno
 import hashlib
 import os
 import re
-import socket
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,8 +18,10 @@ from lerf_core.io.results.placing import place_file, synced
 
 __all__ = ["atomic_file", "write_whole"]
 
-# The machine, and what tempfile fills in.
+# The machine, and what tells files of one machine apart; tempfile wrote other letters as well.
 _TEMPORARY = re.compile(r"\.lerf-([0-9a-f]{8})-[a-z0-9_]{8}\.part")
+# For its owner alone, never what a link points to; not tempfile, which imports much.
+_NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 # Seconds after which a file of another machine may be left over: its locks are not seen everywhere.
 _FOREIGN_AGE = 86_400
 
@@ -73,15 +73,18 @@ def _locked_temporary(folder: Path) -> tuple[int, Path]:
     """Return a new file, and a handle that locks it while this process lives."""
     while True:
         # A short name: with the target's own within it, it could be too long.
-        prefix = f".lerf-{_machine()}-"
-        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=folder)
+        path = folder / f".lerf-{_machine()}-{os.urandom(4).hex()}.part"
+        try:
+            handle = os.open(path, _NEW_FILE, 0o600)
+        except FileExistsError:
+            continue
         try:
             is_ours = try_lock(handle)
         except OSError:
             is_ours = True  # without locks no other run removes it
         # Else another run took it for left over before it was locked.
-        if is_ours and is_at(handle, Path(name)):
-            return handle, Path(name)
+        if is_ours and is_at(handle, path):
+            return handle, path
         os.close(handle)
 
 
@@ -108,11 +111,17 @@ def _remove_left_over(folder: Path) -> None:
 
 @cache
 def _machine() -> str:
-    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+    if hasattr(os, "uname"):
+        name = os.uname().nodename
+    else:
+        import socket
+
+        name = socket.gethostname()
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
 
 
 def _give_usual_rights(temporary: Path, target: Path) -> None:
-    """Set the rights that a plainly opened file would have: mkstemp gives the owner's only."""
+    """Set the rights that a plainly opened file would have, instead of the owner's alone."""
     if target.exists():
         temporary.chmod(target.stat().st_mode & 0o7777)
         return

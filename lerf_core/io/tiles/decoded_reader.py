@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lerf_core.errors import FileError
-from lerf_core.io.codec import Codec, opened, refuse_levels_and_series
+from lerf_core.io.codec import Codec, opened
 from lerf_core.io.guards import guarded_decoding
 from lerf_core.io.tiles.pixel_file import file_fingerprint
 from lerf_core.io.tiles.regions import Region
@@ -16,7 +16,7 @@ from lerf_core.io.tiles.tiled_reader import TiledReader
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["DecodedReader", "DecodingCodec"]
+__all__ = ["DecodedReader"]
 
 # Memory is what bounds images here, not their number of pixels.
 _NO_LIMIT = 2**62
@@ -105,12 +105,3 @@ class DecodedReader(TiledReader):
         if (pixels.shape, pixels.dtype) != (self.shape, self.dtype):
             raise FileError(f"{self.path}: damaged: {pixels.shape} decoded of {self.shape}")
         return pixels
-
-
-class DecodingCodec(Codec):
-    """A format without tiles: read by regions, it is decoded as a whole."""
-
-    def open_reader(self, path: str, options: dict[str, Any]) -> DecodedReader:
-        """See `Codec`."""
-        refuse_levels_and_series(path, options)
-        return DecodedReader(path, options, self)
