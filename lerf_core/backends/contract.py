@@ -222,16 +222,41 @@ class Backend(Protocol):
             positions are moved so far beyond the image, and no farther.
         """
 
+    def points_of(
+        self,
+        channels: Iterable[tuple[Plane, Plane | None]],
+        count: int,
+        weighting: str,
+        validity: FloatPlane | None,
+    ) -> Any:
+        """Prepare channels that share a validity for any number of `mean_at_points`.
+
+        Parameters
+        ----------
+        channels : iterable of (packed, bounds)
+            Taken one after the other. Packed parameters of the source in grey levels, uint8 or
+            float32, (rows, cols, slots); overshoot bounds of the same dtype in grey levels,
+            (2, rows + 1, cols + 1), or None. They hold where the filter scales are 1.
+        count : int
+            How many there are.
+        weighting : {"gaussian", "linear"}
+            Of the bank's kind.
+        validity : ndarray of float32, (rows, cols), or None
+            None: 1 everywhere.
+
+        Returns
+        -------
+        object
+            What `mean_at_points` of this backend takes.
+        """
+
     def mean_at_points(
         self,
-        packed: Plane,
-        weighting: str,
+        points: Any,
         row: Positions,
         col: Positions,
         filter_scales: tuple[Positions, Positions] | None,
         *,
-        validity: FloatPlane | None,
-        bounds: Plane | None,
         to_uint8: bool,
         visible_columns: npt.NDArray[np.int64] | None = None,
     ) -> tuple[Plane, FloatPlane | None]:
@@ -241,18 +266,12 @@ class Backend(Protocol):
 
         Parameters
         ----------
-        packed : ndarray of uint8 or float32, (channels, rows, cols, slots)
-            Packed parameters of the source in grey levels.
-        weighting : {"gaussian", "linear"}
-            Of the bank's kind.
+        points : object
+            Of `points_of`.
         row, col : ndarray of float64, (output rows, output cols)
             Finite positions in source pixels.
         filter_scales : (ndarray, ndarray) of float64, (output rows, output cols), or None
             Along source rows and columns, at least 1; None: 1.
-        validity : ndarray of float32, (rows, cols), or None
-            None: 1 everywhere.
-        bounds : ndarray, (channels, 2, rows + 1, cols + 1), or None
-            Overshoot bounds in grey levels; they hold where the filter scales are 1.
         to_uint8 : bool
             Whether the mean is rounded to bytes.
         visible_columns : ndarray of int64, (output rows, 2), optional

@@ -6,6 +6,7 @@ kind; a slot that is left over holds anything. So a pixel of bytes is one word, 
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from lerf_core.bank.model import LutBank
 
-__all__ = ["empty_packed", "pack", "slot_count", "unpack"]
+__all__ = ["as_words", "empty_packed", "pack", "slot_count", "unpack"]
 
 Packed = npt.NDArray[Any]
 # Slots by number of parameters: alpha; rho and sigmas; these and a local plane.
@@ -84,3 +85,22 @@ def pack(
     if remainder is not None:
         feature += remainder
     return packed
+
+
+def as_words(packed: Packed) -> Packed:
+    """View packed parameters of bytes as one word per pixel; floats are returned as they are.
+
+    Parameters
+    ----------
+    packed : ndarray of uint8 or float32, (..., slots)
+        C-contiguous, with 2, 4 or 8 slots.
+
+    Returns
+    -------
+    ndarray of uint16, uint32 or uint64, (...), or `packed`
+        Slot k is the byte of weight ``256**k``.
+    """
+    if packed.dtype != np.uint8:
+        return packed
+    words = packed.view(f"u{packed.shape[-1]}")[..., 0]
+    return words if sys.byteorder == "little" else words.byteswap()

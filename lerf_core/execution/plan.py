@@ -245,6 +245,8 @@ class Plan:
         kind = options.tables.kind
         is_bytes = self.dtype == np.uint8 and options.value_range is None
         itemsize = 1 if is_bytes and not options.linear_light else 4
+        if self.scale is None and kind.has_local_planes and itemsize == 1:
+            return 16  # a warp unpacks bytes once for all output pixels
         return itemsize * (2 + len(kind.values) + 2 * kind.has_local_planes)
 
     # -- blocks -------------------------------------------------------------------------

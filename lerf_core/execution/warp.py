@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from lerf_core.backends.contract import Backend, get_backend
 from lerf_core.backends.reference.coordinates import source_coordinates
-from lerf_core.execution.channels import Channel, prepare_channels
+from lerf_core.execution.channels import Channel, Samples, prepare_channels
 from lerf_core.execution.context import BlockContext
 from lerf_core.execution.kernel_channels import (
     AVERAGED_DTYPES,
@@ -173,7 +173,8 @@ class WarpBlock:
         )
         # Only channels of one validity and dtype are computed together.
         runs = groupby(channels, lambda channel: (id(channel.validity), channel.to_uint8))
-        return WarpMeans(self, planes, [ChannelStack(list(run), threads) for _, run in runs])
+        stacks = [ChannelStack(list(run), self.backend, threads) for _, run in runs]
+        return WarpMeans(self, planes, stacks)
 
     @property
     def backend(self) -> Backend:
@@ -282,17 +283,16 @@ class WarpMeans:
 
 
 class ChannelStack:
-    """Channels of one validity and dtype, read and stacked for `Backend.mean_at_points`."""
+    """Channels of one validity and dtype, read and prepared for `Backend.mean_at_points`."""
 
-    def __init__(self, channels: Sequence[Channel], threads: int) -> None:
+    def __init__(self, channels: Sequence[Channel], backend: Backend, threads: int) -> None:
         self._channels = channels
-        samples = [channel.read(0, len(channel.plane), threads) for channel in channels]
-        self._weighting, self._validity = samples[0].weighting, samples[0].validity
-        self._packed = np.stack([sample.packed for sample in samples])
-        overshoot_bounds = [
-            sample.overshoot_bounds for sample in samples if sample.overshoot_bounds is not None
-        ]
-        self._overshoot_bounds = np.stack(overshoot_bounds) if overshoot_bounds else None
+        first, height = channels[0], len(channels[0].plane)
+        self._points = backend.points_of(
+            # No name holds a channel's while the next one is read.
+            (_packed_and_bounds(channel.read(0, height, threads)) for channel in channels),
+            len(channels), first.bank.kind.weighting, first.validity,
+        )  # fmt: skip
 
     def means(
         self, backend: Backend, coordinates: SourceCoordinates, row: Positions, col: Positions
@@ -302,8 +302,7 @@ class ChannelStack:
         All are (output rows, output cols).
         """
         means, valid_shares = backend.mean_at_points(
-            self._packed, self._weighting, row, col, coordinates.filter_scales,
-            validity=self._validity, bounds=self._overshoot_bounds,
+            self._points, row, col, coordinates.filter_scales,
             to_uint8=self._channels[0].to_uint8, visible_columns=coordinates.visible_columns,
         )  # fmt: skip
         shares = [None] * len(means) if valid_shares is None else valid_shares
@@ -311,6 +310,10 @@ class ChannelStack:
             (channel.finish(mean, share), share)
             for channel, mean, share in zip(self._channels, means, shares, strict=True)
         ]
+
+
+def _packed_and_bounds(samples: Samples) -> tuple[Image, Image | None]:
+    return samples.packed, samples.overshoot_bounds
 
 
 class KernelStack:

@@ -74,7 +74,10 @@ def _work_bytes(plan: Plan) -> int:
     is_plain = plan.dtype == np.uint8 and not plan.options.linear_light
     # Of the packed parameters, and of the feature of deeper images.
     packed_bytes = 4 if is_plain else 20
-    return packed_bytes * (2 if plan.options.tables.kind.has_local_planes else 1)
+    if not plan.options.tables.kind.has_local_planes:
+        return packed_bytes
+    # A warp unpacks bytes once for all output pixels.
+    return 16 if is_plain and plan.scale is None else 2 * packed_bytes
 
 
 def regions(plan: Plan, shape: tuple[int, int]) -> Iterator[Region]:

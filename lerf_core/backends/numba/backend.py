@@ -8,10 +8,9 @@ read by the reference backend, band by band: slowly, 10 to 15 s per megapixel, c
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +32,7 @@ from lerf_core.backends.numba.kernels.writing import (
     store_two,
 )
 from lerf_core.backends.numba.stages import STAGE_ROWS, is_compiled, read_cells
-from lerf_core.backends.packed import empty_packed, pack, unpack
+from lerf_core.backends.packed import as_words, empty_packed, pack, unpack
 from lerf_core.backends.reference.backend import ReferenceBackend
 from lerf_core.backends.reference.overshoot import axis_cells
 from lerf_core.bank.model import LutBank
@@ -48,7 +47,10 @@ from lerf_core.sampling.shrinking import ShrinkingTaps
 from lerf_core.sampling.taps import AxisTaps
 from lerf_core.threads import bands, run_all
 
-__all__ = ["NumbaBackend", "as_words", "phase_count"]
+if TYPE_CHECKING:
+    from lerf_core.backends.numba.point_records import PointRecords
+
+__all__ = ["NumbaBackend", "phase_count"]
 
 _REFERENCE = ReferenceBackend()
 # Pixels of a task that the reference reads tables for: each takes some hundred bytes.
@@ -218,37 +220,39 @@ class NumbaBackend(Backend):
             mapping, top, bottom, shape, out_shape, mode, anti_aliasing=anti_aliasing, reach=reach
         )
 
+    def points_of(
+        self,
+        channels: Iterable[tuple[Plane, Plane | None]],
+        count: int,
+        weighting: str,
+        validity: FloatPlane | None,
+    ) -> PointRecords:
+        """Make a record of each pixel."""
+        from lerf_core.backends.numba.point_records import point_records
+
+        return point_records(channels, count, weighting, validity)
+
     def mean_at_points(
         self,
-        packed: Plane,
-        weighting: str,
+        points: PointRecords,
         row: Positions,
         col: Positions,
         filter_scales: tuple[Positions, Positions] | None,
         *,
-        validity: FloatPlane | None,
-        bounds: Plane | None,
         to_uint8: bool,
         visible_columns: npt.NDArray[np.int64] | None = None,
     ) -> tuple[Plane, FloatPlane | None]:
         """Take the mean at points; two neighbours per axis have a kernel of their own."""
-        from lerf_core.backends.numba.kernels import points
+        from lerf_core.backends.numba.kernels import points as kernels
 
-        shape = (len(packed), *row.shape)
-        mean, valid_share = _results(shape, validity, rounds=to_uint8)
-        if validity is not None:
-            validity = np.ascontiguousarray(validity)
-        if bounds is None:
-            bounds = np.empty((len(packed), 2, 0, 0), packed.dtype)
-        row, col = np.ascontiguousarray(row), np.ascontiguousarray(col)
-        words, gaussian = as_words(packed), weighting == "gaussian"
-        if filter_scales is None and packed[0, ..., 0].size > points.MOST_PIXELS:
-            filter_scales = np.ones_like(row), np.ones_like(row)
-        results = (validity, bounds, mean, valid_share, visible_columns)
-        if filter_scales is None:
-            points.points2_rows(words, gaussian, row, col, *results)
-        else:
-            points.points_rows(packed, words, gaussian, row, col, *filter_scales, *results)
+        shape = (len(points.records), *row.shape)
+        mean, valid_share = _results(shape, points.validity, rounds=to_uint8)
+        arrays = [np.ascontiguousarray(array) for array in (row, col, *(filter_scales or ()))]
+        kernel = kernels.points2_rows if filter_scales is None else kernels.points_rows
+        kernel(
+            points.records, points.layout, *arrays, points.validity, mean, valid_share,
+            visible_columns,
+        )  # fmt: skip
         return mean, valid_share
 
     # -- labels ------------------------------------------------------------------------
@@ -433,25 +437,6 @@ class NumbaBackend(Backend):
 
 
 # -- what kernels take ------------------------------------------------------------------
-
-
-def as_words(packed: Plane) -> Plane:
-    """View packed parameters of bytes as one word per pixel; floats are returned as they are.
-
-    Parameters
-    ----------
-    packed : ndarray of uint8 or float32, (..., slots)
-        C-contiguous, with 2, 4 or 8 slots.
-
-    Returns
-    -------
-    ndarray of uint16, uint32 or uint64, (...), or `packed`
-        Slot k is the byte of weight ``256**k``.
-    """
-    if packed.dtype != np.uint8:
-        return packed
-    words = packed.view(f"u{packed.shape[-1]}")[..., 0]
-    return words if sys.byteorder == "little" else words.byteswap()
 
 
 @lru_cache(maxsize=16)

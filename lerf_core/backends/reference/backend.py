@@ -23,6 +23,9 @@ from lerf_core.sampling.taps import AxisTaps, point_taps
 
 __all__ = ["ReferenceBackend"]
 
+# Packed parameters and bounds of each channel, weighting, validity.
+_Points = tuple[list[tuple[Plane, Plane | None]], str, FloatPlane | None]
+
 
 class ReferenceBackend(Backend):
     """Every step by the functions of `lerf_core.backends.reference`."""
@@ -104,30 +107,37 @@ class ReferenceBackend(Backend):
         )  # fmt: skip
         return _to_bytes(mean) if to_uint8 else mean, None if validity is None else valid_share
 
+    def points_of(
+        self,
+        channels: Iterable[tuple[Plane, Plane | None]],
+        count: int,  # noqa: ARG002
+        weighting: str,
+        validity: FloatPlane | None,
+    ) -> _Points:
+        """Keep the channels as they are."""
+        return list(channels), weighting, validity
+
     def mean_at_points(
         self,
-        packed: Plane,
-        weighting: str,
+        points: _Points,
         row: Positions,
         col: Positions,
         filter_scales: tuple[Positions, Positions] | None,
         *,
-        validity: FloatPlane | None,
-        bounds: Plane | None,
         to_uint8: bool,
         visible_columns: npt.NDArray[np.int64] | None = None,  # noqa: ARG002
     ) -> tuple[Plane, FloatPlane | None]:
         """Take the mean of each channel, by `means.mean_at_points`."""
+        channels, weighting, validity = points
         row_scale, col_scale = filter_scales or (None, None)
         rows, cols = point_taps(row, row_scale), point_taps(col, col_scale)
         results = [
             means.mean_at_points(
-                *unpack(channel), weighting, rows, cols,
-                validity=validity, bounds=None if bounds is None else bounds[number],
+                *unpack(packed), weighting, rows, cols, validity=validity, bounds=bounds
             )
-            for number, channel in enumerate(packed)
-        ]  # fmt: skip
-        mean, valid_share = (np.stack(channels) for channels in zip(*results, strict=True))
+            for packed, bounds in channels
+        ]
+        mean, valid_share = (np.stack(planes) for planes in zip(*results, strict=True))
         return _to_bytes(mean) if to_uint8 else mean, None if validity is None else valid_share
 
     majority_on_grid = staticmethod(majority.majority_on_grid)

@@ -4,6 +4,8 @@ Whole calls are drawn for each bank kind, dtype and border mode; steps for what 
 validity, bounds, taps, long rows.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -431,14 +433,14 @@ def assert_points_agree(name, kind, dtype, shape, out_shape, channels, seed, *, 
     bounds = None
     if kind == "lerf-p":
         bounds = np.stack([REFERENCE.overshoot_bounds(plane, 1) for plane in packed[..., 0]])
-    results = [
-        one.mean_at_points(
-            packed, weighting_of(kind), row, col, filter_scales, bounds=bounds,
-            validity=draw.validities(np.random.default_rng(seed), shape) if valid else None,
-            to_uint8=dtype == "uint8",
+    validity = draw.validities(rng, shape) if valid else None
+    results = []
+    for one in (get_backend(name), REFERENCE):
+        pairs = zip(packed, itertools.repeat(None) if bounds is None else bounds, strict=False)
+        points = one.points_of(pairs, channels, weighting_of(kind), validity)
+        results.append(
+            one.mean_at_points(points, row, col, filter_scales, to_uint8=dtype == "uint8")
         )
-        for one in (get_backend(name), REFERENCE)
-    ]  # fmt: skip
     for ours, expected in zip(*results, strict=True):
         np.testing.assert_array_equal(ours, expected)
 
@@ -476,11 +478,12 @@ def test_only_visible_columns_are_computed(name, scaled):
     visible_columns = np.array([[10, 650], [5, 5], [0, 700]])
     column = np.arange(700)
     visible = (column >= visible_columns[:, :1]) & (column < visible_columns[:, 1:])
+    backend, validity = get_backend(name), np.full((30, 40), 0.5, np.float32)
+    points = backend.points_of([(plane, None) for plane in packed], 2, "gaussian", validity)
     results = [
-        get_backend(name).mean_at_points(
-            packed, "gaussian", row, col, (row * 0 + 1.5, col * 0 + 1) if scaled else None,
-            validity=rng.random((30, 40), dtype=np.float32) * 0 + 0.5, bounds=None, to_uint8=True,
-            visible_columns=columns,
+        backend.mean_at_points(
+            points, row, col, (row * 0 + 1.5, col * 0 + 1) if scaled else None,
+            to_uint8=True, visible_columns=columns,
         )
         for columns in (None, visible_columns)
     ]  # fmt: skip

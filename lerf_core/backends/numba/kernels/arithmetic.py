@@ -49,7 +49,6 @@ __all__ = [
     "cross_term",
     "exponent",
     "float_bits",
-    "gaussian_exponent",
     "gaussian_mean_of_four",
     "holds_bytes",
     "larger",
@@ -57,17 +56,12 @@ __all__ = [
     "local_plane_slope",
     "local_plane_value",
     "mean_of_four",
-    "mean_of_sums",
-    "packed_exponent",
-    "packed_tent",
-    "packed_value",
     "put",
     "relative_weight",
     "smaller",
     "square_term",
     "tent_slope",
     "tent_weight",
-    "to_output",
     "valid_mean_of_four",
     "within",
 ]
@@ -162,14 +156,6 @@ def exponent(row, row_term, cross, both, col):
 
 
 @compiled(**HELPER)
-def gaussian_exponent(rho, sigma_row, sigma_col, dy, dx):
-    """Return the exponent of a Gaussian at an offset, of parameters in 0..255."""
-    cross = cross_term(rho, sigma_row, sigma_col)
-    col = (sigma_col * sigma_col) * square_term(dx)
-    return exponent(sigma_row * sigma_row, square_term(dy), cross, cross_offset(dy, dx), col)
-
-
-@compiled(**HELPER)
 def tent_slope(alpha):
     """Return the slope of the tent, -1..1, of a parameter in 0..255."""
     return (alpha + alpha - TOP) * GREY_UNIT
@@ -210,39 +196,6 @@ def local_plane_value(level, slope_row, slope_col, dy, dx):
     return (level + slope_col * dx) + slope_row * dy
 
 
-# -- packed parameters --------------------------------------------------------------
-
-
-@compiled(**HELPER)
-def packed_value(packed, row, col, dy, dx):
-    """Return the level that a pixel, or its local plane, predicts at an offset."""
-    level = np.float32(packed[row, col, FEATURE])
-    if packed.shape[2] >= LOCAL_PLANE_SLOTS:
-        level = local_plane_value(
-            local_plane_level(level, np.float32(packed[row, col, RESIDUAL])),
-            local_plane_slope(np.float32(packed[row, col, SLOPE_ROW])),
-            local_plane_slope(np.float32(packed[row, col, SLOPE_COL])),
-            dy,
-            dx,
-        )
-    return level
-
-
-@compiled(**HELPER)
-def packed_exponent(packed, row, col, dy, dx):
-    """Return the exponent of a pixel's Gaussian at an offset."""
-    rho = np.float32(packed[row, col, RHO])
-    sigma_row = np.float32(packed[row, col, SIGMA_ROW])
-    sigma_col = np.float32(packed[row, col, SIGMA_COL])
-    return gaussian_exponent(rho, sigma_row, sigma_col, dy, dx)
-
-
-@compiled(**HELPER)
-def packed_tent(packed, row, col, dy, dx):
-    """Return the weight of a pixel's tent at an offset."""
-    return tent_weight(tent_slope(np.float32(packed[row, col, ALPHA])), dy, dx)
-
-
 # -- means --------------------------------------------------------------------------
 
 
@@ -273,14 +226,6 @@ def valid_mean_of_four(w00, w01, w10, w11, v00, v01, v10, v11, t00, t01, t10, t1
     is_valid = valid_weight > ZERO
     change = (valid_total if is_valid else total) / (valid_weight if is_valid else weight)
     return v00 + change, valid_weight / weight
-
-
-@compiled(**HELPER)
-def mean_of_sums(base, valid_total, valid_weight, total, weight):
-    """Return the mean of any number of neighbours, of sums of differences to the level `base`."""
-    if valid_weight > ZERO:
-        return base + valid_total / valid_weight
-    return base + total / weight
 
 
 # -- results ------------------------------------------------------------------------
@@ -319,11 +264,3 @@ def put(out, x, value):
         out[x] = np.uint8(float_bits(value + ROUND_F32))
     else:
         out[x] = value
-
-
-@compiled(**HELPER)
-def to_output(value, out):
-    """Round a level to the output's type: uint8, or float32 as it is."""
-    if holds_bytes(out):
-        value = within((value + ROUND_F32) - ROUND_F32, ZERO, TOP)
-    return value
