@@ -8,6 +8,7 @@ these. The docstring of `lerf_core.resize` says what it does.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
@@ -40,6 +41,8 @@ __all__ = [
 #: What `lerf_core.resize` takes for ``alpha`` and for ``method``.
 ALPHA_TREATMENTS = ("auto", "premultiply", "separate")
 METHODS = ("auto", "lerf", "nearest", "majority")
+# Integers below are float64 numbers.
+_EXACT = 1 << 53
 
 
 class ResamplingKeywords(TypedDict, total=False):
@@ -196,21 +199,25 @@ class Options:
 
     def _cvals(self, channels: int, dtype: np.dtype[Any]) -> tuple[float, ...]:
         """Return the border's value for each channel."""
-        try:
-            array = np.asarray(self.cval)
-            if array.dtype.kind not in "buif":
-                raise TypeError(array.dtype)
-            values = np.broadcast_to(array.astype(np.float64), (channels,))
-        except (TypeError, ValueError) as error:
-            raise InvalidArgumentError(
-                f"cval must be a number, or one for each of {channels} channels, got {self.cval!r}"
-            ) from error
+        if isinstance(self.cval, (int, float)) and abs(self.cval) < _EXACT:  # arrays take longer
+            values = [float(self.cval)] * channels
+        else:
+            try:
+                array = np.asarray(self.cval)
+                if array.dtype.kind not in "buif":
+                    raise TypeError(array.dtype)
+                values = np.broadcast_to(array.astype(np.float64), (channels,)).tolist()
+            except (TypeError, ValueError) as error:
+                raise InvalidArgumentError(
+                    f"cval must be a number, or one for each of {channels} channels, "
+                    f"got {self.cval!r}"
+                ) from error
         if dtype.kind in "iu":
-            if not np.isfinite(values).all():
+            if not all(map(math.isfinite, values)):
                 raise InvalidArgumentError(f"cval of a {dtype} image must be finite: {self.cval!r}")
             info = np.iinfo(dtype)
-            values = np.clip(values, info.min, info.max)
-        return tuple(float(value) for value in values)
+            values = [float(min(max(value, info.min), info.max)) for value in values]
+        return tuple(values)
 
     def _alpha_channel(self, channels: int) -> int | None:
         """Return the index of the alpha channel, if there is one."""

@@ -44,7 +44,7 @@ def empty_packed(rows: int, cols: int, parameters: int, dtype: npt.DTypeLike) ->
 def unpack(packed: Packed) -> tuple[Packed, Packed]:
     """Return views of the features, (rows, cols), and the parameters, (parameters, rows, cols)."""
     last = _PARAMETERS[packed.shape[-1]] + 1
-    return packed[..., 0], np.moveaxis(packed[..., 1:last], -1, 0)
+    return packed[..., 0], packed[..., 1:last].transpose(2, 0, 1)
 
 
 def pack(

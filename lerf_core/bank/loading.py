@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 from lerf_core.bank.files import SUFFIX, read_folder, read_tables, table_name
@@ -29,7 +29,7 @@ DEFAULT_BANK = "lerf-p"
 #: pre-filter shifts the mean of fine textures.
 SHRINKING_BANK = "analytic"
 # What a user's data folder depends on, in the environment.
-_PLACES = ("XDG_DATA_HOME", "HOME", "LOCALAPPDATA", "USERPROFILE")
+_PLACES = ("LOCALAPPDATA", "USERPROFILE") if os.name == "nt" else ("XDG_DATA_HOME", "HOME")
 
 
 def user_bank_folder() -> Path:
@@ -59,7 +59,6 @@ def _folder_in_data(data_path: Callable[..., Path], *places: str | None) -> Path
     return data_path("lerf", appauthor=False) / "banks"
 
 
-@cache
 def _shipped_bank_folder() -> Path:
     return Path(__file__).parent / "data"
 
@@ -175,16 +174,26 @@ def _path_of(source: str | os.PathLike[str]) -> Path:
 
 def _named(name: str) -> Path | None:
     """Return the file that `available_banks` has for a name, or None; no folder is listed."""
-    if not name or Path(name).name != name:
-        return None
-    for folder_of in (user_bank_folder, _shipped_bank_folder):
+    try:
+        folder = user_bank_folder()
+    except BankNotFoundError:  # no home
+        folder = None
+    for path in _files_named(name, folder):
         try:
-            path = folder_of() / f"{name}{SUFFIX}"
             path.lstat()
-        except (OSError, ValueError):  # no home; not there; no name that a file can have
+        except (OSError, ValueError):  # not there; no name that a file can have
             continue
         return path
     return None
+
+
+@lru_cache(maxsize=64)
+def _files_named(name: str, user_folder: Path | None) -> tuple[Path, ...]:
+    """Return where a bank of a name may lie, the user's first; nowhere if it has folders."""
+    if not name or Path(name).name != name:
+        return ()
+    folders = (user_folder, _shipped_bank_folder())
+    return tuple(folder / f"{name}{SUFFIX}" for folder in folders if folder is not None)
 
 
 @lru_cache(maxsize=8)

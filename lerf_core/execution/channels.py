@@ -328,4 +328,7 @@ def _decode_to_linear(feature: Plane, parameters: Plane, bank: LutBank) -> None:
 
 def channels_first(image: Image, channel_axis: int | None) -> Image:
     """View an image, (..., rows, cols) without its channels, as (channels, ..., rows, cols)."""
-    return image[None] if channel_axis is None else np.moveaxis(image, channel_axis, 0)
+    if channel_axis is None:
+        return image[None]
+    axis = channel_axis % image.ndim
+    return image.transpose(axis, *range(axis), *range(axis + 1, image.ndim))

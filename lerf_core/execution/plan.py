@@ -15,6 +15,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import product
 from typing import Any, Protocol
 
 import numpy as np
@@ -167,12 +168,12 @@ class Plan:
 
     # -- shapes and pixels --------------------------------------------------------------
 
-    @property
+    @cached_property
     def axes(self) -> tuple[int, int]:
         """The axes of rows and columns."""
         return spatial_axes(len(self.shape), self.options.channel_axis)
 
-    @property
+    @cached_property
     def source_shape(self) -> tuple[int, int]:
         """Rows and columns of the image."""
         rows, cols = self.axes
@@ -358,15 +359,17 @@ class Plan:
     def _in_result_range(self, out: Image) -> Image:
         """Return a result with its values, but no masks, mapped as the options say, in place."""
         pixels = self.pixels
-        values = channels_first(out, self.options.channel_axis)[: pixels.channels - pixels.masks]
-        pixels.to_result_range(values, preserve_range=self.options.preserve_range)
+        if not self.options.preserve_range:
+            values = channels_first(out, self.options.channel_axis)
+            pixels.to_unit_range(values[: pixels.channels - pixels.masks])
         return out
 
     def _compute_planes(
         self, output: OutputBlock, source: Image, out: Image, *, is_cut: bool
     ) -> None:
         """Compute the planes of an image, (channels, ..., rows, cols): small ones side by side."""
-        planes = list(np.ndindex(*source.shape[1:-2]))
+        every = slice(None)
+        planes: list[Any] = [(every, *index) for index in product(*map(range, source.shape[1:-2]))]
         if not planes:
             return
         threads = thread_count(self.options.threads)
@@ -376,8 +379,7 @@ class Plan:
 
         def compute(first: int, last: int) -> None:
             for plane in planes[first:last]:
-                index = (slice(None), *plane)
-                self._compute_plane(output, source[index], out[index], within, is_cut=is_cut)
+                self._compute_plane(output, source[plane], out[plane], within, is_cut=is_cut)
 
         run_all(compute, bands(len(planes), -(-len(planes) // (3 * beside))), beside)
 

@@ -138,19 +138,23 @@ class GridBlock:
         return rows, cols
 
     def _taps_in_window(self, axis: int) -> AxisTaps:
-        return self._taps(self.computed)[axis].from_pixel(self.windows[axis].first)
+        anti_aliasing = self.context.anti_aliasing
+        taps = self._on_axis(axis, axis_taps, self.computed, anti_aliasing=anti_aliasing)
+        return taps.from_pixel(self.windows[axis].first)
 
     def _per_axis(self, make: Callable[..., T], block: Block, **keywords: bool) -> tuple[T, T]:
         """Make something for the rows, and for the columns, of a block.
 
         `make` is called with source pixels, output pixels, scale and the block's part of an axis.
         """
-        context, sides = self.context, ((block.top, block.bottom), (block.left, block.right))
-        axes = zip(context.shape, context.out_shape, self.scale, sides, strict=True)
-        rows, cols = (
-            make(size, out, scale, out_range=ends, **keywords) for size, out, scale, ends in axes
-        )
+        rows, cols = (self._on_axis(axis, make, block, **keywords) for axis in (0, 1))
         return rows, cols
+
+    def _on_axis(self, axis: int, make: Callable[..., T], block: Block, **keywords: bool) -> T:
+        """Make something for the rows (axis 0), or for the columns, of a block."""
+        context, ends = self.context, block[2 * axis : 2 * axis + 2]
+        size, out_size, scale = context.shape[axis], context.out_shape[axis], self.scale[axis]
+        return make(size, out_size, scale, out_range=ends, **keywords)
 
     def _taps(self, block: Block) -> tuple[AxisTaps, AxisTaps]:
         return self._per_axis(axis_taps, block, anti_aliasing=self.context.anti_aliasing)

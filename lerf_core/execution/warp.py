@@ -41,6 +41,8 @@ Positions = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
+# Pixels of a source that is not cut: its tables are read in the time that its windows take to find.
+_SMALL_SOURCE = 1 << 13
 # Scattered pixels that a task computes.
 _BAND_POINTS = 1 << 17
 #: Pixels by which an image is extended for border modes that repeat it.
@@ -99,7 +101,8 @@ class WarpBlock:
         margin = self._margin() if extends else 0
         if self.takes_majority and is_periodic(context.mode):
             margin = PERIODIC_MARGIN
-        if is_whole and self.mapping.extents(shape) is None:
+        is_small = not margin and context.shape[0] * context.shape[1] <= _SMALL_SOURCE
+        if is_whole and (is_small or self.mapping.extents(shape) is None):
             return Windows(*(Window.whole(size, margin) for size in context.shape))
         if isinstance(self.mapping, SampledMap) and self.mapping.extents(shape) is None:
             # Positions are needed now, and again for the pixels: they are found once.

@@ -85,12 +85,9 @@ class PixelFormat:
         count = self.channels
         return replace(self, channels=2 * count, masks=count, cvals=(*self.cvals, *flags))
 
-    def to_result_range(
-        self, values: npt.NDArray[Any], *, preserve_range: bool
-    ) -> npt.NDArray[Any]:
-        """Map values to 0..1, in place, where their range is not to be preserved."""
+    def to_unit_range(self, values: npt.NDArray[Any]) -> None:
+        """Map values to 0..1, in place."""
         low, high = self.value_scale.low, self.value_scale.high
-        if not preserve_range and (low, high) != (0.0, 1.0):
+        if (low, high) != (0.0, 1.0):
             values -= low
             values /= high - low
-        return values

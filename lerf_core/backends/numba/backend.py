@@ -428,12 +428,13 @@ class NumbaBackend(Backend):
 
     def store_channels(self, planes: Iterable[Plane], out: Plane) -> None:
         """Write channels side by side, where they lie so, in one pass."""
-        image = np.moveaxis(out, 0, -1)
-        is_known = len(out) in _STORES and out.dtype.isnative and out.dtype.name in _STORED
-        if is_known and image.flags.c_contiguous:
-            _STORES[len(out)](*(np.ascontiguousarray(plane, out.dtype) for plane in planes), image)
-        else:
-            _REFERENCE.store_channels(planes, out)
+        store = _STORES.get(len(out))
+        if store and out.dtype.isnative and out.dtype.name in _STORED:
+            image = out.transpose(1, 2, 0)
+            if image.flags.c_contiguous:
+                store(*(np.ascontiguousarray(plane, out.dtype) for plane in planes), image)
+                return
+        _REFERENCE.store_channels(planes, out)
 
 
 # -- what kernels take ------------------------------------------------------------------
