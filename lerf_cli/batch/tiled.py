@@ -20,7 +20,6 @@ from lerf_cli.batch.labels import label_resampling, labels_of
 from lerf_cli.batch.reporting import Reporter, progress_bar
 from lerf_cli.batch.tiled_resampling import TiledResampling
 from lerf_cli.options.values import BatchOptions, TilingOptions
-from lerf_cli.startup import import_numba_without_scipy
 from lerf_core.errors import (
     FileError,
     LerfError,
@@ -286,7 +285,6 @@ def _run(
     bar: bool,
 ) -> None:
     """Resample an image and its labels, in `budget` bytes, and complete the target."""
-    import_numba_without_scipy()
     from lerf_core.threads import thread_count
 
     with connected(options.tiling, tell) as client:

@@ -14,7 +14,7 @@ from lerf_cli.batch.discovery import FileTask, is_stream
 from lerf_cli.batch.preparation import Preparation
 from lerf_cli.batch.reporting import Reporter
 from lerf_cli.options.values import BatchOptions
-from lerf_cli.startup import import_numba_without_scipy, loading_modules
+from lerf_cli.startup import loading_modules
 from lerf_cli.streams import write_stdout
 from lerf_core.errors import FileError, ResultExistsError, one_line
 from lerf_core.io.codec import Header
@@ -108,7 +108,6 @@ def _resampled_runs(preparations: list[Preparation], operation: ImageOperation) 
 def _resampled(preparation: Preparation, operation: ImageOperation) -> DecodedImage:
     """Return the image with all its frames resampled."""
     with loading_modules():
-        import_numba_without_scipy()
         from lerf_core.resampling import compute_whole
         from lerf_core.validation import check_axes
 

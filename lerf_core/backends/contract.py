@@ -20,6 +20,7 @@ Conventions
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import import_module
@@ -27,6 +28,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from lerf_core.backends.first_run import missing_kernels
 
 if TYPE_CHECKING:
     from lerf_core.bank.model import LutBank
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
     from lerf_core.sampling.taps import AxisTaps
 
 __all__ = ["BACKENDS", "Backend", "get_backend"]
+
+_LOGGER = logging.getLogger(__name__)
 
 Plane = npt.NDArray[Any]
 FloatPlane = npt.NDArray[np.float32]
@@ -494,6 +499,23 @@ class Backend(Protocol):
 
     # -- writing -----------------------------------------------------------------------
 
+    def halved(self, source: Plane, *, has_alpha: bool) -> Plane:
+        """Return an image of half the size, rounded up: means of two by two pixels.
+
+        Parameters
+        ----------
+        source : ndarray of integers, float32 or float64, (rows, cols, channels)
+            C-contiguous, of the native byte order. Where a last row or column is single, it counts
+            twice.
+        has_alpha : bool
+            The last channel is an opacity by which colours weigh in; it is averaged itself.
+
+        Returns
+        -------
+        ndarray
+            Of the same dtype; integers rounded, halves up.
+        """
+
     def fill_around(self, plane: Plane, visible_columns: npt.NDArray[np.int64], value: Any) -> None:
         """Set all of a plane but the visible columns of each row, (rows, 2): first and last + 1."""
 
@@ -503,7 +525,14 @@ class Backend(Protocol):
 
 @cache
 def get_backend(name: str) -> Backend:
-    """Return a backend by its name, one of `BACKENDS`; it is loaded when it is first wanted."""
+    """Return a backend by its name, one of `BACKENDS`; it is loaded when it is first wanted.
+
+    Where the compiled kernels of ``"numba"`` are neither there nor can be made, the specification
+    stands in, which gives the same results slowly; that is told once.
+    """
+    if name == "numba" and (trouble := missing_kernels()):
+        _LOGGER.warning("%s", trouble)
+        name = "reference"
     module, class_name = _CLASSES[name]
     backend: Backend = getattr(import_module(module), class_name)()
     return backend

@@ -1,4 +1,4 @@
-"""What a program may want to tell its user before the first call."""
+"""Whether compiled kernels are there, and what a program may want to tell its user if not."""
 
 from __future__ import annotations
 
@@ -7,15 +7,30 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["first_run_message"]
+from lerf_core.backends.numba.libraries import can_compile, find_library
+
+__all__ = ["first_run_message", "missing_kernels"]
+
+
+def missing_kernels() -> str | None:
+    """Return a sentence if compiled kernels are neither there nor can be made; else None."""
+    if find_library() or can_compile():
+        return None
+    return (
+        "there are no compiled kernels for this processor, and no numba to compile them "
+        "(pip install 'lerf[numba]'): NumPy computes the same, some hundred times slower"
+    )
 
 
 def first_run_message() -> str | None:
-    """Return a sentence if no compiled kernels are found, which the next call will make; else None.
+    """Return a sentence if the next call will compile kernels; else None.
 
-    Compiled kernels are kept in ``$NUMBA_CACHE_DIR``, beside the package or in the user's cache
-    folder, whichever can be written first. numba is not loaded.
+    It does so where no library of compiled kernels fits this processor, and numba is installed: it
+    keeps them in ``$NUMBA_CACHE_DIR``, beside the package or in the user's cache folder, whichever
+    can be written first. numba is not loaded.
     """
+    if find_library() or not can_compile():
+        return None
     for folder in _cache_folders():
         if next(folder.glob(f"**/*_rows*.{'?' * 20}.nbc"), None) is not None:
             return None

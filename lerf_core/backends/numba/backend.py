@@ -1,7 +1,6 @@
 """The numba backend: the specification's results, by compiled kernels.
 
-Kernels are compiled when they are first called, and kept (see `kernels.compiling`); those that a
-plain resize does not need are imported by the methods that do. Tables of 33
+Kernels are called through their `entry_points`. Tables of 33
 nodes or more along an axis and stages of very large divisors, which no bank that ships has, are
 read by the reference backend, band by band: slowly, 10 to 15 s per megapixel, channel and thread.
 """
@@ -17,19 +16,28 @@ import numpy.typing as npt
 
 from lerf_core.backends.contract import Backend, FloatPlane, Plane, Positions, Rows
 from lerf_core.backends.known_stages import constant_values, is_identity
-from lerf_core.backends.numba.kernels.grid import grid2_rows, grid_rows
-from lerf_core.backends.numba.kernels.overshoot import overshoot_rows
-from lerf_core.backends.numba.kernels.values import (
+from lerf_core.backends.numba.entry_points import (
+    difference_rows,
+    fill_rows,
     floats_from_grey,
     grey_rows,
+    grid2_rows,
+    grid_majority,
+    grid_rows,
+    halve_floats,
+    halve_integers,
+    halve_with_alpha,
     integers_from_grey,
-    unit_rows,
-)
-from lerf_core.backends.numba.kernels.writing import (
-    fill_rows,
+    kernel_point_rows,
+    luma_rows,
+    overshoot_rows,
+    point_majority,
+    points2_rows,
+    points_rows,
     store_four,
     store_three,
     store_two,
+    unit_rows,
 )
 from lerf_core.backends.numba.stages import STAGE_ROWS, is_compiled, read_cells
 from lerf_core.backends.packed import as_words, empty_packed, pack, unpack
@@ -243,15 +251,13 @@ class NumbaBackend(Backend):
         visible_columns: npt.NDArray[np.int64] | None = None,
     ) -> tuple[Plane, FloatPlane | None]:
         """Take the mean at points; two neighbours per axis have a kernel of their own."""
-        from lerf_core.backends.numba.kernels import points as kernels
-
         shape = (len(points.records), *row.shape)
         mean, valid_share = _results(shape, points.validity, rounds=to_uint8)
         arrays = [np.ascontiguousarray(array) for array in (row, col, *(filter_scales or ()))]
-        kernel = kernels.points2_rows if filter_scales is None else kernels.points_rows
+        kernel = points2_rows if filter_scales is None else points_rows
         kernel(
             points.records, points.layout, *arrays, points.validity, mean, valid_share,
-            visible_columns,
+            _visible(visible_columns, row.shape),
         )  # fmt: skip
         return mean, valid_share
 
@@ -265,8 +271,6 @@ class NumbaBackend(Backend):
         cols: AxisCoverage,
     ) -> npt.NDArray[np.int64]:
         """Find labels, row by row."""
-        from lerf_core.backends.numba.kernels.majority import grid_majority
-
         out = np.empty((len(rows.first), len(cols.first)), np.int64)
         missing = None if missing is None else np.ascontiguousarray(missing)
         grid_majority(np.ascontiguousarray(keys), missing, *rows.arrays, *cols.arrays, out)
@@ -284,22 +288,19 @@ class NumbaBackend(Backend):
         visible_columns: npt.NDArray[np.int64] | None = None,
     ) -> npt.NDArray[np.int64]:
         """Find labels at points."""
-        from lerf_core.backends.numba.kernels.majority import point_majority
-
         out = np.empty(row.shape, np.int64)
         positions = [
             None if array is None else np.ascontiguousarray(array)
             for array in (missing, row, col, *(filter_scales or (None, None)))
         ]
-        point_majority(np.ascontiguousarray(keys), *positions, visible_columns, is_cut, out)
+        visible = _visible(visible_columns, row.shape)
+        point_majority(np.ascontiguousarray(keys), *positions, visible, is_cut, out)
         return out
 
     # -- colours -----------------------------------------------------------------------
 
     def luma(self, colours: Sequence[Plane]) -> Plane:
         """Return the luma of three planes."""
-        from lerf_core.backends.numba.kernels.colours import luma_rows
-
         level = np.empty(colours[0].shape, colours[0].dtype)
         luma_rows(*colours, level)
         return level
@@ -314,8 +315,6 @@ class NumbaBackend(Backend):
         out: Plane,
     ) -> None:
         """Write colours, a row after the other."""
-        from lerf_core.backends.numba.kernels.colours import difference_rows
-
         target = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
         row_weight, col_weight = (np.ascontiguousarray(taps.weight.T) for taps in (rows, cols))
         # Strided pixels are read more slowly than they are copied.
@@ -342,8 +341,6 @@ class NumbaBackend(Backend):
         out: Plane,
     ) -> None:
         """Write means at points, row by row."""
-        from lerf_core.backends.numba.kernels.kernel_points import kernel_point_rows
-
         arrays = [
             None if array is None else np.ascontiguousarray(array)
             for array in (row, col, *(filter_scales or (None, None)), visible_columns)
@@ -418,6 +415,21 @@ class NumbaBackend(Backend):
         return limited(sharp, smooth, low, high, inner, widening, overshoot)
 
     # -- writing -----------------------------------------------------------------------
+
+    def halved(self, source: Plane, *, has_alpha: bool) -> Plane:
+        """Halve an image; sums of 64-bit integers, which overflow, are the specification's."""
+        is_integer = source.dtype.kind in "iu"
+        if is_integer and source.itemsize == np.dtype(np.int64).itemsize and not has_alpha:
+            return _REFERENCE.halved(source, has_alpha=has_alpha)
+        rows, cols, channels = source.shape
+        out = np.empty((-(-rows // 2), -(-cols // 2), channels), source.dtype)
+        if has_alpha:
+            halve_with_alpha(source, out, is_integer)
+        elif is_integer:
+            halve_integers(source, out)
+        else:
+            halve_floats(source, out)
+        return out
 
     def fill_around(self, plane: Plane, visible_columns: npt.NDArray[np.int64], value: Any) -> None:
         """Set what lies around the visible columns."""
@@ -518,6 +530,15 @@ def _results(
     """Return arrays for mean and valid share; bytes for kernels that round by themselves."""
     mean = np.empty(shape, dtype=np.uint8 if rounds else np.float32)
     return mean, None if validity is None else np.empty(shape, np.float32)
+
+
+def _visible(
+    visible_columns: npt.NDArray[np.int64] | None, shape: tuple[int, ...]
+) -> npt.NDArray[np.int64]:
+    """Return the first and one past the last column of each row that are wanted: else all."""
+    if visible_columns is None:
+        return np.tile(np.array([0, shape[1]], np.int64), (shape[0], 1))
+    return np.ascontiguousarray(visible_columns)
 
 
 def _is_readable(plane: Plane) -> bool:

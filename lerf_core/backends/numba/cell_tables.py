@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.backends.numba.kernels.vectors import CORNERS
+from lerf_core.backends.numba.layouts import CORNERS
 from lerf_core.backends.packed import slot_count
 from lerf_core.bank.model import LutBank
 from lerf_core.bank.patterns import Offset

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.backends.numba.kernels.coordinates import (
+from lerf_core.backends.numba.entry_points import (
     coordinate_rows,
     copied_rows,
     footprint_rows,

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.backends.numba.kernels.records import (
-    LAYOUTS,
+from lerf_core.backends.numba.entry_points import (
     byte_plane_records,
     byte_records,
     float_records,
     pad_plane,
 )
+from lerf_core.backends.numba.layouts import RECORDS
 from lerf_core.backends.packed import as_words, slot_count
 from lerf_core.constants import WEIGHT_VALUES
 
@@ -55,7 +55,7 @@ def point_records(
         if channel == 0:
             number = _layout_number(packed, weighting)
             rows, cols, _ = packed.shape
-            layout = LAYOUTS[number]
+            layout = RECORDS[number]
             dtype = np.int32 if layout.is_bytes else np.float32
             records = np.empty((count, rows + 2, cols + 2, layout.words), dtype)
         _write_records(np.ascontiguousarray(packed), bounds, number, records[channel])
@@ -70,11 +70,11 @@ def point_records(
 def _layout_number(packed: Plane, weighting: str) -> int:
     has_local_plane = packed.shape[-1] > slot_count(WEIGHT_VALUES[weighting])
     wanted = weighting, has_local_plane, packed.dtype == np.uint8
-    return next(number for number, layout in LAYOUTS.items() if layout[:3] == wanted)
+    return next(number for number, layout in RECORDS.items() if layout[:3] == wanted)
 
 
 def _write_records(packed: Plane, bounds: Plane | None, number: int, out: Plane) -> None:
-    layout = LAYOUTS[number]
+    layout = RECORDS[number]
     if bounds is None:
         bounds = np.empty((2, 0, 0), packed.dtype)
     bounds = np.ascontiguousarray(bounds)

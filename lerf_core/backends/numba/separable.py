@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.backends.numba.kernels.lanes import BLOCK, LANES, halved_values
-from lerf_core.backends.numba.kernels.separable import GROUP, half_rows, separable_rows
+from lerf_core.backends.numba.entry_points import half_rows, separable_rows
+from lerf_core.backends.numba.layouts import GROUP, block_of, halved_values
+from lerf_core.backends.numba.libraries import lanes as lanes_of_kernels
 from lerf_core.sampling.kernel_taps import KernelTaps
 
 __all__ = ["DTYPES", "is_interleaved", "is_plane", "room_of", "separable_mean"]
@@ -28,8 +29,8 @@ _LINE = 64
 # Bytes of a tile, and of the source rows behind it: together they fit a core's own cache.
 _TILE = 1 << 19
 _LINES = 1 << 19
-# Values of a strip, at least: shorter ones are read slowly.
-_LEAST_STRIP = 4 * BLOCK
+# Blocks of a strip, at least: shorter ones are read slowly.
+_LEAST_STRIP = 4
 
 
 def separable_mean(
@@ -61,23 +62,24 @@ def _write(
     source: Image, rows: KernelTaps, cols: KernelTaps, border: FloatArray, out: Image
 ) -> None:
     """Call the kernel for interleaved images."""
-    channels = source.shape[2]
+    channels, lanes = source.shape[2], lanes_of_kernels()
+    block = block_of(lanes)
     if source.dtype == out.dtype and channels <= _MOST_HALVED and _halves(rows) and _halves(cols):
-        n_values = halved_values(out.itemsize)
+        n_values = halved_values(out.itemsize, lanes)
         half_rows(
             source.ctypes.data + int(cols.first[0]) * source.itemsize * channels, source.strides[0],
             rows.first, cols.size, n_values, (0,) * channels, (0,) * out.itemsize,
             np.empty(5 * n_values * out.itemsize, np.uint8), out.ctypes.data, out.strides[0],
         )  # fmt: skip
         return
-    chunks, widest = _chunks(cols, channels)
-    n_lines = _most_neighbours(rows)
-    most = _LINES // (4 * n_lines) // BLOCK * BLOCK
-    strip = min(max(most, _LEAST_STRIP), -(-widest * channels // BLOCK) * BLOCK)
+    chunks, widest = _chunks(cols, channels, lanes)
+    n_lines = _most_neighbours(rows, lanes)
+    most = _LINES // (4 * n_lines) // block * block
+    strip = min(max(most, _LEAST_STRIP * block), -(-widest * channels // block) * block)
     # An odd number of cache lines: neighbours of a column do not push each other out.
-    lines = room_of(n_lines, strip + 2 * BLOCK + _LINE // 4)
-    tile = room_of(widest * channels + BLOCK, LANES)
-    result = room_of((GROUP + 1) * channels + BLOCK, LANES)
+    lines = room_of(n_lines, strip + 2 * block + _LINE // 4)
+    tile = room_of(widest * channels + block, lanes)
+    result = room_of((GROUP + 1) * channels + block, lanes)
     border_line = np.resize(border, strip + channels) if border.size else border
     separable_rows(
         source.ctypes.data, source.strides[0], source.itemsize, *source.shape, border, border_line,
@@ -103,12 +105,12 @@ def _halves(taps: KernelTaps) -> bool:
 
 
 @lru_cache(maxsize=16)
-def _chunks(taps: KernelTaps, channels: int) -> tuple[npt.NDArray[np.int64], int]:
+def _chunks(taps: KernelTaps, channels: int, lanes: int) -> tuple[npt.NDArray[np.int64], int]:
     """Cut an axis into parts whose neighbours fit a tile; return these and their most pixels.
 
     Most neighbours of a part, with those outside the source.
     """
-    most = max(1, _TILE // (4 * LANES * channels) - taps.count)
+    most = max(1, _TILE // (4 * lanes * channels) - taps.count)
     ends, first = [0], taps.first
     while ends[-1] < taps.size:
         start = ends[-1]
@@ -121,10 +123,10 @@ def _chunks(taps: KernelTaps, channels: int) -> tuple[npt.NDArray[np.int64], int
     return chunks, int((last - np.minimum(first[chunks[:-1]], taps.source_size - 1)).max())
 
 
-def _most_neighbours(rows: KernelTaps) -> int:
-    """Return how many neighbours `LANES` output rows have, at most."""
-    starts = np.arange(0, rows.size, LANES)
-    last = np.minimum(starts + LANES, rows.size) - 1
+def _most_neighbours(rows: KernelTaps, lanes: int) -> int:
+    """Return how many neighbours as many output rows as there are lanes have, at most."""
+    starts = np.arange(0, rows.size, lanes)
+    last = np.minimum(starts + lanes, rows.size) - 1
     return int((rows.first[last] - rows.first[starts]).max()) + rows.count
 
 

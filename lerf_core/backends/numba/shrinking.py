@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.backends.numba.kernels.lanes import BLOCK, LANES
-from lerf_core.backends.numba.kernels.limits import limited_plane, range_plane
-from lerf_core.backends.numba.kernels.separable import GROUP
-from lerf_core.backends.numba.kernels.shrinking import shrunk_rows
+from lerf_core.backends.numba.entry_points import limited_plane, range_plane, shrunk_rows
+from lerf_core.backends.numba.layouts import GROUP, block_of
+from lerf_core.backends.numba.libraries import lanes as lanes_of_kernels
 from lerf_core.backends.numba.separable import DTYPES, is_interleaved, room_of
 from lerf_core.sampling.kernel_taps import KernelTaps
 from lerf_core.sampling.shrinking import ShrinkingTaps
@@ -24,8 +23,8 @@ Indices = npt.NDArray[np.int64]
 # Bytes of a tile, of which there are four, and of the source rows behind it.
 _TILE = 1 << 17
 _LINES = 1 << 18
-# Values of a strip, at least.
-_LEAST_STRIP = 4 * BLOCK
+# Blocks of a strip, at least.
+_LEAST_STRIP = 4
 # Floats beyond may overflow to infinity, or be none.
 _MOST = 1e30
 
@@ -67,19 +66,20 @@ def shrunk_mean(
     """
     source = source if is_interleaved(source) else np.ascontiguousarray(source)
     target = out if is_interleaved(out) else np.empty(out.shape, out.dtype)
-    channels = source.shape[2]
+    channels, lanes = source.shape[2], lanes_of_kernels()
+    block = block_of(lanes)
     border = np.array(() if cval is None else cval, np.float32)
     row_arrays, col_arrays = _arrays(rows), _arrays(cols)
-    chunks = _chunks(cols, col_arrays, channels)
+    chunks = _chunks(cols, col_arrays, channels, lanes)
     widest = int((chunks[:, 3] - chunks[:, 2]).max())
-    n_lines = _most_neighbours(rows, row_arrays)
-    most = _LINES // (4 * n_lines) // BLOCK * BLOCK
-    strip = min(max(most, _LEAST_STRIP), -(-widest * channels // BLOCK) * BLOCK)
+    n_lines = _most_neighbours(rows, row_arrays, lanes)
+    most = _LINES // (4 * n_lines) // block * block
+    strip = min(max(most, _LEAST_STRIP * block), -(-widest * channels // block) * block)
     # An odd number of cache lines: neighbours of a column do not push each other out.
-    lines = room_of(n_lines, strip + 2 * BLOCK + 16)
-    tile_rows, result_rows = widest * channels + BLOCK, (GROUP + 2) * channels + 2 * BLOCK
-    tiles = room_of(4 * tile_rows, LANES).reshape(4, tile_rows, LANES)
-    results = room_of(4 * result_rows, LANES).reshape(4, result_rows, LANES)
+    lines = room_of(n_lines, strip + 2 * block + 16)
+    tile_rows, result_rows = widest * channels + block, (GROUP + 2) * channels + 2 * block
+    tiles = room_of(4 * tile_rows, lanes).reshape(4, tile_rows, lanes)
+    results = room_of(4 * result_rows, lanes).reshape(4, result_rows, lanes)
     border_line = np.resize(border, strip + channels) if border.size else border
     inner = (rows.inner.start, rows.inner.stop, cols.inner.start)
     shrunk_rows(
@@ -116,10 +116,10 @@ def _sides(arrays: tuple[Any, ...]) -> tuple[Indices, Indices]:
     return first, np.maximum(np.maximum(*ends[:2]), ends[2])
 
 
-def _chunks(taps: ShrinkingTaps, arrays: tuple[Any, ...], channels: int) -> Indices:
+def _chunks(taps: ShrinkingTaps, arrays: tuple[Any, ...], channels: int, lanes: int) -> Indices:
     """Cut an axis into parts whose source pixels fit a tile; see `shrunk_rows`."""
     first, stop = _sides(arrays)
-    most = max(1, _TILE // (4 * LANES * channels))
+    most = max(1, _TILE // (4 * lanes * channels))
     chunks, start, end_of_all = [], taps.inner.start, taps.inner.stop
     while start < end_of_all:
         low = int(first[max(start - 1, 0)])
@@ -135,10 +135,10 @@ def _chunks(taps: ShrinkingTaps, arrays: tuple[Any, ...], channels: int) -> Indi
     return np.array(chunks, np.int64)
 
 
-def _most_neighbours(rows: ShrinkingTaps, arrays: tuple[Any, ...]) -> int:
-    """Return how many source rows `LANES` rows have, at most."""
+def _most_neighbours(rows: ShrinkingTaps, arrays: tuple[Any, ...], lanes: int) -> int:
+    """Return how many source rows as many rows as there are lanes have, at most."""
     first, stop = _sides(arrays)
-    last = np.minimum(np.arange(rows.sharp.size) + LANES, rows.sharp.size) - 1
+    last = np.minimum(np.arange(rows.sharp.size) + lanes, rows.sharp.size) - 1
     return int((stop[last] - first).max())
 
 

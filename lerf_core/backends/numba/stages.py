@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.backends.numba.cell_tables import CellTables, pack_cells
-from lerf_core.backends.numba.kernels.table_reads import WIDTH, pad_bytes, pad_units, stage_rows
+from lerf_core.backends.numba.entry_points import pad_bytes, pad_units, stage_rows
+from lerf_core.backends.numba.layouts import WIDTH
 from lerf_core.bank.model import LutBank
 from lerf_core.constants import DEEP_CELL_BITS, LEVELS
 from lerf_core.threads import bands, run_all

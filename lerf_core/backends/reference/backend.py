@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lerf_core.backends.contract import Backend, FloatPlane, Plane, Positions, Rows
 from lerf_core.backends.packed import pack, unpack
-from lerf_core.backends.reference import majority, means, overshoot, table_reads
+from lerf_core.backends.reference import halving, majority, means, overshoot, table_reads
 from lerf_core.backends.reference.colours import add_colour_differences, luma
 from lerf_core.backends.reference.coordinates import source_coordinates
 from lerf_core.backends.reference.kernel_points import kernel_mean_at_points
@@ -155,6 +155,10 @@ class ReferenceBackend(Backend):
     ) -> npt.NDArray[np.int64]:
         """Find labels, by `majority.majority_at_points`."""
         return majority.majority_at_points(keys, missing, row, col, filter_scales, is_cut=is_cut)
+
+    def halved(self, source: Plane, *, has_alpha: bool) -> Plane:
+        """Halve an image, by `halving.halved`."""
+        return halving.halved(source, has_alpha=has_alpha)
 
     def fill_around(self, plane: Plane, visible_columns: npt.NDArray[np.int64], value: Any) -> None:
         """Set what lies around the visible columns."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lerf_core.backends import get_backend
 from lerf_core.pixels.label_keys import label_keys
 from lerf_core.pixels.nodata import can_hold, keep_off
 from lerf_core.sampling.coverage import halving_coverage
@@ -106,7 +107,7 @@ def halve(
         if nodata is not None and not has_alpha:
             out[index] = _halve_valid(source[index], nodata)
             continue
-        _halve_image(source[index], out[index], has_alpha=has_alpha)
+        out[index] = get_backend("numba").halved(source[index], has_alpha=has_alpha)
         if nodata is not None:
             colours = out[index][..., :-1]
             keep_off(colours, _middle_of(colours.dtype), nodata)
@@ -124,8 +125,6 @@ def _halve_labels(
     nodata: float | None,
 ) -> NDArray[Any]:
     """Halve labels, each of all channels of a pixel; see `halve`."""
-    from lerf_core.backends.numba.kernels.majority import grid_majority
-
     order = [axis for axis in range(pixels.ndim) if axis not in (*axes, channel_axis)] + [*axes]
     order = order if channel_axis is None else [channel_axis, *order]
     source = pixels.transpose(order).astype(pixels.dtype.newbyteorder("="), copy=False)
@@ -137,27 +136,11 @@ def _halve_labels(
         planes = list(source[(slice(None), *index)])
         clear = None if alpha is None else planes[alpha] == 0
         labels = label_keys(planes, alpha=alpha, clear=clear, nodata=nodata)
-        copied = np.empty(out.shape[-2:], np.int64)
-        grid_majority(*labels, *rows.arrays, *cols.arrays, copied)
+        copied = get_backend("numba").majority_on_grid(*labels, rows, cols)
         for plane, target in zip(planes, out[(slice(None), *index)], strict=True):
             target[...] = np.ascontiguousarray(plane).reshape(-1)[copied]
     out = out[0] if channel_axis is None else out
     return np.ascontiguousarray(out.transpose(np.argsort(order)), pixels.dtype)
-
-
-def _halve_image(source: NDArray[Any], out: NDArray[Any], *, has_alpha: bool) -> None:
-    """Halve (rows, cols, channels) into an array of half its rows and columns."""
-    from lerf_core.backends.numba.kernels import halving
-
-    is_integer = source.dtype.kind in "iu"
-    if has_alpha:
-        halving.halve_with_alpha(source, out, is_integer)
-    elif is_integer and source.itemsize == 8:
-        out[...] = _halve_long(source)
-    elif is_integer:
-        halving.halve_integers(source, out)
-    else:
-        halving.halve_floats(source, out)
 
 
 def _halve_valid(pixels: NDArray[Any], nodata: float) -> NDArray[Any]:
@@ -203,14 +186,3 @@ def _middle_of(dtype: np.dtype[Any]) -> float:
         return 0.5
     info = np.iinfo(dtype)
     return (int(info.min) + int(info.max)) / 2
-
-
-def _halve_long(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Halve integers whose sums might overflow: quarters, and what they leave, apart."""
-    rows, cols, _ = pixels.shape
-    whole = np.pad(pixels, [(0, rows % 2), (0, cols % 2), (0, 0)], mode="edge")
-    corners = [whole[y::2, x::2] for y in (0, 1) for x in (0, 1)]
-    rest = np.sum([corner & 3 for corner in corners], axis=0, dtype=pixels.dtype) + 2
-    quarters = np.sum([corner >> 2 for corner in corners], axis=0, dtype=pixels.dtype)
-    mean: NDArray[Any] = quarters + (rest >> 2)
-    return mean

@@ -60,7 +60,8 @@ def compiled(**options: Any) -> Any:
 
     def decorated(function: Any) -> Any:
         dispatcher = njit(**options)(function)
-        if dispatcher is not function:  # NUMBA_DISABLE_JIT
+        # numba hands a function back as it is under NUMBA_DISABLE_JIT.
+        if dispatcher is not function and os.environ.get("LERF_KEEP_KERNELS") != "0":
             dispatcher._cache = _cache_of(function)
         return dispatcher
 

@@ -16,6 +16,7 @@ from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from lerf_core.backends.numba.layouts import block_of, halved_values
 from lerf_core.constants import ROUND_F32
 
 __all__ = [
@@ -24,7 +25,6 @@ __all__ = [
     "convert_block",
     "copy_bytes",
     "halve_block",
-    "halved_values",
     "limit",
     "range_of",
     "store_block",
@@ -48,12 +48,7 @@ def _lanes() -> int:
 #: Numbers that are handled at once.
 LANES = _lanes()
 #: Values that `convert_block` and the pass over the rows handle at once.
-BLOCK = 4 * LANES
-
-
-def halved_values(n_bytes: int) -> int:
-    """Return how many values of so many bytes `halve_block` writes; it reads two rows of twice."""
-    return 4 * LANES // (2 * n_bytes if n_bytes < 4 else n_bytes)
+BLOCK = block_of(LANES)
 
 
 def _pointer(builder: Any, address: Any, kind: Any) -> Any:
@@ -383,7 +378,7 @@ def halve_block(typing_context, above, below, out, channels, size):
         By its length, the bytes of a value: 1 for uint8, 2 for uint16, 4 for float32.
     """
     n_bytes, n_channels = len(size), len(channels)
-    count = halved_values(n_bytes)
+    count = halved_values(n_bytes, LANES)
     stored = _F32 if n_bytes == 4 else ir.IntType(8 * n_bytes)
     wide = _F32 if n_bytes == 4 else ir.IntType(16 * n_bytes)
 

@@ -78,7 +78,7 @@ def point_majority(
         Positions in source pixels.
     row_scale, col_scale : ndarray of float64, (output rows, output cols), or None
         Filter scales, at least 1; None: 1.
-    visible_columns : ndarray of int64, (output rows, 2), or None
+    visible_columns : ndarray of int64, (output rows, 2)
         First and one past the last column of each row that are wanted; others become 0.
     is_cut : bool
         Whether pixels beyond the border have no vote; else they vote for the border's.
@@ -91,11 +91,9 @@ def point_majority(
     labels, votes = np.empty(_LISTED, keys.dtype), np.empty(_LISTED, np.int64)
     pixels = np.empty(_LISTED, np.int64)
     for y in range(out.shape[0]):
-        start, stop = 0, out.shape[1]
-        if visible_columns is not None:
-            start, stop = visible_columns[y, 0], visible_columns[y, 1]
-            out[y, :start] = 0
-            out[y, stop:] = 0
+        start, stop = visible_columns[y, 0], visible_columns[y, 1]
+        out[y, :start] = 0
+        out[y, stop:] = 0
         for x in range(start, stop):
             down, across = 1.0, 1.0
             if row_scale is not None:

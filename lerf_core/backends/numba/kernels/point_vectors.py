@@ -17,7 +17,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from lerf_core.backends.numba.kernels.lanes import LANES
-from lerf_core.backends.numba.kernels.records import LAYOUTS, Layout
+from lerf_core.backends.numba.layouts import RECORDS, RecordLayout
 from lerf_core.constants import (
     CROSS_STEPS,
     EXP2_POLYNOMIAL,
@@ -228,7 +228,7 @@ class _Lanes:
 class _Record:
     """What a neighbour's words say, a vector each; see `kernels.records`."""
 
-    def __init__(self, v: _Lanes, layout: Layout, words: list[Any]) -> None:
+    def __init__(self, v: _Lanes, layout: RecordLayout, words: list[Any]) -> None:
         self.v, self.layout, self.words = v, layout, words
 
     def _byte(self, word: Any, number: int) -> Any:
@@ -403,14 +403,14 @@ def pair_means(
     validity : ndarray of float32, (rows + 2, cols + 2), or None
         Of the pixels of the records; C-contiguous.
     layout : tuple
-        By its length: the number of a `Layout`.
+        By its length: the number of a `RecordLayout`.
     mean : ndarray of uint8 or float32
         Says the type of what `out` holds.
     out : address, (blocks, LANES)
     valid_share : address of float32, (blocks, LANES)
         Written with validity alone.
     """
-    kind = LAYOUTS[len(layout)]
+    kind = RECORDS[len(layout)]
     has_validity, is_bytes = validity != types.none, mean.dtype == types.uint8
 
     def generate(context, builder, signature, arguments):
@@ -601,7 +601,7 @@ def footprint_means(
     out : address, (LANES,)
     valid_share : address of float32, (LANES,)
     """
-    kind = LAYOUTS[len(layout)]
+    kind = RECORDS[len(layout)]
     has_validity, is_bytes = validity != types.none, mean.dtype == types.uint8
     is_gaussian = kind.weighting == "gaussian"
 

@@ -137,7 +137,7 @@ def _copy_edge(means, shares, out, valid_share, y, start, count):
 
 
 @compiled(**KERNEL)
-def points2_rows(records, layout, rows, cols, validity, out, valid_share, visible_columns=None):
+def points2_rows(records, layout, rows, cols, validity, out, valid_share, visible_columns):
     """Resample at scattered positions by two neighbours per axis.
 
     Parameters
@@ -145,7 +145,7 @@ def points2_rows(records, layout, rows, cols, validity, out, valid_share, visibl
     records : ndarray of int32 or float32, (channels, rows + 2, cols + 2, words)
         See `kernels.records`; C-contiguous. Neighbours beyond the border are the nearest pixel's.
     layout : tuple
-        By its length: the number of their `Layout`.
+        By its length: the number of their `RecordLayout`.
     rows, cols : ndarray of float64, (output rows, output cols)
         Finite source positions, C-contiguous.
     validity : ndarray of float32, (rows + 2, cols + 2), or None
@@ -154,7 +154,7 @@ def points2_rows(records, layout, rows, cols, validity, out, valid_share, visibl
         Receives the mean, rounded for bytes. C-contiguous.
     valid_share : ndarray of float32, as `out`, or None
         With validity, receives the valid share of the weights.
-    visible_columns : ndarray of int64, (output rows, 2), optional
+    visible_columns : ndarray of int64, (output rows, 2)
         First and one past the last column of each row that are wanted; the others become 0.
     """
     work, edge = _scratch(), _edge_scratch(out)
@@ -171,7 +171,7 @@ def points2_rows(records, layout, rows, cols, validity, out, valid_share, visibl
 @compiled(**KERNEL)
 def points_rows(
     records, layout, rows, cols, row_scale, col_scale, validity, out, valid_share,
-    visible_columns=None,
+    visible_columns,
 ):  # fmt: skip
     """Resample at scattered positions, over footprints where the map shrinks.
 
@@ -202,8 +202,6 @@ def points_rows(
 @compiled(**HELPER)
 def _wanted(visible_columns, y, out, valid_share):
     """Return the columns to compute in a row, and clear the others."""
-    if visible_columns is None:
-        return 0, out.shape[2]
     first, last = visible_columns[y, 0], visible_columns[y, 1]
     out[:, y, :first] = 0
     out[:, y, last:] = 0

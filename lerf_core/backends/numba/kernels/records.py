@@ -23,8 +23,6 @@ The upper half of a float32 holds integers, or halves, of eight bits exactly.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from lerf_core.backends.numba.kernels.arithmetic import (
@@ -47,43 +45,12 @@ from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL, compiled
 from lerf_core.constants import LEVELS, LOCAL_PLANE_BIAS, RESIDUAL_UNIT
 
 __all__ = [
-    "LAYOUTS",
-    "Layout",
     "byte_plane_records",
     "byte_records",
     "float_records",
     "pad_plane",
 ]
 
-
-class Layout(NamedTuple):
-    """What the words of a record are.
-
-    Attributes
-    ----------
-    weighting : {"gaussian", "linear"}
-    has_local_plane : bool
-    is_bytes : bool
-        Whether packed parameters are bytes; else float32.
-    words : int
-        Of a record, 32 bits each.
-    """
-
-    weighting: str
-    has_local_plane: bool
-    is_bytes: bool
-    words: int
-
-
-#: Layouts by their numbers.
-LAYOUTS = {
-    1: Layout("linear", has_local_plane=False, is_bytes=True, words=1),
-    2: Layout("gaussian", has_local_plane=False, is_bytes=True, words=1),
-    3: Layout("gaussian", has_local_plane=True, is_bytes=True, words=4),
-    4: Layout("linear", has_local_plane=False, is_bytes=False, words=2),
-    5: Layout("gaussian", has_local_plane=False, is_bytes=False, words=4),
-    6: Layout("gaussian", has_local_plane=True, is_bytes=False, words=8),
-}
 
 _PER_UNIT = np.int32(1 / RESIDUAL_UNIT)
 _BIAS = np.int32(LOCAL_PLANE_BIAS)

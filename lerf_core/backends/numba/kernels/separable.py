@@ -20,9 +20,9 @@ from lerf_core.backends.numba.kernels.lanes import (
     transpose_block,
     weigh,
 )
+from lerf_core.backends.numba.layouts import GROUP
 
 __all__ = [
-    "GROUP",
     "half_rows",
     "pad_tile",
     "read_line",
@@ -30,9 +30,6 @@ __all__ = [
     "store_values",
     "weigh_pixel",
 ]
-
-#: Output pixels of a row that are rounded at once.
-GROUP = 64
 
 # Bytes of a number of all lanes, and of a row that `store_block` writes.
 _LANE = 4 * LANES

@@ -19,12 +19,12 @@ from lerf_core.backends.numba.kernels.lanes import (
     weigh,
 )
 from lerf_core.backends.numba.kernels.separable import (
-    GROUP,
     pad_tile,
     read_line,
     store_values,
     weigh_pixel,
 )
+from lerf_core.backends.numba.layouts import GROUP
 
 __all__ = ["shrunk_rows"]
 

@@ -17,18 +17,15 @@ from lerf_core.backends.numba.kernels.arithmetic import holds_bytes
 from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL, compiled
 from lerf_core.backends.numba.kernels.vectors import (
     BLOCK,
-    CORNERS,
     add_sets,
     cell_rows,
     corner_weights,
     deep_corner_weights,
     finish_values,
 )
+from lerf_core.backends.numba.layouts import CORNERS, WIDTH
 
-__all__ = ["WIDTH", "pad_bytes", "pad_units", "stage_rows"]
-
-#: Columns of sets that are handled at once: a multiple of `BLOCK`.
-WIDTH = 256
+__all__ = ["pad_bytes", "pad_units", "stage_rows"]
 
 
 @compiled(**HELPER)

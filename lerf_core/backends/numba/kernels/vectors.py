@@ -19,11 +19,11 @@ from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from lerf_core.backends.numba.layouts import CORNERS
 from lerf_core.constants import DEEP_CELL_BITS, ROUND_F32, ROUND_F64
 
 __all__ = [
     "BLOCK",
-    "CORNERS",
     "add_sets",
     "cell_rows",
     "corner_weights",
@@ -33,8 +33,6 @@ __all__ = [
 
 #: Pixels that `corner_weights` and `cell_rows` handle at once.
 BLOCK = 32
-#: Corners of a cell, and bytes of its weights.
-CORNERS = 16
 
 _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 _ADDRESS = types.intp
