@@ -460,7 +460,7 @@ def phase_count(taps: AxisTaps, size: int) -> int:
     which is pixel m or the one before; the second tap is the next pixel.
     """
     phases, first = _phases(taps.index[:, 0], size)
-    if taps.count != 2 or not ((first == -1) | (first == 0)).all():
+    if not phases or taps.count != 2 or not ((first == -1) | (first == 0)).all():
         return 0
     return phases if (np.diff(taps.index) == 1).all() else 0
 
@@ -490,7 +490,7 @@ def _tap_arrays(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], FloatPlane]:
     """Return indices clipped to the image, whether they had to be, and offsets; taps first."""
     index = np.ascontiguousarray(taps.index.T)
-    clipped = np.clip(index, 0, size - 1)
+    clipped = np.minimum(np.maximum(index, 0), size - 1)
     return clipped, clipped != index, np.ascontiguousarray(taps.offset.T)
 
 

@@ -98,6 +98,10 @@ def axis_cells(taps: AxisTaps, size: int, *, constant: bool) -> npt.NDArray[np.i
     ndarray of int64, (output pixels,)
         Indices along the bounds' axis; -1 where none hold.
     """
-    cells = np.clip(taps.index[:, 0], -1, size - 1) + 1 if taps.count == 2 else taps.index[:, 0]
+    cells = taps.index[:, 0]
+    if taps.count == 2:
+        cells = np.minimum(np.maximum(cells, -1), size - 1) + 1
+    if not constant:
+        return cells
     beyond = (taps.index < 0) | (taps.index >= size)
-    return np.where(beyond.any(1), -1, cells) if constant else cells
+    return np.where(beyond.any(1), -1, cells)

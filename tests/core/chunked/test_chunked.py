@@ -191,7 +191,7 @@ def test_threads_of_dask_and_of_kernels_do_not_multiply(monkeypatch):
     monkeypatch.setattr(
         plan, "run_all", lambda *given: (threads.append(given[-1]), run_all(*given))[1]
     )
-    chunked.rescale(da.zeros((90, 90), dtype="uint8", chunks=30), 2).compute(scheduler="threads")
+    chunked.rescale(da.zeros((600, 600), dtype="uint8", chunks=300), 2).compute(scheduler="threads")
     assert set(threads) == {1}
 
 
