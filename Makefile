@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq -c constraints.txt
+BUILD := hatchling editables numba
 DEPS := pyproject.toml constraints.txt
 # A process a core; each takes test files whole.
 PARALLEL := -n auto --dist loadfile
@@ -10,7 +11,7 @@ PARALLEL := -n auto --dist loadfile
 DISPLAY_RUN = $(if $(DISPLAY),,$(if $(shell command -v xvfb-run),xvfb-run -a))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-fast lint format wheel clean
+.PHONY: help venv demo kernels test test-fast lint format wheel clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -27,16 +28,18 @@ $(VENV)/.base-installed: $(VENV)/.venv-made $(DEPS)
 	@$(PIP) -e .
 	@touch $@
 
-# torch goes first, under its constraint, so that nothing else chooses its build.
+# torch goes first, under its constraint, so that nothing else chooses its build. What builds lerf
+# is needed for tests as well: an environment of its own for it would be installed each time.
 $(VENV)/.test-installed: $(VENV)/.venv-made $(DEPS)
 	@echo "installing lerf with its test set into $(VENV)"
-	@$(PIP) torch
-	@$(PIP) -e '.[test,train]'
+	@$(PIP) torch $(BUILD)
+	@$(PIP) --no-build-isolation -e '.[test,train]'
 	@touch $@ $(VENV)/.base-installed
 
 $(VENV)/.lint-installed: $(VENV)/.venv-made $(DEPS)
 	@echo "installing lerf with its linters into $(VENV)"
-	@$(PIP) -e '.[lint]'
+	@$(PIP) $(BUILD)
+	@$(PIP) --no-build-isolation -e '.[lint]'
 	@touch $@ $(VENV)/.base-installed
 
 venv: $(VENV)/.test-installed $(VENV)/.lint-installed ## everything a developer needs
@@ -46,10 +49,14 @@ venv: $(VENV)/.test-installed $(VENV)/.lint-installed ## everything a developer 
 demo: $(VENV)/.base-installed ## install lerf (without torch) and resample real photographs into demo/
 	@bash examples/demo.sh "$(BIN)" demo
 
-test: $(VENV)/.test-installed ## run the tests; ARGS="-k name" picks some
+# After a change of kernels; else there is nothing to do.
+kernels: $(VENV)/.test-installed ## compile the kernels for this processor
+	@$(BIN)/python -m lerf_core.backends.numba.building.build
+
+test: kernels ## run the tests; ARGS="-k name" picks some
 	@$(DISPLAY_RUN) $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-test-fast: $(VENV)/.test-installed ## the tests that take no more than a moment once kernels are compiled
+test-fast: kernels ## the tests that take no more than a moment
 	@$(DISPLAY_RUN) $(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(ARGS)
 
 lint: $(VENV)/.lint-installed ## format check, lint, types, import contracts

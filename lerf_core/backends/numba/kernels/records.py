@@ -105,8 +105,8 @@ def byte_plane_records(words, bounds, out):
     for y in range(rows + 2):
         line = out[y].reshape(-1)
         if bounds.size > 0 and y <= rows:
-            low[: cols + 1] = bounds[0, y]
-            high[: cols + 1] = bounds[1, y]
+            for x in range(cols + 1):
+                low[x], high[x] = bounds[0, y, x], bounds[1, y, x]
         _byte_line(words[min(max(y - 1, 0), rows - 1)], low, high, line)
         for word in range(4):
             line[word] = line[4 + word]
