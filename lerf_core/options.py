@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
-from typing import Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import numpy as np
 
@@ -22,11 +22,11 @@ from lerf_core.choices import BORDER_MODES
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.pixels.format import PixelFormat, holds_intensities, unit_range_dtype
 from lerf_core.pixels.values import ValueScale
-from lerf_core.sampling.kernels import Kernel, NearestKernel
-from lerf_core.sampling.named_kernels import get_kernel
-from lerf_core.sampling.shrinking import ShrinkingKernel
 from lerf_core.threads import thread_count
 from lerf_core.validation import check_choice, check_number, check_value_range
+
+if TYPE_CHECKING:
+    from lerf_core.sampling.kernels import Kernel
 
 __all__ = [
     "ALPHA_TREATMENTS",
@@ -117,6 +117,8 @@ class Options:
         """Find the kernel by its name; raise unless nothing else says how to average."""
         if self.kernel is None:
             return
+        from lerf_core.sampling.named_kernels import get_kernel
+
         kernel = get_kernel(self.kernel)
         # Found once: a name may be that of a file, which other processes may not have.
         object.__setattr__(self, "kernel", kernel)
@@ -125,7 +127,7 @@ class Options:
         if self.fast:
             raise InvalidArgumentError(f"fast and kernel exclude each other, got kernel {kernel}")
         is_said_twice = (self.method == "nearest" and kernel.name == "nearest") or (
-            self.method == "lerf" and isinstance(kernel, ShrinkingKernel)
+            self.method == "lerf" and kernel.is_learned
         )
         if self.method != "auto" and not is_said_twice:
             raise InvalidArgumentError(
@@ -135,7 +137,12 @@ class Options:
     @property
     def fixed_kernel(self) -> Kernel | None:
         """What pixels are averaged by; None: the bank's tables, or copies of the nearest pixel."""
-        kernel = None if self.kernel is None else get_kernel(self.kernel)  # a kernel is itself
+        if self.kernel is None:
+            return None
+        from lerf_core.sampling.kernels import NearestKernel
+        from lerf_core.sampling.named_kernels import get_kernel
+
+        kernel = get_kernel(self.kernel)  # a kernel is itself
         return None if isinstance(kernel, NearestKernel) else kernel
 
     @property

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lerf_core.bank.model import LutBank
 from lerf_core.constants import OVERSHOOT_REACH
 from lerf_core.pixels.format import PixelFormat
 from lerf_core.pixels.missing import FILL_STEPS
-from lerf_core.sampling.kernels import Kernel
 from lerf_core.sampling.windows import Block
+
+if TYPE_CHECKING:
+    from lerf_core.sampling.kernels import Kernel
 
 __all__ = ["BlockContext"]
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lerf_core.execution.context import BlockContext
-from lerf_core.execution.kernel_resize import KernelBlock
-from lerf_core.execution.majority import GridMajority
 from lerf_core.execution.resize import GridBlock, GridCopies, GridMeans, LumaMeans
-from lerf_core.execution.shrinking import ShrinkingBlock
 from lerf_core.geometry.placement import Placement
-from lerf_core.sampling.shrinking import ShrinkingKernel
 from lerf_core.sampling.windows import Block, Windows
 from lerf_core.threads import bands, run_all
+
+if TYPE_CHECKING:
+    from lerf_core.execution.kernel_resize import KernelBlock
+    from lerf_core.execution.majority import GridMajority
+    from lerf_core.sampling.shrinking import ShrinkingKernel
 
 __all__ = ["GridResampling", "MixedBlock"]
 
@@ -46,15 +47,21 @@ class GridResampling:
         self, context: BlockContext, requested: Block | None = None, windows: Windows | None = None
     ) -> GridBlock | KernelBlock | MixedBlock:
         """See `lerf_core.execution.plan.Resampling`."""
+        kernel = context.kernel
         if context.pixels.is_nearest:
             return GridBlock(context, self.scale, requested, windows)
-        if isinstance(context.kernel, ShrinkingKernel):
-            return ShrinkingBlock(context, context.kernel, self.scale, requested, windows)
-        if context.kernel is not None:
-            return KernelBlock(context, context.kernel, self.scale, requested, windows)
-        if self.shrinking is not None:
-            return MixedBlock(context, self.shrinking, self.scale, requested, windows)
-        return GridBlock(context, self.scale, requested, windows)
+        if kernel is None:
+            if self.shrinking is not None:
+                return MixedBlock(context, self.shrinking, self.scale, requested, windows)
+            return GridBlock(context, self.scale, requested, windows)
+        # What tables resize does without these.
+        from lerf_core.execution.kernel_resize import KernelBlock
+        from lerf_core.execution.shrinking import ShrinkingBlock
+        from lerf_core.sampling.shrinking import ShrinkingKernel
+
+        if isinstance(kernel, ShrinkingKernel):
+            return ShrinkingBlock(context, kernel, self.scale, requested, windows)
+        return KernelBlock(context, kernel, self.scale, requested, windows)
 
 
 class MixedBlock:
@@ -78,6 +85,8 @@ class MixedBlock:
         requested: Block | None = None,
         windows: Windows | None = None,
     ) -> None:
+        from lerf_core.execution.shrinking import ShrinkingBlock
+
         rows, cols = (
             out if factor < 1 else size
             for size, out, factor in zip(context.shape, context.out_shape, scale, strict=True)

@@ -26,7 +26,6 @@ from lerf_core.execution.context import BlockContext
 from lerf_core.geometry.placement import Placement
 from lerf_core.options import Options
 from lerf_core.pixels.alpha import alpha_levels
-from lerf_core.pixels.blending import BorderBlend
 from lerf_core.pixels.format import PixelFormat
 from lerf_core.sampling.shapes import spatial_axes
 from lerf_core.sampling.windows import Block, Window, Windows
@@ -332,6 +331,8 @@ class Plan:
         if pixels.is_nearest:
             values = np.array(pixels.cvals).astype(pixels.value_scale.dtype)
         else:
+            from lerf_core.pixels.blending import BorderBlend
+
             values = np.array(BorderBlend.of(pixels).border_values())
         out = np.empty(shape, pixels.result_dtype)
         np.moveaxis(channels_first(out, self.options.channel_axis), 0, -1)[...] = values

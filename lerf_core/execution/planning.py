@@ -16,7 +16,6 @@ from lerf_core.execution.plan import Plan
 from lerf_core.geometry.whole_pixels import pixel_tolerance
 from lerf_core.options import Options, ResamplingKeywords
 from lerf_core.sampling.shapes import requested_shape, rescaled_shape, spatial_axes
-from lerf_core.sampling.shrinking import ShrinkingKernel, shrinking_kernel
 from lerf_core.validation import check_scale
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def plan_warp(
     keywords.setdefault("mode", "constant")
     is_fixed = bank is None and keywords.get("kernel") is not None
     options = Options(bank=None if is_fixed else load_bank(bank), **keywords)
-    if isinstance(options.fixed_kernel, ShrinkingKernel):
+    if options.fixed_kernel is not None and options.fixed_kernel.is_learned:
         raise InvalidArgumentError(
             f"kernel {options.fixed_kernel} shrinks images on a grid; warps take a fixed kernel"
         )
@@ -108,13 +107,15 @@ def _plan_grid(
     """Plan a resize: by what is named, else by the default tables and what shrinks."""
     shrinking = None
     if shrinks_by_default(bank, scale, keywords):
+        from lerf_core.sampling.shrinking import shrinking_kernel
+
         shrinking = shrinking_kernel()
         if max(scale) <= 1:
             keywords = {**keywords, "kernel": shrinking, "fast": False}
             shrinking = None
     is_fixed = bank is None and keywords.get("kernel") is not None
     options = Options(bank=None if is_fixed else load_bank(bank), **keywords)
-    if isinstance(options.fixed_kernel, ShrinkingKernel) and max(scale) > 1:
+    if options.fixed_kernel is not None and options.fixed_kernel.is_learned and max(scale) > 1:
         raise InvalidArgumentError(
             f"kernel {options.fixed_kernel} shrinks images, got scale {scale[0]:g} of rows and "
             f"{scale[1]:g} of columns"

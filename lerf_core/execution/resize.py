@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,18 +14,19 @@ from lerf_core.backends.reference.overshoot import bounds_along_kept_axes
 from lerf_core.constants import LEVELS
 from lerf_core.execution.channels import Channel, prepare_channel, prepare_channels
 from lerf_core.execution.context import BlockContext
-from lerf_core.execution.majority import GridMajority
 from lerf_core.pixels.format import PixelFormat
 from lerf_core.pixels.masks import mask_planes
 from lerf_core.pixels.missing import find_missing
 from lerf_core.pixels.nodata import keep_off
 from lerf_core.pixels.values import ValueScale
 from lerf_core.sampling.borders import is_periodic
-from lerf_core.sampling.coverage import AxisCoverage, axis_coverage
-from lerf_core.sampling.kernel_taps import KernelTaps, kernel_taps
-from lerf_core.sampling.kernels import COLOUR_KERNEL
 from lerf_core.sampling.taps import AxisTaps, axis_positions, axis_taps, nearest_index
 from lerf_core.sampling.windows import Block, Window, Windows
+
+if TYPE_CHECKING:
+    from lerf_core.execution.majority import GridMajority
+    from lerf_core.sampling.coverage import AxisCoverage
+    from lerf_core.sampling.kernel_taps import KernelTaps
 
 __all__ = ["GridBlock"]
 
@@ -97,6 +98,8 @@ class GridBlock:
                 axis.from_pixel(window.first)
                 for axis, window in zip((rows, cols), self.windows, strict=True)
             )
+            from lerf_core.execution.majority import GridMajority
+
             return GridMajority(list(planes), context.pixels, self.backend, rows, cols)
         if context.pixels.is_nearest:
             return GridCopies(self, planes)
@@ -160,10 +163,15 @@ class GridBlock:
         return self._per_axis(axis_taps, block, anti_aliasing=self.context.anti_aliasing)
 
     def _cubic_taps(self, block: Block) -> tuple[KernelTaps, KernelTaps]:
+        from lerf_core.sampling.kernel_taps import kernel_taps
+        from lerf_core.sampling.kernels import COLOUR_KERNEL
+
         make = partial(kernel_taps, COLOUR_KERNEL)
         return self._per_axis(make, block, anti_aliasing=self.context.anti_aliasing)
 
     def _coverage(self, block: Block) -> tuple[AxisCoverage, AxisCoverage]:
+        from lerf_core.sampling.coverage import axis_coverage
+
         return self._per_axis(axis_coverage, block, anti_aliasing=self.context.anti_aliasing)
 
     def _nearest_indices(self) -> list[Indices]:

@@ -130,6 +130,11 @@ class Kernel:
         """Whether weights are the share of an output pixel that each source pixel covers."""
         return False
 
+    @property
+    def is_learned(self) -> bool:
+        """Whether it is a learned function for shrinking, which takes more than a kernel."""
+        return False
+
     def support(self, filter_scale: float) -> float:
         """Return how many source pixels away, to either side, a pixel may weigh something."""
         return self.radius * filter_scale

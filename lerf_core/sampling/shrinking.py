@@ -146,6 +146,11 @@ class ShrinkingKernel(SplineKernel):
         default_factory=dict, compare=False, hash=False, repr=False, kw_only=True
     )
 
+    @property
+    def is_learned(self) -> bool:
+        """See `Kernel`."""
+        return True
+
     @classmethod
     def of(
         cls,
