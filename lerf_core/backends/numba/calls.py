@@ -5,85 +5,26 @@ variants, the types of arguments that it is compiled for. A call finds its varia
 and runs the function of that variant in the library of this processor (`libraries`). Where there is
 none, numba compiles the kernel at its first call and keeps it (`kernels.compiling`).
 
-A function of a library takes one address, of the arguments one after the other, in 8 bytes each: of
-an array the address of NumPy's object, in which the function itself finds data, shape and strides.
-That costs a fraction of what ctypes and NumPy take to hand these over; `libraries` makes sure that
-objects are laid out so.
+Kernels are called some ten times for each image, with some twenty arguments: for small images, what
+a call costs counts. So each variant has a function written for it, which looks whether its types
+are those of the arguments, and packs them (`signatures`) without a loop. The variant of the last
+call is tried first.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from importlib import import_module
-from itertools import product
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from lerf_core.backends.numba.libraries import find_library
+from lerf_core.backends.numba.signatures import Array, Scalar, Tuple, Types, packing, symbol
 
-__all__ = [
-    "ArgumentType",
-    "Array",
-    "EntryPoint",
-    "Scalar",
-    "Tuple",
-    "Types",
-    "flat_types",
-    "symbol",
-    "variants",
-]
-
-
-class Scalar(NamedTuple):
-    """A number. `name` is NumPy's of its dtype."""
-
-    name: str
-
-
-class Array(NamedTuple):
-    """An array of a dtype and a number of dimensions; in C order, or with strides of any size."""
-
-    name: str
-    ndim: int
-    contiguous: bool = True
-
-
-class Tuple(NamedTuple):
-    """A tuple of arguments; kernels also read numbers from its length."""
-
-    items: tuple[ArgumentType, ...]
-
-
-#: The type of an argument; None is its own.
-ArgumentType: TypeAlias = Scalar | Array | Tuple | None
-Types: TypeAlias = tuple[Any, ...]
-
-# How `struct` packs numbers into 8 bytes.
-_SLOTS = {
-    "int64": "q", "bool": "?7x", "uint8": "Q", "uint16": "Q", "float64": "d", "float32": "f4x",
-}  # fmt: skip
-
-
-def variants(*choices: ArgumentType | Sequence[ArgumentType]) -> tuple[Types, ...]:
-    """Return every combination of arguments: each of one type, or of each of a list."""
-    return tuple(product(*(one if isinstance(one, list) else [one] for one in choices)))
-
-
-def symbol(name: str, number: int) -> str:
-    """Return the name of a variant's function in a library."""
-    return f"lerf_{name}_{number}"
-
-
-def flat_types(types: Iterable[ArgumentType]) -> Iterator[Scalar | Array]:
-    """Return the types of what a call hands over: items of tuples one by one, nothing for None."""
-    for kind in types:
-        if isinstance(kind, Tuple):
-            yield from flat_types(kind.items)
-        elif kind is not None:
-            yield kind
+__all__ = ["EntryPoint"]
 
 
 class EntryPoint:
@@ -95,13 +36,14 @@ class EntryPoint:
         Where it is defined, in ``lerf_core.backends.numba.kernels``.
     name : str
     *variants : tuple
-        The types of its arguments, for each variant of them; see `variants`.
+        The types of its arguments, for each variant of them; see `signatures.variants`.
     """
 
     def __init__(self, module: str, name: str, *variants: Types) -> None:
         self.module, self.name, self.variants = module, name, variants
-        self._numbers = {tuple(map(_key_of_type, types)): k for k, types in enumerate(variants)}
-        self._calls: dict[Any, Callable[..., bool]] = {}
+        self._packers: dict[int, _Call] = {}
+        self._numbers: dict[Any, int] = {}
+        self._last: Callable[..., int | None] = _no_call
 
     def __repr__(self) -> str:
         return f"<kernel {self.module}.{self.name}>"
@@ -121,72 +63,110 @@ class EntryPoint:
         MemoryError
             If there is no room for what the kernel needs itself.
         """
-        key = tuple(map(_key, args))
-        call = self._calls.get(key)
-        if call is None:
-            call = self._calls[key] = self._call_of(key)
-        return call(*args)
+        result = self._last(*args)
+        if result is None:
+            call = self._call_of(args)
+            result = call.unchecked(*args)
+            self._last = call.checked
+        if result < 0:
+            raise MemoryError
+        return result > 0
 
     @cached_property
     def compiled(self) -> Any:
         """The kernel as numba compiles it at run time."""
         return getattr(import_module(f"lerf_core.backends.numba.kernels.{self.module}"), self.name)
 
-    def _call_of(self, key: tuple[Any, ...]) -> Callable[..., bool]:
+    def _call_of(self, args: tuple[Any, ...]) -> _Call:
+        """Return what runs the variant of some arguments."""
+        if not self._numbers:
+            keys = (tuple(map(_key_of_type, types)) for types in self.variants)
+            self._numbers = {key: number for number, key in enumerate(keys)}
+        key = tuple(map(_key, args))
         number = self._numbers.get(key)
         if number is None:
             message = f"the kernel {self.name} has no variant for {key}"
             raise TypeError(message)
         types = self.variants[number]
+        for k, (kind, value) in enumerate(zip(types, args, strict=True)):
+            if isinstance(kind, Array) and kind.contiguous and not value.flags.c_contiguous:
+                message = f"the kernel {self.name} takes argument {k} in C order"
+                raise TypeError(message)
+        if number not in self._packers:
+            self._packers[number] = self._made(number)
+        return self._packers[number]
+
+    def _made(self, number: int) -> _Call:
         library = find_library()
         if library is None:
-            return _Checked(self, types, self.compiled)
-        return _Checked(self, types, _Packed(library[symbol(self.name, number)], types))
+            return _Call(_no_call, lambda *args: int(bool(self.compiled(*args))))
+        return _packed_call(library[symbol(self.name, number)], self.variants[number])
 
 
-class _Checked:
-    """A call that first looks at the order of its arrays, which dtypes do not tell."""
+class _Call:
+    """How a variant is run.
 
-    def __init__(self, entry_point: EntryPoint, types: Types, call: Callable[..., bool]) -> None:
-        self._name, self._call = entry_point.name, call
-        self._contiguous = [
-            k for k, kind in enumerate(types) if isinstance(kind, Array) and kind.contiguous
-        ]
+    Attributes
+    ----------
+    checked : callable
+        Returns None for arguments of other types, or of types told by other objects.
+    unchecked : callable
+    """
 
-    def __call__(self, *args: Any) -> bool:
-        for k in self._contiguous:
-            if not args[k].flags.c_contiguous:
-                message = f"the kernel {self._name} takes argument {k} in C order"
-                raise TypeError(message)
-        return bool(self._call(*args))
+    def __init__(self, checked: Callable[..., int | None], unchecked: Callable[..., int]) -> None:
+        self.checked, self.unchecked = checked, unchecked
 
 
-class _Packed:
-    """A call of a library's function."""
-
-    def __init__(self, function: Callable[[bytes], int], types: Types) -> None:
-        slots = (
-            "Q" if isinstance(kind, Array) else _SLOTS[kind.name] for kind in flat_types(types)
-        )
-        # The size of an object's head comes first.
-        self._struct = struct.Struct("=Q" + "".join(slots))
-        self._function = function
-
-    def __call__(self, *args: Any) -> bool:
-        result = self._function(self._struct.pack(object.__basicsize__, *_flat(args)))
-        if result < 0:
-            raise MemoryError
-        return result > 0
+def _no_call(*args: Any) -> int | None:
+    del args
+    return None
 
 
-def _flat(args: Iterable[Any]) -> Iterator[Any]:
-    for value in args:
-        if isinstance(value, np.ndarray):
-            yield id(value)
-        elif isinstance(value, tuple):
-            yield from _flat(value)
-        elif value is not None:
-            yield value
+def _packed_call(function: Callable[[bytes], int], types: Types) -> _Call:
+    """Return what packs arguments of some types for a function of a library.
+
+    Both ways are written as Python would be by hand, and compiled: ``id`` of arrays, whose types
+    are compared, and all else as it is.
+    """
+    names: dict[str, Any] = {
+        "function": function,
+        "pack": struct.Struct(packing(types)).pack,
+        "head": object.__basicsize__,
+        "ndarray": np.ndarray,
+    }
+    tests: list[str] = []
+    values = ["head"]
+    for k, kind in enumerate(types):
+        _write_argument(f"a{k}", kind, tests, values, names)
+    parameters = ", ".join(f"a{k}" for k in range(len(types)))
+    call = f"function(pack({', '.join(values)}))"
+    source = (
+        f"def unchecked({parameters}):\n    return {call}\n"
+        f"def checked({parameters}):\n    if {' and '.join(tests)}:\n        return {call}\n"
+    )
+    exec(source, names)
+    return _Call(names["checked"], names["unchecked"])
+
+
+def _write_argument(
+    name: str, kind: Any, tests: list[str], values: list[str], names: dict[str, Any]
+) -> None:
+    """Add an argument's tests, and what is packed of it."""
+    if kind is None:
+        tests.append(f"{name} is None")
+    elif isinstance(kind, Scalar):
+        values.append(name)
+    elif isinstance(kind, Tuple):
+        tests.append(f"type({name}) is tuple and len({name}) == {len(kind.items)}")
+        for k, item in enumerate(kind.items):
+            _write_argument(f"{name}[{k}]", item, tests, values, names)
+    else:
+        names[kind.name] = np.dtype(kind.name)
+        tests.append(f"type({name}) is ndarray and {name}.dtype is {kind.name}")
+        tests.append(f"{name}.ndim == {kind.ndim}")
+        if kind.contiguous:
+            tests.append(f"{name}.flags.c_contiguous")
+        values.append(f"id({name})")
 
 
 def _key(value: Any) -> Any:
@@ -198,7 +178,7 @@ def _key(value: Any) -> Any:
     return None if value is None else 0
 
 
-def _key_of_type(kind: ArgumentType) -> Any:
+def _key_of_type(kind: Any) -> Any:
     if isinstance(kind, Array):
         return np.dtype(kind.name).str, kind.ndim
     if isinstance(kind, Tuple):

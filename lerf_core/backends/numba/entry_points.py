@@ -6,8 +6,9 @@ an error. A variant costs about a second when the package is built, and some kil
 
 from __future__ import annotations
 
-from lerf_core.backends.numba.calls import Array, EntryPoint, Scalar, Tuple, Types, variants
+from lerf_core.backends.numba.calls import EntryPoint
 from lerf_core.backends.numba.layouts import RECORDS
+from lerf_core.backends.numba.signatures import Array, Scalar, Tuple, Types, variants
 
 __all__ = [
     "byte_plane_records",

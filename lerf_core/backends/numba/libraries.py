@@ -34,7 +34,14 @@ _HERE = Path(__file__).parent
 #: Where libraries are.
 FOLDER = _HERE / "libraries"
 # What a library is made of.
-_SOURCES = ("calls.py", "cpu_levels.py", "entry_points.py", "kernels", "layouts.py", "building")
+_SOURCES = (
+    "cpu_levels.py",
+    "entry_points.py",
+    "layouts.py",
+    "signatures.py",
+    "kernels",
+    "building",
+)
 _COMPILE = "numba"
 
 

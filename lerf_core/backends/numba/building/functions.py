@@ -1,6 +1,6 @@
 """Kernels as object code: what numba compiles, behind a function that takes packed arguments.
 
-The function unpacks what `calls` packs: of an array it takes data, shape and strides from NumPy's
+The function unpacks arguments as `signatures` has them: of an array it takes data, shape and strides from NumPy's
 object, laid out as ``PyArrayObject`` of NumPy's C interface, behind a head whose size is the first
 argument.
 """
@@ -19,8 +19,9 @@ from numba.core.registry import cpu_target
 from numba.np.arrayobj import make_array, populate_array
 
 from lerf_core.backends.numba.building.memory import MEMORY
-from lerf_core.backends.numba.calls import Array, EntryPoint, Scalar, Tuple, symbol
+from lerf_core.backends.numba.calls import EntryPoint
 from lerf_core.backends.numba.cpu_levels import CpuLevel
+from lerf_core.backends.numba.signatures import Array, Scalar, Tuple, symbol
 
 __all__ = ["kernel_objects", "memory_object"]
 
