@@ -13,12 +13,19 @@ import numpy as np
 
 from lerf_core.backends.numba.kernels.arithmetic import clip
 from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL, compiled
+from lerf_core.backends.numba.kernels.position_vectors import (
+    ALL_APART,
+    ALL_INSIDE,
+    RUN,
+    homography_run,
+)
 from lerf_core.constants import FILTER_SCALE_TOLERANCE, LEAST_FOOTPRINT
 
 __all__ = ["coordinate_rows", "copied_rows", "footprint_rows", "homography_rows"]
 
-# Pixels whose footprints are bounded at once, and pixels that are told inside or not at once.
-_SEGMENT, _RUN = 256, 64
+# Pixels whose footprints are bounded at once, runs of `RUN`, and pixels that are told inside or not
+# at once where the outline runs through them.
+_SEGMENT, _SHORT_RUN = 4 * RUN, 8
 # Half the tolerance of footprints: the other half is for rounding.
 _SURE_FOOTPRINT = 1 + FILTER_SCALE_TOLERANCE / 2
 # Pixels this far inside the outline are covered wholly, if their footprint is no larger.
@@ -63,33 +70,72 @@ def homography_rows(
     segments = (cols + _SEGMENT - 1) // _SEGMENT
     is_plain = np.zeros((rows, segments), np.bool_)  # where filter scales are 1 and not written
     any_scaled = False
+    largest = np.abs(matrix).max()
+    m00, m01, m02 = matrix[0, 0], matrix[0, 1], matrix[0, 2]
+    m10, m11, m12 = matrix[1, 0], matrix[1, 1], matrix[1, 2]
+    m20, m21, m22 = matrix[2, 0], matrix[2, 1], matrix[2, 2]
+    rows_at, cols_at = row.ctypes.data, col.ctypes.data
+    bottom, right = height - 1.0, width - 1.0
     for y in range(rows):
-        before = counts[0]
-        for start in range(0, cols, _SEGMENT):
-            stop = min(start + _SEGMENT, cols)
-            _positions(matrix, float(top + y), left + start, row[y, start:stop], col[y, start:stop])
-            ends = float(left + start), float(left + stop - 1)
-            is_sure = _spreads(matrix, float(top + y), *ends)
-            is_plain[y, start // _SEGMENT] = is_sure
-            for first in range(start, stop, _RUN):
-                last = min(first + _RUN, stop)
-                run_row, run_col = row[y, first:last], col[y, first:last]
+        before, out_y = counts[0], float(top + y)
+        is_sure = False
+        # Runs that are uncovered: those at the row's start, and the latest ones.
+        lead, pending, pending_end = 0, 0, 0
+        for first in range(0, cols, RUN):
+            last = min(first + RUN, cols)
+            if first % _SEGMENT == 0:
+                end = min(first + _SEGMENT, cols) - 1
+                is_sure = _spreads(matrix, largest, out_y, float(left + first), float(left + end))
+                is_plain[y, first // _SEGMENT] = is_sure
+            state = 0
+            if last - first == RUN:
+                at = 8 * (y * cols + first)
+                state = homography_run(
+                    m00, m01, m02, m10, m11, m12, m20, m21, m22, out_y, float(left + first),
+                    bottom, right, _MARGIN, rows_at + at, cols_at + at,
+                )  # fmt: skip
+            else:
+                _positions(matrix, out_y, left + first, row[y, first:last], col[y, first:last])
+            if is_sure and state == ALL_INSIDE:
+                continue
+            if is_sure and constant and state == ALL_APART:
+                _clip_run(row[y, first:last], col[y, first:last], height, width)
+                if lead == first:
+                    lead = last
+                elif pending_end == first:
+                    pending_end = last
+                else:
+                    _note(y * cols, pending, pending_end, uncovered, counts)
+                    pending, pending_end = first, last
+                continue
+            _note(y * cols, pending, pending_end, uncovered, counts)
+            pending = pending_end = 0
+            step = _SHORT_RUN if is_sure else RUN
+            for short in range(first, last, step):
+                end = min(short + step, last)
+                run_row, run_col = row[y, short:end], col[y, short:end]
                 if is_sure and _inside(run_row, run_col, height, width):
                     continue
-                row_footprint, col_footprint = row_scale[y, first:last], col_scale[y, first:last]
                 if is_sure and constant and _apart(run_row, run_col, height, width):
-                    _uncover(run_row, run_col, height, width, y * cols + first, uncovered, counts)
+                    _clip_run(run_row, run_col, height, width)
+                    _note(y * cols, short, end, uncovered, counts)
                     continue
+                row_footprint, col_footprint = row_scale[y, short:end], col_scale[y, short:end]
                 _footprints(
-                    matrix, float(top + y), left + first, run_row, run_col,
-                    row_footprint, col_footprint,
-                )  # fmt: skip
+                    matrix, out_y, left + short, run_row, run_col, row_footprint, col_footprint
+                )
                 any_scaled |= _coordinates(
-                    run_row, run_col, row_footprint, col_footprint, y * cols + first, uncovered,
-                    partially_covered, coverages, counts, height, width, clips, constant, wraps,
-                    row_start, row_period, col_start, col_period, anti_aliasing, reach,
+                    run_row, run_col, row_footprint, col_footprint, y * cols + short,
+                    uncovered, partially_covered, coverages, counts, height, width, clips,
+                    constant, wraps, row_start, row_period, col_start, col_period,
+                    anti_aliasing, reach,
                 )  # fmt: skip
-        _find_visible(y, cols, before, uncovered, counts, visible_columns)
+        last = cols
+        if pending_end == cols:
+            last = pending
+        else:
+            _note(y * cols, pending, pending_end, uncovered, counts)
+        _find_visible(y, cols, lead, last, before, uncovered, counts, visible_columns)
     if any_scaled:
         for y in range(rows):
             for segment in range(segments):
@@ -118,7 +164,9 @@ def coordinate_rows(
             uncovered, partially_covered, coverages, counts, height, width, clips, constant, wraps,
             row_start, row_period, col_start, col_period, anti_aliasing, reach,
         )  # fmt: skip
-        _find_visible(y, row.shape[1], before, uncovered, counts, visible_columns)
+        _find_visible(
+            y, row.shape[1], 0, row.shape[1], before, uncovered, counts, visible_columns
+        )
     return any_scaled
 
 
@@ -154,8 +202,10 @@ def _footprints(matrix, y, first, row, col, row_footprint, col_footprint):
 
 
 @compiled(**HELPER)
-def _spreads(matrix, y, left, right):
+def _spreads(matrix, largest, y, left, right):
     """Whether footprints in a row from `left` to `right` are at most one source pixel.
+
+    `largest` is the largest magnitude of the matrix.
 
     The derivative of (a / d) along x is (a_x * d - a * d_x) / d**2, whose numerator does not
     depend on x; that along y is linear in x. So their bounds lie at the ends.
@@ -165,7 +215,6 @@ def _spreads(matrix, y, left, right):
     if not depth > 0.0:
         return False
     reach = (abs(m20) * right + abs(m21) * y) + abs(m22)
-    largest = np.abs(matrix).max()
     for axis in range(2):
         a, b, c = matrix[axis, 0], matrix[axis, 1], matrix[axis, 2]
         along_x = a * (m21 * y + m22) - m20 * (b * y + c)
@@ -207,14 +256,20 @@ def _apart(row, col, height, width):
 
 
 @compiled(**HELPER)
-def _uncover(row, col, height, width, flat, uncovered, counts):
-    """Note that a run of pixels is uncovered."""
-    noted = uncovered[counts[0] : counts[0] + row.size]
+def _clip_run(row, col, height, width):
+    """Clip the positions of a run of uncovered pixels, which span a source pixel at most."""
     for i in range(row.size):
         row[i] = clip(row[i], -1.0, float(height))
         col[i] = clip(col[i], -1.0, float(width))
-        noted[i] = flat + i
-    counts[0] += row.size
+
+
+@compiled(**HELPER)
+def _note(flat, first, last, uncovered, counts):
+    """Note that pixels first..last-1 of the row whose first is pixel `flat` are uncovered."""
+    noted = uncovered[counts[0] : counts[0] + last - first]
+    for i in range(last - first):
+        noted[i] = flat + first + i
+    counts[0] += last - first
 
 
 @compiled(**HELPER)
@@ -261,26 +316,26 @@ def _coordinates(
 
 
 @compiled(**HELPER)
-def _find_visible(y, cols, before, uncovered, counts, visible_columns):
+def _find_visible(y, cols, first, last, before, uncovered, counts, visible_columns):
     """Find the visible columns of a row, and keep of its uncovered pixels those in between.
 
-    The row's are noted from `before` on, in order.
+    Those of columns first..last-1 are noted from `before` on, in order; the others are uncovered.
     """
     noted = uncovered[before : counts[0]]
-    first, last = 0, cols
-    while first < noted.size and noted[first] == y * cols + first:
+    start, end = 0, noted.size
+    while start < end and noted[start] == y * cols + first:
+        start += 1
         first += 1
-    if first == cols:
-        last = first = 0
-    end = noted.size
-    while last > first and end > first and noted[end - 1] == y * cols + last - 1:
+    while end > start and noted[end - 1] == y * cols + last - 1:
         end -= 1
         last -= 1
+    if first >= last:
+        first = last = 0
+        end = start
     visible_columns[y, 0], visible_columns[y, 1] = first, last
-    kept = max(end - first, 0) if last > 0 else 0
-    for k in range(kept):
-        noted[k] = noted[first + k]
-    counts[0] = before + kept
+    for k in range(start, end):
+        noted[k - start] = noted[k]
+    counts[0] = before + (end - start)
 
 
 @compiled(**HELPER)
