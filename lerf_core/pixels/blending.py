@@ -54,6 +54,9 @@ class BorderBlend:
 
     def apply(self, values: Sequence[Plane], coverage: Shares) -> list[Plane]:
         """Return the channels' values, (count,) each, blended where the coverage is below 1."""
+        if self._is_plain:
+            cvals = np.array(self.cvals, np.float64)[:, None]
+            return list(self.value_scale.fit(np.stack(values) * coverage + cvals * (1 - coverage)))
         colour_share = self._colour_share(values, coverage)
         is_outside = coverage < VALID_SHARE_NEEDED
         count = len(values) - self.masks
@@ -74,6 +77,12 @@ class BorderBlend:
                 result[missing] = switched[missing]
             blended.append(result)
         return blended
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether nothing can be missing or transparent: all channels blend alike."""
+        plain = self.alpha is None and self.masks == 0 and self.nodata is None
+        return plain and self.value_scale.dtype.kind in "iu" and bool(np.isfinite(self.cvals).all())
 
     def _is_missing(self, value: Any) -> Any:
         """Tell missing values: those that are not finite, and nodata."""

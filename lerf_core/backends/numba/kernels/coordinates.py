@@ -164,9 +164,7 @@ def coordinate_rows(
             uncovered, partially_covered, coverages, counts, height, width, clips, constant, wraps,
             row_start, row_period, col_start, col_period, anti_aliasing, reach,
         )  # fmt: skip
-        _find_visible(
-            y, row.shape[1], 0, row.shape[1], before, uncovered, counts, visible_columns
-        )
+        _find_visible(y, row.shape[1], 0, row.shape[1], before, uncovered, counts, visible_columns)
     return any_scaled
 
 

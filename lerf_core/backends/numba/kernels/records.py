@@ -138,6 +138,32 @@ def byte_records(packed, out):
         line[0, 0], line[cols + 1, 0] = line[1, 0], line[cols, 0]
 
 
+@compiled(**HELPER)
+def _float_line(pixels, gaussian, out):
+    """Write the records of a row, without bounds, the first of which lies in column 1."""
+    slots, words = pixels.shape[1], out.shape[1]
+    flat, target = pixels.reshape(-1), out.reshape(-1)
+    if not gaussian:
+        for x in range(pixels.shape[0]):
+            target[2 * x + 2] = flat[2 * x + FEATURE]
+            target[2 * x + 3] = tent_slope(flat[2 * x + ALPHA])
+        return
+    for x in range(pixels.shape[0]):
+        at, to = slots * x, words * (x + 1)
+        row, col = flat[at + SIGMA_ROW], flat[at + SIGMA_COL]
+        target[to] = row * row
+        target[to + 1] = cross_term(flat[at + RHO], row, col)
+        target[to + 2] = col * col
+        target[to + 3] = flat[at + FEATURE]
+    if slots < LOCAL_PLANE_SLOTS:
+        return
+    for x in range(pixels.shape[0]):
+        at, to = slots * x, words * (x + 1)
+        target[to + 3] = local_plane_level(flat[at + FEATURE], flat[at + RESIDUAL])
+        target[to + 4] = local_plane_slope(flat[at + SLOPE_ROW])
+        target[to + 5] = local_plane_slope(flat[at + SLOPE_COL])
+
+
 @compiled(**KERNEL)
 def float_records(packed, gaussian, bounds, out):
     """Write the records of pixels of float32.
@@ -152,24 +178,21 @@ def float_records(packed, gaussian, bounds, out):
     out : ndarray of float32, (rows + 2, cols + 2, words)
     """
     rows, cols, slots = packed.shape
+    words = out.shape[2]
     for y in range(rows + 2):
-        source, line = packed[min(max(y - 1, 0), rows - 1)], out[y]
-        for x in range(cols + 2):
-            pixel, record = source[min(max(x - 1, 0), cols - 1)], line[x]
-            if not gaussian:
-                record[0], record[1] = pixel[FEATURE], tent_slope(pixel[ALPHA])
-                continue
-            row, col = pixel[SIGMA_ROW], pixel[SIGMA_COL]
-            record[0], record[1], record[2] = row * row, cross_term(pixel[RHO], row, col), col * col
-            record[3] = pixel[FEATURE]
-            if slots < LOCAL_PLANE_SLOTS:
-                continue
-            record[3] = local_plane_level(pixel[FEATURE], pixel[RESIDUAL])
-            record[4] = local_plane_slope(pixel[SLOPE_ROW])
-            record[5] = local_plane_slope(pixel[SLOPE_COL])
-            record[6], record[7] = -np.inf, np.inf
-            if bounds.size > 0 and y <= rows and x <= cols:
-                record[6], record[7] = bounds[0, y, x], bounds[1, y, x]
+        line = out[y]
+        _float_line(packed[min(max(y - 1, 0), rows - 1)], gaussian, line)
+        for word in range(words):
+            line[0, word] = line[1, word]
+            line[cols + 1, word] = line[cols, word]
+        if slots < LOCAL_PLANE_SLOTS:
+            continue
+        line[:, 6], line[:, 7] = -np.inf, np.inf
+        if bounds.size > 0 and y <= rows:
+            low, high = bounds[0, y], bounds[1, y]
+            for x in range(cols + 1):
+                line[x, 6] = low[x]
+                line[x, 7] = high[x]
 
 
 @compiled(**KERNEL)
