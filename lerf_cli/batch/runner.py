@@ -68,7 +68,7 @@ def run_batch(operation: ImageOperation, options: BatchOptions) -> int:
     tasks = _tasks(operation, options, data)
     tally = Tally()
     reporter = Reporter(options, len(tasks))
-    if not options.dry_run and (message := lerf_core.first_run_message()):
+    if not options.dry_run and (message := _first_run_message()):
         reporter.announce(message)
     try:
         with Termination() as termination, library_notes(reporter):
@@ -88,6 +88,14 @@ def run_batch(operation: ImageOperation, options: BatchOptions) -> int:
         raise
     reporter.close(f"{tally} (dry run)" if options.dry_run else str(tally))
     return 1 if tally.failed else 0
+
+
+def _first_run_message() -> str | None:
+    """Return what to tell before kernels are compiled; what cannot be had is a wrong use."""
+    try:
+        return lerf_core.first_run_message()
+    except lerf_core.errors.LerfError as error:
+        raise click.UsageError(one_line(error)) from error
 
 
 def _run_remote(operation: ImageOperation, options: BatchOptions) -> int:

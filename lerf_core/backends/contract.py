@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.backends.first_run import missing_kernels
+from lerf_core.backends.first_run import kernel_trouble, missing_kernels
 
 if TYPE_CHECKING:
     from lerf_core.bank.model import LutBank
@@ -528,11 +528,20 @@ def get_backend(name: str) -> Backend:
     """Return a backend by its name, one of `BACKENDS`; it is loaded when it is first wanted.
 
     Where the compiled kernels of ``"numba"`` are neither there nor can be made, the specification
-    stands in, which gives the same results slowly; that is told once.
+    stands in, which gives the same results slowly; that is told once, as is a damaged library.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``LERF_KERNELS`` names what cannot be had.
     """
-    if name == "numba" and (trouble := missing_kernels()):
-        _LOGGER.warning("%s", trouble)
-        name = "reference"
+    if name == "numba":
+        if trouble := missing_kernels():
+            name = "reference"
+        else:
+            trouble = kernel_trouble()
+        if trouble:
+            _LOGGER.warning("%s", trouble)
     module, class_name = _CLASSES[name]
     backend: Backend = getattr(import_module(module), class_name)()
     return backend

@@ -59,14 +59,21 @@ class EntryPoint:
         Raises
         ------
         TypeError
-            For arguments that the kernel has no variant for.
+            For arguments that the kernel has no variant for, and numbers of other types.
         MemoryError
             If there is no room for what the kernel needs itself.
         """
-        result = self._last(*args)
+        try:
+            result = self._last(*args)
+        except struct.error:  # something else in the place of a number
+            result = None
         if result is None:
             call = self._call_of(args)
-            result = call.unchecked(*args)
+            try:
+                result = call.unchecked(*args)
+            except struct.error as error:
+                message = f"a number of the kernel {self.name} has a wrong type: {error}"
+                raise TypeError(message) from error
             self._last = call.checked
         if result < 0:
             raise MemoryError

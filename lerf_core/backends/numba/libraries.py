@@ -12,24 +12,23 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import json
-import logging
 import os
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from lerf_core.backends.numba.cpu_levels import LEVELS, CpuLevel, usable_levels
+from lerf_core.backends.numba.cpu_levels import CpuLevel, usable_levels
+from lerf_core.errors import InvalidArgumentError, one_line
 
 __all__ = [
-    "FOLDER", "Library", "can_compile", "description_of", "find_library", "lanes", "library_path",
-    "sources_digest",
+    "FOLDER", "OTHER_SOURCES", "Library", "can_compile", "description_of", "find_library", "lanes",
+    "library_path", "library_trouble", "sources_digest",
 ]  # fmt: skip
 
-_LOGGER = logging.getLogger(__name__)
 _HERE = Path(__file__).parent
 #: Where libraries are.
 FOLDER = _HERE / "libraries"
@@ -43,6 +42,8 @@ _SOURCES = (
     "building",
 )
 _COMPILE = "numba"
+#: How the trouble with a library ends that a change in a checkout has made stale.
+OTHER_SOURCES = "are of other sources"
 
 
 class Library:
@@ -90,33 +91,67 @@ def description_of(path: Path) -> dict[str, Any]:
     return content
 
 
-@cache
 def find_library() -> Library | None:
     """Return the best library that this processor can run; None if there is none.
 
     Raises
     ------
-    ValueError
+    InvalidArgumentError
         If ``LERF_KERNELS`` names what cannot be had.
     """
+    return _search().library
+
+
+def library_trouble() -> str | None:
+    """Return why a library that is there is not used, as part of a sentence; else None.
+
+    Raises
+    ------
+    InvalidArgumentError
+        As `find_library`.
+    """
+    return _search().trouble
+
+
+class _Search(NamedTuple):
+    """What a search for libraries has found."""
+
+    library: Library | None
+    trouble: str | None
+
+
+@cache
+def _search() -> _Search:
     wanted = os.environ.get("LERF_KERNELS", "")
     if wanted == _COMPILE:
-        return None
-    usable = usable_levels()
+        if not can_compile():
+            message = f"LERF_KERNELS={wanted}: numba is not installed"
+            raise InvalidArgumentError(message)
+        return _Search(None, None)
+    levels = (_level(wanted),) if wanted else usable_levels()
+    troubles: list[str] = []
+    for level in levels:
+        try:
+            return _Search(_load(level), troubles[0] if troubles else None)
+        except FileNotFoundError:
+            continue
+        except _UnusableError as error:
+            troubles.append(str(error))
     if wanted:
-        usable = tuple(level for level in usable if level.name == wanted)
-    for level in usable:
-        library = _load(level)
-        if library:
-            return library
-    if wanted:
-        names = ", ".join(level.name for level in LEVELS)
-        message = (
-            f"LERF_KERNELS={wanted}: there is no such library for this processor; it takes "
-            f"{_COMPILE}, or one of {names}"
-        )
-        raise ValueError(message)
-    return None
+        reason = troubles[0] if troubles else f"there is no {library_path(levels[0])}"
+        message = f"LERF_KERNELS={wanted}: {reason}"
+        raise InvalidArgumentError(message)
+    return _Search(None, troubles[0] if troubles else None)
+
+
+def _level(name: str) -> CpuLevel:
+    """Return a level by its name, if this processor can run it."""
+    for level in usable_levels():
+        if level.name == name:
+            return level
+    names = ", ".join((_COMPILE, *(level.name for level in usable_levels())))
+    message = f"LERF_KERNELS={name}: this processor can be served by {names}"
+    raise InvalidArgumentError(message)
 
 
 def can_compile() -> bool:
@@ -134,29 +169,43 @@ def lanes() -> int:
     return LANES
 
 
-def _load(level: CpuLevel) -> Library | None:
-    """Return a level's library, if it is there and can be trusted."""
+class _UnusableError(Exception):
+    """A library that is there cannot be used."""
+
+
+def _load(level: CpuLevel) -> Library:
+    """Return a level's library.
+
+    Raises
+    ------
+    FileNotFoundError
+        If neither it nor a description is there.
+    _UnusableError
+        If it cannot be trusted, or not be loaded.
+    """
     path = library_path(level)
+    if not path.exists() and not path.with_suffix(".json").exists():
+        raise FileNotFoundError(path)
     try:
         description = description_of(path)
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        _LOGGER.warning("compiled kernels %s cannot be read: %s", path, error)
-        return None
-    if hashlib.sha256(content).hexdigest() != description.get("sha256"):
-        _LOGGER.warning("compiled kernels %s are damaged and not used", path)
-        return None
-    if description.get("sources") != sources_digest():
-        _LOGGER.info("compiled kernels %s are of other sources and not used", path)
-        return None
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError, RecursionError) as error:
+        message = f"compiled kernels {path} cannot be read: {one_line(error)}"
+        raise _UnusableError(message) from error
+    if digest != description.get("sha256"):
+        message = f"compiled kernels {path} are damaged"
+        raise _UnusableError(message)
+    # Where sources are not installed, there are no other ones.
+    if sources_digest() not in {"", description.get("sources")}:
+        message = f"compiled kernels {path} {OTHER_SOURCES}"
+        raise _UnusableError(message)
     try:
         library = Library(path, level)
         _check_layout(library)
     except (OSError, AttributeError, RuntimeError) as error:
-        _LOGGER.warning("compiled kernels %s cannot be used: %s", path, error)
-        return None
+        message = f"compiled kernels {path} cannot be loaded: {one_line(str(error))}"
+        raise _UnusableError(message) from error
     return library
 
 

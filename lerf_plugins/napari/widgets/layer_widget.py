@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -276,8 +277,10 @@ class ResamplingWidget(LayerWidget):
     def _tell_of_first_run(self) -> None:
         from lerf_core import first_run_message
 
-        if message := first_run_message():
-            self.tell(message)
+        # What cannot be had, the job tells.
+        with suppress(LerfError):
+            if message := first_run_message():
+                self.tell(message)
 
     def _kind_of(self, operation: LayerOperation) -> str:
         """Return what the result is to be: one of those to choose from, but auto."""
