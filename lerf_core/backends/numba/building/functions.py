@@ -1,8 +1,8 @@
 """Kernels as object code: what numba compiles, behind a function that takes packed arguments.
 
-The function unpacks arguments as `signatures` has them: of an array it takes data, shape and strides from NumPy's
-object, laid out as ``PyArrayObject`` of NumPy's C interface, behind a head whose size is the first
-argument.
+The function unpacks arguments as `signatures` has them: of an array it takes data, shape and
+strides from NumPy's object, laid out as ``PyArrayObject`` of NumPy's C interface, behind a head
+whose size is the first argument.
 """
 
 from __future__ import annotations
