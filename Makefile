@@ -11,7 +11,7 @@ PARALLEL := -n auto --dist loadfile
 DISPLAY_RUN = $(if $(DISPLAY),,$(if $(shell command -v xvfb-run),xvfb-run -a))
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo kernels test test-fast lint format wheel clean
+.PHONY: help venv demo kernels test test-fast test-long lint format wheel clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -58,6 +58,11 @@ test: kernels ## run the tests; ARGS="-k name" picks some
 
 test-fast: kernels ## the tests that take no more than a moment
 	@$(DISPLAY_RUN) $(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(ARGS)
+
+# One file of tests, each a run of many minutes of its own.
+test-long: $(VENV)/.test-installed ## kernels of every level, with bounds checks, between protected pages
+	@$(BIN)/python -m lerf_core.backends.numba.building.build --all
+	@$(BIN)/python -m pytest -n auto --dist load -m long $(ARGS)
 
 lint: $(VENV)/.lint-installed ## format check, lint, types, import contracts
 	@$(BIN)/ruff format --check .

@@ -48,6 +48,15 @@ SHAPE = (150, 190)
 BLOCK = 64
 # Seconds after which a run hangs.
 _HANGS = 120
+# The command with the libraries of a folder.
+_WITH_LIBRARIES = """
+import sys
+{}from pathlib import Path
+from lerf_core.backends.numba import libraries
+libraries.FOLDER = Path(sys.argv.pop(1))
+from lerf_cli.main import main
+main(sys.argv[1:], prog_name="lerf")
+"""
 _CLONE_NEWNS, _MS_PRIVATE, _MS_REC = 0x20000, 1 << 18, 1 << 14
 
 
@@ -309,49 +318,76 @@ class Injector:
     # -- kernels --------------------------------------------------------------------
 
     def damage_kernels(self, caches: int, seconds: float) -> None:
-        """Run with damaged caches of compiled kernels, and on disks too small for them."""
+        """Run with damaged libraries, with damaged kernels of numba, and disks too small for these.
+
+        A damaged library is not used: numba serves, or the specification where it is missing.
+        """
         end = time.monotonic() + seconds
-        cache, out = self.folder / "kernels", self.folder / "of-kernels.png"
-        cache.mkdir(exist_ok=True)
         expected = self.contents["out.png"][0]
+        cache, libraries = self.folder / "kernels", self.folder / "libraries"
+        cache.mkdir(exist_ok=True)
+        out = self.folder / "of-kernels.png"
         for turn in range(caches):
             if time.monotonic() > end:
                 return
             out.unlink(missing_ok=True)
-            if turn % 3 == 2:
-                with small_disk(self.folder / "disk", self.random.randint(0, 1500) << 10):
-                    done = self._with_kernels(self.folder / "disk", out)
+            most_notes = 1
+            if turn % 4 < 2:
+                self._copy_libraries(libraries)
+                self.found.counts["libraries damaged"] += self._damage(libraries, "kernels-*")
+                done = self._with_kernels(out, cache, libraries, has_numba=turn % 4 == 1)
+            elif turn % 4 == 2:
+                self.found.counts["kernels damaged"] += self._damage(cache, "*.nbc")
+                done, most_notes = self._with_kernels(out, cache), 2
             else:
-                count = self._damage(cache)
-                self.found.counts["kernels damaged"] += count
-                done = self._with_kernels(cache, out)
+                with small_disk(self.folder / "disk", self.random.randint(0, 1500) << 10):
+                    done, most_notes = self._with_kernels(out, self.folder / "disk"), 2
             self.found.counts["caches"] += 1
             if done.returncode or content(out, KINDS[0]) != expected:
                 self.found.fault("wrong files", f"damaged kernels: {done.stderr[-300:]}")
             notes = [line for line in done.stderr.splitlines() if "lerf: note" in line]
-            if len(notes) > 2:
+            if len(notes) > most_notes:
                 self.found.fault("notes told again and again", done.stderr)
 
-    def _with_kernels(self, cache: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    def _copy_libraries(self, folder: Path) -> None:
+        """Copy what a build has made; an empty folder where nothing was built."""
+        from lerf_core.backends.numba.libraries import FOLDER
+
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for path in FOLDER.glob("kernels-*"):
+            shutil.copy(path, folder)
+
+    def _with_kernels(
+        self, out: Path, cache: Path, libraries: Path | None = None, *, has_numba: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run with the libraries of a folder, or else with kernels of numba alone."""
         words = ["resize", str(self.inputs[0]), "-o", str(out), "--scale", "2"]
+        head = "" if has_numba else "sys.modules['numba'] = None\n"
         path = os.pathsep.join([str(ROOT), str(ROOT / "training")])
         return subprocess.run(
-            [sys.executable, "-m", "lerf_cli", *words],
-            env={**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": path},
+            [sys.executable, "-c", _WITH_LIBRARIES.format(head), str(libraries), *words],
+            env={
+                **os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": path,
+                "LERF_KERNELS": "" if libraries else "numba",
+            },
             capture_output=True, text=True, check=False,
         )  # fmt: skip
 
-    def _damage(self, cache: Path) -> int:
-        files = [path for path in sorted(cache.rglob("*.nbc")) if self.random.random() < 0.7]
+    def _damage(self, folder: Path, names: str) -> int:
+        files = [path for path in sorted(folder.rglob(names)) if self.random.random() < 0.7]
         for path in files:
             data = bytearray(path.read_bytes())
-            how = self.random.randrange(4) if data else 1  # some are empty from the last time
+            how = self.random.randrange(5) if data else 1  # some are empty from the last time
             if how == 0:
                 data = data[: self.random.randrange(len(data))]
             elif how == 1:
                 data.clear()
+            elif how == 2 and folder.name == "libraries":
+                path.unlink()
+                continue
             else:
-                for _ in range(1 if how == 2 else 100):
+                for _ in range(1 if how == 3 else 100):
                     data[self.random.randrange(len(data))] ^= self.random.randint(1, 255)
             path.write_bytes(data)
         return len(files)
@@ -486,7 +522,7 @@ def inject(kills: int, disks: int, caches: int, *, seed: int = 0, seconds: float
     Parameters
     ----------
     kills, disks, caches : int
-        How many runs are killed, disks filled, and caches of kernels damaged.
+        How many runs are killed, disks filled, and libraries and caches of kernels damaged.
     seed : int
     seconds : float
         Bound of the time, shared by the three.

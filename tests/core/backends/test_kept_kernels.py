@@ -15,6 +15,7 @@ import pytest
 from numba.core.dispatcher import Dispatcher
 from support.cli import lerf_command
 from support.images import noise
+from support.kernels import environment
 
 from lerf_core.backends import first_run
 from lerf_core.backends.numba.kernels import compiling
@@ -218,13 +219,13 @@ for value in (20, 0.25, 3j, True, (1, 2)[0]):
 def test_processes_that_start_together(folder, load, tmp_path, caplog):
     starts = tmp_path / "starts"
     starts.mkdir()
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder)}
+    kept = environment(NUMBA_CACHE_DIR=folder)
     load()
     started = [
         subprocess.Popen(
             [sys.executable, "-c", SCRIPT, tmp_path / "module_of_kernels.py", starts / str(number),
              "4"],
-            env=environment, stderr=subprocess.PIPE, text=True,
+            env=kept, stderr=subprocess.PIPE, text=True,
         )
         for number in range(4)
     ]  # fmt: skip
@@ -275,16 +276,14 @@ def test_the_command_tells_once(tmp_path):
 
     Image.fromarray(noise((20, 30))).save(tmp_path / "a.png")
     Image.fromarray(noise((30, 20))).save(tmp_path / "b.png")
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "kept")}
+    kept = environment("numba", NUMBA_CACHE_DIR=tmp_path / "kept")
     words = lerf_command(
         "resize", tmp_path / "a.png", tmp_path / "b.png", "-o", f"{tmp_path}/o/", "--scale", 2,
         "--overwrite",
     )  # fmt: skip
 
     def run(*more):
-        done = subprocess.run(
-            [*words, *more], env=environment, check=True, capture_output=True, text=True
-        )
+        done = subprocess.run([*words, *more], env=kept, check=True, capture_output=True, text=True)
         return done.stderr.splitlines(), (tmp_path / "o" / "a.png").read_bytes()
 
     told, expected = run()
@@ -304,7 +303,12 @@ def test_the_command_tells_once(tmp_path):
     assert run("-q") == ([], expected)
 
 
-def test_where_kernels_are_looked_for(tmp_path, monkeypatch):
+@pytest.fixture
+def without_a_library(monkeypatch):
+    monkeypatch.setattr(first_run, "find_library", lambda: None)
+
+
+def test_where_kernels_are_looked_for(tmp_path, monkeypatch, without_a_library):
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "named"))
     assert "No compiled kernels" in first_run.first_run_message()
     (tmp_path / "named" / "x").mkdir(parents=True)
@@ -312,7 +316,7 @@ def test_where_kernels_are_looked_for(tmp_path, monkeypatch):
     assert first_run.first_run_message() is None
 
 
-def test_a_user_without_a_home(monkeypatch, tmp_path):
+def test_a_user_without_a_home(monkeypatch, tmp_path, without_a_library):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
 

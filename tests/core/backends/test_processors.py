@@ -1,11 +1,9 @@
-"""Kernels compiled for lesser processors give the same bytes."""
+"""Kernels that numba compiles for lesser processors give the same bytes; see also test_long."""
 
-import os
 import platform
-import subprocess
-import sys
 
 import pytest
+from support.kernels import environment, run_python
 
 pytestmark = [
     pytest.mark.slow,
@@ -34,13 +32,7 @@ print(digest.hexdigest())
 
 
 def digest_of(engine, **variables):
-    command = [sys.executable, "-W", "error", "-c", SCRIPT, engine]
-    result = subprocess.run(
-        command, env=os.environ | variables, capture_output=True, text=True, timeout=300,
-        check=False,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+    return run_python(SCRIPT, engine, env=environment("numba", **variables)).stdout
 
 
 @pytest.mark.parametrize("name", FEATURES)
@@ -54,6 +46,6 @@ def test_a_lesser_processor_gives_what_the_reference_does(name, tmp_path):
         "numba",
         NUMBA_CPU_NAME="x86-64",
         NUMBA_CPU_FEATURES=FEATURES[name],
-        NUMBA_CACHE_DIR=str(tmp_path),
+        NUMBA_CACHE_DIR=tmp_path,
     )
     assert lesser == digest_of("reference")

@@ -1,10 +1,7 @@
-"""Where nothing can be written, kernels are compiled for the process alone."""
-
-import os
-import subprocess
-import sys
+"""Where nothing can be written, numba compiles kernels for the process alone."""
 
 import pytest
+from support.kernels import environment, run_python
 
 pytestmark = pytest.mark.slow
 
@@ -23,17 +20,9 @@ assert (out == 9).all() and out.shape == (6, 8)
 
 
 def test_a_read_only_installation_works(tmp_path):
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    environment.pop("NUMBA_CACHE_DIR", None)
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
+    env = environment("numba", TMPDIR=tmp_path)
+    env.pop("NUMBA_CACHE_DIR", None)
+    done = run_python(SCRIPT, env=env)
     assert "each run compiles them: no folder for them can be written" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
