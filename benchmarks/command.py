@@ -1,11 +1,14 @@
 """Whole commands, from the shell's point of view: wall time and peak memory.
 
-`lerf resize` on a 512x512 RGB photograph to 2048x2048, beside a script that does the same with
-Pillow's Lanczos: each a process of its own that reads and writes PNG files, at the same effort
-of compression. The commands run in turn, so that whatever else the machine does meets them
-alike. The first run ever (kernels not compiled yet) is measured apart, in an empty cache.
+`lerf resize` on a photograph of 256x256 pixels to twice the size, beside a script that does the
+same with Pillow's Lanczos: each a process of its own that reads and writes a file, PNG at the same
+effort of compression. Beside them, `import lerf_core` and a first resize of an array. The commands
+run in turn, and ratios are taken of runs that followed each other: whatever else the machine does
+meets them alike. The first run ever (no bytecode yet, nor kernels that are compiled at run time) is
+measured apart.
 
-    python benchmarks/command.py [--runs 9] [--size 512] [--scale 4] [--image FILE] [--json FILE]
+    python benchmarks/command.py [--runs 15] [--size 256] [--scale 2] [--suffix .png]
+                                 [--image FILE] [--json FILE]
 """
 
 from __future__ import annotations
@@ -43,8 +46,23 @@ from PIL import Image
 source, target, scale = sys.argv[1], sys.argv[2], float(sys.argv[3])
 with Image.open(source) as image:
     size = (round(image.width * scale), round(image.height * scale))
-    image.resize(size, Image.Resampling.LANCZOS).save(target, compress_level=4)
+    level = {"compress_level": 4} if target.endswith(".png") else {}
+    image.resize(size, Image.Resampling.LANCZOS).save(target, **level)
 """
+
+# What a script of a few lines does with an array.
+LIBRARY_SCRIPT = """
+import sys
+import numpy as np
+import lerf_core
+
+side = int(sys.argv[1])
+lerf_core.rescale(np.zeros((side, side, 3), np.uint8), float(sys.argv[2]), channel_axis=-1)
+"""
+
+BASE, NOTHING, LIBRARY = "Pillow LANCZOS script", "python -c pass", "import, first resize"
+#: What the figures of a small image are to be, at most.
+MOST_RATIO, MOST_MB, MOST_LIBRARY_S = 3.0, 80.0, 0.2
 
 
 @dataclass(frozen=True)
@@ -60,10 +78,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Command:
-    """A command line and its environment."""
+    """A command line, its environment, and the exit status that it is to have."""
 
     words: list[str]
     environment: dict[str, str]
+    status: int = 0
 
 
 def measure(command: Command) -> Run:
@@ -72,14 +91,16 @@ def measure(command: Command) -> Run:
     Raises
     ------
     RuntimeError
-        If it fails.
+        If it ends otherwise than it should.
     """
     start = time.perf_counter()
-    process = subprocess.Popen(command.words, env=command.environment, stdout=subprocess.DEVNULL)
+    quiet = subprocess.DEVNULL
+    stderr = quiet if command.status else None
+    process = subprocess.Popen(command.words, env=command.environment, stdout=quiet, stderr=stderr)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    if process.returncode != command.status:
         raise RuntimeError(f"{' '.join(command.words)} ended with {process.returncode}")
     # Linux counts in KiB, macOS in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
@@ -97,53 +118,72 @@ def measure_in_turn(commands: dict[str, Command], runs: int) -> dict[str, list[R
     return result
 
 
-def summary(runs: list[Run]) -> dict[str, Any]:
-    """Median and span of the times, and the highest peak."""
+def summary(runs: list[Run], base: list[Run] | None = None) -> dict[str, Any]:
+    """Median and span of the times, the highest peak, and the median of the ratios to others."""
     seconds = sorted(run.seconds for run in runs)
-    return {
+    result = {
         "median_s": round(statistics.median(seconds), 4),
         "least_s": round(seconds[0], 4),
         "most_s": round(seconds[-1], 4),
         "peak_mb": round(max(run.peak_mb for run in runs), 1),
     }
+    if base is not None:
+        ratios = [run.seconds / other.seconds for run, other in zip(runs, base, strict=True)]
+        result["ratio"] = round(statistics.median(ratios), 2)
+    return result
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=9)
-    parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--scale", type=float, default=4.0)
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--scale", type=float, default=2.0)
+    parser.add_argument("--suffix", default=".png", help="of the files: .png, .jpg, .webp, .tif")
     parser.add_argument("--image", type=Path, default=PHOTO)
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory(prefix="lerf-benchmark-") as name:
         folder = Path(name)
-        source = folder / "source.png"
+        source = folder / f"source{options.suffix}"
         words = [sys.executable, "-c", SOURCE_SCRIPT, str(options.image), str(source)]
         subprocess.run([*words, str(options.size)], check=True)
-        plain = dict(os.environ)
-        cached = {**plain, "NUMBA_CACHE_DIR": str(folder / "cache")}
-        lerf = str(Path(sys.executable).with_name("lerf"))
+        # Bytecode and kernels as an installation has them after its first run.
+        kept = {"NUMBA_CACHE_DIR": str(folder), "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+        environment = {**os.environ, **kept}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        python = sys.executable
+        lerf = [python, "-c", "from lerf_cli.main import main; main(prog_name='lerf')"]
         scale = f"{options.scale:g}"
-        resize = [lerf, "resize", str(source), "-o", str(folder / "lerf.png"), "--scale", scale]
+        result = folder / f"lerf{options.suffix}"
+        resize = [*lerf, "resize", str(source), "-o", str(result), "--scale", scale]
         resize += ["--overwrite", "--quiet"]
-        script = [PILLOW_SCRIPT, str(source), str(folder / "pillow.png"), scale]
+        warp = [*lerf, "warp", str(source), "-o", str(result), "--rotate", "7"]
+        warp += ["--overwrite", "--quiet"]
+        script = [PILLOW_SCRIPT, str(source), str(folder / f"pillow{options.suffix}"), scale]
+        missing = [*lerf, "resize", str(folder / "none.png"), "-o", str(result), "--scale", scale]
 
-        results = {"lerf resize, first run ever": summary([measure(Command(resize, cached))])}
-        commands = {
-            "python -c pass": Command([sys.executable, "-c", "pass"], plain),
-            "lerf --help": Command([lerf, "--help"], plain),
-            "lerf resize": Command(resize, cached),
-            "lerf resize --threads 1": Command([*resize, "--threads", "1"], cached),
-            "Pillow LANCZOS script": Command([sys.executable, "-c", *script], plain),
+        lines = {
+            NOTHING: [python, "-c", "pass"],
+            BASE: [python, "-c", *script],
+            "lerf resize": resize,
+            "lerf resize --threads 1": [*resize, "--threads", "1"],
+            "lerf warp": warp,
+            "lerf --help": [*lerf, "--help"],
+            "lerf --version": [*lerf, "--version"],
+            "import numpy": [python, "-c", "import numpy"],
+            LIBRARY: [python, "-c", LIBRARY_SCRIPT, str(options.size), scale],
         }
+        commands = {name: Command(words, environment) for name, words in lines.items()}
+        commands["a missing file"] = Command(missing, environment, status=1)
+        first = measure(commands["lerf resize"])
         measured = measure_in_turn(commands, options.runs)
-        results |= {name: summary(runs) for name, runs in measured.items()}
+        results = {"lerf resize, first run ever": summary([first])}
+        results |= {name: summary(runs, measured[BASE]) for name, runs in measured.items()}
 
     size = f"{options.size}x{options.size} x{scale}"
-    report(f"{size}, {os.cpu_count()} cores, {options.runs} runs in turn", results)
+    report(f"{size} {options.suffix}, {os.cpu_count()} cores, {options.runs} runs in turn", results)
     if options.json:
         record = {"case": size, "cores": os.cpu_count(), "runs": options.runs, "results": results}
         record |= {"python": platform.python_version(), "machine": platform.machine()}
@@ -151,17 +191,19 @@ def main() -> None:
 
 
 def report(title: str, results: dict[str, dict[str, Any]]) -> None:
-    """Print the table, with ratios to the Pillow script."""
-    base = results["Pillow LANCZOS script"]
+    """Print the table, with ratios to the Pillow script, and the figures that have a limit."""
     print(title)
-    print(f"{'':28} {'median':>9}  {'least .. most':>16}  {'ratio':>6}  {'peak':>9}  {'ratio':>6}")
+    print(f"{'':28} {'median':>9}  {'least .. most':>16}  {'ratio':>6}  {'peak':>9}")
     for name, row in results.items():
         span = f"{row['least_s']:.3f} .. {row['most_s']:.3f}"
-        print(
-            f"{name:28} {row['median_s']:7.3f} s  {span:>16}  "
-            f"{row['median_s'] / base['median_s']:6.2f}  {row['peak_mb']:6.1f} MB  "
-            f"{row['peak_mb'] / base['peak_mb']:6.2f}"
-        )
+        ratio = f"{row['ratio']:6.2f}" if "ratio" in row else " " * 6
+        print(f"{name:28} {row['median_s']:7.3f} s  {span:>16}  {ratio}  {row['peak_mb']:6.1f} MB")
+    command = results["lerf resize"]
+    library = results[LIBRARY]["median_s"] - results[NOTHING]["median_s"]
+    print()
+    print(f"whole command to the Pillow script: {command['ratio']:.2f} (at most {MOST_RATIO:g})")
+    print(f"its peak memory: {command['peak_mb']:.0f} MB (at most {MOST_MB:g})")
+    print(f"import and first resize, beyond Python: {library:.3f} s (at most {MOST_LIBRARY_S:g})")
 
 
 if __name__ == "__main__":

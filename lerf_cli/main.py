@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib
 import signal
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -14,8 +13,7 @@ from lerf_cli.startup import loading_modules
 from lerf_cli.streams import BROKEN_PIPE_STATUS, close_quietly, occupy_closed_streams
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """Where a command lives, and what the overview says of it."""
 
     module: str

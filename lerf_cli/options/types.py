@@ -12,10 +12,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -53,16 +52,14 @@ class ParsedType(click.ParamType):  # type: ignore[type-arg]
 # -- scales and sizes ---------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class ScaleFactors:
+class ScaleFactors(NamedTuple):
     """Scale factors of the two axes; above 1 enlarges."""
 
     rows: float
     cols: float
 
 
-@dataclass(frozen=True)
-class Size:
+class Size(NamedTuple):
     """A size in pixels; an absent side follows from the aspect ratio."""
 
     width: int | None

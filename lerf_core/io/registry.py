@@ -27,7 +27,10 @@ _WHOLE = (
 )  # fmt: skip
 _BY_REGIONS = ("npy.codec.NpyCodec", *_WHOLE)
 # Asked first, by how their files begin: the others need not be imported for them.
-_FREQUENT = {b"\x89PNG\r\n\x1a\n": "png.PngCodec", b"\xff\xd8\xff": "jpeg.JpegCodec"}
+_FREQUENT = {
+    b"\x89PNG\r\n\x1a\n": "png.PngCodec", b"\xff\xd8\xff": "jpeg.JpegCodec",
+    b"BM": "bmp.BmpCodec", b"GIF8": "gif.GifCodec", b"RIFF": "pillow.PillowCodec",
+}  # fmt: skip
 _ZARR = "zarr.codec.ZarrCodec"
 # What is not here is Pillow's.
 _WRITERS = {

@@ -45,18 +45,18 @@ from lerf_core.backends.reference.backend import ReferenceBackend
 from lerf_core.backends.reference.overshoot import axis_cells
 from lerf_core.bank.model import LutBank
 from lerf_core.constants import LEVELS
-from lerf_core.geometry.maps import InverseMap
 from lerf_core.pixels.values import ValueScale
-from lerf_core.sampling.coordinates import SourceCoordinates
-from lerf_core.sampling.coverage import AxisCoverage
-from lerf_core.sampling.kernel_points import KernelTable
-from lerf_core.sampling.kernel_taps import KernelTaps
-from lerf_core.sampling.shrinking import ShrinkingTaps
 from lerf_core.sampling.taps import AxisTaps
 from lerf_core.threads import bands, run_all
 
 if TYPE_CHECKING:
     from lerf_core.backends.numba.point_records import PointRecords
+    from lerf_core.geometry.maps import InverseMap
+    from lerf_core.sampling.coordinates import SourceCoordinates
+    from lerf_core.sampling.coverage import AxisCoverage
+    from lerf_core.sampling.kernel_points import KernelTable
+    from lerf_core.sampling.kernel_taps import KernelTaps
+    from lerf_core.sampling.shrinking import ShrinkingTaps
 
 __all__ = ["NumbaBackend", "phase_count"]
 

@@ -9,13 +9,15 @@ the differences.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lerf_core.constants import LEVELS, LUMA_WEIGHTS
-from lerf_core.sampling.kernel_taps import KernelTaps
+
+if TYPE_CHECKING:
+    from lerf_core.sampling.kernel_taps import KernelTaps
 
 __all__ = ["add_colour_differences", "luma"]
 

@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from lerf_core.constants import LEAST_FOOTPRINT
 from lerf_core.sampling.borders import fold_coordinates
-from lerf_core.sampling.coordinates import SourceCoordinates
 from lerf_core.sampling.taps import effective_filter_scale
 
 if TYPE_CHECKING:
     from lerf_core.geometry.maps import InverseMap
+    from lerf_core.sampling.coordinates import SourceCoordinates
 
 __all__ = ["source_coordinates"]
 
@@ -63,6 +63,8 @@ def source_coordinates(
     visible_columns = _visible_columns(coverage > 0)
     column = np.arange(coverage.shape[1])
     visible = (column >= visible_columns[:, :1]) & (column < visible_columns[:, 1:])
+    from lerf_core.sampling.coordinates import SourceCoordinates
+
     return SourceCoordinates(
         fold_coordinates(row, shape[0], mode, reach * row_scale),
         fold_coordinates(col, shape[1], mode, reach * col_scale),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.sampling.kernel_points import KernelTable, kernel_point_taps
+if TYPE_CHECKING:
+    from lerf_core.sampling.kernel_points import KernelTable
 
 __all__ = ["kernel_mean_at_points"]
 
@@ -45,6 +46,8 @@ def kernel_mean_at_points(
         Integers are rounded half to even and clipped.
     """
     row_scale, col_scale = filter_scales or (None, None)
+    from lerf_core.sampling.kernel_points import kernel_point_taps
+
     rows = kernel_point_taps(table, row, row_scale)
     cols = kernel_point_taps(table, col, col_scale)
     values = np.moveaxis(source, -1, 0).astype(np.float32)

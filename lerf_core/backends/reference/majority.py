@@ -9,12 +9,16 @@ covered, row by row.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from lerf_core.constants import COVERAGE_BITS, MAX_POINT_TAPS
-from lerf_core.sampling.coverage import AxisCoverage
 from lerf_core.sampling.taps import nearest_index
+
+if TYPE_CHECKING:
+    from lerf_core.sampling.coverage import AxisCoverage
 
 __all__ = ["majority_at_points", "majority_on_grid"]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.sampling.kernel_taps import KernelTaps
+if TYPE_CHECKING:
+    from lerf_core.sampling.kernel_taps import KernelTaps
 
 __all__ = ["separable_mean"]
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lerf_core.backends.reference.separable import separable_mean
-from lerf_core.sampling.kernel_taps import KernelTaps
-from lerf_core.sampling.shrinking import ShrinkingTaps
+
+if TYPE_CHECKING:
+    from lerf_core.sampling.kernel_taps import KernelTaps
+    from lerf_core.sampling.shrinking import ShrinkingTaps
 
 __all__ = ["limited", "separable_range", "shrunk_mean"]
 

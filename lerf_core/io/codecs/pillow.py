@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import struct
-from dataclasses import dataclass, replace
-from typing import Any, BinaryIO
+from dataclasses import replace
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -45,12 +47,18 @@ _LAYOUTS = {"L": GREY, "LA": GREY_ALPHA, "RGB": RGB, "RGBA": RGBA, "CMYK": CMYK,
 # Modes that are converted to another one.
 _CONVERTED = {"RGBX": "RGB", "RGBa": "RGBA", "La": "LA", "YCbCr": "RGB", "HSV": "RGB"}
 _MODE_WORDS = {"L": "8-bit grey", "RGB": "RGB", "RGBA": "RGBA"}
+# Modules of Pillow for formats that are not among the few that it imports first.
+_PLUGINS = {
+    "WEBP": "WebPImagePlugin", "AVIF": "AvifImagePlugin", "JPEG2000": "Jpeg2KImagePlugin",
+    "TGA": "TgaImagePlugin",
+}  # fmt: skip
+# How files of them are told: where a mark stands, the mark, and the format.
+_MARKS = ((8, b"WEBP", "WEBP"), (4, b"ftypavi", "AVIF"), (4, b"jP  \r\n", "JPEG2000"))
 # Pillow's own bytes per pixel, where they are not 4.
 _PILLOW_BYTES = {"1": 1, "L": 1, "P": 1}
 
 
-@dataclass(frozen=True)
-class _Expansion:
+class _Expansion(NamedTuple):
     """How the pixels of one of Pillow's modes are read: the mode they are converted to first."""
 
     mode: str
@@ -65,14 +73,14 @@ class PillowCodec(DecodingCodec):
     def recognizes(self, file: OpenFile) -> bool:
         """See `Codec`."""
         try:
-            with Image.open(_left_open(file)):
+            with _opened(file):
                 return True
         except UnidentifiedImageError:
             return False
 
     def read_header(self, file: OpenFile, max_pixels: int) -> Header:
         """See `Codec`."""
-        with Image.open(_left_open(file)) as image:
+        with _opened(file) as image:
             frames = frame_count(image)
             check_pixels(image.width * image.height * frames, max_pixels, "claims")
             expansion, notes = _expansion(image), left_out(image)
@@ -105,7 +113,7 @@ class PillowCodec(DecodingCodec):
         self, file: OpenFile, max_pixels: int, *, labels: bool = False, first_only: bool = False
     ) -> DecodedImage:
         """See `Codec`."""
-        image = Image.open(_left_open(file))
+        image = _opened(file)
         frames = 1 if first_only else frame_count(image)
         check_pixels(image.width * image.height * frames, max_pixels, "claims")
         form = format_of(image)
@@ -163,6 +171,7 @@ class PillowCodec(DecodingCodec):
             keywords["transparency"] = clear
         if len(images) > 1:
             keywords |= save_keywords(image, target) | {"append_images": images[1:]}
+        _load_plugin(target.name)
         images[0].save(stream, target.name, **keywords)
         return written_notes(stream, image, target) if len(images) > 1 else ()
 
@@ -205,8 +214,21 @@ class _LeftOpen:
         """Leave it open: whoever opened it closes it."""
 
 
-def _left_open(file: OpenFile) -> Any:
-    return _LeftOpen(file.rewound())
+def _opened(file: OpenFile) -> Image.Image:
+    """Return a file as Pillow opens it, undecoded; the stream stays open."""
+    stream: Any = _LeftOpen(file.rewound())
+    for place, mark, name in _MARKS:
+        if file.head.startswith(mark, place):
+            _load_plugin(name)
+    return Image.open(stream)
+
+
+def _load_plugin(name: str) -> None:
+    """Import the module of Pillow's that knows a format; else Pillow imports all to find it."""
+    # Older versions do not have all of them.
+    with contextlib.suppress(ImportError):
+        if name in _PLUGINS:
+            importlib.import_module(f"PIL.{_PLUGINS[name]}")
 
 
 def format_of(image: Image.Image) -> str:
