@@ -5,15 +5,14 @@ functions of a library of kernels allocate themselves, by the library's table of
 Nothing is compiled for that; it wants Linux. What is allocated is filled with a pattern, and what
 is freed is never used again: to read it is seen, too.
 
-As a plugin of pytest (``-p guard_pages``, with tools/ among the paths of Python) it guards each
-test, in the thread of the test: what threads allocate themselves is not guarded.
+As a plugin of pytest (`guard_sweep` runs some tests with it) this module guards each test, in the
+thread of the test: what threads allocate themselves is not guarded.
 """
 
 from __future__ import annotations
 
 import ctypes
 import mmap
-import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -229,20 +228,7 @@ def use(memory: GuardedMemory) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: Any) -> Iterator[None]:
-    """Guard a test's arrays; ``LERF_GUARD=start`` has them begin where pages do."""
+    """Guard a test's arrays."""
     del item
-    if not _memory:
-        from lerf_core.backends.numba.libraries import find_library
-
-        _memory.append(GuardedMemory(at_start=os.environ.get("LERF_GUARD") == "start"))
-        if library := find_library():
-            _memory[0].serve_kernels(library.path)
     with _memory[0].guarding():
         return (yield)
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Tell how much has been guarded."""
-    for memory in _memory:
-        text = f"{memory.count} arrays and {memory.scratch_count} of kernels ended at a page"
-        terminalreporter.write_line(text.replace("ended", "began") if memory.at_start else text)

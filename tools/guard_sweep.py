@@ -21,6 +21,7 @@ import os
 import random
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -195,8 +196,9 @@ def main() -> int:
         return 0
     folder = ROOT / "tests" / "core" / "backends"
     status = pytest.main(
-        ["-q", "-x", "-n0", "-p", "guard_pages", "-p", "no:cacheprovider", "--durations=0",
-         "--durations-min=1e9", f"--rootdir={ROOT}", *(str(folder / name) for name in TESTS)]
+        ["-q", "-x", "-n0", "-p", "no:cacheprovider", f"--rootdir={ROOT}",
+         *(str(folder / name) for name in TESTS)],
+        plugins=[guard_pages],
     )  # fmt: skip
     print(f"{memory.count} arrays, {memory.scratch_count} of kernels")
     left = variants_left()
@@ -206,7 +208,13 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stdout.flush()
-    # At once: arrays that live as long as Python would be freed when what serves them is gone.
-    os._exit(code)
+    code = 2
+    try:
+        code = main()
+    except Exception:  # noqa: BLE001
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # At once: arrays that live as long as Python would be freed when what serves them is gone.
+        os._exit(code)
