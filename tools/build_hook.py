@@ -1,8 +1,8 @@
 """Building the package compiles its kernels: hatchling's hook for wheels and editable installs.
 
 A wheel holds a library for each CPU level of this machine's architecture (some minutes), a checkout
-gets that of this processor. ``LERF_BUILD_KERNELS=0`` leaves them out: such an install compiles at run
-time where numba is installed, or computes with NumPy.
+gets that of this processor. ``LERF_BUILD_KERNELS=0`` leaves them out: such an install compiles at
+run time where numba is installed, or computes with NumPy.
 """
 
 from __future__ import annotations

@@ -8,11 +8,13 @@ whose size is the first argument.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.codegen import AOTCPUCodegen
 from numba.core.compiler import Flags, compile_extra
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
@@ -66,17 +68,43 @@ def memory_object(level: CpuLevel) -> bytes:
     return bytes(_machine(level).emit_object(parsed))
 
 
+def _features(level: CpuLevel) -> str:
+    return ",".join(f"+{name}" for name in level.features)
+
+
 def _triple() -> str:
     return str(llvm.get_process_triple())
 
 
 def _machine(level: CpuLevel) -> Any:
-    cpu_target.target_context.codegen()  # makes LLVM ready
+    _compile_only(level)
     target = llvm.Target.from_triple(_triple())
-    features = ",".join(f"+{name}" for name in level.features)
+    features = _features(level)
     return target.create_target_machine(
         cpu=level.cpu, features=features, opt=3, reloc="pic", codemodel="default"
     )
+
+
+class _Codegen(AOTCPUCodegen):
+    """Turns numba's functions into LLVM's, optimised for a level, and into no machine code."""
+
+    def __init__(self, level: CpuLevel) -> None:
+        self._level = level
+        super().__init__("lerf", cpu_name=level.cpu)
+
+    def _customize_tm_features(self) -> str:
+        return _features(self._level)
+
+
+@cache
+def _compile_only(level: CpuLevel) -> None:
+    """Let numba compile for a level in this process, without anything that could be run."""
+    context = cpu_target.target_context
+    context.refresh()
+    context._internal_codegen = _Codegen(level)
+    # Machine code of each helper by itself would be made for nothing.
+    # A built-in method of an object of its own stands for each: numba tells them by it.
+    context.get_executable = lambda *_: [].clear
 
 
 def _compiled(entry_point: EntryPoint, kinds: tuple[Any, ...], name: str) -> str:
@@ -109,8 +137,8 @@ def _compiled(entry_point: EntryPoint, kinds: tuple[Any, ...], name: str) -> str
         message = f"the kernel {entry_point.name} returns {result.signature.return_type}"
         raise TypeError(message)
     library.add_ir_module(module)
-    library.add_linking_library(result.library)
     with global_compiler_lock:
+        library.add_linking_library(result.library)
         library.finalize()
     return str(library.get_llvm_str())
 
