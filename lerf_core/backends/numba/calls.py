@@ -26,6 +26,9 @@ from lerf_core.backends.numba.signatures import Array, Scalar, Tuple, Types, pac
 
 __all__ = ["EntryPoint"]
 
+# Variants of a kernel that are tried before one is looked for.
+_RECENT = 4
+
 
 class EntryPoint:
     """A kernel that Python calls.
@@ -43,7 +46,8 @@ class EntryPoint:
         self.module, self.name, self.variants = module, name, variants
         self._packers: dict[int, _Call] = {}
         self._numbers: dict[Any, int] = {}
-        self._last: Callable[..., int | None] = _no_call
+        # Of the variants last found: stages and channels of an image take turns.
+        self._recent: tuple[Callable[..., int | None], ...] = ()
 
     def __repr__(self) -> str:
         return f"<kernel {self.module}.{self.name}>"
@@ -63,10 +67,14 @@ class EntryPoint:
         MemoryError
             If there is no room for what the kernel needs itself.
         """
+        result = None
         try:
-            result = self._last(*args)
+            for run in self._recent:
+                result = run(*args)
+                if result is not None:
+                    break
         except struct.error:  # something else in the place of a number
-            result = None
+            pass
         if result is None:
             call = self._call_of(args)
             try:
@@ -74,7 +82,8 @@ class EntryPoint:
             except struct.error as error:
                 message = f"a number of the kernel {self.name} has a wrong type: {error}"
                 raise TypeError(message) from error
-            self._last = call.checked
+            others = (run for run in self._recent if run is not call.checked)
+            self._recent = (call.checked, *others)[:_RECENT]
         if result < 0:
             raise MemoryError
         return result > 0

@@ -62,6 +62,27 @@ def test_dtype_dimensions_none_and_lengths_choose_a_variant(monkeypatch):
     assert packed == [(k, 8 * words[k]) for k in order]
 
 
+def test_variants_that_take_turns_are_looked_for_once(monkeypatch):
+    class Called:
+        def __getitem__(self, name):
+            return lambda packed: called.append(name) or 0
+
+    called, looked = [], []
+    monkeypatch.setattr(calls, "find_library", Called)
+    dtypes = ["uint8", "uint16", "float32", "float64", "int32", "int64"]
+    kernel = EntryPoint("m", "any", *variants([Array(name, 2) for name in dtypes]))
+    find = kernel._call_of
+    monkeypatch.setattr(kernel, "_call_of", lambda args: looked.append(args) or find(args))
+    for _ in range(3):
+        for name in dtypes[:4]:
+            kernel(np.zeros((2, 2), name))
+    assert called == [f"lerf_any_{number}" for number in (0, 1, 2, 3)] * 3
+    assert len(looked) == 4
+    for name in dtypes * 2:  # more than are remembered
+        kernel(np.zeros((2, 2), name))
+    assert called[12:] == [f"lerf_any_{number}" for number in range(6)] * 2
+
+
 @pytest.mark.parametrize("dtype", [">u2", ">i4", ">f8"])
 def test_foreign_byte_orders_are_no_variant(dtype):
     if sys.byteorder == "big":
