@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from lerf_core.backends.numba.calls import EntryPoint
 from lerf_core.backends.numba.layouts import RECORDS
-from lerf_core.backends.numba.signatures import Array, Scalar, Tuple, Types, variants
+from lerf_core.backends.numba.signatures import (
+    ArgumentType,
+    Array,
+    Scalar,
+    Tuple,
+    Types,
+    variants,
+)
 
 __all__ = [
     "byte_plane_records",
@@ -48,6 +55,7 @@ __all__ = [
     "store_three",
     "store_two",
     "unit_rows",
+    "walk_rows",
 ]  # fmt: skip
 
 _BOOL, _INT, _F32, _F64 = Scalar("bool"), Scalar("int64"), Scalar("float32"), Scalar("float64")
@@ -96,30 +104,43 @@ pad_units = EntryPoint(
     "table_reads", "pad_units",
     *variants(Array("int32", 2, contiguous=False), *[_INT] * 4, Array("uint16", 2), _BYTES2),
 )  # fmt: skip
-# Values that a table read gives; those of features need no packed parameters.
-_LANES = [_numbers(1), _numbers(4), _numbers(8)]
 
 
-def _stage(lanes: list[Tuple], *, deep: bool, out: Array) -> tuple[Types, ...]:
-    """Return variants of stages, for coordinates in bytes or deep ones."""
-    plane, values, exact = (
-        (Array("uint16", 2), Array("int32", 2), _DOUBLES) if deep else (_BYTES2, _BYTES2, _FLOATS)
-    )
-    return variants(
-        plane, _BYTES2, *[_INT] * 4, Array("int8", 1), _INTS3, _INTS, _INTS3, _INTS2, lanes,
-        _numbers(int(deep)), Tuple((exact, exact, exact, _F64, _F32)), values, _FLOATS2, _INT, _INT,
-        out,
-    )  # fmt: skip
+def _end(*, deep: bool) -> tuple[ArgumentType, ...]:
+    """Return the arguments of table reads from the finishing numbers on, but for the last one."""
+    values, exact = (Array("int32", 2), _DOUBLES) if deep else (_BYTES2, _FLOATS)
+    return Tuple((exact, exact, exact, _F64, _F32)), values, _FLOATS2, _INT, _INT
 
+
+_SETS = (_INTS3, _INTS, _INTS3)
+_UNITS, _FRACTIONS = (_BYTES2, _BYTES2), (Array("uint16", 2), _BYTES2)
+# Features, or packed parameters.
+_OF_BYTES = [_BYTES2, _BYTES3, _FLOATS3]
+_OF_UNITS = [Array("int32", 2), Array("int32", 3), _FLOATS3]
 
 stage_rows = EntryPoint(
     "table_reads", "stage_rows",
-    *_stage(_LANES[:1], deep=False, out=_BYTES2),
-    *_stage(_LANES, deep=False, out=_BYTES3),
-    *_stage(_LANES, deep=False, out=_FLOATS3),
-    *_stage(_LANES[:1], deep=True, out=Array("int32", 2)),
-    *_stage(_LANES, deep=True, out=Array("int32", 3)),
-    *_stage(_LANES, deep=True, out=_FLOATS3),
+    *(
+        types
+        for deep, source, out in ((False, _UNITS, _OF_BYTES), (True, _FRACTIONS, _OF_UNITS))
+        for types in variants(
+            *source, *[_INT] * 4, Array("int8", 1), *_SETS, _INTS2, _numbers(int(deep)),
+            *_end(deep=deep), out,
+        )
+    ),
+)  # fmt: skip
+# By the values of a read, and whether sums need 32 bits, as those of deep coordinates do.
+walk_rows = EntryPoint(
+    "node_reads", "walk_rows",
+    *(
+        types
+        for deep, source, out in ((False, _UNITS, _OF_BYTES), (True, _FRACTIONS, _OF_UNITS))
+        for types in variants(
+            *source, *[_INT] * 4, Array("int16", 1), *_SETS, _INTS, _INTS, _INT,
+            [_numbers(4), _numbers(8)], [_numbers(1)] if deep else [_numbers(0), _numbers(1)],
+            *_end(deep=deep), out[1:],
+        )
+    ),
 )  # fmt: skip
 
 # -- the weighted mean --------------------------------------------------------------------

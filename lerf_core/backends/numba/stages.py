@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.backends.numba.cell_tables import CellTables, pack_cells
-from lerf_core.backends.numba.entry_points import pad_bytes, pad_units, stage_rows
+from lerf_core.backends.numba.entry_points import pad_bytes, pad_units, stage_rows, walk_rows
 from lerf_core.backends.numba.layouts import WIDTH
+from lerf_core.backends.numba.node_tables import NodeTables, pack_nodes
 from lerf_core.bank.model import LutBank
 from lerf_core.constants import DEEP_CELL_BITS, LEVELS
 from lerf_core.threads import bands, run_all
@@ -60,9 +61,10 @@ def read_cells(
         Receives a feature, or packed parameters with the plane as their feature. Of the plane's
         dtype; packed parameters also in float32, in grey levels.
     """
-    tables = _cell_tables(bank, number)
+    tables = _tables(bank, number)
     rows, pad, deep = len(out), bank.reach, plane.dtype != np.uint8
-    numbers = _finishing_numbers(bank, number, cell_bits, len(tables.lanes), plane.dtype, out.dtype)
+    lanes = tables.lanes if isinstance(tables, NodeTables) else (0,)
+    numbers = _finishing_numbers(bank, number, cell_bits, len(lanes), plane.dtype, out.dtype)
     shape = (rows + 2 * pad, plane.shape[1] + 6 * pad + WIDTH)
     cells, bits = np.empty(shape, np.uint8), 0 if deep else cell_bits
     fractions: Plane = cells
@@ -77,11 +79,18 @@ def read_cells(
     remainder = np.ascontiguousarray(remainder)
 
     def read_band(top: int, bottom: int) -> None:
-        stage_rows(
-            fractions, cells, pad, 3 * pad, bits, (bank.nodes - 1).bit_length() - 1,
-            tables.table, tables.pixels, tables.reads, tables.targets, tables.rows, tables.lanes,
-            (0,) if deep else (), numbers, features, remainder, top, bottom, out,
-        )  # fmt: skip
+        source = (fractions, cells, pad, 3 * pad, bits)
+        end = (numbers, features, remainder, top, bottom, out)
+        sets = (tables.table, tables.pixels, tables.reads, tables.targets)
+        if isinstance(tables, NodeTables):
+            wide = (0,) if deep or not tables.fits(1 << cell_bits) else ()
+            walk_rows(
+                *source, 1 << cell_bits, *sets, tables.starts, tables.size_bits, tables.nodes,
+                tables.lanes, wide, *end,
+            )  # fmt: skip
+        else:
+            axis_bits = (bank.nodes - 1).bit_length() - 1
+            stage_rows(*source, axis_bits, *sets, tables.rows, (0,) if deep else (), *end)
 
     if threads == 1:
         read_band(0, rows)
@@ -90,8 +99,9 @@ def read_cells(
 
 
 @lru_cache(maxsize=16)
-def _cell_tables(bank: LutBank, number: int) -> CellTables:
-    return pack_cells(bank, number)
+def _tables(bank: LutBank, number: int) -> CellTables | NodeTables:
+    pack = pack_cells if len(bank.stages[number].values) == 1 else pack_nodes
+    return pack(bank, number)
 
 
 @lru_cache(maxsize=64)

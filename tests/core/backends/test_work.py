@@ -22,6 +22,7 @@ pytestmark = pytest.mark.slow
 # The module that calls each kernel.
 CALLERS = {
     "stage_rows": stages,
+    "walk_rows": stages,
     "overshoot_rows": backend,
     "grid2_rows": backend,
     "grid_rows": backend,
@@ -117,7 +118,10 @@ def used(calls):
 
 def rows_read(calls):
     """Rows by stage, of all channels: the tables' two stages, and the overshoot bounds."""
-    tables = [(call["out"].ndim, call["bottom"] - call["top"]) for call in calls["stage_rows"]]
+    tables = [
+        (call["out"].ndim, call["bottom"] - call["top"])
+        for call in (*calls["stage_rows"], *calls["walk_rows"])
+    ]
     return {
         "features": sum(rows for ndim, rows in tables if ndim == 2),
         "packed": sum(rows for ndim, rows in tables if ndim == 3),
@@ -144,7 +148,7 @@ def test_enlarging_reads_each_row_once_a_stage_but_at_seams(calls, bank, dtype, 
     for rows in filter(None, read.values()):
         assert 3 * 2000 <= rows <= 1.025 * 3 * 2000
     assert sum(call["out"].size for call in calls["grid2_rows"]) == big.size
-    assert used(calls) <= {"stage_rows", "overshoot_rows", "grid2_rows"}
+    assert used(calls) <= {"stage_rows", "walk_rows", "overshoot_rows", "grid2_rows"}
 
 
 def test_columns_are_prepared_once_for_all_bands_and_channels(calls):
@@ -169,7 +173,7 @@ def test_a_homography_reads_each_row_once_a_stage_for_all_bands(calls, threads):
         image, matrix, output_shape=(700, 900), channel_axis=-1, bank="lerf-p", threads=threads
     )
     assert rows_read(calls) == {"features": 900, "packed": 900, "bounds": 3 * (300 + 1)}
-    assert used(calls) == {"stage_rows", "overshoot_rows", "points2_rows"}
+    assert used(calls) == {"stage_rows", "walk_rows", "overshoot_rows", "points2_rows"}
     bands = [call["out"].shape for call in calls["points2_rows"]]
     assert len(bands) > 1
     # All channels at once: positions, indices and offsets are the same.
@@ -186,7 +190,7 @@ def test_a_warp_computes_the_pixels_that_the_image_covers(calls, angle):
         int(np.ptp(call["visible_columns"], axis=1).sum()) for call in calls["points2_rows"]
     )
     assert rows * cols <= computed <= rows * cols + 2 * (rows + cols)
-    assert used(calls) == {"stage_rows", "points2_rows"}
+    assert used(calls) == {"stage_rows", "walk_rows", "points2_rows"}
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -253,14 +257,18 @@ def widest(code, instructions):
 
 @on_this_processor
 @pytest.mark.parametrize("bank", ["lerf-g", "lerf-p"])
-def test_table_reads_are_products_of_vectors_of_bytes(calls, bank):
+def test_table_reads_are_products_of_vectors(calls, bank):
     twice(noise(20, 20), bank=bank, threads=1)
-    features, packed = (machine_code("stage_rows", call) for call in calls["stage_rows"])
+    features, packed = (
+        machine_code(name, call) for name in ("stage_rows", "walk_rows") for call in calls[name]
+    )
+    if "avx2" in HOST:
+        assert count(features, "pmaddubsw|pdpbusd", "[yz]mm")
+        assert not count(features, "pmaddubsw|pdpbusd", "xmm\\d+$")
+        assert count(features, "pminub", "[yz]mm")
+        assert count(packed, "pmullw", "[yz]mm")
+        assert count(packed, "pminuw", "[yz]mm")
     for code in (features, packed):
-        if "avx2" in HOST:
-            assert count(code, "pmaddubsw|pdpbusd", "[yz]mm")
-            assert not count(code, "pmaddubsw|pdpbusd", "xmm\\d+$")
-            assert count(code, "pminub", "[yz]mm")
         assert count(code, "divps")
     assert not count(packed, "divs[sd]")
 

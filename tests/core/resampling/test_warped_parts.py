@@ -66,10 +66,12 @@ def test_a_small_view_of_a_large_image_reads_little(monkeypatch):
     from lerf_core.backends.numba import stages
 
     read = []
-    kernel = stages.stage_rows
-    monkeypatch.setattr(
-        stages, "stage_rows", lambda *all_: (read.append(all_[-1].shape), kernel(*all_))[1]
-    )
+
+    def noted(kernel):
+        return lambda *all_: (read.append(all_[-1].shape), kernel(*all_))[1]
+
+    for name in ("stage_rows", "walk_rows"):
+        monkeypatch.setattr(stages, name, noted(getattr(stages, name)))
     image = np.random.default_rng(0).integers(0, 256, (900, 1200), dtype=np.uint8)
     matrix = [[0.5, 0, 700], [0, 0.5, 300], [0, 0, 1]]
     warp(image, matrix, output_shape=(60, 80), bank="lerf-p")

@@ -35,7 +35,14 @@ from lerf_core.backends.numba.libraries import description_of, library_path, sou
 __all__ = ["build", "is_built", "main"]
 
 # What compiling a variant costs, roughly, by the size of the kernel.
-_COSTS = {"grid2_rows": 4, "grid_rows": 3, "points2_rows": 3, "points_rows": 3, "stage_rows": 3}
+_COSTS = {
+    "grid2_rows": 4,
+    "grid_rows": 3,
+    "points2_rows": 3,
+    "points_rows": 3,
+    "stage_rows": 3,
+    "walk_rows": 2,
+}
 
 
 def kernels() -> list[EntryPoint]:

@@ -16,171 +16,56 @@ from numba import types
 from numba.extending import overload
 
 from lerf_core.backends.numba.kernels.arithmetic import (
-    FEATURE,
     FIRST_WEIGHT,
-    LOCAL_PLANE_SLOTS,
-    RESIDUAL,
-    RHO,
-    SIGMA_COL,
-    SIGMA_ROW,
-    SLOPE_COL,
-    SLOPE_ROW,
     TOP,
     ZERO,
     cross_offset,
-    cross_term,
     exponent,
     gaussian_mean_of_four,
     holds_bytes,
-    local_plane_level,
-    local_plane_slope,
     local_plane_value,
     mean_of_four,
     put,
     relative_weight,
     square_term,
-    tent_slope,
     tent_weight,
     valid_mean_of_four,
     within,
 )
 from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL, compiled
+from lerf_core.backends.numba.kernels.lanes import LANES
+from lerf_core.backends.numba.kernels.line_layout import (
+    COL,
+    COL_SLOPE,
+    CROSS,
+    LEVEL,
+    LINE,
+    PITCH,
+    ROW,
+    ROW_SLOPE,
+    SEGMENT,
+    TENT,
+    VALIDITY,
+)
+from lerf_core.backends.numba.kernels.lines import (
+    has_local_planes,
+    line_of_columns,
+    line_of_phases,
+)
+from lerf_core.backends.numba.kernels.phases import (
+    PARTS,
+    blend_phase,
+    parts_of_row,
+    predict_columns,
+)
 from lerf_core.constants import REACH_LIMIT
 
 __all__ = ["grid2_rows", "grid_rows", "interleave"]
 
-# Columns of a segment: of the source where there are phases, else of the result.
-_SEGMENT = 512
-# A line has a place for the pixel on either side of the segment. It is one flat array, whose
-# rows begin at constant places: the compiler then knows that no two loads interfere.
-_PITCH = _SEGMENT + 16
-_LEVEL, _ROW, _CROSS, _COL, _ROW_SLOPE, _COL_SLOPE, _VALIDITY = (_PITCH * k for k in range(7))
-_LINE = 7 * _PITCH
-_TENT = _ROW  # the tent's slope
 # Sums over any number of neighbours are laid out alike.
-_BASE, _FIRST, _WEIGHT = (_PITCH * k for k in range(3))
-_TOTAL, _TOTAL_WEIGHT, _VALID_TOTAL, _VALID_WEIGHT = (_PITCH * k for k in range(3, 7))
+_BASE, _FIRST, _WEIGHT = (PITCH * k for k in range(3))
+_TOTAL, _TOTAL_WEIGHT, _VALID_TOTAL, _VALID_WEIGHT = (PITCH * k for k in range(3, 7))
 _INFINITY = np.float32(np.inf)
-
-
-# -- pixels to lines ------------------------------------------------------------------
-
-
-def _slot(pixels, x, k):
-    """Return slot k of pixel x as float32, from words or from packed floats."""
-
-
-@overload(_slot)
-def _compile_slot(pixels, x, k):
-    if pixels.ndim == 1:
-        return lambda pixels, x, k: np.float32(
-            np.int32((np.uint64(pixels[x]) >> np.uint64(8 * k)) & np.uint64(255))
-        )
-    return lambda pixels, x, k: np.float32(pixels[x, k])
-
-
-@compiled(**HELPER)
-def _has_local_planes(pixels):
-    """Whether pixels (words, or packed floats) hold local planes."""
-    slots = pixels.itemsize if pixels.ndim == 2 else pixels.shape[2]
-    return slots >= LOCAL_PLANE_SLOTS
-
-
-@compiled(**HELPER)
-def _unpack(pixels, row, first, n, form, lines, start):
-    """Unpack n pixels of a row into the line that begins at `start`.
-
-    `form` is (is Gaussian, has local planes, is bounded).
-    """
-    gaussian, local_planes, _ = form
-    source, line = pixels[row][first : first + n], lines[start:]
-    for x in range(n):
-        line[_LEVEL + x] = _slot(source, x, FEATURE)
-    if not gaussian:
-        for x in range(n):
-            line[_TENT + x] = tent_slope(_slot(source, x, RHO))
-        return
-    for x in range(n):
-        sigma_row, sigma_col = _slot(source, x, SIGMA_ROW), _slot(source, x, SIGMA_COL)
-        line[_ROW + x] = sigma_row * sigma_row
-        line[_CROSS + x] = cross_term(_slot(source, x, RHO), sigma_row, sigma_col)
-        line[_COL + x] = sigma_col * sigma_col
-    if local_planes:
-        for x in range(n):
-            line[_LEVEL + x] = local_plane_level(line[_LEVEL + x], _slot(source, x, RESIDUAL))
-            line[_ROW_SLOPE + x] = local_plane_slope(_slot(source, x, SLOPE_ROW))
-            line[_COL_SLOPE + x] = local_plane_slope(_slot(source, x, SLOPE_COL))
-
-
-@compiled(**HELPER)
-def _make_constant(lines, at, border):
-    """Give a pixel of a line the level beyond the border, if there is one."""
-    use_cval, cval, valid_share = border
-    if use_cval:
-        lines[at + _LEVEL] = cval
-        lines[at + _ROW_SLOPE] = lines[at + _COL_SLOPE] = ZERO
-        lines[at + _VALIDITY] = valid_share
-
-
-@compiled(**HELPER)
-def _line_of_phases(pixels, validity, row, outside, border, form, first, n, lines, start):
-    """Make the line of source columns ``first - 1 ... first + n`` of a row."""
-    width = pixels.shape[1]
-    least, last = max(first - 1, 0), min(first + n + 1, width)
-    skip = least - (first - 1)
-    _unpack(pixels, row, least, last - least, form, lines, start + skip)
-    if validity is not None:
-        for x in range(last - least):
-            lines[start + skip + _VALIDITY + x] = validity[row, least + x]
-    if first == 0:
-        for at in range(start, start + _LINE, _PITCH):
-            lines[at] = lines[at + 1]
-        _make_constant(lines, start, border)
-    if first + n == width:
-        for at in range(start + n, start + n + _LINE, _PITCH):
-            lines[at + 1] = lines[at]
-        _make_constant(lines, start + n + 1, border)
-    if outside:
-        for x in range(n + 2):
-            _make_constant(lines, start + x, border)
-
-
-def _pick(pixels, row, index, side, first, n, picked):
-    """Copy the pixels ``index[side, first : first + n]`` of a row."""
-
-
-@overload(_pick)
-def _compile_pick(pixels, row, index, side, first, n, picked):
-    def words(pixels, row, index, side, first, n, picked):
-        source, columns, target = pixels[row], index[side, first : first + n], picked[0]
-        for x in range(n):
-            target[x] = source[columns[x]]
-
-    def packed(pixels, row, index, side, first, n, picked):
-        source, columns, target = pixels[row], index[side, first : first + n], picked[0]
-        for x in range(n):
-            for k in range(pixels.shape[2]):
-                target[x, k] = source[columns[x], k]
-
-    return words if pixels.ndim == 2 else packed
-
-
-@compiled(**HELPER)
-def _line_of_columns(
-    pixels, validity, row, outside, border, form, index, index_outside, side, first, n,
-    picked, lines, start,
-):  # fmt: skip
-    """Make the line of one neighbour of each output column."""
-    _pick(pixels, row, index, side, first, n, picked)
-    origin = np.int64(0)
-    _unpack(picked, origin, origin, n, form, lines, start)
-    if validity is not None:
-        for x in range(n):
-            lines[start + _VALIDITY + x] = validity[row, index[side, first + x]]
-    if border[0]:
-        for x in range(n):
-            if outside or index_outside[side, first + x]:
-                _make_constant(lines, start + x, border)
 
 
 # -- lines to levels ------------------------------------------------------------------
@@ -200,19 +85,19 @@ def _compile_offset_at(offset, x):
 @compiled(**HELPER)
 def _exponent(line, x, dy, dx):
     return exponent(
-        line[_ROW + x], square_term(dy), line[_CROSS + x], cross_offset(dy, dx),
-        line[_COL + x] * square_term(dx),
+        line[ROW + x], square_term(dy), line[CROSS + x], cross_offset(dy, dx),
+        line[COL + x] * square_term(dx),
     )  # fmt: skip
 
 
 @compiled(**HELPER)
 def _value(line, x, dy, dx):
-    return local_plane_value(line[_LEVEL + x], line[_ROW_SLOPE + x], line[_COL_SLOPE + x], dy, dx)
+    return local_plane_value(line[LEVEL + x], line[ROW_SLOPE + x], line[COL_SLOPE + x], dy, dx)
 
 
 @compiled(**HELPER)
 def _tent_weight(line, x, dy, dx):
-    return tent_weight(line[_TENT + x], dy, dx)
+    return tent_weight(line[TENT + x], dy, dx)
 
 
 @compiled(**HELPER)
@@ -245,7 +130,7 @@ def _blend_local_planes(lines, starts, dy0, dy1, dx0, dx1, bounds, bound, n, out
             _value(l00, x, dy0, left), _value(l01, x, dy0, right),
             _value(l10, x, dy1, left), _value(l11, x, dy1, right),
         )  # fmt: skip
-        put(target, x, within(mean, column_bounds[x], column_bounds[_PITCH + x]))
+        put(target, x, within(mean, column_bounds[x], column_bounds[PITCH + x]))
 
 
 @compiled(**HELPER)
@@ -261,7 +146,7 @@ def _blend_tents(lines, starts, dy0, dy1, dx0, dx1, bounds, bound, n, out, row, 
             _tent_weight(l10, x, dy1, left), _tent_weight(l11, x, dy1, right),
             l00[x], l01[x], l10[x], l11[x],
         )  # fmt: skip
-        put(target, x, within(mean, column_bounds[x], column_bounds[_PITCH + x]))
+        put(target, x, within(mean, column_bounds[x], column_bounds[PITCH + x]))
 
 
 @compiled(**HELPER)
@@ -296,15 +181,15 @@ def _blend_valid(
             w01[x] = relative_weight(w01[x], base)
             w10[x] = relative_weight(w10[x], base)
             w11[x] = relative_weight(w11[x], base)
-    t00, t01 = lines[starts[0] + _VALIDITY :], lines[starts[1] + _VALIDITY :]
-    t10, t11 = lines[starts[2] + _VALIDITY :], lines[starts[3] + _VALIDITY :]
+    t00, t01 = lines[starts[0] + VALIDITY :], lines[starts[1] + VALIDITY :]
+    t10, t11 = lines[starts[2] + VALIDITY :], lines[starts[3] + VALIDITY :]
     column_bounds, target, share = bounds[bound:], out[row, first:], valid_share[row, first:]
     for x in range(n):
         mean, share[x] = valid_mean_of_four(
             w00[x], w01[x], w10[x], w11[x], v00[x], v01[x], v10[x], v11[x],
             t00[x], t01[x], t10[x], t11[x],
         )  # fmt: skip
-        put(target, x, within(mean, column_bounds[x], column_bounds[_PITCH + x]))
+        put(target, x, within(mean, column_bounds[x], column_bounds[PITCH + x]))
 
 
 def _blend_plain(
@@ -371,22 +256,70 @@ def _blend(
 
 
 @compiled(**HELPER)
+def _predict_phases(line, offset, is_steady, col_outside, first, n, predicted):
+    """Predict levels for the columns of all phases, given the address of a line."""
+    for p in range(predicted.shape[0]):
+        at = line + (np.int64(0) if col_outside[0, p] else np.int64(4))
+        target = predicted[p].ctypes.data
+        if is_steady:
+            predict_columns(at, offset[0, p, 0], offset[1, p, 0], n, target)
+        else:
+            left, right = offset[0, p, first:].ctypes.data, offset[1, p, first:].ctypes.data
+            predict_columns(at, left, right, n, target)
+
+
+@compiled(**HELPER)
+def _blend_phases(
+    upper,
+    lower,
+    parts,
+    above,
+    below,
+    dy0,
+    dy1,
+    offset,
+    is_steady,
+    col_outside,
+    bounds,
+    first,
+    n,
+    phase_rows,
+):
+    """Write the means of all phases, given addresses as `blend_phase` has them of the lines."""
+    for p in range(phase_rows.shape[0]):
+        skip = np.int64(0) if col_outside[0, p] else np.int64(4)
+        target = phase_rows[p].ctypes.data
+        size = 8 * np.int64(SEGMENT) * p
+        if is_steady:
+            blend_phase(
+                upper + skip, lower + skip, parts + skip, above + size, below + size, dy0, dy1,
+                offset[0, p, 0], offset[1, p, 0], bounds + skip, n, target, phase_rows,
+            )  # fmt: skip
+        else:
+            left, right = offset[0, p, first:].ctypes.data, offset[1, p, first:].ctypes.data
+            blend_phase(
+                upper + skip, lower + skip, parts + skip, above + size, below + size, dy0, dy1,
+                left, right, bounds + skip, n, target, phase_rows,
+            )  # fmt: skip
+
+
+@compiled(**HELPER)
 def _bounds_of_phases(cell_bounds, row, beyond, start, n, size, out, bounds):
     """Write the bounds of the cells ``start ... start + n``, for the columns of all phases."""
     least, most = _range_of(out)
-    for x in range(n + 1):
-        bounds[x], bounds[_PITCH + x] = least, most
     if row < 0:
+        for x in range(n + 1):
+            bounds[x], bounds[PITCH + x] = least, most
         return
     low = cell_bounds[0, row, start : start + n + 1]
     high = cell_bounds[1, row, start : start + n + 1]
     for x in range(n + 1):
         bounds[x] = low[x]
-        bounds[_PITCH + x] = high[x]
+        bounds[PITCH + x] = high[x]
     if beyond and start == 0:
-        bounds[0], bounds[_PITCH] = least, most
+        bounds[0], bounds[PITCH] = least, most
     if beyond and start + n == size:
-        bounds[n], bounds[_PITCH + n] = least, most
+        bounds[n], bounds[PITCH + n] = least, most
 
 
 @compiled(**HELPER)
@@ -397,7 +330,7 @@ def _bounds_of_columns(cell_bounds, row, cells, first, n, out, bounds):
         cell = cells[first + x]
         is_bounded = row >= 0 and cell >= 0
         bounds[x] = cell_bounds[0, row, cell] if is_bounded else least
-        bounds[_PITCH + x] = cell_bounds[1, row, cell] if is_bounded else most
+        bounds[PITCH + x] = cell_bounds[1, row, cell] if is_bounded else most
 
 
 @compiled(**HELPER)
@@ -440,7 +373,7 @@ def interleave(phase_rows, n, out, y, first):
 def _offsets_by_phase(offset, phases):
     """Offsets, (2, phases, pixels), and whether those of a phase are all the same."""
     pixels = offset.shape[1] // phases if phases > 0 else 0
-    by_phase = np.empty((2, phases, pixels), np.float32)
+    by_phase = np.zeros((2, phases, pixels + LANES), np.float32)  # whole vectors are read
     is_steady = True
     for side in range(2):
         for p in range(phases):
@@ -504,24 +437,30 @@ def grid2_rows(
     valid_share : ndarray of float32, as `out`, or None
         With validity, receives the valid share of the weights.
     """
-    local_planes = gaussian and _has_local_planes(pixels)
+    local_planes = gaussian and has_local_planes(pixels)
     has_bounds = cell_bounds.size > 0
     # Means of levels stay among the levels; those of planes and of a constant need bounds.
     is_bounded = local_planes or has_bounds or (use_cval and not ZERO <= cval <= TOP)
     form = (gaussian, local_planes, is_bounded)
     border = (use_cval, cval, cval_validity)
-    lines = np.zeros(4 * _LINE, np.float32)  # of two rows and two sides
-    bounds = np.empty(2 * _PITCH, np.float32)
-    scratch = None if valid_share is None else np.empty((2, 4, _SEGMENT), np.float32)
-    phase_rows = np.empty((phases, _SEGMENT), out.dtype)
-    phase_share = None if valid_share is None else np.empty((phases, _SEGMENT), np.float32)
-    picked = np.empty((1, _SEGMENT, *pixels.shape[2:]), pixels.dtype)
+    lines = np.zeros(4 * LINE, np.float32)  # of two rows and two sides
+    bounds = np.zeros(2 * PITCH, np.float32)
+    scratch = None if valid_share is None else np.empty((2, 4, SEGMENT), np.float32)
+    phase_rows = np.empty((phases, SEGMENT), out.dtype)
+    phase_share = None if valid_share is None else np.empty((phases, SEGMENT), np.float32)
+    picked = np.empty((1, SEGMENT, *pixels.shape[2:]), pixels.dtype)
+    # What results of local planes have in common along rows and along columns.
+    by_parts = local_planes and phases > 0 and valid_share is None
+    parts = np.zeros(2 * PARTS * PITCH, np.float32)
+    lines_at, parts_at, bounds_at = lines.ctypes.data, parts.ctypes.data, bounds.ctypes.data
+    predicted = np.zeros((2, phases if by_parts else 0, 2, SEGMENT), np.float32)
     line_rows, line_starts = np.empty(2, np.int64), np.empty(2, np.int64)
+    slots = np.empty(2, np.int64)
     origin = np.int64(0)  # no literal: for that the blends would be compiled again
     phase_offset, is_steady = _offsets_by_phase(col_offset, phases)
     width = pixels.shape[1] if phases > 0 else out.shape[1]
-    for first in range(0, width, _SEGMENT):
-        n = min(_SEGMENT, width - first)
+    for first in range(0, width, SEGMENT):
+        n = min(SEGMENT, width - first)
         line_rows[:] = -1
         bounds_cell = np.int64(-2)
         dx0, dx1 = col_offset[0, first : first + n], col_offset[1, first : first + n]
@@ -530,17 +469,23 @@ def grid2_rows(
                 row, outside = row_index[tap, y], row_outside[tap, y]
                 other = 2 * row_index[1 - tap, y] + row_outside[1 - tap, y]
                 slot, missing = _find_line(line_rows, 2 * row + outside, other)
-                line_starts[tap] = start = 2 * slot * _LINE
+                slots[tap] = slot
+                line_starts[tap] = start = 2 * slot * LINE
                 if missing and phases > 0:
-                    _line_of_phases(
-                        pixels, validity, row, outside, border, form, first, n, lines, start
+                    line_of_phases(
+                        pixels, validity, row, outside, border, form, first, n, picked, lines, start
                     )
+                    if by_parts:
+                        _predict_phases(
+                            lines.ctypes.data + 4 * start, phase_offset, is_steady, col_outside,
+                            first, n, predicted[slot],
+                        )  # fmt: skip
                 elif missing:
                     for side in range(2):
-                        _line_of_columns(
+                        line_of_columns(
                             pixels, validity, row, outside, border, form,
                             col_index, col_outside, side, first, n,
-                            picked, lines, start + side * _LINE,
+                            picked, lines, start + side * LINE,
                         )  # fmt: skip
             cell = row_cell[y] if has_bounds else np.int64(-1)
             if cell != bounds_cell:
@@ -551,6 +496,17 @@ def grid2_rows(
                     _bounds_of_columns(cell_bounds, cell, col_cell, first, n, out, bounds)
             upper, lower = line_starts[0], line_starts[1]
             dy0, dy1 = row_offset[0, y], row_offset[1, y]
+            if by_parts:
+                top_line, bottom_line = lines_at + 4 * upper, lines_at + 4 * lower
+                parts_of_row(top_line, dy0, n + 2, parts_at)
+                parts_of_row(bottom_line, dy1, n + 2, parts_at + 4 * PARTS * PITCH)
+                _blend_phases(
+                    top_line, bottom_line, parts_at, predicted[slots[0]].ctypes.data,
+                    predicted[slots[1]].ctypes.data, dy0, dy1, phase_offset, is_steady, col_outside,
+                    bounds_at, first, n, phase_rows,
+                )  # fmt: skip
+                interleave(phase_rows, n, out, y, phases * first)
+                continue
             for p in range(phases):
                 skip = 0 if col_outside[0, p] else 1  # where the first taps begin in a line
                 starts = (upper + skip, upper + skip + 1, lower + skip, lower + skip + 1)
@@ -572,10 +528,11 @@ def grid2_rows(
                     interleave(phase_share, n, valid_share, y, phases * first)
             else:
                 _blend(
-                    pixels, lines, (upper, upper + _LINE, lower, lower + _LINE),
+                    pixels, lines, (upper, upper + LINE, lower, lower + LINE),
                     dy0, dy1, dx0, dx1, bounds, origin, form, scratch, n, out, valid_share,
                     y, first,
                 )  # fmt: skip
+    parts[0] = ZERO  # an array that nothing refers to any more is freed
 
 
 @compiled(**HELPER)
@@ -595,7 +552,7 @@ def _add_neighbours(line, dy, dx, form, n, sums, valid_share):
         sums[_TOTAL + x] += weight * difference
     if valid_share is not None:
         for x in range(n):
-            kept = sums[_WEIGHT + x] * line[_VALIDITY + x]
+            kept = sums[_WEIGHT + x] * line[VALIDITY + x]
             difference = _value(line, x, dy, dx[x]) - sums[_BASE + x]
             sums[_VALID_WEIGHT + x] += kept
             sums[_VALID_TOTAL + x] += kept * difference
@@ -618,14 +575,14 @@ def _finish_sums(sums, bounds, n, out, valid_share, y, first):
     if valid_share is None:
         for x in range(n):
             change = sums[_TOTAL + x] / sums[_TOTAL_WEIGHT + x]
-            row[x] = within(sums[_BASE + x] + change, bounds[x], bounds[_PITCH + x])
+            row[x] = within(sums[_BASE + x] + change, bounds[x], bounds[PITCH + x])
     else:
         share = valid_share[y, first:]
         for x in range(n):
             is_valid = sums[_VALID_WEIGHT + x] > ZERO
             change = sums[(_VALID_TOTAL if is_valid else _TOTAL) + x]
             change /= sums[(_VALID_WEIGHT if is_valid else _TOTAL_WEIGHT) + x]
-            row[x] = within(sums[_BASE + x] + change, bounds[x], bounds[_PITCH + x])
+            row[x] = within(sums[_BASE + x] + change, bounds[x], bounds[PITCH + x])
             share[x] = sums[_VALID_WEIGHT + x] / sums[_TOTAL_WEIGHT + x]
 
 
@@ -641,20 +598,20 @@ def grid_rows(
     float32.
     """
     has_bounds = cell_bounds.size > 0
-    form = (gaussian, gaussian and _has_local_planes(pixels), True)
+    form = (gaussian, gaussian and has_local_planes(pixels), True)
     border = (use_cval, cval, cval_validity)
-    line, bounds = np.zeros(_LINE, np.float32), np.empty(2 * _PITCH, np.float32)
-    sums = np.empty(7 * _PITCH, np.float32)
-    picked = np.empty((1, _SEGMENT, *pixels.shape[2:]), pixels.dtype)
+    line, bounds = np.zeros(LINE, np.float32), np.empty(2 * PITCH, np.float32)
+    sums = np.empty(7 * PITCH, np.float32)
+    picked = np.empty((1, SEGMENT, *pixels.shape[2:]), pixels.dtype)
     origin = np.int64(0)
     width = out.shape[1]
-    for first in range(0, width, _SEGMENT):
-        n = min(_SEGMENT, width - first)
+    for first in range(0, width, SEGMENT):
+        n = min(SEGMENT, width - first)
         for y in range(top, bottom):
             for ty in range(row_index.shape[0]):
                 row, outside, dy = row_index[ty, y], row_outside[ty, y], row_offset[ty, y]
                 for tx in range(col_index.shape[0]):
-                    _line_of_columns(
+                    line_of_columns(
                         pixels, validity, row, outside, border, form,
                         col_index, col_outside, tx, first, n, picked, line, origin,
                     )  # fmt: skip

@@ -37,6 +37,7 @@ from lerf_core.constants import (
 __all__ = [
     "OFFSET_ROWS",
     "TAP_ROWS",
+    "Lanes",
     "footprint_means",
     "locate_pairs",
     "locate_taps",
@@ -55,7 +56,7 @@ _ONE_BITS = 0x3F800000
 _UPPER_HALF = -0x10000  # of 32 bits
 
 
-class _Lanes:
+class Lanes:
     """Operations on vectors of `LANES` numbers, at an LLVM builder."""
 
     def __init__(self, builder: Any) -> None:
@@ -228,7 +229,7 @@ class _Lanes:
 class _Record:
     """What a neighbour's words say, a vector each; see `kernels.records`."""
 
-    def __init__(self, v: _Lanes, layout: RecordLayout, words: list[Any]) -> None:
+    def __init__(self, v: Lanes, layout: RecordLayout, words: list[Any]) -> None:
         self.v, self.layout, self.words = v, layout, words
 
     def _byte(self, word: Any, number: int) -> Any:
@@ -301,7 +302,7 @@ class _Record:
         return self._float(6), self._float(7)
 
 
-def _store_mean(v: _Lanes, mean: Any, is_bytes: bool, out: Any, index: Any) -> None:
+def _store_mean(v: Lanes, mean: Any, is_bytes: bool, out: Any, index: Any) -> None:
     """Store levels, those of bytes rounded half to even and clipped."""
     if not is_bytes:
         v.store(mean, v.step(out, index, 4 * LANES))
@@ -345,7 +346,7 @@ def locate_pairs(
     """
 
     def generate(context, builder, signature, arguments):
-        v = _Lanes(builder)
+        v = Lanes(builder)
         rows, cols, height, width, record_size, offsets, places, blocks = arguments
         pitch = builder.mul(builder.add(width, _I64(2)), record_size)
         pitch, size = v.splat(pitch), v.splat(record_size)
@@ -414,7 +415,7 @@ def pair_means(
     has_validity, is_bytes = validity != types.none, mean.dtype == types.uint8
 
     def generate(context, builder, signature, arguments):
-        v = _Lanes(builder)
+        v = Lanes(builder)
         records, pitch, places, offsets, blocks = arguments[:5]
         out, valid_share = arguments[8:]
         factors_at = _data_of(context, builder, validity, arguments[5])
@@ -503,7 +504,7 @@ def locate_taps(typing_context, positions, scales, length, stride, taps, places,
     """
 
     def generate(context, builder, signature, arguments):
-        v = _Lanes(builder)
+        v = Lanes(builder)
         positions, scales, length, stride, taps, places, is_pair = arguments
         position, scale = v.load(positions, _F64), v.load(scales, _F64)
         one, most = v.double(1), v.double(MAX_POINT_TAPS)
@@ -549,7 +550,7 @@ def locate_taps(typing_context, positions, scales, length, stride, taps, places,
 class _Sums:
     """Sums over taps, as `reference.means` keeps them."""
 
-    def __init__(self, v: _Lanes, *, has_validity: bool) -> None:
+    def __init__(self, v: Lanes, *, has_validity: bool) -> None:
         self.v, self.has_validity = v, has_validity
         self.places = [
             cgutils.alloca_once_value(v.b, v.single(0)) for _ in range(4 if has_validity else 2)
@@ -606,7 +607,7 @@ def footprint_means(
     is_gaussian = kind.weighting == "gaussian"
 
     def generate(context, builder, signature, arguments):
-        v = _Lanes(builder)
+        v = Lanes(builder)
         records, rows, row_places, row_count, row_is_pair = arguments[:5]
         cols, col_places, col_count, col_is_pair = arguments[5:9]
         out, valid_share = arguments[12:]

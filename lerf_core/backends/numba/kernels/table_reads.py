@@ -25,7 +25,7 @@ from lerf_core.backends.numba.kernels.vectors import (
 )
 from lerf_core.backends.numba.layouts import CORNERS, WIDTH
 
-__all__ = ["pad_bytes", "pad_units", "stage_rows"]
+__all__ = ["find_pixels", "pad_bytes", "pad_units", "stage_rows", "write_pixels"]
 
 
 @compiled(**HELPER)
@@ -63,31 +63,41 @@ def pad_units(plane, first, row_pad, col_pad, cell_bits, fractions, cells):
         _edges(cells[y], col_pad, width)
 
 
-def _write(sums, numbers, lanes, features, remainder, y, start, n, out):
-    """Make pixels ``start ... start + n`` of row y of their sums."""
+def write_pixels(sums, first, numbers, lanes, features, remainder, y, start, n, out):
+    """Make pixels ``start ... start + n`` of row y of their sums, which are set to 0.
+
+    ``sums[0, first:]`` and ``sums[1, first:]`` are what is added up.
+    """
 
 
-@overload(_write)
-def _compile_write(sums, numbers, lanes, features, remainder, y, start, n, out):
+@compiled(**HELPER)
+def _halves(sums, first):
+    """Return the addresses of ``sums[0, first:]`` and ``sums[1, first:]``."""
+    start = sums.ctypes.data + first * sums.itemsize
+    return start, start + sums.strides[0]
+
+
+@overload(write_pixels)
+def _compile_write_pixels(sums, first, numbers, lanes, features, remainder, y, start, n, out):
     if out.ndim == 2:
 
-        def write_plane(sums, numbers, lanes, features, remainder, y, start, n, out):
+        def write_plane(sums, first, numbers, lanes, features, remainder, y, start, n, out):
             target = out[y, start : start + n]
-            finish_values(sums.ctypes.data, *numbers, target.ctypes.data, n, lanes, out)
+            finish_values(*_halves(sums, first), sums, *numbers, target.ctypes.data, n, lanes, out)
 
         return write_plane
 
     deep = out.dtype.name == "float32"
 
-    def write_packed(sums, numbers, lanes, features, remainder, y, start, n, out):
+    def write_packed(sums, first, numbers, lanes, features, remainder, y, start, n, out):
         row, source = out[y, start : start + n], features[y, start : start + n]
         if len(lanes) == 1:
             values = np.empty(n, out.dtype)
-            finish_values(sums.ctypes.data, *numbers, values.ctypes.data, n, lanes, out)
+            finish_values(*_halves(sums, first), sums, *numbers, values.ctypes.data, n, lanes, out)
             for x in range(n):
                 row[x, 1] = values[x]
         else:
-            finish_values(sums.ctypes.data, *numbers, row.ctypes.data, n, lanes, out)
+            finish_values(*_halves(sums, first), sums, *numbers, row.ctypes.data, n, lanes, out)
         if deep:
             rest, to_level = remainder[y, start : start + n], numbers[4]
             if rest.size > 0:
@@ -104,7 +114,7 @@ def _compile_write(sums, numbers, lanes, features, remainder, y, start, n, out):
 
 
 @compiled(**HELPER)
-def _find_pixels(start, stride, size, pixels, at):
+def find_pixels(start, stride, size, pixels, at):
     """Write the addresses of a set's four pixels, of `size` bytes, given that of the first."""
     for k in range(4):
         at[k] = start + pixels[k, 0] * stride + pixels[k, 1] * size
@@ -112,8 +122,8 @@ def _find_pixels(start, stride, size, pixels, at):
 
 @compiled(**KERNEL)
 def stage_rows(
-    plane, cells, row_pad, col_pad, bits, cell_bits, table, pixels, reads, targets, rows, lanes,
-    deep, numbers, features, remainder, top, bottom, out,
+    plane, cells, row_pad, col_pad, bits, cell_bits, table, pixels, reads, targets, rows, deep,
+    numbers, features, remainder, top, bottom, out,
 ):  # fmt: skip
     """Read the tables for rows top..bottom-1 and finish the values.
 
@@ -128,7 +138,7 @@ def stage_rows(
     bits, cell_bits : int
         Bits of the fraction in `cells` (0 for deep coordinates), and of a cell's number along
         an axis.
-    table, pixels, reads, targets, rows, lanes
+    table, pixels, reads, targets, rows
         See `cell_tables.CellTables`.
     deep : tuple
         Of length 1 for deep coordinates, else 0.
@@ -147,11 +157,9 @@ def stage_rows(
     depth = last_row - first_row + 1
     cols = out.shape[1]
     segment = WIDTH - span
-    n_lanes = len(lanes)
-    halves = 2 if n_lanes == 1 else 1  # see `vectors.add_sets`
-    sums_size = (WIDTH + span + 4) * n_lanes
-    # Rows of the ring, and one for what belongs to no row here.
-    sums = np.zeros((depth + 1, halves, sums_size), np.int32)
+    # Rows of the ring, and one for what belongs to no row here; half of the reads have sums of
+    # their own, so that `add_sets` can read again what it has written.
+    sums = np.zeros((depth + 1, 2, WIDTH + span + 4), np.int32)
     weights = np.empty(WIDTH * CORNERS * plane.itemsize, np.uint8)
     row_starts = np.empty(WIDTH, np.uint32)
     source, stride, size = plane.ctypes.data, plane.strides[0], np.int64(plane.itemsize)
@@ -170,37 +178,29 @@ def stage_rows(
                     row = y + targets[s, k, 0]
                     inside = top <= row < bottom
                     is_read |= inside
-                    line = sums[row % depth if inside else depth, k % halves]
-                    to[k] = line.ctypes.data + (targets[s, k, 1] - first_col) * n_lanes * 4
+                    line = sums[row % depth if inside else depth, k % 2]
+                    to[k] = line.ctypes.data + (targets[s, k, 1] - first_col) * 4
                 if not is_read:
                     continue
                 col = start - last_col + col_pad
                 first_pixel = source + (y + row_pad) * stride + col * size
-                _find_pixels(first_pixel, stride, size, pixels[s], at)
+                find_pixels(first_pixel, stride, size, pixels[s], at)
                 if holds_bytes(plane):
                     corner_weights(at[0], at[1], at[2], at[3], (1 << bits) - 1, w, whole)
                 else:
                     deep_corner_weights(at[0], at[1], at[2], at[3], w, whole)
                 first_cell = cell_source + (y + row_pad) * cell_stride + col
-                _find_pixels(first_cell, cell_stride, np.int64(1), pixels[s], at)
+                find_pixels(first_cell, cell_stride, np.int64(1), pixels[s], at)
                 cell_rows(
                     at[0], at[1], at[2], at[3],
                     bits, cell_bits, rows[s, 1], rows[s, 0], r, whole,
                 )  # fmt: skip
                 if reads[s] == 4:
                     four = (to[0], to[1], to[2], to[3])
-                    add_sets(t, w, r, four, count, (0, 0, 0, 0), lanes, deep)
+                    add_sets(t, w, r, four, count, (0, 0, 0, 0), deep)
                 else:
-                    add_sets(t, w, r, (to[0], to[1]), count, (0, 0), lanes, deep)
+                    add_sets(t, w, r, (to[0], to[1]), count, (0, 0), deep)
             done = y + first_row
             if top <= done < bottom:
                 line = sums[done % depth]
-                first = span * n_lanes
-                total = line[0, first : first + n * n_lanes]
-                if halves == 2:
-                    second = line[1, first : first + n * n_lanes]
-                    for x in range(total.size):
-                        total[x] += second[x]
-                _write(total, numbers, lanes, features, remainder, done, start, n, out)
-                for half in range(halves):
-                    line[half, :] = 0
+                write_pixels(line, span, numbers, (0,), features, remainder, done, start, n, out)

@@ -24,6 +24,7 @@ from lerf_core.constants import DEEP_CELL_BITS, ROUND_F32, ROUND_F64
 
 __all__ = [
     "BLOCK",
+    "Vectors",
     "add_sets",
     "cell_rows",
     "corner_weights",
@@ -46,7 +47,7 @@ def _processor() -> set[str]:
     return {name for name, there in llvm.get_host_cpu_features().items() if there}
 
 
-class _Vectors:
+class Vectors:
     """Instructions on vectors, at an LLVM builder."""
 
     def __init__(self, builder: Any) -> None:
@@ -59,6 +60,9 @@ class _Vectors:
 
     def load_word(self, address: Any) -> Any:
         return self.b.load(self.b.inttoptr(address, _I32.as_pointer()), align=1)
+
+    def load_half(self, address: Any) -> Any:
+        return self.b.load(self.b.inttoptr(address, _I16.as_pointer()), align=1)
 
     def store(self, value: Any, address: Any) -> None:
         self.b.store(value, self.b.inttoptr(address, value.type.as_pointer()), align=1)
@@ -80,13 +84,18 @@ class _Vectors:
         words = self.shuffle(first, first, [0] * (width // 4))
         return self.b.bitcast(words, ir.VectorType(_I8, width))
 
+    def splat_pair(self, address: Any, count: int) -> Any:
+        """Return the two 16-bit integers at an address, over and over, `count` in all."""
+        return self.b.bitcast(self.splat_word(address, 2 * count), ir.VectorType(_I16, count))
+
     def constant(self, element: Any, values: Any) -> Any:
         numbers = [element(value) for value in values]
         return ir.Constant(ir.VectorType(element, len(numbers)), numbers)
 
     def splat(self, number: Any, element: Any, count: int) -> Any:
         kind = ir.VectorType(element, count)
-        number = self.b.trunc(number, element)
+        if number.type != element:
+            number = self.b.trunc(number, element)
         first = self.b.insert_element(ir.Constant(kind, ir.Undefined), number, _I32(0))
         return self.shuffle(first, first, [0] * count)
 
@@ -156,15 +165,21 @@ class _Vectors:
         operands = (self.b.bitcast(value, words) for value in (weights, entries))
         return self._call(f"llvm.x86.avx512.vpdpbusd.{8 * count}", words, sums, *operands)
 
-    def add_four_dots(self, sums: Any, weights: Any, entries: Any, *, apart: bool) -> Any:
-        """As `add_dots` of four vectors; their sums of pairs fit 16 bits, unless `apart`."""
-        if apart or self._adds_fours(weights[0].type.count):
-            for weight, entry in zip(weights, entries, strict=True):
-                sums = self.add_dots(sums, weight, entry)
-            return sums
-        a, b, c, d = map(self.dot_pairs, weights, entries)
-        pairs = self.b.add(self.b.add(a, b), self.b.add(c, d))
-        return self.b.add(sums, self.widen_pairs(pairs))
+    def products_of_pairs(self, pairs: Any, weights: Any) -> Any:
+        """``p[2i] * w[2i] + p[2i + 1] * w[2i + 1]`` in 32 bits, of 16-bit integers."""
+        count = pairs.type.count
+        result = ir.VectorType(_I32, count // 2)
+        name = {
+            32: "avx512.pmaddw.d.512" if "avx512bw" in self.has else None,
+            16: "avx2.pmadd.wd" if "avx2" in self.has else None,
+            8: "sse2.pmadd.wd" if "sse2" in self.has else None,
+        }[count]
+        if name is not None:
+            return self._call(f"llvm.x86.{name}", result, pairs, weights)
+        if count > 8:
+            return self._by_halves(self.products_of_pairs, pairs, weights)
+        wide = ir.VectorType(_I32, count)
+        return self._add_pairs(self.b.mul(self.b.sext(pairs, wide), self.b.sext(weights, wide)))
 
     def _adds_fours(self, count: int) -> bool:
         """Whether the processor has `add_dots` of so many bytes."""
@@ -203,7 +218,7 @@ class _Vectors:
         return self.b.call(function, arguments)
 
 
-def _transposed(v: _Vectors, rows: list[Any]) -> list[Any]:
+def _transposed(v: Vectors, rows: list[Any]) -> list[Any]:
     """16 rows of 32 pixels to 16 vectors, of the 16 bytes of pixel j and of pixel 16 + j.
 
     Four perfect shuffles transpose a 16x16 matrix; each half of 32 is one.
@@ -215,7 +230,7 @@ def _transposed(v: _Vectors, rows: list[Any]) -> list[Any]:
     return rows
 
 
-def _corners(v: _Vectors, cell: Any, f: list[Any]) -> list[Any]:
+def _corners(v: Vectors, cell: Any, f: list[Any]) -> list[Any]:
     """Weights of the 16 corners of a cell from four fractions of it."""
     least: dict[int, Any] = {}
     most: dict[int, Any] = {}
@@ -229,7 +244,7 @@ def _corners(v: _Vectors, cell: Any, f: list[Any]) -> list[Any]:
     return [*weights, least[15]]
 
 
-def _store_corners(v: _Vectors, weights: list[Any], out: Any, start: Any, size: int) -> None:
+def _store_corners(v: Vectors, weights: list[Any], out: Any, start: Any, size: int) -> None:
     """Store 16 rows of bytes pixel by pixel, `size` bytes apart."""
     for j, pair in enumerate(_transposed(v, weights)):
         for k in range(2):
@@ -259,7 +274,7 @@ def corner_weights(typing_context, a, b, c, d, fraction, out, count):
     """
 
     def generate(context, builder, signature, arguments):
-        v = _Vectors(builder)
+        v = Vectors(builder)
         *sources, fraction, out, count = arguments
         mask = v.splat(fraction, _I8, BLOCK)
         cell = builder.add(mask, v.constant(_I8, [1] * BLOCK))
@@ -288,7 +303,7 @@ def deep_corner_weights(typing_context, a, b, c, d, out, count):
     """
 
     def generate(context, builder, signature, arguments):
-        v = _Vectors(builder)
+        v = Vectors(builder)
         *sources, out, count = arguments
         cell = v.constant(_I16, [1 << DEEP_CELL_BITS] * BLOCK)
         low_bits, shift = v.constant(_I16, [127] * BLOCK), v.constant(_I16, [7] * BLOCK)
@@ -324,7 +339,7 @@ def cell_rows(typing_context, a, b, c, d, shift, bits, size, first, out, count):
     """
 
     def generate(context, builder, signature, arguments):
-        v = _Vectors(builder)
+        v = Vectors(builder)
         *sources, shift, bits, size, first, out, count = arguments
         shift, bits = (v.splat(number, _I16, BLOCK) for number in (shift, bits))
         size, first = (v.splat(number, _I32, BLOCK) for number in (size, first))
@@ -343,117 +358,78 @@ def cell_rows(typing_context, a, b, c, d, shift, bits, size, first, out, count):
 
 
 @intrinsic
-def add_sets(
-    typing_context, table, weights, rows, targets, count, reads, lanes, deep,
-):  # fmt: skip
+def add_sets(typing_context, table, weights, rows, targets, count, reads, deep):
     """Add what sets of four pixels give to the sums of the pixels that read them.
 
     A read's value is the dot product of the 16 weights of the set's corners and the entries
-    of the set's cell. One row of the table serves all reads of the set. For one value it
-    holds 16 entries a read, and the four sums of four products that come of them are added
-    up for four sets at once. For more values each quarter of the row holds four corners'
-    entries of every value, so that the quarters' sums of products add up as they are.
+    of the set's cell. One row of the table serves all reads of the set; the four sums of four
+    products that come of a read are added up for four sets at once.
 
     Parameters
     ----------
     table : address of int8
-        Rows of a cell: (reads, 16) for one lane, else (4, reads, lanes, 4).
+        Rows of a cell, (reads, 16).
     weights : address of uint8, (count, 16), or (count, 2, 16) if deep
         See `corner_weights` and `deep_corner_weights`.
     rows : address of uint32, (count,)
         Where each set's row begins in the table.
-    targets : tuple of addresses of int32, (count, lanes)
-        The sums of each read. With one lane, no two may lie a few pixels apart: what has
-        just been written in part could not be read again at once.
+    targets : tuple of addresses of int32, (count,)
+        The sums of each read. No two may lie a few pixels apart: what has just been written in
+        part could not be read again at once.
     count : int
-        With one lane, what is added is that of the next multiple of 4.
-    reads, lanes, deep : tuple
-        By their lengths: the reads of a set (2 or 4); the values of a read and of a sum
-        (1, 4 or 8); whether weights have two bytes.
+        What is added is that of the next multiple of 4.
+    reads, deep : tuple
+        By their lengths: the reads of a set (2 or 4); whether weights have two bytes.
     """
-    n_reads, n_lanes = len(reads), len(lanes)
-    n_bytes = 2 if len(deep) else 1
+    n_reads, n_bytes = len(reads), 2 if len(deep) else 1
 
     def generate(context, builder, signature, arguments):
-        v = _Vectors(builder)
+        v = Vectors(builder)
         table, weights, rows, targets, count = arguments[:5]
         targets = cgutils.unpack_tuple(builder, targets, n_reads)
-        add = _add_one_lane if n_lanes == 1 else _add_lanes
-        add(v, table, weights, rows, targets, count, n_lanes, n_bytes)
+        width = CORNERS * n_reads
+        zero = v.constant(_I32, [0] * (width // 4))
+        blocks = builder.udiv(builder.add(count, _I64(3)), _I64(4))
+        with cgutils.for_range(builder, blocks) as loop:
+            quads = []
+            for k in range(4):
+                x = builder.add(builder.mul(loop.index, _I64(4)), _I64(k))
+                row = builder.zext(v.load_word(v.step(rows, x, 4)), _I64)
+                entries = v.load(builder.add(table, row), _I8, width)
+                total = zero
+                for k_byte in reversed(range(n_bytes)):
+                    at = v.step(weights, x, CORNERS * n_bytes)
+                    weight = v.load(builder.add(at, _I64(CORNERS * k_byte)), _I8, CORNERS)
+                    while weight.type.count < width:
+                        weight = v.twice(weight)
+                    total = v.add_dots(total, weight, entries)
+                    if k_byte:
+                        total = v.times_128(total)
+                quads.append(total)
+            sums = v.sums_of_four(quads)
+            for k, target in enumerate(targets):
+                address = v.step(target, loop.index, CORNERS)
+                read_sums = v.shuffle(sums, sums, range(4 * k, 4 * k + 4))
+                v.store(builder.add(v.load(address, _I32, 4), read_sums), address)
         return context.get_dummy_value()
 
-    kinds = (table, weights, rows, targets, count, reads, lanes, deep)
+    kinds = (table, weights, rows, targets, count, reads, deep)
     return types.void(*kinds), generate
-
-
-def _add_one_lane(v, table, weights, rows, targets, count, n_lanes, n_bytes):
-    width = CORNERS * len(targets)
-    zero = v.constant(_I32, [0] * (width // 4))
-    blocks = v.b.udiv(v.b.add(count, _I64(3)), _I64(4))
-    with cgutils.for_range(v.b, blocks) as loop:
-        quads = []
-        for k in range(4):
-            x = v.b.add(v.b.mul(loop.index, _I64(4)), _I64(k))
-            row = v.b.zext(v.load_word(v.step(rows, x, 4)), _I64)
-            entries = v.load(v.b.add(table, row), _I8, width)
-            total = zero
-            for k_byte in reversed(range(n_bytes)):
-                address = v.b.add(v.step(weights, x, CORNERS * n_bytes), _I64(CORNERS * k_byte))
-                weight = v.load(address, _I8, CORNERS)
-                while weight.type.count < width:
-                    weight = v.twice(weight)
-                total = v.add_dots(total, weight, entries)
-                if k_byte:
-                    total = v.times_128(total)
-            quads.append(total)
-        sums = v.sums_of_four(quads)
-        for k, target in enumerate(targets):
-            address = v.step(target, loop.index, CORNERS)
-            read_sums = v.shuffle(sums, sums, range(4 * k, 4 * k + 4))
-            v.store(v.b.add(v.load(address, _I32, 4), read_sums), address)
-
-
-def _add_lanes(v, table, weights, rows, targets, count, n_lanes, n_bytes):
-    quarter = 4 * n_lanes * len(targets)
-    width = min(quarter, v.widest)
-    chunks = range(0, quarter, width)
-    with cgutils.for_range(v.b, count) as loop:
-        row = v.b.add(table, v.b.zext(v.load_word(v.step(rows, loop.index, 4)), _I64))
-        entries = [
-            [v.load(v.b.add(row, _I64(quarter * k + chunk)), _I8, width) for k in range(4)]
-            for chunk in chunks
-        ]
-        totals = [v.constant(_I32, [0] * (width // 4)) for _ in chunks]
-        for k_byte in reversed(range(n_bytes)):
-            address = v.b.add(
-                v.step(weights, loop.index, CORNERS * n_bytes), _I64(CORNERS * k_byte)
-            )
-            weight = [v.splat_word(v.b.add(address, _I64(4 * k)), width) for k in range(4)]
-            totals = [
-                v.add_four_dots(total, weight, four, apart=n_bytes > 1)
-                for total, four in zip(totals, entries, strict=True)
-            ]
-            if k_byte:
-                totals = [v.times_128(total) for total in totals]
-        for k, target in enumerate(targets):
-            chunk, first = divmod(4 * n_lanes * k, width)
-            read_sums = v.shuffle(
-                totals[chunk], totals[chunk], range(first // 4, first // 4 + n_lanes)
-            )
-            address = v.step(target, loop.index, 4 * n_lanes)
-            v.store(v.b.add(v.load(address, _I32, n_lanes), read_sums), address)
 
 
 @intrinsic
 def finish_values(
     typing_context,
-    sums, offset, divisor, lowest, limit, to_level, target, count, lanes, out,
+    sums, second, kept, offset, divisor, lowest, limit, to_level, target, count, lanes, out,
 ):  # fmt: skip
     """Make values of sums: ``clip(round((sum + offset) / divisor), lowest, limit)``.
 
     Parameters
     ----------
-    sums : address of int32, (count, lanes)
+    sums, second : address, (count, lanes)
+        What sums are the sums of; set to 0.
+    kept : ndarray of int16 or int32
+        Says the type of `sums`.
     offset, divisor, lowest : ndarray of float32 or float64, (lanes,)
         In their precision all is computed; sums must fit it.
     limit : float
@@ -466,16 +442,16 @@ def finish_values(
     out : ndarray of uint8, int32 or float32
         Says the type of what `target` holds.
     """
-    n_lanes, stored = len(lanes), out.dtype
+    n_lanes, stored, kept_as = len(lanes), out.dtype, ir.IntType(kept.dtype.bitwidth)
     double = offset.dtype == types.float64
     real = ir.DoubleType() if double else ir.FloatType()
 
     def generate(context, builder, signature, arguments):
-        v = _Vectors(builder)
-        sums, *numbers, limit, to_level, target, count = arguments[:8]
+        v = Vectors(builder)
+        sums, second, _, *numbers, limit, to_level, target, count = arguments[:10]
         numbers = [
             context.make_array(kind)(context, builder, value=number).data
-            for kind, number in zip(signature.args[1:4], numbers, strict=True)
+            for kind, number in zip(signature.args[3:6], numbers, strict=True)
         ]
         lane = [
             [builder.load(builder.gep(number, [_I32(k)])) for k in range(n_lanes)]
@@ -487,10 +463,17 @@ def finish_values(
         def loop(first: Any, number: Any, width: int) -> None:
             offset, divisor, lowest = (v.filled(values, width) for values in lane)
             top, level = v.filled([limit], width), v.filled([to_level], width)
-            half = v.constant(real, [magic] * width)
+            half, words = v.constant(real, [magic] * width), ir.VectorType(_I32, width)
             with cgutils.for_range(builder, number) as at:
                 x = builder.add(first, builder.mul(at.index, _I64(width)))
-                total = builder.sitofp(v.load(v.step(sums, x, 4), _I32, width), offset.type)
+                total = None
+                for start in (sums, second):
+                    address = v.step(start, x, kept_as.width // 8)
+                    value = v.load(address, kept_as, width)
+                    v.store(ir.Constant(value.type, None), address)
+                    value = builder.sext(value, words) if kept_as == _I16 else value
+                    total = value if total is None else builder.add(total, value)
+                total = builder.sitofp(total, offset.type)
                 value = builder.fdiv(builder.fadd(total, offset), divisor)
                 value = builder.fsub(builder.fadd(value, half), half)
                 low = builder.fcmp_ordered("<", value, lowest)
@@ -502,7 +485,7 @@ def finish_values(
                     value = builder.fptrunc(value, single) if double else value
                     value = builder.fmul(value, level)
                 else:
-                    value = builder.fptosi(value, ir.VectorType(_I32, width))
+                    value = builder.fptosi(value, words)
                     if stored == types.uint8:
                         value = builder.trunc(value, ir.VectorType(_I8, width))
                 v.store(value, v.step(target, x, stored.bitwidth // 8))
@@ -514,5 +497,18 @@ def finish_values(
         loop(done, builder.udiv(builder.sub(values, done), _I64(n_lanes)), n_lanes)
         return context.get_dummy_value()
 
-    kinds = (sums, offset, divisor, lowest, limit, to_level, target, count, lanes, out)
+    kinds = (
+        sums,
+        second,
+        kept,
+        offset,
+        divisor,
+        lowest,
+        limit,
+        to_level,
+        target,
+        count,
+        lanes,
+        out,
+    )
     return types.void(*kinds), generate
