@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,24 +15,20 @@ from lerf_core.backends.contract import Backend, get_backend
 from lerf_core.backends.reference.coordinates import source_coordinates
 from lerf_core.execution.channels import Channel, Samples, prepare_channels
 from lerf_core.execution.context import BlockContext
-from lerf_core.execution.kernel_channels import (
-    AVERAGED_DTYPES,
-    CLEAR_FILL_STEPS,
-    KernelChannels,
-    prepare_kernel_channels,
-)
-from lerf_core.execution.majority import PointMajority
 from lerf_core.geometry.maps import Homography, InverseMap, LocatedMap, SampledMap
 from lerf_core.geometry.placement import Placement
 from lerf_core.pixels.blending import BorderBlend
 from lerf_core.pixels.masks import mask_planes
 from lerf_core.sampling.borders import fold_indices, is_periodic
 from lerf_core.sampling.coordinates import SourceCoordinates
-from lerf_core.sampling.kernel_points import kernel_table
-from lerf_core.sampling.kernels import Kernel
 from lerf_core.sampling.taps import nearest_index
 from lerf_core.sampling.visibility import visible_windows
 from lerf_core.sampling.windows import Block, Window, Windows
+
+if TYPE_CHECKING:
+    from lerf_core.execution.kernel_channels import KernelChannels
+    from lerf_core.execution.majority import PointMajority
+    from lerf_core.sampling.kernels import Kernel
 
 __all__ = ["PERIODIC_MARGIN", "WarpBlock", "WarpResampling"]
 
@@ -124,6 +120,8 @@ class WarpBlock:
         """Return how many pixels around those of the taps a result can depend on."""
         if self.context.kernel is None:
             return self.context.halo
+        from lerf_core.execution.kernel_channels import CLEAR_FILL_STEPS
+
         # Clear pixels are filled from around, step by step.
         return CLEAR_FILL_STEPS if self.context.pixels.alpha is not None else 0
 
@@ -131,7 +129,11 @@ class WarpBlock:
     def tap_reach(self) -> float:
         """How far taps lie from a position, as a part of the filter scale."""
         kernel = None if self.is_copied else self.context.kernel
-        return 1.0 if kernel is None else kernel_table(kernel).reach
+        if kernel is None:
+            return 1.0
+        from lerf_core.sampling.kernel_points import kernel_table
+
+        return kernel_table(kernel).reach
 
     @property
     def is_copied(self) -> bool:
@@ -160,6 +162,8 @@ class WarpBlock:
         """Prepare planes, cut to the windows; see `lerf_core.execution.plan.OutputBlock`."""
         context = self.context
         if self.takes_majority:
+            from lerf_core.execution.majority import PointMajority
+
             return PointMajority(
                 list(planes), context.pixels, self.backend, self.located_in_windows,
                 is_cut=context.mode == "constant",
@@ -169,6 +173,8 @@ class WarpBlock:
         # A constant is blended over the result (`BorderBlend`): taps find the edge's pixels.
         mode = "edge" if context.mode == "constant" else context.mode
         if context.kernel is not None:
+            from lerf_core.execution.kernel_channels import prepare_kernel_channels
+
             prepared = prepare_kernel_channels(planes, context.pixels, mode, alpha_levels)
             return WarpMeans(self, planes, [KernelStack(prepared, context.kernel)])
         channels = prepare_channels(
@@ -323,6 +329,9 @@ class KernelStack:
     """Channels that a fixed kernel averages, all together."""
 
     def __init__(self, channels: KernelChannels, kernel: Kernel) -> None:
+        from lerf_core.execution.kernel_channels import AVERAGED_DTYPES
+        from lerf_core.sampling.kernel_points import kernel_table
+
         self._channels, self._table = channels, kernel_table(kernel)
         layers = channels.layers(slice(None))
         if layers.dtype not in AVERAGED_DTYPES:

@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from lerf_core.io.tiles.tiled_reader import TiledReader
     from lerf_core.io.tiles.tiled_writer import TiledWriter, WriterSpec
 
-__all__ = ["Codec", "Encoding", "Header", "OpenFile", "opened", "refuse_levels_and_series"]
+__all__ = [
+    "Codec",
+    "DecodingCodec",
+    "Encoding",
+    "Header",
+    "OpenFile",
+    "opened",
+    "refuse_levels_and_series",
+]
 
 
 @dataclass(frozen=True)
@@ -216,6 +224,13 @@ class Codec:
         resume, overwrite : bool
         """
         raise NotImplementedError
+
+
+class DecodingCodec(Codec):
+    """A format without tiles: read by regions, it is decoded as a whole.
+
+    Its reader is `lerf_core.io.tiles.decoded_reader.DecodedReader`.
+    """
 
 
 def refuse_levels_and_series(path: str, options: dict[str, Any]) -> None:

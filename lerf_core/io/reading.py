@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError, SourceChangedError
-from lerf_core.io.codec import Header, OpenFile, opened
+from lerf_core.io.codec import (
+    DecodingCodec,
+    Header,
+    OpenFile,
+    opened,
+    refuse_levels_and_series,
+)
 from lerf_core.io.formats import DEFAULT_MAX_PIXELS
 from lerf_core.io.guards import guarded_decoding, quiet_decoders
 from lerf_core.io.image import DecodedImage
@@ -149,6 +155,11 @@ def open_reader(
     # How large an image may be is a matter of memory here.
     with quiet_decoders(2**62):
         codec = codec_of_path(name)
+    if isinstance(codec, DecodingCodec):
+        from lerf_core.io.tiles.decoded_reader import DecodedReader
+
+        refuse_levels_and_series(name, options)
+        return DecodedReader(name, options, codec)
     return codec.open_reader(name, options)
 
 

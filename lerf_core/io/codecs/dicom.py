@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from lerf_core.errors import FileError
-from lerf_core.io.codec import Header, OpenFile
-from lerf_core.io.codecs.decoding import DecodingCodec
+from lerf_core.io.codec import DecodingCodec, Header, OpenFile
 from lerf_core.io.formats import GREY, RGB
 from lerf_core.io.guards import check_jpeg_ls, check_samples
 from lerf_core.io.image import DecodedImage, Pixels, channels_of

@@ -6,8 +6,7 @@ import numpy as np
 from PIL import Image
 
 from lerf_core.errors import FileError
-from lerf_core.io.codec import Header, OpenFile
-from lerf_core.io.codecs.decoding import DecodingCodec
+from lerf_core.io.codec import DecodingCodec, Header, OpenFile
 from lerf_core.io.formats import GREY, RGB, RGBA
 from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage

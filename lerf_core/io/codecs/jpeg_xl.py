@@ -8,9 +8,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from lerf_core.errors import FileError
-from lerf_core.io.codec import Header, OpenFile
+from lerf_core.io.codec import DecodingCodec, Header, OpenFile
 from lerf_core.io.codecs.boxes import Box, boxes_of, cicp_of, content_of
-from lerf_core.io.codecs.decoding import DecodingCodec
 from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA
 from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, Pixels, channels_of

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from lerf_core.errors import FileError
-from lerf_core.io.codec import Encoding, Header, OpenFile
-from lerf_core.io.codecs.decoding import DecodingCodec
+from lerf_core.io.codec import DecodingCodec, Encoding, Header, OpenFile
 from lerf_core.io.formats import CMYK, GREY, GREY_ALPHA, MULTI, RGB, RGBA, Format
 from lerf_core.io.guards import check_samples
 from lerf_core.io.image import DecodedImage, Pixels, channels_of

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from lerf_core.errors import FileError
-from lerf_core.io.codec import Encoding, Header, OpenFile
+from lerf_core.io.codec import DecodingCodec, Encoding, Header, OpenFile
 from lerf_core.io.codecs.animations import (
     frame_count,
     left_out,
@@ -20,7 +20,6 @@ from lerf_core.io.codecs.animations import (
     save_keywords,
     written_notes,
 )
-from lerf_core.io.codecs.decoding import DecodingCodec
 from lerf_core.io.formats import (
     CMYK,
     GREY,

@@ -12,8 +12,7 @@ import numpy as np
 from PIL import Image
 
 from lerf_core.errors import FileError
-from lerf_core.io.codec import Header, OpenFile
-from lerf_core.io.codecs.decoding import DecodingCodec
+from lerf_core.io.codec import DecodingCodec, Header, OpenFile
 from lerf_core.io.codecs.pillow import PillowCodec
 from lerf_core.io.formats import CMYK, GREY, GREY_ALPHA, RGB, RGBA
 from lerf_core.io.guards import check_samples

@@ -8,8 +8,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from lerf_core.errors import FileError
-from lerf_core.io.codec import Header, OpenFile
-from lerf_core.io.codecs.decoding import DecodingCodec
+from lerf_core.io.codec import DecodingCodec, Header, OpenFile
 from lerf_core.io.formats import RGB
 from lerf_core.io.guards import check_pixels
 from lerf_core.io.image import DecodedImage, Pixels

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lerf_core.errors import FileError
-from lerf_core.io.codec import Header, OpenFile
-from lerf_core.io.codecs.decoding import DecodingCodec
+from lerf_core.io.codec import DecodingCodec, Header, OpenFile
 from lerf_core.io.formats import GREY, GREY_ALPHA, MULTI, RGB, RGBA
 from lerf_core.io.guards import check_samples
 from lerf_core.io.image import DecodedImage
