@@ -108,6 +108,17 @@ class GuardedMemory:
             self._set_handler(before)
             self.is_guarding = False
 
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Leave NumPy's arrays to NumPy within a ``with``."""
+        before, was_guarding = self._set_handler(None), self.is_guarding
+        self.is_guarding = False
+        try:
+            yield
+        finally:
+            self._set_handler(before)
+            self.is_guarding = was_guarding
+
     def serve_kernels(self, library: Path) -> None:
         """Serve, from now on, what the functions of a loaded library allocate."""
         places = dict(_imported(library))
@@ -184,7 +195,12 @@ def _numpy_function(place: int) -> Any:
     get = ctypes.pythonapi.PyCapsule_GetPointer
     get.restype, get.argtypes = _Pointer, [ctypes.py_object, ctypes.c_char_p]
     table = ctypes.cast(get(core._multiarray_umath._ARRAY_API, None), ctypes.POINTER(_Pointer))
-    return ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object)(table[place])
+    function = ctypes.PYFUNCTYPE(ctypes.py_object, _Pointer)(table[place])
+
+    def call(value: Any) -> Any:
+        return function(None if value is None else id(value))
+
+    return call
 
 
 def _imported(library: Path) -> Iterator[tuple[bytes, int]]:

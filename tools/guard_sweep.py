@@ -23,7 +23,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ import guard_pages  # noqa: E402
 import lerf_core  # noqa: E402
 from lerf_core.backends.numba import cell_tables, entry_points, separable, shrinking  # noqa: E402
 from lerf_core.backends.numba.libraries import find_library  # noqa: E402
+from lerf_core.backends.reference.backend import ReferenceBackend  # noqa: E402
 
 SHAPES = (
     (1, 1), (1, 2), (2, 1), (1, 7), (3, 1), (2, 2), (3, 5), (5, 3), (7, 33), (49, 97), (31, 255),
@@ -55,7 +56,10 @@ MATRICES = (
     np.diag([0.37, 0.41, 1]),
 )
 #: Tests of steps that whole calls of images do not reach all variants of.
-TESTS = ("test_parity.py", "test_kernel_points.py", "test_separable.py", "test_shrinking.py")
+TESTS = (
+    "test_parity_of_dtypes.py", "test_parity.py", "test_kernel_points.py", "test_separable.py",
+    "test_shrinking.py",
+)  # fmt: skip
 # Of an output: more pixels find nothing more.
 _MOST_PIXELS = 400_000
 
@@ -141,6 +145,26 @@ def without_slack(memory: guard_pages.GuardedMemory) -> None:
     separable.room_of = shrinking.room_of = room_of
 
 
+def let_the_reference_rest(memory: guard_pages.GuardedMemory) -> None:
+    """Leave the arrays of the specification's own steps, which run no kernels, unguarded."""
+
+    def rested(method: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(method)
+        def call(*args: Any, **options: Any) -> Any:
+            with memory.resting():
+                return method(*args, **options)
+
+        return call
+
+    for name, method in list(vars(ReferenceBackend).items()):
+        if name.startswith("_"):
+            continue
+        if isinstance(method, staticmethod):
+            setattr(ReferenceBackend, name, staticmethod(rested(method.__func__)))
+        elif callable(method):
+            setattr(ReferenceBackend, name, rested(method))
+
+
 def sweep(memory: guard_pages.GuardedMemory, seconds: float, seed: int, log: Path | None) -> int:
     """Make calls for some seconds; return how many were made."""
     end, made, refused = time.monotonic() + seconds, 0, 0
@@ -182,6 +206,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600, help="for whole images")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--log", type=Path, help="a file that tells the last call")
+    parser.add_argument("-k", dest="pick", default="", help="some of the tests, as pytest has it")
     parser.add_argument("--no-tests", action="store_true", help="whole images alone")
     options = parser.parse_args()
     faulthandler.enable()
@@ -191,12 +216,13 @@ def main() -> int:
         memory.serve_kernels(library.path)
         print(f"kernels of {library.path.name}")
     guard_pages.use(memory)
+    let_the_reference_rest(memory)
     sweep(memory, options.seconds, options.seed, options.log)
     if options.no_tests:
         return 0
     folder = ROOT / "tests" / "core" / "backends"
     status = pytest.main(
-        ["-q", "-x", "-n0", "-p", "no:cacheprovider", f"--rootdir={ROOT}",
+        ["-q", "-x", "-n0", "-p", "no:cacheprovider", "-k", options.pick, f"--rootdir={ROOT}",
          *(str(folder / name) for name in TESTS)],
         plugins=[guard_pages],
     )  # fmt: skip

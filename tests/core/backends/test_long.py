@@ -19,8 +19,10 @@ from lerf_core.backends.numba.libraries import library_path
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = Path(__file__).parent
 # Tests of a backend's steps and of whole calls.
-PARITY = [FOLDER / f"test_{name}.py" for name in ("parity", "kernel_points", "separable",
-                                                  "shrinking")]  # fmt: skip
+PARITY = [
+    FOLDER / f"test_{name}.py"
+    for name in ("parity", "parity_of_dtypes", "kernel_points", "separable", "shrinking")
+]
 LEVELS = [level.name for level in usable_levels()]
 
 pytestmark = [pytest.mark.long, pytest.mark.slow]
