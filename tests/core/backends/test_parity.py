@@ -15,7 +15,7 @@ from support.banks import make_random_bank, random_bank
 
 from lerf_core import Displacement, rescale, resize, warp
 from lerf_core.backends import BACKENDS, get_backend, reference
-from lerf_core.bank import KINDS
+from lerf_core.bank import KINDS, LutBank
 from lerf_core.constants import REACH_LIMIT
 from lerf_core.geometry import Homography, as_inverse_map, homography_from_points, rotation
 from lerf_core.pixels.values import ValueScale
@@ -285,6 +285,26 @@ def test_table_reads_of_long_rows_and_many_bands(name, kind):
     for threads in (1, 2):
         ours = get_backend(name).read_stage(plane, bank, 1, 4, threads)
         np.testing.assert_array_equal(ours, expected)
+
+
+@each_backend
+@each_kind
+@pytest.mark.parametrize("interval", [16, 32, 64])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_sums_of_the_largest_entries_do_not_overflow(name, kind, interval, sign):
+    plain = make_random_bank(kind, interval=interval)
+    rng = np.random.default_rng(0)
+    tables = {
+        table: (sign * (127 - rng.integers(0, 2, entries.shape))).astype(np.int8)
+        for table, entries in plain.tables.items()
+    }
+    bank = LutBank("large", plain.kind, interval, plain.patterns, plain.stages, tables)
+    bits = interval.bit_length() - 1
+    plane = rng.integers(0, 256, (9, 270), dtype=np.uint8)
+    ours, expected = (
+        one.read_stage(plane, bank, 1, bits, 1) for one in (get_backend(name), REFERENCE)
+    )
+    np.testing.assert_array_equal(ours, expected)
 
 
 # -- overshoot bounds and the mean on a grid --------------------------------------------
