@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.backends.first_run import kernel_trouble, missing_kernels
+from lerf_core.backends.numba.libraries import kernel_trouble, missing_kernels
 
 if TYPE_CHECKING:
     from lerf_core.bank.model import LutBank

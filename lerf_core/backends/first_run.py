@@ -1,60 +1,15 @@
-"""Whether compiled kernels are there, and what a program may want to tell its user if not."""
+"""What a program may want to tell its user before the first call."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 
-from lerf_core.backends.numba.libraries import (
-    OTHER_SOURCES,
-    can_compile,
-    find_library,
-    library_trouble,
-)
-from lerf_core.errors import one_line
+from lerf_core.backends.numba.libraries import can_compile, find_library
 
-__all__ = ["first_run_message", "kernel_trouble", "missing_kernels"]
-
-
-def missing_kernels() -> str | None:
-    """Return a sentence if compiled kernels are neither there nor can be made; else None.
-
-    Where numba would compile them, it is imported here.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If ``LERF_KERNELS`` names what cannot be had.
-    """
-    if find_library():
-        return None
-    try:
-        import_module("numba")
-    # Whatever it lacks, and whichever version of NumPy it refuses.
-    except Exception as error:  # noqa: BLE001
-        trouble = one_line(error)
-    else:
-        return None
-    reason = library_trouble() or "there are no compiled kernels for this processor"
-    if can_compile():
-        compiler = f"numba cannot be imported: {trouble}"
-    else:
-        compiler = "there is no numba to compile others (pip install 'lerf[numba]')"
-    return f"{reason}, and {compiler}; NumPy computes the same, some hundred times slower"
-
-
-def kernel_trouble() -> str | None:
-    """Return a sentence if compiled kernels are there and cannot be used; else None.
-
-    Those of other sources, as after a change in a checkout, are no trouble.
-    """
-    trouble = library_trouble()
-    if trouble is None or trouble.endswith(OTHER_SOURCES):
-        return None
-    return f"{trouble}, and not used"
+__all__ = ["first_run_message"]
 
 
 def first_run_message() -> str | None:

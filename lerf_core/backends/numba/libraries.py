@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,9 +26,17 @@ from lerf_core.backends.numba.cpu_levels import CpuLevel, usable_levels
 from lerf_core.errors import InvalidArgumentError, one_line
 
 __all__ = [
-    "FOLDER", "OTHER_SOURCES", "Library", "can_compile", "description_of", "find_library", "lanes",
-    "library_path", "library_trouble", "sources_digest",
-]  # fmt: skip
+    "FOLDER",
+    "Library",
+    "can_compile",
+    "description_of",
+    "find_library",
+    "kernel_trouble",
+    "library_path",
+    "library_trouble",
+    "missing_kernels",
+    "sources_digest",
+]
 
 _HERE = Path(__file__).parent
 #: Where libraries are.
@@ -42,8 +51,8 @@ _SOURCES = (
     "building",
 )
 _COMPILE = "numba"
-#: How the trouble with a library ends that a change in a checkout has made stale.
-OTHER_SOURCES = "are of other sources"
+# How the trouble with a library ends that a change in a checkout has made stale.
+_OTHER_SOURCES = "are of other sources"
 
 
 class Library:
@@ -159,14 +168,42 @@ def can_compile() -> bool:
     return find_spec("numba") is not None
 
 
-def lanes() -> int:
-    """Return how many float32 numbers kernels handle at once."""
-    library = find_library()
-    if library:
-        return library.level.lanes
-    from lerf_core.backends.numba.kernels.lanes import LANES
+def missing_kernels() -> str | None:
+    """Return a sentence if compiled kernels are neither there nor can be made; else None.
 
-    return LANES
+    Where numba would compile them, it is imported here.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If ``LERF_KERNELS`` names what cannot be had.
+    """
+    if find_library():
+        return None
+    try:
+        import_module("numba")
+    # Whatever it lacks, and whichever version of NumPy it refuses.
+    except Exception as error:  # noqa: BLE001
+        trouble = one_line(error)
+    else:
+        return None
+    reason = library_trouble() or "there are no compiled kernels for this processor"
+    if can_compile():
+        compiler = f"numba cannot be imported: {trouble}"
+    else:
+        compiler = "there is no numba to compile others (pip install 'lerf[numba]')"
+    return f"{reason}, and {compiler}; NumPy computes the same, some hundred times slower"
+
+
+def kernel_trouble() -> str | None:
+    """Return a sentence if compiled kernels are there and cannot be used; else None.
+
+    Those of other sources, as after a change in a checkout, are no trouble.
+    """
+    trouble = library_trouble()
+    if trouble is None or trouble.endswith(_OTHER_SOURCES):
+        return None
+    return f"{trouble}, and not used"
 
 
 class _UnusableError(Exception):
@@ -198,7 +235,7 @@ def _load(level: CpuLevel) -> Library:
         raise _UnusableError(message)
     # Where sources are not installed, there are no other ones.
     if sources_digest() not in {"", description.get("sources")}:
-        message = f"compiled kernels {path} {OTHER_SOURCES}"
+        message = f"compiled kernels {path} {_OTHER_SOURCES}"
         raise _UnusableError(message)
     try:
         library = Library(path, level)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from lerf_core.backends.numba.entry_points import half_rows, separable_rows
 from lerf_core.backends.numba.layouts import GROUP, block_of, halved_values
-from lerf_core.backends.numba.libraries import lanes as lanes_of_kernels
+from lerf_core.backends.numba.vector_size import lanes_of_kernels
 from lerf_core.sampling.kernel_taps import KernelTaps
 
 __all__ = ["DTYPES", "is_interleaved", "is_plane", "room_of", "separable_mean"]

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from lerf_core.backends.numba.entry_points import limited_plane, range_plane, shrunk_rows
 from lerf_core.backends.numba.layouts import GROUP, block_of
-from lerf_core.backends.numba.libraries import lanes as lanes_of_kernels
 from lerf_core.backends.numba.separable import DTYPES, is_interleaved, room_of
+from lerf_core.backends.numba.vector_size import lanes_of_kernels
 from lerf_core.sampling.kernel_taps import KernelTaps
 from lerf_core.sampling.shrinking import ShrinkingTaps
 

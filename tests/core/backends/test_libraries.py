@@ -304,7 +304,7 @@ def test_a_numba_that_cannot_be_imported(folder, caplog, monkeypatch):
     def refuses(name):
         raise ImportError("Numba needs NumPy 1.0 or less.\nGot NumPy 2.0.")
 
-    monkeypatch.setattr(first_run, "import_module", refuses)
+    monkeypatch.setattr(libraries, "import_module", refuses)
     assert type(contract.get_backend("numba")).__name__ == "ReferenceBackend"
     (told,) = caplog.messages
     assert "numba cannot be imported: Numba needs NumPy 1.0 or less. Got NumPy 2.0.; NumPy" in told
