@@ -157,14 +157,23 @@ def coordinate_rows(
     in: `row` and `col` hold positions, `row_scale` and `col_scale` footprints.
     """
     any_scaled = False
+    cols = row.shape[1]
     for y in range(row.shape[0]):
         before = counts[0]
-        any_scaled |= _coordinates(
-            row[y], col[y], row_scale[y], col_scale[y], y * row.shape[1],
-            uncovered, partially_covered, coverages, counts, height, width, clips, constant, wraps,
-            row_start, row_period, col_start, col_period, anti_aliasing, reach,
-        )  # fmt: skip
-        _find_visible(y, row.shape[1], 0, row.shape[1], before, uncovered, counts, visible_columns)
+        for first in range(0, cols, RUN):
+            last = min(first + RUN, cols)
+            run_row, run_col = row[y, first:last], col[y, first:last]
+            row_footprint, col_footprint = row_scale[y, first:last], col_scale[y, first:last]
+            if _spread_inside(run_row, run_col, row_footprint, col_footprint, height, width):
+                row_footprint[:] = 1.0
+                col_footprint[:] = 1.0
+                continue
+            any_scaled |= _coordinates(
+                run_row, run_col, row_footprint, col_footprint, y * cols + first,
+                uncovered, partially_covered, coverages, counts, height, width, clips, constant,
+                wraps, row_start, row_period, col_start, col_period, anti_aliasing, reach,
+            )  # fmt: skip
+        _find_visible(y, cols, 0, cols, before, uncovered, counts, visible_columns)
     return any_scaled
 
 
@@ -237,6 +246,18 @@ def _inside(row, col, height, width):
     for i in range(row.size):
         inside = (row[i] >= _MARGIN) & (row[i] <= bottom) & (col[i] >= _MARGIN) & (col[i] <= right)
         count += np.int64(inside)
+    return count == row.size
+
+
+@compiled(**HELPER)
+def _spread_inside(row, col, row_footprint, col_footprint, height, width):
+    """Whether all positions lie well inside the image, and footprints are no more than a pixel."""
+    bottom, right = height - 1 - _MARGIN, width - 1 - _MARGIN
+    most = 1 + FILTER_SCALE_TOLERANCE
+    count = 0
+    for i in range(row.size):
+        inside = (row[i] >= _MARGIN) & (row[i] <= bottom) & (col[i] >= _MARGIN) & (col[i] <= right)
+        count += np.int64(inside & (row_footprint[i] <= most) & (col_footprint[i] <= most))
     return count == row.size
 
 
@@ -380,13 +401,31 @@ def footprint_rows(field, first, before, footprints):
         for y in range(footprints.shape[1]):
             above, below = max(first + y - 1, 0), min(first + y + 1, rows - 1)
             upper, lower, line = field[axis, above], field[axis, below], field[axis, first + y]
-            steps = max(below - above, 1)
+            # Steps are one pixel or two: their inverses are exact.
+            inverse = 0.5 if below - above == 2 else 1.0
             out = footprints[axis, y]
-            for x in range(before, before + footprints.shape[2]):
-                along_y = (lower[x] - upper[x]) / steps if rows > 1 else 0.0
-                left, right = max(x - 1, 0), min(x + 1, cols - 1)
-                along_x = (line[right] - line[left]) / max(right - left, 1) if cols > 1 else 0.0
-                out[x - before] = math.sqrt(along_y * along_y + along_x * along_x)
+            last = before + out.size
+            start = max(before, 1)
+            stop = max(min(last, cols - 1), start)
+            _inner_footprints(
+                upper[start:stop], lower[start:stop], line[start - 1 : stop + 1], inverse, rows > 1,
+                out[start - before : stop - before],
+            )  # fmt: skip
+            for x in (0, cols - 1):
+                if before <= x < last:
+                    along_y = (lower[x] - upper[x]) * inverse if rows > 1 else 0.0
+                    left, right = max(x - 1, 0), min(x + 1, cols - 1)
+                    along_x = line[right] - line[left] if cols > 1 else 0.0
+                    out[x - before] = math.sqrt(along_y * along_y + along_x * along_x)
+
+
+@compiled(**HELPER)
+def _inner_footprints(upper, lower, line, inverse, has_rows, out):
+    """Write footprints of pixels with neighbours on both sides; `line` begins one before."""
+    for x in range(out.size):
+        along_y = (lower[x] - upper[x]) * inverse if has_rows else 0.0
+        along_x = (line[x + 2] - line[x]) * 0.5
+        out[x] = math.sqrt(along_y * along_y + along_x * along_x)
 
 
 @compiled(**KERNEL)

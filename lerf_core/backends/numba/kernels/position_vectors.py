@@ -1,4 +1,4 @@
-"""Positions of a homography as vectors, written in LLVM's words: `kernels.coordinates` has the rest."""
+"""Positions of a homography as vectors, written in LLVM's words."""
 
 from __future__ import annotations
 
