@@ -27,6 +27,9 @@ for bank, dtype in (("lerf-p", np.uint8), ("lerf-l", np.uint16)):
     top = np.iinfo(dtype).max
     image = np.random.default_rng(0).integers(0, top, (21, 37), dtype=dtype)
     digest.update(lerf_core.rescale(image, 2, bank=bank, engine=sys.argv[1]).tobytes())
+    # Enlarged at the top, shrunk at the bottom.
+    matrix = [[0.8, 0.1, -2], [-0.1, 0.7, 1], [0, -0.02, 1]]
+    digest.update(lerf_core.warp(image, matrix, bank=bank, engine=sys.argv[1]).tobytes())
 print(digest.hexdigest())
 """
 
