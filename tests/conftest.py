@@ -46,6 +46,9 @@ def viewer_problem() -> str | None:
 
 
 VIEWER_PROBLEM = viewer_problem()
+if importlib.util.find_spec("napari") is not None:
+    # Its own kernels take longer to compile than any shape of these tests to cut into triangles.
+    sys.modules["napari.layers.shapes._accelerated_triangulate_numba"] = None
 if VIEWER_PROBLEM is None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

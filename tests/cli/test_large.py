@@ -25,9 +25,10 @@ pytestmark = pytest.mark.slow
 TURN = ("--rotate", "15")
 
 
-@pytest.fixture
-def photo(rng):
+@pytest.fixture(scope="module")
+def photo():
     """Photograph-like: smooth, with noise; 210 rows and 330 columns."""
+    rng = np.random.default_rng(7)
     rows, cols = np.mgrid[:210, :330]
     planes = [np.sin(rows / (9 + k)) * np.cos(cols / (11 + k)) for k in range(3)]
     values = 128 + 90 * np.stack(planes, -1) + rng.normal(0, 8, (210, 330, 3))
@@ -293,19 +294,20 @@ def wait_for(journal: Path, lines: int, process, seconds=100):
     raise AssertionError("too few chunks were finished")
 
 
-@pytest.fixture
-def many_tiles(tmp_path, photo):
-    """Enough work to be stopped in the middle of."""
+@pytest.fixture(scope="module")
+def many_tiles(tmp_path_factory, photo):
+    """A file with enough work to be stopped in the middle of, and what it becomes."""
     image = np.tile(photo, (16, 5, 1))  # eight blocks
-    path = tmp_path / "many.tif"
+    path = tmp_path_factory.mktemp("many") / "many.tif"
     tifffile.imwrite(path, image, tile=(64, 64), photometric="rgb")
-    return path, image
+    return path, scaled(image)
 
 
-@pytest.mark.parametrize("name", ["out.tif", "out.zarr"])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("name", "number"), [("out.tif", signal.SIGKILL), ("out.zarr", signal.SIGTERM)]
+)
 def test_stopped_work_goes_on(tmp_path, many_tiles, name, number):
-    path, image = many_tiles
+    path, expected = many_tiles
     out = tmp_path / name
     words = lerf("resize", path, "-o", out, "--scale", 2, "--tile", 128, "--pyramid", 2,
                  "--threads", 1, "--memory", "448M")  # fmt: skip
@@ -320,7 +322,7 @@ def test_stopped_work_goes_on(tmp_path, many_tiles, name, number):
     again = subprocess.run([*words, "--resume", "-v"], check=True, capture_output=True, text=True)
     assert f"resumed: {finished} of" in again.stderr
     found = tifffile.imread(out) if name == "out.tif" else np.moveaxis(of_zarr(out), 0, -1)
-    np.testing.assert_array_equal(found, scaled(image))
+    np.testing.assert_array_equal(found, expected)
     assert not [entry for entry in names(tmp_path) if entry.startswith(".")]
 
 
@@ -407,8 +409,8 @@ def processes():
         process.wait()
 
 
-def cluster_of(folder, processes):
-    """Start a cluster of two workers; return its address, the scheduler and the workers."""
+def cluster_of(folder, processes, count=2):
+    """Start a cluster of some workers; return its address, the scheduler and the workers."""
     known = folder / "scheduler.json"
     scheduler = processes(
         sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1",
@@ -418,7 +420,7 @@ def cluster_of(folder, processes):
         processes(sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", known,
                   "--nthreads", "1", "--no-nanny", "--no-dashboard",
                   "--local-directory", folder / f"worker-{number}")
-        for number in range(2)
+        for number in range(count)
     ]  # fmt: skip
     end = time.monotonic() + 60
     while not known.exists() and time.monotonic() < end:
@@ -427,26 +429,26 @@ def cluster_of(folder, processes):
     return address, scheduler, workers
 
 
-@pytest.mark.parametrize("name", ["out.tif", "out.zarr"])
-def test_a_cluster_survives_the_death_of_a_worker(tmp_path, many_tiles, processes, name):
-    path, image = many_tiles
-    address, _, workers = cluster_of(tmp_path, processes)
-    out = tmp_path / name
-    process = subprocess.Popen(
-        lerf("resize", path, "-o", out, "--scale", 2, "--tile", 128, "--pyramid", 2, "--memory",
-             "448M", "--scheduler", address),
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    wait_for(tmp_path / f".{name}.partial.journal", 2, process)
-    os.killpg(workers[0].pid, signal.SIGKILL)
-    _, errors = process.communicate(timeout=200)
-    assert process.returncode == 0, errors
-    found = tifffile.imread(out) if name == "out.tif" else np.moveaxis(of_zarr(out), 0, -1)
-    np.testing.assert_array_equal(found, scaled(image))
+def test_a_cluster_survives_the_death_of_workers(tmp_path, many_tiles, processes):
+    path, expected = many_tiles
+    address, _, workers = cluster_of(tmp_path, processes, 3)
+    for name, worker in zip(("out.tif", "out.zarr"), workers, strict=False):
+        out = tmp_path / name
+        process = subprocess.Popen(
+            lerf("resize", path, "-o", out, "--scale", 2, "--tile", 128, "--pyramid", 2,
+                 "--memory", "448M", "--scheduler", address),
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        wait_for(tmp_path / f".{name}.partial.journal", 2, process)
+        os.killpg(worker.pid, signal.SIGKILL)
+        _, errors = process.communicate(timeout=200)
+        assert process.returncode == 0, errors
+        stored = tifffile.imread(out) if name == "out.tif" else np.moveaxis(of_zarr(out), 0, -1)
+        np.testing.assert_array_equal(stored, expected)
 
 
 def test_a_scheduler_that_dies(tmp_path, many_tiles, processes):
-    path, image = many_tiles
+    path, expected = many_tiles
     address, scheduler, _ = cluster_of(tmp_path, processes)
     out = tmp_path / "out.npy"
     words = lerf("resize", path, "-o", out, "--scale", 2, "--tile", 128, "--memory", "448M")
@@ -461,7 +463,7 @@ def test_a_scheduler_that_dies(tmp_path, many_tiles, processes):
         "0 done, 0 skipped, 1 failed",
     ]
     subprocess.run([*words, "--resume"], check=True, stderr=subprocess.DEVNULL)
-    np.testing.assert_array_equal(np.load(out), scaled(image))
+    np.testing.assert_array_equal(np.load(out), expected)
 
 
 def test_schedulers_that_do_not_answer(run, tmp_path, source, monkeypatch):

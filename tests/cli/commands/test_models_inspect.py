@@ -17,6 +17,21 @@ from lerf_core.bank import LOCAL_PLANE
 
 pytestmark = pytest.mark.slow
 
+PIXELS_PER_INCH = 60
+
+
+@pytest.fixture
+def full_size():
+    """Pages of as many pixels as users have."""
+
+
+@pytest.fixture(autouse=True)
+def page_resolution(request, monkeypatch):
+    """Pages are drawn with fewer pixels, unless a test takes them at full size."""
+    if "full_size" not in request.fixturenames:
+        for module in ("maps", "plotting"):
+            monkeypatch.setattr(f"lerf_cli.figures.{module}.DPI", PIXELS_PER_INCH)
+
 
 @pytest.fixture
 def photo(tmp_path, rgb):
@@ -42,7 +57,7 @@ def opened(path):
         return image
 
 
-def test_the_sheet_of_a_bank(run, tmp_path):
+def test_the_sheet_of_a_bank(run, tmp_path, full_size):
     run("models", "inspect", "analytic", "-o", f"{tmp_path}/out/", "--separate")
     assert opened(tmp_path / "out" / "analytic_tables.png").width > 1000
     names = {path.name for path in (tmp_path / "out").iterdir()}
@@ -71,7 +86,7 @@ def test_a_bank_of_planes(run, tmp_path, photo, leaning, pixels):
     parameters = {"rho", "sigma_row", "sigma_col", *LOCAL_PLANE}
     expected = {"maps", "image", "feature", "change", "ellipses", "arrows", *parameters}
     assert names == {f"{name}.png" for name in expected}
-    assert opened(tmp_path / "out" / f"{prefix}arrows.png").width > 1000
+    assert opened(tmp_path / "out" / f"{prefix}arrows.png").width > 5 * PIXELS_PER_INCH
     found = json.loads(result.stdout)["maps"]
     with np.load(tmp_path / "o.npz") as arrays:
         maps = lerf_core.parameter_maps(arrays["image"].astype(np.uint8), bank=str(leaning))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.combinations import each_pair_of
 
 from lerf_core.backends import BACKENDS, get_backend
 from lerf_core.constants import KERNEL_SAMPLES
@@ -16,10 +17,10 @@ OTHERS = [name for name in BACKENDS if name != "reference"]
 
 
 @pytest.mark.parametrize("name", OTHERS)
-@pytest.mark.parametrize("kernel", AVERAGING)
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-@pytest.mark.parametrize("channels", [1, 3, 4])
-@pytest.mark.parametrize("is_scaled", [False, True])
+@each_pair_of(
+    kernel=AVERAGING, dtype=["uint8", "uint16", "float32"], channels=[1, 3, 4],
+    is_scaled=[False, True],
+)  # fmt: skip
 def test_backends_agree(name, kernel, dtype, channels, is_scaled):
     rng = np.random.default_rng(3)
     top = np.iinfo(dtype).max if dtype.startswith("u") else 1

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import strategies as draw
 from support.banks import make_random_bank, random_bank
+from support.combinations import each_pair_of
 
 from lerf_core import Displacement, rescale, resize, warp
 from lerf_core.backends import BACKENDS, get_backend, reference
@@ -32,6 +33,8 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
 each_level_dtype = pytest.mark.parametrize("dtype", ["uint8", "float32"])
 each_dtype = pytest.mark.parametrize("dtype", draw.DTYPES)
 each_mode = pytest.mark.parametrize("mode", draw.BORDER_MODES)
+# Tables, values and borders are handled apart.
+each_pair = each_pair_of(kind=list(KINDS), dtype=draw.DTYPES, mode=draw.BORDER_MODES)
 
 
 def weighting_of(kind):
@@ -49,9 +52,7 @@ def assert_calls_agree(name, function, *arguments, **options):
 
 
 @each_backend
-@each_kind
-@each_dtype
-@each_mode
+@each_pair
 @settings(max_examples=4)
 @given(data=st.data())
 def test_resizing(name, kind, dtype, mode, data):
@@ -68,9 +69,7 @@ def test_resizing(name, kind, dtype, mode, data):
 
 @pytest.mark.slow
 @each_backend
-@each_kind
-@each_dtype
-@each_mode
+@each_pair
 @settings(max_examples=3)
 @given(data=st.data())
 def test_channels_alpha_and_nodata(name, kind, dtype, mode, data):
@@ -85,9 +84,7 @@ def test_channels_alpha_and_nodata(name, kind, dtype, mode, data):
 
 @pytest.mark.slow
 @each_backend
-@each_kind
-@each_dtype
-@each_mode
+@each_pair
 @settings(max_examples=4)
 @given(data=st.data())
 def test_warping(name, kind, dtype, mode, data):
@@ -104,7 +101,7 @@ def test_warping(name, kind, dtype, mode, data):
 @each_backend
 @each_kind
 @each_mode
-@settings(max_examples=4)
+@settings(max_examples=2)
 @given(image=draw.images("uint8"), field=draw.wild_fields(st.just((9, 15))))
 def test_warping_by_fields_and_functions(name, kind, mode, image, field):
     for inverse in (Displacement(field), field, lambda points: points[:, ::-1] * 0.7):
@@ -114,7 +111,7 @@ def test_warping_by_fields_and_functions(name, kind, mode, image, field):
 @each_backend
 @each_dtype
 @each_mode
-@settings(max_examples=4)
+@settings(max_examples=2)
 @given(data=st.data())
 def test_warping_by_whole_pixels(name, dtype, mode, data):
     image = data.draw(draw.images(dtype, channels=st.integers(1, 4)))
@@ -127,9 +124,7 @@ def test_warping_by_whole_pixels(name, dtype, mode, data):
 
 @pytest.mark.slow
 @each_backend
-@each_kind
-@each_dtype
-@each_mode
+@each_pair
 @settings(max_examples=2)
 @given(data=st.data())
 def test_resizing_by_the_luma_alone(name, kind, dtype, mode, data):

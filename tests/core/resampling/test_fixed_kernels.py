@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 from PIL import Image
+from support.combinations import each_pair_of
 
 import lerf_core
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
@@ -71,9 +72,7 @@ RESIZE_RIGHT = {
 }
 
 
-@pytest.mark.parametrize("kernel", RESIZE_RIGHT)
-@pytest.mark.parametrize("scale", [*SCALES, 1 / 3, 3, 0.9])
-@pytest.mark.parametrize("mode", MODES)
+@each_pair_of(kernel=list(RESIZE_RIGHT), scale=[*SCALES, 1 / 3, 3, 0.9], mode=MODES)
 def test_results_are_those_of_resize_right(kernel, scale, mode):
     image = noise((30, 24))
     expected = by_resize_right(image, scale, *RESIZE_RIGHT[kernel], mode)
@@ -176,9 +175,7 @@ def test_reductions_are_those_of_libvips(kernel, shrink):
 # -- what kernels keep ------------------------------------------------------------------------
 
 
-@each_kernel
-@each_scale
-@pytest.mark.parametrize("value", [0, 1, 100, 65535])
+@each_pair_of(kernel=AVERAGING, scale=SCALES, value=[0, 1, 100, 65535])
 def test_flat_integers_stay_flat(kernel, scale, value):
     for dtype in ("uint16", "int16" if value < 32768 else "uint16"):
         flat = np.full((60, 44), value, dtype)
@@ -319,10 +316,9 @@ def disc(dtype, top):
     return (np.rint(image) if top > 1 else image).astype(dtype)
 
 
-@each_kernel
-@each_scale
-@pytest.mark.parametrize(("dtype", "top"), [("uint8", 255), ("uint16", 65535), ("float32", 1)])
-def test_a_disc_on_a_clear_ground_keeps_its_colour(kernel, scale, dtype, top):
+@each_pair_of(kernel=AVERAGING, scale=SCALES, dtype=["uint8", "uint16", "float32"])
+def test_a_disc_on_a_clear_ground_keeps_its_colour(kernel, scale, dtype):
+    top = 1 if dtype == "float32" else np.iinfo(dtype).max
     image = disc(dtype, top)
     result = lerf_core.rescale(image, scale, kernel=kernel, channel_axis=-1)
     visible = result[..., 3] > top / 510
@@ -456,10 +452,7 @@ def pictures(dtype, alpha):
     return image
 
 
-@pytest.mark.parametrize("dtype", PARTS)
-@pytest.mark.parametrize("alpha", [False, True])
-@pytest.mark.parametrize("mode", MODES)
-@each_scale
+@each_pair_of(dtype=list(PARTS), alpha=[False, True], mode=MODES, scale=SCALES)
 def test_blocks_are_what_they_are_in_the_whole(dtype, alpha, mode, scale):
     image = pictures(dtype, alpha)
     keywords = {"kernel": "lanczos3", "channel_axis": 2, "mode": mode, "cval": 1, "threads": 2}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 
 import dask.array as da
 import numpy as np
@@ -27,6 +28,7 @@ def labels(shape, dtype="uint8", count=4, seed=0):
     return (numbers - count // 2).astype(dtype)
 
 
+@cache
 def shares(size, out_size, number):
     """Return which pixels of an axis an output pixel covers, and how much of each."""
     low, high = Fraction(number * size, out_size), Fraction((number + 1) * size, out_size)
@@ -34,6 +36,7 @@ def shares(size, out_size, number):
     return {pixel: part for pixel, part in covered.items() if part > 0}
 
 
+@cache
 def nearest(size, out_size, number):
     """Return the pixel nearest to an output pixel's centre; of two the lower."""
     centre = Fraction((2 * number + 1) * size, 2 * out_size) - Fraction(1, 2)

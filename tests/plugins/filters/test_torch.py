@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 
 from support import strategies as draw
 from support.banks import random_bank
+from support.combinations import each_pair_of
 
 import lerf_core
 from lerf_core import geometry
@@ -84,18 +85,20 @@ def assert_equal(mine, theirs):
 # -- equal to lerf_core -------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
-@pytest.mark.parametrize("size", [(18, 26), (31, 20), (9, 26), (4, 5)])
-@pytest.mark.parametrize("bank", [None, *BANKS])
+@each_pair_of(
+    bank=[None, *BANKS], size=[(18, 26), (31, 20), (9, 26), (4, 5)],
+    dtype=[torch.uint8, torch.float32],
+)  # fmt: skip
 def test_sizes_are_those_of_lerf_core(device, bank, size, dtype):
     image = noise(dtype=dtype)
     want = lerf_core.resize(image.numpy(), size, bank=bank, channel_axis=1, alpha="separate")
     assert_equal(interpolate(image.to(device), size, bank=bank), want)
 
 
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.float64])
-@pytest.mark.parametrize("mode", ["constant", "symmetric", "reflect", "wrap"])
-@pytest.mark.parametrize("size", [(20, 17), (5, 5)])
+@each_pair_of(
+    size=[(20, 17), (5, 5)], mode=["constant", "symmetric", "reflect", "wrap"],
+    dtype=[torch.uint8, torch.float64],
+)  # fmt: skip
 def test_borders_are_those_of_lerf_core(device, size, mode, dtype):
     image, cval = noise(dtype=dtype), 77 if dtype == torch.uint8 else 0.3
     options = {"bank": "lerf-p", "mode": mode, "cval": cval}
@@ -117,10 +120,10 @@ def on_backend(function, *tensors):
         return function(*(one.cpu() for one in tensors)).numpy()
 
 
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
-@pytest.mark.parametrize("align_corners", [False, True])
-@pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection"])
-@pytest.mark.parametrize("bank", ["lerf-p", "lerf-l"])
+@each_pair_of(
+    bank=["lerf-p", "lerf-l"], padding_mode=["zeros", "border", "reflection"],
+    align_corners=[False, True], dtype=[torch.uint8, torch.float32],
+)  # fmt: skip
 def test_grids_are_warps_of_lerf_core(device, bank, padding_mode, align_corners, dtype):
     image = noise(dtype=dtype)
     grid = functional.affine_grid(TURN, (2, 3, 11, 15), align_corners=align_corners)
@@ -218,9 +221,7 @@ def drawn_tensor(data, dtype):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
-@pytest.mark.parametrize("mode", draw.BORDER_MODES)
-@pytest.mark.parametrize("kind", draw.KINDS)
+@each_pair_of(kind=list(draw.KINDS), mode=draw.BORDER_MODES, dtype=["uint8", "float32", "float64"])
 @hypothesis.settings(max_examples=3)
 @hypothesis.given(data=st.data())
 def test_drawn_images_are_resized_as_by_the_reference(kind, mode, dtype, data):
@@ -237,9 +238,7 @@ def test_drawn_images_are_resized_as_by_the_reference(kind, mode, dtype, data):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["uint8", "float32"])
-@pytest.mark.parametrize("padding_mode", PADDINGS)
-@pytest.mark.parametrize("kind", draw.KINDS)
+@each_pair_of(kind=list(draw.KINDS), padding_mode=list(PADDINGS), dtype=["uint8", "float32"])
 @hypothesis.settings(max_examples=3)
 @hypothesis.given(data=st.data())
 def test_drawn_images_are_warped_as_by_the_reference(kind, padding_mode, dtype, data):

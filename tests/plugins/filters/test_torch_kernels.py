@@ -5,6 +5,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from support.combinations import each_pair_of  # noqa: E402
+
 import lerf_core  # noqa: E402
 from lerf_core.errors import InvalidArgumentError  # noqa: E402
 from lerf_core.sampling.kernels import Kernel, linear  # noqa: E402
@@ -52,9 +54,10 @@ def check(result, expected):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("mode", ["edge", "constant", "wrap"])
-@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
-@pytest.mark.parametrize("kernel", [*KERNELS, "lerf-s"])
+@each_pair_of(
+    kernel=[*KERNELS, "lerf-s"], dtype=["uint8", "float32", "float64"],
+    mode=["edge", "constant", "wrap"],
+)  # fmt: skip
 def test_interpolate(by_torch, kernel, dtype, mode, device):
     size = (11, 17) if kernel == "lerf-s" else (12, 47)
     for missing in (False, True):
@@ -76,9 +79,7 @@ def test_interpolate_by_default(by_torch, size, dtype, device):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
-@pytest.mark.parametrize("dtype", ["uint8", "float32"])
-@pytest.mark.parametrize("kernel", KERNELS)
+@each_pair_of(kernel=KERNELS, dtype=["uint8", "float32"], padding=["zeros", "border", "reflection"])
 def test_warp_perspective(by_torch, kernel, dtype, padding, device):
     mode = {"zeros": "constant", "border": "edge", "reflection": "symmetric"}[padding]
     array = images(dtype, missing=dtype != "uint8")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support.combinations import each_pair_of
 from support.images import noise
 
 IMAGE = noise((11, 14, 3))
@@ -153,9 +154,10 @@ def torch_filters(request, monkeypatch):
     return filters
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "float16", "bfloat16", "float32", "float64"])
-@pytest.mark.parametrize("padding_mode", ["zeros", "border", "reflection"])
-@pytest.mark.parametrize("align_corners", [False, True])
+@each_pair_of(
+    dtype=["uint8", "float16", "bfloat16", "float32", "float64"],
+    padding_mode=["zeros", "border", "reflection"], align_corners=[False, True],
+)  # fmt: skip
 def test_torch_grids(torch_filters, dtype, padding_mode, align_corners):
     import torch
 

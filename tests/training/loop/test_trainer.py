@@ -26,6 +26,7 @@ from lerf_training.loop.restoring import bank_of_checkpoint
 from lerf_training.loop.trainer import Trainer
 from lerf_training.loop.validation import Validation
 from lerf_training.models.starting_bank import starting_bank
+from support.cli import write_photographs
 
 from lerf_core import load_bank
 from lerf_core.bank import KINDS
@@ -367,11 +368,19 @@ def test_options_that_cannot_be_are_refused_with_their_value(values, named):
         options(**values)
 
 
-@pytest.fixture
-def stopped(tmp_path, folder):
-    path = tmp_path / "c.safetensors"
+@pytest.fixture(scope="module")
+def stopped_once(tmp_path_factory):
+    """A checkpoint after a step, and the folder of its photographs."""
+    folder = write_photographs(tmp_path_factory.mktemp("stopped") / "photos", 4)
+    path = folder.parent / "c.safetensors"
     Trainer(starting_bank("lerf-l"), [folder], options()).run(stop_at(1), path)
-    return path
+    return path, folder
+
+
+@pytest.fixture
+def stopped(tmp_path, stopped_once):
+    """A checkpoint that a test may change; its photographs are those of others too."""
+    return shutil.copy(stopped_once[0], tmp_path / "c.safetensors")
 
 
 def refused(path, folders=()):
@@ -381,10 +390,13 @@ def refused(path, folders=()):
     return str(caught.value)
 
 
-def test_other_photographs_are_refused(stopped, folder, make_photographs):
+def test_other_photographs_are_refused(stopped, stopped_once, make_photographs):
     assert "other photographs" in refused(stopped, [make_photographs(4, "others", start=50)])
-    shutil.copy(make_photographs(1, "more", start=90) / "90.png", folder)
+    added = stopped_once[1] / "90.png"
+    shutil.copy(make_photographs(1, "more", start=90) / "90.png", added)
     assert "other photographs" in refused(stopped)
+    added.unlink()
+    assert Trainer.resume(stopped).step == 1
 
 
 def changed(path, **parts):

@@ -3,6 +3,7 @@
 import imagecodecs
 import numpy as np
 import pytest
+from support.combinations import each_pair_of
 from support.files import XMP, exif_block
 
 from lerf_core.errors import FileError
@@ -12,9 +13,10 @@ from lerf_core.io.reading import open_reader, read_header, read_image
 LAYOUTS = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
-@pytest.mark.parametrize("shape", [(16, 24), (300, 400), (17, 33), (24, 24)])
-@pytest.mark.parametrize("channels", [1, 2, 3, 4])
-@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+@each_pair_of(
+    bits=[8, 10, 12, 16], channels=[1, 2, 3, 4],
+    shape=[(16, 24), (300, 400), (17, 33), (24, 24)],
+)  # fmt: skip
 def test_samples_span_their_type(rng, tmp_path, bits, channels, shape):
     pixels = rng.integers(0, 1 << bits, (*shape, channels))
     pixels[0, 0], pixels[0, 1] = 0, (1 << bits) - 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 import zlib
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from support.combinations import each_pair_of
 from support.tiff_files import LONG, RATIONAL, SHORT, write_chunks, write_packed
 
 from lerf_core.errors import FileError
@@ -54,27 +54,26 @@ def container(bits: int) -> type:
     return np.uint8 if bits <= 8 else np.uint16 if bits <= 16 else np.uint32
 
 
-@pytest.mark.parametrize("bits", [1, 2, 3, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 24, 31])
-@pytest.mark.parametrize("order", "<>")
-@pytest.mark.parametrize("tile", [None, (16, 16)])
-def test_any_depth_spans_its_dtype(tmp_path, bits, order, tile):
+@each_pair_of(
+    bits=[1, 2, 3, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 24, 31], compression=[1, 5, 8, 32773],
+    order="<>", tile=[None, (16, 16)], low_bits_first=[False, True],
+)  # fmt: skip
+def test_any_depth_spans_its_dtype(tmp_path, bits, compression, order, tile, low_bits_first):
     values, dtype = values_of(bits), container(bits)
-    ways = itertools.product([1, 5, 8, 32773], [False, True])
-    for compression, low_bits_first in ways:
-        path = write_packed(
-            tmp_path / "a.tif", values, bits, order=order, tile=tile, rows_per_strip=8,
-            compression=compression, low_bits_first=low_bits_first,
-        )  # fmt: skip
-        pixels, image = read_alike(path)
-        assert pixels.dtype == dtype
-        np.testing.assert_array_equal(pixels, spread(values, bits, dtype))
-        assert image.metadata.bits == bits
-        told = "1-bit expanded to 8-bit grey"
-        if bits > 1:
-            told = f"{bits}-bit samples expanded to {8 * np.dtype(dtype).itemsize} bits"
-        assert image.notes == (told,)
-        labels, _ = read_alike(path, labels=True)
-        np.testing.assert_array_equal(labels, values)
+    path = write_packed(
+        tmp_path / "a.tif", values, bits, order=order, tile=tile, rows_per_strip=8,
+        compression=compression, low_bits_first=low_bits_first,
+    )  # fmt: skip
+    pixels, image = read_alike(path)
+    assert pixels.dtype == dtype
+    np.testing.assert_array_equal(pixels, spread(values, bits, dtype))
+    assert image.metadata.bits == bits
+    told = "1-bit expanded to 8-bit grey"
+    if bits > 1:
+        told = f"{bits}-bit samples expanded to {8 * np.dtype(dtype).itemsize} bits"
+    assert image.notes == (told,)
+    labels, _ = read_alike(path, labels=True)
+    np.testing.assert_array_equal(labels, values)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 7, 8, 12, 16, 20, 24, 32])

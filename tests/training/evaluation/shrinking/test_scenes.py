@@ -9,6 +9,7 @@ from lerf_training.evaluation.shrinking.scenes import (
     grating,
     half_plane,
     stripe,
+    text_means,
     text_page,
     zone_plate,
 )
@@ -113,6 +114,14 @@ def test_zone_plates_grow_finer_outwards():
     part = wave[100, 140:180]
     crossings = np.count_nonzero(np.diff(np.sign(part)))
     assert crossings == pytest.approx(2 * 40 * frequency[100, 160], abs=1.5)
+
+
+def test_means_of_text_are_those_of_the_page_and_drawn_once():
+    means = text_means((60, 80), (30, 40))
+    np.testing.assert_array_equal(means, block_means(text_page((60, 80)), (30, 40)))
+    assert text_means((60, 80), (30, 40)) is means
+    with pytest.raises(ValueError, match="read-only"):
+        means[0, 0] = 0
 
 
 def test_text_pages_are_supersampled_and_hold_ink():

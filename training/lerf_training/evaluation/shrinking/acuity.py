@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from lerf_training.evaluation.shrinking.geometry import Levels, Shrink, exact_size, shrunk_levels
-from lerf_training.evaluation.shrinking.scenes import block_means, half_plane, text_page
+from lerf_training.evaluation.shrinking.scenes import half_plane, text_means
 
 __all__ = ["edge_rise", "text_contrast"]
 
@@ -94,9 +94,8 @@ def text_contrast(shrink: Shrink, factor: float, *, quantise: bool = True) -> fl
         As `edge_rise`.
     """
     (rows, small_rows), (cols, small_cols) = (exact_size(size, factor) for size in (240, 320))
-    page = text_page((rows, cols))
-    scene = _LOW + (_HIGH - _LOW) * block_means(page, (rows, cols))
-    small = (small_rows, small_cols)
+    shape, small = (rows, cols), (small_rows, small_cols)
+    scene = _LOW + (_HIGH - _LOW) * text_means(shape, shape)
     result = shrunk_levels(shrink, scene, small, quantise=quantise)
-    rendered = (_HIGH - _LOW) * block_means(page, small)
+    rendered = (_HIGH - _LOW) * text_means(shape, small)
     return float(result.std() / rendered.std())

@@ -17,7 +17,7 @@ from itertools import product
 import numpy as np
 
 from lerf_training.evaluation.shrinking.geometry import Levels, Shrink, exact_size, shrunk_levels
-from lerf_training.evaluation.shrinking.scenes import block_means, half_plane, stripe, text_page
+from lerf_training.evaluation.shrinking.scenes import half_plane, stripe, text_means
 from lerf_training.evaluation.shrinking.tiles import FRAME, shrink_tiles
 
 __all__ = ["Overshoot", "changed_flats", "edge_overshoot", "text_overshoot", "worst"]
@@ -148,7 +148,7 @@ def text_overshoot(
         As `edge_overshoot`.
     """
     (rows, small_rows), (cols, small_cols) = (exact_size(size, factor) for size in (240, 320))
-    page = block_means(text_page((rows, cols)), (rows, cols))
+    page = text_means((rows, cols), (rows, cols))
     overshoots = []
     for size, sign in product(contrasts, (1, -1)):
         levels = _rendered(page, sign * size)

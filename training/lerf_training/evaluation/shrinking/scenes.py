@@ -9,6 +9,7 @@ down. Shapes are (rows, cols).
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -22,6 +23,7 @@ __all__ = [
     "grating",
     "half_plane",
     "stripe",
+    "text_means",
     "text_page",
     "zone_plate",
 ]
@@ -199,6 +201,27 @@ def text_page(
         draw.text((4 * samples + 3 * number, top), words, 0, font)
         top += 1.3 * height + 1
         number += 1
+
+
+@functools.lru_cache(maxsize=4)
+def text_means(shape: tuple[int, int], grid: tuple[int, int]) -> Levels:
+    """Means of a page of text over the blocks of a grid; drawn once for all that are compared.
+
+    Parameters
+    ----------
+    shape : (rows, cols)
+        As for `text_page`.
+    grid : (rows, cols)
+        As for `block_means`.
+
+    Returns
+    -------
+    ndarray of float64, `grid`
+        Read-only.
+    """
+    means = block_means(text_page(shape), grid)
+    means.setflags(write=False)
+    return means
 
 
 def block_means(levels: Levels, shape: tuple[int, int]) -> Levels:

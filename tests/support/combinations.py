@@ -1,0 +1,42 @@
+"""Parametrisations of which any two values meet, without all combinations of all axes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+__all__ = ["each_pair_of"]
+
+
+def each_pair_of(**axes: Sequence[Any]) -> pytest.MarkDecorator:
+    """Parametrize a test by several axes so that any two values of different axes meet.
+
+    For axes that are handled by different code: the full product runs the same lines many times.
+    Every value of every axis is there, and every pair of them, in as few tests as a greedy search
+    finds.
+    """
+    values = [list(axis) for axis in axes.values()]
+    rows = _covering_rows([len(axis) for axis in values])
+    return pytest.mark.parametrize(
+        tuple(axes),
+        [tuple(axis[k] for axis, k in zip(values, row, strict=True)) for row in sorted(rows)],
+    )
+
+
+def _covering_rows(lengths: Sequence[int]) -> list[tuple[int, ...]]:
+    """Return rows of positions, one of each axis, that hold every pair of two axes."""
+    waiting = list(itertools.product(*map(range, lengths)))
+    missing = set().union(*map(_pairs, waiting))
+    rows = []
+    while missing:
+        row = max(waiting, key=lambda row: len(_pairs(row) & missing))
+        missing -= _pairs(row)
+        rows.append(row)
+    return rows
+
+
+def _pairs(row: tuple[int, ...]) -> set[tuple[tuple[int, int], tuple[int, int]]]:
+    return set(itertools.combinations(enumerate(row), 2))
