@@ -9,6 +9,9 @@ DEPS := pyproject.toml constraints.txt
 PARALLEL := -n auto --dist loadfile
 # The viewer's tests need a display; where there is none, xvfb's, if it is installed.
 DISPLAY_RUN = $(if $(DISPLAY),,$(if $(shell command -v xvfb-run),xvfb-run -a))
+# Tests start some hundred processes: modules are compiled once, also where a container's environment
+# has Python keep nothing.
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo kernels test test-fast test-long lint format wheel clean
@@ -54,10 +57,10 @@ kernels: $(VENV)/.test-installed ## compile the kernels for this processor
 	@$(BIN)/python -m lerf_core.backends.numba.building.build
 
 test: kernels ## run the tests; ARGS="-k name" picks some
-	@$(DISPLAY_RUN) $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+	@$(DISPLAY_RUN) env $(PYTEST) $(PARALLEL) $(ARGS)
 
 test-fast: kernels ## the tests that take no more than a moment
-	@$(DISPLAY_RUN) $(BIN)/python -m pytest $(PARALLEL) -m "not slow" $(ARGS)
+	@$(DISPLAY_RUN) env $(PYTEST) $(PARALLEL) -m "not slow" $(ARGS)
 
 # One file of tests, each a run of many minutes of its own.
 test-long: $(VENV)/.test-installed ## kernels of every level, with bounds checks, between protected pages
