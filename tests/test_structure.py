@@ -45,7 +45,7 @@ def test_modules_fit_a_sitting(modules):
 def test_circles_are_found():
     """The tests above can fail."""
     made = {
-        name: structure.Module(name, ROOT, 1, 1, {other})
+        name: structure.Module(name, ROOT, 1, 1, {other}, {other})
         for name, other in (("p.a", "p.b"), ("p.b", "p.c"), ("p.c", "p.a"), ("p.d", "p.a"))
     }
     assert structure.find_circles(made) == [["p.a", "p.b", "p.c"]]

@@ -68,6 +68,8 @@ class Module:
         Those that hold code: neither blank, nor comment, nor docstring.
     imports : set of str
         The project's modules that it imports anywhere.
+    runs : set of str
+        Those of them that it imports for more than annotations.
     private : list of str
         Names with a leading underscore that it imports from another package.
     """
@@ -77,6 +79,7 @@ class Module:
     lines: int
     code: int
     imports: set[str] = field(default_factory=set)
+    runs: set[str] = field(default_factory=set)
     private: list[str] = field(default_factory=list)
 
 
@@ -93,11 +96,13 @@ def read_modules(root: Path) -> dict[str, Module]:
             text = path.read_text(encoding="utf-8")
             modules[name] = Module(name, path, len(text.splitlines()), count_code(text))
     for module in modules.values():
-        for target, name in _imports(module.path):
+        for target, name, is_run in _imports(module.path):
             imported = f"{target}.{name}" if f"{target}.{name}" in modules else target
             if imported not in modules or imported == module.name:
                 continue
             module.imports.add(imported)
+            if is_run:
+                module.runs.add(imported)
             if _is_private(module.name, target, name):
                 module.private.append(f"{target}.{name}")
     return modules
@@ -118,15 +123,23 @@ def count_code(text: str) -> int:
     return len(lines)
 
 
-def _imports(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the module and the name of each import of a file."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def _imports(path: Path) -> Iterator[tuple[str, str, bool]]:
+    """Yield the module and the name of each import of a file, and whether it is ever run."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    for_types = {
+        id(line)
+        for node in nodes
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for line in node.body
+    }
+    for node in nodes:
+        is_run = id(node) not in for_types
         if isinstance(node, ast.ImportFrom) and node.module is not None:
             for alias in node.names:
-                yield node.module, alias.name
+                yield node.module, alias.name, is_run
         elif isinstance(node, ast.Import):
             for alias in node.names:
-                yield alias.name, ""
+                yield alias.name, "", is_run
 
 
 def _is_private(importer: str, target: str, name: str) -> bool:
@@ -167,7 +180,8 @@ def find_circles(modules: dict[str, Module]) -> list[list[str]]:
 def longest_chain(modules: dict[str, Module], package: str) -> list[str]:
     """Return the longest chain of imports within a package, from the top down.
 
-    A package's ``__init__`` is passed through. A circle counts as the part of it that the chain
+    Imports for annotations alone load nothing, and are no level. A package's ``__init__`` is passed
+    through. A circle counts as the part of it that the chain
     walks before it would return.
     """
     inside = {name for name in modules if name.split(".")[0] == package}
@@ -177,7 +191,7 @@ def longest_chain(modules: dict[str, Module], package: str) -> list[str]:
         if name not in chains:
             below = [
                 chain(imported, (*above, name))
-                for imported in sorted(modules[name].imports & inside)
+                for imported in sorted(modules[name].runs & inside)
                 if imported not in (*above, name)
             ]
             own = [] if modules[name].path.name == "__init__.py" else [name]

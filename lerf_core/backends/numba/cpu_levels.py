@@ -56,7 +56,6 @@ LEVELS = (
     CpuLevel("x86-64-v4-vnni", "x86-64", "x86-64", _V4, _NEEDS_V4, 16),
     CpuLevel("x86-64-v3", "x86-64", "x86-64", _V3, _NEEDS_V3, 8),
     CpuLevel("x86-64-v2", "x86-64", "x86-64", _V2, _NEEDS_V2, 8),
-    CpuLevel("arm64-dotprod", "arm64", "generic", ("neon", "dotprod"), ("ASIMDDP",), 8),
     CpuLevel("arm64", "arm64", "generic", ("neon",), (), 8),
 )
 _ARCHITECTURES = {"x86_64": "x86-64", "amd64": "x86-64", "arm64": "arm64", "aarch64": "arm64"}

@@ -76,6 +76,22 @@ def _unpack_each(pixels, row, first, n, form, lines, start):
         line[COL + x] = sigma_col * sigma_col
 
 
+def _copy_pixel(source, x, target, at):
+    """Copy a pixel: a word, or slots one by one (assigning them all may raise)."""
+
+
+@overload(_copy_pixel)
+def _compile_copy_pixel(source, x, target, at):
+    def word(source, x, target, at):
+        target[at] = source[x]
+
+    def slots(source, x, target, at):
+        for k in range(source.shape[1]):
+            target[at, k] = source[x, k]
+
+    return word if source.ndim == 1 else slots
+
+
 @compiled(**HELPER)
 def _unpack_planes(pixels, row, first, n, lines, start, spare):
     """As `_unpack`, of local planes: whole vectors, the last one from a copy of its pixels."""
@@ -85,7 +101,7 @@ def _unpack_planes(pixels, row, first, n, lines, start, spare):
     unpack_planes(source.ctypes.data, whole, line, pixels)
     if whole < n:
         for x in range(n - whole):
-            copied[x] = source[whole + x]
+            _copy_pixel(source, whole + x, copied, x)
         unpack_planes(copied.ctypes.data, np.int64(LANES), line + 4 * whole, pixels)
 
 
