@@ -341,6 +341,7 @@ class _PixelBar:
         self._bar.update(pixels)
 
     def close(self) -> None:
+        self._bar.refresh()  # short work is done before it was ever drawn
         self._bar.close()
 
 

@@ -73,7 +73,8 @@ class EntryPoint:
                 result = run(*args)
                 if result is not None:
                     break
-        except struct.error:  # something else in the place of a number
+        # Something else in the place of a number, or another number of arguments.
+        except (struct.error, TypeError):
             pass
         if result is None:
             call = self._call_of(args)

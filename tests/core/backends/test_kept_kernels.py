@@ -270,7 +270,7 @@ def test_the_modules_behind_a_kernel(name):
 # -- what the user is told --------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_command_tells_once(tmp_path):
     from PIL import Image
 

@@ -180,8 +180,9 @@ def test_a_level_is_forced(level):
     if not is_built(level):
         pytest.skip(f"no library of {level.name}: make test-long builds it")
     script = (
-        "from lerf_core.backends.numba.libraries import find_library, lanes\n"
-        "print(find_library().level.name, lanes())"
+        "from lerf_core.backends.numba.libraries import find_library\n"
+        "from lerf_core.backends.numba.vector_size import lanes_of_kernels\n"
+        "print(find_library().level.name, lanes_of_kernels())"
     )
     done = run_python(script, env=environment(level.name))
     assert done.stdout.split() == [level.name, str(level.lanes)]

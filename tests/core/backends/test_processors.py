@@ -6,7 +6,7 @@ import pytest
 from support.kernels import environment, run_python
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.skipif(
         platform.machine() not in {"x86_64", "AMD64"}, reason="names of x86-64 features"
     ),
