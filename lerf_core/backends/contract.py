@@ -499,8 +499,8 @@ class Backend(Protocol):
 
     # -- writing -----------------------------------------------------------------------
 
-    def halved(self, source: Plane, *, has_alpha: bool) -> Plane:
-        """Return an image of half the size, rounded up: means of two by two pixels.
+    def halve(self, source: Plane, *, has_alpha: bool, out: Plane) -> None:
+        """Write an image of half the size, rounded up: means of two by two pixels.
 
         Parameters
         ----------
@@ -509,11 +509,8 @@ class Backend(Protocol):
             twice.
         has_alpha : bool
             The last channel is an opacity by which colours weigh in; it is averaged itself.
-
-        Returns
-        -------
-        ndarray
-            Of the same dtype; integers rounded, halves up.
+        out : ndarray, C-contiguous
+            Receives it, of the same dtype; integers rounded, halves up.
         """
 
     def fill_around(self, plane: Plane, visible_columns: npt.NDArray[np.int64], value: Any) -> None:

@@ -416,20 +416,17 @@ class NumbaBackend(Backend):
 
     # -- writing -----------------------------------------------------------------------
 
-    def halved(self, source: Plane, *, has_alpha: bool) -> Plane:
+    def halve(self, source: Plane, *, has_alpha: bool, out: Plane) -> None:
         """Halve an image; sums of 64-bit integers, which overflow, are the specification's."""
         is_integer = source.dtype.kind in "iu"
-        if is_integer and source.itemsize == np.dtype(np.int64).itemsize and not has_alpha:
-            return _REFERENCE.halved(source, has_alpha=has_alpha)
-        rows, cols, channels = source.shape
-        out = np.empty((-(-rows // 2), -(-cols // 2), channels), source.dtype)
         if has_alpha:
             halve_with_alpha(source, out, is_integer)
+        elif is_integer and source.itemsize == np.dtype(np.int64).itemsize:
+            _REFERENCE.halve(source, has_alpha=has_alpha, out=out)
         elif is_integer:
             halve_integers(source, out)
         else:
             halve_floats(source, out)
-        return out
 
     def fill_around(self, plane: Plane, visible_columns: npt.NDArray[np.int64], value: Any) -> None:
         """Set what lies around the visible columns."""

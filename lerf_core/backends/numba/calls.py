@@ -7,8 +7,8 @@ none, numba compiles the kernel at its first call and keeps it (`kernels.compili
 
 Kernels are called some ten times for each image, with some twenty arguments: for small images, what
 a call costs counts. So each variant has a function written for it, which looks whether its types
-are those of the arguments, and packs them (`signatures`) without a loop. The variant of the last
-call is tried first.
+are those of the arguments, and packs them (`signatures`) without a loop. The variants last
+called are tried first.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import ctypes
 import hashlib
 import json
 import os
+import struct
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
@@ -250,10 +251,7 @@ def _check_layout(library: Library) -> None:
     """Make sure that kernels find an array's data, shape and strides in its object."""
     probe = np.arange(24, dtype=np.uint8).reshape(4, 6)[1:3, ::2]
     seen = (ctypes.c_int64 * 5)()
-    packed = b"".join(
-        value.to_bytes(8, "little")
-        for value in (object.__basicsize__, id(probe), ctypes.addressof(seen))
-    )
+    packed = struct.pack("=3Q", object.__basicsize__, id(probe), ctypes.addressof(seen))
     library["lerf_probe"](packed)
     if tuple(seen) != (probe.ctypes.data, *probe.shape, *probe.strides):
         message = "NumPy's arrays are laid out otherwise"

@@ -156,9 +156,9 @@ class ReferenceBackend(Backend):
         """Find labels, by `majority.majority_at_points`."""
         return majority.majority_at_points(keys, missing, row, col, filter_scales, is_cut=is_cut)
 
-    def halved(self, source: Plane, *, has_alpha: bool) -> Plane:
+    def halve(self, source: Plane, *, has_alpha: bool, out: Plane) -> None:
         """Halve an image, by `halving.halved`."""
-        return halving.halved(source, has_alpha=has_alpha)
+        out[...] = halving.halved(source, has_alpha=has_alpha)
 
     def fill_around(self, plane: Plane, visible_columns: npt.NDArray[np.int64], value: Any) -> None:
         """Set what lies around the visible columns."""

@@ -13,7 +13,7 @@ Image = npt.NDArray[Any]
 
 
 def halved(source: Image, *, has_alpha: bool) -> Image:
-    """Return means of two by two pixels; see `Backend.halved`."""
+    """Return means of two by two pixels; see `Backend.halve`."""
     corners = _corners(source)
     if has_alpha:
         return _weighted(corners, source.dtype)

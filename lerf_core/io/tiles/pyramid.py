@@ -107,7 +107,7 @@ def halve(
         if nodata is not None and not has_alpha:
             out[index] = _halve_valid(source[index], nodata)
             continue
-        out[index] = get_backend("numba").halved(source[index], has_alpha=has_alpha)
+        get_backend("numba").halve(source[index], has_alpha=has_alpha, out=out[index])
         if nodata is not None:
             colours = out[index][..., :-1]
             keep_off(colours, _middle_of(colours.dtype), nodata)

@@ -1,4 +1,4 @@
-"""Means of two by two pixels in numba; see `lerf_core.io.tiles.pyramid`."""
+"""Means of two by two pixels in numba; see `lerf_core.backends.reference.halving`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def halve_integers(pixels, out):
 
 @compiled(**KERNEL)
 def halve_floats(pixels, out):
-    """Write means of floats, in float64, of (rows, cols, channels)."""
+    """Write means of floats, in their own precision, of (rows, cols, channels)."""
     rows, cols, channels = pixels.shape
     for y in range(out.shape[0]):
         above, below = pixels[2 * y], pixels[min(2 * y + 1, rows - 1)]
