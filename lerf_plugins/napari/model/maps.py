@@ -17,74 +17,38 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.errors import InvalidArgumentError
-from lerf_core.geometry import fit_output, homography_from_points, invert, transform_points
+from lerf_core.geometry import (
+    as_homography,
+    fit_output,
+    homography_from_points,
+    invert,
+    transform_points,
+)
 from lerf_core.geometry.matrix_files import as_matrix, numbers_in
+from lerf_plugins.napari.model.corners import (
+    CORNERS,
+    check_quad,
+    forward_to_quad,
+    outline,
+    straight_shape,
+)
 from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.operations import WarpOperation
 from lerf_plugins.napari.model.pixel_grid import Matrix, PixelGrid
 
 __all__ = [
     "baked",
-    "outline",
-    "points_on",
-    "quad_of",
+    "crosses_horizon",
     "read_forward",
     "registered",
     "straightened",
     "warped",
 ]
 
-Points = npt.NDArray[np.float64]
 Sampling = Mapping[str, Any]
 
-#: Corner names, in the order of `outline`.
-CORNERS = ("top left", "top right", "bottom right", "bottom left")
-
-
-def outline(shape: tuple[int, int]) -> Points:
-    """Return the (x, y) corners of an image's outline: TL, TR, BR, BL."""
-    bottom, right = shape[0] - 0.5, shape[1] - 0.5
-    return np.array([(-0.5, -0.5), (right, -0.5), (right, bottom), (-0.5, bottom)])
-
-
-def points_on(image: LayerImage, positions: npt.ArrayLike, layer: Any) -> Points:
-    """Return where (..., row, col) data positions of a layer lie among an image's pixels.
-
-    Parameters
-    ----------
-    image : LayerImage
-    positions : array_like, (N, axes)
-        Of shapes or points.
-    layer : napari.layers.Layer
-        That holds them.
-
-    Returns
-    -------
-    ndarray of float64, (N, 2)
-        (x, y) pixels of the image.
-    """
-    world = np.array([layer.data_to_world(position) for position in np.asarray(positions)])
-    world = world.reshape(-1, layer.ndim)[:, -2:]
-    pairs = zip(layer.units[-2:], image.state["units"][-2:], strict=True)
-    world = world * [float((1 * own).to(other).magnitude) for own, other in pairs]
-    return transform_points(np.linalg.inv(image.plane_to_world()), world[:, ::-1])
-
-
-def quad_of(image: LayerImage, shapes: Any) -> Points:
-    """Return the corners of the first shape that has four, among the image's pixels.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If no shape has four.
-    """
-    if shapes is None:
-        raise InvalidArgumentError("no corners yet: press 'Add corners', or draw a polygon of four")
-    pairs = zip(shapes.data, shapes.shape_type, strict=True)
-    for corners, kind in pairs:
-        if len(corners) == 4 and kind in {"polygon", "rectangle", "path"}:
-            return points_on(image, corners, shapes)
-    raise InvalidArgumentError(f"'{shapes.name}' has no polygon or rectangle of four corners")
+# Pixels of a plane at most: a million by a million. More is a slip, and no viewer's affair.
+_MOST_PIXELS = 2**40
 
 
 def read_forward(text: str, image: LayerImage) -> Matrix:
@@ -99,14 +63,19 @@ def read_forward(text: str, image: LayerImage) -> Matrix:
     if numbers is None:
         raise InvalidArgumentError(f"numbers are needed, got {text!r}")
     if len(numbers) == 8:
-        corners = np.reshape(numbers, (4, 2))
-        return homography_from_points(outline(image.shape), corners)
+        return forward_to_quad(image.shape, np.reshape(numbers, (4, 2)))
     if len(numbers) not in {6, 9}:
         raise InvalidArgumentError(
             "write 9 or 6 numbers of a matrix, or 8 of four corners x,y "
             f"({', '.join(CORNERS)}); got {len(numbers)}"
         )
     return as_matrix(numbers, "the matrix")
+
+
+def crosses_horizon(forward: npt.ArrayLike, shape: tuple[int, int]) -> bool:
+    """Whether a forward matrix sends part of an image of (rows, cols) to infinity."""
+    depth = np.column_stack([outline(shape), np.ones(4)]) @ as_homography(forward)[2]
+    return bool(depth.min() <= 0 <= depth.max())
 
 
 # -- warps -------------------------------------------------------------------------------
@@ -127,8 +96,19 @@ def warped(
         Hold all of the warped image; else what lies within the layer's outline.
     sampling : mapping
         ``bank`` and ``keywords`` of the warp.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is no homography, or no result holds all of the warped image.
     """
     if fit:
+        if crosses_horizon(forward, image.shape):
+            raise InvalidArgumentError(
+                "the map sends part of the layer to infinity (its horizon crosses the layer), so "
+                "no result holds the whole of it: choose the layer's outline as the extent, or "
+                "tick Inverse if the matrix maps the result's pixels to the layer's"
+            )
         shifted, shape = fit_output(forward, image.shape)
         # `fit_output` moves the canvas's outline to -0.5: where that lies on the layer's grid.
         move = invert(shifted @ invert(forward))
@@ -142,18 +122,35 @@ def warped(
 
 
 def straightened(
-    image: LayerImage, quad: npt.ArrayLike, *, density: float, sampling: Sampling
-) -> WarpOperation:
+    image: LayerImage, quad: npt.ArrayLike, *, density: float, sampling: Sampling,
+    reference: npt.ArrayLike | None = None, names: tuple[str, ...] = CORNERS,
+) -> WarpOperation:  # fmt: skip
     """Return the warp that makes a rectangle of what four corners mark.
 
     Its sides are as long as the marked ones are on average, and it begins at the quad's top left.
+
+    Parameters
+    ----------
+    image : LayerImage
+    quad : array_like, (4, 2)
+        (x, y) pixels of the image.
+    density : float
+        Pixels of the result to one of the layer, along rows and columns.
+    sampling : mapping
+    reference, names
+        See `lerf_plugins.napari.model.corners.check_quad`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the quad is not convex.
     """
-    _check_density(density)
     corners = np.asarray(quad, np.float64)
-    sides = np.hypot(*(np.roll(corners, -1, axis=0) - corners).T)
-    cols, rows = (
-        max(1, round(density * (sides[first] + sides[first + 2]) / 2)) for first in (0, 1)
-    )
+    check_quad(corners, reference, names)
+    _check_density(density)
+    sides = straight_shape(corners, density)
+    _check_size(*sides)
+    rows, cols = (max(1, round(side)) for side in sides)
     matrix = homography_from_points(outline((rows, cols)), corners)
     left, top = corners.min(axis=0)
     step = 1 / density
@@ -188,12 +185,21 @@ def _dense_shape(shape: tuple[int, int], density: float) -> tuple[int, int]:
     """Return (rows, cols) of so many pixels to each of an image's, along both axes."""
     _check_density(density)
     rows, cols = (max(1, math.ceil(size * density - 1e-9)) for size in shape)
+    _check_size(rows, cols)
     return rows, cols
 
 
 def _check_density(density: float) -> None:
     if not (math.isfinite(density) and density > 0):
-        raise InvalidArgumentError(f"pixels per pixel must be positive, got {density}")
+        raise InvalidArgumentError(f"the resolution must be positive, got {density}")
+
+
+def _check_size(rows: float, cols: float) -> None:
+    if not rows * cols <= _MOST_PIXELS:
+        raise InvalidArgumentError(
+            f"the result would have {cols:.3g} x {rows:.3g} pixels, more than a million by a "
+            "million: make it coarser or smaller"
+        )
 
 
 def baked(image: LayerImage, *, pixel: float | None, sampling: Sampling) -> WarpOperation:
@@ -217,6 +223,7 @@ def baked(image: LayerImage, *, pixel: float | None, sampling: Sampling) -> Warp
         raise InvalidArgumentError(f"a pixel's side must be positive, got {pixel}")
     corners = transform_points(to_world, outline(image.shape))
     low, high = corners.min(axis=0), corners.max(axis=0)
+    _check_size(*((high - low)[::-1] / pixel))
     cols, rows = (max(1, round(length / pixel)) for length in high - low)
     step = (high - low) / (cols, rows)
     origin = low + step / 2

@@ -9,14 +9,15 @@ import numpy as np
 from magicgui.widgets import ComboBox, FileEdit, FloatSpinBox, LineEdit, PushButton
 
 from lerf_core.errors import InvalidArgumentError, LerfError
-from lerf_core.geometry import homography_from_points, invert
+from lerf_core.geometry import invert
 from lerf_core.geometry.estimation import MODELS, matrix_from_points, residuals
 from lerf_core.geometry.matrix_files import load_matrix
 from lerf_plugins.napari.compute.jobs import in_words
-from lerf_plugins.napari.model import maps
+from lerf_plugins.napari.model import corners, maps
 from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.operations import LayerOperation, WarpOperation
 from lerf_plugins.napari.model.pixel_grid import swap_xy
+from lerf_plugins.napari.model.positions import points_on
 from lerf_plugins.napari.widgets.controls import (
     WARP_BORDERS,
     LayerChooser,
@@ -170,7 +171,7 @@ class WarpWidget(ResamplingWidget):
     def _add_corners(self) -> None:
         image = LayerImage.of(self.layer.value)
         shapes = self.viewer.add_shapes(
-            [maps.outline(image.shape)[:, ::-1]],
+            [corners.outline(image.shape)[:, ::-1]],
             shape_type="polygon",
             name=f"Corners of {image.name}",
             edge_color="yellow",
@@ -191,7 +192,7 @@ class WarpWidget(ResamplingWidget):
         if not self.preview_box.value or self.way.value not in {PULL, STRAIGHTEN}:
             return
         try:
-            quad = maps.quad_of(LayerImage.of(self.layer.value), self.shapes.value)
+            quad = corners.quad_of(LayerImage.of(self.layer.value), self.shapes.value)
         except LerfError:
             quad = None
         # Shapes emit the event for much that moves no corner.
@@ -214,7 +215,7 @@ class WarpWidget(ResamplingWidget):
         if way == PAIRS:
             return self._registered(image, density, sampling)
         if way == STRAIGHTEN:
-            quad = maps.quad_of(source, self.shapes.value)
+            quad = corners.quad_of(source, self.shapes.value)
             return maps.straightened(image, quad, density=density, sampling=sampling)
         fit = self.fit.value == FITS[0]
         forward = self._forward(source)
@@ -224,8 +225,8 @@ class WarpWidget(ResamplingWidget):
         """Return the forward matrix of pulled corners, numbers or a file."""
         way = self.way.value
         if way == PULL:
-            quad = maps.quad_of(image, self.shapes.value)
-            return homography_from_points(maps.outline(image.shape), quad)
+            quad = corners.quad_of(image, self.shapes.value)
+            return corners.forward_to_quad(image.shape, quad)
         if way == NUMBERS:
             matrix = maps.read_forward(str(self.numbers.value), image)
         else:
@@ -247,8 +248,8 @@ class WarpWidget(ResamplingWidget):
         if moving_points is None or fixed_points is None or moving_points is fixed_points:
             raise InvalidArgumentError("choose two points layers: one on each layer")
         onto = LayerImage.of(fixed)
-        source = maps.points_on(image, moving_points.data, moving_points)
-        target = maps.points_on(onto, fixed_points.data, fixed_points)
+        source = points_on(image, moving_points.data, moving_points)
+        target = points_on(onto, fixed_points.data, fixed_points)
         forward = matrix_from_points(source, target, str(self.model.value))
         distances = residuals(forward, source, target)
         self._note = f"Points miss by {np.sqrt((distances**2).mean()):.3g} pixels (RMS)"

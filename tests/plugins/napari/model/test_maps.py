@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from napari.layers import Image, Points, Shapes
+from napari.layers import Image
 from support.layers import random_transform
 
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.geometry import transform_points
 from lerf_plugins.napari.model import maps
+from lerf_plugins.napari.model.corners import outline
 from lerf_plugins.napari.model.layer_image import LayerImage
 
 SAMPLING = {"bank": None, "keywords": {}}
@@ -33,8 +34,8 @@ def test_a_forward_matrix_moves_pixels_where_it_says(image, density, fit):
     np.testing.assert_allclose(on_grid(operation, points), transform_points(forward, points))
     rows, cols = operation.out_shape
     if fit:
-        reached = transform_points(forward, maps.outline(image.shape))
-        drawn = transform_points(operation.grid.matrix, maps.outline((rows, cols)))
+        reached = transform_points(forward, outline(image.shape))
+        drawn = transform_points(operation.grid.matrix, outline((rows, cols)))
         np.testing.assert_allclose(drawn[0], reached.min(axis=0), atol=1e-9)
         assert (drawn[2] >= reached.max(axis=0) - 1e-6).all()
     else:
@@ -44,7 +45,7 @@ def test_a_forward_matrix_moves_pixels_where_it_says(image, density, fit):
 def test_pulled_corners(image):
     quad = np.array([(5.0, -3), (80, 6), (70, 45), (-2, 37)])
     forward = maps.read_forward(" ".join(f"{x},{y}" for x, y in quad), image)
-    np.testing.assert_allclose(transform_points(forward, maps.outline((40, 70))), quad)
+    np.testing.assert_allclose(transform_points(forward, outline((40, 70))), quad)
 
 
 def test_straightened(image):
@@ -52,38 +53,10 @@ def test_straightened(image):
     operation = maps.straightened(image, quad, density=1, sampling=SAMPLING)
     rows, cols = operation.out_shape
     assert abs(cols - np.hypot(50, 3) / 2 - np.hypot(57, 3) / 2) <= 0.5
-    corners = transform_points(operation.matrix, maps.outline((rows, cols)))
+    corners = transform_points(operation.matrix, outline((rows, cols)))
     np.testing.assert_allclose(corners, quad, atol=1e-9)
     left, top = transform_points(operation.grid.matrix, [(-0.5, -0.5)])[0]
     np.testing.assert_allclose((left, top), (7, 5))
-
-
-def test_corners_of_shapes_come_by_way_of_the_world(image):
-    matrix = np.array([[2.0, 0.3, 5], [0.1, 1.5, 7], [0, 0, 1]])
-    quad = np.array([(1.0, 2), (3, 40), (30, 44), (28, 3)])
-    lines = Shapes([np.zeros((2, 2))], shape_type="line", affine=matrix, units=("um", "um"))
-    lines.add([quad], shape_type="polygon")
-    found = maps.quad_of(image, lines)
-    for (x, y), corner in zip(found, quad, strict=True):
-        np.testing.assert_allclose(
-            Image(np.zeros((40, 70)), **random_transform(2, 2)).data_to_world((y, x)),
-            lines.data_to_world(corner),
-        )
-
-
-def test_units_count(image):
-    points = Points([(1000.0, 2000.0)], units=("nm", "nm"))
-    same = Points([(1.0, 2.0)], units=("um", "um"))
-    np.testing.assert_allclose(
-        maps.points_on(image, points.data, points), maps.points_on(image, same.data, same)
-    )
-
-
-def test_shapes_without_corners(image):
-    with pytest.raises(InvalidArgumentError, match="no corners yet"):
-        maps.quad_of(image, None)
-    with pytest.raises(InvalidArgumentError, match="no polygon or rectangle"):
-        maps.quad_of(image, Shapes([np.zeros((2, 2))], shape_type="line"))
 
 
 def test_registered_lies_on_the_fixed_layer(image):
@@ -173,3 +146,41 @@ def test_whole_pixels_are_copied(matrix, expected):
     operation = maps.warped(image, matrix, density=1, fit=False, sampling=SAMPLING)
     plan = operation.level_plan(operation.out_shape).plan
     np.testing.assert_array_equal(plan.compute(pixels), expected(pixels))
+
+
+@pytest.mark.parametrize("fit", [True, False])
+def test_a_horizon_in_the_layer_is_told(image, fit):
+    forward = [[1, 0, 0], [0, 1, 0], [-1 / 30, 0, 1]]
+    assert maps.crosses_horizon(forward, image.shape)
+    if fit:
+        with pytest.raises(InvalidArgumentError, match=r"to infinity.*the layer's outline as"):
+            maps.warped(image, forward, density=1, fit=True, sampling=SAMPLING)
+    else:
+        operation = maps.warped(image, forward, density=1, fit=False, sampling=SAMPLING)
+        assert operation.out_shape == image.shape
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda image, **options: maps.warped(image, np.diag([1e6, 1e6, 1]), fit=True, **options),
+        lambda image, **options: maps.straightened(
+            image, [(0, 0), (1e8, 0), (1e8, 1e8), (0, 1e8)], **options
+        ),
+        lambda image, sampling, **_: maps.baked(image, pixel=1e-9, sampling=sampling),
+    ],
+)
+def test_results_beyond_all_bounds_are_refused(image, make):
+    with pytest.raises(InvalidArgumentError, match=r"would have .* coarser or smaller"):
+        make(image, density=1, sampling=SAMPLING)
+
+
+def test_crossing_corners_are_told_by_all_that_take_corners(image):
+    crossing = [(80.0, 20), (70, 0), (70, 40), (0, 40)]
+    words = "corners cross: top left lies beyond the right side"
+    with pytest.raises(InvalidArgumentError, match=words):
+        maps.read_forward(" ".join(f"{x},{y}" for x, y in crossing), image)
+    with pytest.raises(InvalidArgumentError, match=words):
+        maps.straightened(
+            image, crossing, density=1, sampling=SAMPLING, reference=outline(image.shape)
+        )
