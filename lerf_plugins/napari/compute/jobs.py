@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -83,6 +84,15 @@ class BackgroundJob:
         if self._worker is not None:
             self._worker.quit()
 
+    def let_go(self) -> None:
+        """Stop, and tell nobody any more: the window is being closed."""
+        self.cancel()
+        worker, self._worker = self._worker, None
+        bar, self._bar = self._bar, None
+        if worker is not None and bar is not None:
+            with suppress(RuntimeError):  # its own widget is deleted already
+                bar.close()
+
     def _step(self, step: Step) -> None:
         if self._worker is None:
             return
@@ -93,6 +103,8 @@ class BackgroundJob:
             self._bar.update(step.done - self._bar.n)
 
     def _returned(self, result: Any, done: Callable[[Any], None]) -> None:
+        if self._worker is None:
+            return
         if isinstance(result, _Failed):
             self._tell(result.words)
             _show_error(result.words)
@@ -100,6 +112,8 @@ class BackgroundJob:
             in_words(done)(result)
 
     def _finished(self) -> None:
+        if self._worker is None:
+            return
         self._worker = None
         if self._bar is not None:
             self._bar.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from functools import partial
@@ -24,6 +25,7 @@ from lerf_plugins.napari.compute.results import (
 )
 from lerf_plugins.napari.model.layer_image import RECORD, LayerImage
 from lerf_plugins.napari.model.operations import LayerOperation
+from lerf_plugins.napari.preview.preview import Preview
 from lerf_plugins.napari.widgets.controls import (
     ARRAY,
     LAZY,
@@ -33,7 +35,7 @@ from lerf_plugins.napari.widgets.controls import (
     labelled,
     ticked,
 )
-from lerf_plugins.napari.widgets.preview import Preview
+from lerf_plugins.napari.widgets.results import ResultList
 
 if TYPE_CHECKING:
     import napari
@@ -75,7 +77,10 @@ class LayerWidget(QWidget):
         self.job = BackgroundJob(self._progressed, self.tell)
         self.run_button.changed.connect(self.run)
         self.cancel_button.changed.connect(self.cancel)
-        self._on_close = _CallInTurn([self.job.cancel, self.layer.disconnect])
+        self.layer.changed.connect(self._enable_run)
+        self._enable_run()
+        self._later = _Later(self)
+        self._on_close = _CallInTurn([self.job.let_go, self.layer.disconnect])
         # Called when nothing of the widget is left: no method of its own.
         self.destroyed.connect(self._on_close)
 
@@ -86,7 +91,7 @@ class LayerWidget(QWidget):
             self.stop()
             # Now, in the window's thread: Python's garbage collector may run in any, and
             # deleting a widget in another thread than its own crashes Qt.
-            QTimer.singleShot(0, self._delete_if_alone)
+            self._later(self._delete_if_alone)
 
     def _delete_if_alone(self) -> None:
         if self.parent() is None and not self.isVisible():
@@ -148,13 +153,41 @@ class LayerWidget(QWidget):
         """Say what goes on."""
         self.status.setText(words)
 
+    def _enable_run(self) -> None:
+        self.run_button.enabled = self.layer.value is not None and not self.job.is_running
+
     def _progressed(self, step: Step | None) -> None:
         running = step is not None
-        self.run_button.enabled, self.cancel_button.enabled = not running, running
+        self.cancel_button.enabled = running
+        self._enable_run()
         self.bar.native.setVisible(running)
         if step is not None:
             self.bar.max = max(step.total, 1)
             self.bar.value = step.done
+
+
+class _Later:
+    """Calls functions from the event loop, one at each turn, as long as a widget is there.
+
+    Parameters
+    ----------
+    parent : QWidget
+    """
+
+    def __init__(self, parent: QWidget) -> None:
+        self._waiting: deque[Callable[[], Any]] = deque()
+        self._timer = QTimer(parent)
+        self._timer.timeout.connect(self._call)
+
+    def __call__(self, function: Callable[[], Any]) -> None:
+        self._waiting.append(function)
+        self._timer.start(0)
+
+    def _call(self) -> None:
+        function = self._waiting.popleft()
+        if not self._waiting:
+            self._timer.stop()
+        function()
 
 
 class _CallInTurn:
@@ -180,8 +213,12 @@ class ResamplingWidget(LayerWidget):
     hides_source = False
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        self.preview = Preview(viewer, self.tell, hides_source=self.hides_source)
         super().__init__(viewer)
+        self.preview = Preview(
+            viewer, self, ask=self.refresh, tell=self.tell, switched=self._switched,
+            hides_source=self.hides_source,
+        )  # fmt: skip
+        self._results = ResultList(viewer)
         self.preview_box = ticked(
             "&Preview", "Show what is visible of the result while you change it; in 2-D."
         )
@@ -193,18 +230,9 @@ class ResamplingWidget(LayerWidget):
             "auto: lazy if the layer is or the result would take half of the free memory;\n"
             "else a pyramid from 8 million pixels on.",
         )
-        self.preview_box.changed.connect(self.refresh)
+        self.preview_box.changed.connect(self._switch)
         self.layer.changed.connect(self.refresh)
-        camera, dims = viewer.scene.camera.events, viewer.dims.events
-        for event, handler in (
-            (camera.center, self._moved),
-            (camera.zoom, self._moved),
-            (dims.point, self._moved),
-            (viewer.layers.events.removed, self._removed),
-        ):
-            event.connect(handler)
-            self._on_close.functions.append(partial(event.disconnect, handler))
-        self._on_close.functions.append(self.preview.clear)
+        self._on_close.functions.append(self.preview.let_go)
 
     def operation(self, image: LayerImage) -> LayerOperation:
         """Return what is to be done to an image.
@@ -230,36 +258,33 @@ class ResamplingWidget(LayerWidget):
         """Bring the preview, and what is said of the result, up to date."""
         source = self.layer.value
         if source is None:
-            self.preview.clear()
+            self.preview.rest()
             return
         try:
             operation = self.operation(LayerImage.of(source))
         except LerfError as error:
-            self.preview.clear()
             self.tell(str(error))
+            self.preview.refuse(source, str(error))
             return
-        if self.preview_box.value:
-            if self.preview.layer is None:
-                self._tell_of_first_run()
-            self.preview.show(source, operation, self.placed_on())
-        else:
-            self.preview.clear()
+        if not self.preview.is_on:
             rows, cols = operation.out_shape
             self.tell(f"Result: {cols} x {rows} pixels")
+            return
+        if self.preview.layer is None:
+            self._tell_of_first_run()
+        self.preview.update(source, operation, self.placed_on())
 
-    def _moved(self) -> None:
-        if self.preview_box.value:
-            self.refresh()
+    def _switch(self, on: bool) -> None:
+        self.preview.switch(on)
+        self.refresh()
 
-    def _removed(self, event: Any) -> None:
-        if event.value is self.preview.layer:
-            # The user took it away.
-            self.preview_box.value = False
+    def _switched(self, on: bool) -> None:
+        self.preview_box.value = on
 
     def stop(self) -> None:
         """See `LayerWidget`."""
         super().stop()
-        self.preview_box.value = False
+        self.preview.switch(False)
 
     # -- result ---------------------------------------------------------------------------
 
@@ -304,16 +329,14 @@ class ResamplingWidget(LayerWidget):
         data, record = result
         levels = isinstance(data, list)
         state = operation.result_state(operation.grid, record, name=name, multiscale=levels)
-        if self.preview.become(source, data, state):
-            self.preview_box.value = False
-            self._added(source, name, state)
+        layer = self.preview.become(source, data, state)
+        if layer is not None:
+            self._added(source, layer, state)
             return
-        self.preview_box.value = False
-        self.preview.clear()
         # napari takes a tenth of a second and more to remove a layer, and as long to add one: the
         # window handles waiting events in between.
         insert = partial(in_words(self._insert), source, data, state, operation.image.kind)
-        QTimer.singleShot(0, insert)
+        self._later(insert)
 
     def _insert(self, source: Any, data: Any, state: dict[str, Any], kind: str) -> None:
         from napari.layers import Layer
@@ -324,17 +347,16 @@ class ResamplingWidget(LayerWidget):
             # A visible layer is sliced in a thread at once. That thread, and this one while napari
             # builds the layer's controls, may wait for each other's locks, Qt's and Python's.
             layer.visible = False
-            QTimer.singleShot(0, partial(setattr, layer, "visible", True))
+            self._later(partial(setattr, layer, "visible", True))
         layers = self.viewer.layers
         layers.insert(layers.index(source) + 1 if source in layers else len(layers), layer)
-        self._added(source, layer.name, state)
+        self._added(source, layer, state)
 
-    def _added(self, source: Any, name: str, state: dict[str, Any]) -> None:
-        if source in self.viewer.layers:
-            source.visible = False
+    def _added(self, source: Any, layer: Any, state: dict[str, Any]) -> None:
+        self._results.add(source, layer)
         dropped = state["metadata"][RECORD].get("dropped", ())
         words = f"; dropped, since they speak of sizes or places: {', '.join(map(str, dropped))}"
-        self.tell(f"Added '{name}'{words if dropped else ''}")
+        self.tell(f"Added '{layer.name}'{words if dropped else ''}")
 
 
 def _compute(

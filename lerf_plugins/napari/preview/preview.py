@@ -1,0 +1,146 @@
+"""A live preview: what happens in a viewer, told to the machine that decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qtpy.QtCore import QObject, QTimer
+
+from lerf_plugins.napari.model.operations import LayerOperation
+from lerf_plugins.napari.model.view import view_of
+from lerf_plugins.napari.preview.canvas import CanvasScreen
+from lerf_plugins.napari.preview.machine import PreviewMachine, PreviewState, Request
+from lerf_plugins.napari.preview.thread import PreviewThread
+
+__all__ = ["Preview"]
+
+_NO_PLACE = "No preview: it shows in 2-D, of the last two axes in their order"
+
+
+class Preview:
+    """Shows a layer with what an operation makes of the part that is visible.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    parent : QObject
+        The widget that it belongs to.
+    ask : callable
+        Asks again for what is chosen now, by `update` or `refuse`: called when the view changes.
+    tell : callable
+        Takes words on what is shown, or on why nothing can be.
+    switched : callable
+        Told whether previews are on: ``switched(on)``.
+    hides_source : bool
+        Whether the source is hidden meanwhile, wherever it lies; else where it would shine through.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        parent: QObject,
+        *,
+        ask: Callable[[], None],
+        tell: Callable[[str], None],
+        switched: Callable[[bool], None],
+        hides_source: bool = False,
+    ) -> None:
+        self._viewer, self._ask = viewer, ask
+        self._thread = PreviewThread(parent)
+        self._screen = CanvasScreen(
+            viewer, self._thread, tell, switched, hides_source=hides_source
+        )
+        self._machine = PreviewMachine(self._screen)
+        # Once napari, too, has taken note of what has changed.
+        self._soon = QTimer(parent)
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(self._view_changed)
+        camera, dims = viewer.scene.camera.events, viewer.dims.events
+        self._handlers = (
+            (camera.center, self._view_changed),
+            (camera.zoom, self._view_changed),
+            (dims.point, self._view_changed),
+            (dims.ndisplay, self._display_changed),
+            (dims.order, self._display_changed),
+            (viewer.layers.events.removed, self._removed),
+        )
+        for event, handler in self._handlers:
+            # Before napari: a layer that is shown in 3-D and removed thereafter crashes it.
+            event.connect(handler, position="first")
+
+    @property
+    def state(self) -> PreviewState:
+        """What it is about."""
+        return self._machine.state
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it is switched on."""
+        return self._machine.is_on
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether what was asked for last is still being computed."""
+        return self.state is PreviewState.COMPUTING
+
+    @property
+    def layer(self) -> Any:
+        """The layer that shows it; None while there is none."""
+        return self._screen.layer
+
+    def switch(self, on: bool) -> None:
+        """Switch it on or off."""
+        self._machine.switch(on)
+
+    def update(self, source: Any, operation: LayerOperation, placed_on: Any = None) -> None:
+        """Show what an operation makes of a layer, as soon as it is computed.
+
+        Parameters
+        ----------
+        source : napari.layers.Layer
+        operation : LayerOperation
+        placed_on : napari.layers.Layer, optional
+            On whose pixel grid the result is placed; None: the source's.
+        """
+        view = view_of(self._viewer, source, placed_on)
+        if view is None:
+            self._machine.leave(_NO_PLACE)
+        else:
+            self._machine.ask(Request(source, operation, view))
+
+    def refuse(self, source: Any, words: str) -> None:
+        """Say why what is chosen for a layer cannot be done; the last good preview stays."""
+        if view_of(self._viewer, source) is None:
+            self._machine.leave(words)
+        else:
+            self._machine.refuse(source, words)
+
+    def rest(self) -> None:
+        """Show nothing until something is asked for: there is no layer to show."""
+        self._machine.rest()
+
+    def become(self, source: Any, pixels: Any, state: dict[str, Any]) -> Any:
+        """Make the preview's layer a result's, if it can be: see `PreviewMachine.become`."""
+        return self._machine.become(source, pixels, state)
+
+    def let_go(self) -> None:
+        """Follow the viewer no more, and leave it as it is: its window is being closed."""
+        self._thread.close()
+        for event, handler in self._handlers:
+            event.disconnect(handler)
+
+    # -- what happens in the viewer -----------------------------------------------------------
+
+    def _view_changed(self) -> None:
+        if self.is_on:
+            self._ask()
+
+    def _display_changed(self) -> None:
+        """Take the preview away at once, before napari shows it in another way."""
+        if self.is_on:
+            self._machine.leave(_NO_PLACE)
+            self._soon.start(0)
+
+    def _removed(self, event: Any) -> None:
+        self._machine.removed(event.value)
