@@ -19,6 +19,7 @@ __all__ = [
     "ChosenLayers",
     "LayerTuple",
     "PlaneArea",
+    "drawn_step",
     "ellipse_vectors",
     "inspect_area",
     "slope_vectors",
@@ -37,7 +38,7 @@ _COLOURS = {"ellipses": "cyan", "slopes": "orange"}
 
 
 class ChosenLayers(NamedTuple):
-    """Which layers to make, and of how many pixels ellipses and slopes are drawn at most."""
+    """Which layers to make, and for how many pixels ellipses and slopes are drawn at most."""
 
     maps: bool
     ellipses: bool
@@ -75,27 +76,31 @@ def inspect_area(
     Returns
     -------
     list of (data, state, kind)
-        As napari makes layers of.
+        As napari makes layers of: first the maps, which are hidden, then ellipses and slopes.
+        ``shows`` in each one's record says what it is.
     """
     yield Step(0, 2)
-    maps = _parameter_maps(area, bank, value_range)
+    maps, record = _parameter_maps(area, bank, value_range)
     yield Step(1, 2)
-    spatial = _spatial_state(area, maps)
+    spatial = _spatial_state(area, record)
     layers: list[LayerTuple] = []
     if chosen.maps:
         layers += _map_layers(area, maps, spatial)
-    step = _drawn_step(maps.feature.shape, chosen.pixel_limit)
+    drawn = _drawn_pixels(maps.feature.shape, chosen.pixel_limit)
     if chosen.ellipses:
-        layers.append(_vector_layer(area, _ellipses(maps, step), "ellipses", spatial))
+        layers.append(_vector_layer(area, _ellipses(maps, drawn), "ellipses", spatial))
     if chosen.slopes:
-        layers.append(_vector_layer(area, _slopes(maps, step), "slopes", spatial))
+        layers.append(_vector_layer(area, _slopes(maps, drawn), "slopes", spatial))
     return layers
 
 
 def _parameter_maps(
     area: PlaneArea, bank: str | None, value_range: tuple[float, float] | None
-) -> ParameterMaps:
-    """Compute the maps of an area of a plane; what lies around it is read for them."""
+) -> tuple[ParameterMaps, dict[str, Any]]:
+    """Compute the maps of an area of a plane, and what is recorded of how they were made.
+
+    What lies around the area is read for them.
+    """
     from lerf_core.bank.loading import load_bank
     from lerf_core.inspection import parameter_maps
     from lerf_core.pixels.luma import rgb_luma
@@ -115,16 +120,24 @@ def _parameter_maps(
         slice(side.start - outer.start, side.stop - outer.start)
         for side, outer in zip(region, window, strict=True)
     )
-    return maps[inner]
+    record = {
+        "operation": "inspect",
+        "source": image.name,
+        "bank": tables.name,
+        "bank_kind": tables.kind.name,
+        "value_range": value_range,
+        "planes": planes,
+        "region": tuple((side.start, side.stop) for side in region),
+    }
+    return maps[inner], record
 
 
 # -- layers ------------------------------------------------------------------------------
 
 
-def _spatial_state(area: PlaneArea, maps: ParameterMaps) -> dict[str, Any]:
+def _spatial_state(area: PlaneArea, record: dict[str, Any]) -> dict[str, Any]:
     """Return the state of a layer whose pixels are those of the area."""
     image, planes, (rows, cols) = area
-    record = {"operation": "inspect", "bank_kind": maps.kind.name, "source": image.name}
     keys = ("rotate", "shear", "affine", "units", "axis_labels")
     state = {key: image.state[key] for key in keys} | {"metadata": {RECORD: record}}
     grid = PixelGrid().shifted(rows.start, cols.start)
@@ -143,7 +156,8 @@ def _map_layers(area: PlaneArea, maps: ParameterMaps, spatial: dict[str, Any]) -
     layers = []
     for name, (values, unit) in values_and_units.items():
         suffix = "" if unit == "1" else f" ({unit})"
-        state = spatial | _colours(values) | {"name": f"{name} of {area.image.name}{suffix}"}
+        state = _showing(name, spatial) | _colours(values)
+        state |= {"name": f"{name} of {area.image.name}{suffix}", "visible": False}
         layers.append((values.reshape(*leading, *values.shape), state, "image"))
     return layers
 
@@ -154,8 +168,13 @@ def _vector_layer(
     """Return a layer of vectors (N, 2, 2) that lie in the area's plane."""
     leading = np.zeros((*vectors.shape[:2], len(area.planes)), np.float32)
     style = {"vector_style": "line", "edge_width": 0.08, "edge_color": _COLOURS[name]}
-    state = spatial | style | {"name": f"{name} of {area.image.name}"}
+    state = _showing(name, spatial) | style | {"name": f"{name} of {area.image.name}"}
     return np.concatenate([leading, vectors], axis=-1), state, "vectors"
+
+
+def _showing(name: str, spatial: dict[str, Any]) -> dict[str, Any]:
+    """Return a state whose record says what the layer shows."""
+    return spatial | {"metadata": {RECORD: spatial["metadata"][RECORD] | {"shows": name}}}
 
 
 def _colours(values: npt.NDArray[np.float32]) -> dict[str, Any]:
@@ -171,11 +190,17 @@ def _colours(values: npt.NDArray[np.float32]) -> dict[str, Any]:
 # -- vectors -----------------------------------------------------------------------------
 
 
-def _drawn_step(shape: tuple[int, ...], pixel_limit: int) -> tuple[slice, slice]:
-    """Return rows and columns to draw, evenly apart: at most `pixel_limit` pixels in all."""
+def drawn_step(shape: tuple[int, ...], pixel_limit: int) -> int:
+    """Return every how many rows and columns are drawn, so that pixels are few enough."""
     step = 1
     while -(-shape[0] // step) * -(-shape[1] // step) > pixel_limit:
         step += 1
+    return step
+
+
+def _drawn_pixels(shape: tuple[int, ...], pixel_limit: int) -> tuple[slice, slice]:
+    """Return rows and columns to draw, evenly apart: at most `pixel_limit` pixels in all."""
+    step = drawn_step(shape, pixel_limit)
     return slice(step // 2, None, step), slice(step // 2, None, step)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["View", "plane_index", "unit_factors", "view_of"]
+__all__ = ["View", "pixel_side", "plane_index", "unit_factors", "view_of"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,21 @@ def plane_index(viewer: Any, layer: Any) -> tuple[int, ...]:
     position = np.asarray(layer.world_to_data(point))[: count - 2]
     shape = np.asarray(layer.level_shapes[0])[: count - 2]
     return tuple(int(n) for n in np.clip(np.rint(position), 0, shape - 1))
+
+
+def pixel_side(viewer: Any, layer: Any, plane_to_world: npt.NDArray[np.float64]) -> float:
+    """Return how many canvas pixels the shorter side of a layer's pixel is long, in 2-D.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    layer : napari.layers.Layer
+    plane_to_world : ndarray of float64, (3, 3)
+        From its (x, y) to its own units; see `LayerImage.plane_to_world`.
+    """
+    factors = unit_factors(viewer, layer)[:-3:-1]
+    sides = np.linalg.norm(factors[:, None] * plane_to_world[:2, :2], axis=0)
+    return float(viewer.scene.camera.zoom * sides.min())
 
 
 def unit_factors(viewer: Any, layer: Any) -> npt.NDArray[np.float64]:

@@ -150,8 +150,10 @@ class LayerWidget(QWidget):
             self.tell("Cancelled")
 
     def tell(self, words: str) -> None:
-        """Say what goes on."""
+        """Say what goes on; the line grows with its words."""
         self.status.setText(words)
+        lines = self.status.heightForWidth(self.status.width())
+        self.status.setMinimumHeight(max(3 * self.status.fontMetrics().height(), lines))
 
     def _enable_run(self) -> None:
         self.run_button.enabled = self.layer.value is not None and not self.job.is_running
