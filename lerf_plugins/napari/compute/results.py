@@ -71,14 +71,12 @@ def compute_block(
 def _work(levels: LayerImage, level_plan: LevelPlan, cache: ChunkCache | None = None) -> Work:
     """Return the work whose ``compute`` gives regions of a level of the result."""
     from lerf_core.io.tiles.chunk_cache import ChunkCache
-    from lerf_plugins.napari.compute.lazy import CACHE_BYTES, ChunkReader, region_work
+    from lerf_plugins.napari.compute.lazy import CACHE_BYTES, region_work, source_of
 
     level = levels.levels[level_plan.source_level]
-    if not isinstance(level, np.ndarray):
-        # dask arrays are told by their names, which say what is computed.
-        key = getattr(level, "name", id(level))
-        level = ChunkReader(level, cache or ChunkCache(CACHE_BYTES), key)
-    return region_work(level_plan.plan, level)
+    # dask arrays are told by their names, which say what is computed.
+    key = getattr(level, "name", id(level))
+    return region_work(level_plan.plan, source_of(level, cache or ChunkCache(CACHE_BYTES), key))
 
 
 # -- in memory ---------------------------------------------------------------------------
@@ -169,7 +167,7 @@ def lazily(operation: LayerOperation) -> Generator[Step, None, list[Any]]:
     """
     from lerf_core.io.tiles.chunk_cache import ChunkCache
     from lerf_core.io.tiles.pyramid import level_shapes
-    from lerf_plugins.napari.compute.lazy import CACHE_BYTES, ChunkReader, lazy_array
+    from lerf_plugins.napari.compute.lazy import CACHE_BYTES, lazy_array, source_of
 
     shapes = [(rows, cols) for rows, cols in level_shapes(operation.out_shape, (0, 1), None)]
     cache = ChunkCache(CACHE_BYTES)
@@ -177,7 +175,7 @@ def lazily(operation: LayerOperation) -> Generator[Step, None, list[Any]]:
     yield Step(0, len(shapes))
     for done, shape in enumerate(shapes, 1):
         plan, number = operation.level_plan(shape)
-        source = ChunkReader(operation.image.levels[number], cache, number)
+        source = source_of(operation.image.levels[number], cache, number)
         levels.append(lazy_array(plan, source))
         yield Step(done, len(shapes))
     if operation.image.ndim == 2:

@@ -16,6 +16,7 @@ import numpy as np
 from lerf_core.errors import FileError, ResultExistsError, one_line
 from lerf_core.io.codecs.zarr.axes import TYPES
 from lerf_core.io.codecs.zarr.multiscales import NEWEST_VERSION
+from lerf_core.io.formats import RGB, RGBA
 from lerf_core.io.locations import ZARR_DOCUMENTS, is_url
 from lerf_core.io.metadata.model import Channel
 from lerf_core.io.results.claims import Claim, Ticket
@@ -410,12 +411,28 @@ def _attributes(spec: WriterSpec, layout: Layout) -> dict[str, Any]:
     ome: dict[str, Any] = {"version": NEWEST_VERSION, "multiscales": [multiscale]}
     if metadata.label_facts:
         ome["image-label"] = dict(metadata.label_facts)
-    if metadata.channels or metadata.display:
+    channels, display = metadata.channels, dict(metadata.display)
+    if not channels and spec.layout in {RGB, RGBA}:
+        # Else nothing would tell that they are colours.
+        channels, display = _colour_channels(spec.samples), {"rdefs": {"model": "color"}} | display
+    if channels or display:
         ome["omero"] = {
-            "channels": [_channel(channel, spec.dtype) for channel in metadata.channels],
-            **dict(metadata.display),
+            "channels": [_channel(channel, spec.dtype) for channel in channels],
+            **display,
         }
     return {**dict(metadata.attributes), "ome": ome}
+
+
+def _colour_channels(count: int) -> tuple[Channel, ...]:
+    """Return what is said of the samples of RGB (3) or RGBA (4) pixels."""
+    shown, hidden = (("active", True),), (("active", False),)
+    channels = (
+        Channel("Red", "FF0000", shown),
+        Channel("Green", "00FF00", shown),
+        Channel("Blue", "0000FF", shown),
+        Channel("Alpha", "FFFFFF", hidden),
+    )
+    return channels[:count]
 
 
 def _channel(channel: Channel, dtype: np.dtype[Any]) -> dict[str, Any]:
