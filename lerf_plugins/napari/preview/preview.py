@@ -15,6 +15,11 @@ from lerf_plugins.napari.preview.thread import PreviewThread
 
 __all__ = ["Preview"]
 
+# Changes of a layer that show in a preview of it.
+_OF_LAYERS = (
+    "data", "scale", "translate", "rotate", "shear", "affine", "units",
+    "contrast_limits", "colormap", "gamma", "opacity", "blending",
+)  # fmt: skip
 _NO_PLACE = "No preview: it shows in 2-D, of the last two axes in their order"
 
 
@@ -47,6 +52,7 @@ class Preview:
         hides_source: bool = False,
     ) -> None:
         self._viewer, self._ask = viewer, ask
+        self._followed: Any = None
         self._thread = PreviewThread(parent)
         self._screen = CanvasScreen(
             viewer, self._thread, tell, switched, hides_source=hides_source
@@ -92,6 +98,8 @@ class Preview:
     def switch(self, on: bool) -> None:
         """Switch it on or off."""
         self._machine.switch(on)
+        if not on:
+            self._follow(None)
 
     def update(self, source: Any, operation: LayerOperation, placed_on: Any = None) -> None:
         """Show what an operation makes of a layer, as soon as it is computed.
@@ -103,6 +111,8 @@ class Preview:
         placed_on : napari.layers.Layer, optional
             On whose pixel grid the result is placed; None: the source's.
         """
+        if self.is_on:
+            self._follow(source)
         view = view_of(self._viewer, source, placed_on)
         if view is None:
             self._machine.leave(_NO_PLACE)
@@ -118,6 +128,7 @@ class Preview:
 
     def rest(self) -> None:
         """Show nothing until something is asked for: there is no layer to show."""
+        self._follow(None)
         self._machine.rest()
 
     def become(self, source: Any, pixels: Any, state: dict[str, Any]) -> Any:
@@ -127,10 +138,21 @@ class Preview:
     def let_go(self) -> None:
         """Follow the viewer no more, and leave it as it is: its window is being closed."""
         self._thread.close()
+        self._follow(None)
         for event, handler in self._handlers:
             event.disconnect(handler)
 
     # -- what happens in the viewer -----------------------------------------------------------
+
+    def _follow(self, layer: Any) -> None:
+        """Ask again whenever this layer, and no other, changes its pixels, looks or place."""
+        if layer is self._followed:
+            return
+        for old, act in ((self._followed, "disconnect"), (layer, "connect")):
+            for name in _OF_LAYERS:
+                if old is not None and hasattr(old.events, name):
+                    getattr(getattr(old.events, name), act)(self._view_changed)
+        self._followed = layer
 
     def _view_changed(self) -> None:
         if self.is_on:

@@ -113,6 +113,23 @@ def test_a_preview_that_is_deleted_is_off(viewer, until, photo):
     assert list(viewer.layers) == [source]
 
 
+def test_the_last_good_preview_stays(viewer, until, photo):
+    source = viewer.add_image(photo, rgb=True)
+    widget = docked(viewer, "Warp")
+    widget.way.value = "numbers"
+    widget.preview_box.value = True
+    layer = preview_of(widget, until)
+    widget.numbers.value = "1 0 0, 0 1 0, 0 -0.05 1"
+    assert widget.preview.state == "failed"
+    assert widget.preview_box.value
+    assert list(viewer.layers) == [source, layer]
+    assert "preview" not in widget.status.text().lower()
+    widget.numbers.value = "1 0 0, 0 2 0, 0 0 1"
+    until(lambda: widget.preview.state == "shown")
+    assert widget.preview.layer is layer
+    assert list(viewer.layers) == [source, layer]
+
+
 def test_no_preview_in_3d(viewer, until):
     viewer.add_image(np.zeros((5, 20, 30), np.uint8))
     widget = docked(viewer, "Resize")
@@ -134,3 +151,123 @@ def test_preview_follows_the_plane(viewer, until):
     viewer.dims.set_current_step(0, 3)
     until(lambda: layer.data[0, 0, 0] == 150)
     assert layer.translate[0] == 9
+
+
+def test_a_visit_to_3d(viewer, until, photo):
+    stack = viewer.add_image(np.stack([photo[..., 0]] * 3), name="stack")
+    widget = docked(viewer, "Warp")
+    widget.way.value = "numbers"
+    widget.preview_box.value = True
+    preview_of(widget, until)
+    assert not stack.visible
+    viewer.dims.ndisplay = 3
+    assert list(viewer.layers) == [stack]
+    assert stack.visible
+    assert widget.preview.state == "failed"
+    assert "2-D" in widget.status.text()
+    assert widget.preview_box.value
+    viewer.dims.ndisplay = 2
+    layer = preview_of(widget, until)
+    assert "as in the result" in widget.status.text()
+    viewer.layers.remove(layer)
+    viewer.window.resize(700, 500)
+    for _ in range(5):
+        viewer.screenshot(flash=False)
+    assert list(viewer.layers) == [stack]
+
+
+def test_other_axes(viewer, until):
+    stack = viewer.add_image(np.zeros((5, 20, 30), np.uint8))
+    widget = docked(viewer, "Resize")
+    widget.preview_box.value = True
+    preview_of(widget, until)
+    viewer.dims.order = (1, 0, 2)
+    assert list(viewer.layers) == [stack]
+    assert "2-D" in widget.status.text()
+    viewer.dims.order = (0, 1, 2)
+    preview_of(widget, until)
+
+
+def test_a_preview_follows_its_source(viewer, until, photo):
+    source = viewer.add_image(photo[..., 0], contrast_limits=(0, 255))
+    widget = docked(viewer, "Resize")
+    widget.preview_box.value = True
+    layer = preview_of(widget, until)
+    source.colormap, source.contrast_limits = "magma", (20, 200)
+    until(lambda: widget.preview.state == "shown" and layer.colormap.name == "magma")
+    assert list(layer.contrast_limits) == [20, 200]
+    source.data = 255 - source.data
+    until(lambda: layer.data[0, 0] > 100 and widget.preview.state == "shown")
+    assert widget.preview.layer is layer
+
+
+def test_a_view_beside_the_result(viewer, until, photo):
+    viewer.add_image(photo, rgb=True)
+    widget = docked(viewer, "Resize")
+    widget.preview_box.value = True
+    layer = preview_of(widget, until)
+    centre = viewer.scene.camera.center
+    viewer.scene.camera.center = (0, 1e4, 1e4)
+    until(lambda: widget.preview.state == "shown" and not layer.visible)
+    assert "nothing" in widget.status.text()
+    viewer.scene.camera.center = centre
+    until(lambda: layer.visible and widget.preview.state == "shown")
+
+
+@pytest.mark.parametrize("with_preview", [False, True])
+def test_the_result_is_selected(viewer, until, photo, with_preview):
+    source = viewer.add_image(photo, name="photo", rgb=True)
+    widget = docked(viewer, "Resize")
+    if with_preview:
+        widget.preview_box.value = True
+        preview_of(widget, until)
+    widget.run()
+    finish(widget, until)
+    until(lambda: len(viewer.layers) == 2)
+    result = viewer.layers[1]
+    assert viewer.layers.selection.active is result
+    assert set(viewer.layers.selection) == {result}
+    assert not source.visible
+    assert widget.layer.value is source
+
+
+def test_a_source_shows_again_when_its_results_are_deleted(viewer, until, photo):
+    source = viewer.add_image(photo, name="photo", rgb=True)
+    widget = docked(viewer, "Resize")
+    for _ in range(2):
+        widget.run()
+        finish(widget, until)
+    until(lambda: len(viewer.layers) == 3)
+    viewer.window.remove_dock_widget("all")
+    del viewer.layers[2]
+    finish(widget, until)
+    assert not source.visible
+    del viewer.layers[1]
+    until(lambda: source.visible)
+
+
+def test_a_source_that_is_deleted_during_a_run(viewer, until, photo, told):
+    viewer.add_image(np.tile(photo, (20, 20, 1)), name="photo", rgb=True)
+    widget = docked(viewer, "Resize")
+    widget.preview_box.value = True
+    preview_of(widget, until)
+    widget.run()
+    viewer.layers.clear()
+    finish(widget, until)
+    until(lambda: len(viewer.layers) == 1)
+    assert viewer.layers[0].name == "photo 3320x2400"
+    assert viewer.layers.selection.active is viewer.layers[0]
+    assert "source is gone" in widget.status.text()
+    assert not told
+
+
+def test_without_a_layer_nothing_can_be_run(viewer, photo):
+    for name in ("Resize", "Warp", "Bake transform", "Inspect"):
+        widget = docked(viewer, name)
+        assert not widget.run_button.enabled
+        assert "open" in widget.status.text().lower()
+        viewer.add_image(photo, rgb=True)
+        assert widget.run_button.enabled
+        viewer.layers.clear()
+        assert not widget.run_button.enabled
+        viewer.window.remove_dock_widget("all")
