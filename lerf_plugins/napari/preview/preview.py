@@ -54,9 +54,7 @@ class Preview:
         self._viewer, self._ask = viewer, ask
         self._followed: Any = None
         self._thread = PreviewThread(parent)
-        self._screen = CanvasScreen(
-            viewer, self._thread, tell, switched, hides_source=hides_source
-        )
+        self._screen = CanvasScreen(viewer, self._thread, tell, switched, hides_source=hides_source)
         self._machine = PreviewMachine(self._screen)
         # Once napari, too, has taken note of what has changed.
         self._soon = QTimer(parent)

@@ -156,7 +156,10 @@ class LayerWidget(QWidget):
         self.status.setMinimumHeight(max(3 * self.status.fontMetrics().height(), lines))
 
     def _enable_run(self) -> None:
-        self.run_button.enabled = self.layer.value is not None and not self.job.is_running
+        has_layer = self.layer.value is not None
+        self.run_button.enabled = has_layer and not self.job.is_running
+        if not has_layer and not self.job.is_running:
+            self.tell("Open an image, or choose a layer")
 
     def _progressed(self, step: Step | None) -> None:
         running = step is not None
@@ -356,9 +359,14 @@ class ResamplingWidget(LayerWidget):
 
     def _added(self, source: Any, layer: Any, state: dict[str, Any]) -> None:
         self._results.add(source, layer)
+        words = f"Added '{layer.name}'"
+        if source not in self.viewer.layers:
+            words += "; its source is gone"
         dropped = state["metadata"][RECORD].get("dropped", ())
-        words = f"; dropped, since they speak of sizes or places: {', '.join(map(str, dropped))}"
-        self.tell(f"Added '{layer.name}'{words if dropped else ''}")
+        if dropped:
+            names = ", ".join(map(str, dropped))
+            words += f"; dropped, since they speak of sizes or places: {names}"
+        self.tell(words)
 
 
 def _compute(

@@ -182,7 +182,12 @@ def test_a_preview_that_the_user_removes(machine, screen):
     machine.ask(request("x2"))
     screen.finish(1)
     machine.removed("preview")
-    assert (machine.state, screen.layer, machine.is_on, screen.is_on) == ("idle", None, False, False)
+    assert (machine.state, screen.layer, machine.is_on, screen.is_on) == (
+        "idle",
+        None,
+        False,
+        False,
+    )
 
 
 def test_results(machine, screen):
