@@ -27,6 +27,7 @@ __all__ = [
     "check_quad",
     "forward_to_quad",
     "has_four_corners",
+    "is_usable",
     "names_as_seen",
     "outline",
     "quad_of",
@@ -145,13 +146,19 @@ def check_quad(
         If corners are not finite, lie on one another or in a line, or if sides cross or fold.
     """
     corners = np.asarray(quad, np.float64)
-    if not (np.abs(corners) < _FARTHEST).all():
+    if not _are_near(corners):
         raise InvalidArgumentError(
             f"corners must be finite and less than 10^12 pixels away, got {corners.tolist()}"
         )
     if not _is_convex(corners):
         moved = None if reference is None else _moved_corner(corners, np.asarray(reference))
         raise InvalidArgumentError(_what_is_wrong(corners, moved, names))
+
+
+def is_usable(quad: npt.ArrayLike) -> bool:
+    """Whether `check_quad` finds nothing wrong."""
+    corners = np.asarray(quad, np.float64)
+    return _are_near(corners) and _is_convex(corners)
 
 
 def names_as_seen(quad: npt.ArrayLike) -> Names:
@@ -191,6 +198,10 @@ def _bends(corners: Points) -> list[float]:
         longest = float((sides**2).sum(axis=1).max())
         bends.append(_cross(*triangle) / longest if longest > 0 else 0.0)
     return bends
+
+
+def _are_near(corners: Points) -> bool:
+    return bool((np.abs(corners) < _FARTHEST).all())
 
 
 def _is_convex(corners: Points) -> bool:

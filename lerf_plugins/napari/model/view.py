@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["View", "pixel_side", "plane_index", "unit_factors", "view_of"]
+__all__ = ["View", "pixel_side", "plane_index", "shows_planes", "unit_factors", "view_of"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,13 @@ class View:
     planes: tuple[int, ...]
 
 
+def shows_planes(viewer: Any) -> bool:
+    """Whether the viewer is in 2-D and shows the last two axes in their order."""
+    order = tuple(viewer.dims.order)
+    last = (viewer.dims.ndim - 2, viewer.dims.ndim - 1)
+    return bool(viewer.dims.ndisplay == 2 and order[-2:] == last)
+
+
 def view_of(viewer: Any, layer: Any, placed_on: Any = None) -> View | None:
     """Return what shows of a layer; None in 3-D, or where others than its last axes show.
 
@@ -42,8 +49,7 @@ def view_of(viewer: Any, layer: Any, placed_on: Any = None) -> View | None:
     placed_on : napari.layers.Layer, optional
         In whose units; None: the layer's.
     """
-    order = tuple(viewer.dims.order)
-    if viewer.dims.ndisplay != 2 or order[-2:] != (viewer.dims.ndim - 2, viewer.dims.ndim - 1):
+    if not shows_planes(viewer):
         return None
     camera = viewer.scene.camera
     factors = unit_factors(viewer, placed_on or layer)[-2:]

@@ -60,33 +60,72 @@ class LayerChooser(ComboBox):
     viewer : napari.Viewer
     kinds : tuple of type
         Of layers.
+    is_offered : callable, optional
+        Whether a layer of these kinds may be chosen.
+    default : callable, optional
+        Takes the layers to choose from and returns what is chosen as long as nobody has, or None;
+        without it, the active layer or the last one, or later the first that is opened.
     """
 
-    def __init__(self, viewer: Any, kinds: tuple[type, ...], **options: Any) -> None:
+    def __init__(
+        self,
+        viewer: Any,
+        kinds: tuple[type, ...],
+        *,
+        is_offered: Callable[[Any], bool] | None = None,
+        default: Callable[[list[Any]], Any] | None = None,
+        **options: Any,
+    ) -> None:
         self._viewer, self._kinds = viewer, kinds
+        self._is_offered, self._default = is_offered, default
+        self._is_made = False
         super().__init__(choices=self._layers, nullable=True, **options)
+        self._is_made = True
         for event in self._list_events():
             event.connect(self._refresh)
-        active = viewer.layers.selection.active
-        if active in self._layers():
-            self.value = active
-        elif self._layers():
-            self.value = self._layers()[-1]
+        layers = self._layers()
+        if default is not None:
+            self.value = default(layers)
+        elif viewer.layers.selection.active in layers:
+            self.value = viewer.layers.selection.active
+        elif layers:
+            self.value = layers[-1]
 
     def _layers(self, _: Any = None) -> list[Any]:
         return [
             layer
             for layer in self._viewer.layers
-            if isinstance(layer, self._kinds) and not is_preview(layer)
+            if isinstance(layer, self._kinds)
+            and not is_preview(layer)
+            and (self._is_offered is None or self._is_offered(layer))
         ]
+
+    def reset_choices(self, *_: Any) -> None:
+        """Offer what there is now; keep the choice, under whatever name, while it is offered."""
+        if not self._is_made:
+            super().reset_choices()
+            return
+        chosen = self.value
+        with self.changed.blocked():
+            super().reset_choices()
+            layers = self._layers()
+            if chosen in layers:
+                self.value = chosen
+            elif chosen is not None:
+                self.value = None if self._default is None else self._default(layers)
+        if self.value is not chosen:
+            self.changed.emit(self.value)
 
     def _refresh(self, event: Any = None) -> None:
         self.reset_choices()
-        # The first image that is opened is the one to use.
-        if self.value is None and event is not None and event.type == "inserted":
-            layers = self._layers()
-            if len(layers) == 1:
-                self.value = layers[0]
+        if self.value is not None or event is None or event.type != "inserted":
+            return
+        layers = self._layers()
+        if self._default is not None:
+            self.value = self._default(layers)
+        elif len(layers) == 1:
+            # The first image that is opened is the one to use.
+            self.value = layers[0]
 
     def disconnect(self) -> None:
         """Stop following the viewer's list of layers."""

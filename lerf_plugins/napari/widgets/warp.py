@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,14 +10,13 @@ import numpy as np
 from magicgui.widgets import ComboBox, FileEdit, FloatSpinBox, LineEdit, PushButton
 
 from lerf_core.errors import InvalidArgumentError, LerfError
-from lerf_core.geometry import invert
+from lerf_core.geometry import invert, transform_points
 from lerf_core.geometry.estimation import MODELS, matrix_from_points, residuals
 from lerf_core.geometry.matrix_files import load_matrix
 from lerf_plugins.napari.compute.jobs import in_words
 from lerf_plugins.napari.model import corners, maps
 from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.operations import LayerOperation, WarpOperation
-from lerf_plugins.napari.model.pixel_grid import swap_xy
 from lerf_plugins.napari.model.positions import points_on
 from lerf_plugins.napari.widgets.controls import (
     WARP_BORDERS,
@@ -25,6 +25,7 @@ from lerf_plugins.napari.widgets.controls import (
     labelled,
     ticked,
 )
+from lerf_plugins.napari.widgets.corner_shapes import corner_shapes_of, follow_zoom, put_corners
 from lerf_plugins.napari.widgets.layer_widget import ResamplingWidget
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ PULL, STRAIGHTEN, NUMBERS, FILE, PAIRS = WAYS = (
     "matrix file",
     "point pairs",
 )
-FITS = ("all of it", "the layer's outline")
+WHOLE, OUTLINE = EXTENTS = ("the whole result", "the layer's outline")
 
 
 class WarpWidget(ResamplingWidget):
@@ -66,11 +67,18 @@ class WarpWidget(ResamplingWidget):
         self._make_corner_controls()
         self._make_matrix_controls()
         self._make_pair_controls()
-        self.fit = labelled("Sho&w", ComboBox(choices=list(FITS)), "What the result is to hold.")
+        self.fit = labelled(
+            "E&xtent",
+            ComboBox(choices=list(EXTENTS)),
+            "the whole result: as large as the warped layer is.\n"
+            "the layer's outline: what lies where the layer was; the rest is cut off.",
+        )
         self.density = labelled(
-            "Pixels per pi&xel",
+            "Resolutio&n",
             FloatSpinBox(value=1, min=0.01, max=100, step=0.1),
-            "Pixels of the result to one of the layer, along rows and columns.",
+            "How many pixels the result has for each pixel of the layer, along rows and columns.\n"
+            "1: as fine as the layer (of point pairs: as the one it is laid onto); 2: twice as "
+            "fine.",
         )
         self.sampling = SamplingOptions(WARP_BORDERS)
         self._lay_out(
@@ -94,7 +102,9 @@ class WarpWidget(ResamplingWidget):
     def _make_corner_controls(self) -> None:
         from napari.layers import Shapes
 
+        # The corners as they were drawn last, and as they could be used last.
         self._quad: Any = None
+        self._good: tuple[Any, ...] = ()
         self._dragged_layer = _DataListener(self._dragged)
         self.shapes = labelled(
             "Corner&s",
@@ -104,14 +114,25 @@ class WarpWidget(ResamplingWidget):
         )
         self.add_corners = PushButton(
             text="A&dd corners",
-            tooltip="Add a shapes layer with the layer's outline, and drag its corners.",
+            tooltip="Draw the layer's outline in a shapes layer, ready to drag its corners.\n"
+            "There is one for each layer: once it is there, the button puts the corners back.",
         )
         self.add_corners.changed.connect(self._add_corners)
         self.shapes.changed.connect(self._follow_shapes)
+        self.layer.changed.connect(self._name_button)
+        zoom, layers = self.viewer.scene.camera.events.zoom, self.viewer.layers.events
+        for event, handler in (
+            (zoom, self._zoomed),
+            (layers.inserted, self._name_button),
+            (layers.removed, self._name_button),
+        ):
+            event.connect(handler)
+            self._on_close.functions.append(partial(event.disconnect, handler))
+        self._name_button()
 
     def _make_matrix_controls(self) -> None:
         self.numbers = labelled(
-            "&Numbers",
+            "Nu&mbers",
             LineEdit(value="1 0 0, 0 1 0, 0 0 1"),
             "9 or 6 numbers of a matrix from the layer's (x, y) to the result's, in pixels;\n"
             "or 8: where the corners of the layer's outline go, x,y each,\n"
@@ -132,18 +153,27 @@ class WarpWidget(ResamplingWidget):
 
         self.fixed = labelled(
             "On&to",
-            LayerChooser(self.viewer, (Image, Labels)),
-            "The fixed layer: the result has its pixels.",
+            LayerChooser(
+                self.viewer,
+                (Image, Labels),
+                is_offered=lambda layer: layer != self.layer.value,
+                default=partial(_first, kind=Image),
+            ),
+            "The fixed layer: the result has its pixels, and lies on it.",
         )
+        self.layer.changed.connect(self.fixed.reset_choices)
+        choosers: list[LayerChooser] = []
+        for _ in range(2):
+            # Not the one that another chooser has.
+            taken = partial(_first_not_chosen, choosers)
+            choosers.append(LayerChooser(self.viewer, (Points,), default=taken))
         self.moving_points = labelled(
-            "&Moving points",
-            LayerChooser(self.viewer, (Points,)),
-            "Points on the layer that is warped, in order.",
+            "&Moving points", choosers[0], "Points on the layer that is warped, in order."
         )
         self.fixed_points = labelled(
             "Fixe&d points",
-            LayerChooser(self.viewer, (Points,)),
-            "The same places on the fixed layer, in the same order.",
+            choosers[1],
+            "The same places on the layer it is laid onto, in the same order.",
         )
         self.model = labelled(
             "&Kind of map",
@@ -169,19 +199,18 @@ class WarpWidget(ResamplingWidget):
 
     @in_words
     def _add_corners(self) -> None:
-        image = LayerImage.of(self.layer.value)
-        shapes = self.viewer.add_shapes(
-            [corners.outline(image.shape)[:, ::-1]],
-            shape_type="polygon",
-            name=f"Corners of {image.name}",
-            edge_color="yellow",
-            face_color=[0, 0, 0, 0],
-            edge_width=max(image.shape) / 200,
-            affine=swap_xy(image.plane_to_world()),
-            units=image.state["units"][-2:],
-        )
-        shapes.mode = "direct"
-        self.shapes.value = shapes
+        self.shapes.value = put_corners(self.viewer, self.layer.value)
+        self._name_button()
+        self._dragged()
+        if self.way.value == PULL and not self.preview_box.value:
+            self.tell("Drag the corners; tick Preview to see the result meanwhile")
+
+    def _name_button(self) -> None:
+        exists = corner_shapes_of(self.viewer, self.layer.value) is not None
+        self.add_corners.text = "Pu&t corners back" if exists else "A&dd corners"
+
+    def _zoomed(self) -> None:
+        follow_zoom(self.viewer)
 
     def _follow_shapes(self) -> None:
         """Refresh the preview while the corners of the chosen layer are dragged."""
@@ -189,7 +218,7 @@ class WarpWidget(ResamplingWidget):
         self.refresh()
 
     def _dragged(self) -> None:
-        if not self.preview_box.value or self.way.value not in {PULL, STRAIGHTEN}:
+        if self.layer.value is None or self.way.value not in {PULL, STRAIGHTEN}:
             return
         try:
             quad = corners.quad_of(LayerImage.of(self.layer.value), self.shapes.value)
@@ -215,18 +244,34 @@ class WarpWidget(ResamplingWidget):
         if way == PAIRS:
             return self._registered(image, density, sampling)
         if way == STRAIGHTEN:
-            quad = corners.quad_of(source, self.shapes.value)
-            return maps.straightened(image, quad, density=density, sampling=sampling)
-        fit = self.fit.value == FITS[0]
+            quad, reference, names = self._checked_quad(source)
+            return maps.straightened(
+                image, quad, density=density, sampling=sampling, reference=reference, names=names
+            )
+        fit = self.fit.value == WHOLE
         forward = self._forward(source)
         return maps.warped(image, forward, density=density, fit=fit, sampling=sampling)
+
+    def _checked_quad(self, image: LayerImage) -> tuple[Any, Any, tuple[str, ...]]:
+        """Return the corners, those they were moved from if known, and what they are called."""
+        quad = corners.quad_of(image, self.shapes.value)
+        origin = (self.way.value, self.layer.value, self.shapes.value)
+        if corners.is_usable(quad):
+            self._good = (*origin, quad)
+        # Pulled corners begin at the outline; marks may begin anywhere.
+        reference = corners.outline(image.shape) if self.way.value == PULL else None
+        if self._good[:-1] == origin:
+            reference = self._good[-1]
+        if reference is None:
+            return quad, None, corners.CORNERS
+        seen = transform_points(image.plane_to_world(), reference)
+        return quad, reference, corners.names_as_seen(seen)
 
     def _forward(self, image: LayerImage) -> Any:
         """Return the forward matrix of pulled corners, numbers or a file."""
         way = self.way.value
         if way == PULL:
-            quad = corners.quad_of(image, self.shapes.value)
-            return corners.forward_to_quad(image.shape, quad)
+            return corners.forward_to_quad(image.shape, *self._checked_quad(image))
         if way == NUMBERS:
             matrix = maps.read_forward(str(self.numbers.value), image)
         else:
@@ -267,6 +312,17 @@ class WarpWidget(ResamplingWidget):
         if self.way.value == PAIRS:
             return f"{operation.image.name} on {self.fixed.value.name}"
         return f"{operation.image.name} warped"
+
+
+def _first(layers: list[Any], kind: type = object) -> Any:
+    """Return the first layer of a kind, or None."""
+    return next((layer for layer in layers if isinstance(layer, kind)), None)
+
+
+def _first_not_chosen(choosers: list[LayerChooser], layers: list[Any]) -> Any:
+    """Return the first layer that none of some choosers has, or None."""
+    chosen = [chooser.value for chooser in choosers]
+    return _first([layer for layer in layers if layer not in chosen])
 
 
 class _DataListener:
