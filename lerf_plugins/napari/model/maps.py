@@ -24,6 +24,7 @@ from lerf_core.geometry import (
     invert,
     transform_points,
 )
+from lerf_core.geometry.estimation import MODELS, matrix_from_points
 from lerf_core.geometry.matrix_files import as_matrix, numbers_in
 from lerf_plugins.napari.model.corners import (
     CORNERS,
@@ -39,6 +40,7 @@ from lerf_plugins.napari.model.pixel_grid import Matrix, PixelGrid
 __all__ = [
     "baked",
     "crosses_horizon",
+    "forward_of_pairs",
     "read_forward",
     "registered",
     "straightened",
@@ -70,6 +72,48 @@ def read_forward(text: str, image: LayerImage) -> Matrix:
             f"({', '.join(CORNERS)}); got {len(numbers)}"
         )
     return as_matrix(numbers, "the matrix")
+
+
+def forward_of_pairs(source: npt.ArrayLike, target: npt.ArrayLike, model: str) -> Matrix:
+    """Return the forward matrix by pairs of points: exact, or of least squares if there are more.
+
+    Parameters
+    ----------
+    source, target : array_like, (N, 2)
+        (x, y) pixels of the moving and of the fixed image.
+    model : {"translation", "similarity", "affine", "homography"}
+
+    Raises
+    ------
+    InvalidArgumentError
+        If they do not pair up or fix no map, or if the map sends a point between them to infinity.
+    """
+    first, second = (
+        np.reshape(np.asarray(points, np.float64), (-1, 2)) for points in (source, target)
+    )
+    if len(first) != len(second):
+        raise InvalidArgumentError(
+            f"each place needs a point on both layers, in the same order: there are {len(first)} "
+            f"moving and {len(second)} fixed points"
+        )
+    if len(first) < MODELS[model]:
+        raise InvalidArgumentError(
+            f"this kind of map ({model}) takes {MODELS[model]} pairs of points at least, and there "
+            f"are {len(first)}"
+        )
+    try:
+        forward = matrix_from_points(first, second, model)
+    except InvalidArgumentError:
+        raise InvalidArgumentError(
+            f"the points fix no {model}: too many lie on one another or in a line"
+        ) from None
+    depth = np.column_stack([first, np.ones(len(first))]) @ forward[2]
+    if depth.min() <= 0 <= depth.max():
+        raise InvalidArgumentError(
+            "the map by these points would tear the layer apart between them: are they in the same "
+            "order on both layers?"
+        )
+    return forward
 
 
 def crosses_horizon(forward: npt.ArrayLike, shape: tuple[int, int]) -> bool:

@@ -11,7 +11,7 @@ from magicgui.widgets import ComboBox, FileEdit, FloatSpinBox, LineEdit, PushBut
 
 from lerf_core.errors import InvalidArgumentError, LerfError
 from lerf_core.geometry import invert, transform_points
-from lerf_core.geometry.estimation import MODELS, matrix_from_points, residuals
+from lerf_core.geometry.estimation import MODELS, residuals
 from lerf_core.geometry.matrix_files import load_matrix
 from lerf_plugins.napari.compute.jobs import in_words
 from lerf_plugins.napari.model import corners, maps
@@ -44,6 +44,8 @@ PULL, STRAIGHTEN, NUMBERS, FILE, PAIRS = WAYS = (
 )
 WHOLE, OUTLINE = EXTENTS = ("the whole result", "the layer's outline")
 
+_HIDDEN = "Part of the layer lies beyond the map's horizon, where nothing of it shows"
+
 
 class WarpWidget(ResamplingWidget):
     """Warps a layer by its corners, by a matrix, or onto another layer by point pairs.
@@ -54,6 +56,8 @@ class WarpWidget(ResamplingWidget):
     """
 
     hides_source = True
+    # What is said beside the size of the result.
+    _note = ""
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
@@ -237,7 +241,7 @@ class WarpWidget(ResamplingWidget):
 
     def operation(self, image: LayerImage) -> LayerOperation:
         """See `ResamplingWidget`."""
-        source = image
+        source, self._note = image, ""
         image, keywords = self.sampling.prepared(image)
         sampling = {"bank": self.sampling.bank_name, "keywords": keywords}
         density, way = float(self.density.value), self.way.value
@@ -250,6 +254,8 @@ class WarpWidget(ResamplingWidget):
             )
         fit = self.fit.value == WHOLE
         forward = self._forward(source)
+        if not fit and maps.crosses_horizon(forward, source.shape):
+            self._note = _HIDDEN
         return maps.warped(image, forward, density=density, fit=fit, sampling=sampling)
 
     def _checked_quad(self, image: LayerImage) -> tuple[Any, Any, tuple[str, ...]]:
@@ -295,16 +301,16 @@ class WarpWidget(ResamplingWidget):
         onto = LayerImage.of(fixed)
         source = points_on(image, moving_points.data, moving_points)
         target = points_on(onto, fixed_points.data, fixed_points)
-        forward = matrix_from_points(source, target, str(self.model.value))
+        forward = maps.forward_of_pairs(source, target, str(self.model.value))
         distances = residuals(forward, source, target)
         self._note = f"Points miss by {np.sqrt((distances**2).mean()):.3g} pixels (RMS)"
+        if maps.crosses_horizon(forward, image.shape):
+            self._note += f". {_HIDDEN}"
         return maps.registered(image, onto, forward, density=density, sampling=sampling)
-
-    _note = ""
 
     def tell(self, words: str) -> None:
         """See `LayerWidget`."""
-        note = self._note if words.startswith("Result") and self.way.value == PAIRS else ""
+        note = self._note if words.startswith("Result") else ""
         super().tell(f"{words}. {note}" if note else words)
 
     def result_name(self, operation: LayerOperation) -> str:

@@ -184,3 +184,23 @@ def test_crossing_corners_are_told_by_all_that_take_corners(image):
         maps.straightened(
             image, crossing, density=1, sampling=SAMPLING, reference=outline(image.shape)
         )
+
+
+SQUARE = np.array([(0.0, 0), (10, 0), (10, 10), (0, 10)])
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "model", "words"),
+    [
+        (SQUARE, SQUARE[:3], "affine", "there are 4 moving and 3 fixed points"),
+        (SQUARE[:2], SQUARE[:2], "affine", r"\(affine\) takes 3 pairs"),
+        (np.zeros((0, 2)), [], "translation", r"\(translation\) takes 1 pairs"),
+        (SQUARE * (1, 0), SQUARE, "affine", "fix no affine: too many"),
+        (SQUARE * (1, 0), SQUARE, "homography", "fix no homography: too many"),
+        (SQUARE * 0, SQUARE, "similarity", "fix no similarity: too many"),
+        (SQUARE, SQUARE[[0, 1, 3, 2]], "homography", "in the same order on both layers"),
+    ],
+)
+def test_pairs_that_fix_no_map_are_told(source, target, model, words):
+    with pytest.raises(InvalidArgumentError, match=words):
+        maps.forward_of_pairs(source, target, model)

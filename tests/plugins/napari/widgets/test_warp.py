@@ -135,6 +135,78 @@ def test_registration(viewer, until, photo, model):
         )
 
 
+def test_pairs_have_layers_of_their_own(viewer, until, photo):
+    """What is chosen by itself is never the layer that is moved, nor the same points twice."""
+    viewer.add_labels(np.ones((60, 83), int), name="labels")
+    first = viewer.add_image(photo, rgb=True, name="first")
+    widget = docked(viewer, "Warp")
+    widget.way.value = "point pairs"
+    assert widget.layer.value == first
+    assert widget.fixed.value is None
+    assert first not in widget.fixed.choices
+    second = viewer.add_image(photo[..., 0], name="second")
+    assert widget.fixed.value == second
+    widget.layer.value = second
+    assert widget.fixed.value == first
+    assert second not in widget.fixed.choices
+    widget.layer.value = viewer.layers["labels"]
+    assert widget.fixed.value == first
+    assert second in widget.fixed.choices
+    assert widget.moving_points.value is None
+    points = [viewer.add_points(np.zeros((4, 2)), name=name) for name in "abc"]
+    assert (widget.moving_points.value, widget.fixed_points.value) == (points[0], points[1])
+    first.name, points[0].name = "another name", "d"
+    assert widget.fixed.value == first
+    assert (widget.moving_points.value, widget.fixed_points.value) == (points[0], points[1])
+    viewer.layers.remove("d")
+    assert (widget.moving_points.value, widget.fixed_points.value) == (points[2], points[1])
+    viewer.layers.remove(first)
+    assert widget.fixed.value == second
+    # As it was, in a widget that is opened later.
+    later = docked(viewer, "Warp")
+    assert later.fixed.value != later.layer.value
+    assert {later.moving_points.value, later.fixed_points.value} == set(points[1:])
+
+
+def test_pairs_in_the_wrong_order_are_told(viewer, photo):
+    viewer.add_image(photo, rgb=True, name="fixed")
+    moving = viewer.add_image(photo, rgb=True, name="moving")
+    places = np.array([(5.0, 5), (5, 70), (50, 70), (50, 5)])
+    viewer.add_points(places)
+    target = viewer.add_points(places[[0, 1, 3, 2]])
+    widget = docked(viewer, "Warp")
+    widget.layer.value = moving
+    widget.way.value = "point pairs"
+    widget.model.value = "homography"
+    assert "in the same order" in widget.status.text()
+    target.data = places * (1, 0.5)
+    widget.model.value = "affine"
+    assert "miss by" in widget.status.text()
+    target.data = places[:3]
+    widget.model.value = "homography"
+    assert "4 moving and 3 fixed" in widget.status.text()
+
+
+def test_a_horizon_in_the_layer_is_told(viewer, photo):
+    viewer.add_image(photo, rgb=True)
+    widget = docked(viewer, "Warp")
+    widget.way.value = "numbers"
+    widget.numbers.value = "1 0 0  0 1 0  -0.03 0 1"
+    words = widget.status.text()
+    assert "to infinity" in words
+    assert "output size" not in words
+    # The words name what the widget has.
+    assert "the layer's outline" in words
+    assert "the layer's outline" in widget.fit.choices
+    assert "Inverse" in words
+    widget.fit.value = "the layer's outline"
+    assert "Result: 83 x 60 pixels. Part of the layer lies beyond" in widget.status.text()
+    widget.numbers.value = "1 0 0  0 1 0  0 0 1"
+    assert widget.status.text() == "Result: 83 x 60 pixels"
+    widget.numbers.value = "90 30  82.5 -0.5  82.5 59.5  -0.5 59.5"
+    assert "corners cross: top left lies beyond the right side" in widget.status.text()
+
+
 def test_what_is_missing_is_said(viewer, photo, told):
     viewer.add_image(photo, rgb=True)
     widget = docked(viewer, "Warp")
