@@ -210,19 +210,25 @@ class LayerImage:
         if image.ndim == self.ndim and self._same_planes(image):
             keys = ("rotate", "shear", "affine", "units")
             return {key: self.state[key] for key in keys} | self.placed(grid)
-        matrix = image.to_world()
-        image.plane_to_world()  # raises if its planes are none of the world
-        plane = swap_xy(self.plane_to_world() @ grid.matrix)
-        size = image.ndim
-        matrix[size - 2 : size, size - 2 :] = plane[:2]
-        units = (*image.state["units"][: size - 2], *self.state["units"][-2:])
+        units = (*image.state["units"][: image.ndim - 2], *self.state["units"][-2:])
+        return image._with_planes(self.plane_to_world() @ grid.matrix) | {"units": units}
+
+    def moved(self, place: Matrix) -> LayerImage:
+        """Return the image with pixels that lie at ``place @ (x, y, 1)`` of this one's."""
+        state = self._with_planes(self.plane_to_world() @ place)
+        return replace(self, state=dict(self.state) | state)
+
+    def _with_planes(self, plane: Matrix) -> dict[str, Any]:
+        """Return where the layer lies if a matrix takes (x, y) of its planes to the world."""
+        matrix, size = self.to_world(), self.ndim
+        self.plane_to_world()  # raises if its planes are none of the world
+        matrix[size - 2 : size, size - 2 :] = swap_xy(plane)[:2]
         return {
             "scale": [1.0] * size,
             "translate": [0.0] * size,
             "rotate": np.eye(size).tolist(),
             "shear": [0.0] * (size * (size - 1) // 2),
             "affine": matrix,
-            "units": units,
         }
 
     def _same_planes(self, image: LayerImage) -> bool:

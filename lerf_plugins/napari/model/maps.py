@@ -161,8 +161,8 @@ def warped(
         shape, canvas = image.shape, PixelGrid()
     out_shape = _dense_shape(shape, density)
     grid = canvas.compose(PixelGrid.of_resize(shape, out_shape))
-    matrix = invert(forward) @ grid.matrix
-    return WarpOperation(image, out_shape, matrix=matrix, result_grid=grid, **sampling)
+    forward = np.linalg.inv(grid.matrix) @ as_homography(forward)
+    return WarpOperation(image, out_shape, forward=forward, result_grid=grid, **sampling)
 
 
 def straightened(
@@ -219,9 +219,9 @@ def registered(
     """
     out_shape = _dense_shape(fixed.shape, density)
     grid = PixelGrid.of_resize(fixed.shape, out_shape)
-    matrix = invert(forward) @ grid.matrix
+    forward = np.linalg.inv(grid.matrix) @ as_homography(forward)
     return WarpOperation(
-        moving, out_shape, matrix=matrix, result_grid=grid, fixed_image=fixed, **sampling
+        moving, out_shape, forward=forward, result_grid=grid, fixed_image=fixed, **sampling
     )
 
 
@@ -273,9 +273,9 @@ def baked(image: LayerImage, *, pixel: float | None, sampling: Sampling) -> Warp
     origin = low + step / 2
     world = LayerImage(image.levels, dict(image.state) | _upright(image), image.kind)
     grid = PixelGrid((origin[1], origin[0]), (step[1], step[0]))
-    matrix = np.linalg.inv(to_world) @ grid.matrix
+    forward = np.linalg.inv(grid.matrix) @ to_world
     return WarpOperation(
-        image, (rows, cols), matrix=matrix, result_grid=grid, fixed_image=world, verb="bake",
+        image, (rows, cols), forward=forward, result_grid=grid, fixed_image=world, verb="bake",
         **sampling,
     )  # fmt: skip
 

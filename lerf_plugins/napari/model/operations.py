@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lerf_core.errors import InvalidArgumentError
-from lerf_core.geometry import as_homography
+from lerf_core.geometry import as_homography, invert
 from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.pixel_grid import Matrix, PixelGrid
 
@@ -111,6 +111,11 @@ class LayerOperation:
         level = image.levels[number]
         return LevelPlan(self._plan(tuple(level.shape), number, out_shape, image), number)
 
+    @property
+    def source_level(self) -> int:
+        """The level of the image that the whole result is made of."""
+        return self._source_level(self.out_shape, self.image)
+
     def _source_level(self, out_shape: Shape, image: LayerImage) -> int:
         """Return the coarsest level of an image with all detail that a level can show."""
         raise NotImplementedError
@@ -164,7 +169,10 @@ class WarpOperation(LayerOperation):
     Attributes
     ----------
     matrix : ndarray, (3, 3)
-        *Inverse*: from the result's (x, y) to the source's, pixel centres at integers.
+        *Inverse*: from the result's (x, y) to the source's, pixel centres at integers. It is the
+        inverse of `forward` to the last bit, whichever of the two was given.
+    forward : ndarray, (3, 3)
+        From the source's (x, y) to the result's: what files and command lines say.
     result_grid : PixelGrid
         Where the result's pixels lie among those of the image it is placed on.
     fixed_image : LayerImage, optional
@@ -174,12 +182,16 @@ class WarpOperation(LayerOperation):
     """
 
     matrix: Matrix = field(default_factory=lambda: np.eye(3))
+    forward: Any = None
     result_grid: PixelGrid = field(default_factory=PixelGrid)
     fixed_image: LayerImage | None = None
     verb: str = "warp"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "matrix", as_homography(self.matrix))
+        forward = invert(self.matrix) if self.forward is None else as_homography(self.forward)
+        # As whoever reads the forward matrix inverts it: `lerf warp` gives the very same pixels.
+        object.__setattr__(self, "forward", forward)
+        object.__setattr__(self, "matrix", invert(forward))
         if min(self.out_shape) < 1:
             raise InvalidArgumentError(f"the result would be empty: {self.out_shape}")
 
@@ -200,11 +212,15 @@ class WarpOperation(LayerOperation):
             record["onto"] = self.placed_on.name
         return record | super().record()
 
+    def level_forward(self, number: int, image: LayerImage | None = None) -> Matrix:
+        """Return the matrix from a level of the image to the result."""
+        grid = (image or self.image).level_grid(number)
+        return np.asarray(self.forward @ grid.matrix)
+
     def _level_matrix(self, number: int, out_shape: Shape, image: LayerImage) -> Matrix:
         """Return the inverse matrix from a level of the result to a level of the image."""
         to_first = PixelGrid.of_resize(self.out_shape, out_shape).matrix
-        to_level = np.linalg.inv(image.level_grid(number).matrix)
-        return np.asarray(to_level @ self.matrix @ to_first)
+        return np.asarray(invert(self.level_forward(number, image)) @ to_first)
 
     def _source_level(self, out_shape: Shape, image: LayerImage) -> int:
         if len(image.levels) == 1:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magicgui.widgets import FloatSpinBox
 
+from lerf_plugins.napari.compute.jobs import in_words
 from lerf_plugins.napari.model import maps
 from lerf_plugins.napari.model.layer_image import LayerImage
-from lerf_plugins.napari.model.operations import LayerOperation
+from lerf_plugins.napari.model.operations import LayerOperation, WarpOperation
+from lerf_plugins.napari.widgets.batch import MatrixRow, save_matrix_of
 from lerf_plugins.napari.widgets.controls import WARP_BORDERS, SamplingOptions, labelled, ticked
 from lerf_plugins.napari.widgets.layer_widget import ResamplingWidget
 
@@ -41,7 +44,11 @@ class BakeWidget(ResamplingWidget):
             "Side of the result's pixels, in world units, as near as whole pixels fit the extents.",
         )
         self.sampling = SamplingOptions(WARP_BORDERS)
-        self._lay_out(self.keep, self.pixel, self.preview_box, *self.sampling.controls, self.result)
+        self.matrix = MatrixRow(self.save_matrix)
+        self._lay_out(
+            self.keep, self.pixel, self.preview_box, *self.sampling.controls, self.result,
+            self.matrix,
+        )  # fmt: skip
         self.keep.changed.connect(self._keep)
         self.pixel.changed.connect(self.refresh)
         self.sampling.connect(self.refresh)
@@ -51,12 +58,17 @@ class BakeWidget(ResamplingWidget):
         self.pixel.enabled = not self.keep.value
         self.refresh()
 
-    def operation(self, image: LayerImage) -> LayerOperation:
+    def operation(self, image: LayerImage) -> WarpOperation:
         """See `ResamplingWidget`."""
         image, keywords = self.sampling.prepared(image)
         pixel = None if self.keep.value else float(self.pixel.value)
         sampling = {"bank": self.sampling.bank_name, "keywords": keywords}
         return maps.baked(image, pixel=pixel, sampling=sampling)
+
+    @in_words
+    def save_matrix(self, path: str | Path | None = None) -> None:
+        """Save the matrix from the layer's pixels to the result's; None: a dialog asks where."""
+        save_matrix_of(self, path)
 
     def result_name(self, operation: LayerOperation) -> str:
         """See `ResamplingWidget`."""

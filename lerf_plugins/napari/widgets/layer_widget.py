@@ -23,9 +23,11 @@ from lerf_plugins.napari.compute.results import (
     in_memory,
     lazily,
 )
+from lerf_plugins.napari.model.command_lines import CommandLine, resampling_command
 from lerf_plugins.napari.model.layer_image import RECORD, LayerImage
 from lerf_plugins.napari.model.operations import LayerOperation
 from lerf_plugins.napari.preview.preview import Preview
+from lerf_plugins.napari.widgets.batch import CommandRow
 from lerf_plugins.napari.widgets.controls import (
     ARRAY,
     LAZY,
@@ -74,13 +76,14 @@ class LayerWidget(QWidget):
         )
         self.bar = ProgressBar(value=0, min=0, max=1)
         self.status = QLabel("")
+        self.command = CommandRow(self.tell)
         self.job = BackgroundJob(self._progressed, self.tell)
         self.run_button.changed.connect(self.run)
         self.cancel_button.changed.connect(self.cancel)
         self.layer.changed.connect(self._enable_run)
         self._enable_run()
         self._later = _Later(self)
-        self._on_close = _CallInTurn([self.job.let_go, self.layer.disconnect])
+        self._on_close = _CallInTurn([self.job.let_go, self.layer.disconnect, self.command.stop])
         # Called when nothing of the widget is left: no method of its own.
         self.destroyed.connect(self._on_close)
 
@@ -100,6 +103,7 @@ class LayerWidget(QWidget):
     def stop(self) -> None:
         """Stop what runs; leave nothing behind that is no result."""
         self.job.cancel()
+        self.command.stop()
 
     def _kinds(self) -> tuple[type, ...]:
         """Kinds of layers to choose from; none: images and labels."""
@@ -122,6 +126,7 @@ class LayerWidget(QWidget):
         form.addRow(buttons)
         form.addRow(self.bar.native)
         self.bar.native.setVisible(False)
+        form.addRow(self.command.native)
         self.status.setWordWrap(True)
         self.status.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.status.setMinimumHeight(3 * self.status.fontMetrics().height())
@@ -216,6 +221,8 @@ class ResamplingWidget(LayerWidget):
 
     #: Whether a preview lies elsewhere than its source, which is then hidden.
     hides_source = False
+    #: A matrix file, and the matrix that it holds: for the command line.
+    saved_matrix: tuple[str, Any] | None = None
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
@@ -263,11 +270,15 @@ class ResamplingWidget(LayerWidget):
         """Bring the preview, and what is said of the result, up to date."""
         source = self.layer.value
         if source is None:
+            self.command.clear()
             self.preview.rest()
             return
         try:
-            operation = self.operation(LayerImage.of(source))
+            image = LayerImage.of(source)
+            operation = self.operation(image)
+            self.command.show(partial(self._command_line, operation, image))
         except LerfError as error:
+            self.command.clear()
             self.tell(str(error))
             self.preview.refuse(source, str(error))
             return
@@ -278,6 +289,11 @@ class ResamplingWidget(LayerWidget):
         if self.preview.layer is None:
             self._tell_of_first_run()
         self.preview.update(source, operation, self.placed_on())
+
+    def _command_line(self, operation: LayerOperation, image: LayerImage) -> CommandLine:
+        """Return the command line that does the same."""
+        source = self.command.source_of(self.layer.value, image)
+        return resampling_command(operation, image, source, saved=self.saved_matrix)
 
     def _switch(self, on: bool) -> None:
         self.preview.switch(on)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,13 @@ from magicgui.widgets import ComboBox, FileEdit, FloatSpinBox, LineEdit, PushBut
 from lerf_core.errors import InvalidArgumentError, LerfError
 from lerf_core.geometry import invert, transform_points
 from lerf_core.geometry.estimation import MODELS, residuals
-from lerf_core.geometry.matrix_files import load_matrix
 from lerf_plugins.napari.compute.jobs import in_words
 from lerf_plugins.napari.model import corners, maps
 from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.operations import LayerOperation, WarpOperation
 from lerf_plugins.napari.model.positions import points_on
+from lerf_plugins.napari.model.saved_matrices import SavedWarp, load_warp, warped_as_saved
+from lerf_plugins.napari.widgets.batch import MatrixRow, ask_for_matrix, save_matrix_of
 from lerf_plugins.napari.widgets.controls import (
     WARP_BORDERS,
     LayerChooser,
@@ -43,6 +45,8 @@ PULL, STRAIGHTEN, NUMBERS, FILE, PAIRS = WAYS = (
     "point pairs",
 )
 WHOLE, OUTLINE = EXTENTS = ("the whole result", "the layer's outline")
+#: What a matrix file says of the result's size and place, where it does.
+SAVED = "as saved"
 
 _HIDDEN = "Part of the layer lies beyond the map's horizon, where nothing of it shows"
 
@@ -71,6 +75,7 @@ class WarpWidget(ResamplingWidget):
         self._make_corner_controls()
         self._make_matrix_controls()
         self._make_pair_controls()
+        self.matrix = MatrixRow(self.save_matrix, self.load_matrix)
         self.fit = labelled(
             "E&xtent",
             ComboBox(choices=list(EXTENTS)),
@@ -88,9 +93,11 @@ class WarpWidget(ResamplingWidget):
         self._lay_out(
             self.way, self.shapes, self.add_corners, self.numbers, self.file, self.inverse,
             self.fixed, self.moving_points, self.fixed_points, self.model, self.fit, self.density,
-            self.preview_box, *self.sampling.controls, self.result,
+            self.preview_box, *self.sampling.controls, self.result, self.matrix,
         )  # fmt: skip
         self.way.changed.connect(self._show_way)
+        self.file.changed.connect(self._offer_saved)
+        self.fit.changed.connect(self._show_density)
         for control in (
             self.numbers, self.file, self.inverse, self.fixed, self.moving_points,
             self.fixed_points, self.model, self.fit, self.density,
@@ -197,7 +204,12 @@ class WarpWidget(ResamplingWidget):
         self._show(way in {NUMBERS, FILE}, self.inverse)
         self._show(way == PAIRS, self.fixed, self.moving_points, self.fixed_points, self.model)
         self._show(way in {PULL, NUMBERS, FILE}, self.fit)
+        self._offer_saved()
+        self._show_density()
         self.refresh()
+
+    def _show_density(self) -> None:
+        self._show(self.fit.value != SAVED or self.way.value != FILE, self.density)
 
     # -- corners ----------------------------------------------------------------------------
 
@@ -239,7 +251,7 @@ class WarpWidget(ResamplingWidget):
         """See `ResamplingWidget`."""
         return self.fixed.value if self.way.value == PAIRS else None
 
-    def operation(self, image: LayerImage) -> LayerOperation:
+    def operation(self, image: LayerImage) -> WarpOperation:
         """See `ResamplingWidget`."""
         source, self._note = image, ""
         image, keywords = self.sampling.prepared(image)
@@ -252,10 +264,14 @@ class WarpWidget(ResamplingWidget):
             return maps.straightened(
                 image, quad, density=density, sampling=sampling, reference=reference, names=names
             )
+        if way == FILE and self.fit.value == SAVED:
+            saved = self._saved(source)
+            inverse = bool(self.inverse.value)
+            return warped_as_saved(image, saved, inverse=inverse, sampling=sampling)
         fit = self.fit.value == WHOLE
         forward = self._forward(source)
         if not fit and maps.crosses_horizon(forward, source.shape):
-            self._note = _HIDDEN
+            self._note = ". ".join(filter(None, (self._note, _HIDDEN)))
         return maps.warped(image, forward, density=density, fit=fit, sampling=sampling)
 
     def _checked_quad(self, image: LayerImage) -> tuple[Any, Any, tuple[str, ...]]:
@@ -281,14 +297,50 @@ class WarpWidget(ResamplingWidget):
         if way == NUMBERS:
             matrix = maps.read_forward(str(self.numbers.value), image)
         else:
-            path = Path(self.file.value)
-            if not path.is_file():
-                raise InvalidArgumentError("choose a matrix file")
-            try:
-                matrix = load_matrix(path)
-            except OSError as error:
-                raise InvalidArgumentError(f"{path}: {error.strerror or error}") from error
+            matrix = self._saved(image).matrix
         return invert(matrix) if self.inverse.value else matrix
+
+    # -- matrix files -------------------------------------------------------------------------
+
+    @in_words
+    def save_matrix(self, path: str | Path | None = None) -> None:
+        """Save the matrix from the layer's pixels to the result's; None: a dialog asks where."""
+        save_matrix_of(self, path)
+
+    @in_words
+    def load_matrix(self, path: str | Path | None = None) -> None:
+        """Warp by the matrix of a file; None: a dialog asks for it."""
+        path = ask_for_matrix(self) if path is None else Path(path)
+        if path is None:
+            return
+        saved = _read(path)
+        self.inverse.value = False
+        self.file.value = path
+        self.way.value = FILE
+        self.fit.value = SAVED if saved.is_complete else WHOLE
+
+    def _saved(self, image: LayerImage) -> SavedWarp:
+        """Return what the chosen file says, and note if it was made for another size."""
+        path = Path(self.file.value)
+        if not path.is_file():
+            raise InvalidArgumentError("choose a matrix file")
+        saved = _read(path)
+        shape = saved.source_shape
+        if shape is not None and shape != image.shape:
+            rows, cols = shape
+            self._note = f"The matrix was saved for a source of {cols} x {rows} pixels"
+        return saved
+
+    def _offer_saved(self) -> None:
+        """Offer the size and place that a file says, where one does."""
+        is_complete = False
+        if self.way.value == FILE and Path(self.file.value).is_file():
+            with suppress(LerfError):
+                is_complete = _read(Path(self.file.value)).is_complete
+        offered = (SAVED, *EXTENTS) if is_complete else EXTENTS
+        if tuple(self.fit.choices) != offered:
+            self.fit.choices = offered
+            self.fit.value = offered[0]
 
     def _registered(self, image: LayerImage, density: float, sampling: Any) -> WarpOperation:
         """Return the warp that lays the layer onto the fixed one by pairs of points."""
@@ -329,6 +381,14 @@ def _first_not_chosen(choosers: list[LayerChooser], layers: list[Any]) -> Any:
     """Return the first layer that none of some choosers has, or None."""
     chosen = [chooser.value for chooser in choosers]
     return _first([layer for layer in layers if layer not in chosen])
+
+
+def _read(path: Path) -> SavedWarp:
+    """Read a matrix file; what is wrong with it, in words."""
+    try:
+        return load_warp(path)
+    except OSError as error:
+        raise InvalidArgumentError(f"{path}: {error.strerror or error}") from error
 
 
 class _DataListener:
