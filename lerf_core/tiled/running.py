@@ -7,6 +7,7 @@ part of the result; what comes back is recorded here, so that interrupted work c
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lerf_core.errors import FileError, one_line
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from lerf_core.io.tiles.tiled_writer import TiledWriter
     from lerf_core.tiled.work import Work
 
-__all__ = ["Progress", "run"]
+__all__ = ["Progress", "finished_blocks", "run"]
 
 
 class Progress(Protocol):
@@ -62,10 +63,36 @@ def run(
         If the source cannot be read or the target written; what is finished stays recorded.
     """
     tell = progress or _silent
+    blocks = finished_blocks(work, writer, shape, threads=threads, client=client, name=name)
+    try:
+        for pixels, fresh in blocks:
+            tell(pixels, fresh=fresh)
+    finally:
+        blocks.close()
+
+
+def finished_blocks(
+    work: Work,
+    writer: TiledWriter,
+    shape: tuple[int, int],
+    *,
+    threads: int = 1,
+    client: Any = None,
+    name: str = "lerf",
+) -> Generator[tuple[int, bool], None, None]:
+    """Do what `run` does, block after block; to stop, close it: it waits for blocks in hand.
+
+    Yields
+    ------
+    pixels : int
+        Output pixels of a block that is done.
+    fresh : bool
+        Whether it was done just now.
+    """
     todo: list[Region] = []
     for region in regions(work.plan, shape):
         if writer.is_finished(region):
-            tell(pixel_count(work.plan, region), fresh=False)
+            yield pixel_count(work.plan, region), False
         else:
             todo.append(region)
     executor = ThreadExecutor(threads) if client is None else ClusterExecutor(client, name)
@@ -73,7 +100,7 @@ def run(
     try:
         for region, receipts in results:
             writer.record(receipts)
-            tell(pixel_count(work.plan, region), fresh=True)
+            yield pixel_count(work.plan, region), True
     except FileError:
         raise
     except OSError as error:

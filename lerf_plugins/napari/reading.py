@@ -158,20 +158,22 @@ class _Levels:
     def layers(self, units: tuple[str, ...] | None = None) -> list[LayerTuple]:
         """Return the image's layers; `units` are those of axes that have none."""
         from lerf_plugins.napari.model.file_places import FileAxes
-        from lerf_plugins.napari.model.file_words import has_rgb, keeps_channels
+        from lerf_plugins.napari.model.file_words import has_rgb, keeps_channels, leading_axes
 
         letters, first = self.first.axes, self.first
+        leading = leading_axes(self.metadata)
         channel = next((letters.index(letter) for letter in "SC" if letter in letters), None)
         if channel is None:
-            return [self._layer(FileAxes(letters), None, units)]
+            return [self._layer(FileAxes(letters, leading=leading), None, units)]
         count = first.shape[channel]
         if not self.is_labels and (
             (letters[channel] == "S" and count in {3, 4})
             or has_rgb(self.metadata, count, first.dtype)
         ):
-            return [self._layer(FileAxes(letters, channel, is_rgb=True), None, units)]
-        if count > 1 and (self.is_labels or count > MOST_LAYERS or keeps_channels(self.metadata)):
-            return [self._layer(FileAxes(letters), None, units)]
+            return [self._layer(FileAxes(letters, channel, True, leading), None, units)]
+        is_axis = keeps_channels(self.metadata)
+        if is_axis or (count > 1 and (self.is_labels or count > MOST_LAYERS)):
+            return [self._layer(FileAxes(letters, leading=leading), None, units)]
         axes = FileAxes(letters, channel)
         return [self._layer(axes, number, units) for number in range(count)]
 

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -443,23 +443,36 @@ class TiledWriter(ABC):
         """
         raise NotImplementedError  # OME-Zarr alone has labels
 
-    def _make_levels(self) -> None:
-        """Make what is left of the pyramid."""
-        for level in range(1, len(self._spec.level_shapes)):
-            self._make_level(level)
-
-    def _make_level(self, level: int) -> None:
-        """Make the tiles of a level that are not there, each from the four below it."""
+    def tiles_left(self, level: int) -> list[tuple[int, ...]]:
+        """Return the tiles of a level that are not there."""
         whole = tuple(slice(0, size) for size in self._spec.level_shapes[level])
-        todo = [
+        return [
             tile for tile in self._spec.tiles(whole) if self._key(level, tile) not in self._finished
         ]
+
+    def make_levels(self) -> Generator[int, None, None]:
+        """Make what is left of the pyramid, and yield how many tiles were made, a few at a time.
+
+        `commit` does it as well; so it can be told, and stopped.
+        """
+        for level in range(1, len(self._spec.level_shapes)):
+            yield from self._make_level(level)
+
+    def _make_levels(self) -> None:
+        """Make what is left of the pyramid."""
+        for _ in self.make_levels():
+            pass
+
+    def _make_level(self, level: int) -> Generator[int, None, None]:
+        """Make the tiles of a level that are not there, each from the four below it."""
+        todo = self.tiles_left(level)
         with ThreadPoolExecutor(_AHEAD) as pool:
             # As many as are made side by side are held at once.
             for first in range(0, len(todo), _AHEAD):
                 batch = todo[first : first + _AHEAD]
                 for receipts in pool.map(partial(self._tile_above, level), batch):
                     self.record(receipts)
+                yield len(batch)
 
     def _tile_above(self, level: int, tile: tuple[int, ...]) -> list[Any]:
         spec = self._spec

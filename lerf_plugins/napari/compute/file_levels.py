@@ -38,7 +38,7 @@ class FileLevel(RegionArray):
         self.reader, self._order, self._fixed = reader, order, fixed or {}
         self.shape = tuple(reader.shape[axis] for axis in order)
         self.chunks = tuple(reader.chunks[axis] for axis in order)
-        self.dtype = reader.dtype
+        self.dtype, self.file = reader.dtype, reader.path
 
     def region(self, region: Region) -> npt.NDArray[Any]:
         """See `RegionArray`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ParamSpec
 
 from lerf_core.errors import LerfError
@@ -70,7 +70,7 @@ class BackgroundJob:
 
         if self._worker is not None:
             return
-        worker = create_worker(_guarded, work, _start_thread=False)
+        worker = create_worker(_guarded, work, _start_thread=False, _worker_class=_closing_worker())
         worker.yielded.connect(self._step)
         worker.returned.connect(lambda result: self._returned(result, done))
         worker.finished.connect(self._finished)
@@ -119,6 +119,21 @@ class BackgroundJob:
             self._bar.close()
             self._bar = None
         self._changed(None)
+
+
+@cache
+def _closing_worker() -> Any:
+    """Return the worker that, where it stops, ends its work in its own thread: files go at once."""
+    from napari.qt.threading import GeneratorWorker
+
+    class ClosingWorker(GeneratorWorker):
+        def work(self) -> Any:
+            try:
+                return super().work()
+            finally:
+                self._gen.close()
+
+    return ClosingWorker
 
 
 def _guarded(work: Work) -> Generator[Step, None, Any]:

@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from lerf_core.io.tiles.chunk_cache import ChunkCache
 from lerf_core.io.tiles.regions import Region, overlap
-from lerf_plugins.napari.compute.file_levels import FileLevel
 from lerf_plugins.napari.compute.region_array import (
     MOST_CHUNKS,
     RegionArray,
@@ -27,7 +26,15 @@ if TYPE_CHECKING:
     from lerf_core.execution.plan import Plan
     from lerf_core.tiled.work import Work
 
-__all__ = ["ChunkReader", "LazyLevel", "lazy_array", "region_work", "source_of"]
+__all__ = [
+    "ChunkReader",
+    "LazyLevel",
+    "file_behind",
+    "is_computed",
+    "lazy_array",
+    "region_work",
+    "source_of",
+]
 
 #: Chunks of a lazy result: what is computed when a corner of it shows.
 CHUNK = 512
@@ -48,10 +55,15 @@ class ChunkReader:
     cache : ChunkCache
     key : hashable
         Tells this array's chunks from others' in the cache.
+
+    Attributes
+    ----------
+    given : array_like
+        The array.
     """
 
     def __init__(self, array: Any, cache: ChunkCache, key: Any = None) -> None:
-        self._given, self._cache, self._key = array, cache, key
+        self.given, self._cache, self._key = array, cache, key
         # A lazy result is asked itself: dask goes through all chunks to find one.
         self._array: Any = behind_dask(array) or array
         self.shape: tuple[int, ...] = tuple(array.shape)
@@ -63,7 +75,7 @@ class ChunkReader:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reader, (self._given, self._cache.limit, self._key)
+        return _reader, (self.given, self._cache.limit, self._key)
 
     def __getitem__(self, region: Region) -> npt.NDArray[Any]:
         if self._chunk_bytes > LARGEST_CHUNK:
@@ -132,7 +144,25 @@ def source_of(level: Any, cache: ChunkCache, key: Any) -> Any:
     if isinstance(level, np.ndarray):
         return level
     stored = behind_dask(level)
-    return stored if isinstance(stored, FileLevel) else ChunkReader(level, cache, key)
+    # A file's reader keeps chunks itself.
+    is_in_file = stored is not None and stored.file is not None
+    return stored if is_in_file else ChunkReader(level, cache, key)
+
+
+def is_computed(level: Any) -> bool:
+    """Whether pixels of a level are computed when they show: neither in memory nor in a file."""
+    stored = behind_dask(level)
+    return not isinstance(level, np.ndarray) and (stored is None or stored.file is None)
+
+
+def file_behind(level: Any) -> str | None:
+    """Return the path of the file that a level is read from, or a lazy result computed from."""
+    stored = level if isinstance(level, RegionArray) else behind_dask(level)
+    if isinstance(stored, LazyLevel):
+        return file_behind(stored.source)
+    if stored is not None:
+        return stored.file
+    return file_behind(level.given) if isinstance(level, ChunkReader) else None
 
 
 def region_work(plan: Plan, source: Any) -> Work:
@@ -154,7 +184,7 @@ class LazyLevel(RegionArray):
     """
 
     def __init__(self, plan: Plan, source: Any) -> None:
-        self._plan, self._source = plan, source
+        self._plan, self.source = plan, source
         self.shape = plan.result_shape
         self.dtype = plan.result_dtype
 
@@ -162,11 +192,11 @@ class LazyLevel(RegionArray):
         """See `RegionArray`."""
         channels = self._plan.options.channel_axis
         if channels is None:
-            return region_work(self._plan, self._source).compute(region)
+            return region_work(self._plan, self.source).compute(region)
         wanted = region[channels]  # they are computed together
         whole = [*region]
         whole[channels] = slice(0, self.shape[channels])
-        pixels = region_work(self._plan, self._source).compute(tuple(whole))
+        pixels = region_work(self._plan, self.source).compute(tuple(whole))
         return pixels[(*[slice(None)] * (channels % self.ndim), wanted)]
 
 

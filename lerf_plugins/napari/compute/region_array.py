@@ -31,10 +31,13 @@ class RegionArray(ABC):
     shape : tuple of int
     dtype : numpy.dtype
     ndim : int
+    file : str or None
+        The path of the file that it is read from.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    file: str | None = None
 
     @property
     def ndim(self) -> int:

@@ -32,11 +32,14 @@ class FileAxes:
         The file's axis that is no axis of the layers, or their last one in RGB.
     is_rgb : bool
         Whether it holds the samples of a pixel.
+    leading : str
+        The axes before rows and columns as the layer has them; "" as the file has them.
     """
 
     letters: str
     channel: int | None = None
     is_rgb: bool = False
+    leading: str = ""
 
     @property
     def order(self) -> tuple[int, ...]:
@@ -46,6 +49,8 @@ class FileAxes:
             for axis, letter in enumerate(self.letters)
             if letter not in "YX" and axis != self.channel
         ]
+        if sorted(self.leading) == sorted(self.letters[axis] for axis in first):
+            first = [self.letters.index(letter) for letter in self.leading]
         plane = [self.letters.index(letter) for letter in "YX"]
         samples = [self.channel] if self.is_rgb and self.channel is not None else []
         return (*first, *plane, *samples)

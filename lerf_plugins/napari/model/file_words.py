@@ -27,6 +27,7 @@ __all__ = [
     "labels_state",
     "layer_channels",
     "layer_words",
+    "leading_axes",
 ]
 
 #: The attribute of a file that holds what napari alone says of a layer.
@@ -104,32 +105,37 @@ def layer_channels(
     )
 
 
-def layer_words(state: Mapping[str, Any], kind: str, *, keeps_channels: bool) -> dict[str, Any]:
+def layer_words(state: Mapping[str, Any], kind: str, leading: str) -> dict[str, Any]:
     """Return what napari alone says of a layer, as JSON.
 
     Parameters
     ----------
     state : mapping
     kind : {"image", "labels"}
-    keeps_channels : bool
-        Whether the layer has an axis of channels, with a slider.
+    leading : str
+        Letters of the axes before rows and columns: channels among them have a slider.
     """
     words: dict[str, Any] = {"layer": kind}
+    if "C" in leading:
+        words["channels"] = "axis"
+    if leading != "".join(sorted(leading, key="TCZ".index)):
+        words["axes"] = leading
     for name in (*_NUMBERS, "blending"):
         if name in state:
             words[name] = as_json(state[name] if name in _NUMBERS else str(state[name]))
     if kind == "labels":
         colormap = state.get("colormap")
         seed, count = (getattr(colormap, name, None) for name in ("seed", "num_colors"))
-        if seed is not None and (seed, count) != (_SEED, _COLOUR_COUNT):
+        default = getattr(colormap, "color_dict", {}).get(None)
+        if default is not None and np.shape(default) == (4,):
+            words["colors"] = {"default": as_json(np.asarray(default, np.float64))}
+        elif seed is not None and (seed, count) != (_SEED, _COLOUR_COUNT):
             words["colors"] = {"seed": float(seed), "count": int(count or _COLOUR_COUNT)}
         return words
     if state.get("rgb"):
         words["rgb"] = True
     else:
         words["colormap"] = _colormap(state)
-    if keeps_channels:
-        words["channels"] = "axis"
     return words
 
 
@@ -212,6 +218,11 @@ def has_rgb(metadata: Metadata, count: int, dtype: np.dtype[Any]) -> bool:
     )
 
 
+def leading_axes(metadata: Metadata) -> str:
+    """Return the letters of axes before rows and columns, where a layer has another order."""
+    return str(_words(metadata).get("axes", ""))
+
+
 def keeps_channels(metadata: Metadata) -> bool:
     """Whether a file says that its channels are an axis of one layer."""
     return _words(metadata).get("channels") == "axis"
@@ -257,8 +268,7 @@ def labels_state(metadata: Metadata) -> dict[str, Any]:
         if isinstance(rgba, list) and len(rgba) == 4:
             colours[entry["label-value"]] = np.clip(np.array(rgba, np.float64) / 255, 0, 1)
     if colours:
-        # Those of which nothing is said show too.
-        state["colormap"] = {None: np.array([0.5, 0.5, 0.5, 1.0]), 0: np.zeros(4)} | colours
+        state["colormap"] = {None: _default_colour(words), 0: np.zeros(4)} | colours
     elif (cycle := _label_cycle(words)) is not None:
         state["colormap"] = cycle
     properties = _entries(facts.get("properties"))
@@ -266,7 +276,7 @@ def labels_state(metadata: Metadata) -> dict[str, Any]:
         names = {name: None for entry in properties for name in entry if name != "label-value"}
         state["features"] = {
             "index": [entry["label-value"] for entry in properties],
-            **{name: [entry.get(name) for entry in properties] for name in names},
+            **{name: _column([entry.get(name) for entry in properties]) for name in names},
         }
     return state
 
@@ -278,6 +288,12 @@ def _entries(given: Any) -> list[dict[str, Any]]:
         for item in (given if isinstance(given, list) else [])
         if isinstance(item, dict) and type(item.get("label-value")) is int
     ]
+
+
+def _column(values: list[Any]) -> list[Any]:
+    """Return a column of features: among numbers, what is not known is NaN."""
+    is_numeric = all(value is None or type(value) in {int, float} for value in values)
+    return [math.nan if value is None and is_numeric else value for value in values]
 
 
 def _words(metadata: Metadata) -> dict[str, Any]:
@@ -307,6 +323,16 @@ def _is_colormap(given: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return "colors" in given
+
+
+def _default_colour(words: Mapping[str, Any]) -> Any:
+    """Return the colour of labels that have none of their own: they show too."""
+    try:
+        rgba = np.array(words["colors"]["default"], np.float64)
+    except (TypeError, ValueError, KeyError):
+        rgba = np.empty(0)
+    is_colour = rgba.shape == (4,) and bool(np.isfinite(rgba).all())
+    return np.clip(rgba, 0, 1) if is_colour else np.array([0.5, 0.5, 0.5, 1.0])
 
 
 def _label_cycle(words: Mapping[str, Any]) -> Any:

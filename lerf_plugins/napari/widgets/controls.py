@@ -16,6 +16,7 @@ __all__ = [
     "ARRAY",
     "BORDERS",
     "DEFAULT",
+    "FILE",
     "LAZY",
     "NO_KERNEL",
     "PYRAMID",
@@ -37,8 +38,8 @@ TRANSPARENT = "transparent"
 BORDERS = ("edge", "reflect", "symmetric", "wrap", "constant")
 #: Borders of what shows its border: those that are no continuation come first.
 WARP_BORDERS = ("constant", TRANSPARENT, *BORDERS[:-1])
-ARRAY, PYRAMID, LAZY = "one array", "pyramid", "lazy"
-RESULTS = ("auto", ARRAY, PYRAMID, LAZY)
+ARRAY, PYRAMID, LAZY, FILE = "one array", "pyramid", "lazy", "OME-Zarr file"
+RESULTS = ("auto", ARRAY, PYRAMID, LAZY, FILE)
 
 
 def labelled(text: str, widget: Any, tooltip: str) -> Any:

@@ -9,13 +9,13 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from magicgui.widgets import CheckBox, ComboBox, ProgressBar, PushButton
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from lerf_core.errors import LerfError
 from lerf_plugins.napari.compute.jobs import BackgroundJob, in_words
+from lerf_plugins.napari.compute.lazy import is_computed
 from lerf_plugins.napari.compute.results import (
     SINGLE_ARRAY_PIXELS,
     Step,
@@ -23,6 +23,7 @@ from lerf_plugins.napari.compute.results import (
     in_memory,
     lazily,
 )
+from lerf_plugins.napari.compute.to_file import compute_file
 from lerf_plugins.napari.model.command_lines import CommandLine, resampling_command
 from lerf_plugins.napari.model.layer_image import RECORD, LayerImage
 from lerf_plugins.napari.model.operations import LayerOperation
@@ -30,6 +31,7 @@ from lerf_plugins.napari.preview.preview import Preview
 from lerf_plugins.napari.widgets.batch import CommandRow
 from lerf_plugins.napari.widgets.controls import (
     ARRAY,
+    FILE,
     LAZY,
     PYRAMID,
     RESULTS,
@@ -37,6 +39,7 @@ from lerf_plugins.napari.widgets.controls import (
     labelled,
     ticked,
 )
+from lerf_plugins.napari.widgets.file_target import FileTarget
 from lerf_plugins.napari.widgets.results import ResultList
 
 if TYPE_CHECKING:
@@ -240,11 +243,22 @@ class ResamplingWidget(LayerWidget):
             "one array, pyramid: computed now, in memory; large pyramids show without delay.\n"
             "lazy: a pyramid whose tiles are computed when they show.\n"
             "auto: lazy if the layer is or the result would take half of the free memory;\n"
-            "else a pyramid from 8 million pixels on.",
+            "else a pyramid from 8 million pixels on.\n"
+            "OME-Zarr file: written tile by tile, and opened as a pyramid.",
         )
+        self.target = FileTarget(viewer)
         self.preview_box.changed.connect(self._switch)
         self.layer.changed.connect(self.refresh)
+        self.result.changed.connect(self._show_target)
         self._on_close.functions.append(self.preview.let_go)
+
+    def _lay_out(self, *controls: Any) -> None:
+        """See `LayerWidget`; last come those of a result in a file."""
+        super()._lay_out(*controls, *self.target.controls)
+        self._show_target()
+
+    def _show_target(self) -> None:
+        self._show(self.result.value == FILE, *self.target.controls)
 
     def operation(self, image: LayerImage) -> LayerOperation:
         """Return what is to be done to an image.
@@ -314,8 +328,12 @@ class ResamplingWidget(LayerWidget):
         """Make the result in the background, and add it above its layer."""
         source = self.layer.value
         operation = self.operation(LayerImage.of(source))
-        work = partial(_compute, operation, self._kind_of(operation))
-        name = self.result_name(operation)
+        name, kind = self.result_name(operation), self._kind_of(operation)
+        work = partial(_compute, operation, kind)
+        if kind == FILE:
+            work = partial(
+                compute_file, operation, name, self.target.checked(), self.target.replaces
+            )
         self.tell(f"Computing '{name}'")
         self._tell_of_first_run()
         self.job.start(work, name, partial(self._add, source, operation, name))
@@ -348,6 +366,8 @@ class ResamplingWidget(LayerWidget):
     ) -> None:
         """Show a result, its data and record, above its source; or where its preview was."""
         data, record = result
+        if isinstance(data, list) and len(data) == 1:
+            (data,) = data  # napari takes the planes of a labels layer's only level for levels
         levels = isinstance(data, list)
         state = operation.result_state(operation.grid, record, name=name, multiscale=levels)
         layer = self.preview.become(source, data, state)
@@ -363,7 +383,7 @@ class ResamplingWidget(LayerWidget):
         from napari.layers import Layer
 
         layer = Layer.create(data, state, kind)
-        if isinstance(data, list) and not isinstance(data[0], np.ndarray):
+        if is_computed(data[0] if isinstance(data, list) else data):
             compute_tiles_in_background()
             # A visible layer is sliced in a thread at once. That thread, and this one while napari
             # builds the layer's controls, may wait for each other's locks, Qt's and Python's.

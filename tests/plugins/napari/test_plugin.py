@@ -37,6 +37,8 @@ def test_keyboard(viewer, photo):
     for name in ("Resize", "Warp", "Bake transform", "Inspect"):
         widget = docked(viewer, name)
         ways = getattr(widget, "way", None)
+        if hasattr(widget, "target") and hasattr(widget, "result"):
+            widget.result.value = "OME-Zarr file"
         for way in ways.choices if ways is not None else [None]:
             if way is not None:
                 ways.value = way

@@ -9,7 +9,7 @@ from lerf_core.io.metadata.axes import UNKNOWN_LETTERS
 from lerf_core.io.metadata.model import AxisName
 from lerf_core.io.tiles.tiled_reader import guessed_axes
 
-__all__ = ["array_axes", "axis_names", "multiscale_axes"]
+__all__ = ["array_axes", "axis_names", "letter_of", "multiscale_axes"]
 
 _LETTERS = {
     "t": "T", "time": "T", "c": "C", "channel": "C", "channels": "C", "band": "C", "z": "Z",
@@ -27,7 +27,7 @@ def array_axes(
 ) -> tuple[str, tuple[str, ...]]:
     """Return axes of an array by the names of its dimensions, else guessed; and notes."""
     if names is not None and len(names) == len(shape):
-        letters = _distinct([_letter(name) for name in names])
+        letters = _distinct([letter_of(name) for name in names])
         if {"Y", "X"} <= set(letters):
             return letters, ()
     axes = guessed_axes(shape)
@@ -43,7 +43,7 @@ def multiscale_axes(words: Sequence[dict[str, Any]]) -> str:
     kinds = [str(word.get("type") or "") for word in words]
     letters = [
         "" if kind not in ("", TYPES.get(letter, kind)) else letter
-        for letter, kind in zip((_letter(word["name"]) for word in words), kinds, strict=True)
+        for letter, kind in zip((letter_of(word["name"]) for word in words), kinds, strict=True)
     ]
     for at, kind in enumerate(kinds):
         letter = _KINDS.get(kind, "")
@@ -69,7 +69,8 @@ def axis_names(
     )
 
 
-def _letter(name: object) -> str:
+def letter_of(name: object) -> str:
+    """Return the letter of an axis that a name means; "" where it means none."""
     return _LETTERS.get(str(name).lower(), "")
 
 
