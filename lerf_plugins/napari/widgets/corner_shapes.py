@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.errors import InvalidArgumentError
-from lerf_core.geometry import transform_points
 from lerf_plugins.napari.model.corners import has_four_corners, outline
 from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.pixel_grid import swap_xy
 from lerf_plugins.napari.model.view import shows_planes, unit_factors
 
-__all__ = ["corner_shapes_of", "follow_zoom", "put_corners"]
+__all__ = ["corner_shapes_of", "follow_zoom", "grab_corners", "put_corners"]
 
 # Names the layer whose corners a shapes layer holds, in its metadata.
 _SOURCE = "lerf corners of"
@@ -70,15 +69,33 @@ def put_corners(viewer: Any, source: Any) -> Any:
         shapes._vertex_size = _HANDLE_SIZE
         viewer.add_layer(shapes)
     _place(shapes, to_world, units)
-    number = _put_outline(shapes, image.shape)
-    _make_room(viewer, transform_points(to_world, outline(image.shape))[:, ::-1])
-    _set_width(viewer, shapes)
+    _put_outline(shapes, image.shape)
+    grab_corners(viewer, shapes)
+    return shapes
+
+
+def grab_corners(viewer: Any, shapes: Any) -> None:
+    """Show the handles of a layer's corners, all of them well within the canvas.
+
+    Without effect where it has no four, or where the view is another than `put_corners` asks for.
+    """
+    number = _quad_number(shapes)
+    if number is None or not shows_planes(viewer):
+        return
+    world = np.array([shapes.data_to_world(corner)[-2:] for corner in shapes.data[number]])
+    _make_room(viewer, world * unit_factors(viewer, shapes)[-2:])
+    follow_zoom(viewer)
     shapes.visible = True
     viewer.layers.selection.active = shapes
     shapes.mode = "direct"
     shapes.selected_data = {number}
     shapes.refresh()
-    return shapes
+
+
+def _quad_number(shapes: Any) -> int | None:
+    """Return the number of the first shape of four corners, or None."""
+    pairs = zip(shapes.data, shapes.shape_type, strict=True)
+    return next((n for n, (data, kind) in enumerate(pairs) if has_four_corners(data, kind)), None)
 
 
 def _place(shapes: Any, to_world: npt.NDArray[np.float64], units: Any) -> None:
@@ -93,17 +110,16 @@ def _place(shapes: Any, to_world: npt.NDArray[np.float64], units: Any) -> None:
     shapes.affine = swap_xy(to_world @ np.diag([1 / scale, 1 / scale, 1.0]))
 
 
-def _put_outline(shapes: Any, shape: tuple[int, int]) -> int:
-    """Put the first shape of four corners onto the outline, or add one; return its number."""
+def _put_outline(shapes: Any, shape: tuple[int, int]) -> None:
+    """Put the first shape of four corners onto the outline, or add one."""
     corners = outline(shape)[:, ::-1]
-    data = list(shapes.data)
-    for number, kind in enumerate(shapes.shape_type):
-        if has_four_corners(data[number], kind):
-            data[number] = corners
-            shapes.data = data
-            return number
-    shapes.add(corners, shape_type="polygon", edge_color="yellow", face_color=[0, 0, 0, 0])
-    return len(data)
+    number = _quad_number(shapes)
+    if number is None:
+        shapes.add(corners, shape_type="polygon", edge_color="yellow", face_color=[0, 0, 0, 0])
+    else:
+        data = list(shapes.data)
+        data[number] = corners
+        shapes.data = data
 
 
 def _make_room(viewer: Any, corners: npt.NDArray[np.float64]) -> None:

@@ -27,7 +27,12 @@ from lerf_plugins.napari.widgets.controls import (
     labelled,
     ticked,
 )
-from lerf_plugins.napari.widgets.corner_shapes import corner_shapes_of, follow_zoom, put_corners
+from lerf_plugins.napari.widgets.corner_shapes import (
+    corner_shapes_of,
+    follow_zoom,
+    grab_corners,
+    put_corners,
+)
 from lerf_plugins.napari.widgets.layer_widget import ResamplingWidget
 
 if TYPE_CHECKING:
@@ -121,8 +126,11 @@ class WarpWidget(ResamplingWidget):
             "Corner&s",
             LayerChooser(self.viewer, (Shapes,)),
             "A shapes layer with a polygon of four corners:\n"
-            "top left, top right, bottom right, bottom left.",
+            "top left, top right, bottom right, bottom left.\n"
+            "Choose it, again if need be, to see its handles.",
         )
+        # What the user chooses; not what is chosen as layers come and go.
+        self.shapes.native.activated.connect(self._grab_corners)
         self.add_corners = PushButton(
             text="A&dd corners",
             tooltip="Draw the layer's outline in a shapes layer, ready to drag its corners.\n"
@@ -221,6 +229,10 @@ class WarpWidget(ResamplingWidget):
         if self.way.value == PULL and not self.preview_box.value:
             self.tell("Drag the corners; tick Preview to see the result meanwhile")
 
+    def _grab_corners(self, _: int) -> None:
+        if self.shapes.value is not None:
+            grab_corners(self.viewer, self.shapes.value)
+
     def _name_button(self) -> None:
         exists = corner_shapes_of(self.viewer, self.layer.value) is not None
         self.add_corners.text = "Pu&t corners back" if exists else "A&dd corners"
@@ -261,6 +273,8 @@ class WarpWidget(ResamplingWidget):
             return self._registered(image, density, sampling)
         if way == STRAIGHTEN:
             quad, reference, names = self._checked_quad(source)
+            if self.preview_box.value:
+                self._note = "It covers the layer: untick Preview to move the corners"
             return maps.straightened(
                 image, quad, density=density, sampling=sampling, reference=reference, names=names
             )
@@ -349,7 +363,10 @@ class WarpWidget(ResamplingWidget):
         if fixed is None or fixed is self.layer.value:
             raise InvalidArgumentError("choose another layer to lay this one onto")
         if moving_points is None or fixed_points is None or moving_points is fixed_points:
-            raise InvalidArgumentError("choose two points layers: one on each layer")
+            raise InvalidArgumentError(
+                "choose two points layers: the same places on either layer, in the same order (new "
+                "ones: the button with dots above the list of layers)"
+            )
         onto = LayerImage.of(fixed)
         source = points_on(image, moving_points.data, moving_points)
         target = points_on(onto, fixed_points.data, fixed_points)

@@ -194,6 +194,31 @@ def test_corners_are_put_back_where_the_layer_is_now(window):
         np.testing.assert_allclose(shapes.data_to_world(own), source.data_to_world(edge))
 
 
+def test_choosing_corners_shows_their_handles(window):
+    """As the user does, by the list; what is chosen by itself moves nothing."""
+    source = window.add_image(np.zeros((60, 83)), name="p")
+    widget = warp_of(window, source)
+    camera = window.scene.camera
+    camera.zoom *= 8
+    before = camera.zoom
+    drawn = window.add_shapes([np.array([(3, 3), (3, 80), (50, 82), (48, 2)])], name="drawn")
+    assert widget.shapes.value == drawn
+    assert (drawn.mode, camera.zoom) == ("pan_zoom", before)
+    QTest.keyClick(widget.shapes.native, Qt.Key.Key_Up)
+    assert widget.shapes.value is None
+    assert drawn.mode == "pan_zoom"
+    QTest.keyClick(widget.shapes.native, Qt.Key.Key_Down)
+    assert widget.shapes.value == drawn
+    assert (drawn.mode, set(drawn.selected_data)) == ("direct", {0})
+    assert is_within(window, corner_places(window, drawn), 0.1)
+    # Nothing to grab: nothing happens.
+    lines = window.add_shapes([np.zeros((2, 2))], shape_type="line", name="lines")
+    window.layers.selection.active = source
+    QTest.keyClick(widget.shapes.native, Qt.Key.Key_Down)
+    assert widget.shapes.value == lines
+    assert window.layers.selection.active == source
+
+
 def test_corners_without_a_place_are_told(window, told):
     widget = docked(window, "Warp")
     widget.add_corners.changed.emit(True)
