@@ -19,10 +19,11 @@ import numpy as np
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.io.metadata.model import speaks_of_places
 from lerf_core.pixels.format import holds_intensities
+from lerf_core.validation import check_value_range
 from lerf_plugins.napari.model.levels import plain_array, with_alpha
 from lerf_plugins.napari.model.pixel_grid import Matrix, PixelGrid, swap_xy
 
-__all__ = ["PREVIEW", "RECORD", "VALUES", "LayerImage", "at_plane", "is_preview"]
+__all__ = ["PREVIEW", "RANGES", "RECORD", "VALUES", "LayerImage", "at_plane", "is_preview"]
 
 #: Marks layers that are there for a while, in their metadata.
 PREVIEW = "lerf preview"
@@ -31,8 +32,10 @@ RECORD = "lerf"
 
 # States of the source that a result has to do without.
 _LEFT_BEHIND = ("locked_data_level", "properties")
+#: Ranges of 8 to 16 bits, and of floats, by their names.
+RANGES = {f"0 to {top}": (0.0, float(top)) for top in (1, 255, 1023, 4095, 16383, 65535)}
 #: How the range of values is found: see `LayerImage.value_range`.
-VALUES = ("auto", "dtype", "contrast limits")
+VALUES = ("auto", "dtype", "contrast limits", *RANGES)
 
 
 def is_preview(layer: Any) -> bool:
@@ -128,20 +131,35 @@ class LayerImage:
         """Whether pixels are labels, which are copied, never averaged."""
         return self.kind == "labels" or self.dtype == np.bool_
 
-    def value_range(self, values: str = "auto") -> tuple[float, float] | None:
+    def value_range(self, values: str | tuple[float, float] = "auto") -> tuple[float, float] | None:
         """Return the values that stand for the tables' darkest and brightest level.
 
         Parameters
         ----------
-        values : {"auto", "dtype", "contrast limits"}
-            "auto": the dtype's range for 8 bits and for colours of any integers, 0 to 1 for
-            colours that are floats, and the contrast limits for all else, which are where
-            the intensities of a microscope's 12 or 16 bits lie.
+        values : (float, float) or {"auto", "dtype", "contrast limits", "0 to 255", ...}
+            Darkest and brightest; or "auto": the dtype's range for 8 bits and for colours of any
+            integers, 0 to 1 for colours that are floats, and the contrast limits for all else,
+            which are where the intensities of a microscope's 12 or 16 bits lie. `VALUES` has all
+            names.
+
+        Returns
+        -------
+        (float, float) or None
+            None: that of the dtype; or pixels are labels.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the name is none of `VALUES`, or the range is not finite and rising.
         """
-        if values not in VALUES:
-            raise InvalidArgumentError(f"values must be one of {VALUES}, got {values!r}")
         if self.is_copied or "contrast_limits" not in self.state:
             return None
+        if not isinstance(values, str):
+            return check_value_range(values, self.dtype)
+        if values not in VALUES:
+            raise InvalidArgumentError(f"values must be one of {VALUES}, got {values!r}")
+        if values in RANGES:
+            return RANGES[values]
         by_dtype = values == "dtype" or (
             values == "auto" and (self.is_rgb or self.dtype == np.uint8)
         )
@@ -150,6 +168,10 @@ class LayerImage:
             return None if holds_intensities(self.dtype) else _dtype_range(self.dtype)
         low, high = (float(value) for value in self.state["contrast_limits"])
         return (low, high) if high > low else None
+
+    def taken_range(self, values: str | tuple[float, float] = "auto") -> tuple[float, float]:
+        """Return the range that `value_range` stands for, that of the dtype for None."""
+        return check_value_range(self.value_range(values), self.dtype)
 
     def with_opacity(self) -> LayerImage:
         """Return the RGB image with an alpha channel, opaque if it has none."""

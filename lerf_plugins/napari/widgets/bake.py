@@ -49,6 +49,8 @@ class BakeWidget(ResamplingWidget):
             self.keep, self.pixel, self.preview_box, *self.sampling.controls, self.result,
             self.matrix,
         )  # fmt: skip
+        self.sampling.follow(self.layer)
+        self._on_close.functions.append(self.sampling.leave)
         self.keep.changed.connect(self._keep)
         self.pixel.changed.connect(self.refresh)
         self.sampling.connect(self.refresh)

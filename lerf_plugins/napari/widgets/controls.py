@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import Any
 
+import numpy as np
 from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox
 
 from lerf_core.choices import KERNEL_NAMES, LEARNED_KERNEL
 from lerf_core.errors import InvalidArgumentError
-from lerf_plugins.napari.model.layer_image import VALUES, LayerImage, is_preview
+from lerf_plugins.napari.model.layer_image import LayerImage, is_preview
+from lerf_plugins.napari.widgets.rows import label_of
+from lerf_plugins.napari.widgets.values import ValueControls
 
 __all__ = [
     "ARRAY",
@@ -22,8 +26,11 @@ __all__ = [
     "PYRAMID",
     "RESULTS",
     "WARP_BORDERS",
+    "Effects",
     "LayerChooser",
+    "LayerKind",
     "SamplingOptions",
+    "kind_of",
     "labelled",
     "ticked",
 ]
@@ -51,6 +58,57 @@ def labelled(text: str, widget: Any, tooltip: str) -> Any:
 def ticked(text: str, tooltip: str, *, value: bool = False) -> CheckBox:
     """Return a box to tick; its text is its label."""
     return CheckBox(value=value, text=text, tooltip=tooltip)
+
+
+class LayerKind(Enum):
+    """What of a layer decides which controls have an effect."""
+
+    NONE = "none"
+    LABELS = "labels"
+    GREY = "grey"
+    RGB = "RGB"
+    RGBA = "RGBA"
+
+
+def kind_of(layer: Any) -> LayerKind:
+    """Return the kind of a layer; labels are what is copied."""
+    if layer is None:
+        return LayerKind.NONE
+    if not hasattr(layer, "rgb") or np.dtype(layer.dtype) == np.bool_:
+        return LayerKind.LABELS
+    if not layer.rgb:
+        return LayerKind.GREY
+    levels = layer.data if layer.multiscale else [layer.data]
+    return LayerKind.RGBA if levels[0].shape[-1] == 4 else LayerKind.RGB
+
+
+class Effects:
+    """Switches off controls that have no effect, and says why in their tooltips.
+
+    Parameters
+    ----------
+    controls : sequence of magicgui widgets
+    """
+
+    def __init__(self, controls: Sequence[Any]) -> None:
+        self._tooltips = {id(control): str(control.tooltip) for control in controls}
+        self._reasons: dict[int, str | None] = {}
+
+    def set(self, control: Any, reason: str | None) -> None:
+        """Switch a control off for a reason, in words; on for None."""
+        tooltip = self._tooltips[id(control)]
+        if reason is not None:
+            tooltip = f"No effect now: {reason}.\n{tooltip}"
+        self._reasons[id(control)] = reason
+        control.enabled, control.tooltip = reason is None, tooltip
+        label = label_of(control.native)
+        if label is not None:
+            label.setEnabled(reason is None)
+            label.setToolTip(tooltip)
+
+    def has(self, control: Any) -> bool:
+        """Whether a control has an effect."""
+        return self._reasons.get(id(control)) is None
 
 
 class LayerChooser(ComboBox):
@@ -156,58 +214,130 @@ class SamplingOptions:
     ) -> None:
         from lerf_core.bank.loading import available_banks
 
+        self.kernel = labelled(
+            "&Use kernel",
+            ComboBox(choices=[("learned tables", NO_KERNEL), *((name, name) for name in kernels)]),
+            "learned tables: every pixel has a function of its own, from the bank below.\n"
+            "All others: one fixed function for all pixels, as other resizers have it.",
+        )
         self.bank = labelled(
             "&Bank",
             ComboBox(choices=[DEFAULT, *available_banks()]),
-            "The look-up tables. default: lerf-p, and what shrinks is shrunk by lerf-s.\n"
+            "The learned tables. default: lerf-p, and what shrinks is shrunk by lerf-s.\n"
             "`lerf models import` and `lerf train` add your own.",
         )
-        self.kernel = labelled(
-            "&Use kernel",
-            ComboBox(choices=[NO_KERNEL, *kernels]),
-            "A fixed kernel instead of the tables: the bank stays at default.",
-        )
         self.border = labelled(
-            "B&order", ComboBox(choices=list(borders)), "What lies beyond the image's border."
+            "B&order",
+            ComboBox(choices=list(borders)),
+            "What pixels beyond the image's border are taken to be. edge: the outermost ones;\n"
+            "reflect, symmetric: the image, mirrored; wrap: the image again; constant: one value.",
         )
         self.fill = labelled(
             "F&ill value",
             FloatSpinBox(value=0, min=-1e12, max=1e12, step=1),
             "Value of what lies beyond a constant border, in the image's own values.",
         )
-        self.values = labelled(
-            "&Values",
-            ComboBox(choices=list(VALUES)),
-            "Which values stand for the tables' darkest and brightest level.\n"
-            "auto: the dtype's for 8 bits and colours, the contrast limits for all else.\n"
-            "Values outside are kept, not clipped.",
-        )
+        self.value_controls = ValueControls()
         self.anti_aliasing = ticked(
             "&Anti-aliasing",
-            "Widen each function where the image shrinks, so that nothing shimmers.",
+            "Where the image shrinks, each pixel of the result is a mean of all that it covers,\n"
+            "so that fine patterns do not flicker or turn into coarse ones.",
             value=True,
         )
-        self.border.changed.connect(self._show_fill)
-        self._show_fill()
+        self._effects = Effects(
+            [self.bank, self.border, self.fill, self.values, self.anti_aliasing, self.kernel]
+        )
+        self._chooser: LayerChooser | None = None
+        self._scale: Callable[[], tuple[float, float] | None] = lambda: None
+        for control in (self.kernel, self.bank, self.border, self.anti_aliasing):
+            control.changed.connect(self.adapt)
+        self.adapt()
+
+    @property
+    def values(self) -> ComboBox:
+        """The choice of a range of values."""
+        return self.value_controls.values
 
     @property
     def controls(self) -> list[Any]:
         """The controls, in order."""
-        return [self.bank, self.kernel, self.border, self.fill, self.values, self.anti_aliasing]
+        return [
+            self.kernel, self.bank, self.border, self.fill, *self.value_controls.controls,
+            self.anti_aliasing,
+        ]  # fmt: skip
 
     def connect(self, changed: Callable[[], None]) -> None:
         """Call a function whenever one of them changes."""
-        for control in self.controls:
+        for control in (self.kernel, self.bank, self.border, self.fill, self.anti_aliasing):
             control.changed.connect(changed)
+        self.value_controls.connect(changed)
 
-    def _show_fill(self) -> None:
-        self.fill.enabled = self.border.value == "constant"
+    def follow(
+        self,
+        chooser: LayerChooser,
+        scale: Callable[[], tuple[float, float] | None] = lambda: None,
+    ) -> None:
+        """Switch off what has no effect on the layer that is chosen, until `leave`.
+
+        Parameters
+        ----------
+        chooser : LayerChooser
+        scale : callable
+            Returns output pixels per source pixel along rows and columns; None for warps.
+        """
+        self._chooser, self._scale = chooser, scale
+        chooser.changed.connect(self.adapt)
+        self.value_controls.follow(chooser)
+        self.adapt()
+
+    def leave(self) -> None:
+        """Follow no layer."""
+        self.value_controls.leave()
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether a kernel is chosen in place of the tables."""
+        return bool(self.kernel.value != NO_KERNEL)
+
+    @property
+    def shrinks_alone(self) -> bool:
+        """Whether nothing but the learned function for shrinking is used."""
+        scale = self._scale()
+        if scale is None or self.is_fixed or self.bank.value != DEFAULT:
+            return False
+        return max(scale) <= 1 and min(scale) < 1 and bool(self.anti_aliasing.value)
+
+    def layer_kind(self) -> LayerKind:
+        """Return what matters of the layer that is chosen."""
+        return kind_of(None if self._chooser is None else self._chooser.value)
+
+    def adapt(self) -> None:
+        """Switch off what has no effect, and say why in its tooltip."""
+        kind, scale = self.layer_kind(), self._scale()
+        copied = "labels are copied, never averaged" if kind == LayerKind.LABELS else None
+        fixed = f"{self.kernel.value} reads no tables" if self.is_fixed else None
+        grows = "nothing shrinks" if scale is not None and min(scale) >= 1 else None
+        needs_range = kind == LayerKind.RGBA
+        linear = None
+        if not needs_range and (self.is_fixed or self.shrinks_alone):
+            linear = fixed or "what shrinks is averaged by one function for all pixels"
+        border = copied if scale is not None else None
+        self._effects.set(self.kernel, copied)
+        self._effects.set(self.bank, copied or fixed)
+        self._effects.set(self.border, border)
+        is_constant = self.border.value == "constant"
+        self._effects.set(
+            self.fill, border or (None if is_constant else "the border is no constant")
+        )
+        self._effects.set(self.anti_aliasing, copied or grows)
+        self._effects.set(self.values, copied or linear)
+        self.value_controls.set_enabled(self._effects.has(self.values))
 
     @property
     def bank_name(self) -> str | None:
         """The bank that is asked for."""
         name = self.bank.value
-        return None if name == DEFAULT else str(name)
+        return None if name == DEFAULT or self.is_fixed else str(name)
 
     def prepared(self, image: LayerImage) -> tuple[LayerImage, dict[str, Any]]:
         """Return the image as it is resampled, and the keywords for `lerf_core.resize`.
@@ -215,7 +345,7 @@ class SamplingOptions:
         Raises
         ------
         InvalidArgumentError
-            If the border does not go with the image.
+            If the border or the range of values does not go with the image.
         """
         keywords: dict[str, Any] = {"anti_aliasing": bool(self.anti_aliasing.value)}
         mode, cval = str(self.border.value), float(self.fill.value)
@@ -235,9 +365,9 @@ class SamplingOptions:
             keywords["cval"] = cval
         if image.is_copied:
             return image, keywords | {"method": "nearest"}
-        value_range = image.value_range(str(self.values.value))
+        value_range = image.value_range(self.value_controls.choice)
         # Intensities, whatever the dtype: labels are layers of their own.
         keywords["value_range"] = value_range
-        if self.kernel.value == NO_KERNEL:
+        if not self.is_fixed:
             return image, keywords | {"method": "lerf"}
         return image, keywords | {"kernel": str(self.kernel.value)}

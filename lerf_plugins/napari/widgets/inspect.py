@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from magicgui.widgets import ComboBox, PushButton, SpinBox
 
-from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+from lerf_core.errors import InvalidArgumentError, InvalidTypeError, LerfError
 from lerf_core.geometry import transform_points
 from lerf_plugins.napari.compute.jobs import in_words
 from lerf_plugins.napari.compute.parameters import (
@@ -20,11 +20,12 @@ from lerf_plugins.napari.compute.parameters import (
     drawn_step,
     inspect_area,
 )
-from lerf_plugins.napari.model.layer_image import RECORD, VALUES, LayerImage
+from lerf_plugins.napari.model.layer_image import RECORD, LayerImage
 from lerf_plugins.napari.model.view import pixel_side, plane_index, unit_factors, view_of
-from lerf_plugins.napari.widgets.controls import DEFAULT, labelled, ticked
+from lerf_plugins.napari.widgets.controls import DEFAULT, Effects, labelled, ticked
 from lerf_plugins.napari.widgets.inspection_layers import show_layers
 from lerf_plugins.napari.widgets.layer_widget import LayerWidget
+from lerf_plugins.napari.widgets.values import ValueControls
 
 if TYPE_CHECKING:
     import napari
@@ -98,11 +99,8 @@ class InspectWidget(LayerWidget):
             ComboBox(choices=list(REGIONS)),
             "Which pixels: those in view, or all. Of a stack, the plane that shows.",
         )
-        self.values = labelled(
-            "&Values",
-            ComboBox(choices=list(VALUES)),
-            "Which values stand for the tables' darkest and brightest level; see Resize.",
-        )
+        self.value_controls = ValueControls()
+        self.values = self.value_controls.values
         self.ellipses = ticked(
             "&Ellipses",
             "An ellipse over each pixel: how far its function reaches, and in which direction;\n"
@@ -131,11 +129,18 @@ class InspectWidget(LayerWidget):
             text="&Zoom in", tooltip="Zoom in until single pixels, and ellipses on them, are seen."
         )
         self._lay_out(
-            self.bank, self.region, self.values, self.ellipses, self.slopes, self.most, self.maps,
+            self.bank, self.region, *self.value_controls.controls, self.ellipses, self.slopes,
+            self.most, self.maps,
         )  # fmt: skip
         self._form.addRow(self.zoom_in.native)
         self.zoom_in.native.setVisible(False)
         self.zoom_in.changed.connect(self._zoom_in)
+        self._effects = Effects([self.ellipses, self.slopes, self.most])
+        for control in (self.bank, self.ellipses, self.slopes):
+            control.changed.connect(self._adapt)
+        self._adapt()
+        self.value_controls.follow(self.layer)
+        self._on_close.functions.append(self.value_controls.leave)
         zoom, removed = viewer.scene.camera.events.zoom, viewer.layers.events.removed
         zoom.connect(self._tell_of_zoom)
         removed.connect(self._removed)
@@ -147,6 +152,24 @@ class InspectWidget(LayerWidget):
 
         return (Image,)
 
+    def _is_drawn(self, control: Any) -> bool:
+        return bool(control.value) and self._effects.has(control)
+
+    def _adapt(self) -> None:
+        """Switch off what the bank has no parameters for."""
+        from lerf_core.bank.loading import load_bank
+
+        name = None if self.bank.value == DEFAULT else str(self.bank.value)
+        try:
+            kind = load_bank(name).kind
+        except LerfError:  # Run tells
+            return
+        for control, needed in ((self.ellipses, "rho"), (self.slopes, "slope_row")):
+            lacks = None if needed in kind.values else f"{self.bank.value} has no {control.text}"
+            self._effects.set(control, None if lacks is None else lacks.replace("&", "").lower())
+        is_drawn = self._is_drawn(self.ellipses) or self._is_drawn(self.slopes)
+        self._effects.set(self.most, None if is_drawn else "nothing is drawn")
+
     @in_words
     def run(self) -> None:
         """See `LayerWidget`."""
@@ -156,9 +179,9 @@ class InspectWidget(LayerWidget):
             raise InvalidTypeError(f"'{image.name}' holds labels, which have no parameters")
         planes = plane_index(self.viewer, source)
         bank = None if self.bank.value == DEFAULT else str(self.bank.value)
-        value_range = image.value_range(str(self.values.value))
+        value_range = image.value_range(self.value_controls.choice)
         chosen = ChosenLayers(
-            bool(self.maps.value), bool(self.ellipses.value), bool(self.slopes.value),
+            bool(self.maps.value), self._is_drawn(self.ellipses), self._is_drawn(self.slopes),
             int(self.most.value),
         )  # fmt: skip
         if not (chosen.maps or chosen.ellipses or chosen.slopes):

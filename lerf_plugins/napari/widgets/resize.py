@@ -14,7 +14,13 @@ from lerf_core.errors import InvalidArgumentError
 from lerf_core.sampling.shapes import rescaled_shape
 from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.operations import LayerOperation, ResizeOperation
-from lerf_plugins.napari.widgets.controls import SamplingOptions, labelled, ticked
+from lerf_plugins.napari.widgets.controls import (
+    Effects,
+    LayerKind,
+    SamplingOptions,
+    labelled,
+    ticked,
+)
 from lerf_plugins.napari.widgets.layer_widget import ResamplingWidget
 
 if TYPE_CHECKING:
@@ -61,13 +67,17 @@ class ResizeWidget(ResamplingWidget):
         )
         self.fast = ticked(
             "&Fast",
-            "Colours alone: read the tables for the luma only. Half of the time, some 0.1 dB less.",
+            "Read the tables for the brightness of colours alone: half of the time, some 0.1 dB "
+            "less.",
         )
+        self._effects = Effects([self.fast])
         self.sampling = SamplingOptions(kernels=KERNEL_NAMES)
         self._lay_out(
             self.scale, self.slider, self.cols, self.rows, self.proportions, self.preview_box,
             *self.sampling.controls, self.fast, self.result,
         )  # fmt: skip
+        self.sampling.follow(self.layer, self._scales)
+        self._on_close.functions.append(self.sampling.leave)
         self.layer.changed.connect(self._by_scale)
         self.scale.changed.connect(self._by_scale)
         self.slider.changed.connect(self._by_slider)
@@ -122,10 +132,38 @@ class ResizeWidget(ResamplingWidget):
     def _move_slider(self) -> None:
         self.slider.value = min(max(math.log2(self.scale.value), -3), 3)
 
+    def _scales(self) -> tuple[float, float] | None:
+        """Return the scale of rows and of columns."""
+        shape = self._shape()
+        if shape is None:
+            return None
+        return self.rows.value / shape[0], self.cols.value / shape[1]
+
+    def refresh(self) -> None:
+        """See `ResamplingWidget`; what has no effect is switched off."""
+        self.sampling.adapt()
+        self._effects.set(self.fast, self._why_not_fast())
+        super().refresh()
+
+    def _why_not_fast(self) -> str | None:
+        """Return why *Fast* has no effect; None: it has."""
+        sampling, kind = self.sampling, self.sampling.layer_kind()
+        if kind == LayerKind.RGBA:
+            return "with transparency each channel is read"
+        if kind not in {LayerKind.RGB, LayerKind.NONE}:
+            return "the layer has no colours (RGB)"
+        if sampling.is_fixed:
+            return f"{sampling.kernel.value} reads no tables"
+        if sampling.shrinks_alone:
+            return "what shrinks reads no tables"
+        if sampling.border.value == "constant":
+            return "with a constant border each channel is read"
+        return None
+
     def operation(self, image: LayerImage) -> LayerOperation:
         """See `ResamplingWidget`."""
         image, keywords = self.sampling.prepared(image)
-        keywords["fast"] = bool(self.fast.value)
+        keywords["fast"] = bool(self.fast.value) and self._effects.has(self.fast)
         shape = (int(self.rows.value), int(self.cols.value))
         if min(shape) < 1:
             raise InvalidArgumentError(f"the result would be empty: {shape}")

@@ -100,6 +100,8 @@ class WarpWidget(ResamplingWidget):
             self.fixed, self.moving_points, self.fixed_points, self.model, self.fit, self.density,
             self.preview_box, *self.sampling.controls, self.result, self.matrix,
         )  # fmt: skip
+        self.sampling.follow(self.layer)
+        self._on_close.functions.append(self.sampling.leave)
         self.way.changed.connect(self._show_way)
         self.file.changed.connect(self._offer_saved)
         self.fit.changed.connect(self._show_density)
