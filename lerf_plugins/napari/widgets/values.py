@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from magicgui.widgets import ComboBox, LineEdit, PushButton
 from qtpy.QtWidgets import QLabel
@@ -21,18 +21,15 @@ from lerf_plugins.napari.model.value_ranges import (
 )
 from lerf_plugins.napari.widgets.rows import Row, show_row
 
-if TYPE_CHECKING:
-    from lerf_plugins.napari.widgets.controls import LayerChooser
-
 __all__ = ["CUSTOM", "ValueControls"]
 
 #: Darkest and brightest are given in numbers.
 CUSTOM = "custom"
 _WORDS = {"dtype": "all of the data type", CUSTOM: "other..."}
 _TOOLTIP = (
-    "Which values stand for the tables' darkest and brightest level: the range that the data\\n"
-    "fill, not more and not less.\\n"
-    "auto: 0 to 255 for 8 bits, all of the data type for colours (0 to 1 for floats), the\\n"
+    "Which values stand for the tables' darkest and brightest level: the range that the data\n"
+    "fill, not more and not less.\n"
+    "auto: 0 to 255 for 8 bits, all of the data type for colours (0 to 1 for floats), the\n"
     "contrast limits for all else. Values outside are kept, not clipped."
 )
 
@@ -66,7 +63,7 @@ class ValueControls:
         self._offer_row = Row("", "", [self._words, self.use.native], upright=True)
         self.offer: RangeOffer | None = None
         self._is_enabled = True
-        self._chooser: LayerChooser | None = None
+        self._chooser: Any = None
         self._layer: Any = None
         self._span: ValueSpan | None = None
         self._worker: Any = None
@@ -113,7 +110,7 @@ class ValueControls:
 
     # -- the layer whose values they are ------------------------------------------------------
 
-    def follow(self, chooser: LayerChooser) -> None:
+    def follow(self, chooser: Any) -> None:
         """Speak of the layer that is chosen, once the controls are laid out; until `leave`."""
         self._chooser = chooser
         chooser.changed.connect(self._look)
