@@ -121,15 +121,13 @@ def _turned(degrees: float) -> Any:
 
 
 def inspect(stage: Stage) -> None:
-    """Ellipses on the pixels, and the maps in the list."""
+    """Ellipses over the pixels, and the maps in the list."""
     viewer = stage.viewer
     viewer.open_sample("lerf", "chart")
     widget = stage.dock("Inspect")
     viewer.scene.camera.zoom, viewer.scene.camera.center = 15, (0, 110, 290)
     stage.wait(0.5)
     stage.run(widget)
-    for layer in viewer.layers[1:-1]:
-        layer.visible = False
     stage.shoot("inspect")
 
 

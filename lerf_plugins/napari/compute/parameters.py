@@ -167,7 +167,7 @@ def _vector_layer(
 ) -> LayerTuple:
     """Return a layer of vectors (N, 2, 2) that lie in the area's plane."""
     leading = np.zeros((*vectors.shape[:2], len(area.planes)), np.float32)
-    style = {"vector_style": "line", "edge_width": 0.08, "edge_color": _COLOURS[name]}
+    style = {"vector_style": "line", "edge_width": 0.12, "edge_color": _COLOURS[name]}
     state = _showing(name, spatial) | style | {"name": f"{name} of {area.image.name}"}
     return np.concatenate([leading, vectors], axis=-1), state, "vectors"
 

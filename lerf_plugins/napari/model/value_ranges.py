@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lerf_core.validation import check_value_range
+
 __all__ = ["Range", "RangeOffer", "ValueSpan", "number", "offered_range", "range_words"]
 
 Range = tuple[float, float]
@@ -100,15 +102,15 @@ class RangeOffer:
     ----------
     low, high : float
     why : str
-        In words, what the values are in the range that is taken.
-    gain : float
-        What it is estimated to gain, in dB.
+        In words, what the values are in the range that is taken, and what that costs.
+    is_usable : bool
+        Whether it goes with alpha too.
     """
 
     low: float
     high: float
     why: str
-    gain: float
+    is_usable: bool = True
 
 
 def offered_range(
@@ -133,8 +135,12 @@ def offered_range(
     """
     if span is None:
         return None
+    usual = check_value_range(None, dtype)
+    if taken != usual and span.alpha is not None and not _has_room(span.alpha, taken[1]):
+        why = f"Alpha reaches {number(span.alpha[1])}, of {range_words(*taken)}"
+        return RangeOffer(*usual, f"{why}: transparency is lost")
     low, high = _holding(span, dtype, is_rgb=is_rgb)
-    if (low, high) == taken or not span.goes_with(low, high):
+    if (low, high) == taken:
         return None
     width = span.greatest - span.least
     outside = span.share_outside(*taken)
@@ -147,7 +153,17 @@ def offered_range(
     gain = loss - _loss_of_wider((high - low) / most)
     if gain < LEAST_GAIN:
         return None
-    return RangeOffer(low, high, _why(span, taken, outside), gain)
+    why = f"{_why(span, taken, outside)}: detail is lost"
+    if span.goes_with(low, high):
+        return RangeOffer(low, high, why)
+    why += f". Alpha reaches {number(span.alpha[1] if span.alpha else high)}: scale both alike"
+    return RangeOffer(low, high, why, is_usable=False)
+
+
+def _has_room(alpha: Range, high: float) -> bool:
+    """Whether alpha, if it varies, is neither cut at a range's end nor next to nothing of it."""
+    least, greatest = alpha
+    return least == greatest or high / 16 < greatest <= high
 
 
 def _loss_of_wider(ratio: float) -> float:
@@ -186,11 +202,10 @@ def _holding(span: ValueSpan, dtype: np.dtype[Any], *, is_rgb: bool) -> Range:
 def _why(span: ValueSpan, taken: Range, outside: float) -> str:
     low, high = taken
     if _loss_of_outside(outside) >= _loss_of_wider((high - low) / (span.greatest - span.least)):
-        end = span.least if low - span.least > span.greatest - high else span.greatest
+        is_below = low - span.least > span.greatest - high
+        end = f"down to {number(span.least)}" if is_below else f"up to {number(span.greatest)}"
         share = "Most" if outside > 0.9 else f"{100 * outside:.0f} %"
-        return (
-            f"{share} of the values lie outside {range_words(low, high)}: they reach {number(end)}"
-        )
+        return f"{share} of the values lie outside {range_words(low, high)}, {end}"
     if low == 0 and span.least >= 0 and span.greatest < high / 2:
         return f"Values reach {number(span.greatest)} of {number(high)}"
     values = range_words(span.least, span.greatest)

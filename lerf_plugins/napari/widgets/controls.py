@@ -215,7 +215,7 @@ class SamplingOptions:
         from lerf_core.bank.loading import available_banks
 
         self.kernel = labelled(
-            "&Use kernel",
+            "&Use",
             ComboBox(choices=[("learned tables", NO_KERNEL), *((name, name) for name in kernels)]),
             "learned tables: every pixel has a function of its own, from the bank below.\n"
             "All others: one fixed function for all pixels, as other resizers have it.",

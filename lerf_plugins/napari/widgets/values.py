@@ -174,12 +174,13 @@ class ValueControls:
 
     def _changed(self) -> None:
         """Show what goes with the choice."""
-        show_row(self._range_row.native, self.values.value == CUSTOM)
+        show_row(self._range_row.native, self._is_enabled and self.values.value == CUSTOM)
         self.offer = self._offered() if self._is_enabled else None
         if self.offer is not None:
             low, high = self.offer.low, self.offer.high
-            self._words.setText(f"{self.offer.why}, so detail is lost.")
+            self._words.setText(self.offer.why)
             self.use.text = "Use " + _with_letter(range_words(low, high))
+            self.use.native.setVisible(self.offer.is_usable)
         show_row(self._offer_row.native, self.offer is not None)
 
     def _offered(self) -> RangeOffer | None:
@@ -194,7 +195,7 @@ class ValueControls:
 
     def _use(self) -> None:
         """Take the range that is offered."""
-        if self.offer is None:
+        if self.offer is None or not self.offer.is_usable:
             return
         offered = (self.offer.low, self.offer.high)
         names = [name for name, bounds in RANGES.items() if bounds == offered]

@@ -13,7 +13,7 @@ DARK = EVEN * 0.04
 
 def offer(values, taken, is_rgb=True, alpha=None):
     offered = offered_range(ValueSpan.of(values, alpha), taken, values.dtype, is_rgb=is_rgb)
-    return None if offered is None else (offered.low, offered.high)
+    return None if offered is None or not offered.is_usable else (offered.low, offered.high)
 
 
 def filled(dtype, low, high):
@@ -115,18 +115,33 @@ def test_alpha_goes_with_colours():
     ("values", "taken", "words"),
     [
         (filled("u2", 0, 4095), (0, 65535), "Values reach 4095 of 65535"),
-        (filled("f4", 0, 255), (0, 1), "Most of the values lie outside 0 to 1: they reach 255"),
-        (
-            filled("u2", 0, 1000),
-            (0, 500),
-            "50 % of the values lie outside 0 to 500: they reach 1000",
-        ),
-        (
-            filled("i2", 0, 255),
-            (-(2**15), 2**15 - 1),
-            "Values lie in 0 to 255, of -32768 to 32767",
-        ),
+        (filled("f4", 0, 255), (0, 1), "Most of the values lie outside 0 to 1, up to 255"),
+        (filled("u2", 0, 1000), (0, 500), "50 % of the values lie outside 0 to 500, up to 1000"),
+        (filled("f4", -4, 1), (0, 1), "80 % of the values lie outside 0 to 1, down to -4"),
+        (filled("i2", 0, 255), (-(2**15), 2**15 - 1), "Values lie in 0 to 255, of -32768 to 32767"),
     ],
 )
 def test_words(values, taken, words):
-    assert offered_range(ValueSpan.of(values), taken, values.dtype).why == words
+    offered = offered_range(ValueSpan.of(values), taken, values.dtype)
+    assert offered.why == f"{words}: detail is lost"
+
+
+def test_alpha_of_another_range():
+    """Where colours and alpha have different ranges, no range is right for both: it is said."""
+    colours, alpha = filled("u2", 0, 4095), filled("u2", 0, 65535)
+    span = ValueSpan.of(colours, alpha)
+    offered = offered_range(span, (0, 65535), colours.dtype, is_rgb=True)
+    assert not offered.is_usable
+    assert "Alpha reaches 65535: scale both alike" in offered.why
+    offered = offered_range(span, (0, 4095), colours.dtype, is_rgb=True)
+    assert (offered.low, offered.high, offered.is_usable) == (0, 65535, True)
+    assert offered.why == "Alpha reaches 65535, of 0 to 4095: transparency is lost"
+    colours, alpha = filled("f4", 0, 255), filled("f4", 0, 1)
+    span = ValueSpan.of(colours, alpha)
+    assert not offered_range(span, (0, 1), colours.dtype, is_rgb=True).is_usable
+    offered = offered_range(span, (0, 255), colours.dtype, is_rgb=True)
+    assert (offered.low, offered.high) == (0, 1)
+    # One value, whatever it is, stays as it is.
+    opaque = np.full((6, 7), 65535, "u2")
+    span = ValueSpan.of(filled("u2", 0, 4095), opaque)
+    assert offered_range(span, (0, 4095), opaque.dtype, is_rgb=True) is None

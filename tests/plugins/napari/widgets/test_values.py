@@ -194,6 +194,22 @@ def test_a_range_in_numbers(viewer, until, photo, told):
         assert not widget.job.is_running
 
 
+def test_alpha_of_another_range(viewer, until, photo):
+    """It is said that no range is right for both; there is none to click."""
+    alpha = np.linspace(0, 65535, 60 * 83).reshape(60, 83, 1).astype(np.uint16)
+    viewer.add_image(np.dstack([photo.astype(np.uint16) * 16, alpha]), rgb=True, name="p")
+    widget = docked(viewer, "Resize")
+    controls = widget.sampling.value_controls
+    until(lambda: controls.offer is not None)
+    assert "scale both alike" in controls._words.text()
+    assert controls._words.isVisibleTo(widget)
+    assert not controls.use.native.isVisibleTo(widget)
+    widget.sampling.values.value = "0 to 4095"
+    assert "transparency is lost" in controls._words.text()
+    click(controls.use)
+    assert widget.sampling.values.value == "0 to 65535"
+
+
 def test_inspect_takes_the_range(viewer, until, photo):
     data = photo.astype(np.float32)
     viewer.add_image(data, name="p")
