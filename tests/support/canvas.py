@@ -4,6 +4,7 @@ import numpy as np
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 
+from lerf_plugins.napari import host
 from lerf_plugins.napari.model.view import unit_factors
 
 # Milliseconds: napari looks at moves of the mouse every 5.
@@ -13,7 +14,7 @@ _PAUSE = 12
 def on_canvas(viewer, layer, position):
     """Return where (x, y) of the canvas a data position (row, col) of a layer is drawn."""
     world = np.asarray(layer.data_to_world(position))[-2:] * unit_factors(viewer, layer)[-2:]
-    camera, (height, width) = viewer.scene.camera, viewer.canvas.size
+    camera, (height, width) = host.camera(viewer), host.canvas_size(viewer)
     row, col = (world - camera.center[-2:]) * camera.zoom + (height / 2, width / 2)
     return float(col), float(row)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from lerf_plugins.napari import host
 
 __all__ = ["View", "pixel_side", "plane_index", "shows_planes", "unit_factors", "view_of"]
 
@@ -51,10 +52,9 @@ def view_of(viewer: Any, layer: Any, placed_on: Any = None) -> View | None:
     """
     if not shows_planes(viewer):
         return None
-    camera = viewer.scene.camera
+    camera = host.camera(viewer)
     factors = unit_factors(viewer, placed_on or layer)[-2:]
-    height, width = (max(1, size) for size in viewer.canvas.size)
-    half = np.array([height, width]) / (2 * camera.zoom)
+    half = np.array(host.canvas_size(viewer)) / (2 * camera.zoom)
     centre = np.asarray(camera.center[-2:], np.float64)
     (top, left), (bottom, right) = (centre - half) / factors, (centre + half) / factors
     corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
@@ -86,12 +86,12 @@ def pixel_side(viewer: Any, layer: Any, plane_to_world: npt.NDArray[np.float64])
     """
     factors = unit_factors(viewer, layer)[:-3:-1]
     sides = np.linalg.norm(factors[:, None] * plane_to_world[:2, :2], axis=0)
-    return float(viewer.scene.camera.zoom * sides.min())
+    return float(host.camera(viewer).zoom * sides.min())
 
 
 def unit_factors(viewer: Any, layer: Any) -> npt.NDArray[np.float64]:
     """Return how many of the viewer's units one of the layer's is, along each of its axes."""
-    units: Sequence[Any] | None = viewer.layers.extent.units
+    units = host.world_units(viewer)
     if units is None or len(units) < layer.ndim:
         return np.ones(layer.ndim)
     pairs = zip(layer.units, units[-layer.ndim :], strict=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 from qtpy.QtCore import QObject, QTimer
 
+from lerf_plugins.napari import host
 from lerf_plugins.napari.model.operations import LayerOperation
 from lerf_plugins.napari.model.view import view_of
 from lerf_plugins.napari.preview.canvas import CanvasScreen
@@ -60,7 +61,7 @@ class Preview:
         self._soon = QTimer(parent)
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self._view_changed)
-        camera, dims = viewer.scene.camera.events, viewer.dims.events
+        camera, dims = host.camera(viewer).events, viewer.dims.events
         self._handlers = (
             (camera.center, self._view_changed),
             (camera.zoom, self._view_changed),

@@ -12,6 +12,7 @@ from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox
 
 from lerf_core.choices import KERNEL_NAMES, LEARNED_KERNEL
 from lerf_core.errors import InvalidArgumentError
+from lerf_plugins.napari import host
 from lerf_plugins.napari.model.layer_image import LayerImage, is_preview
 from lerf_plugins.napari.widgets.rows import label_of
 from lerf_plugins.napari.widgets.values import ValueControls
@@ -140,8 +141,7 @@ class LayerChooser(ComboBox):
         self._is_made = False
         super().__init__(choices=self._layers, nullable=True, **options)
         self._is_made = True
-        for event in self._list_events():
-            event.connect(self._refresh)
+        self._leave_list = host.follow_layer_list(viewer.layers, self._refresh)
         layers = self._layers()
         if default is not None:
             self.value = default(layers)
@@ -188,12 +188,7 @@ class LayerChooser(ComboBox):
 
     def disconnect(self) -> None:
         """Stop following the viewer's list of layers."""
-        for event in self._list_events():
-            event.disconnect(self._refresh)
-
-    def _list_events(self) -> tuple[Any, ...]:
-        events = self._viewer.layers.events
-        return events.inserted, events.removed, events.reordered, events.renamed
+        self._leave_list()
 
 
 class SamplingOptions:

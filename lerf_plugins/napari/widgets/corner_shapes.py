@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.errors import InvalidArgumentError
+from lerf_plugins.napari import host
 from lerf_plugins.napari.model.corners import has_four_corners, outline
 from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.pixel_grid import swap_xy
@@ -56,7 +57,7 @@ def put_corners(viewer: Any, source: Any) -> Any:
         )
     shapes = corner_shapes_of(viewer, source)
     # napari's mouse takes any other layer's units for the viewer's.
-    units = (viewer.layers.extent.units or image.state["units"])[-2:]
+    units = (host.world_units(viewer) or image.state["units"])[-2:]
     if shapes is None:
         shapes = Shapes(
             ndim=2,
@@ -131,8 +132,8 @@ def _make_room(viewer: Any, corners: npt.NDArray[np.float64]) -> None:
     corners : ndarray, (4, 2)
         (row, col) in the viewer's world.
     """
-    camera = viewer.scene.camera
-    size = np.array([max(1, side) for side in viewer.canvas.size], np.float64)
+    camera = host.camera(viewer)
+    size = np.array(host.canvas_size(viewer), np.float64)
     centre = np.asarray(camera.center[-2:], np.float64)
     offsets = np.abs(corners - centre) * camera.zoom / size
     if offsets.max() <= 0.5 - _BORDER:
@@ -154,7 +155,7 @@ def follow_zoom(viewer: Any) -> None:
 
 
 def _set_width(viewer: Any, shapes: Any) -> None:
-    width = _LINE_WIDTH / (viewer.scene.camera.zoom * abs(shapes.scale[-1]))
+    width = _LINE_WIDTH / (host.camera(viewer).zoom * abs(shapes.scale[-1]))
     widths: Sequence[float] = shapes.edge_width
     if widths and not np.allclose(widths, width, rtol=0.1):
         shapes.edge_width = width

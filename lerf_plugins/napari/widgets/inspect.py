@@ -12,6 +12,7 @@ from magicgui.widgets import ComboBox, PushButton, SpinBox
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError, LerfError
 from lerf_core.geometry import transform_points
+from lerf_plugins.napari import host
 from lerf_plugins.napari.compute.jobs import in_words
 from lerf_plugins.napari.compute.parameters import (
     ChosenLayers,
@@ -141,11 +142,11 @@ class InspectWidget(LayerWidget):
         self._adapt()
         self.value_controls.follow(self.layer)
         self._on_close.functions.append(self.value_controls.leave)
-        zoom, removed = viewer.scene.camera.events.zoom, viewer.layers.events.removed
-        zoom.connect(self._tell_of_zoom)
-        removed.connect(self._removed)
-        self._on_close.functions.append(partial(zoom.disconnect, self._tell_of_zoom))
-        self._on_close.functions.append(partial(removed.disconnect, self._removed))
+        zoom, removed = host.camera(viewer).events.zoom, viewer.layers.events.removed
+        self._on_close.functions += [
+            host.listen(zoom, lambda _: self._tell_of_zoom()),
+            host.listen(removed, self._removed),
+        ]
 
     def _kinds(self) -> tuple[type, ...]:
         from napari.layers import Image
@@ -295,7 +296,7 @@ class InspectWidget(LayerWidget):
         view = view_of(self.viewer, shown.source)
         if view is None:
             raise InvalidArgumentError("zooming in to pixels is for 2-D")
-        camera = self.viewer.scene.camera
+        camera = host.camera(self.viewer)
         centre = view.corners.mean(axis=0)
         x, y = transform_points(np.linalg.inv(shown.plane_to_world), centre[None])[0]
         rows, cols = shown.shape

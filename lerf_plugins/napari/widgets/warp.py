@@ -13,6 +13,7 @@ from magicgui.widgets import ComboBox, FileEdit, FloatSpinBox, LineEdit, PushBut
 from lerf_core.errors import InvalidArgumentError, LerfError
 from lerf_core.geometry import invert, transform_points
 from lerf_core.geometry.estimation import MODELS, residuals
+from lerf_plugins.napari import host
 from lerf_plugins.napari.compute.jobs import in_words
 from lerf_plugins.napari.model import corners, maps
 from lerf_plugins.napari.model.layer_image import LayerImage
@@ -141,14 +142,12 @@ class WarpWidget(ResamplingWidget):
         self.add_corners.changed.connect(self._add_corners)
         self.shapes.changed.connect(self._follow_shapes)
         self.layer.changed.connect(self._name_button)
-        zoom, layers = self.viewer.scene.camera.events.zoom, self.viewer.layers.events
-        for event, handler in (
-            (zoom, self._zoomed),
-            (layers.inserted, self._name_button),
-            (layers.removed, self._name_button),
-        ):
-            event.connect(handler)
-            self._on_close.functions.append(partial(event.disconnect, handler))
+        zoom, layers = host.camera(self.viewer).events.zoom, self.viewer.layers.events
+        self._on_close.functions += [
+            host.listen(zoom, lambda _: follow_zoom(self.viewer)),
+            host.listen(layers.inserted, lambda _: self._name_button()),
+            host.listen(layers.removed, lambda _: self._name_button()),
+        ]
         self._name_button()
 
     def _make_matrix_controls(self) -> None:
@@ -238,9 +237,6 @@ class WarpWidget(ResamplingWidget):
     def _name_button(self) -> None:
         exists = corner_shapes_of(self.viewer, self.layer.value) is not None
         self.add_corners.text = "Pu&t corners back" if exists else "A&dd corners"
-
-    def _zoomed(self) -> None:
-        follow_zoom(self.viewer)
 
     def _follow_shapes(self) -> None:
         """Refresh the preview while the corners of the chosen layer are dragged."""
@@ -421,17 +417,16 @@ class _DataListener:
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
-        self._layer: Any = None
+        self._leave: Callable[[], None] | None = None
 
     def follow(self, layer: Any) -> None:
         """Listen to this layer, and to no other; None: to none."""
         self.leave()
-        self._layer = layer
         if layer is not None:
-            layer.events.set_data.connect(self._changed)
+            self._leave = host.listen(layer.events.set_data, lambda _: self._changed())
 
     def leave(self) -> None:
         """Listen to no layer."""
-        if self._layer is not None:
-            self._layer.events.set_data.disconnect(self._changed)
-        self._layer = None
+        if self._leave is not None:
+            self._leave()
+        self._leave = None

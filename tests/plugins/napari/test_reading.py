@@ -11,7 +11,7 @@ from support.ome_zarr import add_labels, sparse_pyramid, write_ome_zarr
 
 from lerf_core.errors import FileError
 from lerf_core.io.codecs.zarr.reader import ZarrReader
-from lerf_plugins.napari import reading
+from lerf_plugins.napari import host, reading
 from lerf_plugins.napari.compute.region_array import behind_dask
 from lerf_plugins.napari.reading import get_reader, read_layers
 
@@ -294,8 +294,8 @@ def test_a_window_opens_100_000_pixels(tmp_path, viewer, until):
     # A graph of as many tasks as chunks, made when it is asked for.
     assert all(level.npartitions <= 50_000 for level in image.data)
     np.testing.assert_array_equal(image.extent.world, labels.extent.world)
-    viewer.scene.camera.center = (0, 0.25 * 2048, 0.25 * 2048)
-    viewer.scene.camera.zoom = 8
+    host.camera(viewer).center = (0, 0.25 * 2048, 0.25 * 2048)
+    host.camera(viewer).zoom = 8
     until(lambda: image.data_level == labels.data_level == 0)
     until(lambda: image.loaded and labels.loaded)
     values = image._slice.image.raw

@@ -5,6 +5,7 @@ import pytest
 from support.layers import docked, finish, preview_of, random_transform
 
 import lerf_core
+from lerf_plugins.napari import host
 
 pytestmark = [pytest.mark.usefixtures("display"), pytest.mark.slow]
 
@@ -22,8 +23,8 @@ def test_live_preview(viewer, until, photo):
     assert viewer.layers.selection.active is source
     assert layer not in widget.layer.choices
     whole = lerf_core.resize(photo, (120, 166), channel_axis=-1)
-    viewer.scene.camera.zoom = 30
-    viewer.scene.camera.center = (0, 60, 80)
+    host.camera(viewer).zoom = 30
+    host.camera(viewer).center = (0, 60, 80)
     until(lambda: layer.data.shape[0] < 60 and not widget.preview.is_busy)
     top, left = (round(v) for v in (np.array(layer.translate) + 0.5) / 1.0)
     rows, cols = layer.data.shape[:2]
@@ -39,7 +40,7 @@ def test_a_preview_becomes_the_result(viewer, until, photo):
     source = viewer.add_image(photo, name="photo", rgb=True, **random_transform(1, 2))
     widget = docked(viewer, "Resize")
     widget.scale.value = 2
-    viewer.scene.camera.zoom *= 3
+    host.camera(viewer).zoom *= 3
     widget.preview_box.value = True
     layer = preview_of(widget, until)
     widget.run()
@@ -206,11 +207,11 @@ def test_a_view_beside_the_result(viewer, until, photo):
     widget = docked(viewer, "Resize")
     widget.preview_box.value = True
     layer = preview_of(widget, until)
-    centre = viewer.scene.camera.center
-    viewer.scene.camera.center = (0, 1e4, 1e4)
+    centre = host.camera(viewer).center
+    host.camera(viewer).center = (0, 1e4, 1e4)
     until(lambda: widget.preview.state == "shown" and not layer.visible)
     assert "nothing" in widget.status.text()
-    viewer.scene.camera.center = centre
+    host.camera(viewer).center = centre
     until(lambda: layer.visible and widget.preview.state == "shown")
 
 

@@ -8,6 +8,7 @@ from qtpy.QtTest import QTest
 from support.canvas import drag, on_canvas
 from support.layers import docked, preview_of, random_transform
 
+from lerf_plugins.napari import host
 from lerf_plugins.napari.model.corners import outline
 
 pytestmark = [pytest.mark.usefixtures("display"), pytest.mark.slow]
@@ -43,7 +44,7 @@ def corner_places(viewer, shapes):
 
 def is_within(viewer, places, border):
     """Whether places lie this part of the canvas from its border, and more."""
-    share = places / np.array(viewer.canvas.size)[::-1]
+    share = places / np.array(host.canvas_size(viewer))[::-1]
     return bool((share >= border).all() and (share <= 1 - border).all())
 
 

@@ -6,6 +6,7 @@ import pytest
 from support.layers import docked, finish, random_transform
 
 import lerf_core
+from lerf_plugins.napari import host
 
 pytestmark = pytest.mark.usefixtures("display")
 
@@ -69,8 +70,8 @@ def test_inspect_what_is_visible(viewer, until, photo):
     viewer.add_image(np.stack([photo[..., 0], photo[..., 1]]), contrast_limits=(0, 255), name="p")
     widget = docked(viewer, "Inspect")
     viewer.dims.set_current_step(0, 1)
-    viewer.scene.camera.zoom = 40
-    viewer.scene.camera.center = (0, 30, 40)
+    host.camera(viewer).zoom = 40
+    host.camera(viewer).center = (0, 30, 40)
     widget.most.value = 20
     run(widget, until)
     part = viewer.layers["feature of p (level)"]
@@ -121,8 +122,8 @@ def test_ellipses_lie_over_the_photograph(viewer, until, photo, kind):
 def test_a_second_run_replaces_what_the_first_made(viewer, until, photo):
     source = viewer.add_image(photo, name="p")
     widget = docked(viewer, "Inspect")
-    viewer.scene.camera.zoom = 40
-    viewer.scene.camera.center = (0, 20, 20)
+    host.camera(viewer).zoom = 40
+    host.camera(viewer).center = (0, 20, 20)
     run(widget, until)
     ellipses, feature = viewer.layers["ellipses of p"], viewer.layers["feature of p (level)"]
     # What the user makes of them stays: looks, copies, and what has a name of the user's own.
@@ -132,7 +133,7 @@ def test_a_second_run_replaces_what_the_first_made(viewer, until, photo):
     viewer.layers["rho of p"].name = "the first rho"
     copy = viewer.add_vectors(ellipses.data.copy(), name="copy", metadata=dict(ellipses.metadata))
     first = viewer.layers["residual of p (level)"].data.copy()
-    viewer.scene.camera.center = (0, 40, 60)
+    host.camera(viewer).center = (0, 40, 60)
     widget.slopes.value = True
     run(widget, until)
     assert viewer.layers["ellipses of p"] is ellipses
@@ -188,11 +189,11 @@ def test_zoom(viewer, until, photo):
     large = np.tile(photo[..., 0], (14, 12))
     viewer.add_image(large, name="p", scale=(0.5, 250), units=("um", "nm"))
     widget = docked(viewer, "Inspect")
-    camera = viewer.scene.camera
+    camera = host.camera(viewer)
     viewer.reset_view()
     run(widget, until)
     source = viewer.layers["p"]
-    units = viewer.layers.extent.units
+    units = host.world_units(viewer)
     sides = [
         length * float((1 * own).to(shown).magnitude)
         for length, own, shown in zip((0.5, 250), source.units, units, strict=True)
@@ -230,7 +231,7 @@ def test_zoom_finds_the_layer(viewer, until, photo):
     """The view's centre may lie beside the layer."""
     viewer.add_image(photo, name="p", translate=(5, 7))
     widget = docked(viewer, "Inspect")
-    camera = viewer.scene.camera
+    camera = host.camera(viewer)
     camera.zoom, camera.center = 1, (0, 30, 300)
     run(widget, until)
     widget.zoom_in.changed.emit(True)

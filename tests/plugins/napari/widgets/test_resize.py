@@ -6,6 +6,7 @@ import pytest
 from support.layers import docked, finish, preview_of, random_transform
 
 import lerf_core
+from lerf_plugins.napari import host
 
 pytestmark = [pytest.mark.usefixtures("display"), pytest.mark.slow]
 
@@ -236,5 +237,5 @@ def test_a_closed_widget_leaves_nothing(viewer, until, photo):
     until(lambda: deleted)
     assert list(viewer.layers) == [source]
     assert source.visible
-    viewer.scene.camera.zoom *= 2
+    host.camera(viewer).zoom *= 2
     source.name = "other"
