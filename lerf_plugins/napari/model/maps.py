@@ -150,7 +150,7 @@ def warped(
         if crosses_horizon(forward, image.shape):
             raise InvalidArgumentError(
                 "the map sends part of the layer to infinity (its horizon crosses the layer), so "
-                "no result holds the whole of it: choose the layer's outline as the extent, or "
+                "no result holds the whole of it: choose the layer's outline at Show, or "
                 "tick Inverse if the matrix maps the result's pixels to the layer's"
             )
         shifted, shape = fit_output(forward, image.shape)

@@ -68,7 +68,7 @@ class MatrixRow:
         self.load_button: QPushButton | None = None
         if load is not None:
             self.load_button = _button(
-                "Loa&d matrix...",
+                "Load matri&x...",
                 "A saved matrix, or a 3x3 or 2x3 one of another program: JSON, text or .npy.",
                 load,
             )

@@ -44,7 +44,7 @@ def put_corners(viewer: Any, source: Any) -> Any:
     Raises
     ------
     InvalidArgumentError, InvalidTypeError
-        If there is no layer, or its planes do not show.
+        If there is no layer, or the view does not show its planes with shapes over them.
     """
     from napari.layers import Shapes
 
@@ -54,6 +54,11 @@ def put_corners(viewer: Any, source: Any) -> Any:
         raise InvalidArgumentError(
             "corners are dragged in 2-D, with the last two axes in their order: switch back to "
             "that view first (the buttons below the list of layers)"
+        )
+    if viewer.canvas.grid.enabled:
+        raise InvalidArgumentError(
+            "corners are dragged over their layer: switch off the grid of layers first (the "
+            "buttons below the list of layers)"
         )
     shapes = corner_shapes_of(viewer, source)
     # napari's mouse takes any other layer's units for the viewer's.
@@ -81,7 +86,7 @@ def grab_corners(viewer: Any, shapes: Any) -> None:
     Without effect where it has no four, or where the view is another than `put_corners` asks for.
     """
     number = _quad_number(shapes)
-    if number is None or not shows_planes(viewer):
+    if number is None or viewer.canvas.grid.enabled or not shows_planes(viewer):
         return
     world = np.array([shapes.data_to_world(corner)[-2:] for corner in shapes.data[number]])
     _make_room(viewer, world * unit_factors(viewer, shapes)[-2:])
@@ -112,9 +117,11 @@ def _place(shapes: Any, to_world: npt.NDArray[np.float64], units: Any) -> None:
 
 
 def _put_outline(shapes: Any, shape: tuple[int, int]) -> None:
-    """Put the first shape of four corners onto the outline, or add one."""
+    """Put the first shape of four corners, or the first polygon, onto the outline, or add one."""
     corners = outline(shape)[:, ::-1]
     number = _quad_number(shapes)
+    if number is None and "polygon" in shapes.shape_type:
+        number = shapes.shape_type.index("polygon")
     if number is None:
         shapes.add(corners, shape_type="polygon", edge_color="yellow", face_color=[0, 0, 0, 0])
     else:

@@ -83,7 +83,7 @@ class WarpWidget(ResamplingWidget):
         self._make_pair_controls()
         self.matrix = MatrixRow(self.save_matrix, self.load_matrix)
         self.fit = labelled(
-            "E&xtent",
+            "Sho&w",
             ComboBox(choices=list(EXTENTS)),
             "the whole result: as large as the warped layer is.\n"
             "the layer's outline: what lies where the layer was; the rest is cut off.",
@@ -152,7 +152,7 @@ class WarpWidget(ResamplingWidget):
 
     def _make_matrix_controls(self) -> None:
         self.numbers = labelled(
-            "Nu&mbers",
+            "Numbers (&9, 8, 6)",
             LineEdit(value="1 0 0, 0 1 0, 0 0 1"),
             "9 or 6 numbers of a matrix from the layer's (x, y) to the result's, in pixels;\n"
             "or 8: where the corners of the layer's outline go, x,y each,\n"
@@ -172,7 +172,7 @@ class WarpWidget(ResamplingWidget):
         from napari.layers import Image, Labels, Points
 
         self.fixed = labelled(
-            "On&to",
+            "Onto (&fixed)",
             LayerChooser(
                 self.viewer,
                 (Image, Labels),
@@ -188,7 +188,7 @@ class WarpWidget(ResamplingWidget):
             taken = partial(_first_not_chosen, choosers)
             choosers.append(LayerChooser(self.viewer, (Points,), default=taken))
         self.moving_points = labelled(
-            "&Moving points", choosers[0], "Points on the layer that is warped, in order."
+            "Moving point&s", choosers[0], "Points on the layer that is warped, in order."
         )
         self.fixed_points = labelled(
             "Fixe&d points",
@@ -236,7 +236,7 @@ class WarpWidget(ResamplingWidget):
 
     def _name_button(self) -> None:
         exists = corner_shapes_of(self.viewer, self.layer.value) is not None
-        self.add_corners.text = "Pu&t corners back" if exists else "A&dd corners"
+        self.add_corners.text = "Put corners bac&k" if exists else "A&dd corners"
 
     def _follow_shapes(self) -> None:
         """Refresh the preview while the corners of the chosen layer are dragged."""

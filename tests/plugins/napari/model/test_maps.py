@@ -153,7 +153,7 @@ def test_a_horizon_in_the_layer_is_told(image, fit):
     forward = [[1, 0, 0], [0, 1, 0], [-1 / 30, 0, 1]]
     assert maps.crosses_horizon(forward, image.shape)
     if fit:
-        with pytest.raises(InvalidArgumentError, match=r"to infinity.*the layer's outline as"):
+        with pytest.raises(InvalidArgumentError, match=r"to infinity.*the layer's outline at Show"):
             maps.warped(image, forward, density=1, fit=True, sampling=SAMPLING)
     else:
         operation = maps.warped(image, forward, density=1, fit=False, sampling=SAMPLING)

@@ -76,6 +76,7 @@ def test_each_corner_can_be_dragged(window, kind):
     np.testing.assert_allclose(shapes.data[0], outline(shape[-2:])[:, ::-1])
     places = corner_places(window, shapes)
     assert is_within(window, places, 0.09)
+    assert "back" in widget.add_corners.text.replace("&", "")
     picture = window.screenshot(canvas_only=True, flash=False)
     middle = np.array(window.canvas.size)[::-1] / 2
     for number in range(4):
@@ -191,6 +192,11 @@ def test_corners_are_put_back_where_the_layer_is_now(window):
     press(widget.add_corners)
     assert [*shapes.shape_type] == ["line", "polygon"]
     assert set(shapes.selected_data) == {1}
+    # A corner too many is gone, too.
+    shapes.data = [shapes.data[0], np.vstack([shapes.data[1], (70, 20)])]
+    assert "no polygon or rectangle of four" in widget.status.text()
+    press(widget.add_corners)
+    assert [*shapes.shape_type] == ["line", "polygon"]
     for own, edge in zip(shapes.data[1], outline((60, 83))[:, ::-1], strict=True):
         np.testing.assert_allclose(shapes.data_to_world(own), source.data_to_world(edge))
 
@@ -234,6 +240,10 @@ def test_corners_without_a_place_are_told(window, told):
     widget.add_corners.changed.emit(True)
     window.dims.order = (0, 1, 2)
     assert sum("dragged in 2-D" in words for words in told) == 2
+    window.canvas.grid.enabled = True
+    widget.add_corners.changed.emit(True)
+    window.canvas.grid.enabled = False
+    assert any("switch off the grid" in words for words in told)
     assert list(window.layers) == [source]
 
 
