@@ -1,12 +1,15 @@
 """Make the screenshots of the napari plugin, docs/images/napari-*.webp.
 
-    xvfb-run -a -s "-screen 0 1400x1000x24" python docs/make_screenshots.py
+    xvfb-run -a -s "-screen 0 1400x1000x24" python docs/make_screenshots.py [SCENE...]
+
+Scenes: resize, warp, bake, inspect, pyramid, and walk, the pictures of a first walk. By default all.
 
 Needs napari and a Qt binding: pip install -e '.[test]'.
 """
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +21,13 @@ import numpy as np
 from PIL import Image
 from qtpy.QtWidgets import QApplication
 
+import lerf_core
+
 DOCS = Path(__file__).resolve().parent
 PHOTOS = DOCS.parent / "examples" / "photos"
 SIZE = (1180, 760)
+#: Columns of the walk's pictures, in pixels.
+WALK_COLS = 880
 
 
 class Stage:
@@ -47,9 +54,7 @@ class Stage:
     def preview(self, widget: Any) -> None:
         """Show a preview and wait for it."""
         widget.preview_box.value = True
-        self.wait(60, lambda: widget.preview.layer is not None)
-        self.wait(1)
-        self.wait(60, lambda: not widget.preview.is_busy)
+        self.wait(60, lambda: widget.preview.state == "shown")
 
     def run(self, widget: Any) -> None:
         """Run a widget to its end."""
@@ -57,12 +62,23 @@ class Stage:
         self.wait(120, lambda: not widget.job.is_running)
         self.wait(0.2)
 
+    def save(self, name: str, cols: int | None = None) -> None:
+        """Save a picture of the window, as large as it is or with so many columns."""
+        self.wait(1)
+        pixels = self.viewer.screenshot(canvas_only=False, flash=False)[..., :3]
+        if cols is not None:
+            rows = round(pixels.shape[0] * cols / pixels.shape[1])
+            pixels = lerf_core.resize(pixels, (rows, cols), channel_axis=-1)
+        path = DOCS / "images" / f"napari-{name}.webp"
+        Image.fromarray(pixels).save(path, quality=84, method=6)
+
     def shoot(self, name: str) -> None:
         """Save a picture of the window; empty the viewer."""
-        self.wait(1)
-        pixels = self.viewer.screenshot(canvas_only=False, flash=False)
-        path = DOCS / "images" / f"napari-{name}.webp"
-        Image.fromarray(pixels[..., :3]).save(path, quality=84, method=6)
+        self.save(name)
+        self.clear()
+
+    def clear(self) -> None:
+        """Empty the viewer."""
         self.viewer.window.remove_dock_widget("all")
         self.viewer.layers.clear()
         self.wait(0.3)
@@ -144,11 +160,56 @@ def pyramid(stage: Stage) -> None:
     stage.shoot("pyramid")
 
 
+def walk(stage: Stage) -> None:
+    """A first walk: from a photograph to a result, and a page to a rectangle."""
+    viewer = stage.viewer
+    camera = viewer.scene.camera
+    small = iio.imread(PHOTOS / "chelsea.png")[::2, ::2]
+    viewer.add_image(small, name="chelsea", rgb=True)
+    widget = stage.dock("Resize")
+    stage.save("walk-1", WALK_COLS)
+    widget.scale.value = 4
+    stage.preview(widget)
+    camera.zoom, camera.center = 9, (0, 50, 88)
+    stage.wait(60, lambda: widget.preview.state == "shown")
+    stage.save("walk-2", WALK_COLS)
+    stage.run(widget)
+    viewer.reset_view()
+    stage.save("walk-3", WALK_COLS)
+    stage.clear()
+    viewer.open_sample("lerf", "page")
+    shapes = viewer.layers["corners of the page"]
+    viewer.layers.selection.active = viewer.layers["page"]
+    widget = stage.dock("Warp")
+    widget.way.value, widget.shapes.value = "corners: straighten", shapes
+    stage.save("walk-4", WALK_COLS)
+    stage.preview(widget)
+    stage.save("walk-5", WALK_COLS)
+    quad = shapes.data[0].copy()
+    crossed = quad.copy()
+    crossed[0] = quad[2] + 0.1 * (quad[2] - quad[0])
+    shapes.data = [crossed]
+    stage.wait(60, lambda: widget.preview.state == "failed")
+    stage.save("walk-6", WALK_COLS)
+    shapes.data = [quad]
+    stage.wait(60, lambda: widget.preview.state == "shown")
+    stage.run(widget)
+    viewer.reset_view()
+    stage.save("walk-7", WALK_COLS)
+    stage.clear()
+
+
+SCENES = {scene.__name__: scene for scene in (resize, warp, bake, inspect, pyramid, walk)}
+
+
 def main() -> None:
-    """Make all screenshots."""
+    """Make the screenshots that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("scenes", nargs="*", choices=[*SCENES, []], metavar="SCENE")
+    scenes = parser.parse_args().scenes or list(SCENES)
     stage = Stage()
-    for scene in (resize, warp, bake, inspect, pyramid):
-        scene(stage)
+    for name in scenes:
+        SCENES[name](stage)
     stage.viewer.close()
 
 
