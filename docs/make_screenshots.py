@@ -2,7 +2,7 @@
 
     xvfb-run -a -s "-screen 0 1400x1000x24" python docs/make_screenshots.py [SCENE...]
 
-Scenes: resize, warp, bake, inspect, pyramid, and walk, the pictures of a first walk. By default all.
+Scenes: resize, warp, bake, inspect, pyramid, and walk (the pictures of a first walk). Default: all.
 
 Needs napari and a Qt binding: pip install -e '.[test]'.
 """

@@ -57,7 +57,7 @@ class Preview:
         self._thread = PreviewThread(parent)
         self._screen = CanvasScreen(viewer, self._thread, tell, switched, hides_source=hides_source)
         self._machine = PreviewMachine(self._screen)
-        # Once napari, too, has taken note of what has changed.
+        # Once the camera, too, has been set for other axes.
         self._soon = QTimer(parent)
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self._view_changed)
@@ -71,8 +71,7 @@ class Preview:
             (viewer.layers.events.removed, self._removed),
         )
         for event, handler in self._handlers:
-            # Before napari: a layer that is shown in 3-D and removed thereafter crashes it.
-            event.connect(handler, position="first")
+            event.connect(handler)
 
     @property
     def state(self) -> PreviewState:
@@ -158,7 +157,7 @@ class Preview:
             self._ask()
 
     def _display_changed(self) -> None:
-        """Take the preview away at once, before napari shows it in another way."""
+        """Take the preview away: it is of the axes that were shown."""
         if self.is_on:
             self._machine.leave(_NO_PLACE)
             self._soon.start(0)

@@ -29,6 +29,7 @@ from lerf_plugins.napari.model.layer_image import RECORD, LayerImage
 from lerf_plugins.napari.model.operations import LayerOperation
 from lerf_plugins.napari.preview.preview import Preview
 from lerf_plugins.napari.widgets.batch import CommandRow
+from lerf_plugins.napari.widgets.canvas_context import guard_removals
 from lerf_plugins.napari.widgets.controls import (
     ARRAY,
     FILE,
@@ -66,6 +67,7 @@ class LayerWidget(QWidget):
 
         super().__init__()
         self.viewer = viewer
+        guard_removals(viewer.layers)
         self.layer = labelled(
             "&Layer",
             LayerChooser(viewer, self._kinds() or (Image, Labels)),

@@ -90,7 +90,6 @@ def viewer(window_viewer):
     QApplication.processEvents()
     yield window_viewer
     window_viewer.window.remove_dock_widget("all")
-    window_viewer.layers.selection.clear()
     window_viewer.layers.clear()
     window_viewer.dims.ndisplay = 2
     get_settings().reset()
