@@ -116,7 +116,11 @@ class KernelChannel:
     def _limited(self, value: Image) -> Image:
         """Return alpha within its limits; floats that are clear or opaque to rounding are so."""
         scale = self.value_scale
-        low, high = np.array(self.limits, value.dtype)
+        limits = np.array(self.limits)
+        if value.dtype.kind in "ui":  # a range may be wider than the dtype
+            info = np.iinfo(value.dtype)
+            limits = np.clip(limits, info.min, info.max)
+        low, high = limits.astype(value.dtype)
         value = np.clip(value, low, high)
         if value.dtype.kind == "f":
             for end in (scale.low, scale.high):

@@ -560,3 +560,21 @@ def test_unknown_kernels_are_refused():
         lerf_core.rescale(np.zeros((4, 4)), 2, kernel="bicubik")
     with pytest.raises(InvalidTypeError, match="kernel must be a name or a Kernel, got 3"):
         lerf_core.rescale(np.zeros((4, 4)), 2, kernel=3)
+
+
+@pytest.mark.parametrize("engine", ["numba", "reference"])
+@pytest.mark.parametrize(("dtype", "value_range"), [("u1", (0, 1023)), ("i2", (-1e5, 1e5))])
+def test_a_range_that_is_wider_than_the_dtype_goes_with_alpha(dtype, value_range, engine):
+    pixels = np.random.default_rng(0).integers(0, 255, (20, 24, 4)).astype(dtype)
+    keywords = {
+        "kernel": "lanczos3",
+        "channel_axis": -1,
+        "value_range": value_range,
+        "engine": engine,
+    }
+    for out in (
+        lerf_core.resize(pixels, (30, 12), **keywords),
+        lerf_core.warp(pixels, np.diag([0.8, 1.3, 1]), **keywords),
+    ):
+        assert out.dtype == pixels.dtype
+        assert abs(out[..., 3].astype(float).mean() - pixels[..., 3].mean()) < 40
