@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["camera", "canvas_size", "follow_layer_list", "listen", "world_units"]
+__all__ = ["camera", "canvas_size", "follow_layer_list", "has_grid", "listen", "world_units"]
 
 
 def camera(viewer: Any) -> Any:
@@ -31,6 +31,11 @@ def canvas_size(viewer: Any) -> tuple[int, int]:
     else:
         height, width = canvas.size
     return max(1, int(height)), max(1, int(width))
+
+
+def has_grid(viewer: Any) -> bool:
+    """Whether layers are shown side by side: ``viewer.canvas.grid`` from 0.9 on."""
+    return bool(getattr(viewer, "canvas", viewer).grid.enabled)
 
 
 def world_units(viewer: Any) -> tuple[Any, ...] | None:

@@ -55,7 +55,7 @@ def put_corners(viewer: Any, source: Any) -> Any:
             "corners are dragged in 2-D, with the last two axes in their order: switch back to "
             "that view first (the buttons below the list of layers)"
         )
-    if viewer.canvas.grid.enabled:
+    if host.has_grid(viewer):
         raise InvalidArgumentError(
             "corners are dragged over their layer: switch off the grid of layers first (the "
             "buttons below the list of layers)"
@@ -86,7 +86,7 @@ def grab_corners(viewer: Any, shapes: Any) -> None:
     Without effect where it has no four, or where the view is another than `put_corners` asks for.
     """
     number = _quad_number(shapes)
-    if number is None or viewer.canvas.grid.enabled or not shows_planes(viewer):
+    if number is None or host.has_grid(viewer) or not shows_planes(viewer):
         return
     world = np.array([shapes.data_to_world(corner)[-2:] for corner in shapes.data[number]])
     _make_room(viewer, world * unit_factors(viewer, shapes)[-2:])

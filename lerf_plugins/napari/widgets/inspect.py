@@ -115,7 +115,7 @@ class InspectWidget(LayerWidget):
             "32 grey levels per pixel are drawn one pixel long.",
         )
         self.most = labelled(
-            "Draw at &most",
+            "Draw &at most",
             SpinBox(value=10_000, min=1, max=1_000_000, step=1000),
             "For how many pixels ellipses and slopes are drawn; of more, every second, third, ...",
         )
