@@ -11,6 +11,7 @@ from support.command_lines import run_command
 from support.layers import docked, exhaust, finish, preview_of, random_transform
 
 from lerf_core.geometry.matrix_files import load_matrix
+from lerf_plugins.napari import host
 from lerf_plugins.napari.compute.results import in_memory
 from lerf_plugins.napari.model.layer_image import LayerImage
 
@@ -146,7 +147,7 @@ def test_a_baked_transform_is_saved(viewer, until, photo, tmp_path):
 def test_the_preview_shows_a_loaded_matrix(viewer, until, photo, tmp_path):
     source = viewer.add_image(photo, rgb=True)
     # All of it shows.
-    viewer.scene.camera.zoom = 1
+    host.camera(viewer).zoom = 1
     (tmp_path / "m.txt").write_text("1 0 5 0 1 7 0 0 1")
     widget = docked(viewer, "Warp")
     widget.preview_box.value = True

@@ -6,6 +6,7 @@ import pytest
 from support.layers import docked, finish, preview_of
 
 import lerf_core
+from lerf_plugins.napari import host
 
 pytestmark = [pytest.mark.usefixtures("display"), pytest.mark.slow]
 
@@ -109,8 +110,8 @@ def test_the_preview_has_the_range(viewer, until, photo):
     data = photo.astype(np.uint16) * 16
     viewer.add_image(data, name="p", rgb=True)
     widget = docked(viewer, "Resize")
-    viewer.scene.camera.zoom = 6
-    viewer.scene.camera.center = (0, 30, 40)
+    host.camera(viewer).zoom = 6
+    host.camera(viewer).center = (0, 30, 40)
     widget.preview_box.value = True
     before = preview_of(widget, until).data.copy()
     assert offered(widget, until) == (0, 4095)
