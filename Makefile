@@ -14,7 +14,7 @@ DISPLAY_RUN = $(if $(DISPLAY),,$(if $(shell command -v xvfb-run),xvfb-run -a))
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo kernels test test-fast test-long lint format wheel clean
+.PHONY: help venv demo kernels test test-fast test-long test-napari lint format wheel clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -67,6 +67,23 @@ test-long: $(VENV)/.test-installed ## kernels of every level, with bounds checks
 	@$(BIN)/python -m lerf_core.backends.numba.building.build --all
 	@$(BIN)/python -m pytest -n auto --dist load -m long $(ARGS)
 
+# Of other versions of napari and of another Qt binding, each pair in an environment of its own.
+NAPARI ?= 0.9
+QT ?= pyqt6
+NAPARI_VENV = $(VENV)-napari-$(NAPARI)-$(QT)
+
+test-napari: ## the plugin's tests in another napari: NAPARI=0.7 (0.7.1, ...) QT=pyqt6 or pyside6
+	@bash tools/make_venv.sh "$(PYTHON)" "$(NAPARI_VENV)"
+	@$(NAPARI_VENV)/bin/python -m pip --disable-pip-version-check install -qq $(BUILD)
+	@$(NAPARI_VENV)/bin/python -m pip --disable-pip-version-check install -qq --no-build-isolation \
+		-e '.[test-napari]' 'napari==$(NAPARI).*' $(BINDING_$(QT))
+	@$(NAPARI_VENV)/bin/python -m lerf_core.backends.numba.building.build
+	@$(DISPLAY_RUN) env QT_API=$(QT) PYTEST_QT_API=$(QT) $(NAPARI_VENV)/bin/python -m pytest tests/plugins/napari $(ARGS)
+
+BINDING_pyqt6 := PyQt6
+# Of 6.12.0 Python before 3.12 dies.
+BINDING_pyside6 := 'pyside6-essentials>=6.7,!=6.11.0,!=6.11.1,!=6.12.0'
+
 lint: $(VENV)/.lint-installed ## format check, lint, types, import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -82,5 +99,5 @@ wheel: $(VENV)/.venv-made ## build dist/lerf-*.whl
 	@ls dist/lerf-*.whl
 
 clean: ## remove the environment, caches and results
-	rm -rf $(VENV) demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-napari-* demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find lerf_core lerf_cli lerf_plugins training tests -name __pycache__ -type d -prune -exec rm -rf {} +
