@@ -243,10 +243,12 @@ class InspectWidget(LayerWidget):
             viewer.layers.selection.active = source
         kinds = [kind for _, _, kind in tuples]
         vectors = [layer for layer, kind in zip(layers, kinds, strict=True) if kind == "vectors"]
+        for layer in vectors:
+            layer.visible = True
         hidden = sum(not layer.visible for layer in layers)
         words = []
         if vectors:
-            words.append("Added " + " and ".join(f"'{layer.name}'" for layer in vectors))
+            words.append("Added " + " and ".join(map(_named, vectors)))
         if hidden:
             are = "map is" if hidden == 1 else "maps are"
             words.append(f"{hidden} {are} hidden: the eye beside a name shows it")
@@ -324,6 +326,10 @@ class InspectWidget(LayerWidget):
 def _shape_of(region: tuple[slice, slice]) -> tuple[int, int]:
     rows, cols = region
     return rows.stop - rows.start, cols.stop - cols.start
+
+
+def _named(layer: Any) -> str:
+    return f"'{layer.name}'" if len(layer.data) else f"'{layer.name}' (nothing to draw)"
 
 
 def _ordinal(number: int) -> str:

@@ -184,6 +184,42 @@ def test_a_hidden_source_shows_again(viewer, until, photo):
     assert source.visible
 
 
+def test_hidden_ellipses_show_again(viewer, until, photo):
+    viewer.add_image(photo, name="p")
+    widget = docked(viewer, "Inspect")
+    run(widget, until)
+    viewer.layers["ellipses of p"].visible = False
+    run(widget, until)
+    assert viewer.layers["ellipses of p"].visible
+    assert not viewer.layers["rho of p"].visible
+
+
+@pytest.mark.parametrize(
+    ("data", "empty"),
+    [(np.zeros((40, 50), np.uint16), "slopes"), (np.full((40, 50), np.nan, "f4"), "ellipses")],
+)
+def test_nothing_to_draw(viewer, until, told, data, empty):
+    viewer.add_image(data, name="p", contrast_limits=(0, 1))
+    widget = docked(viewer, "Inspect")
+    widget.slopes.value = True
+    run(widget, until)
+    assert told == []
+    assert f"'{empty} of p' (nothing to draw)" in widget.status.text()
+    assert len(viewer.layers[f"{empty} of p"].data) == 0
+
+
+def test_in_3d(viewer, until, told, photo):
+    viewer.add_image(np.stack([photo[..., 0]] * 4), name="p")
+    viewer.dims.ndisplay = 3
+    widget = docked(viewer, "Inspect")
+    widget.run()
+    assert "choose the whole layer" in told[-1]
+    widget.region.value = "whole layer"
+    run(widget, until)
+    assert "Zoom in" not in widget.status.text()
+    assert len(viewer.layers["ellipses of p"].data) > 0
+
+
 def test_zoom(viewer, until, photo):
     """While ellipses are too small to be seen the line says how far to zoom: a button does it."""
     large = np.tile(photo[..., 0], (14, 12))
