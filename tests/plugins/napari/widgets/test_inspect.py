@@ -268,7 +268,7 @@ def test_zoom_finds_the_layer(viewer, until, photo):
     viewer.add_image(photo, name="p", translate=(5, 7))
     widget = docked(viewer, "Inspect")
     camera = host.camera(viewer)
-    camera.zoom, camera.center = 1, (0, 30, 300)
+    camera.zoom, camera.center = 1, (0, 30, 120)
     run(widget, until)
     widget.zoom_in.changed.emit(True)
     finish(widget, until)
