@@ -168,8 +168,13 @@ def test_the_preview_shows_a_loaded_matrix(viewer, until, photo, tmp_path):
     widget.load_matrix(tmp_path / "m.json")
     assert widget.fit.value == "as saved"
     layer = preview_of(widget, until)
-    assert layer.data.shape == photo.shape
-    np.testing.assert_allclose(layer.data_to_world((2, 3)), source.data_to_world((7, 7)))
+    # What shows of it is part of it, turned by a quarter; and all pixels are the layer's.
+    first, below = (np.array(layer.data_to_world(place)) for place in ((0, 0), (1, 0)))
+    np.testing.assert_allclose(below - first, (0, -1))
+    row, col = np.rint(source.world_to_data(first)).astype(int)
+    top, left = 9 - col, row - 4
+    rows, cols = layer.data.shape[:2]
+    np.testing.assert_array_equal(layer.data, photo[top : top + rows, left : left + cols])
     # A file without a size takes the offer away.
     widget.file.value = tmp_path / "m.txt"
     assert widget.fit.value == "the whole result"
