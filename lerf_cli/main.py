@@ -26,6 +26,9 @@ COMMANDS = {
     "warp": Entry(
         "lerf_cli.commands.warp", "warp", "Warp images by a matrix, corners, angle or field."
     ),
+    "inspect": Entry(
+        "lerf_cli.commands.inspect", "inspect", "Write the parameters of an image's pixels as maps."
+    ),
     "models": Entry(
         "lerf_cli.commands.models", "models", "List, inspect, import and export banks."
     ),

@@ -164,6 +164,25 @@ def parse_crop(text: str) -> tuple[int, int, int, int]:
     return x, y, width, height
 
 
+def parse_region(text: str) -> tuple[tuple[int | None, int | None], tuple[int | None, int | None]]:
+    """Parse ``TOP:BOTTOM,LEFT:RIGHT``, rows and columns as Python's slices; ends may be left out.
+
+    Raises
+    ------
+    ValueError
+
+    Examples
+    --------
+    >>> parse_region("10:50,:80")
+    ((10, 50), (None, 80))
+    """
+    match = re.fullmatch(r"(\d{0,18}):(\d{0,18}),(\d{0,18}):(\d{0,18})", text.replace(" ", ""))
+    if match is None:
+        raise ValueError(f"{text!r} is not a region such as 10:50,20:80 (rows, columns)")
+    top, bottom, left, right = (int(side) if side else None for side in match.groups())
+    return (top, bottom), (left, right)
+
+
 # -- numbers ------------------------------------------------------------------------------
 
 
@@ -255,6 +274,7 @@ SCALE = ParsedType("scale", parse_scale)
 SIZE = ParsedType("size", parse_size)
 TILE = ParsedType("tile", parse_tile)
 CROP = ParsedType("crop", parse_crop)
+REGION = ParsedType("region", parse_region)
 NODATA = ParsedType("number", parse_nodata)
 RANGE = ParsedType("range", parse_range)
 BYTES = ParsedType("size", parse_bytes)
