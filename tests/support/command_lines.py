@@ -25,7 +25,7 @@ def run_command(text, folder, source=None):
     if source is not None:
         arguments[arguments.index("IMAGE.tif")] = source
     output = arguments.index("-o") + 1
-    assert arguments[output].startswith("{stem}_")
+    assert arguments[output].startswith(("{stem}_", "IMAGE_"))
     made = folder / "made.tif"
     arguments[output] = made
     run_lerf(*arguments, "--overwrite")

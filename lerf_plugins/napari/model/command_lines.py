@@ -87,10 +87,10 @@ class SourceFile:
         """What the command line names."""
         return self.path or PLACEHOLDER
 
-    def output(self, done: str, *, can_be_zarr: bool = True) -> str:
+    def output(self, done: str) -> str:
         """Return a pattern of names for any input, of a format that holds all pixels and planes."""
         is_zarr = self.path is not None and PurePath(self.path).suffix.lower() == ".zarr"
-        return f"{{stem}}_{done}{'.zarr' if is_zarr and can_be_zarr else '.tif'}"
+        return f"{{stem}}_{done}{'.zarr' if is_zarr else '.tif'}"
 
     def note_on(self, layer: LayerImage) -> str:
         """Return what to know of the file; that a placeholder is one."""
@@ -177,7 +177,9 @@ def inspect_command(
         If no command line does the same; in words.
     """
     _check_range(layer, value_range)
-    output = source.output("parameters", can_be_zarr=False)
+    # One image, one file: no pattern.
+    stem = PurePath(source.argument).stem
+    output = f"{stem}_parameters.tif"
     arguments = ["inspect", source.argument, "-o", output]
     if [(side.start, side.stop) for side in region] != [(0, size) for size in layer.shape]:
         sides = [f"{side.start}:{side.stop}" for side in region]

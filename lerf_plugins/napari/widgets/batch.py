@@ -133,6 +133,30 @@ def save_matrix_of(widget: Any, path: str | Path | None = None) -> None:
     widget.tell(f"Saved {path}")
 
 
+class _Line(QLineEdit):
+    """A line to read, brought up to date when it is looked at.
+
+    Parameters
+    ----------
+    looked_at : callable
+        Called without arguments, when the mouse comes, or the keyboard.
+    """
+
+    def __init__(self, looked_at: Callable[[], None]) -> None:
+        super().__init__()
+        self._looked_at = looked_at
+
+    def enterEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """See `QWidget`."""
+        super().enterEvent(event)
+        self._looked_at()
+
+    def focusInEvent(self, event: Any) -> None:  # noqa: N802 - Qt's name
+        """See `QWidget`."""
+        super().focusInEvent(event)
+        self._looked_at()
+
+
 class CommandRow:
     """The command line that does the same as Run, to be copied.
 
@@ -151,7 +175,7 @@ class CommandRow:
         self._key: tuple[Any, ...] = ()
         self._source = SourceFile()
         self._worker: Any = None
-        self.line = QLineEdit()
+        self.line = _Line(self.refresh)
         self.line.setReadOnly(True)
         self.line.setAccessibleName("Command line")
         self.copy_button = _button(
@@ -200,6 +224,7 @@ class CommandRow:
         """Put the command line on the clipboard."""
         from qtpy.QtWidgets import QApplication
 
+        self.refresh()  # what is visible may have changed without a word
         if self._command is None:
             return
         clipboard: Any = QApplication.clipboard()

@@ -21,6 +21,7 @@ from lerf_plugins.napari.compute.parameters import (
     drawn_step,
     inspect_area,
 )
+from lerf_plugins.napari.model.command_lines import CommandLine, inspect_command
 from lerf_plugins.napari.model.layer_image import RECORD, LayerImage
 from lerf_plugins.napari.model.view import pixel_side, plane_index, unit_factors, view_of
 from lerf_plugins.napari.widgets.controls import DEFAULT, Effects, labelled, ticked
@@ -85,6 +86,8 @@ class InspectWidget(LayerWidget):
     viewer : napari.viewer.Viewer
     """
 
+    has_command = True
+
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         from lerf_core.bank.loading import available_banks
 
@@ -147,6 +150,40 @@ class InspectWidget(LayerWidget):
             host.listen(zoom, lambda _: self._tell_of_zoom()),
             host.listen(removed, self._removed),
         ]
+        self._follow_for_command()
+
+    def _follow_for_command(self) -> None:
+        """Keep the command line up to date with what is chosen, and with the view."""
+        for chosen in (self.layer, self.bank, self.region):
+            chosen.changed.connect(self._show_command)
+        self.value_controls.connect(self._show_command)
+        camera, dims = host.camera(self.viewer).events, self.viewer.dims.events
+        for event in (camera.center, camera.zoom, dims.point, dims.ndisplay):
+            leave = host.listen(event, lambda _: self._show_command())
+            self._on_close.functions.append(leave)
+        self._show_command()
+
+    def _show_command(self) -> None:
+        source = self.layer.value
+        if source is None:
+            self.command.clear()
+        else:
+            self.command.show(partial(self._command_line, source))
+
+    def _command_line(self, source: Any) -> CommandLine:
+        """Return the command line that writes the maps that Run adds."""
+        image = LayerImage.of(source)
+        if image.is_copied:
+            raise InvalidTypeError("labels have no parameters")
+        rows, cols = image.shape
+        region = slice(0, rows), slice(0, cols)
+        if self.region.value == VISIBLE:
+            region = self._visible_region(source, image)
+        bank = None if self.bank.value == DEFAULT else str(self.bank.value)
+        value_range = image.value_range(self.value_controls.choice)
+        planes = plane_index(self.viewer, source)
+        file = self.command.source_of(source, image)
+        return inspect_command(image, planes, region, bank, value_range, file)
 
     def _kinds(self) -> tuple[type, ...]:
         from napari.layers import Image

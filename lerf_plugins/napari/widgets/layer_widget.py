@@ -62,6 +62,9 @@ class LayerWidget(QWidget):
     viewer : napari.viewer.Viewer
     """
 
+    #: Whether a command line does the same, and is shown.
+    has_command = False
+
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         from napari.layers import Image, Labels
 
@@ -131,7 +134,8 @@ class LayerWidget(QWidget):
         form.addRow(buttons)
         form.addRow(self.bar.native)
         self.bar.native.setVisible(False)
-        form.addRow(self.command.native)
+        if self.has_command:
+            form.addRow(self.command.native)
         self.status.setWordWrap(True)
         self.status.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.status.setMinimumHeight(3 * self.status.fontMetrics().height())
@@ -226,6 +230,7 @@ class ResamplingWidget(LayerWidget):
 
     #: Whether a preview lies elsewhere than its source, which is then hidden.
     hides_source = False
+    has_command = True
     #: A matrix file, and the matrix that it holds: for the command line.
     saved_matrix: tuple[str, Any] | None = None
 

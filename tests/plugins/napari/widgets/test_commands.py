@@ -292,3 +292,64 @@ def test_levels_of_a_file_are_named(viewer, until, photo, tmp_path):
         assert widget.command.text.endswith("--level 1")
         _, expected = exhaust(in_memory(widget.operation(LayerImage.of(layer))))
         np.testing.assert_array_equal(run_command(widget.command.text, tmp_path), expected)
+
+
+# -- Inspect -----------------------------------------------------------------------------
+
+
+def maps_of(viewer, name):
+    """The image layers that Inspect has added for a layer, as channels."""
+    return np.stack(
+        [np.squeeze(layer.data) for layer in viewer.layers if f" of {name}" in layer.name]
+    )
+
+
+@pytest.mark.parametrize("name", ["png_rgba", "stack", "float64_bright", "stack_rgb", "int32"])
+@pytest.mark.slow
+def test_inspect_writes_the_maps_of_run(viewer, until, tmp_path, name):
+    pixels = CASES[name]
+    path = write(tmp_path, name, pixels)
+    rng = np.random.default_rng(5)
+    layer = add(viewer, name, pixels, rng)
+    layer.name = "source"
+    if layer.ndim > 2:
+        viewer.dims.set_point(0, layer.data_to_world((1,) + (0,) * (layer.ndim - 1))[0])
+    widget = docked(viewer, "Inspect")
+    widget.ellipses.value = False
+    widget.bank.value = "lerf-l"
+    for region in widget.region.choices:
+        widget.region.value = region
+        # A part of it, and not in the middle.
+        viewer.scene.camera.zoom = 12 / np.abs(layer.scale[-1])
+        viewer.scene.camera.center = layer.data_to_world((0,) * (layer.ndim - 2) + (4, 25))
+        until(lambda: not widget.command.is_checking)
+        # The view may change as layers are added.
+        widget.command.copy()
+        command = widget.command.text
+        widget.run()
+        finish(widget, until)
+        made = run_command(command, tmp_path, path)
+        np.testing.assert_array_equal(made, maps_of(viewer, "source"))
+        for added in [one for one in viewer.layers if one is not layer]:
+            viewer.layers.remove(added)
+    assert "--region" not in widget.command.text
+    assert ("--page 1" in widget.command.text) == (layer.ndim > 2)
+
+
+def test_inspect_says_what_it_cannot(viewer, photo):
+    viewer.add_image(photo[..., 0] > 90)
+    widget = docked(viewer, "Inspect")
+    assert widget.command.text == ""
+    assert "labels have no parameters" in widget.command.line.placeholderText()
+    viewer.layers.clear()
+    viewer.add_image(photo, rgb=True)
+    assert "lerf inspect IMAGE.tif -o IMAGE_parameters.tif" in widget.command.text
+    viewer.dims.ndisplay = 3
+    assert "in 2-D" in widget.command.line.placeholderText()
+    widget.region.value = "whole layer"
+    assert widget.command.text == "lerf inspect IMAGE.tif -o IMAGE_parameters.tif"
+
+
+def test_a_widget_without_a_command_shows_no_row(viewer):
+    widget = docked(viewer, "Save as OME-Zarr")
+    assert not widget.command.native.isVisibleTo(widget)
