@@ -40,8 +40,10 @@ from typing import Any
 
 #: Uppermost frames that are shown of a death.
 FRAMES = 8
-#: Seconds above those that a case is asked for, after which it hangs.
+#: Seconds above those that an event loop is asked for, after which it hangs.
 PATIENCE = 60
+#: Seconds that all else of a run may take: start, and a core file to write.
+START = 300
 #: Qt objects with a connected signal that go at once, in `async_slicing`: a dock's.
 DROPPED = 200
 #: Calls that wait for the window's thread, in `thread_calls`, at most.
@@ -150,7 +152,9 @@ def _run_event_loop(app: Any, seconds: float) -> None:
     stop.setSingleShot(True)
     stop.timeout.connect(loop.quit)
     stop.start(int(1000 * seconds))
+    faulthandler.dump_traceback_later(seconds + PATIENCE, exit=True)
     loop.exec_()
+    faulthandler.cancel_dump_traceback_later()
 
 
 CASES: dict[str, Callable[[float], int]] = {
@@ -167,7 +171,6 @@ def run_here(case: str, seconds: float) -> None:
     hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
     resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
     faulthandler.enable()
-    faulthandler.dump_traceback_later(seconds + PATIENCE, exit=True)
     print("calls:", CASES[case](seconds), flush=True)
     # What happens at Python's end is another matter.
     os._exit(0)
@@ -194,7 +197,7 @@ def run_once(case: str, seconds: float, folder: Path) -> tuple[str | None, str]:
             command, cwd=folder, env=environment, stdout=stream, stderr=subprocess.STDOUT
         )
         try:
-            status = process.wait(seconds + 2 * PATIENCE)
+            status = process.wait(START + seconds + 2 * PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
