@@ -4,6 +4,7 @@ import dask.array as da
 import numpy as np
 import pytest
 from support.layers import docked, finish
+from support.ome_zarr import sparse_pyramid
 
 import lerf_core
 from lerf_plugins.napari.compute.file_levels import FileLevel
@@ -233,3 +234,36 @@ def test_a_lazy_result_is_saved(viewer, tmp_path, until, photo):
     np.testing.assert_array_equal(
         np.asarray(again.data), lerf_core.resize(photo[..., 0], (120, 166))
     )
+
+
+@pytest.mark.slow
+def test_100_000_pixels(viewer, tmp_path, until):
+    """Preview, a lazy result, and saving that is stopped; nothing of it reads the whole."""
+    path = sparse_pyramid(tmp_path / "a.zarr", 100_000, [(49152, 49152)], scale=(0.25, 0.25))
+    image, labels = viewer.open(str(path), plugin="lerf")
+    resize = docked(viewer, "Resize")
+    for source in (image, labels):
+        resize.layer.value = source
+        resize.scale.value = 1.5
+        resize.preview_box.value = True
+        until(lambda: resize.preview.layer is not None and not resize.preview.is_busy)
+        resize.result.value = "auto"
+        count = len(viewer.layers)
+        resize.preview_box.value = False
+        until(lambda: resize.preview.layer is None)
+        resize.run()
+        finish(resize, until)
+        until(lambda n=count: len(viewer.layers) == n)
+        lazy = viewer.layers[viewer.layers.index(source) + 1]
+        assert lazy.data[0].shape == (150_000, 150_000)
+        np.testing.assert_allclose(world(lazy), world(source), atol=1e-6 * 0.25 / 1.5)
+        middle = (49152 + 2048) * 3 // 2
+        part = np.asarray(lazy.data[0][middle : middle + 9, middle : middle + 9])
+        assert part.any()
+        resize.result.value = FILE
+        resize.target.path.value = tmp_path / "b.zarr"
+        resize.run()
+        until(lambda: resize.bar.value > 3)
+        resize.cancel()
+        until(lambda: not resize.job.is_running)
+        assert [each.name for each in tmp_path.iterdir()] == ["a.zarr"]
