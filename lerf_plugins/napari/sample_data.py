@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["cells", "chart", "page", "pyramid"]
+__all__ = ["cells", "chart", "page", "pyramid", "slide"]
 
 LayerTuple = tuple[Any, dict[str, Any], str]
 
-#: Rows and columns of the large pyramid.
-LARGE = 50_000
+#: Rows and columns of the large pyramid, and of the slide.
+LARGE, LARGEST = 50_000, 100_000
 _CHUNK = 1024
 
 
@@ -116,24 +116,77 @@ def pyramid() -> list[LayerTuple]:
 
     Its tiles are computed when they show; nothing is stored.
     """
-    import dask.array as da
-
-    levels: list[Any] = []
-    side, factor = LARGE, 1
-    while not levels or max(levels[-1].shape) > _CHUNK:
-        chunks = da.core.normalize_chunks(_CHUNK, (side, side))
-        levels.append(
-            da.map_blocks(
-                _tissue, chunks=chunks, dtype=np.uint8, factor=factor, meta=np.empty((0, 0), "u1")
-            )
-        )
-        side, factor = -(-side // 2), factor * 2
+    levels = _lazy_levels(LARGE, _tissue, np.dtype(np.uint8))
     state = {"name": "tissue", "contrast_limits": (0, 255), "multiscale": True}
     return [(levels, state, "image")]
 
 
-def _tissue(block_info: Any = None, *, factor: int) -> npt.NDArray[np.uint8]:
-    """Compute a chunk of a level whose pixels are `factor` pixels of the first."""
+def slide() -> list[LayerTuple]:
+    """Return a lazy slide of 100,000 x 100,000 pixels of a quarter micrometre, and its cells.
+
+    The cells are labels, lazy as well.
+    """
+    spatial: dict[str, Any] = {
+        "scale": (0.25, 0.25),
+        "units": ("um", "um"),
+        "axis_labels": ("y", "x"),
+        "multiscale": True,
+    }
+    image = spatial | {"name": "slide", "contrast_limits": (0, 255)}
+    return [
+        (_lazy_levels(LARGEST, _tissue, np.dtype(np.uint8)), image, "image"),
+        (
+            _lazy_levels(LARGEST, _tissue_cells, np.dtype(np.int32)),
+            spatial | {"name": "slide cells", "opacity": 0.4},
+            "labels",
+        ),
+    ]
+
+
+def _lazy_levels(side: int, compute: Any, dtype: np.dtype[Any]) -> list[Any]:
+    """Return the levels of a pyramid of side x side pixels, whose chunks a function computes."""
+    import dask.array as da
+
+    levels: list[Any] = []
+    factor = 1
+    while not levels or max(levels[-1].shape) > _CHUNK:
+        chunks = da.core.normalize_chunks(_CHUNK, (side, side))
+        levels.append(
+            da.map_blocks(
+                compute, chunks=chunks, dtype=dtype, factor=factor, meta=np.empty((0, 0), dtype)
+            )
+        )
+        side, factor = -(-side // 2), factor * 2
+    return levels
+
+
+class _Cells(NamedTuple):
+    """What lies at the pixels of a chunk: of each the cell of its square.
+
+    Attributes
+    ----------
+    dense : ndarray
+        How densely cells lie there, 0..1.
+    there : ndarray
+        Whether the square has a cell.
+    distance, radius : ndarray
+        From the cell's middle, and the cell's, in pixels of the first level.
+    shade : ndarray
+        How dark it is, 0..1.
+    number : ndarray
+        The cell's, from 1 on.
+    """
+
+    dense: npt.NDArray[Any]
+    there: npt.NDArray[Any]
+    distance: npt.NDArray[Any]
+    radius: npt.NDArray[Any]
+    shade: npt.NDArray[Any]
+    number: npt.NDArray[Any]
+
+
+def _cells_at(block_info: Any, factor: int) -> _Cells:
+    """Return what lies at the pixels of a chunk of a level; a pixel is `factor` of the first's."""
     (top, bottom), (left, right) = block_info[None]["array-location"]
     y = ((np.arange(top, bottom) + 0.5) * factor - 0.5)[:, None]
     x = (np.arange(left, right) + 0.5) * factor - 0.5
@@ -151,10 +204,23 @@ def _tissue(block_info: Any = None, *, factor: int) -> npt.NDArray[np.uint8]:
         y - _CELL * (row + 0.5) - (2 * down - 1) * middle,
         x - _CELL * (col + 0.5) - (2 * across - 1) * middle,
     )
-    cell = (chance < dense) * np.clip((radius - distance) / factor + 0.5, 0, 1)
-    ring = 0.5 + 0.5 * np.clip((distance - radius + 5) / 4, 0, 1)
-    value = 225 - 45 * dense - cell * (70 + 70 * shade) * ring
+    number = row * (LARGEST // _CELL + 1) + col + 1
+    return _Cells(dense, chance < dense, distance, radius, shade, number)
+
+
+def _tissue(block_info: Any = None, *, factor: int) -> npt.NDArray[np.uint8]:
+    """Compute a chunk of a level whose pixels are `factor` pixels of the first."""
+    cells = _cells_at(block_info, factor)
+    inside = cells.there * np.clip((cells.radius - cells.distance) / factor + 0.5, 0, 1)
+    ring = 0.5 + 0.5 * np.clip((cells.distance - cells.radius + 5) / 4, 0, 1)
+    value = 225 - 45 * cells.dense - inside * (70 + 70 * cells.shade) * ring
     return np.asarray(np.clip(np.rint(value), 0, 255), np.uint8)
+
+
+def _tissue_cells(block_info: Any = None, *, factor: int) -> npt.NDArray[np.int32]:
+    """Compute a chunk of the labels of the cells, of a level."""
+    cells = _cells_at(block_info, factor)
+    return np.where(cells.there & (cells.distance < cells.radius), cells.number, 0).astype(np.int32)
 
 
 # Every cell lies in a square of its own.
