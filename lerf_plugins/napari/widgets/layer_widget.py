@@ -28,7 +28,7 @@ from lerf_plugins.napari.model.command_lines import CommandLine, resampling_comm
 from lerf_plugins.napari.model.layer_image import RECORD, LayerImage
 from lerf_plugins.napari.model.operations import LayerOperation
 from lerf_plugins.napari.preview.preview import Preview
-from lerf_plugins.napari.widgets.batch import CommandRow
+from lerf_plugins.napari.widgets.batch import CommandRow, MatrixRow
 from lerf_plugins.napari.widgets.canvas_context import guard_removals
 from lerf_plugins.napari.widgets.controls import (
     ARRAY,
@@ -122,7 +122,9 @@ class LayerWidget(QWidget):
         form = self._form = QFormLayout(self)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for control in (self.layer, *controls):
-            if isinstance(control, (CheckBox, PushButton)) or not control.label:
+            if isinstance(control, MatrixRow):
+                form.addRow(control.native)  # two buttons need the whole width
+            elif isinstance(control, (CheckBox, PushButton)) or not control.label:
                 form.addRow("", control.native)
             else:
                 # With its letter: a form makes labels their fields' buddies.
