@@ -75,10 +75,18 @@ def preview_block(
     if min(block.shape) <= 0:
         return None
     levels = _affordable(operation, shape, block)
-    planes = [slice(n, n + 1) for n in view.planes]
-    pixels = compute_block(levels, operation.level_plan(shape, levels), block, planes, cache)
+    level_plan = operation.level_plan(shape, levels)
+    planes = _planes_of(levels, level_plan.source_level, view.planes)
+    pixels = compute_block(levels, level_plan, block, planes, cache)
     grid = operation.level_grid(shape).shifted(block.top, block.left)
     return PreviewBlock(pixels, grid, shape)
+
+
+def _planes_of(image: LayerImage, level: int, planes: tuple[int, ...]) -> list[slice]:
+    """Return where planes of the first level lie in one that may have fewer."""
+    sizes = zip(planes, image.levels[0].shape, image.levels[level].shape, strict=False)
+    indices = [min(int((plane + 0.5) * size / whole), size - 1) for plane, whole, size in sizes]
+    return [slice(index, index + 1) for index in indices]
 
 
 def _visible_block(grid: PixelGrid, corners: Matrix, shape: Shape) -> Block:

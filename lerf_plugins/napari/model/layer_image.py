@@ -117,6 +117,11 @@ class LayerImage:
         shape = self.levels[number].shape
         return int(shape[self.ndim - 2]), int(shape[self.ndim - 1])
 
+    def has_all_planes(self, number: int) -> bool:
+        """Whether a level has as many planes as the first one."""
+        leading = self.ndim - 2
+        return bool(self.levels[number].shape[:leading] == self.levels[0].shape[:leading])
+
     def level_grid(self, number: int) -> PixelGrid:
         """Where the pixels of a level lie among those of the first: levels share an outline."""
         return PixelGrid.of_resize(self.shape, self.level_shape(number))

@@ -108,6 +108,9 @@ class LayerOperation:
         """
         image = levels or self.image
         number = self._source_level(out_shape, image)
+        # The result has all planes; of its smaller levels napari takes fewer.
+        while out_shape == self.out_shape and not image.has_all_planes(number):
+            number -= 1
         level = image.levels[number]
         return LevelPlan(self._plan(tuple(level.shape), number, out_shape, image), number)
 

@@ -1,5 +1,6 @@
 """Previews are blocks of results."""
 
+import dask.array as da
 import numpy as np
 import pytest
 from napari.layers import Image
@@ -82,3 +83,22 @@ def test_a_warp_s_preview_is_a_part_of_it(photo):
     top, left = (round(start) for start in seen.grid.origin)
     rows, cols = seen.pixels.shape[:2]
     np.testing.assert_array_equal(seen.pixels, whole[top : top + rows, left : left + cols])
+
+
+def test_levels_of_fewer_planes():
+    """Stacks that are smaller along z as well: each level shows the plane that is meant."""
+    planes = np.arange(8, dtype=np.float32)[:, None, None]
+    levels = [np.broadcast_to(planes[step // 2 :: step], (8 // step, 512 // step, 512 // step))
+              for step in (1, 2, 4)]  # fmt: skip
+    levels = [da.from_array(np.ascontiguousarray(level), chunks=(1, 64, 64)) for level in levels]
+    layer = Image(levels, multiscale=True, contrast_limits=(0, 8))
+    operation = resize_operation(layer, (256, 256))
+    assert operation.level_plan((256, 256)).source_level == 0  # the result has all planes
+    assert operation.level_plan((128, 128)).source_level == 2
+    corners = np.array([[0, 0], [511, 0], [511, 511], [0, 511.0]])
+    for plane in (0, 3, 7):
+        whole = preview_block(operation, View(corners, 1.0, (plane,)))
+        assert whole.pixels[0].mean() == plane
+        afar = preview_block(operation, View(corners, 0.2, (plane,)))
+        assert afar.pixels.shape[0] == 1
+        assert abs(afar.pixels.mean() - plane) <= 2
