@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.errors import LerfError, one_line
+from lerf_core.errors import one_line
 from lerf_plugins.napari.model.command_lines import PLACEHOLDER, SourceFile
 from lerf_plugins.napari.model.layer_image import LayerImage
 
@@ -47,7 +47,7 @@ def checked_source(path: str, image: LayerImage) -> SourceFile:
             with _opened(path, number, image) as reader:
                 difference = _difference(reader, image, level)
                 has_missing = has_missing or reader.metadata.nodata is not None
-        except (LerfError, OSError, MemoryError) as error:
+        except Exception as error:  # noqa: BLE001 - a layer's store has errors of its own
             difference = one_line(error)
         if difference:
             if number == 0:
