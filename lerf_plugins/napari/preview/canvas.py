@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from qtpy.QtCore import QTimer
 
-from lerf_core.errors import LerfError
 from lerf_core.io.tiles.chunk_cache import ChunkCache
+from lerf_plugins.napari.compute.first_run import tell_of_first_run
 from lerf_plugins.napari.compute.lazy import CACHE_BYTES
-from lerf_plugins.napari.compute.preview_block import PreviewBlock, preview_block
 from lerf_plugins.napari.model.layer_image import PREVIEW, at_plane
 from lerf_plugins.napari.preview.machine import Outcome, Request
 from lerf_plugins.napari.preview.thread import PreviewThread
+
+if TYPE_CHECKING:
+    from lerf_plugins.napari.compute.preview_block import PreviewBlock
 
 __all__ = ["CanvasScreen"]
 
@@ -33,6 +35,8 @@ class CanvasScreen:
     ----------
     viewer : napari.Viewer
     thread : PreviewThread
+    attempt : callable
+        Computes, in the thread: ``attempt(request, cache)`` returns an `Outcome`.
     tell : callable
         Takes words on what is shown, or on why nothing can be.
     switched : callable
@@ -45,13 +49,14 @@ class CanvasScreen:
         self,
         viewer: Any,
         thread: PreviewThread,
+        attempt: Callable[[Request, ChunkCache], Outcome],
+        *,
         tell: Callable[[str], None],
         switched: Callable[[bool], None],
-        *,
         hides_source: bool,
     ) -> None:
         self._viewer, self._thread, self._hides_source = viewer, thread, hides_source
-        self.tell, self.switched = tell, switched
+        self._attempt, self.tell, self.switched = attempt, tell, switched
         self.layer: Any = None
         self._hidden: Any = None
         self._shows_nothing = False
@@ -64,7 +69,9 @@ class CanvasScreen:
 
     def compute(self, request: Request, arrived: Callable[[Outcome], None]) -> None:
         """Compute the block that the view shows."""
-        self._thread.start(partial(_attempt, request, self._cache), arrived)
+        if self.layer is None:
+            tell_of_first_run(self.tell)
+        self._thread.start(partial(self._attempt, request, self._cache), arrived)
 
     def show(self, request: Request, block: PreviewBlock) -> str:
         """Show a block above its source; return words on its size and detail."""
@@ -177,11 +184,3 @@ def _set_appearance(layer: Any, source: Any) -> None:
     for name in _APPEARANCE:
         if hasattr(source, name) and getattr(layer, name) != getattr(source, name):
             setattr(layer, name, getattr(source, name))
-
-
-def _attempt(request: Request, cache: ChunkCache) -> Outcome:
-    """Compute a block, or say in words why there is none."""
-    try:
-        return preview_block(request.operation, request.view, cache)
-    except (LerfError, OSError, MemoryError) as error:
-        return f"No preview: {error}"

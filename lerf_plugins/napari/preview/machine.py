@@ -20,7 +20,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Protocol
 
-__all__ = ["PreviewMachine", "PreviewState", "Request", "Screen"]
+__all__ = ["Outcome", "PreviewMachine", "PreviewState", "Request", "Screen"]
 
 
 class PreviewState(StrEnum):

@@ -7,11 +7,13 @@ from typing import Any
 
 from qtpy.QtCore import QObject, QTimer
 
+from lerf_core.errors import LerfError
+from lerf_core.io.tiles.chunk_cache import ChunkCache
 from lerf_plugins.napari import host
 from lerf_plugins.napari.model.operations import LayerOperation
 from lerf_plugins.napari.model.view import view_of
 from lerf_plugins.napari.preview.canvas import CanvasScreen
-from lerf_plugins.napari.preview.machine import PreviewMachine, PreviewState, Request
+from lerf_plugins.napari.preview.machine import Outcome, PreviewMachine, PreviewState, Request
 from lerf_plugins.napari.preview.thread import PreviewThread
 
 __all__ = ["Preview"]
@@ -55,7 +57,10 @@ class Preview:
         self._viewer, self._ask = viewer, ask
         self._followed: Any = None
         self._thread = PreviewThread(parent)
-        self._screen = CanvasScreen(viewer, self._thread, tell, switched, hides_source=hides_source)
+        self._screen = CanvasScreen(
+            viewer, self._thread, _attempt, tell=tell, switched=switched,
+            hides_source=hides_source,
+        )  # fmt: skip
         self._machine = PreviewMachine(self._screen)
         # Once the camera, too, has been set for other axes.
         self._soon = QTimer(parent)
@@ -164,3 +169,14 @@ class Preview:
 
     def _removed(self, event: Any) -> None:
         self._machine.removed(event.value)
+
+
+def _attempt(request: Request, cache: ChunkCache) -> Outcome:
+    """Compute the block that the view shows, or say in words why there is none."""
+    # Here, in the thread: so much less to load while a widget opens.
+    from lerf_plugins.napari.compute.preview_block import preview_block
+
+    try:
+        return preview_block(request.operation, request.view, cache)
+    except (LerfError, OSError, MemoryError) as error:
+        return f"No preview: {error}"

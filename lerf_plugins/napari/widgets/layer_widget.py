@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Generator
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from lerf_core.errors import LerfError
+from lerf_plugins.napari.compute.first_run import tell_of_first_run
 from lerf_plugins.napari.compute.jobs import BackgroundJob, in_words
 from lerf_plugins.napari.compute.lazy import is_computed
 from lerf_plugins.napari.compute.results import (
@@ -309,8 +309,6 @@ class ResamplingWidget(LayerWidget):
             rows, cols = operation.out_shape
             self.tell(f"Result: {cols} x {rows} pixels")
             return
-        if self.preview.layer is None:
-            self._tell_of_first_run()
         self.preview.update(source, operation, self.placed_on())
 
     def _command_line(self, operation: LayerOperation, image: LayerImage) -> CommandLine:
@@ -344,16 +342,8 @@ class ResamplingWidget(LayerWidget):
                 compute_file, operation, name, self.target.checked(), self.target.replaces
             )
         self.tell(f"Computing '{name}'")
-        self._tell_of_first_run()
+        tell_of_first_run(self.tell)
         self.job.start(work, name, partial(self._add, source, operation, name))
-
-    def _tell_of_first_run(self) -> None:
-        from lerf_core import first_run_message
-
-        # What cannot be had, the job tells.
-        with suppress(LerfError):
-            if message := first_run_message():
-                self.tell(message)
 
     def _kind_of(self, operation: LayerOperation) -> str:
         """Return what the result is to be: one of those to choose from, but auto."""
