@@ -11,16 +11,18 @@ the quad is convex, mirrored or not: that is what is checked, in words that name
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.geometry import homography_from_points
-from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.pixel_grid import Matrix
 from lerf_plugins.napari.model.positions import Points, points_on
+
+if TYPE_CHECKING:
+    from lerf_plugins.napari.model.layer_image import LayerImage
 
 __all__ = [
     "CORNERS",

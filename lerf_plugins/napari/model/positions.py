@@ -8,13 +8,15 @@ counts is where a position lies in the world: layers may have transforms and uni
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lerf_core.geometry import transform_points
-from lerf_plugins.napari.model.layer_image import LayerImage
+
+if TYPE_CHECKING:
+    from lerf_plugins.napari.model.layer_image import LayerImage
 
 __all__ = ["Points", "points_on"]
 

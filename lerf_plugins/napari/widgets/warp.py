@@ -228,8 +228,9 @@ class WarpWidget(ResamplingWidget):
         self.shapes.value = put_corners(self.viewer, self.layer.value)
         self._name_button()
         self._dragged()
-        if self.way.value == PULL and not self.preview_box.value:
-            self.tell("Drag the corners; tick Preview to see the result meanwhile")
+        if self.way.value == PULL:
+            # To pull corners is to look at what comes of it.
+            self.preview_box.value = True
 
     def _grab_corners(self, _: int) -> None:
         if self.shapes.value is not None:

@@ -288,6 +288,7 @@ def test_words_follow_the_mouse_without_a_preview(window, told):
     source = window.add_image(np.zeros((60, 83)), name="p")
     widget = warp_of(window, source)
     press(widget.add_corners)
+    widget.preview_box.value = False
     shapes = widget.shapes.value
     places = corner_places(window, shapes)
     drag(window, places[2], (places[0] + places[1]) / 2 - (0, 30))
