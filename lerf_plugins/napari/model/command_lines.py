@@ -128,8 +128,9 @@ def resampling_command(
     """
     level = operation.source_level
     if level >= (source.levels or (math.inf if source.path else 1)):
+        why = f" ({source.note})" if source.note else ""
         raise InvalidArgumentError(
-            f"the result is made of level {level} of the layer's pyramid, which no file has"
+            f"the result is made of level {level} of the layer's pyramid, which no file has{why}"
         )
     if isinstance(operation, WarpOperation):
         verb, done = "warp", {"bake": "baked"}.get(operation.verb, "warped")
