@@ -1,6 +1,7 @@
 """Results and layers in OME-Zarr files, from the widgets of a real window."""
 
 import dask.array as da
+import napari
 import numpy as np
 import pytest
 from support.layers import docked, finish
@@ -242,7 +243,9 @@ def test_100_000_pixels(viewer, tmp_path, until):
     path = sparse_pyramid(tmp_path / "a.zarr", 100_000, [(49152, 49152)], scale=(0.25, 0.25))
     image, labels = viewer.open(str(path), plugin="lerf")
     resize = docked(viewer, "Resize")
-    for source in (image, labels):
+    # Before 0.6.6 napari fails to add labels where it slices beside the window.
+    is_old = tuple(map(int, napari.__version__.split(".")[:3])) < (0, 6, 6)
+    for source in (image,) if is_old else (image, labels):
         resize.layer.value = source
         resize.scale.value = 1.5
         resize.preview_box.value = True
