@@ -5,10 +5,21 @@ Nothing else of the plugin asks for napari's version, or for what a version lack
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
-__all__ = ["camera", "canvas_size", "follow_layer_list", "has_grid", "listen", "world_units"]
+__all__ = [
+    "camera",
+    "canvas_size",
+    "follow_layer_list",
+    "given_axis_names",
+    "has_grid",
+    "listen",
+    "world_units",
+]
+
+_NUMBERED = re.compile(r"(axis )?-?\d+")
 
 
 def camera(viewer: Any) -> Any:
@@ -45,6 +56,14 @@ def world_units(viewer: Any) -> tuple[Any, ...] | None:
     """
     units: tuple[Any, ...] | None = getattr(viewer.layers.extent, "units", None)
     return units
+
+
+def given_axis_names(labels: Iterable[Any]) -> list[str]:
+    """Return a layer's axis labels, without those that napari gives: empty words.
+
+    Axes without names are called "-2" and "-1" from 0.7 on, "axis -2" and "axis -1" before.
+    """
+    return ["" if _NUMBERED.fullmatch(str(label)) else str(label) for label in labels]
 
 
 def listen(emitter: Any, handler: Callable[[Any], None]) -> Callable[[], None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.io.metadata.model import AxisName, AxisScale, Channel, Metadata
 from lerf_core.io.tiles.tiled_writer import WriterSpec
+from lerf_plugins.napari import host
 from lerf_plugins.napari.model import file_words
 from lerf_plugins.napari.model.file_places import NO_UNIT
 from lerf_plugins.napari.model.layer_image import PREVIEW, LayerImage
@@ -24,8 +24,6 @@ _COMPRESSION = "lz4"
 # Axes before rows and columns, in the order that is usual for so many of unknown meaning.
 _USUAL = {1: "Z", 2: "TZ", 3: "TCZ"}
 _LEADING = "TCZ"
-# Names that napari gives to axes without one.
-_UNNAMED = re.compile(r"(axis )?-?\d*")
 # Keys of a group's attributes that are OME-Zarr's.
 _RESERVED = frozenset({"ome", "multiscales", "omero", "labels", "image-label", "plate", "well"})
 # Of a pixel: what the corner of an image may be off where its axes are taken for straight.
@@ -102,8 +100,7 @@ def _letters(
         raise InvalidArgumentError(
             f"'{name}' has {ndim} axes, and OME-Zarr holds five: t, c, z, y and x"
         )
-    labels = [str(label) for label in state.get("axis_labels") or [""] * ndim]
-    given = ["" if _UNNAMED.fullmatch(label) else label for label in labels]
+    given = host.given_axis_names(state.get("axis_labels") or [""] * ndim)
     units = [_unit(unit) for unit in state["units"]]
     leading = [letter_of(label) if label else "" for label in given[:-2]]
     for at, letter in enumerate(leading):

@@ -11,7 +11,7 @@ from lerf_plugins.napari import host
 
 #: Names that some versions lack, or warn of.
 DIFFERENT = re.compile(
-    r"viewer\.(scene|camera|canvas|_canvas_size)\b|extent\.units|events\.renamed"
+    r"(?<!_qt_)viewer\.(scene|camera|canvas|_canvas_size)\b|extent\.units|events\.renamed"
 )
 
 
@@ -85,3 +85,11 @@ def test_a_list_of_layers_is_followed(viewer):
     leave()
     assert not news(lambda: setattr(first, "name", "another"))
     assert not news(lambda: viewer.layers.remove(first))
+
+
+def test_axes_without_names():
+    from napari.layers import Image
+
+    assert host.given_axis_names(Image(np.zeros((3, 4, 5))).axis_labels) == ["", "", ""]
+    named = Image(np.zeros((4, 5)), axis_labels=("axis", "x-1"))
+    assert host.given_axis_names(named.axis_labels) == ["axis", "x-1"]

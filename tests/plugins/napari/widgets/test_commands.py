@@ -9,6 +9,7 @@ from PIL import Image as Picture
 from support.command_lines import run_command
 from support.layers import docked, exhaust, finish, random_transform
 
+from lerf_plugins.napari import host
 from lerf_plugins.napari.compute.results import in_memory
 from lerf_plugins.napari.model.layer_image import LayerImage
 
@@ -320,8 +321,8 @@ def test_inspect_writes_the_maps_of_run(viewer, until, tmp_path, name):
     for region in widget.region.choices:
         widget.region.value = region
         # A part of it, and not in the middle.
-        viewer.scene.camera.zoom = 12 / np.abs(layer.scale[-1])
-        viewer.scene.camera.center = layer.data_to_world((0,) * (layer.ndim - 2) + (4, 25))
+        host.camera(viewer).zoom = 12 / np.abs(layer.scale[-1])
+        host.camera(viewer).center = layer.data_to_world((0,) * (layer.ndim - 2) + (4, 25))
         until(lambda: not widget.command.is_checking)
         # The view may change as layers are added.
         widget.command.copy()
