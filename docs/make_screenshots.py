@@ -10,6 +10,8 @@ Needs napari and a Qt binding: pip install -e '.[test]'.
 from __future__ import annotations
 
 import argparse
+import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -161,42 +163,55 @@ def pyramid(stage: Stage) -> None:
 
 
 def walk(stage: Stage) -> None:
-    """A first walk: from a photograph to a result, and a page to a rectangle."""
+    """A first walk: a photograph enlarged, a page straightened, corners pulled and crossed."""
     viewer = stage.viewer
     camera = viewer.scene.camera
-    small = iio.imread(PHOTOS / "chelsea.png")[::2, ::2]
-    viewer.add_image(small, name="chelsea", rgb=True)
+    # Widgets show where files lie: a place that everybody may have.
+    photos = Path(tempfile.gettempdir()) / "photos"
+    shutil.copytree(PHOTOS, photos, dirs_exist_ok=True)
+    viewer.open(photos / "chelsea.png")
     widget = stage.dock("Resize")
     stage.save("walk-1", WALK_COLS)
     widget.scale.value = 4
+    camera.zoom, camera.center = 4.5, (0, 100, 176)
     stage.preview(widget)
-    camera.zoom, camera.center = 9, (0, 50, 88)
-    stage.wait(60, lambda: widget.preview.state == "shown")
     stage.save("walk-2", WALK_COLS)
     stage.run(widget)
     viewer.reset_view()
     stage.save("walk-3", WALK_COLS)
     stage.clear()
     viewer.open_sample("lerf", "page")
-    shapes = viewer.layers["corners of the page"]
     viewer.layers.selection.active = viewer.layers["page"]
     widget = stage.dock("Warp")
-    widget.way.value, widget.shapes.value = "corners: straighten", shapes
+    widget.way.value = "corners: straighten"
+    widget.shapes.value = viewer.layers["corners of the page"]
+    camera.zoom *= 0.8
     stage.save("walk-4", WALK_COLS)
-    stage.preview(widget)
-    stage.save("walk-5", WALK_COLS)
-    quad = shapes.data[0].copy()
-    crossed = quad.copy()
-    crossed[0] = quad[2] + 0.1 * (quad[2] - quad[0])
-    shapes.data = [crossed]
-    stage.wait(60, lambda: widget.preview.state == "failed")
-    stage.save("walk-6", WALK_COLS)
-    shapes.data = [quad]
-    stage.wait(60, lambda: widget.preview.state == "shown")
     stage.run(widget)
+    viewer.layers["corners of the page"].visible = False
     viewer.reset_view()
+    stage.save("walk-5", WALK_COLS)
+    stage.clear()
+    viewer.open(photos / "coffee.jpg")
+    widget = stage.dock("Warp")
+    widget.add_corners.changed.emit(True)
+    shapes = widget.shapes.value
+    good = shapes.data[0] + [(70, 90), (-40, -30), (30, -70), (-60, 40)]
+    _move_corners(stage, widget, good, "shown")
+    stage.save("walk-6", WALK_COLS)
+    crossed = good.copy()
+    crossed[0] = good[1] + (60, 40)
+    _move_corners(stage, widget, crossed, "failed")
     stage.save("walk-7", WALK_COLS)
     stage.clear()
+
+
+def _move_corners(stage: Stage, widget: Any, corners: Any, state: str) -> None:
+    """Put the dragged corners elsewhere, and wait for the preview's state."""
+    widget.shapes.value.data = [corners]
+    widget.shapes.value.selected_data = {0}
+    stage.wait(0.2)
+    stage.wait(60, lambda: widget.preview.state == state)
 
 
 SCENES = {scene.__name__: scene for scene in (resize, warp, bake, inspect, pyramid, walk)}

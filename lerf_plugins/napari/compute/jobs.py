@@ -57,6 +57,7 @@ class BackgroundJob:
         self._changed, self._tell = changed, tell
         self._worker: Any = None
         self._bar: Any = None
+        self._is_counting = False
 
     @property
     def is_running(self) -> bool:
@@ -97,10 +98,15 @@ class BackgroundJob:
         if self._worker is None:
             return
         self._changed(step)
-        if self._bar is not None:
-            # Handles waiting events, the end of the work among them: the last thing to do.
+        if self._bar is None or self._is_counting:
+            return
+        # It handles waiting events: further steps, and the end of the work.
+        self._is_counting = True
+        try:
             self._bar.total = step.total
             self._bar.update(step.done - self._bar.n)
+        finally:
+            self._is_counting = False
 
     def _returned(self, result: Any, done: Callable[[Any], None]) -> None:
         if self._worker is None:
