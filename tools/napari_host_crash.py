@@ -15,6 +15,15 @@ thread-calls
     The same traffic without napari: ``ensure_main_thread`` called from a thread. The fastest.
 removed-after-3d
     A layer above another, a visit to 3-D, the layer removed, the window resized.
+removed-below
+    The lower one of two layers removed; the canvas drawn twice.
+removed-beside
+    A layer removed while the window of another viewer was painted last.
+
+Instead of a case, any command can be run so many times, in a folder of its own each:
+
+    xvfb-run -a python tools/napari_host_crash.py --runs 100 --limit 9000 --command
+        "python $PWD/benchmarks/napari_plugin.py"   (on one line)
 
 A Qt binding that survives ``thread-calls`` and ``async-slicing`` is one to recommend.
 """
@@ -26,6 +35,7 @@ import contextlib
 import faulthandler
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -157,19 +167,69 @@ def _run_event_loop(app: Any, seconds: float) -> None:
     faulthandler.cancel_dump_traceback_later()
 
 
+def removed_below(_: float) -> int:
+    """Remove the lower one of two layers, and have the canvas drawn twice.
+
+    napari deletes a layer's shader program in the OpenGL context that is current, which is not the
+    canvas's. Mesa's drivers without shareable shaders (llvmpipe, softpipe, VMware's) then unbind
+    the canvas's vertex shader: the drawing after the next has none.
+    """
+    import napari
+    import numpy as np
+    from qtpy.QtWidgets import QApplication
+
+    viewer = napari.Viewer()
+    app = QApplication.instance()
+    lower, _ = [viewer.add_image(np.zeros((8, 8)), contrast_limits=(0, 1)) for _ in range(2)]
+    _run_event_loop(app, 2)  # both are drawn, the lower one first
+    viewer.layers.remove(lower)
+    for _ in range(4):
+        viewer.camera.zoom *= 1.01
+        _run_event_loop(app, 0.5)
+    return 1
+
+
+def removed_beside(_: float) -> int:
+    """Remove a layer while the window of another viewer was painted last, and draw that one.
+
+    What is deleted is what has the same numbers in the other viewer's OpenGL context: with every
+    driver. OpenGL says "invalid value", and Python ends by that error.
+    """
+    import napari
+    import numpy as np
+    from qtpy.QtWidgets import QApplication
+
+    viewers = [napari.Viewer() for _ in range(2)]
+    app = QApplication.instance()
+    errors: list[BaseException] = []
+    sys.excepthook = lambda _type, error, _traceback: errors.append(error)
+    for viewer in viewers:
+        for _ in range(2):
+            viewer.add_image(np.zeros((8, 8)), contrast_limits=(0, 1))
+    _run_event_loop(app, 2)
+    viewers[1].camera.zoom *= 1.01
+    _run_event_loop(app, 0.5)
+    viewers[0].layers.remove(viewers[0].layers[0])
+    for _ in range(3):
+        viewers[1].camera.zoom *= 0.99
+        _run_event_loop(app, 0.5)
+    # PyQt ends at an error within a drawing; PySide only writes it.
+    if errors:
+        sys.exit(str(errors[-1])[-80:].replace("\n", " "))
+    return 1
+
+
 CASES: dict[str, Callable[[float], int]] = {
     "async-slicing": async_slicing,
     "thread-calls": thread_calls,
     "removed-after-3d": removed_after_3d,
+    "removed-below": removed_below,
+    "removed-beside": removed_beside,
 }
 
 
 def run_here(case: str, seconds: float) -> None:
     """Run a case in this process, print its count, and end the process."""
-    import resource
-
-    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
-    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
     faulthandler.enable()
     print("calls:", CASES[case](seconds), flush=True)
     # What happens at Python's end is another matter.
@@ -179,8 +239,13 @@ def run_here(case: str, seconds: float) -> None:
 # -- runs --------------------------------------------------------------------------------
 
 
-def run_once(case: str, seconds: float, folder: Path) -> tuple[str | None, str]:
-    """Run a case as a process in a folder.
+def command_of_case(case: str, seconds: float) -> list[str]:
+    """Return the command that runs a case in a process of its own."""
+    return [sys.executable, __file__, "--case", case, "--seconds", str(seconds), "--here"]
+
+
+def run_once(command: list[str], seconds: float, folder: Path) -> tuple[str | None, str]:
+    """Run a command as a process in a folder.
 
     Returns
     -------
@@ -189,8 +254,8 @@ def run_once(case: str, seconds: float, folder: Path) -> tuple[str | None, str]:
     log : str
         What it wrote.
     """
-    command = [sys.executable, __file__, "--case", case, "--seconds", str(seconds), "--here"]
     environment = os.environ | {"XDG_CONFIG_HOME": str(folder), "NAPARI_CONFIG": ""}
+    environment["PYTHONFAULTHANDLER"] = "1"
     path = folder / "log"
     with path.open("w") as stream:
         process = subprocess.Popen(
@@ -208,6 +273,14 @@ def run_once(case: str, seconds: float, folder: Path) -> tuple[str | None, str]:
     if status:
         return "hang" if "Timeout (" in log else f"exit status {status}", log
     return None, log
+
+
+def _allow_core_files() -> None:
+    """Have the processes that are started write core files when they die."""
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
 
 
 def python_frames(log: str) -> list[str]:
@@ -233,26 +306,28 @@ def c_frames(folder: Path) -> list[str]:
     return frames[handler[0] + 1 if handler else 0 :][:FRAMES]
 
 
-def run_many(case: str, seconds: float, runs: int, limit: float) -> int:
-    """Run a case many times, show each death and the sum; return how many died."""
+def run_many(name: str, command: list[str], seconds: float, runs: int, limit: float) -> int:
+    """Run a command many times, show each death and the sum; return how many died."""
     deaths: Counter[str] = Counter()
     calls = done = 0
     end = time.monotonic() + limit
     while done < runs and time.monotonic() < end:
-        with tempfile.TemporaryDirectory(prefix="napari-crash-") as name:
+        with tempfile.TemporaryDirectory(prefix="napari-crash-") as folder:
             start = time.monotonic()
-            cause, log = run_once(case, seconds, Path(name))
+            cause, log = run_once(command, seconds, Path(folder))
             done += 1
             if cause is None:
-                calls += int(log.split()[-1])
+                found = re.findall(r"^calls: (\d+)$", log, re.MULTILINE)
+                calls += int(found[-1]) if found else 0
                 continue
             deaths[cause] += 1
             print(f"run {done}: {cause} after {time.monotonic() - start:.1f} s")
-            frames = c_frames(Path(name)) or python_frames(log) or log.splitlines()[-FRAMES:]
+            frames = c_frames(Path(folder)) or python_frames(log) or log.splitlines()[-FRAMES:]
             print(*(f"    {frame[:160]}" for frame in frames), sep="\n", flush=True)
     causes = ", ".join(f"{count} of {cause}" for cause, count in deaths.items()) or "none"
-    print(f"{case}: {done} runs of {seconds:g} s, {deaths.total()} deaths ({causes})")
-    print(f"calls in runs that lived: {calls}", flush=True)
+    print(f"{name}: {done} runs, {deaths.total()} deaths ({causes})")
+    if calls:
+        print(f"calls in runs that lived: {calls}", flush=True)
     return deaths.total()
 
 
@@ -273,15 +348,20 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--case", choices=CASES, default="async-slicing")
+    parser.add_argument("--command", help="run this instead of a case")
     parser.add_argument("--runs", type=int, default=10, help="at most so many processes")
-    parser.add_argument("--seconds", type=float, default=15, help="of each, but removed-after-3d")
+    parser.add_argument("--seconds", type=float, default=15, help="of each, in the first two cases")
     parser.add_argument("--limit", type=float, default=600, help="seconds; then no run starts")
     parser.add_argument("--here", action="store_true", help="one run, within this process")
     arguments = parser.parse_args()
     if arguments.here:
         run_here(arguments.case, arguments.seconds)
     print(versions(), flush=True)
-    deaths = run_many(arguments.case, arguments.seconds, arguments.runs, arguments.limit)
+    _allow_core_files()
+    name, command = arguments.case, command_of_case(arguments.case, arguments.seconds)
+    if arguments.command:
+        name, command = arguments.command, shlex.split(arguments.command)
+    deaths = run_many(name, command, arguments.seconds, arguments.runs, arguments.limit)
     return int(deaths > 0)
 
 
