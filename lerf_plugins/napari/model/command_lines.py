@@ -87,10 +87,10 @@ class SourceFile:
         """What the command line names."""
         return self.path or PLACEHOLDER
 
-    def output(self, done: str) -> str:
+    def output(self, done: str, *, as_zarr: bool) -> str:
         """Return a pattern of names for any input, of a format that holds all pixels and planes."""
         is_zarr = self.path is not None and PurePath(self.path).suffix.lower() == ".zarr"
-        return f"{{stem}}_{done}{'.zarr' if is_zarr else '.tif'}"
+        return f"{{stem}}_{done}{'.zarr' if is_zarr or as_zarr else '.tif'}"
 
     def note_on(self, layer: LayerImage) -> str:
         """Return what to know of the file; that a placeholder is one."""
@@ -109,6 +109,7 @@ def resampling_command(
     source: SourceFile,
     *,
     saved: tuple[str, Matrix] | None = None,
+    as_zarr: bool = False,
 ) -> CommandLine:
     """Return the command line whose result has the pixels of an operation.
 
@@ -120,6 +121,8 @@ def resampling_command(
     source : SourceFile
     saved : (str, ndarray), optional
         A matrix file, and the matrix that it holds: named where it is the operation's.
+    as_zarr : bool
+        Write OME-Zarr from any format; else TIFF, and Zarr from Zarr.
 
     Raises
     ------
@@ -141,8 +144,8 @@ def resampling_command(
         raise InvalidArgumentError("the command line knows no such operation")
     cols, rows = operation.out_shape[::-1]
     arguments = [
-        verb, source.argument, "-o", source.output(done), *way, "--size", f"{cols}x{rows}",
-        *_pixel_words(operation, layer),
+        verb, source.argument, "-o", source.output(done, as_zarr=as_zarr), *way,
+        "--size", f"{cols}x{rows}", *_pixel_words(operation, layer),
     ]  # fmt: skip
     if source.has_missing and not layer.is_copied:
         arguments += ["--nodata", "none"]

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox, ProgressBar, PushButton
+from qtpy import API_NAME
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LayerWidget", "ResamplingWidget"]
 
+_OF_PYSIDE = " With PySide napari may die of it now and then; with PyQt6 it does not."
 # Of the memory that is free, a result by "auto" takes no more.
 _SHARE = 0.5
 
@@ -259,6 +261,7 @@ class ResamplingWidget(LayerWidget):
         self.preview_box.changed.connect(self._switch)
         self.layer.changed.connect(self.refresh)
         self.result.changed.connect(self._show_target)
+        self.result.changed.connect(self.refresh)
         self._on_close.functions.append(self.preview.let_go)
 
     def _lay_out(self, *controls: Any) -> None:
@@ -314,7 +317,10 @@ class ResamplingWidget(LayerWidget):
     def _command_line(self, operation: LayerOperation, image: LayerImage) -> CommandLine:
         """Return the command line that does the same."""
         source = self.command.source_of(self.layer.value, image)
-        return resampling_command(operation, image, source, saved=self.saved_matrix)
+        as_zarr = self.result.value == FILE
+        return resampling_command(
+            operation, image, source, saved=self.saved_matrix, as_zarr=as_zarr
+        )
 
     def _switch(self, on: bool) -> None:
         self.preview.switch(on)
@@ -424,4 +430,5 @@ def compute_tiles_in_background() -> None:
         show_info(
             "Lazy tiles are computed in the background now: napari's 'Render Layers "
             "Asynchronously' was switched on, and stays so (Preferences, Experimental)."
+            + (_OF_PYSIDE if API_NAME.startswith("PySide") else "")
         )

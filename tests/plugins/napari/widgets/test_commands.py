@@ -354,3 +354,11 @@ def test_inspect_says_what_it_cannot(viewer, photo):
 def test_a_widget_without_a_command_shows_no_row(viewer):
     widget = docked(viewer, "Save as OME-Zarr")
     assert not widget.command.native.isVisibleTo(widget)
+
+
+def test_it_writes_ome_zarr_where_the_window_does(viewer):
+    viewer.add_image(integers("u1"))
+    widget = docked(viewer, "Resize")
+    assert "_resized.tif" in widget.command.text
+    widget.result.value = "OME-Zarr file"
+    assert "_resized.zarr" in widget.command.text
