@@ -112,10 +112,12 @@ class WarpWidget(ResamplingWidget):
         ):  # fmt: skip
             control.changed.connect(self.refresh)
         self.sampling.connect(self.refresh)
-        self._on_close.functions.append(self._dragged_layer.leave)
+        listeners = (self._dragged_layer, *self._moved_points)
+        self._on_close.functions += [listener.leave for listener in listeners]
         for chooser in (self.shapes, self.fixed, self.moving_points, self.fixed_points):
             self._on_close.functions.append(chooser.disconnect)
         self._follow_shapes()
+        self._follow_points()
         self._show_way()
 
     def _make_corner_controls(self) -> None:
@@ -195,6 +197,11 @@ class WarpWidget(ResamplingWidget):
             choosers[1],
             "The same places on the layer it is laid onto, in the same order.",
         )
+        # The points as they were when the map was last made of them.
+        self._pairs: tuple[Any, ...] = ()
+        self._moved_points = [_DataListener(self._points_moved) for _ in choosers]
+        for chooser in choosers:
+            chooser.changed.connect(self._follow_points)
         self.model = labelled(
             "&Kind of map",
             ComboBox(choices=list(MODELS), value="affine"),
@@ -255,6 +262,23 @@ class WarpWidget(ResamplingWidget):
         # Shapes emit the event for much that moves no corner.
         if quad is None or self._quad is None or not np.array_equal(quad, self._quad):
             self._quad = quad
+            self.refresh()
+
+    # -- pairs of points ----------------------------------------------------------------------
+
+    def _follow_points(self) -> None:
+        """Refresh what shows while points of the chosen layers are added and moved."""
+        layers = (self.moving_points.value, self.fixed_points.value)
+        for listener, layer in zip(self._moved_points, layers, strict=True):
+            listener.follow(layer)
+
+    def _points_moved(self) -> None:
+        layers = (self.moving_points.value, self.fixed_points.value)
+        if self.layer.value is None or self.way.value != PAIRS or None in layers:
+            return
+        # Points emit the event for much that moves none of them.
+        pairs = [layer.data for layer in layers]
+        if not (self._pairs and all(map(np.array_equal, pairs, self._pairs))):
             self.refresh()
 
     # -- the warp -----------------------------------------------------------------------------
@@ -367,6 +391,7 @@ class WarpWidget(ResamplingWidget):
                 "choose two points layers: the same places on either layer, in the same order (new "
                 "ones: the button with dots above the list of layers)"
             )
+        self._pairs = (np.array(moving_points.data), np.array(fixed_points.data))
         onto = LayerImage.of(fixed)
         source = points_on(image, moving_points.data, moving_points)
         target = points_on(onto, fixed_points.data, fixed_points)

@@ -187,6 +187,39 @@ def test_pairs_in_the_wrong_order_are_told(viewer, photo):
     assert "4 moving and 3 fixed" in widget.status.text()
 
 
+@pytest.mark.parametrize("previews", [False, True])
+def test_points_are_followed(viewer, until, photo, previews):
+    """What is said, the command line and the preview are those of the points as they are."""
+    viewer.add_image(photo, rgb=True, name="fixed")
+    moving = viewer.add_image(photo, rgb=True, name="moving")
+    places = np.array([(5.0, 5), (5, 70), (50, 70), (50, 5)])
+    points = [viewer.add_points(places), viewer.add_points(places[:2])]
+    widget = docked(viewer, "Warp")
+    widget.layer.value = moving
+    widget.way.value = "point pairs"
+    widget.preview_box.value = previews
+    assert "4 moving and 2 fixed" in widget.status.text()
+    for place in places[2:]:
+        points[1].add(place)
+    until(lambda: "miss by" in widget.status.text())
+    first = widget.command.text
+    points[1].data = places + (0, 3)
+    assert widget.command.text not in {"", first}
+    if previews:
+        until(lambda: not widget.preview.is_busy)
+        assert widget.preview.layer is not None
+    # Back, after other points, or another way, were chosen.
+    widget.way.value = "numbers"
+    points[1].data = places
+    widget.way.value = "point pairs"
+    assert widget.command.text == first
+    widget.fixed_points.value = viewer.add_points(places * 0.5)
+    second = widget.command.text
+    assert second != first
+    widget.fixed_points.value.data = places
+    assert widget.command.text == first
+
+
 def test_a_horizon_in_the_layer_is_told(viewer, photo):
     viewer.add_image(photo, rgb=True)
     widget = docked(viewer, "Warp")
