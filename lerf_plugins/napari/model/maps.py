@@ -246,6 +246,12 @@ def _check_size(rows: float, cols: float) -> None:
         )
 
 
+def finest_pixel(image: LayerImage) -> float:
+    """Return the length of a layer's pixels along their finest direction, in world units."""
+    matrix = image.plane_to_world()[:2, :2]
+    return float(np.linalg.svd(matrix, compute_uv=False).min())
+
+
 def baked(image: LayerImage, *, pixel: float | None, sampling: Sampling) -> WarpOperation:
     """Return the warp that resamples a layer's own transform into its pixels.
 
@@ -262,7 +268,7 @@ def baked(image: LayerImage, *, pixel: float | None, sampling: Sampling) -> Warp
     """
     to_world = image.plane_to_world()
     if pixel is None:
-        pixel = float(np.linalg.svd(to_world[:2, :2], compute_uv=False).min())
+        pixel = finest_pixel(image)
     if not (math.isfinite(pixel) and pixel > 0):
         raise InvalidArgumentError(f"a pixel's side must be positive, got {pixel}")
     corners = transform_points(to_world, outline(image.shape))

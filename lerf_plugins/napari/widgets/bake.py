@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magicgui.widgets import FloatSpinBox
+from qtpy.QtWidgets import QAbstractSpinBox
 
+from lerf_core.errors import LerfError
 from lerf_plugins.napari.compute.jobs import in_words
 from lerf_plugins.napari.model import maps
 from lerf_plugins.napari.model.layer_image import LayerImage
@@ -19,6 +23,9 @@ if TYPE_CHECKING:
     import napari
 
 __all__ = ["BakeWidget"]
+
+# Digits after the point: enough for so many of the layer's pixel side; most that Qt has use for.
+_DIGITS, _MOST = 4, 15
 
 
 class BakeWidget(ResamplingWidget):
@@ -40,9 +47,10 @@ class BakeWidget(ResamplingWidget):
         )
         self.pixel = labelled(
             "Pi&xel side",
-            FloatSpinBox(value=1, min=1e-9, max=1e12, step=0.1),
+            FloatSpinBox(value=1, min=1e-12, max=1e12),
             "Side of the result's pixels, in world units, as near as whole pixels fit the extents.",
         )
+        self.pixel.native.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
         self.sampling = SamplingOptions(WARP_BORDERS)
         self.matrix = MatrixRow(self.save_matrix)
         self._lay_out(
@@ -59,6 +67,25 @@ class BakeWidget(ResamplingWidget):
     def _keep(self) -> None:
         self.pixel.enabled = not self.keep.value
         self.refresh()
+
+    def refresh(self) -> None:
+        """See `ResamplingWidget`; the pixel side has the digits that the layer's needs."""
+        if self.layer.value is not None:
+            with suppress(LerfError), self.pixel.changed.blocked():
+                self._show_side(maps.finest_pixel(LayerImage.of(self.layer.value)))
+        super().refresh()
+
+    def _show_side(self, side: float) -> None:
+        """Show the layer's own pixel side where it is kept."""
+        if not (math.isfinite(side) and side > 0):
+            return
+        box = self.pixel.native
+        digits = min(max(2, _DIGITS - 1 - math.floor(math.log10(side))), _MOST)
+        if self.keep.value:
+            box.setDecimals(digits)
+            self.pixel.value = min(max(side, self.pixel.min), self.pixel.max)
+        elif digits > box.decimals():  # fewer would round what was chosen
+            box.setDecimals(digits)
 
     def operation(self, image: LayerImage) -> WarpOperation:
         """See `ResamplingWidget`."""

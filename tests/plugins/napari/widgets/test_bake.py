@@ -38,3 +38,27 @@ def test_a_lazy_layer_is_baked_lazily(viewer, until):
     np.testing.assert_allclose(
         result._extent_augmented.world, source._extent_augmented.world, atol=1e-9
     )
+
+
+def test_small_pixels_can_be_chosen(viewer, photo):
+    """The box shows the side that is kept, and takes numbers with digits of that size."""
+    coarse = viewer.add_image(photo, rgb=True, rotate=30)
+    fine = viewer.add_image(photo, rgb=True, rotate=30, scale=(0.065, 0.13))
+    widget = docked(viewer, "Bake transform")
+    widget.layer.value = coarse
+    assert widget.pixel.value == pytest.approx(1)
+    widget.layer.value = fine
+    assert widget.pixel.value == pytest.approx(0.065)
+    kept = widget.status.text()
+    widget.keep.value = False
+    assert widget.status.text() == kept
+    widget.pixel.value = 0.1083
+    assert widget.pixel.value == pytest.approx(0.1083)
+    assert widget.status.text() != kept
+    # What was chosen stays; metres take more digits than micrometres.
+    widget.layer.value = coarse
+    assert widget.pixel.value == pytest.approx(0.1083)
+    viewer.layers.clear()
+    widget.keep.value = True
+    viewer.add_image(photo, rgb=True, scale=(6.5e-8, 6.5e-8))
+    assert widget.pixel.value == pytest.approx(6.5e-8)
