@@ -78,7 +78,7 @@ test-napari: ## the plugin's tests in another napari: NAPARI=0.7 (0.7.1, ...) QT
 	@$(NAPARI_VENV)/bin/python -m pip --disable-pip-version-check install -qq --no-build-isolation \
 		-e '.[test-napari]' 'napari==$(NAPARI).*' $(BINDING_$(QT))
 	@$(NAPARI_VENV)/bin/python -m lerf_core.backends.numba.building.build
-	@$(DISPLAY_RUN) env QT_API=$(QT) PYTEST_QT_API=$(QT) $(NAPARI_VENV)/bin/python -m pytest tests/plugins/napari $(ARGS)
+	@$(DISPLAY_RUN) env QT_API=$(QT) $(NAPARI_VENV)/bin/python -m pytest tests/plugins/napari $(ARGS)
 
 BINDING_pyqt6 := PyQt6
 # Of 6.12.0 Python before 3.12 dies.

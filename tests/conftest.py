@@ -37,11 +37,13 @@ def viewer_problem() -> str | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            from qtpy import QtOpenGL, QtWidgets  # noqa: F401
+            from qtpy import API, QtOpenGL, QtWidgets  # noqa: F401
             from vispy.gloo import gl  # noqa: F401
     # Whatever a library lacks.
     except (ImportError, OSError, RuntimeError) as error:
         return f"{NO_VIEWER}: {error}"
+    # Of two bindings pytest-qt would take the other one.
+    os.environ["PYTEST_QT_API"] = API
     return None
 
 
