@@ -173,7 +173,8 @@ class CanvasScreen:
 
 def _set_transform(layer: Any, state: dict[str, Any]) -> None:
     """Put a layer where a state says."""
-    layer.units = state["units"]
+    if tuple(layer.units) != tuple(state["units"]):
+        layer.units = state["units"]
     for name in ("scale", "rotate", "shear", "translate", "affine"):
         if not np.array_equal(getattr(layer, name), state[name]):
             setattr(layer, name, state[name])
