@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lerf_core.io.metadata.attribute_names import speaks_of_places
 from lerf_core.io.metadata.orientation import TRANSPOSED, placement_of
 
 if TYPE_CHECKING:
@@ -23,15 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RULES", "AxisName", "AxisScale", "Channel", "Metadata", "Page", "Rule", "Text",
-    "speaks_of_places",
 ]  # fmt: skip
 
-# Names of attributes that do not hold for other pixels.
-_STALE = (
-    r"^(?!scale_factor$|add_offset$).*(affine|area|bbox|bounding|bounds|centroid|dpi|extent|height|"
-    r"magnif|mpp|offset|origin(?!al)|perimeter|pixel|(?<!com)position|resolution|scale|scaling|"
-    r"shape|size|spacing|spatial|transform|translat|voxel|(?<!band)width)"
-)
 # Fields that may tell who made an image, where and of what.
 _PRIVATE = ("exif", "xmp", "iptc", "text", "comments", "name", "ome", "imagej")
 # What becomes of a field.
@@ -532,11 +525,6 @@ class Metadata:
         if abs(steps[0] - steps[1]) > tolerance * max(steps):
             return None
         return power / math.sqrt(steps[0] * steps[1])
-
-
-def speaks_of_places(name: str) -> bool:
-    """Tell by an attribute's name whether it states sizes or places, which other pixels change."""
-    return re.match(_STALE, name, re.IGNORECASE) is not None
 
 
 def _sorted(axes: Iterable[AxisScale]) -> tuple[AxisScale, ...]:

@@ -17,13 +17,22 @@ from typing import Any
 import numpy as np
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.io.metadata.model import speaks_of_places
+from lerf_core.io.metadata.attribute_names import speaks_of_places
 from lerf_core.pixels.format import holds_intensities
 from lerf_core.validation import check_value_range
 from lerf_plugins.napari.model.levels import plain_array, with_alpha
 from lerf_plugins.napari.model.pixel_grid import Matrix, PixelGrid, swap_xy
 
-__all__ = ["PREVIEW", "RANGES", "RECORD", "VALUES", "LayerImage", "at_plane", "is_preview"]
+__all__ = [
+    "PREVIEW",
+    "RANGES",
+    "RECORD",
+    "VALUES",
+    "LayerImage",
+    "at_plane",
+    "is_preview",
+    "plane_shape",
+]
 
 #: Marks layers that are there for a while, in their metadata.
 PREVIEW = "lerf preview"
@@ -312,6 +321,13 @@ class LayerImage:
             "metadata": metadata | {RECORD: origin | dict(record)},
         }
         return state
+
+
+def plane_shape(layer: Any) -> tuple[int, int]:
+    """Return the rows and columns of a layer's planes, without all the rest of its state."""
+    shape = (layer.data[0] if layer.multiscale else layer.data).shape
+    rows, cols = shape[-3:-1] if getattr(layer, "rgb", False) else shape[-2:]
+    return int(rows), int(cols)
 
 
 def at_plane(state: dict[str, Any], planes: tuple[int, ...]) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from lerf_core.errors import FileError, LerfError
 from lerf_plugins.napari.compute.source_files import checked_source
 from lerf_plugins.napari.model.command_lines import CommandLine, SourceFile, source_path
 from lerf_plugins.napari.model.layer_image import LayerImage
-from lerf_plugins.napari.model.saved_matrices import save_warp
 
 __all__ = ["CommandRow", "MatrixRow", "ask_for_matrix", "ask_where_to_save", "save_matrix_of"]
 
@@ -127,6 +126,8 @@ def save_matrix_of(widget: Any, path: str | Path | None = None) -> None:
         path = ask_where_to_save(widget, re.sub(r"[^\w.+ -]", "_", image.name))
     if path is None:
         return
+    from lerf_plugins.napari.model.saved_matrices import save_warp
+
     save_warp(path, operation, image)
     widget.saved_matrix = (str(path), operation.forward)
     widget.command.refresh()

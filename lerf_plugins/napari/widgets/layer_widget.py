@@ -24,7 +24,6 @@ from lerf_plugins.napari.compute.results import (
     in_memory,
     lazily,
 )
-from lerf_plugins.napari.compute.to_file import compute_file
 from lerf_plugins.napari.model.command_lines import CommandLine, resampling_command
 from lerf_plugins.napari.model.layer_image import RECORD, LayerImage
 from lerf_plugins.napari.model.operations import LayerOperation
@@ -344,6 +343,8 @@ class ResamplingWidget(LayerWidget):
         name, kind = self.result_name(operation), self._kind_of(operation)
         work = partial(_compute, operation, kind)
         if kind == FILE:
+            from lerf_plugins.napari.compute.to_file import compute_file
+
             work = partial(
                 compute_file, operation, name, self.target.checked(), self.target.replaces
             )

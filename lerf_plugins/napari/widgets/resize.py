@@ -12,7 +12,7 @@ from magicgui.widgets import FloatSlider, FloatSpinBox, SpinBox
 from lerf_core.choices import KERNEL_NAMES
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.sampling.shapes import rescaled_shape
-from lerf_plugins.napari.model.layer_image import LayerImage
+from lerf_plugins.napari.model.layer_image import LayerImage, plane_shape
 from lerf_plugins.napari.model.operations import LayerOperation, ResizeOperation
 from lerf_plugins.napari.widgets.controls import (
     Effects,
@@ -98,7 +98,7 @@ class ResizeWidget(ResamplingWidget):
 
     def _shape(self) -> tuple[int, int] | None:
         layer = self.layer.value
-        return None if layer is None else LayerImage.of(layer).shape
+        return None if layer is None else plane_shape(layer)
 
     def _by_scale(self) -> None:
         shape = self._shape()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lerf_core.io.metadata.model import speaks_of_places
+from lerf_core.io.metadata.attribute_names import speaks_of_places
 
 __all__ = ["axes_of_words", "kept_words"]
 
