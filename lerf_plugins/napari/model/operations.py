@@ -79,11 +79,12 @@ class LayerOperation:
     def record(self) -> dict[str, Any]:
         """Return what the result's metadata say of how it was made; loads the bank."""
         planned = self.level_plan(self.out_shape).plan.options
-        averaged = (
-            {"kernel": str(planned.fixed_kernel)}
-            if planned.bank is None
-            else {"bank": planned.bank.name}
-        )
+        if self.image.is_copied:
+            averaged = {}
+        elif planned.bank is None:
+            averaged = {"kernel": str(planned.fixed_kernel)}
+        else:
+            averaged = {"bank": planned.bank.name}
         options = {key: value for key, value in self.keywords.items() if key != "channel_axis"}
         return {
             "source_shape": self.image.shape,

@@ -121,6 +121,11 @@ def test_record():
     # Named by what was used.
     assert ResizeOperation(LayerImage.of(layer), (10, 15)).record()["kernel"] == "lerf-s"
     assert ResizeOperation(LayerImage.of(layer), (40, 60)).record()["bank"] == "lerf-p"
+    labels = LayerImage.of(Labels(np.zeros((20, 30), np.uint8)))
+    for shape in ((40, 60), (10, 15)):
+        copied = ResizeOperation(labels, shape, keywords={"method": "nearest"}).record()
+        assert copied["method"] == "nearest"
+        assert not {"bank", "kernel"} & set(copied)
 
 
 @pytest.mark.parametrize(
