@@ -102,7 +102,7 @@ class Preview:
         """Switch it on or off."""
         self._machine.switch(on)
         if not on:
-            self._follow(None)
+            self.follow(None)
 
     def update(self, source: Any, operation: LayerOperation, placed_on: Any = None) -> None:
         """Show what an operation makes of a layer, as soon as it is computed.
@@ -114,8 +114,6 @@ class Preview:
         placed_on : napari.layers.Layer, optional
             On whose pixel grid the result is placed; None: the source's.
         """
-        if self.is_on:
-            self._follow(source)
         view = view_of(self._viewer, source, placed_on)
         if view is None:
             self._machine.leave(_NO_PLACE)
@@ -131,7 +129,7 @@ class Preview:
 
     def rest(self) -> None:
         """Show nothing until something is asked for: there is no layer to show."""
-        self._follow(None)
+        self.follow(None)
         self._machine.rest()
 
     def become(self, source: Any, pixels: Any, state: dict[str, Any]) -> Any:
@@ -141,21 +139,27 @@ class Preview:
     def let_go(self) -> None:
         """Follow the viewer no more, and leave it as it is: its window is being closed."""
         self._thread.close()
-        self._follow(None)
+        self.follow(None)
         for event, handler in self._handlers:
             event.disconnect(handler)
 
-    # -- what happens in the viewer -----------------------------------------------------------
+    def follow(self, layer: Any) -> None:
+        """Ask again whenever this layer, and no other, changes its pixels, looks or place.
 
-    def _follow(self, layer: Any) -> None:
-        """Ask again whenever this layer, and no other, changes its pixels, looks or place."""
+        Previews that are switched off ask as well: what is said of the result depends on them.
+        """
         if layer is self._followed:
             return
         for old, act in ((self._followed, "disconnect"), (layer, "connect")):
             for name in _OF_LAYERS:
                 if old is not None and hasattr(old.events, name):
-                    getattr(getattr(old.events, name), act)(self._view_changed)
+                    getattr(getattr(old.events, name), act)(self._layer_changed)
         self._followed = layer
+
+    # -- what happens in the viewer -----------------------------------------------------------
+
+    def _layer_changed(self) -> None:
+        self._ask()
 
     def _view_changed(self) -> None:
         if self.is_on:

@@ -298,6 +298,7 @@ class ResamplingWidget(LayerWidget):
             self.command.clear()
             self.preview.rest()
             return
+        self.preview.follow(source)
         try:
             image = LayerImage.of(source)
             operation = self.operation(image)

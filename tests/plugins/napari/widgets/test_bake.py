@@ -62,3 +62,18 @@ def test_small_pixels_can_be_chosen(viewer, photo):
     widget.keep.value = True
     viewer.add_image(photo, rgb=True, scale=(6.5e-8, 6.5e-8))
     assert widget.pixel.value == pytest.approx(6.5e-8)
+
+
+def test_a_layer_that_moves_is_followed(viewer, photo):
+    """Without a preview as well: Run's result and the command line are of the layer as it is."""
+    source = viewer.add_image(photo, rgb=True)
+    widget = docked(viewer, "Bake transform")
+    said, command = widget.status.text(), widget.command.text
+    source.scale = (1, 0.5)
+    assert widget.status.text() != said
+    assert widget.command.text != command
+    source.scale = (1, 1)
+    assert (widget.status.text(), widget.command.text) == (said, command)
+    viewer.layers.clear()
+    source.scale = (1, 0.5)
+    assert widget.command.text == ""
