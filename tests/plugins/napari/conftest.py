@@ -15,6 +15,9 @@ HOST_WARNINGS = (
     # napari 0.6 opens files by imageio, and reads units' names by pint's brackets.
     "ignore:The legacy `DICOM` plugin is deprecated:DeprecationWarning",
     "ignore:Calling the getitem method from a UnitRegistry:DeprecationWarning",
+    # Lines of shapes, by NumPy 2.4.
+    "ignore:'where' used without 'out':UserWarning:"
+    "napari.layers.shapes._accelerated_triangulate_python",
 )
 
 
