@@ -34,7 +34,7 @@ from lerf_plugins.napari.model.corners import (
     straight_shape,
 )
 from lerf_plugins.napari.model.layer_image import LayerImage
-from lerf_plugins.napari.model.operations import WarpOperation
+from lerf_plugins.napari.model.operations import WarpOperation, check_size
 from lerf_plugins.napari.model.pixel_grid import Matrix, PixelGrid
 
 __all__ = [
@@ -49,19 +49,21 @@ __all__ = [
 
 Sampling = Mapping[str, Any]
 
-# Pixels of a plane at most: a million by a million. More is a slip, and no viewer's affair.
-_MOST_PIXELS = 2**40
+# As lists of lists are written, and NumPy's arrays.
+_BRACKETS = str.maketrans("[]()", "    ")
 
 
 def read_forward(text: str, image: LayerImage) -> Matrix:
     """Read a forward matrix: 9 or 6 numbers, or 8 that say where the outline's corners go.
+
+    Brackets count as blanks.
 
     Raises
     ------
     InvalidArgumentError, MatrixFileError
         If the numbers are fewer, more or none.
     """
-    numbers = numbers_in(text)
+    numbers = numbers_in(text.translate(_BRACKETS))
     if numbers is None:
         raise InvalidArgumentError(f"numbers are needed, got {text!r}")
     if len(numbers) == 8:
@@ -193,7 +195,7 @@ def straightened(
     check_quad(corners, reference, names)
     _check_density(density)
     sides = straight_shape(corners, density)
-    _check_size(*sides)
+    check_size(*sides)
     rows, cols = (max(1, round(side)) for side in sides)
     matrix = homography_from_points(outline((rows, cols)), corners)
     left, top = corners.min(axis=0)
@@ -229,21 +231,13 @@ def _dense_shape(shape: tuple[int, int], density: float) -> tuple[int, int]:
     """Return (rows, cols) of so many pixels to each of an image's, along both axes."""
     _check_density(density)
     rows, cols = (max(1, math.ceil(size * density - 1e-9)) for size in shape)
-    _check_size(rows, cols)
+    check_size(rows, cols)
     return rows, cols
 
 
 def _check_density(density: float) -> None:
     if not (math.isfinite(density) and density > 0):
         raise InvalidArgumentError(f"the resolution must be positive, got {density}")
-
-
-def _check_size(rows: float, cols: float) -> None:
-    if not rows * cols <= _MOST_PIXELS:
-        raise InvalidArgumentError(
-            f"the result would have {cols:.3g} x {rows:.3g} pixels, more than a million by a "
-            "million: make it coarser or smaller"
-        )
 
 
 def finest_pixel(image: LayerImage) -> float:
@@ -273,7 +267,7 @@ def baked(image: LayerImage, *, pixel: float | None, sampling: Sampling) -> Warp
         raise InvalidArgumentError(f"a pixel's side must be positive, got {pixel}")
     corners = transform_points(to_world, outline(image.shape))
     low, high = corners.min(axis=0), corners.max(axis=0)
-    _check_size(*((high - low)[::-1] / pixel))
+    check_size(*((high - low)[::-1] / pixel))
     cols, rows = (max(1, round(length / pixel)) for length in high - low)
     step = (high - low) / (cols, rows)
     origin = low + step / 2

@@ -21,13 +21,37 @@ from lerf_plugins.napari.model.pixel_grid import Matrix, PixelGrid
 if TYPE_CHECKING:
     from lerf_core.execution.plan import Plan
 
-__all__ = ["LayerOperation", "LevelPlan", "ResizeOperation", "WarpOperation"]
+__all__ = ["LayerOperation", "LevelPlan", "ResizeOperation", "WarpOperation", "check_size"]
 
 Shape = tuple[int, int]
 
 # A level may have so many times fewer pixels than the result shows: finer ones take four times the
 # work for little that can be seen.
 _COARSER_BY = 1.1
+# Pixels of a plane at most: a million by a million. More is a slip, and no viewer's affair.
+_MOST_PIXELS = 2**40
+# Pixels along a side at most. From 1e9 steps of an axis on, napari's sliders overflow, and it
+# can no longer remove the layer.
+_LONGEST = 10**8
+
+
+def check_size(rows: float, cols: float) -> None:
+    """Check how many pixels a result would have.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If they are more than a million by a million, or than 100 million along a side.
+    """
+    if not rows * cols <= _MOST_PIXELS:
+        limit = "more than a million by a million"
+    elif max(rows, cols) > _LONGEST:
+        limit = "more than 100 million along a side"
+    else:
+        return
+    raise InvalidArgumentError(
+        f"the result would have {cols:.3g} x {rows:.3g} pixels, {limit}: make it coarser or smaller"
+    )
 
 
 class LevelPlan(NamedTuple):

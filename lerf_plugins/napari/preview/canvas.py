@@ -13,6 +13,7 @@ from qtpy.QtCore import QTimer
 from lerf_core.io.tiles.chunk_cache import ChunkCache
 from lerf_plugins.napari.compute.first_run import tell_of_first_run
 from lerf_plugins.napari.compute.lazy import CACHE_BYTES
+from lerf_plugins.napari.model.descent import place_above
 from lerf_plugins.napari.model.layer_image import PREVIEW, at_plane
 from lerf_plugins.napari.preview.machine import Outcome, Request
 from lerf_plugins.napari.preview.thread import PreviewThread
@@ -146,7 +147,7 @@ class CanvasScreen:
     def _replace(
         self, source: Any, pixels: npt.NDArray[Any], state: dict[str, Any], kind: str
     ) -> None:
-        """Show pixels in a new layer above the source; the user's selection stays."""
+        """Show pixels in a new layer above the source and its results; the selection stays."""
         from napari.layers import Layer
 
         self._later.stop()
@@ -157,7 +158,7 @@ class CanvasScreen:
             layers.remove(old)
         selected, active = set(layers.selection), layers.selection.active
         self.layer = Layer.create(pixels, state, kind)
-        layers.insert(layers.index(source) + 1, self.layer)
+        layers.insert(place_above(layers, source), self.layer)
         layers.selection.update(selected)
         layers.selection.intersection_update(selected)
         layers.selection.active = active

@@ -136,7 +136,7 @@ class InspectWidget(LayerWidget):
             self.bank, self.region, *self.value_controls.controls, self.ellipses, self.slopes,
             self.most, self.maps,
         )  # fmt: skip
-        self._form.addRow(self.zoom_in.native)
+        self._form.insertRow(self._form.rowCount() - 1, self.zoom_in.native)  # above the line
         self.zoom_in.native.setVisible(False)
         self.zoom_in.changed.connect(self._zoom_in)
         self._effects = Effects([self.ellipses, self.slopes, self.most])

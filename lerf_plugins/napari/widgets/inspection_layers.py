@@ -92,6 +92,9 @@ def _update(layer: Any, data: Any, state: dict[str, Any], former: dict[str, Any]
     """Give a layer new data and its place; of its looks what the user has not changed."""
     limits = "contrast_limits"
     has_own_limits = limits in state and not np.allclose(layer.contrast_limits, former[limits])
+    # Where layers are rendered asynchronously, each change of a visible one is sliced in a thread,
+    # and napari takes the places of vectors that the slice found for places among the new ones.
+    visible, layer.visible = layer.visible, False
     layer.units = state["units"]
     for name in _TRANSFORM:
         if not np.array_equal(getattr(layer, name), state.get(name, getattr(layer, name))):
@@ -102,3 +105,4 @@ def _update(layer: Any, data: Any, state: dict[str, Any], former: dict[str, Any]
     layer.metadata = state["metadata"]
     if state["name"] != former["name"]:
         layer.name = state["name"]
+    layer.visible = visible

@@ -25,6 +25,7 @@ from lerf_plugins.napari.compute.results import (
     lazily,
 )
 from lerf_plugins.napari.model.command_lines import CommandLine, resampling_command
+from lerf_plugins.napari.model.descent import place_above
 from lerf_plugins.napari.model.layer_image import RECORD, LayerImage
 from lerf_plugins.napari.model.operations import LayerOperation
 from lerf_plugins.napari.preview.preview import Preview
@@ -142,9 +143,10 @@ class LayerWidget(QWidget):
         self.status.setWordWrap(True)
         self.status.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.status.setMinimumHeight(3 * self.status.fontMetrics().height())
+        # Whatever height the dock has beyond the rows is the line's: no row is squeezed or spread.
+        self.status.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         form.addRow(self.status)
         self.setMinimumWidth(300)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
 
     def _show(self, visible: bool, *controls: Any) -> None:
         """Show or hide rows of the form."""
@@ -338,7 +340,7 @@ class ResamplingWidget(LayerWidget):
 
     @in_words
     def run(self) -> None:
-        """Make the result in the background, and add it above its layer."""
+        """Make the result in the background, and add it above its layer and earlier results."""
         source = self.layer.value
         operation = self.operation(LayerImage.of(source))
         name, kind = self.result_name(operation), self._kind_of(operation)
@@ -397,7 +399,8 @@ class ResamplingWidget(LayerWidget):
             layer.visible = False
             self._later(partial(setattr, layer, "visible", True))
         layers = self.viewer.layers
-        layers.insert(layers.index(source) + 1 if source in layers else len(layers), layer)
+        place = place_above(layers, source) if source in layers else len(layers)
+        layers.insert(place, layer)
         self._added(source, layer, state)
 
     def _added(self, source: Any, layer: Any, state: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from lerf_core.choices import KERNEL_NAMES
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.sampling.shapes import rescaled_shape
 from lerf_plugins.napari.model.layer_image import LayerImage, plane_shape
-from lerf_plugins.napari.model.operations import LayerOperation, ResizeOperation
+from lerf_plugins.napari.model.operations import LayerOperation, ResizeOperation, check_size
 from lerf_plugins.napari.widgets.controls import (
     Effects,
     LayerKind,
@@ -167,6 +167,7 @@ class ResizeWidget(ResamplingWidget):
         shape = (int(self.rows.value), int(self.cols.value))
         if min(shape) < 1:
             raise InvalidArgumentError(f"the result would be empty: {shape}")
+        check_size(*shape)
         return ResizeOperation(image, shape, self.sampling.bank_name, keywords)
 
     def result_name(self, operation: LayerOperation) -> str:

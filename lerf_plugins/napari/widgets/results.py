@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from weakref import WeakKeyDictionary, ref
 
 from qtpy.QtCore import QTimer
 
-__all__ = ["ResultList"]
+from lerf_plugins.napari.model.descent import record_source, source_of
 
-# The layer that each result was made of, as long as both are there. Of all widgets: one may hide a
-# source for its result, and another the result for its own.
-_sources: WeakKeyDictionary[Any, ref[Any]] = WeakKeyDictionary()
+__all__ = ["ResultList"]
 
 
 class ResultList:
@@ -35,7 +32,7 @@ class ResultList:
         if source not in layers:
             return
         source.visible = False
-        _sources[result] = ref(source)
+        record_source(result, source)
 
         def removed(event: Any) -> None:
             if event.value is result:
@@ -54,9 +51,5 @@ def _show_again(layers: Any, source: Any) -> None:
     if source not in layers or source.visible:
         return
     others = (layer for layer in layers if layer.visible)
-    if not any(_sources.get(layer, _nothing)() is source for layer in others):
+    if not any(source_of(layer) is source for layer in others):
         source.visible = True
-
-
-def _nothing() -> None:
-    return None

@@ -220,7 +220,7 @@ class WarpWidget(ResamplingWidget):
         self._show(way in {NUMBERS, FILE}, self.inverse)
         self._show(way == PAIRS, self.fixed, self.moving_points, self.fixed_points, self.model)
         self._show(way in {PULL, NUMBERS, FILE}, self.fit)
-        self.density.native.setSuffix(" x the fixed one's" if way == PAIRS else " x the layer's")
+        self.density.native.setSuffix(" x fixed" if way == PAIRS else " x layer")
         self._offer_saved()
         self._show_density()
         self.refresh()

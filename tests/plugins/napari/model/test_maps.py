@@ -48,6 +48,12 @@ def test_pulled_corners(image):
     np.testing.assert_allclose(transform_points(forward, outline((40, 70))), quad)
 
 
+@pytest.mark.parametrize("text", ["[[2, 0, 1], [0, 2, 0]]", "((2,0,1),(0,2,0))"])
+def test_brackets_count_as_blanks(image, text):
+    forward = maps.read_forward(text, image)
+    np.testing.assert_array_equal(forward, [[2, 0, 1], [0, 2, 0]])
+
+
 def test_straightened(image):
     quad = np.array([(10.0, 5), (60, 8), (64, 33), (7, 30)])
     operation = maps.straightened(image, quad, density=1, sampling=SAMPLING)

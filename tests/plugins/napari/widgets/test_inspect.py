@@ -166,6 +166,29 @@ def test_a_second_run_replaces_what_the_first_made(viewer, until, photo):
     ]  # fmt: skip
 
 
+def test_a_second_run_while_layers_are_rendered_asynchronously(
+    viewer, until, told, photo, monkeypatch
+):
+    """What is sliced meanwhile is not taken for the new data's."""
+    from napari.settings import get_settings
+    from qtpy.QtWidgets import QApplication
+
+    monkeypatch.setattr(get_settings().experimental, "async_", True)
+    viewer.add_image(photo, name="p")
+    widget = docked(viewer, "Inspect")
+    widget.region.value = "whole layer"
+    run(widget, until)
+    ellipses = viewer.layers["ellipses of p"]
+    until(lambda: ellipses.loaded)
+    widget.region.value = "what is visible"
+    host.camera(viewer).zoom = 40
+    run(widget, until)
+    for _ in range(20):
+        QApplication.processEvents()
+    until(lambda: ellipses.loaded)
+    assert not any("out of bounds" in words for words in told)
+
+
 def test_a_second_run_with_another_bank(viewer, until, photo):
     viewer.add_image(photo, name="p")
     widget = docked(viewer, "Inspect")

@@ -41,11 +41,58 @@ def test_kernels(viewer, until, photo):
         widget.sampling.kernel.value = kernel
         widget.run()
         finish(widget, until)
-        result = viewer.layers[1]  # just above its source
+        result = viewer.layers[-1]  # above its source, and above earlier results
         expected = lerf_core.resize(photo, (rows, cols), channel_axis=-1, kernel=recorded)
         np.testing.assert_array_equal(result.data, expected)
         assert result.metadata["lerf"]["kernel"] == recorded
         assert "bank" not in result.metadata["lerf"]
+
+
+def test_results_and_previews_lie_above_earlier_results(viewer, until, photo):
+    """Below one of the same outline nobody would see them."""
+    source = viewer.add_image(photo, name="photo", rgb=True)
+    mark = viewer.add_points([[1, 1]])
+    widget = docked(viewer, "Resize")
+    results = []
+    for scale, on in ((2, False), (3, False), (4, True)):
+        widget.scale.value, widget.preview_box.value = scale, on
+        if on:
+            shown = preview_of(widget, until)
+            assert list(viewer.layers) == [source, *results, shown, mark]
+        widget.run()
+        finish(widget, until)
+        results.append(viewer.layers.selection.active)
+        assert list(viewer.layers) == [source, *results, mark]
+    # What is made of a result lies above all of them, too.
+    widget.layer.value = results[0]
+    widget.run()
+    finish(widget, until)
+    assert viewer.layers.index(viewer.layers.selection.active) == 2
+
+
+def test_sides_that_napari_cannot_show_are_refused(viewer, told, photo):
+    viewer.add_image(photo, rgb=True)
+    widget = docked(viewer, "Resize")
+    widget.proportions.value = False
+    widget.rows.value, widget.cols.value = 60, 2**31 - 1
+    assert "100 million along a side" in widget.status.text()
+    widget.run()
+    assert "100 million along a side" in told[-1]
+    assert len(viewer.layers) == 1
+
+
+def test_rows_are_not_squeezed(viewer, until, photo):
+    """Rows that show later find their place; words of several lines are not cut off."""
+    viewer.add_image(photo.astype(np.uint16) * 16, name="twelve", rgb=True)
+    viewer.window._qt_window.resize(1300, 850)
+    viewer.window._qt_window.show()
+    widget = docked(viewer, "Resize")
+    words = widget.sampling.value_controls._words
+    until(words.isVisible)
+    widget.bar.native.setVisible(True)
+    widget.sampling.values.value = "custom"
+    until(lambda: words.height() >= words.heightForWidth(words.width()))
+    until(lambda: widget.rows.native.height() >= widget.rows.native.sizeHint().height())
 
 
 def test_sizes_follow_each_other(viewer):
@@ -95,13 +142,13 @@ def test_microscope_intensities_use_the_contrast_limits(viewer, until):
     widget.run()
     finish(widget, until)
     np.testing.assert_array_equal(
-        viewer.layers[1].data, lerf_core.resize(stack, (32, 40), value_range=(100, 3000))
+        viewer.layers[-1].data, lerf_core.resize(stack, (32, 40), value_range=(100, 3000))
     )
     widget.layer.value = viewer.layers[0]
     widget.sampling.values.value = "dtype"
     widget.run()
     finish(widget, until)
-    np.testing.assert_array_equal(viewer.layers[1].data, lerf_core.resize(stack, (32, 40)))
+    np.testing.assert_array_equal(viewer.layers[-1].data, lerf_core.resize(stack, (32, 40)))
 
 
 def test_a_dask_layer_stays_lazy(viewer, until, photo):
@@ -144,7 +191,7 @@ def test_a_multiscale_layer_in_memory(viewer, until, photo):
     widget.result.value = "lazy"
     widget.run()
     finish(widget, until)
-    assert isinstance(viewer.layers[1].data[0], da.Array)
+    assert isinstance(viewer.layers[-1].data[0], da.Array)
 
 
 def test_a_large_result_is_a_pyramid(viewer, until, monkeypatch, photo):
@@ -168,7 +215,7 @@ def test_a_large_result_is_a_pyramid(viewer, until, monkeypatch, photo):
     widget.result.value = "one array"
     widget.run()
     finish(widget, until)
-    assert not viewer.layers[1].multiscale
+    assert not viewer.layers[-1].multiscale
 
 
 def test_cancel(viewer, until, monkeypatch):
@@ -189,7 +236,7 @@ def test_cancel(viewer, until, monkeypatch):
     widget.scale.value = 0.1
     widget.run()
     finish(widget, until)
-    assert viewer.layers[1].data.shape == (50, 50)
+    assert viewer.layers[-1].data.shape == (50, 50)
 
 
 def test_errors_are_words(viewer, until, told):
@@ -197,7 +244,7 @@ def test_errors_are_words(viewer, until, told):
     widget = docked(viewer, "Resize")
     widget.proportions.value = False
     widget.result.value = "one array"
-    widget.cols.value = widget.rows.value = 2**22
+    widget.cols.value = widget.rows.value = 2**20
     widget.run()
     finish(widget, until)
     assert any("GiB of memory" in one for one in told)

@@ -101,7 +101,7 @@ def test_numbers_and_files(viewer, until, photo, tmp_path):
         widget.layer.value = viewer.layers["photo"]
         widget.run()
         finish(widget, until)
-        assert np.abs(viewer.layers[1].data.astype(int) - expected).max() <= 1
+        assert np.abs(viewer.layers[-1].data.astype(int) - expected).max() <= 1
 
 
 @pytest.mark.parametrize("model", ["affine", "homography"])
