@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 from magicgui.widgets import CheckBox, ComboBox, ProgressBar, PushButton
 from qtpy import API_NAME
 from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QSizePolicy, QWidget
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from lerf_core.errors import LerfError
 from lerf_plugins.napari.compute.first_run import tell_of_first_run
@@ -43,6 +50,7 @@ from lerf_plugins.napari.widgets.controls import (
 )
 from lerf_plugins.napari.widgets.file_target import FileTarget
 from lerf_plugins.napari.widgets.results import ResultList
+from lerf_plugins.napari.widgets.scrolled_rows import ScrolledRows
 
 if TYPE_CHECKING:
     import napari
@@ -86,6 +94,7 @@ class LayerWidget(QWidget):
         )
         self.bar = ProgressBar(value=0, min=0, max=1)
         self.status = QLabel("")
+        self._area = ScrolledRows()
         self.command = CommandRow(self.tell)
         self.job = BackgroundJob(self._progressed, self.tell)
         self.run_button.changed.connect(self.run)
@@ -121,7 +130,8 @@ class LayerWidget(QWidget):
 
     def _lay_out(self, *controls: Any) -> None:
         """Fill the widget: the layer, these controls, the buttons, the bar and the line."""
-        form = self._form = QFormLayout(self)
+        body = QWidget()
+        form = self._form = QFormLayout(body)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for control in (self.layer, *controls):
             if isinstance(control, MatrixRow):
@@ -146,6 +156,10 @@ class LayerWidget(QWidget):
         # Whatever height the dock has beyond the rows is the line's: no row is squeezed or spread.
         self.status.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         form.addRow(self.status)
+        self._area.show_rows(body)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._area)
         self.setMinimumWidth(300)
 
     def _show(self, visible: bool, *controls: Any) -> None:
@@ -155,6 +169,11 @@ class LayerWidget(QWidget):
             label = self._form.labelForField(control.native)
             if label is not None:
                 label.setVisible(visible)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Ask for the height that the rows need now."""
+        self._area.updateGeometry()
 
     # -- work ---------------------------------------------------------------------------
 
@@ -173,6 +192,7 @@ class LayerWidget(QWidget):
         self.status.setText(words)
         lines = self.status.heightForWidth(self.status.width())
         self.status.setMinimumHeight(max(3 * self.status.fontMetrics().height(), lines))
+        self._fit()
 
     def _enable_run(self) -> None:
         has_layer = self.layer.value is not None
@@ -185,6 +205,7 @@ class LayerWidget(QWidget):
         self.cancel_button.enabled = running
         self._enable_run()
         self.bar.native.setVisible(running)
+        self._fit()
         if step is not None:
             self.bar.max = max(step.total, 1)
             self.bar.value = step.done

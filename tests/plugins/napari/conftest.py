@@ -16,8 +16,10 @@ HOST_WARNINGS = (
     "ignore:The legacy `DICOM` plugin is deprecated:DeprecationWarning",
     "ignore:Calling the getitem method from a UnitRegistry:DeprecationWarning",
     # Lines of shapes, by NumPy 2.4.
-    "ignore:'where' used without 'out':UserWarning:"
-    "napari.layers.shapes._accelerated_triangulate_python",
+    (
+        "ignore:'where' used without 'out':UserWarning:"
+        "napari.layers.shapes._accelerated_triangulate_python"
+    ),
 )
 
 
