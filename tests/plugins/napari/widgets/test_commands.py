@@ -280,7 +280,7 @@ def test_levels_of_a_file_are_named(viewer, until, photo, tmp_path):
         for level in levels[1:]:
             file.write(level, photometric="rgb", tile=(16, 16), subfiletype=1)
     layer = viewer.add_image(levels, rgb=True, multiscale=True)
-    layer._source = layer.source.model_copy(update={"path": str(path)})
+    layer._source = type(layer.source)(path=str(path))
     for title in ("Resize", "Warp"):
         widget = docked(viewer, title)
         widget.layer.value = layer
