@@ -156,11 +156,11 @@ class LayerWidget(QWidget):
         # Whatever height the dock has beyond the rows is the line's: no row is squeezed or spread.
         self.status.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         form.addRow(self.status)
+        body.setMinimumWidth(300)
         self._area.show_rows(body)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._area)
-        self.setMinimumWidth(300)
 
     def _show(self, visible: bool, *controls: Any) -> None:
         """Show or hide rows of the form."""

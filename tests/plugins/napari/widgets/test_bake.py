@@ -24,7 +24,7 @@ def test_bake(viewer, until, photo):
     widget.pixel.value = 2
     widget.run()
     finish(widget, until)
-    np.testing.assert_allclose(viewer.layers[1].scale, 2, rtol=0.05)
+    np.testing.assert_allclose(viewer.layers[-1].scale, 2, rtol=0.05)
 
 
 def test_a_lazy_layer_is_baked_lazily(viewer, until):
