@@ -49,8 +49,11 @@ def atomic_file(target: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
     except FileExistsError:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
     _remove_left_over(target.parent)
-    handle, temporary = _locked_temporary(target.parent)
+    handle, names = -1, list[Path]()
     try:
+        # Within the try: a signal may end the run as soon as the file is there.
+        handle = _locked_temporary(target.parent, names)
+        temporary = names[-1]
         # Opened by name: tifffile asks a file for it.
         with temporary.open("w+b") as file:
             yield file
@@ -63,20 +66,30 @@ def atomic_file(target: Path, *, overwrite: bool) -> Iterator[BinaryIO]:
         place_file(temporary, target, overwrite=overwrite)
     finally:
         # Also after Ctrl-C; gone already where it became the target.
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+        for name in names:
+            with suppress(FileNotFoundError):
+                name.unlink()
         if handle >= 0:
             os.close(handle)
 
 
-def _locked_temporary(folder: Path) -> tuple[int, Path]:
-    """Return a new file, and a handle that locks it while this process lives."""
+def _locked_temporary(folder: Path, names: list[Path]) -> int:
+    """Make a file; return a handle that locks it while this process lives.
+
+    Parameters
+    ----------
+    folder : Path
+    names : list of Path
+        Gets the file's name before there is a file, as its last.
+    """
     while True:
         # A short name: with the target's own within it, it could be too long.
         path = folder / f".lerf-{_machine()}-{os.urandom(4).hex()}.part"
+        names.append(path)
         try:
             handle = os.open(path, _NEW_FILE, 0o600)
         except FileExistsError:
+            names.pop()
             continue
         try:
             is_ours = try_lock(handle)
@@ -84,7 +97,7 @@ def _locked_temporary(folder: Path) -> tuple[int, Path]:
             is_ours = True  # without locks no other run removes it
         # Else another run took it for left over before it was locked.
         if is_ours and is_at(handle, path):
-            return handle, path
+            return handle
         os.close(handle)
 
 

@@ -205,18 +205,17 @@ class PreviewMachine:
         self._screen.compute(request, partial(self._arrived, request, self._number))
 
     def _arrived(self, request: Request, number: int, outcome: Outcome) -> None:
-        self._is_computing = False
         try:
             if number == self._number:
                 self._take(request, outcome)
         finally:
+            self._is_computing = False
             self._next()
 
     def _take(self, request: Request, outcome: Outcome) -> None:
         """Show what was computed; of the state only what was asked for last decides."""
-        is_last = self.state is PreviewState.COMPUTING and self._waiting is None
         if isinstance(outcome, str):
-            if is_last:
+            if self._is_last:
                 self._fail(outcome)
             return
         if outcome is None:
@@ -224,9 +223,15 @@ class PreviewMachine:
             words = "The view shows nothing of the result"
         else:
             words = self._screen.show(request, outcome)
-        if is_last:
+        # Now: to show it may move the view, which asks again.
+        if self._is_last:
             self.state = PreviewState.SHOWN
             self._screen.tell(words)
+
+    @property
+    def _is_last(self) -> bool:
+        """Whether nothing else was asked for since what arrives was."""
+        return self.state is PreviewState.COMPUTING and self._waiting is None
 
     # -- states ---------------------------------------------------------------------------------
 

@@ -146,6 +146,24 @@ def test_nothing_visible_is_no_failure(machine, screen):
     assert "nothing" in screen.words[-1]
 
 
+def test_what_is_asked_for_while_a_block_is_shown(machine, screen):
+    """To show a layer may move the view."""
+
+    def show(asked, block):
+        screen.layer, screen.block = "preview", block
+        if block == 1:
+            machine.ask(request("moved"))
+        return "shown"
+
+    screen.show = show
+    machine.ask(request("first"))
+    screen.finish(1)
+    assert machine.state == "computing"
+    assert screen.running[0].operation == "moved"
+    screen.finish(2)
+    assert (machine.state, screen.block) == ("shown", 2)
+
+
 def test_3d_takes_it_away_and_2d_brings_it_back(machine, screen):
     machine.ask(request("good"))
     screen.finish(1)
