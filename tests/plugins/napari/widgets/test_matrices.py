@@ -167,6 +167,9 @@ def test_the_preview_shows_a_loaded_matrix(viewer, until, photo, tmp_path):
     )
     widget.load_matrix(tmp_path / "m.json")
     assert widget.fit.value == "as saved"
+    # There it lies, however narrow the canvas is.
+    host.camera(viewer).center = (0, -32, 33)
+    until(lambda: widget.preview.state == "shown" and widget.preview.layer.visible)
     layer = preview_of(widget, until)
     # What shows of it is part of it, turned by a quarter; and all pixels are the layer's.
     first, below = (np.array(layer.data_to_world(place)) for place in ((0, 0), (1, 0)))
