@@ -124,7 +124,7 @@ def write_file(
     source = source_of(
         image.levels[level_plan.source_level], ChunkCache(_CACHE_BYTES), level_plan.source_level
     )
-    notes += _on_space(path, spec)
+    _warn_of_space(path, spec)
     writer = open_writer(path, spec, overwrite=overwrite)
     try:
         with closing(_filled(writer, spec, plan, source)) as steps:
@@ -184,25 +184,23 @@ def _tile_count(spec: WriterSpec, shape: tuple[int, ...]) -> int:
     return math.prod(counts)
 
 
-def _on_space(path: str, spec: WriterSpec) -> tuple[str, ...]:
-    """Return a note where the disk may be too small."""
+def _warn_of_space(path: str, spec: WriterSpec) -> None:
+    """Warn where the disk may be too small; from any thread."""
     from lerf_core.io.tiles.tiled_writer import disk_bytes_needed
 
     try:
         free = shutil.disk_usage(Path(path).parent).free
     except OSError:
-        return ()  # the writer tells what is wrong
+        return  # the writer tells what is wrong
     needed = disk_bytes_needed(spec)
     if needed <= free:
-        return ()
+        return
     from napari.utils.notifications import show_warning
 
-    words = (
+    show_warning(
         f"the file takes {needed / 2**30:.1f} GiB before compression, and "
         f"{free / 2**30:.1f} GiB are free"
     )
-    show_warning(words)
-    return ()
 
 
 def _levels(path: str, spec: WriterSpec) -> list[Any]:

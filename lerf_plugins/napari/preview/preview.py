@@ -35,7 +35,8 @@ class Preview:
     parent : QObject
         The widget that it belongs to.
     ask : callable
-        Asks again for what is chosen now, by `update` or `refuse`: called when the view changes.
+        Asks again for what is chosen now, by `update` or `refuse`: called when the layer has
+        changed, or which axes show. Where the view moves, what was asked for last is shown there.
     tell : callable
         Takes words on what is shown, or on why nothing can be.
     switched : callable
@@ -56,6 +57,8 @@ class Preview:
     ) -> None:
         self._viewer, self._ask = viewer, ask
         self._followed: Any = None
+        # What `update` was called with last; None: nothing can be shown.
+        self._asked: tuple[Any, LayerOperation, Any] | None = None
         self._thread = PreviewThread(parent)
         self._screen = CanvasScreen(
             viewer, self._thread, _attempt, tell=tell, switched=switched,
@@ -65,12 +68,12 @@ class Preview:
         # Once the camera, too, has been set for other axes.
         self._soon = QTimer(parent)
         self._soon.setSingleShot(True)
-        self._soon.timeout.connect(self._view_changed)
+        self._soon.timeout.connect(self._ask_again)
         camera, dims = host.camera(viewer).events, viewer.dims.events
         self._handlers = (
-            (camera.center, self._view_changed),
-            (camera.zoom, self._view_changed),
-            (dims.point, self._view_changed),
+            (camera.center, self._show_in_view),
+            (camera.zoom, self._show_in_view),
+            (dims.point, self._show_in_view),
             (dims.ndisplay, self._display_changed),
             (dims.order, self._display_changed),
             (viewer.layers.events.removed, self._removed),
@@ -114,14 +117,12 @@ class Preview:
         placed_on : napari.layers.Layer, optional
             On whose pixel grid the result is placed; None: the source's.
         """
-        view = view_of(self._viewer, source, placed_on)
-        if view is None:
-            self._machine.leave(_NO_PLACE)
-        else:
-            self._machine.ask(Request(source, operation, view))
+        self._asked = (source, operation, placed_on)
+        self._show_in_view()
 
     def refuse(self, source: Any, words: str) -> None:
         """Say why what is chosen for a layer cannot be done; the last good preview stays."""
+        self._asked = None
         if view_of(self._viewer, source) is None:
             self._machine.leave(words)
         else:
@@ -130,6 +131,7 @@ class Preview:
     def rest(self) -> None:
         """Show nothing until something is asked for: there is no layer to show."""
         self.follow(None)
+        self._asked = None
         self._machine.rest()
 
     def become(self, source: Any, pixels: Any, state: dict[str, Any]) -> Any:
@@ -161,17 +163,31 @@ class Preview:
     def _layer_changed(self) -> None:
         self._ask()
 
-    def _view_changed(self) -> None:
+    def _ask_again(self) -> None:
         if self.is_on:
             self._ask()
+
+    def _show_in_view(self) -> None:
+        """Show what was asked for last, where the view is now."""
+        if not self.is_on or self._asked is None:
+            return
+        source, operation, placed_on = self._asked
+        view = view_of(self._viewer, source, placed_on)
+        if view is None:
+            self._machine.leave(_NO_PLACE)
+        else:
+            self._machine.ask(Request(source, operation, view))
 
     def _display_changed(self) -> None:
         """Take the preview away: it is of the axes that were shown."""
         if self.is_on:
+            self._asked = None
             self._machine.leave(_NO_PLACE)
             self._soon.start(0)
 
     def _removed(self, event: Any) -> None:
+        if self._asked is not None and event.value is self._asked[0]:
+            self._asked = None
         self._machine.removed(event.value)
 
 

@@ -49,7 +49,7 @@ from lerf_plugins.napari.widgets.controls import (
     ticked,
 )
 from lerf_plugins.napari.widgets.file_target import FileTarget
-from lerf_plugins.napari.widgets.results import ResultList
+from lerf_plugins.napari.widgets.results import put_forward
 from lerf_plugins.napari.widgets.scrolled_rows import ScrolledRows
 
 if TYPE_CHECKING:
@@ -266,7 +266,6 @@ class ResamplingWidget(LayerWidget):
             viewer, self, ask=self.refresh, tell=self.tell, switched=self._switched,
             hides_source=self.hides_source,
         )  # fmt: skip
-        self._results = ResultList(viewer)
         self.preview_box = ticked(
             "&Preview", "Show what is visible of the result while you change it; in 2-D."
         )
@@ -425,7 +424,7 @@ class ResamplingWidget(LayerWidget):
         self._added(source, layer, state)
 
     def _added(self, source: Any, layer: Any, state: dict[str, Any]) -> None:
-        self._results.add(source, layer)
+        put_forward(self.viewer.layers, source, layer)
         words = f"Added '{layer.name}'"
         if source not in self.viewer.layers:
             words += "; its source is gone"

@@ -144,18 +144,22 @@ class ValueControls:
         if layer is not self._layer:
             self._listen_to(layer)
         self._changed()
-        if layer is not None and hasattr(layer, "contrast_limits"):
-            self._start(self._generation)
+        self._start()
 
-    def _start(self, generation: int) -> None:
+    def _start(self) -> None:
+        """Look at the values, one look at a time: data may change many times a second."""
         from napari.qt.threading import create_worker
 
+        if self._worker is not None or not hasattr(self._layer, "contrast_limits"):
+            return
         try:
             image = LayerImage.of(self._layer)
         except LerfError:  # the operation tells
             return
+        generation = self._generation
         worker = create_worker(_attempt, image, _start_thread=False)
         worker.returned.connect(lambda span: self._looked(span, generation))
+        worker.finished.connect(lambda: self._finished(generation))
         self._worker = worker
         worker.start()
 
@@ -163,6 +167,11 @@ class ValueControls:
         if generation == self._generation:
             self._span = span
             self._changed()
+
+    def _finished(self, generation: int) -> None:
+        self._worker = None
+        if generation != self._generation:
+            self._start()
 
     def _limits_changed(self) -> None:
         """Follow contrast limits, where they are the range that is taken."""

@@ -272,3 +272,19 @@ def test_without_a_layer_nothing_can_be_run(viewer, photo):
         viewer.layers.clear()
         assert not widget.run_button.enabled
         viewer.window.remove_dock_widget("all")
+
+
+def test_a_view_that_moves_asks_for_no_other_operation(viewer, until, photo, monkeypatch):
+    viewer.add_image(photo, rgb=True)
+    widget = docked(viewer, "Resize")
+    widget.preview_box.value = True
+    layer = preview_of(widget, until)
+    made = []
+    make = widget.operation
+    monkeypatch.setattr(widget, "operation", lambda image: made.append(image) or make(image))
+    before = layer.data.shape
+    host.camera(viewer).zoom *= 8
+    until(lambda: layer.data.shape != before and widget.preview.state == "shown")
+    assert not made
+    widget.scale.value = 3
+    assert made
