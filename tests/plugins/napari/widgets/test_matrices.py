@@ -146,8 +146,9 @@ def test_a_baked_transform_is_saved(viewer, until, photo, tmp_path):
 
 def test_the_preview_shows_a_loaded_matrix(viewer, until, photo, tmp_path):
     source = viewer.add_image(photo, rgb=True)
-    # All of it shows.
+    # However narrow the canvas is, the corner shows.
     host.camera(viewer).zoom = 1
+    host.camera(viewer).center = (0, 7, 5)
     (tmp_path / "m.txt").write_text("1 0 5 0 1 7 0 0 1")
     widget = docked(viewer, "Warp")
     widget.preview_box.value = True
@@ -168,7 +169,7 @@ def test_the_preview_shows_a_loaded_matrix(viewer, until, photo, tmp_path):
     widget.load_matrix(tmp_path / "m.json")
     assert widget.fit.value == "as saved"
     # There it lies, however narrow the canvas is.
-    host.camera(viewer).center = (0, -32, 33)
+    host.camera(viewer).center = (0, 45, -20)
     until(lambda: widget.preview.state == "shown" and widget.preview.layer.visible)
     layer = preview_of(widget, until)
     # What shows of it is part of it, turned by a quarter; and all pixels are the layer's.
