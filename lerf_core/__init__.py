@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from lerf_core import chunked, errors, geometry, inspection, metrics
     from lerf_core.backends.first_run import first_run_message
     from lerf_core.bank.analytic import analytic_bank
+    from lerf_core.bank.base import Bank
     from lerf_core.bank.loading import DEFAULT_BANK, available_banks, load_bank, user_bank_folder
     from lerf_core.bank.model import LutBank
+    from lerf_core.bank.network import NetworkBank
     from lerf_core.geometry import Displacement, homography_from_points
     from lerf_core.inspection import parameter_maps
     from lerf_core.resampling import rescale, resize, warp
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_BANK",
+    "Bank",
     "Displacement",
     "Kernel",
     "LutBank",
+    "NetworkBank",
     "__version__",
     "analytic_bank",
     "available_banks",
@@ -53,10 +57,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Bank": "bank.base",
     "DEFAULT_BANK": "bank.loading",
     "Displacement": "geometry.maps",
     "Kernel": "sampling.kernels",
     "LutBank": "bank.model",
+    "NetworkBank": "bank.network",
     "analytic_bank": "bank.analytic",
     "available_banks": "bank.loading",
     "chunked": "",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 __all__ = [
+    "COLOUR_PLANES",
     "COVERAGE_BITS",
     "CROSS_STEPS",
     "CUBIC_SLOPE",
@@ -28,6 +29,7 @@ __all__ = [
     "LOCAL_PLANE_BIAS",
     "LUMA_WEIGHTS",
     "MAX_POINT_TAPS",
+    "NETWORK_GREY_BITS",
     "OVERSHOOT_RANGE",
     "OVERSHOOT_REACH",
     "POSITION_EPS",
@@ -38,6 +40,8 @@ __all__ = [
     "SIGMA_SCALE",
     "SLOPE_UNIT",
     "SQUARE_STEPS",
+    "SUM_BITS",
+    "WEIGHT_LIMIT",
     "WEIGHT_VALUES",
     "WHOLE_PIXEL_TOLERANCE",
 ]
@@ -61,6 +65,14 @@ RESIDUAL_UNIT = 0.25
 #: A cell of the tables spans 2**14 units of a deep image's coordinates: compiled reads multiply
 #: weights as two bytes of seven bits.
 DEEP_CELL_BITS = 14
+
+# -- networks ---------------------------------------------------------------------------
+
+#: Networks read deep images in units of 2**-7 grey levels: activations of 0..32640 fit 16 bits.
+NETWORK_GREY_BITS = 7
+#: Networks' weights are signed bytes in -127..127, and sums have 32 bits.
+WEIGHT_LIMIT = 127
+SUM_BITS = 31
 
 # -- weights ----------------------------------------------------------------------------
 
@@ -131,6 +143,8 @@ LEAST_VALID_SHARE = F32(2.0**-12)
 
 # -- colours ----------------------------------------------------------------------------
 
+#: Red, green and blue.
+COLOUR_PLANES = 3
 #: Weights of red, green and blue in the luma (ITU-R BT.601).
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 #: Slope at distance 1 of the cubic convolution of colour differences, as OpenCV has it: sharper

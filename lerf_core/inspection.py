@@ -34,13 +34,13 @@ from lerf_core.bank.inspection import (
     table_slice,
     table_statistics,
 )
-from lerf_core.bank.loading import load_bank
-from lerf_core.bank.model import LutBank
+from lerf_core.bank.loading import BankSource, load_bank
 from lerf_core.bank.stages import SLOPES, Kind
 from lerf_core.constants import LEVELS, LOCAL_PLANE_BIAS, RESIDUAL_UNIT, SIGMA_SCALE, SLOPE_UNIT
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.execution.channels import channels_first, prepare_channels
 from lerf_core.execution.memory import check_memory
+from lerf_core.execution.samples import read_channels
 from lerf_core.options import Options
 from lerf_core.pixels.format import PixelFormat
 from lerf_core.threads import thread_count
@@ -169,7 +169,7 @@ class ParameterMaps:
 def parameter_maps(
     image: npt.ArrayLike,
     *,
-    bank: LutBank | str | None = None,
+    bank: BankSource = None,
     channel_axis: int | None = None,
     alpha: str = "auto",
     value_range: tuple[float, float] | None = None,
@@ -188,7 +188,7 @@ def parameter_maps(
         As for `lerf_core.resize`, and so are all other parameters: any number of axes, the
         last two that are not `channel_axis` being rows and columns. Labels (bool, and
         integers that resize copies) have no parameters.
-    bank : LutBank, str, path or None
+    bank : Bank, str, path or None
         None: the default bank.
     channel_axis : int or None
         Axis of the channels; each has parameters of its own.
@@ -270,9 +270,9 @@ def _read_maps(image: npt.NDArray[Any], stack: Map, pixels: PixelFormat, options
             for plane in layer[(slice(None), *index)]
         ]
         channels = prepare_channels(planes, pixels, options.tables, backend, "edge")
-        for number, channel in enumerate(channels):
+        every = read_channels(channels, 0, channels[0].plane.shape[0], threads)
+        for number, (channel, samples) in enumerate(zip(channels, every, strict=True)):
             maps = target[(number, slice(None), *index)]
-            samples = channel.read(0, len(channel.plane), threads)
             maps[0], maps[1:] = unpack(samples.packed)
             if channel.validity is not None:
                 maps[:, channel.validity == 0] = np.nan

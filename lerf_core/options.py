@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 import numpy as np
 
 from lerf_core.backends.contract import BACKENDS
-from lerf_core.bank.model import LutBank
+from lerf_core.bank.base import Bank
 from lerf_core.choices import BORDER_MODES
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.pixels.format import PixelFormat, holds_intensities, unit_range_dtype
@@ -70,7 +70,7 @@ class Options:
 
     Attributes
     ----------
-    bank : LutBank or None
+    bank : Bank or None
         None: pixels are averaged by a kernel.
 
     Raises
@@ -79,7 +79,7 @@ class Options:
         If a value cannot be used for any image.
     """
 
-    bank: LutBank | None
+    bank: Bank | None
     channel_axis: int | None = None
     mode: str = "edge"
     cval: float | Sequence[float] = 0.0
@@ -146,7 +146,7 @@ class Options:
         return None if isinstance(kernel, NearestKernel) else kernel
 
     @property
-    def tables(self) -> LutBank:
+    def tables(self) -> Bank:
         """The bank, where pixels are averaged by one.
 
         Raises

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank.model import LutBank
+from lerf_core.bank.loading import BankSource
 from lerf_core.execution.masked import masked_plan, stacked, unstacked
 from lerf_core.execution.memory import check_memory
 from lerf_core.execution.plan import Plan
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["compute_whole", "rescale", "resize", "warp"]
 
-Bank = LutBank | str | None
 Image = npt.NDArray[Any]
 
 
@@ -40,7 +39,7 @@ def resize(
     image: npt.ArrayLike,
     output_shape: Sequence[int],
     *,
-    bank: Bank = None,
+    bank: BankSource = None,
     **keywords: Unpack[ResamplingKeywords],
 ) -> Image:
     """Resize an image to a given number of rows and columns.
@@ -54,7 +53,7 @@ def resize(
         than half of the weight; with alpha, where it is transparent.
     output_shape : sequence of int
         (rows, cols); or the shape of the whole result.
-    bank : LutBank, str, path or None
+    bank : Bank, str, path or None
         The tables, or where to load them from (`load_bank`). None: the default bank for axes
         that grow, and for those that shrink the learned function for shrinking
         (`lerf_core.sampling.shrinking`), unless anti-aliasing is switched off; what shrinks goes
@@ -150,7 +149,7 @@ def rescale(
     image: npt.ArrayLike,
     scale: float | tuple[float, float],
     *,
-    bank: Bank = None,
+    bank: BankSource = None,
     **keywords: Unpack[ResamplingKeywords],
 ) -> Image:
     """Resize an image by a factor, or by one for the rows and one for the columns.
@@ -188,7 +187,7 @@ def warp(
     inverse_map: npt.ArrayLike | Displacement | Callable[..., Any],
     *,
     output_shape: Sequence[int] | None = None,
-    bank: Bank = None,
+    bank: BankSource = None,
     **keywords: Unpack[ResamplingKeywords],
 ) -> Image:
     """Warp an image by any map from output pixels to source positions.

@@ -33,6 +33,7 @@ from lerf_core.backends.numba.libraries import kernel_trouble, missing_kernels
 
 if TYPE_CHECKING:
     from lerf_core.bank.model import LutBank
+    from lerf_core.bank.network import NetworkBank
     from lerf_core.geometry.maps import InverseMap
     from lerf_core.pixels.values import ValueScale
     from lerf_core.sampling.coordinates import SourceCoordinates
@@ -141,6 +142,41 @@ class Backend(Protocol):
         Returns
         -------
         ndarray of `dtype`, (rows, cols, slots)
+        """
+
+    # -- networks ----------------------------------------------------------------------
+
+    def read_network(
+        self,
+        planes: Sequence[Plane],
+        bank: NetworkBank,
+        threads: int,
+        rows: Rows,
+        remainders: Sequence[FloatPlane] | None,
+        dtype: npt.DTypeLike,
+    ) -> list[Plane]:
+        """Compute a network's layers: units in, packed parameters out.
+
+        Parameters
+        ----------
+        planes : sequence of ndarray of uint8 or int32, (rows, cols)
+            Red, green and blue, or a plane on its own; the features. Units of grey levels
+            (bytes), or of ``2**-NETWORK_GREY_BITS`` levels (int32, within 0..255 levels). Beyond
+            the border lie the border's pixels.
+        threads : int
+            How many to use; results do not depend on it.
+        rows : (int, int)
+            Which rows are wanted.
+        remainders : sequence of ndarray of float32, (rows, cols), or None
+            For each plane, of these rows, in grey levels; are added to the features in packed
+            parameters of float32.
+        dtype : dtype
+            uint8, for units of bytes; or float32: grey levels.
+
+        Returns
+        -------
+        list of ndarray of `dtype`, (rows, cols, slots)
+            For each plane.
         """
 
     # -- the weighted mean -------------------------------------------------------------

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank.model import LutBank
-
 __all__ = ["as_words", "empty_packed", "pack", "slot_count", "unpack"]
 
 Packed = npt.NDArray[Any]
@@ -50,8 +48,7 @@ def unpack(packed: Packed) -> tuple[Packed, Packed]:
 def pack(
     units: npt.NDArray[np.integer],
     values: npt.NDArray[np.integer],
-    cell_bits: int,
-    bank: LutBank,
+    level: int,
     remainder: npt.NDArray[np.float32] | None,
     dtype: npt.DTypeLike,
 ) -> Packed:
@@ -60,11 +57,11 @@ def pack(
     Parameters
     ----------
     units : ndarray of int, (rows, cols)
-        The feature, in units of which a cell of the tables spans ``2**cell_bits``.
+        The feature.
     values : ndarray of int, (parameters, rows, cols)
-        The parameters, in the same units.
-    cell_bits, bank
-        What the units are.
+        The parameters.
+    level : int
+        How many units of both are a grey level.
     remainder : ndarray of float32, (rows, cols), or None
         In grey levels; is added to the feature.
     dtype : dtype
@@ -79,7 +76,7 @@ def pack(
     feature, parameters = unpack(packed)
     feature[:], parameters[:] = units, values
     if packed.dtype == np.float32:
-        to_level = np.float32(bank.interval / (1 << cell_bits))
+        to_level = np.float32(1 / level)
         feature *= to_level
         parameters *= to_level
     if remainder is not None:

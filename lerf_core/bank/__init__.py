@@ -1,6 +1,7 @@
 """Banks of look-up tables: the model, its files, finding them by name, and what tables say."""
 
 from lerf_core.bank.analytic import analytic_bank
+from lerf_core.bank.base import Bank
 from lerf_core.bank.files import Table, table_name
 from lerf_core.bank.loading import (
     DEFAULT_BANK,
@@ -10,10 +11,12 @@ from lerf_core.bank.loading import (
     user_bank_folder,
 )
 from lerf_core.bank.model import LutBank
+from lerf_core.bank.network import Layer, NetworkBank
 from lerf_core.bank.patterns import PATTERNS, QUARTER_TURNS, rotate
 from lerf_core.bank.stages import (
     KINDS,
     LOCAL_PLANE,
+    NETWORK_KIND,
     SLOPES,
     Kind,
     Read,
@@ -26,12 +29,16 @@ __all__ = [
     "DEFAULT_BANK",
     "KINDS",
     "LOCAL_PLANE",
+    "NETWORK_KIND",
     "PATTERNS",
     "QUARTER_TURNS",
     "SHRINKING_BANK",
     "SLOPES",
+    "Bank",
     "Kind",
+    "Layer",
     "LutBank",
+    "NetworkBank",
     "Read",
     "Stage",
     "Table",

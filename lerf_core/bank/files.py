@@ -1,9 +1,9 @@
 """Banks on disk: one ``.safetensors`` file, or a folder in the published layout.
 
-A bank file holds one int8 tensor per table and, under the metadata key ``lerf``, a JSON text that
-says everything the tensors do not (`LutBank.metadata`). The published layout is a folder of nine
-``LUTft_s{stage}_{pattern}r{group}.npy`` files of int8, (nodes**4, values). Nothing is ever
-unpickled.
+A bank file holds one tensor per table, or the tensors of a network's layers, and, under the
+metadata key ``lerf``, a JSON text that says everything the tensors do not (`Bank.metadata`). The
+published layout is a folder of nine ``LUTft_s{stage}_{pattern}r{group}.npy`` files of int8,
+(nodes**4, values). Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -20,15 +20,18 @@ from lerf_core.errors import BankError
 __all__ = [
     "SUFFIX",
     "Table",
+    "Tensors",
     "read_folder",
-    "read_tables",
+    "read_tensors",
     "table_name",
     "write_folder",
-    "write_tables",
+    "write_tensors",
 ]
 
 #: (nodes, nodes, nodes, nodes, values)
 Table = npt.NDArray[np.int8]
+#: Arrays by name.
+Tensors = Mapping[str, npt.NDArray[Any]]
 
 #: What the names of bank files end with.
 SUFFIX = ".safetensors"
@@ -53,18 +56,18 @@ _PUBLISHED_FILES = {
 }
 
 
-def write_tables(path: Path, text: str, tables: Mapping[str, Table]) -> None:
-    """Write a ``.safetensors`` file of tables and the JSON text that describes them, atomically."""
+def write_tensors(path: Path, text: str, tensors: Tensors) -> None:
+    """Write a ``.safetensors`` file of arrays and the JSON text that describes them, atomically."""
     from safetensors.numpy import save
 
     from lerf_core.io.results.whole_files import write_whole
 
-    tensors = {key: np.ascontiguousarray(table) for key, table in tables.items()}
-    write_whole(path, save(tensors, metadata={_METADATA_KEY: text}))
+    arrays = {key: np.ascontiguousarray(tensor) for key, tensor in tensors.items()}
+    write_whole(path, save(arrays, metadata={_METADATA_KEY: text}))
 
 
-def read_tables(path: Path) -> tuple[str, dict[str, Table]]:
-    """Read a ``.safetensors`` file: the JSON text that describes the tables, and the tables.
+def read_tensors(path: Path) -> tuple[str, dict[str, npt.NDArray[Any]]]:
+    """Read a ``.safetensors`` file: the JSON text that describes its arrays, and the arrays.
 
     Raises
     ------

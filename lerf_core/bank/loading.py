@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from lerf_core.bank.files import SUFFIX, read_folder, read_tables, table_name
+from lerf_core.bank.base import Bank, format_of
+from lerf_core.bank.files import SUFFIX, read_folder, read_tensors, table_name
 from lerf_core.bank.model import LutBank
+from lerf_core.bank.network import NETWORK_FORMAT, NetworkBank
 from lerf_core.bank.patterns import PATTERNS
 from lerf_core.bank.stages import KINDS, two_stages
 from lerf_core.errors import BankError, BankNotFoundError, InvalidTypeError
@@ -17,12 +19,15 @@ from lerf_core.errors import BankError, BankNotFoundError, InvalidTypeError
 __all__ = [
     "DEFAULT_BANK",
     "SHRINKING_BANK",
+    "BankSource",
     "available_banks",
     "bank_for_scale",
     "load_bank",
     "user_bank_folder",
 ]
 
+#: What names a bank: itself, a name or path, or None for the default one.
+BankSource = Bank | str | os.PathLike[str] | None
 #: The bank that is used when none is named.
 DEFAULT_BANK = "lerf-p"
 #: The bank that shrinks where tables have to: trained ones know enlarging alone, and their
@@ -78,21 +83,21 @@ def available_banks() -> dict[str, Path]:
     return banks
 
 
-def load_bank(source: str | os.PathLike[str] | LutBank | None = None) -> LutBank:
+def load_bank(source: BankSource = None) -> Bank:
     """Load a bank by name, from a file, or from a folder in the published layout.
 
     Parameters
     ----------
-    source : str, path, LutBank or None
+    source : str, path, Bank or None
         A name of `available_banks` (which goes before a file of that name: write
         ``./name`` for the file); a ``.safetensors`` file; a folder of ``LUTft_*.npy``
         files; a bank, returned as it is; None, the default bank.
 
     Returns
     -------
-    LutBank
-        Checked: shapes, dtype, version, checksum. Files are read once while their size
-        and time stay the same; folders every time.
+    Bank
+        A `LutBank` of tables or a `NetworkBank`. Checked: shapes, dtype, version, checksum.
+        Files are read once while their size and time stay the same; folders every time.
 
     Raises
     ------
@@ -106,12 +111,12 @@ def load_bank(source: str | os.PathLike[str] | LutBank | None = None) -> LutBank
     >>> load_bank("analytic").kind.values
     ('rho', 'sigma_row', 'sigma_col')
     """
-    if isinstance(source, LutBank):
+    if isinstance(source, Bank):
         return source
     if source is None:
         source = DEFAULT_BANK
     if not isinstance(source, (str, os.PathLike)):
-        raise InvalidTypeError(f"bank must be a name, a path or a LutBank, got {source!r}")
+        raise InvalidTypeError(f"bank must be a name, a path or a Bank, got {source!r}")
     path = _path_of(source)
     try:
         status = path.stat()
@@ -122,9 +127,7 @@ def load_bank(source: str | os.PathLike[str] | LutBank | None = None) -> LutBank
         raise BankError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def bank_for_scale(
-    bank: LutBank | str | None, scale: Sequence[float], *, anti_aliased: bool
-) -> LutBank | str | None:
+def bank_for_scale(bank: BankSource, scale: Sequence[float], *, anti_aliased: bool) -> BankSource:
     """Return the bank for tables that may have to shrink; nothing is loaded.
 
     `lerf_core.resize` shrinks by `lerf_core.sampling.shrinking` instead; this is for those who
@@ -132,7 +135,7 @@ def bank_for_scale(
 
     Parameters
     ----------
-    bank : LutBank, str, path or None
+    bank : Bank, str, path or None
         The one that is asked for. None: the analytic one where an anti-aliased image grows along
         no axis, as trained tables know enlarging alone; else the default one.
     scale : sequence of float
@@ -142,7 +145,7 @@ def bank_for_scale(
 
     Returns
     -------
-    LutBank, str, path or None
+    Bank, str, path or None
         For `load_bank`.
 
     Examples
@@ -197,8 +200,10 @@ def _files_named(name: str, user_folder: Path | None) -> tuple[Path, ...]:
 
 
 @lru_cache(maxsize=8)
-def _load_file(path: Path, *state: int) -> LutBank:  # noqa: ARG001 - cached by it
-    return LutBank.from_metadata(*read_tables(path), origin=str(path))
+def _load_file(path: Path, *state: int) -> Bank:  # noqa: ARG001 - cached by it
+    text, tensors = read_tensors(path)
+    form = NetworkBank if format_of(text) == NETWORK_FORMAT else LutBank
+    return form.from_metadata(text, tensors, origin=str(path))
 
 
 def _load_folder(folder: Path) -> LutBank:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,16 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from lerf_core.bank.files import Table, table_name, write_folder, write_tables
+from lerf_core.bank.base import Bank, checked_record, flattened, parsed_description
+from lerf_core.bank.files import Table, table_name, write_folder
 from lerf_core.bank.patterns import PATTERNS, QUARTER_TURNS, Offset, Offsets, rotate
 from lerf_core.bank.stages import KINDS, LOCAL_PLANE, Kind, Read, Stage, two_stages
 from lerf_core.choices import SAMPLING_INTERVALS
 from lerf_core.constants import ENTRY_BIAS, LEVELS, LOCAL_PLANE_BIAS
 from lerf_core.errors import BankError
 
-__all__ = ["LutBank"]
+__all__ = ["TABLES_FORMAT", "LutBank"]
 
-_FORMAT = "lerf-bank"
+#: Format of the files of tables.
+TABLES_FORMAT = "lerf-bank"
 _FORMAT_VERSION = 1
 _MAX_REACH = 8
 _MAX_DIVISOR = 1 << 16
@@ -31,8 +31,8 @@ _MAX_DIVISOR = 1 << 16
 _MAX_READS = 256
 
 
-@dataclass(frozen=True, eq=False)
-class LutBank:
+@dataclass(frozen=True, eq=False, repr=False)
+class LutBank(Bank):
     """The tables of one model and their description; immutable.
 
     Parameters
@@ -70,12 +70,8 @@ class LutBank:
 
     def __post_init__(self) -> None:
         _check_structure(self)
-        for attribute in ("patterns", "training"):
-            object.__setattr__(self, attribute, MappingProxyType(dict(getattr(self, attribute))))
-        try:
-            json.dumps(dict(self.training), allow_nan=False)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise BankError(f"training record of {self.name!r} is not JSON: {error}") from error
+        object.__setattr__(self, "patterns", MappingProxyType(dict(self.patterns)))
+        object.__setattr__(self, "training", checked_record(self.name, self.training))
         frozen = {
             key: _checked_table(key, self.tables.get(key), shape)
             for key, shape in _expected_tables(self).items()
@@ -93,9 +89,14 @@ class LutBank:
         return 256 // self.interval + 1
 
     @property
-    def nbytes(self) -> int:
-        """Size of all tables, in bytes."""
-        return sum(table.nbytes for table in self.tables.values())
+    def tensors(self) -> Mapping[str, Table]:
+        """See `Bank.tensors`: the tables."""
+        return self.tables
+
+    @property
+    def reads_colours(self) -> bool:
+        """See `Bank.reads_colours`: tables read each channel on its own."""
+        return False
 
     @cached_property
     def reach(self) -> int:
@@ -121,14 +122,10 @@ class LutBank:
     # -- description --------------------------------------------------------------
 
     @property
-    def metadata(self) -> dict[str, Any]:
-        """The description as it stands in the file, checksum included; JSON types."""
-        return {**self._description, "checksum": self.checksum}
-
-    @property
-    def _description(self) -> dict[str, Any]:
+    def description(self) -> dict[str, Any]:
+        """See `Bank.description`."""
         return {
-            "format": _FORMAT,
+            "format": TABLES_FORMAT,
             "version": _FORMAT_VERSION,
             "name": self.name,
             "kind": self.kind.name,
@@ -168,18 +165,11 @@ class LutBank:
         BankError
             If they are not a bank of a version this library reads, or the checksum differs.
         """
-        try:
-            data = json.loads(text)
-            if data["format"] != _FORMAT:
-                raise BankError(f"format must be {_FORMAT!r}, got {data['format']!r}")
-            if data["version"] != _FORMAT_VERSION:
-                raise BankError(
-                    f"version {data['version']!r} is unknown; this library reads version "
-                    f"{_FORMAT_VERSION}"
-                )
+
+        def make(data: dict[str, Any]) -> LutBank:
             if data["kind"] not in KINDS:
                 raise BankError(f"kind must be one of {', '.join(KINDS)}, got {data['kind']!r}")
-            bank = cls(
+            return cls(
                 name=str(data["name"]),
                 kind=KINDS[data["kind"]],
                 interval=int(data["interval"]),
@@ -191,28 +181,9 @@ class LutBank:
                 tables=tables,
                 training=dict(data["training"]),
             )
-            expected = data["checksum"]
-        except BankError as error:
-            raise BankError(f"{origin}: {error}") from error
-        except (
-            ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError,
-        ) as error:  # fmt: skip
-            raise BankError(f"{origin}: description cannot be read ({error!r})") from error
-        if verify and bank.checksum != expected:
-            raise BankError(
-                f"{origin} is damaged: checksum is {bank.checksum}, file says {expected}"
-            )
-        return bank
 
-    @cached_property
-    def checksum(self) -> str:
-        """``sha256:`` and the digest of the description and of every table's bytes."""
-        digest = hashlib.sha256()
-        digest.update(json.dumps(self._description, sort_keys=True).encode())
-        for key in sorted(self.tables):
-            digest.update(key.encode())
-            digest.update(self.tables[key].tobytes())
-        return f"sha256:{digest.hexdigest()}"
+        formats = (TABLES_FORMAT, _FORMAT_VERSION)
+        return parsed_description(text, make, formats=formats, origin=origin, verify=verify)
 
     def describe(self) -> dict[str, Any]:
         """Return what a person wants to know of the bank, in a sensible order."""
@@ -228,31 +199,15 @@ class LutBank:
             "tables": len(self.tables),
             "bytes": self.nbytes,
             "checksum": self.checksum,
-            **_flattened("training", self.training),
+            **flattened("training", self.training),
         }
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, LutBank) and self.checksum == other.checksum
-
-    def __hash__(self) -> int:
-        return hash(self.checksum)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to other processes by the constructor's arguments; mapping proxies do not."""
         mappings = (dict(self.patterns), self.stages, dict(self.tables), dict(self.training))
         return LutBank, (self.name, self.kind, self.interval, *mappings)
 
-    def __dask_tokenize__(self) -> str:
-        return self.checksum
-
-    def __repr__(self) -> str:
-        return f"<LutBank {self.name!r}: {self.kind.name}, {self.nbytes / 1e6:.1f} MB>"
-
     # -- files --------------------------------------------------------------------
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the bank to one ``.safetensors`` file, whole or not at all."""
-        write_tables(Path(path), json.dumps(self.metadata, sort_keys=True), self.tables)
 
     def export_folder(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write the published layout: ``LUTft_s{stage}_{pattern}r{group}.npy`` files.
@@ -301,20 +256,6 @@ def _parsed_stage(stage: Any) -> Stage:
 def _parsed_offset(pair: Any) -> Offset:
     row, col = pair
     return int(row), int(col)
-
-
-def _flattened(prefix: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Join nested keys by blanks, for people; what is not set is left out."""
-    flat: dict[str, Any] = {}
-    for key, value in record.items():
-        name = f"{prefix} {key}"
-        if isinstance(value, Mapping):
-            flat |= _flattened(name, value)
-        elif isinstance(value, (list, tuple)):
-            flat[name] = ", ".join(map(str, value))
-        elif value is not None:
-            flat[name] = value
-    return flat
 
 
 # -- validation -------------------------------------------------------------------

@@ -11,10 +11,12 @@ from lerf_core.constants import ENTRY_BIAS, LOCAL_PLANE_BIAS
 __all__ = [
     "KINDS",
     "LOCAL_PLANE",
+    "NETWORK_KIND",
     "SLOPES",
     "Kind",
     "Read",
     "Stage",
+    "lowest_of",
     "turned_columns",
     "two_stages",
 ]
@@ -33,7 +35,7 @@ class Kind:
     Attributes
     ----------
     name : str
-        ``"lerf-g"``, ``"lerf-l"`` or ``"lerf-p"``.
+        ``"lerf-g"``, ``"lerf-l"`` or ``"lerf-p"``; ``"lerf-n"`` of networks.
     values : tuple of str
         The parameters that a read of the last stage gives, in table order: those of the
         weighting, then `LOCAL_PLANE` where each pixel is a local plane.
@@ -54,11 +56,16 @@ class Kind:
 
 _STEERED = ("rho", "sigma_row", "sigma_col")
 
+#: The kinds of tables.
 KINDS: dict[str, Kind] = {
     "lerf-g": Kind("lerf-g", _STEERED, "gaussian"),
     "lerf-l": Kind("lerf-l", ("alpha",), "linear"),
     "lerf-p": Kind("lerf-p", (*_STEERED, *LOCAL_PLANE), "gaussian"),
 }
+
+
+#: Banks whose parameters a network predicts, from red, green and blue together: local planes.
+NETWORK_KIND = Kind("lerf-n", KINDS["lerf-p"].values, "gaussian")
 
 
 @dataclass(frozen=True, init=False)
@@ -108,12 +115,17 @@ class Stage:
     @property
     def lowest(self) -> tuple[int, ...]:
         """For each value the least that the stage can give."""
-        return tuple(1 if value in LOCAL_PLANE else 0 for value in self.values)
+        return tuple(map(lowest_of, self.values))
 
     @property
     def reads(self) -> int:
         """Number of table reads per pixel."""
         return len(self.patterns) * len(QUARTER_TURNS)
+
+
+def lowest_of(value: str) -> int:
+    """Return the least that a parameter can be, of 0..255."""
+    return 1 if value in LOCAL_PLANE else 0
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ import dask.array as da
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank.model import LutBank
+from lerf_core.bank.loading import BankSource
 from lerf_core.chunked.graph import Field, lazy_result
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.execution.masked import masked_plan, stacked, unstacked
@@ -38,7 +38,6 @@ from lerf_core.validation import check_axes, check_count, check_number
 
 __all__ = ["rescale", "resize", "warp"]
 
-Bank = LutBank | str | None
 Chunks = int | str | tuple[Any, ...] | None
 
 #: Source pixels that a task reads at once, unless told otherwise: those of 8192 by 8192.
@@ -49,7 +48,7 @@ def resize(
     image: da.Array,
     output_shape: Sequence[int],
     *,
-    bank: Bank = None,
+    bank: BankSource = None,
     chunks: Chunks = None,
     window_limit: int = WINDOW_LIMIT,
     **keywords: Unpack[ResamplingKeywords],
@@ -64,7 +63,7 @@ def resize(
         `lerf_core.resize`.
     output_shape : sequence of int
         (rows, cols); or the shape of the whole result.
-    bank : LutBank, str, path or None
+    bank : Bank, str, path or None
         See `lerf_core.resize`.
     chunks : int, (rows, cols) or None
         Chunks of the result along rows and columns: lengths, or tuples of all lengths. None:
@@ -105,7 +104,7 @@ def rescale(
     image: da.Array,
     scale: float | tuple[float, float],
     *,
-    bank: Bank = None,
+    bank: BankSource = None,
     chunks: Chunks = None,
     window_limit: int = WINDOW_LIMIT,
     **keywords: Unpack[ResamplingKeywords],
@@ -140,7 +139,7 @@ def warp(
     inverse_map: npt.ArrayLike | da.Array | Displacement | Callable[..., Any],
     *,
     output_shape: Sequence[int] | None = None,
-    bank: Bank = None,
+    bank: BankSource = None,
     chunks: Chunks = None,
     window_limit: int = WINDOW_LIMIT,
     max_displacement: float | None = None,

@@ -14,16 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.backends.contract import Backend
-from lerf_core.backends.packed import unpack
-from lerf_core.bank.model import LutBank
-from lerf_core.constants import (
-    DEEP_CELL_BITS,
-    LEVELS,
-    LOCAL_PLANE_BIAS,
-    OVERSHOOT_REACH,
-    RESIDUAL_UNIT,
-    WEIGHT_VALUES,
-)
+from lerf_core.bank.base import Bank
+from lerf_core.constants import COLOUR_PLANES, LEVELS
 from lerf_core.pixels.alpha import clear_missing
 from lerf_core.pixels.format import PixelFormat
 from lerf_core.pixels.missing import (
@@ -33,11 +25,11 @@ from lerf_core.pixels.missing import (
     find_missing,
 )
 from lerf_core.pixels.nodata import keep_off
-from lerf_core.pixels.values import ValueScale, decode_srgb, srgb_slope
+from lerf_core.pixels.values import ValueScale, decode_srgb
 
 __all__ = [
     "Channel",
-    "Samples",
+    "Colours",
     "channels_first",
     "prepare_channel",
     "prepare_channels",
@@ -46,27 +38,6 @@ __all__ = [
 Image = npt.NDArray[Any]
 Plane = npt.NDArray[Any]
 FloatPlane = npt.NDArray[np.float32]
-
-
-class Samples(NamedTuple):
-    """What the weighted mean needs of some rows of a channel.
-
-    Attributes
-    ----------
-    packed : ndarray of uint8 or float32, (rows, cols, slots)
-        Features and parameters, in grey levels; see `lerf_core.backends.packed`.
-    weighting : str
-        Of the bank's kind.
-    validity : ndarray of float32, (rows, cols), or None
-        Factor of each pixel's weight; None: 1.
-    overshoot_bounds : ndarray of uint8 or float32, (2, rows + 1, cols + 1), or None
-        Overshoot bounds of local planes, in grey levels.
-    """
-
-    packed: Plane
-    weighting: str
-    validity: FloatPlane | None
-    overshoot_bounds: Plane | None
 
 
 class BeyondBorder(NamedTuple):
@@ -85,9 +56,22 @@ class BeyondBorder(NamedTuple):
     validity: float
 
 
+@dataclass(frozen=True, eq=False)
+class Colours:
+    """Red, green and blue of an image, whose parameters a bank reads together.
+
+    Attributes
+    ----------
+    planes : tuple of ndarray, (rows, cols)
+        As `Channel.plane` has them.
+    """
+
+    planes: tuple[Plane, ...]
+
+
 @dataclass(frozen=True)
 class Channel:
-    """One channel, whose tables are read when its rows are wanted.
+    """One channel; its bank is read (`lerf_core.execution.samples`) when its rows are wanted.
 
     Attributes
     ----------
@@ -95,10 +79,10 @@ class Channel:
         In the image's own values, with missing ones filled.
     validity : ndarray of float32, (rows, cols), or None
         Factor of each pixel's weight; None: 1.
-    bank : LutBank
-        Its tables are read.
+    bank : Bank
+        What says the parameters of its pixels.
     backend : Backend
-        The implementation that reads them.
+        The implementation that reads it.
     value_scale : ValueScale
         From the image's values to grey levels, and back.
     border : BeyondBorder
@@ -110,11 +94,13 @@ class Channel:
         Grey levels that results are clipped to.
     nodata : float or None
         Value of missing pixels, which no valid result takes.
+    colours : Colours or None
+        Red, green and blue, where this is one of them and the bank reads them together.
     """
 
     plane: Plane
     validity: FloatPlane | None
-    bank: LutBank
+    bank: Bank
     backend: Backend
     value_scale: ValueScale
     border: BeyondBorder
@@ -122,66 +108,12 @@ class Channel:
     is_alpha: bool = False
     alpha_levels: tuple[float, float] | None = None
     nodata: float | None = None
+    colours: Colours | None = None
 
     @property
     def to_uint8(self) -> bool:
         """Whether the mean, rounded to bytes, is the result."""
         return self.value_scale.is_bytes and not self.value_scale.linear_light
-
-    def read(self, first: int, last: int, threads: int) -> Samples:
-        """Read the tables for rows first..last-1: bit for bit what the whole plane's would be."""
-        packed, overshoot_bounds = self._read_tables(first, last, threads)
-        weighting = self.bank.kind.weighting
-        if self.is_alpha:
-            # So opaque images stay opaque, and no rim of transparency appears or vanishes.
-            grey = self.value_scale.to_grey(self.plane[first:last])
-            extreme = (grey <= 0) | (grey >= LEVELS)
-            feature, parameters = unpack(packed)
-            feature[extreme] = grey[extreme].astype(feature.dtype)
-            parameters[WEIGHT_VALUES[weighting] :, extreme] = LOCAL_PLANE_BIAS
-        validity = None if self.validity is None else self.validity[first:last]
-        return Samples(packed, weighting, validity, overshoot_bounds)
-
-    def _read_tables(self, first: int, last: int, threads: int) -> tuple[Plane, Plane | None]:
-        """Read all stages; return packed parameters and overshoot bounds, as `Samples` has them."""
-        bank, backend, scale = self.bank, self.backend, self.value_scale
-        interval_bits = bank.interval.bit_length() - 1
-        halo = max(bank.full_reach, OVERSHOOT_REACH)
-        # Edges are repeated at the plane's own, which the halo keeps away from all others.
-        top, bottom = self._widened(first, last, halo)
-        plane = self.plane[top:bottom]
-        units: Plane = plane
-        remainder: FloatPlane | None = None
-        cell_bits = interval_bits
-        if not scale.is_bytes:
-            cell_bits = DEEP_CELL_BITS
-            units, remainder = backend.to_units(scale, plane, DEEP_CELL_BITS - interval_bits)
-            remainder = remainder[first - top : last - top]
-        overshoot_bounds: Plane | None = None
-        if bank.kind.has_local_planes:
-            above, below = self._widened(first, last, OVERSHOOT_REACH)
-            rows = slice(above - top, below - top)
-            grey = units[rows] if scale.is_bytes else backend.to_grey(scale, plane[rows])
-            overshoot_bounds = backend.overshoot_bounds(grey, threads)
-            overshoot_bounds = overshoot_bounds[:, first - above : last - above + 1]
-        for number in range(len(bank.stages) - 1):
-            above, below = self._widened(first, last, bank.reach * (len(bank.stages) - 1 - number))
-            wanted = (above - top, below - top)
-            units = backend.read_stage(units, bank, number, cell_bits, threads, wanted)[0]
-            top = above
-        dtype = np.uint8 if self.to_uint8 else np.float32
-        wanted = (first - top, last - top)
-        packed = backend.read_packed(units, bank, cell_bits, threads, wanted, remainder, dtype)
-        if scale.linear_light:
-            _decode_to_linear(*unpack(packed), bank)
-            if overshoot_bounds is not None:
-                linear = decode_srgb(overshoot_bounds.astype(np.float64) / LEVELS) * LEVELS
-                overshoot_bounds = linear.astype(np.float32)
-        return packed, overshoot_bounds
-
-    def _widened(self, first: int, last: int, rows: int) -> tuple[int, int]:
-        """Return rows first..last-1 with as many around as the plane has of `rows`."""
-        return max(0, first - rows), min(len(self.plane), last + rows)
 
     def finish(self, mean: Plane, valid_share: FloatPlane | None) -> Plane:
         """Return the image's values of means in grey levels, missing where too little is valid."""
@@ -197,7 +129,7 @@ class Channel:
 def prepare_channels(
     planes: Sequence[Plane],
     pixels: PixelFormat,
-    bank: LutBank,
+    bank: Bank,
     backend: Backend,
     mode: str,
     alpha_levels: tuple[float, float] | None = None,
@@ -245,13 +177,24 @@ def prepare_channels(
                 mask=masks[number] if masks else None,
             )  # fmt: skip
         channels.append(channel)
-    return channels
+    return _with_colours(channels) if bank.reads_colours else channels
+
+
+def _with_colours(channels: list[Channel]) -> list[Channel]:
+    """Have red, green and blue know of each other: an image's three channels besides alpha."""
+    found = [channel for channel in channels if not channel.is_alpha]
+    if len(found) != COLOUR_PLANES:
+        return channels
+    colours = Colours(tuple(channel.plane for channel in found))
+    return [
+        channel if channel.is_alpha else replace(channel, colours=colours) for channel in channels
+    ]
 
 
 def prepare_channel(
     plane: Plane,
     scale: ValueScale,
-    bank: LutBank,
+    bank: Bank,
     backend: Backend,
     mode: str,
     *,
@@ -308,22 +251,6 @@ def _beyond_border(scale: ValueScale, mode: str, cval: float, cval_validity: flo
     if scale.linear_light:
         grey = decode_srgb(grey / LEVELS) * LEVELS
     return BeyondBorder(float(grey), cval_validity)
-
-
-def _decode_to_linear(feature: Plane, parameters: Plane, bank: LutBank) -> None:
-    """Turn sRGB-encoded levels into linear light, in place.
-
-    Residuals are decoded with the level; slopes follow by the chain rule.
-    """
-    encoded = feature.astype(np.float64) / LEVELS
-    if bank.kind.has_local_planes:
-        first = WEIGHT_VALUES[bank.kind.weighting]
-        local_plane = parameters[first:] - np.float32(LOCAL_PLANE_BIAS)
-        encoded += local_plane[2] * (RESIDUAL_UNIT / LEVELS)
-        local_plane[:2] *= srgb_slope(encoded)
-        local_plane[2] = 0
-        parameters[first:] = local_plane + np.float32(LOCAL_PLANE_BIAS)
-    feature[:] = decode_srgb(encoded) * LEVELS
 
 
 def channels_first(image: Image, channel_axis: int | None) -> Image:

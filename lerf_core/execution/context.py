@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from lerf_core.bank.model import LutBank
+from lerf_core.bank.base import Bank
 from lerf_core.constants import OVERSHOOT_REACH
 from lerf_core.pixels.format import PixelFormat
 from lerf_core.pixels.missing import FILL_STEPS
@@ -31,7 +31,7 @@ class BlockContext(NamedTuple):
         Whether the support is stretched where the image shrinks.
     fast : bool
         Whether colours may be resized as differences from the luma.
-    bank : LutBank or None
+    bank : Bank or None
         None: pixels are averaged by the kernel, or copied.
     kernel : Kernel or None
         None: pixels are averaged by the bank, or copied.
@@ -45,7 +45,7 @@ class BlockContext(NamedTuple):
     mode: str
     anti_aliasing: bool
     fast: bool
-    bank: LutBank | None
+    bank: Bank | None
     kernel: Kernel | None
     engine: str
 
@@ -55,7 +55,7 @@ class BlockContext(NamedTuple):
         return Block(0, self.out_shape[0], 0, self.out_shape[1])
 
     @property
-    def tables(self) -> LutBank:
+    def tables(self) -> Bank:
         """The bank, where there is one."""
         if self.bank is None:
             raise ValueError(f"kernel {self.kernel} has no tables")

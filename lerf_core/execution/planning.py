@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank.loading import load_bank
-from lerf_core.bank.model import LutBank
+from lerf_core.bank.loading import BankSource, load_bank
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.execution.grid import GridResampling
 from lerf_core.execution.plan import Plan
@@ -23,14 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["plan_rescale", "plan_resize", "plan_warp", "shrinks_by_default"]
 
-Bank = LutBank | str | None
-
 
 def plan_resize(
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
     output_shape: Sequence[int],
-    bank: Bank,
+    bank: BankSource,
     **keywords: Unpack[ResamplingKeywords],
 ) -> Plan:
     """Plan what `lerf_core.resize` does to an image of a shape and dtype."""
@@ -44,7 +41,7 @@ def plan_rescale(
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
     scale: float | tuple[float, float],
-    bank: Bank,
+    bank: BankSource,
     **keywords: Unpack[ResamplingKeywords],
 ) -> Plan:
     """Plan what `lerf_core.rescale` does to an image of a shape and dtype."""
@@ -61,7 +58,7 @@ def plan_warp(
     dtype: np.dtype[Any],
     inverse_map: npt.ArrayLike | Displacement | Callable[..., Any],
     output_shape: Sequence[int] | None,
-    bank: Bank,
+    bank: BankSource,
     **keywords: Unpack[ResamplingKeywords],
 ) -> Plan:
     """Plan what `lerf_core.warp` does to an image of a shape and dtype."""
@@ -101,7 +98,7 @@ def _plan_grid(
     dtype: np.dtype[Any],
     out_shape: tuple[int, int],
     scale: tuple[float, float],
-    bank: Bank,
+    bank: BankSource,
     keywords: ResamplingKeywords,
 ) -> Plan:
     """Plan a resize: by what is named, else by the default tables and what shrinks."""
@@ -123,7 +120,9 @@ def _plan_grid(
     return Plan(shape, dtype, out_shape, options, GridResampling(scale, shrinking))
 
 
-def shrinks_by_default(bank: Bank, scale: tuple[float, float], keywords: Mapping[str, Any]) -> bool:
+def shrinks_by_default(
+    bank: BankSource, scale: tuple[float, float], keywords: Mapping[str, Any]
+) -> bool:
     """Tell whether axes that shrink are shrunk by the learned function.
 
     They are where neither a bank nor a kernel is named, unless anti-aliasing is
@@ -131,7 +130,7 @@ def shrinks_by_default(bank: Bank, scale: tuple[float, float], keywords: Mapping
 
     Parameters
     ----------
-    bank : LutBank, str, path or None
+    bank : Bank, str, path or None
     scale : (float, float)
         Output pixels per source pixel, along each axis.
     keywords : mapping

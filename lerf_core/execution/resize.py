@@ -14,6 +14,7 @@ from lerf_core.backends.reference.overshoot import bounds_along_kept_axes
 from lerf_core.constants import LEVELS
 from lerf_core.execution.channels import Channel, prepare_channel, prepare_channels
 from lerf_core.execution.context import BlockContext
+from lerf_core.execution.samples import Samples, read_channel, read_channels
 from lerf_core.pixels.format import PixelFormat
 from lerf_core.pixels.masks import mask_planes
 from lerf_core.pixels.missing import find_missing
@@ -259,7 +260,12 @@ class GridMeans:
         block, pixels = self._block, self._block.context.pixels
         band = block.rows.band(top, bottom, len(block.windows.rows))
         backend = block.backend
-        results = (self._values(channel, *band) for channel in self._channels)
+        rows, source_rows = band
+        samples = read_channels(self._channels, source_rows.start, source_rows.stop, 1)
+        results = (
+            self._values(channel, GridBand(block, channel, rows, each), rows)
+            for channel, each in zip(self._channels, samples, strict=True)
+        )
         if not pixels.masks:
             backend.store_channels((value for value, _ in results), out)
             return
@@ -267,11 +273,9 @@ class GridMeans:
         masks = mask_planes(planes, shares, pixels)
         backend.store_channels(planes + masks, out)
 
-    def _values(
-        self, channel: Channel, rows: AxisTaps, source_rows: slice
-    ) -> tuple[Image, Image | None]:
+    @staticmethod
+    def _values(channel: Channel, band: GridBand, rows: AxisTaps) -> tuple[Image, Image | None]:
         """Return a channel's values and valid share."""
-        band = GridBand(self._block, channel, rows, source_rows)
         mean, valid_share = band.mean(rows, to_uint8=channel.to_uint8)
         return channel.finish(mean, valid_share), valid_share
 
@@ -285,15 +289,15 @@ class GridBand:
     channel : Channel
     rows : AxisTaps
         Of the band's rows.
-    source_rows : slice
-        The rows of the channel that they count in.
+    samples : Samples
+        Of the rows of the channel that they count in.
     """
 
     def __init__(
-        self, block: GridBlock, channel: Channel, rows: AxisTaps, source_rows: slice
+        self, block: GridBlock, channel: Channel, rows: AxisTaps, samples: Samples
     ) -> None:
         self._block, self._border = block, channel.border
-        self._samples = channel.read(source_rows.start, source_rows.stop, 1)
+        self._samples = samples
         self._overshoot_bounds = self._samples.overshoot_bounds
         if self._overshoot_bounds is not None:
             self._overshoot_bounds = bounds_along_kept_axes(
@@ -350,7 +354,8 @@ class LumaMeans:
     def write(self, top: int, bottom: int, out: Image) -> None:
         """Read the luma's tables for rows top..bottom-1; add the colours a few rows at a time."""
         rows, source_rows = self._block.rows.band(top, bottom, len(self._block.windows.rows))
-        band = GridBand(self._block, self._luma, rows, source_rows)
+        samples = read_channel(self._luma, source_rows.start, source_rows.stop, 1)
+        band = GridBand(self._block, self._luma, rows, samples)
         image = np.moveaxis(out, 0, -1)
         for start in range(top, bottom, self._height):
             stop = min(start + self._height, bottom)

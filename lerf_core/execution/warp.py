@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from lerf_core.backends.contract import Backend, get_backend
 from lerf_core.backends.reference.coordinates import source_coordinates
-from lerf_core.execution.channels import Channel, Samples, prepare_channels
+from lerf_core.execution.channels import Channel, prepare_channels
 from lerf_core.execution.context import BlockContext
+from lerf_core.execution.samples import Samples, read_channels
 from lerf_core.geometry.maps import Homography, InverseMap, LocatedMap, SampledMap
 from lerf_core.geometry.placement import Placement
 from lerf_core.pixels.blending import BorderBlend
@@ -298,8 +299,7 @@ class ChannelStack:
         self._channels = channels
         first, height = channels[0], len(channels[0].plane)
         self._points = backend.points_of(
-            # No name holds a channel's while the next one is read.
-            (_packed_and_bounds(channel.read(0, height, threads)) for channel in channels),
+            map(_packed_and_bounds, read_channels(channels, 0, height, threads)),
             len(channels), first.bank.kind.weighting, first.validity,
         )  # fmt: skip
 

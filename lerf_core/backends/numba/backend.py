@@ -44,6 +44,7 @@ from lerf_core.backends.packed import as_words, empty_packed, pack, unpack
 from lerf_core.backends.reference.backend import ReferenceBackend
 from lerf_core.backends.reference.overshoot import axis_cells
 from lerf_core.bank.model import LutBank
+from lerf_core.bank.network import NetworkBank
 from lerf_core.constants import LEVELS
 from lerf_core.pixels.values import ValueScale
 from lerf_core.sampling.taps import AxisTaps
@@ -157,10 +158,25 @@ class NumbaBackend(Backend):
         is_constant = _constant_values(bank, number, cell_bits) is not None
         if is_constant or not is_compiled(plane, bank, number, cell_bits):
             values = self.read_stage(plane, bank, number, cell_bits, threads, rows)
-            return pack(plane[first:last], values, cell_bits, bank, remainder, dtype)
+            level = (1 << cell_bits) // bank.interval
+            return pack(plane[first:last], values, level, remainder, dtype)
         out = empty_packed(last - first, plane.shape[1], len(bank.kind.values), dtype)
         read_cells(plane, bank, number, cell_bits, threads, first, remainder, out)
         return out
+
+    # -- networks ----------------------------------------------------------------------
+
+    def read_network(
+        self,
+        planes: Sequence[Plane],
+        bank: NetworkBank,
+        threads: int,
+        rows: Rows,
+        remainders: Sequence[FloatPlane] | None,
+        dtype: npt.DTypeLike,
+    ) -> list[Plane]:
+        """Compute a network's layers."""
+        return _REFERENCE.read_network(planes, bank, threads, rows, remainders, dtype)
 
     # -- the weighted mean -------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,22 @@ import numpy.typing as npt
 
 from lerf_core.backends.contract import Backend, FloatPlane, Plane, Positions, Rows
 from lerf_core.backends.packed import pack, unpack
-from lerf_core.backends.reference import halving, majority, means, overshoot, table_reads
+from lerf_core.backends.reference import (
+    halving,
+    majority,
+    means,
+    network,
+    overshoot,
+    table_reads,
+)
 from lerf_core.backends.reference.colours import add_colour_differences, luma
 from lerf_core.backends.reference.coordinates import source_coordinates
 from lerf_core.backends.reference.kernel_points import kernel_mean_at_points
 from lerf_core.backends.reference.separable import separable_mean
 from lerf_core.backends.reference.shrinking import limited, separable_range, shrunk_mean
 from lerf_core.bank.model import LutBank
-from lerf_core.constants import LEVELS
+from lerf_core.bank.network import INPUTS, NetworkBank
+from lerf_core.constants import LEVELS, NETWORK_GREY_BITS
 from lerf_core.pixels.values import ValueScale
 from lerf_core.sampling.taps import AxisTaps, point_taps
 
@@ -80,7 +88,27 @@ class ReferenceBackend(Backend):
     ) -> Plane:
         """Read the last stage and pack its values, by `packed.pack`."""
         values = self.read_stage(plane, bank, len(bank.stages) - 1, cell_bits, threads, rows)
-        return pack(plane[slice(*rows)], values, cell_bits, bank, remainder, dtype)
+        level = (1 << cell_bits) // bank.interval
+        return pack(plane[slice(*rows)], values, level, remainder, dtype)
+
+    def read_network(
+        self,
+        planes: Sequence[Plane],
+        bank: NetworkBank,
+        threads: int,  # noqa: ARG002
+        rows: Rows,
+        remainders: Sequence[FloatPlane] | None,
+        dtype: npt.DTypeLike,
+    ) -> list[Plane]:
+        """Compute a network's layers, by `network.network_outputs`, and pack what they give."""
+        grey_bits = 0 if planes[0].dtype == np.uint8 else NETWORK_GREY_BITS
+        outputs = network.network_outputs(planes, bank, grey_bits, rows)
+        channels = range(INPUTS) if len(planes) == INPUTS else (None,)
+        return [
+            pack(plane[slice(*rows)], outputs[list(bank.outputs_of(channel))], 1 << grey_bits,
+                 None if remainders is None else remainders[number], dtype)
+            for number, (plane, channel) in enumerate(zip(planes, channels, strict=True))
+        ]  # fmt: skip
 
     def overshoot_bounds(self, plane: Plane, threads: int) -> Plane:  # noqa: ARG002
         """Bound results, by `overshoot.overshoot_bounds`; those of bytes rounded and clipped."""

@@ -1,0 +1,95 @@
+"""A network's layers: units of the source in, parameters out. All of it is integer arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from lerf_core.bank.network import INPUTS, Layer, NetworkBank
+from lerf_core.constants import LEVELS
+
+__all__ = ["network_outputs"]
+
+Activations = npt.NDArray[np.int64]
+# Pixels that layers are computed for at once: activations take some hundred bytes of each.
+_BAND_PIXELS = 1 << 16
+
+
+def network_outputs(
+    planes: Sequence[npt.NDArray[np.integer]],
+    bank: NetworkBank,
+    grey_bits: int,
+    rows: tuple[int, int] | None = None,
+) -> npt.NDArray[np.int64]:
+    """Compute what the last layer gives for every pixel.
+
+    Parameters
+    ----------
+    planes : sequence of ndarray of int, (rows, cols)
+        Red, green and blue, or a plane on its own, in 0..255 times ``2**grey_bits``. Beyond the
+        border lie the border's pixels.
+    bank : NetworkBank
+    grey_bits : int
+    rows : (int, int), optional
+        The first, and one past the last, row that is wanted; None: all.
+
+    Returns
+    -------
+    ndarray of int64, (outputs, rows, cols)
+        `lerf_core.bank.network.OUTPUTS`, in 0..255 times ``2**grey_bits``.
+    """
+    first, last = rows or (0, len(planes[0]))
+    height, width = planes[0].shape
+    reach = bank.full_reach
+    out = np.empty((bank.layers[-1].outputs, last - first, width), np.int64)
+    cols = np.clip(np.arange(-reach, width + reach), 0, width - 1)
+    band = max(1, _BAND_PIXELS // width)
+    for top in range(first, last, band):
+        bottom = min(top + band, last)
+        lines = np.clip(np.arange(top - reach, bottom + reach), 0, height - 1)
+        source = np.stack([plane[np.ix_(lines, cols)] for plane in planes]).astype(np.int64)
+        if len(source) != INPUTS:
+            source = np.repeat(source, INPUTS, axis=0)
+        out[:, top - first : bottom - first] = _outputs(source, bank, grey_bits)
+    return out
+
+
+def _outputs(source: Activations, bank: NetworkBank, grey_bits: int) -> Activations:
+    """Compute all layers of planes that are wider by the network's reach on all sides."""
+    first, *middle, last = bank.layers
+    top = LEVELS << grey_bits
+    state = np.clip(
+        _activated(source, first, bank.leak, grey_bits) + (bank.zero << grey_bits), 0, top
+    )
+    for layer in middle:
+        change = _activated(state, layer, bank.leak, grey_bits)
+        state = np.clip(state[:, 1:-1, 1:-1] + change, 0, top)
+    lowest = np.array(bank.lowest)[:, None, None] << grey_bits
+    outputs: Activations = np.clip(_shifted(state, last, grey_bits), lowest, top)
+    return outputs
+
+
+def _activated(state: Activations, layer: Layer, leak: int, grey_bits: int) -> Activations:
+    value = _shifted(state, layer, grey_bits)
+    return np.maximum(value, value >> leak)
+
+
+def _shifted(state: Activations, layer: Layer, grey_bits: int) -> Activations:
+    """Sum up a layer's products; shift the sums, halves up."""
+    size, (_, height, width) = layer.size, state.shape
+    shape = layer.outputs, height - size + 1, width - size + 1
+    # Whole numbers below 2**53: float64 products and sums are exact, and fast.
+    total = np.zeros((shape[0], shape[1] * shape[2]))
+    weight = layer.weight.astype(np.float64)
+    for dy in range(size):
+        for dx in range(size):
+            tap = state[:, dy : dy + shape[1], dx : dx + shape[2]].reshape(len(state), -1)
+            total += weight[:, :, dy, dx] @ tap.astype(np.float64)
+    shift = layer.shift.astype(np.int64)[:, None, None]
+    bias = layer.bias.astype(np.int64)[:, None, None] << grey_bits
+    half = (1 << shift) >> 1
+    sums: Activations = total.astype(np.int64).reshape(shape)
+    shifted: Activations = (sums + bias + half) >> shift
+    return shifted
