@@ -10,20 +10,29 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lerf_cli.options.shared import evaluation_options, shrinking_options
+from lerf_cli.options.shared import (
+    COMPARISON_TASKS,
+    comparison_options,
+    evaluation_options,
+    shrinking_options,
+)
 from lerf_cli.options.types import parse_scale
 from lerf_core.choices import BORDER_MODES
 from lerf_core.errors import LerfError, one_line
 
 if TYPE_CHECKING:
+    from lerf_training.evaluation.held_out import HeldOut
     from lerf_training.evaluation.methods import Method
     from lerf_training.evaluation.scores import Comparison
     from lerf_training.evaluation.shrinking.methods import ShrinkMethod
     from lerf_training.evaluation.shrinking.running import ShrinkCase, ShrunkPhoto
+    from lerf_training.evaluation.unnatural import Measured
 
+    from lerf_cli.figures.comparison_report import ComparisonReport
     from lerf_cli.figures.evaluation import PictureFolders
     from lerf_cli.figures.evaluation_report import Report
     from lerf_cli.figures.shrinking_report import ShrinkReport
+    from lerf_core.bank import LutBank
 
 __all__ = ["evaluate"]
 
@@ -224,6 +233,106 @@ def shrink(
     outputs.write(ShrinkReport(shrink_protocol(with_flip=flips), methods, photos, drawn))
 
 
+@evaluate.command()
+@comparison_options
+@click.option(
+    "--scale", "scales", multiple=True, metavar="SCALE", callback=_parse_scales,
+    help="Scales to enlarge by, as for 'sr'; may be repeated.  [default: 2,2.5,3,4, as "
+    "trainings validate]",
+)  # fmt: skip
+def compare(
+    folders: Sequence[Path],
+    tasks: Sequence[str],
+    scales: list[Scale] | None,
+    factors: Sequence[float],
+    **options: Any,
+) -> None:
+    """Compare banks on the photographs that trainings hold out.
+
+    FOLDER... are the folders that the banks were trained on: the digests of the files decide
+    which were held out. Photographs are enlarged, warped by random homographies, and shrunk and
+    enlarged again; drawings, letters, noise and alpha that no camera made are enlarged. The report
+    says by how much each bank gains over the first, for how many photographs, and where it is
+    worse.
+    """
+    outputs = _Outputs.of(options)
+    from lerf_training.evaluation.held_out import (
+        Competitor,
+        HeldOutOptions,
+        find_held_out,
+        held_out_protocol,
+        score_held_out,
+    )
+    from lerf_training.evaluation.methods import load_evaluated_bank, method_of_bank
+    from lerf_training.evaluation.shrinking.methods import lerf_method
+    from lerf_training.loop.validation import SCALES
+
+    from lerf_cli.figures.comparison_report import ComparisonReport
+    from lerf_core import DEFAULT_BANK
+
+    asked = [task for task in COMPARISON_TASKS if task in tasks or not tasks]
+    threads, share = options["threads"], None if options["everything"] else options["share"]
+    work = HeldOutOptions(
+        tuple(dict.fromkeys(scales or [(scale, scale) for scale in SCALES])),
+        tuple(dict.fromkeys(factors)),
+        options["warps"],
+        options["crop"],
+    )
+    loaded: list[LutBank] = []
+
+    def make(bank: str) -> Method:
+        entry, what = load_evaluated_bank(bank)
+        loaded.append(entry)
+        return method_of_bank(entry, f"{entry.kind.name} {what} {bank}", threads=threads)
+
+    options["banks"] = options["banks"] or (DEFAULT_BANK,)
+    methods = _methods(options, make)
+    banks = dict(zip((method.name for method in methods[-len(loaded) :]), loaded, strict=True))
+    shrinkers = {
+        name: lerf_method(name, "", bank=bank, threads=threads).shrink
+        for name, bank in banks.items()
+    }
+    competitors = [Competitor(method, shrinkers.get(method.name)) for method in methods]
+    held_out = find_held_out(folders, share)
+    for skipped in held_out.skipped:
+        click.echo(f"note: skipped: {skipped.reason}", err=True)
+    photographs = held_out.photographs if set(asked) - {"unnatural"} else ()
+    lists = score_held_out(photographs, competitors, work, asked)
+    scores = _collect(lists, len(photographs), options["quiet"], unit="photograph")
+    measured = _measure_unnatural(banks, options) if "unnatural" in asked else []
+    protocol = held_out_protocol(held_out, share, work, asked) | {
+        f"held out, {name}": _held_out_words(bank, held_out) for name, bank in banks.items()
+    }
+    report = ComparisonReport(
+        protocol, methods, next(iter(banks)), [score for each in scores for score in each], measured
+    )
+    outputs.write(report)
+
+
+def _measure_unnatural(banks: dict[str, LutBank], options: dict[str, Any]) -> list[Measured]:
+    from lerf_training.evaluation.unnatural import bank_resampler, measure_all, unnatural_cases
+
+    cases = unnatural_cases()
+    measured = (
+        list(measure_all(bank_resampler(bank, threads=options["threads"]), name, cases=[case]))
+        for name, bank in banks.items()
+        for case in cases
+    )
+    lists = _collect(measured, len(banks) * len(cases), options["quiet"], unit="drawing")
+    return [entry for each in lists for entry in each]
+
+
+def _held_out_words(bank: LutBank, held_out: HeldOut) -> str:
+    """Say whether a bank's own training held out the photographs that it is judged by."""
+    data = bank.training.get("data")
+    recorded = data.get("held out fingerprint") if isinstance(data, dict) else None
+    if recorded is None:
+        return "its record does not say which photographs its training held out"
+    if recorded == held_out.fingerprint:
+        return "these photographs, by the record of its training"
+    return f"OTHERS ({recorded}): its training may have seen some of these photographs"
+
+
 def _shrink_cases(folders: Sequence[Path], factors: Sequence[float]) -> list[ShrinkCase]:
     from lerf_training.data.benchmark_sets import find_scale_pairs
     from lerf_training.evaluation.shrinking.running import ShrinkCase
@@ -310,8 +419,8 @@ class _Outputs:
         return cls(
             options["json_file"],
             options["csv_file"],
-            options["save_images"],
-            options["side_by_side"],
+            options.get("save_images"),
+            options.get("side_by_side"),
             options["overwrite"],
         )
 
@@ -331,7 +440,7 @@ class _Outputs:
         pictures.check(images, [method.name for method in methods], filter(None, inputs))
         return pictures
 
-    def write(self, report: Report | ShrinkReport) -> None:
+    def write(self, report: Report | ShrinkReport | ComparisonReport) -> None:
         report.print()
         if self.json:
             report.write_json(self.json)

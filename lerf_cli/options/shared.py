@@ -366,10 +366,19 @@ def training_options(rate: float, minutes: float) -> Callable[[Command], Command
 _EVALUATED_FOLDERS = click.argument(
     "folders", metavar="FOLDER...", nargs=-1, required=True, type=INPUT_FOLDER
 )
-_EVALUATION_OUTPUTS = (
-    click.option("--threads", type=click.IntRange(min=1), help="Threads of the engine."),
+_THREADS = click.option("--threads", type=click.IntRange(min=1), help="Threads of the engine.")
+_REPORTS = (
     click.option("--json", "json_file", type=REPORT_FILE, help="Write protocol and all figures."),
     click.option("--csv", "csv_file", type=REPORT_FILE, help="Write the figure of every image."),
+)
+_LAST_OPTIONS = (
+    click.option("--overwrite", is_flag=True, help="Replace the files that are written."),
+    click.option("-q", "--quiet", is_flag=True, help="No progress bar."),
+)
+_EVALUATION_FILES = (_THREADS, *_REPORTS, *_LAST_OPTIONS)
+_EVALUATION_OUTPUTS = (
+    _THREADS,
+    *_REPORTS,
     click.option(
         "--save-images", type=NEW_FOLDER, metavar="FOLDER",
         help="Write each result as FOLDER/SET/CASE/METHOD/NAME.png.",
@@ -379,9 +388,10 @@ _EVALUATION_OUTPUTS = (
         help="Write FOLDER/SET/CASE/NAME.png: a detail where the methods differ most, by "
         "each of them.",
     ),
-    click.option("--overwrite", is_flag=True, help="Replace the files that are written."),
-    click.option("-q", "--quiet", is_flag=True, help="No progress bar."),
+    *_LAST_OPTIONS,
 )  # fmt: skip
+#: What banks are compared by.
+COMPARISON_TASKS = ("enlarge", "warp", "shrink", "unnatural")
 
 
 def evaluation_options(command: Command) -> Command:
@@ -400,6 +410,49 @@ def evaluation_options(command: Command) -> Command:
             "that are installed; may be repeated.",
         ),
         *_EVALUATION_OUTPUTS,
+    )(command)  # fmt: skip
+
+
+def comparison_options(command: Command) -> Command:
+    """Add the options that the comparison on held-out photographs takes."""
+    return _stacked(
+        _EVALUATED_FOLDERS,
+        click.option(
+            "--bank", "banks", multiple=True, metavar="NAME|FILE|FOLDER",
+            help="Bank to compare, or a checkpoint of 'lerf train'; may be repeated. Gains are to "
+            "the first. The default bank if none is given.",
+        ),
+        click.option(
+            "--baseline", "baselines", multiple=True, metavar="NAME",
+            help="Fixed kernel to show beside them, as for 'sr', where photographs are enlarged "
+            "or warped; may be repeated.",
+        ),
+        click.option(
+            "--task", "tasks", multiple=True, type=click.Choice(COMPARISON_TASKS),
+            help="What to compare by; may be repeated.  [default: all]",
+        ),
+        click.option(
+            "--held-out", "share", type=click.FloatRange(0, 1, min_open=True, max_open=True),
+            default=0.08, show_default=True,
+            help="Share that the trainings held out. The folders must be those that they had.",
+        ),
+        click.option(
+            "--all", "everything", is_flag=True,
+            help="Take all photographs of the folders: for folders that no training saw.",
+        ),
+        click.option(
+            "--factor", "factors", type=numbers_type(), default="2,3,4", show_default=True,
+            metavar="F[,F...]", help="Factors to shrink by.",
+        ),
+        click.option(
+            "--warps", type=click.IntRange(min=1), default=4, show_default=True,
+            help="Random homographies of each photograph and range of scales.",
+        ),
+        click.option(
+            "--crop", type=click.IntRange(min=60), default=300, show_default=True,
+            help="Pixels a side, at most, of the middle part that is enlarged and shrunk.",
+        ),
+        *_EVALUATION_FILES,
     )(command)  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from lerf_training.data.numba.patches import (
 )
 from lerf_training.data.patch_options import PATCH_MARGIN, PatchOptions
 
-__all__ = ["PatchSampler", "Sample"]
+__all__ = ["PatchSampler", "Sample", "random_homography"]
 
 Plane = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -156,7 +156,7 @@ class PatchSampler:
 
     def _warped(self, plane: Plane, rng: np.random.Generator) -> Sample | None:
         size = self.options.size
-        matrix = _random_homography(rng, self.options.scale_range)
+        matrix = random_homography(rng, self.options.scale_range)
         # Lay the patch's footprint somewhere inside the plane.
         edge = np.array([[x, y, 1.0] for x in (0, size - 1) for y in (0, size - 1)]).T
         corners = matrix @ edge
@@ -212,7 +212,7 @@ def _seed(rng: np.random.Generator) -> int:
     return int(rng.integers(1 << 62))
 
 
-def _random_homography(
+def random_homography(
     rng: np.random.Generator, scale_range: tuple[float, float]
 ) -> npt.NDArray[np.float64]:
     """Patch (x, y, 1) to photograph: a scale in range, stretched, sheared, turned, tilted."""

@@ -19,7 +19,7 @@ from lerf_training.data.benchmark_sets import ScaleFactor
 from lerf_training.data.image_files import Image
 from lerf_training.data.matrix_files import Matrix
 
-__all__ = ["Method", "bank_method", "load_evaluated_bank"]
+__all__ = ["Method", "bank_method", "load_evaluated_bank", "method_of_bank"]
 
 Rescale = Callable[[Image, ScaleFactor], Image]
 Warp = Callable[[Image, Matrix, tuple[int, int]], Image]
@@ -76,6 +76,35 @@ def bank_method(
         Named like the bank.
     """
     loaded, what = load_evaluated_bank(bank)
+    description = f"{loaded.kind.name} {what} {bank}"
+    return method_of_bank(
+        loaded, description, border=border, anti_aliasing=anti_aliasing, threads=threads
+    )
+
+
+def method_of_bank(
+    loaded: LutBank,
+    description: str,
+    *,
+    border: str = "edge",
+    anti_aliasing: bool | None = None,
+    threads: int | None = None,
+) -> Method:
+    """Evaluate a bank in memory through `lerf_core`.
+
+    Parameters
+    ----------
+    loaded : LutBank
+    description : str
+        What it is, for the record.
+    border, anti_aliasing, threads
+        As for `bank_method`.
+
+    Returns
+    -------
+    Method
+        Named like the bank.
+    """
 
     def rescale(image: Image, scale: ScaleFactor) -> Image:
         return lerf_core.rescale(
@@ -100,7 +129,7 @@ def bank_method(
             threads=threads,
         )
 
-    return Method(loaded.name, f"{loaded.kind.name} {what} {bank}", rescale, warp)
+    return Method(loaded.name, description, rescale, warp)
 
 
 def load_evaluated_bank(bank: str) -> tuple[LutBank, str]:

@@ -79,6 +79,11 @@ _BADNESS: dict[str, Callable[[float], float]] = {
     "peak": lambda value: -value,
     "std_ratio": lambda value: abs(value - 1),
 }
+# What is wrong with a value, where that is less than its badness: a line may be as high as it is.
+_FAULTS: dict[str, Callable[[float], float]] = {
+    "peak": lambda value: max(100 - value, 0.0),
+    "peak_high": lambda value: max(value - 100, 0.0),
+}
 
 
 @dataclass(frozen=True)
@@ -483,7 +488,8 @@ def changes(result: Summary, base: str, other: str) -> list[Change]:
         tolerance = 5 * 10.0 ** -FIGURES[figure][1]
         for kind, by_method in kinds.items():
             before, after = by_method[base], by_method[other]
-            old, new = (_badness(figure, cell.worst) for cell in (before, after))
+            fault = _FAULTS.get(figure, partial(_badness, figure))
+            old, new = fault(before.worst), fault(after.worst)
             more = new - old
             equal = abs(more) <= tolerance + _SHARE * abs(old)
             verdict = "equal" if equal else "worse" if more > 0 else "better"

@@ -16,14 +16,14 @@ from lerf_training.data.degradation import degrade_patch
 from lerf_training.data.image_files import Image
 from lerf_training.data.photographs import Photograph, read_photograph
 
-__all__ = ["SCALES", "Validation"]
+__all__ = ["PERFECT", "SCALES", "Validation"]
 
 #: Scales that are validated: whole ones, and one between.
 SCALES = (2.0, 2.5, 3.0, 4.0)
 # Crops of a multiple of this many pixels suit every scale.
 _MULTIPLE = 60
-# dB of an image that comes out without an error.
-_PERFECT = 99.0
+#: dB of an image that comes out without an error.
+PERFECT = 99.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,6 @@ class Validation:
             shape = case.high.shape[:2]
             result = lerf_core.resize(case.low, shape, bank=bank, channel_axis=-1)
             figure = psnr(luma(case.high), luma(result), shave=math.floor(case.scale))
-            figures[case.scale].append(min(figure, _PERFECT))
+            figures[case.scale].append(min(figure, PERFECT))
         means = {f"x{scale:g}": fmean(values) for scale, values in figures.items() if values}
         return {**means, "mean": fmean(means.values())} if means else {}
