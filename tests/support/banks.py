@@ -1,14 +1,15 @@
-"""Banks of random tables."""
+"""Banks of random tables and random networks."""
 
 from functools import cache
 
 import numpy as np
 
 from lerf_core.bank import KINDS, LOCAL_PLANE, LutBank, Stage
+from lerf_core.bank.network import INPUTS, OUTPUTS, Layer, NetworkBank
 from lerf_core.bank.patterns import PATTERNS
 from lerf_core.constants import ENTRY_BIAS, LOCAL_PLANE_BIAS
 
-__all__ = ["make_random_bank", "random_bank"]
+__all__ = ["make_random_bank", "make_random_network", "random_bank", "random_network"]
 
 
 def make_random_bank(kind, *, interval=16, patterns=None, prefilters=1, seed=0):
@@ -41,3 +42,31 @@ def make_random_bank(kind, *, interval=16, patterns=None, prefilters=1, seed=0):
 def random_bank(kind):
     """Return the bank of random tables of a kind, made once a process."""
     return make_random_bank(kind, seed=tuple(KINDS).index(kind))
+
+
+def make_random_network(*, width=8, middle=2, first=3, last=3, seed=0):
+    """Return a network of random weights whose outputs fill their range, as trained ones do."""
+    rng = np.random.default_rng(seed)
+    layers = [_random_layer(rng, INPUTS, width, first)]
+    layers += [_random_layer(rng, width, width, 3, bits=1) for _ in range(middle)]
+    layers.append(_random_layer(rng, width, len(OUTPUTS), last, bits=-1, middle=LOCAL_PLANE_BIAS))
+    return NetworkBank(f"random-network-{seed}", tuple(layers), {"method": "random"})
+
+
+def _random_layer(rng, inputs, outputs, size, *, bits=0, middle=0):
+    """Return a layer that answers little to what is flat, and there gives about `middle`.
+
+    `bits` are those that its sums are shifted by beyond what keeps the spread of its inputs.
+    """
+    weight = rng.normal(0, 40, (outputs, inputs, size, size))
+    weight -= 0.95 * weight.mean(axis=(2, 3), keepdims=True) if size > 1 else weight.mean()
+    weight = np.clip(np.rint(weight), -127, 127).astype(np.int8)
+    shift = max(0, round(np.log2(20 * np.sqrt(weight[0].size))) + bits)
+    bias = (middle << shift) - 100 * weight.sum(axis=(1, 2, 3), dtype=np.int64)
+    return Layer(weight, bias.astype(np.int32), np.full(outputs, shift, np.uint8))
+
+
+@cache
+def random_network():
+    """Return a network of random weights, made once a process."""
+    return make_random_network()
