@@ -44,13 +44,14 @@ def random_bank(kind):
     return make_random_bank(kind, seed=tuple(KINDS).index(kind))
 
 
-def make_random_network(*, width=8, middle=2, first=3, last=3, seed=0):
+def make_random_network(width=8, first=3, middle=2, last=3, *, seed=0, **keywords):
     """Return a network of random weights whose outputs fill their range, as trained ones do."""
     rng = np.random.default_rng(seed)
     layers = [_random_layer(rng, INPUTS, width, first)]
     layers += [_random_layer(rng, width, width, 3, bits=1) for _ in range(middle)]
     layers.append(_random_layer(rng, width, len(OUTPUTS), last, bits=-1, middle=LOCAL_PLANE_BIAS))
-    return NetworkBank(f"random-network-{seed}", tuple(layers), {"method": "random"})
+    keywords = {"training": {"method": "random"}, **keywords}
+    return NetworkBank(f"random-network-{seed}", tuple(layers), **keywords)
 
 
 def _random_layer(rng, inputs, outputs, size, *, bits=0, middle=0):
@@ -67,6 +68,6 @@ def _random_layer(rng, inputs, outputs, size, *, bits=0, middle=0):
 
 
 @cache
-def random_network():
-    """Return a network of random weights, made once a process."""
-    return make_random_network()
+def random_network(*structure):
+    """Return the network of random weights of a structure, made once a process."""
+    return make_random_network(*structure)
