@@ -132,4 +132,4 @@ def test_deep_images_of_whole_levels_are_near_to_bytes():
     )
     difference = np.abs(as_bytes - deep / (1 << NETWORK_GREY_BITS))
     assert np.median(difference) < 1
-    assert 0 < difference.max() < 8
+    assert 0 < difference.max() < 16
