@@ -31,7 +31,7 @@ from lerf_core.pixels.likely_range import likely_range
 from lerf_core.pixels.luma import rgb_luma
 
 if TYPE_CHECKING:
-    from lerf_core import LutBank
+    from lerf_core import Bank
     from lerf_core.io.tiles.tiled_reader import TiledReader
     from lerf_core.io.tiles.tiled_writer import TiledWriter
 
@@ -188,7 +188,7 @@ def _checked_region(
 
 
 def _keywords(
-    inspection: Inspection, reader: TiledReader, page: _Page, bank: LutBank
+    inspection: Inspection, reader: TiledReader, page: _Page, bank: Bank
 ) -> dict[str, Any]:
     """Return the keywords of `parameter_maps`."""
     nodata = reader.metadata.nodata
@@ -236,7 +236,7 @@ def _spec(
     reader: TiledReader,
     page: _Page,
     region: Region,
-    bank: LutBank,
+    bank: Bank,
     target: str,
 ) -> WriterSpec:
     """Return what is written: a channel for the feature, and for each parameter."""

@@ -15,7 +15,7 @@ import click
 from lerf_core.errors import FileError, one_line
 
 if TYPE_CHECKING:
-    from lerf_core import Kernel, LutBank
+    from lerf_core import Bank, Kernel
     from lerf_core.io.formats import Format
     from lerf_core.io.writing import Encoding
 
@@ -77,7 +77,7 @@ def check_extra(purpose: str, package: str, extra: str) -> None:
         raise click.ClickException(str(MissingExtraError(purpose, package, extra)))
 
 
-def load_bank(name: str | None) -> LutBank:
+def load_bank(name: str | None) -> Bank:
     """Load the bank that an argument names.
 
     Raises
@@ -230,7 +230,7 @@ class ResamplingOptions:
 
     Attributes
     ----------
-    bank : LutBank or None
+    bank : Bank or None
         None leaves it to the resampler.
     kernel : Kernel or None
         A fixed kernel that averages instead.
@@ -255,10 +255,10 @@ class ResamplingOptions:
     depth : str or None
         Wanted depth: a deeper one is taken on before resampling, so that it gains levels.
     fast : bool
-        The luma alone by tables, for commands that know of it.
+        The luma alone by the bank, for commands that know of it.
     """
 
-    bank: LutBank | None
+    bank: Bank | None
     kernel: Kernel | None
     bank_name: str
     border: str

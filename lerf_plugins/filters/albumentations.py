@@ -39,7 +39,7 @@ from albumentations.core.type_definitions import ALL_TARGETS
 from lerf_core import geometry
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.validation import check_count
-from lerf_plugins.filters.arguments import OPENCV_BORDERS, Bank, FixedKernel
+from lerf_plugins.filters.arguments import OPENCV_BORDERS, BankSource, FixedKernel
 from lerf_plugins.filters.augment.arguments import (
     AxisRanges,
     Fill,
@@ -93,7 +93,7 @@ class _Placed(DualTransform):
     def __init__(
         self,
         *,
-        bank: Bank = None,
+        bank: BankSource = None,
         kernel: FixedKernel = None,
         alpha: str = "auto",
         value_range: tuple[float, float] | None = None,

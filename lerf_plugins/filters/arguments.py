@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank import LutBank
-from lerf_core.bank.loading import load_bank
+from lerf_core.bank.loading import BankSource, load_bank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.options import Options
 from lerf_core.sampling.kernels import Kernel, NearestKernel
@@ -18,7 +17,7 @@ from lerf_core.sampling.named_kernels import get_kernel
 __all__ = [
     "OPENCV_BORDERS",
     "SCIPY_BORDERS",
-    "Bank",
+    "BankSource",
     "FixedKernel",
     "Pixels",
     "as_index",
@@ -32,7 +31,6 @@ __all__ = [
     "refuse_masked",
 ]
 
-Bank = LutBank | str | None
 FixedKernel = Kernel | str | None
 Pixels = npt.NDArray[Any]
 
@@ -63,7 +61,7 @@ def as_index(name: str, value: Any, expected: str = "an integer") -> int:
 
 
 def check_kernel(
-    bank: Bank, kernel: FixedKernel, *, method: str = "auto", fast: bool = False
+    bank: BankSource, kernel: FixedKernel, *, method: str = "auto", fast: bool = False
 ) -> None:
     """Raise unless there is such a bank, or such a kernel and nothing that excludes it."""
     Options(
@@ -72,7 +70,9 @@ def check_kernel(
     )  # fmt: skip
 
 
-def averaging_keywords(bank: Bank, kernel: FixedKernel, *, fast: bool = False) -> dict[str, Any]:
+def averaging_keywords(
+    bank: BankSource, kernel: FixedKernel, *, fast: bool = False
+) -> dict[str, Any]:
     """Return `lerf_core`'s keywords for what pixels are averaged by: a bank, or a kernel.
 
     Raises

@@ -33,7 +33,7 @@ from lerf_core.options import ResamplingKeywords
 from lerf_core.sampling.shapes import spatial_axes
 from lerf_core.sampling.windows import Block, Window
 from lerf_core.validation import check_count
-from lerf_plugins.filters.arguments import Bank
+from lerf_plugins.filters.arguments import BankSource
 
 __all__ = ["depth", "resample_block", "rescale", "rescale_blocks", "resize", "warp"]
 
@@ -50,7 +50,7 @@ def depth(
     dtype: npt.DTypeLike = "uint8",
     channels: int | None = None,
     masked: bool = False,
-    bank: Bank = None,
+    bank: BankSource = None,
     **keywords: Unpack[ResamplingKeywords],
 ) -> int:
     """Return how many pixels blocks must share to be enlarged as the whole image is.
@@ -99,7 +99,7 @@ def resample_block(
     overlap: int,
     *,
     block_info: Any = None,
-    bank: Bank = None,
+    bank: BankSource = None,
     **keywords: Unpack[ResamplingKeywords],
 ) -> Image:
     """Enlarge one block of a dask array that shares pixels with its neighbours.
@@ -227,7 +227,11 @@ class _BlockExtent(NamedTuple):
 
 
 def _plan(
-    shape: tuple[int, ...], dtype: np.dtype[Any], scale: int, bank: Bank, options: dict[str, Any]
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    scale: int,
+    bank: BankSource,
+    options: dict[str, Any],
 ) -> Plan:
     """Plan a rescale by a whole factor, with border "edge" unless `options` name one."""
     try:
@@ -238,7 +242,7 @@ def _plan(
 
 
 def rescale_blocks(
-    image: da.Array, scale: int, *, bank: Bank = None, **keywords: Unpack[ResamplingKeywords]
+    image: da.Array, scale: int, *, bank: BankSource = None, **keywords: Unpack[ResamplingKeywords]
 ) -> da.Array:
     """Enlarge a dask array by a whole factor with ``map_overlap``.
 

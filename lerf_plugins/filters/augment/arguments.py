@@ -11,7 +11,7 @@ from lerf_core.choices import BORDER_MODES
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.options import ALPHA_TREATMENTS
 from lerf_core.validation import check_choice, check_count
-from lerf_plugins.filters.arguments import Bank, FixedKernel, check_kernel
+from lerf_plugins.filters.arguments import BankSource, FixedKernel, check_kernel
 
 __all__ = [
     "AxisRanges",
@@ -35,7 +35,7 @@ AxisRanges = Range | Mapping[str, Range]
 class SamplingKeywords(TypedDict, total=False):
     """How the pixels of images are resampled; see `lerf_core.resize`."""
 
-    bank: Bank
+    bank: BankSource
     kernel: FixedKernel
     alpha: str
     value_range: tuple[float, float] | None
@@ -43,7 +43,7 @@ class SamplingKeywords(TypedDict, total=False):
 
 
 def check_sampling(
-    bank: Bank, alpha: str, kernel: FixedKernel, method: str = "auto", *, fast: bool = False
+    bank: BankSource, alpha: str, kernel: FixedKernel, method: str = "auto", *, fast: bool = False
 ) -> None:
     """Raise unless there are such a bank or kernel, and treatment of alpha: now, not in a worker.
 

@@ -12,7 +12,7 @@ import lerf_core
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.geometry import as_homography, invert
 from lerf_plugins.filters.arguments import (
-    Bank,
+    BankSource,
     FixedKernel,
     averaging_keywords,
     channel_keywords,
@@ -47,7 +47,7 @@ class _WarpOptions(NamedTuple):
 
     border_mode: Any
     border_value: Any
-    bank: Bank
+    bank: BankSource
     kernel: FixedKernel
     anti_aliasing: bool | None
     value_range: tuple[float, float] | None
@@ -61,7 +61,7 @@ def resize(
     fy: float = 0,
     interpolation: int = INTER_LINEAR,
     *,
-    bank: Bank = None,
+    bank: BankSource = None,
     kernel: FixedKernel = None,
     anti_aliasing: bool | None = None,
     value_range: tuple[float, float] | None = None,
@@ -83,7 +83,7 @@ def resize(
     interpolation : int
         ``INTER_NEAREST`` or ``INTER_NEAREST_EXACT`` copy pixels, those that OpenCV copies (of
         two equally near ones the latter may take the other); any other means lerf's resampler.
-    bank : LutBank, str, path or None
+    bank : Bank, str, path or None
         The tables, as for `lerf_core.resize`.
     kernel : Kernel, str or None
         A fixed kernel instead of the tables, as for `lerf_core.resize`: "area" is OpenCV's
@@ -140,7 +140,7 @@ def warp_affine(
     borderMode: int = BORDER_CONSTANT,  # noqa: N803
     borderValue: float | Sequence[float] = 0,  # noqa: N803
     *,
-    bank: Bank = None,
+    bank: BankSource = None,
     kernel: FixedKernel = None,
     anti_aliasing: bool | None = None,
     value_range: tuple[float, float] | None = None,
@@ -206,7 +206,7 @@ def warp_perspective(
     borderMode: int = BORDER_CONSTANT,  # noqa: N803
     borderValue: float | Sequence[float] = 0,  # noqa: N803
     *,
-    bank: Bank = None,
+    bank: BankSource = None,
     kernel: FixedKernel = None,
     anti_aliasing: bool | None = None,
     value_range: tuple[float, float] | None = None,
@@ -251,7 +251,7 @@ def remap(
     borderMode: int = BORDER_CONSTANT,  # noqa: N803
     borderValue: float | Sequence[float] = 0,  # noqa: N803
     *,
-    bank: Bank = None,
+    bank: BankSource = None,
     kernel: FixedKernel = None,
     anti_aliasing: bool | None = None,
     value_range: tuple[float, float] | None = None,

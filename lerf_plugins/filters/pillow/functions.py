@@ -13,7 +13,7 @@ from lerf_core.bank.loading import bank_for_scale
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.geometry import moves_pixels
 from lerf_plugins.filters.arguments import (
-    Bank,
+    BankSource,
     FixedKernel,
     averaging_keywords,
     check_copies,
@@ -43,7 +43,7 @@ def resize(
     box: Box | None = None,
     reducing_gap: float | None = None,
     *,
-    bank: Bank = None,
+    bank: BankSource = None,
     kernel: FixedKernel = None,
     fast: bool = False,
     linear_light: bool = False,
@@ -64,7 +64,7 @@ def resize(
         (left, upper, right, lower) edges of the part to show, in pixels. None: all.
     reducing_gap : float, optional
         Without effect; at least 1.
-    bank : LutBank, str, path or None
+    bank : Bank, str, path or None
         The tables, as for `lerf_core.resize`.
     kernel : Kernel, str or None
         A fixed kernel instead of the tables, as for `lerf_core.resize`: "lanczos3" is Pillow's
@@ -239,7 +239,7 @@ def transform(
     fill: int = 1,  # noqa: ARG001
     fillcolor: Color = None,
     *,
-    bank: Bank = None,
+    bank: BankSource = None,
     kernel: FixedKernel = None,
     linear_light: bool = False,
     anti_aliasing: bool | None = None,

@@ -18,7 +18,7 @@ from lerf_core.sampling.taps import axis_positions, nearest_index
 from lerf_core.validation import check_choice
 from lerf_plugins.filters.arguments import (
     SCIPY_BORDERS,
-    Bank,
+    BankSource,
     FixedKernel,
     as_index,
     averaging_keywords,
@@ -50,7 +50,7 @@ class _Options(NamedTuple):
     preserve_range: bool
     anti_aliasing: bool | None
     sigma: float | Sequence[float] | None
-    bank: Bank
+    bank: BankSource
     kernel: FixedKernel
 
 
@@ -65,7 +65,7 @@ def resize(
     anti_aliasing: bool | None = None,
     anti_aliasing_sigma: float | Sequence[float] | None = None,
     *,
-    bank: Bank = None,
+    bank: BankSource = None,
     kernel: FixedKernel = None,
 ) -> Image:
     """Resize an image to a shape, as `skimage.transform.resize` does.
@@ -97,7 +97,7 @@ def resize(
     anti_aliasing_sigma : float or sequence of float, optional
         Blur by a Gaussian of this standard deviation in pixels (one for the axes that shrink,
         or one per axis) instead of stretching lerf's functions.
-    bank : LutBank, str, path or None
+    bank : Bank, str, path or None
         The tables, as for `lerf_core.resize`.
     kernel : Kernel, str or None
         A fixed kernel instead of the tables, as for `lerf_core.resize`.
@@ -160,7 +160,7 @@ def rescale(
     anti_aliasing_sigma: float | Sequence[float] | None = None,
     *,
     channel_axis: int | None = None,
-    bank: Bank = None,
+    bank: BankSource = None,
     kernel: FixedKernel = None,
 ) -> Image:
     """Resize an image by a factor, as `skimage.transform.rescale` does.

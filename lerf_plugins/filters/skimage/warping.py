@@ -12,7 +12,7 @@ from skimage.transform import PiecewiseAffineTransform, ProjectiveTransform
 import lerf_core
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_plugins.filters.arguments import (
-    Bank,
+    BankSource,
     FixedKernel,
     averaging_keywords,
     channel_keywords,
@@ -46,7 +46,7 @@ def warp(
     preserve_range: bool = False,
     *,
     anti_aliasing: bool | None = None,
-    bank: Bank = None,
+    bank: BankSource = None,
     kernel: FixedKernel = None,
 ) -> Image:
     """Warp an image by a map from output to source, as `skimage.transform.warp` does.

@@ -27,7 +27,7 @@ from lerf_plugins.filters.torch.operators import (
     structure_of,
 )
 from lerf_plugins.filters.torch.options import (
-    Bank,
+    BankSource,
     Factor,
     FilterOptions,
     FixedKernel,
@@ -177,7 +177,7 @@ class Interpolate(_Filter):
         size: Size = None,
         scale_factor: Factor = None,
         *,
-        bank: Bank = None,
+        bank: BankSource = None,
         kernel: FixedKernel = None,
         mode: str = "edge",
         cval: float = 0.0,
@@ -242,7 +242,7 @@ class GridSample(_Filter):
         *,
         padding_mode: str = "zeros",
         align_corners: bool = False,
-        bank: Bank = None,
+        bank: BankSource = None,
         kernel: FixedKernel = None,
         anti_aliasing: bool | None = None,
         value_range: ValueRange = None,

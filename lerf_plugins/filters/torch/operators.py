@@ -27,7 +27,7 @@ from lerf_core.bank.files import table_name
 from lerf_core.errors import BankNotFoundError, InvalidArgumentError, InvalidTypeError
 from lerf_core.sampling.named_kernels import get_kernel
 from lerf_plugins.filters.torch.options import (
-    Bank,
+    BankSource,
     Factor,
     FilterOptions,
     FixedKernel,
@@ -107,7 +107,7 @@ def refuse_scripting(*_: Any) -> None:
 # -- arguments ----------------------------------------------------------------------------
 
 
-def bank_argument(bank: Bank) -> str | None:
+def bank_argument(bank: BankSource) -> str | None:
     """Return the name or path of a bank that a function was given."""
     if isinstance(bank, LutBank):
         key = _CHECKSUM + bank.checksum
@@ -183,7 +183,7 @@ def _options(
     return FilterOptions(named, mode, cval, anti_aliasing, ends, own=(own, tuple(tables)))
 
 
-def _given_bank(bank: str | None) -> Bank:
+def _given_bank(bank: str | None) -> BankSource:
     if bank is None or not bank.startswith(_CHECKSUM):
         return bank
     if bank not in _GIVEN:

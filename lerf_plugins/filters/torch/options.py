@@ -25,11 +25,11 @@ from lerf_core.validation import (
     check_scale,
     check_value_range,
 )
-from lerf_plugins.filters.arguments import Bank, FixedKernel, check_kernel
+from lerf_plugins.filters.arguments import BankSource, FixedKernel, check_kernel
 
 __all__ = [
     "PADDINGS",
-    "Bank",
+    "BankSource",
     "Factor",
     "FilterOptions",
     "FixedKernel",
@@ -78,7 +78,7 @@ class FilterOptions:
         A module's bank, with its tables as `stage_tables` has them.
     """
 
-    bank: Bank = None
+    bank: BankSource = None
     mode: str = "edge"
     cval: float = 0.0
     anti_aliasing: bool | None = None
