@@ -12,29 +12,26 @@ import importlib.util
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from lerf_training.data.benchmark_sets import ScaleFactor, format_scale
 
 PHOTO = Path(__file__).resolve().parents[1] / "examples" / "photos" / "coffee.jpg"
-# A photograph fills a side of this many pixels; larger images are mirrored tiles of it.
+# The photograph fills a side of this many pixels, and less where an image is smaller; larger images
+# are mirrored tiles of it.
 TILE = 512
-CHANNELS = 3
 # Images of this side are checked by the same cases on small ones, and run less often.
 LARGE = 4096
 
-#: Variants of this library: keywords of `resize` and `warp`.
-OURS: dict[str, dict[str, Any]] = {
-    "lerf-g": {"bank": "lerf-g"},
-    "lerf-l": {"bank": "lerf-l"},
-    "lerf-p": {"bank": "lerf-p"},
-    "lerf-g fast": {"bank": "lerf-g", "fast": True},
-    "lerf-p fast": {"bank": "lerf-p", "fast": True},
-}
+#: Banks that are timed unless others are named, and those of them by luma alone too.
+BANKS, FAST_BANKS = ("lerf-g", "lerf-l", "lerf-p"), ("lerf-g", "lerf-p")
+#: The bank that all results are compared with where they are checked.
+CHECKED_WITH = "lerf-g"
 #: What this library takes where an image shrinks and no bank is named.
 SHRINKING = "lerf, no bank named"
 
@@ -53,51 +50,71 @@ Matrix = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Case:
-    """A square RGB image and what becomes of it.
+    """A square image, RGB or grey, and what becomes of it.
 
-    `scale` is None for the homography, whose view has sides of `out_side` pixels.
+    `scale` is (row, column), or None for the homography; `shape`, (rows, cols), is the result's.
     """
 
     side: int
-    scale: float | None
-    out_side: int
+    scale: ScaleFactor | None
+    shape: tuple[int, int]
     dtype: str = "uint8"
+    channels: int = 3
 
     @property
     def name(self) -> str:
-        """Like 512-x2-uint16."""
-        what = "homography" if self.scale is None else f"x{self.scale:g}"
-        return f"{self.side}-{what}" + ("" if self.dtype == "uint8" else f"-{self.dtype}")
+        """Like 512-x2-uint16 or 512-x2x3-grey (width x height)."""
+        words = [str(self.side), self.task]
+        words += [] if self.dtype == "uint8" else [self.dtype]
+        return "-".join(words + ([] if self.channels > 1 else ["grey"]))
+
+    @property
+    def task(self) -> str:
+        """Like x2 or homography."""
+        return "homography" if self.scale is None else format_scale(self.scale)
 
     @property
     def values(self) -> int:
         """Values of the result."""
-        return self.out_side**2 * CHANNELS
+        return self.shape[0] * self.shape[1] * self.channels
 
     @property
     def shrinks(self) -> bool:
         """Whether anti-aliasing matters."""
-        return self.scale is not None and self.scale < 1
+        return self.scale is not None and min(self.scale) < 1
+
+    def of_side(self, side: int) -> Case:
+        """The same task on an image of another size."""
+        rows, cols = (round(size * side / self.side) for size in self.shape)
+        return replace(self, side=side, shape=(rows, cols))
 
 
-def enlargement(side: int, scale: float, dtype: str = "uint8") -> Case:
-    """Build the case of a resize."""
-    return Case(side, scale, round(side * scale), dtype)
+def resize_case(
+    side: int, scale: float | ScaleFactor, dtype: str = "uint8", *, channels: int = 3
+) -> Case:
+    """Build the case of a resize, by (row, column) or both alike."""
+    row, col = scale if isinstance(scale, tuple) else (scale, scale)
+    return Case(side, (row, col), (round(side * row), round(side * col)), dtype, channels)
 
 
-CASES = (
-    enlargement(512, 1.5),
-    enlargement(512, 2),
-    enlargement(512, 2, "uint16"),
-    enlargement(512, 2, "float32"),
-    enlargement(512, 3),
-    enlargement(512, 4),
-    enlargement(512, 0.5),
-    Case(512, None, 2048),
-    enlargement(4096, 2),
-    enlargement(4096, 0.5),
-    Case(4096, None, 8192),
-)
+# Columns by two, rows by three: 2x3 as people write it, and as `lerf evaluate` takes it.
+_ENLARGED_BY: tuple[float | ScaleFactor, ...] = (1.5, 2, (3, 2), 3, 4, 6, 8)
+
+
+def all_cases(side: int = TILE) -> tuple[Case, ...]:
+    """Every case; `side` is that of the small images."""
+    return (
+        *(resize_case(side, scale) for scale in _ENLARGED_BY),
+        *(resize_case(side, scale, channels=1) for scale in _ENLARGED_BY),
+        *(resize_case(side, 2, dtype) for dtype in ("uint16", "float32")),
+        resize_case(side, 0.5),
+        resize_case(side, 0.5, channels=1),
+        Case(side, None, (4 * side, 4 * side)),
+        Case(side, None, (4 * side, 4 * side), channels=1),
+        resize_case(LARGE, 2),
+        resize_case(LARGE, 0.5),
+        Case(LARGE, None, (2 * LARGE, 2 * LARGE)),
+    )
 
 
 @dataclass(frozen=True)
@@ -109,8 +126,8 @@ class Work:
     threads: int
 
     @property
-    def scale(self) -> float:
-        """Factor of a resize.
+    def scale(self) -> ScaleFactor:
+        """Factors of a resize, (row, column).
 
         Raises
         ------
@@ -124,7 +141,12 @@ class Work:
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the result."""
-        return self.case.out_side, self.case.out_side
+        return self.case.shape
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the result."""
+        return self.case.shape[1], self.case.shape[0]
 
 
 @dataclass(frozen=True)
@@ -154,24 +176,26 @@ class LeftOutError(Exception):
     """A competitor does not apply; says why."""
 
 
-def source_image(side: int, dtype: str, blur: float = 0.0) -> Array:
-    """Make the photograph of a given side and dtype; floats from 0 to 1."""
+def source_image(case: Case, blur: float = 0.0) -> Array:
+    """Make the photograph of a case, (rows, cols[, 3]); floats from 0 to 1."""
     from PIL import Image, ImageFilter
 
     with Image.open(PHOTO) as photo:
         edge = min(photo.size)
         left, top = (photo.width - edge) // 2, (photo.height - edge) // 2
         box = (left, top, left + edge, top + edge)
-        tile = photo.convert("RGB").resize((TILE, TILE), Image.Resampling.LANCZOS, box)
+        tile_side = min(case.side, TILE)
+        tile = photo.convert("RGB").resize((tile_side, tile_side), Image.Resampling.LANCZOS, box)
     if blur:
         tile = tile.filter(ImageFilter.GaussianBlur(blur))
-    times = -(-side // TILE)
-    image = np.asarray(tile)
-    image = np.pad(image, ((0, TILE * (times - 1)),) * 2 + ((0, 0),), mode="symmetric")
-    image = np.ascontiguousarray(image[:side, :side])
-    if dtype == "uint16":
+    times = -(-case.side // tile_side)
+    image = np.asarray(tile if case.channels > 1 else tile.convert("L"))
+    beyond = ((0, tile_side * (times - 1)),) * 2 + ((0, 0),) * (image.ndim - 2)
+    image = np.pad(image, beyond, mode="symmetric")
+    image = np.ascontiguousarray(image[: case.side, : case.side])
+    if case.dtype == "uint16":
         return image.astype(np.uint16) * 257
-    return image if dtype == "uint8" else image.astype(np.float32) / 255
+    return image if case.dtype == "uint8" else image.astype(np.float32) / 255
 
 
 def inverse_matrix(case: Case) -> Matrix:
@@ -180,7 +204,8 @@ def inverse_matrix(case: Case) -> Matrix:
 
     last = case.side - 1
     source = [(0, 0), (last, 0), (last, last), (0, last)]
-    target = [(x * (case.out_side - 1), y * (case.out_side - 1)) for x, y in VIEW]
+    rows, cols = case.shape
+    target = [(x * (cols - 1), y * (rows - 1)) for x, y in VIEW]
     return np.asarray(homography_from_points(target, source), dtype=np.float64)
 
 
@@ -200,8 +225,11 @@ def _lerf(work: Work, *, keywords: dict[str, Any], shrinking_alone: bool = False
     import lerf_core
 
     if shrinking_alone and not work.case.shrinks:
-        raise LeftOutError("the same as lerf-p")
-    options = {"channel_axis": -1, "threads": work.threads} | keywords
+        raise LeftOutError("the same as the default bank")
+    axis = -1 if work.image.ndim == 3 else None
+    options = {"channel_axis": axis, "threads": work.threads} | keywords
+    if axis is None and "fast" in keywords:
+        raise LeftOutError("for colours")
     if work.case.scale is None:
         if "fast" in keywords:
             raise LeftOutError("for resizing")
@@ -223,13 +251,13 @@ def _pillow(work: Work, *, method: str) -> Task:
         numbers = (matrix / matrix[2, 2]).ravel()[:8].tolist()
         image = Image.fromarray(work.image)
         kind = Image.Transform.PERSPECTIVE
-        return Task(partial(image.transform, work.shape, kind, numbers, resampling))
-    if work.case.dtype == "uint8":
-        return Task(partial(Image.fromarray(work.image).resize, work.shape, resampling))
+        return Task(partial(image.transform, work.size, kind, numbers, resampling))
+    if work.case.dtype == "uint8" or work.image.ndim == 2:
+        return Task(partial(Image.fromarray(work.image).resize, work.size, resampling))
     # Pillow has one channel of 16 bits (I;16) or floats (F), not three.
     planes = [Image.fromarray(np.ascontiguousarray(p)) for p in np.moveaxis(work.image, -1, 0)]
     return Task(
-        lambda: [plane.resize(work.shape, resampling) for plane in planes],
+        lambda: [plane.resize(work.size, resampling) for plane in planes],
         lambda result: np.stack([np.asarray(plane) for plane in result], axis=-1),
     )
 
@@ -242,11 +270,11 @@ def _opencv(work: Work, *, method: str) -> Task:
     if work.case.scale is None:
         if method == "INTER_AREA":
             raise LeftOutError("no homography")
-        call = partial(cv2.warpPerspective, work.image, inverse_matrix(work.case), work.shape)
+        call = partial(cv2.warpPerspective, work.image, inverse_matrix(work.case), work.size)
         return Task(partial(call, flags=flag | cv2.WARP_INVERSE_MAP))
     if method == "INTER_AREA" and not work.case.shrinks:
         raise LeftOutError("for shrinking")
-    return Task(partial(cv2.resize, work.image, work.shape, interpolation=flag))
+    return Task(partial(cv2.resize, work.image, work.size, interpolation=flag))
 
 
 def _scikit_image(work: Work) -> Task:
@@ -271,10 +299,12 @@ def _torch(work: Work) -> Task:
 
     def planes() -> torch.Tensor:
         image = work.image.astype(np.float32, copy=False) if as_float else work.image
-        return torch.from_numpy(image).permute(2, 0, 1)[None]
+        pixels = torch.from_numpy(image)
+        return pixels[None, None] if image.ndim == 2 else pixels.permute(2, 0, 1)[None]
 
     def rows(result: torch.Tensor) -> Array:
-        image = result[0].permute(1, 2, 0).numpy()
+        grey = work.image.ndim == 2
+        image = (result[0, 0] if grey else result[0].permute(1, 2, 0)).numpy()
         return _rounded(image, dtype) if as_float else image
 
     def resize() -> Array:
@@ -284,9 +314,8 @@ def _torch(work: Work) -> Task:
         return rows(interpolate(planes(), size, mode="bicubic", antialias=shrinks))
 
     def warp() -> Array:
-        side = work.case.out_side
-        x = torch.arange(side, dtype=torch.float32)[None, :]
-        y = torch.arange(side, dtype=torch.float32)[:, None]
+        x = torch.arange(work.size[0], dtype=torch.float32)[None, :]
+        y = torch.arange(work.size[1], dtype=torch.float32)[:, None]
         across, down, depth = (m[0] * x + (m[1] * y + m[2]) for m in matrix)
         # From -1 to 1 between the image's outer edges.
         half = work.case.side / 2
@@ -306,11 +335,15 @@ def _libvips_resize(work: Work) -> Task:
 
     if not work.case.shrinks:
         raise LeftOutError("enlarges by bicubic")
-    scale = work.scale
+    down, across = work.scale
     pyvips.cache_set_max(0)
-    return Task(
-        lambda: pyvips.Image.new_from_array(work.image).resize(scale, kernel="lanczos3").numpy()
-    )
+
+    def run() -> Array:
+        image = pyvips.Image.new_from_array(work.image)
+        result: Array = image.resize(across, vscale=down, kernel="lanczos3").numpy()
+        return result
+
+    return Task(run)
 
 
 def _libvips_affine(work: Work, *, method: str) -> Task:
@@ -321,8 +354,8 @@ def _libvips_affine(work: Work, *, method: str) -> Task:
     pyvips.cache_set_max(0)
     # Centres together: libvips's own enlarging (`resize`) lies half a result's pixel beside.
     offsets = {"idx": 0.5, "idy": 0.5, "odx": -0.5, "ody": -0.5}
-    options = {"oarea": [0, 0, *work.shape], "extend": "copy"} | offsets
-    matrix = [work.scale, 0, 0, work.scale]
+    options = {"oarea": [0, 0, *work.size], "extend": "copy"} | offsets
+    matrix = [work.scale[1], 0, 0, work.scale[0]]
 
     def run() -> Array:
         image = pyvips.Image.new_from_array(work.image)
@@ -342,7 +375,7 @@ def _libvips_mapim(work: Work) -> Task:
     matrix = inverse_matrix(work.case).tolist()
 
     def run() -> Array:
-        xy = pyvips.Image.xyz(*work.shape)
+        xy = pyvips.Image.xyz(*work.size)
         across, down, depth = (xy[0] * m[0] + (xy[1] * m[1] + m[2]) for m in matrix)
         places = (across / depth).bandjoin(down / depth)
         image = pyvips.Image.new_from_array(work.image)
@@ -357,10 +390,11 @@ def _dask_image(work: Work) -> Task:
     import dask.array as da
     from dask_image.ndinterp import affine_transform
 
-    matrix = np.eye(2) / work.scale
-    offset = np.full(2, 0.5 / work.scale - 0.5)
+    matrix = np.diag(1 / np.array(work.scale))
+    offset = 0.5 / np.array(work.scale) - 0.5
     from_array: Any = da.from_array
-    image = from_array(work.image, chunks=(1024, 1024, 1))
+    grey = work.image.ndim == 2
+    image = from_array(np.atleast_3d(work.image), chunks=(1024, 1024, 1))
     pool = {"scheduler": "synchronous"} if work.threads == 1 else {"num_workers": work.threads}
 
     def run() -> Array:
@@ -369,19 +403,32 @@ def _dask_image(work: Work) -> Task:
                 image[..., channel].astype(np.float64), matrix, offset, work.shape,
                 order=3, prefilter=True, output_chunks=(1024, 1024),
             ).map_blocks(_rounded, work.image.dtype, dtype=work.image.dtype)
-            for channel in range(CHANNELS)
+            for channel in range(work.case.channels)
         ]  # fmt: skip
         stack: Any = da.stack
-        result: Array = stack(planes, axis=-1).compute(**pool)
+        result: Array = (planes[0] if grey else stack(planes, axis=-1)).compute(**pool)
         return result
 
     return Task(run)
 
 
-def _all_competitors() -> Sequence[Competitor]:
+def competitors(
+    banks: Sequence[str] = BANKS, fast: Sequence[str] = FAST_BANKS
+) -> dict[str, Competitor]:
+    """What is compared, by name.
+
+    Parameters
+    ----------
+    banks : sequence of str
+        Names or files of banks of this library.
+    fast : sequence of str
+        Those that resize by luma alone as well.
+    """
+    variants = {bank: {"bank": bank} for bank in banks}
+    variants |= {f"{bank} fast": {"bank": bank, "fast": True} for bank in fast}
     ours = [
         Competitor(name, partial(_lerf, keywords=keywords), "lerf_core", anti_aliasing="yes")
-        for name, keywords in OURS.items()
+        for name, keywords in variants.items()
     ]
     default = partial(_lerf, keywords={}, shrinking_alone=True)
     ours.append(Competitor(SHRINKING, default, "lerf_core", anti_aliasing="yes"))
@@ -395,7 +442,7 @@ def _all_competitors() -> Sequence[Competitor]:
     ]
     area = partial(_opencv, method="INTER_AREA")
     opencv.append(Competitor("OpenCV AREA", area, "cv2", anti_aliasing="by means"))
-    return (
+    every = (
         *ours,
         *pillow,
         *opencv,
@@ -409,17 +456,15 @@ def _all_competitors() -> Sequence[Competitor]:
         Competitor("libvips mapim nohalo", _libvips_mapim, "pyvips"),
         Competitor("dask-image order 3", _dask_image, "dask_image"),
     )
+    return {one.name: one for one in every}
 
 
-COMPETITORS = {one.name: one for one in _all_competitors()}
-
-
-def is_ours(name: str) -> bool:
+def is_ours(one: Competitor) -> bool:
     """Whether a competitor is a variant of this library."""
-    return COMPETITORS[name].module == "lerf_core"
+    return one.module == "lerf_core"
 
 
-def make_task(name: str, work: Work) -> Task:
+def make_task(one: Competitor, work: Work) -> Task:
     """Prepare a competitor's task.
 
     Raises
@@ -427,7 +472,6 @@ def make_task(name: str, work: Work) -> Task:
     LeftOutError
         If it is not installed or does not apply.
     """
-    one = COMPETITORS[name]
     if importlib.util.find_spec(one.module) is None:
         raise LeftOutError("not installed")
     if work.threads > 1 and not one.threads:
@@ -445,41 +489,43 @@ def core_count() -> int:
 # -- checking --------------------------------------------------------------------------
 
 
-def check(cases: Sequence[Case]) -> int:
+def check(cases: Sequence[Case], compared: Sequence[Competitor]) -> int:
     """Compare every competitor's results to ours; return how many are wrong."""
     wrong = 0
+    reference_bank = competitors([CHECKED_WITH], [])[CHECKED_WITH]
     # The same code runs on large images.
     for case in dict.fromkeys(case for case in cases if case.side < LARGE):
-        image = source_image(case.side, case.dtype, CHECK_BLUR)
+        image = source_image(case, CHECK_BLUR)
         inside = _inside(case)
-        ours = make_task("lerf-g", Work(case, image, core_count()))
+        ours = make_task(reference_bank, Work(case, image, core_count()))
         reference = ours.as_array(ours.run())
-        for name, one in COMPETITORS.items():
+        for one in compared:
             work = Work(case, image, core_count() if one.threads else 1)
             try:
-                task = make_task(name, work)
+                task = make_task(one, work)
             except LeftOutError as error:
-                print(f"{case.name:16} {name:22} left out: {error}")
+                print(f"{case.name:20} {one.name:22} left out: {error}")
                 continue
             made = task.as_array(task.run())
-            shape = (*work.shape, CHANNELS)
+            shape = (*work.shape, *image.shape[2:])
             if made.shape != shape or made.dtype != image.dtype:
                 verdict = f"WRONG: {made.shape} {made.dtype}, not {shape} {image.dtype}"
             else:
                 decibels, shift = _compare(made, reference, inside)
                 # In source pixels, or in those of the result where they are larger.
-                shift /= max(1.0, case.out_side / case.side)
+                shift /= max(1.0, max(case.shape) / case.side)
                 right = decibels >= CHECK_DECIBELS and shift <= CHECK_SHIFT
                 verdict = f"{decibels:5.1f} dB, shift {shift:.3f}{'' if right else '  WRONG'}"
             wrong += "WRONG" in verdict
-            print(f"{case.name:16} {name:22} {verdict}")
+            print(f"{case.name:20} {one.name:22} {verdict}")
     return wrong
 
 
 def _inside(case: Case) -> Array:
     """Pixels of the result that lie well inside the image."""
-    y, x = np.mgrid[: case.out_side, : case.out_side].astype(np.float64)
-    matrix = np.diag([case.side / case.out_side] * 2 + [1.0])
+    rows, cols = case.shape
+    y, x = np.mgrid[:rows, :cols].astype(np.float64)
+    matrix = np.diag([case.side / cols, case.side / rows, 1.0])
     if case.scale is None:
         matrix = inverse_matrix(case)
     col, row, depth = np.einsum("ij,jrc->irc", matrix, np.stack([x, y, np.ones_like(x)]))
@@ -493,10 +539,11 @@ def _compare(image: Array, reference: Array, inside: Array) -> tuple[float, floa
     peak = 1.0 if image.dtype.kind == "f" else float(np.iinfo(image.dtype).max)
     difference = image.astype(np.float64) - reference
     error = float(np.mean(difference[inside] ** 2))
-    slopes = np.gradient(reference.astype(np.float64).mean(axis=-1))
+    grey = np.atleast_3d(reference).astype(np.float64).mean(axis=-1)
+    slopes = np.gradient(grey)
     system = np.stack([*(slope[inside] for slope in slopes), np.ones(inside.sum())], axis=1)
     # By the normal equations: many rows, three columns.
-    target = difference.mean(axis=-1)[inside]
+    target = np.atleast_3d(difference).mean(axis=-1)[inside]
     move = np.linalg.solve(system.T @ system, system.T @ target)
     decibels = 10 * math.log10(peak**2 / error) if error else math.inf
     return decibels, float(np.hypot(move[0], move[1]))

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import mean, median
 
 import numpy as np
-from competitors import source_image
+from competitors import TILE, resize_case, source_image
 from imageio.v3 import imread
 
 import lerf_core
@@ -56,7 +56,7 @@ def quality(folder: Path, scale: int, bank: str) -> str:
 
 def ratio(scale: float, bank: str, runs: int) -> float:
     """Median of fast / whole on one thread, in turn."""
-    image = source_image(512, "uint8")
+    image = source_image(resize_case(TILE, 2))
     shape = (round(512 * scale),) * 2
     ratios = []
     for _ in range(runs + 1):

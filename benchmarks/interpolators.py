@@ -5,9 +5,13 @@ each case once, with the one and with the other, so that whatever else the machi
 all alike. A warm-up round does not count. Peak memory is measured apart, in a process for each
 library. Libraries that are not installed are left out; `pip install 'lerf[bench]'` has them all.
 
-    python benchmarks/interpolators.py [--runs 9] [--runs-large 3] [--cases '512-x*' ...] [--quick]
+    python benchmarks/interpolators.py [--bank BANK ...] [--fast] [--beside 'Pillow *' ...]
+        [--cases '512-x*' ...] [--side 512] [--runs 9] [--runs-large 3] [--quick]
         [--json FILE] [--report FOLDER]
     python benchmarks/interpolators.py --check
+
+Cases are named by side, task and kind: 512-x2, 512-x2x3 (width x height), 512-x2-grey. `--bank`,
+repeated, has other banks than lerf-g, lerf-l and lerf-p as rows of the same tables.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from importlib.metadata import PackageNotFoundError, version
@@ -36,21 +40,26 @@ from typing import Any
 import numpy as np
 import steps
 from competitors import (
-    CASES,
-    COMPETITORS,
+    BANKS,
+    FAST_BANKS,
     LARGE,
     TILE,
     Case,
+    Competitor,
     LeftOutError,
     Work,
+    all_cases,
     check,
+    competitors,
     core_count,
     is_ours,
     make_task,
+    resize_case,
     source_image,
 )
 
 import lerf_core
+from lerf_core.errors import LerfError
 
 PACKAGES = (
     "lerf", "numpy", "numba", "llvmlite", "Pillow", "opencv-python-headless", "scikit-image",
@@ -64,17 +73,17 @@ THREAD_VARIABLES = (
 
 MEMORY_CASES = ("4096-x2", "4096-homography")
 NOTES = (
-    "RGB. Each library starts and ends in its own kind of image and the same dtype. Ratios are "
-    "medians over the rounds, to one thread of the library that is named. Pillow and scikit-image "
-    "have one thread. Pillow takes deeper images channel by channel. scikit-image's resize is a "
-    "cubic spline, its homography bicubic. libvips enlarges by affine, with the centres of source "
-    "and result together; its homography is mapim, with places that libvips computes."
+    "RGB, and grey where a case says so. Each library starts and ends in its own kind of image and "
+    "the same dtype. Ratios are medians over the rounds, to one thread of the library that is "
+    "named. Pillow and scikit-image have one thread. Pillow takes deeper images channel by "
+    "channel. scikit-image's resize is a cubic spline, its homography bicubic. libvips enlarges by "
+    "affine, with the centres of source and result together; its homography is mapim, with places "
+    "that libvips computes."
 )
 LARGE_NOTES = (
     "x1.5, x3 and x4 of 4096x4096 are left out: x4 alone makes 800 MB. The homography of "
-    "4096x4096 enlarges as much as that of 512x512."
+    "4096x4096 enlarges half as much as that of small images."
 )
-STEPS_OF = ("lerf-g", "lerf-l", "lerf-p")
 STEPS_NOTE = (
     "Stages and limits count pixels of the source, the weighted mean pixels of the result. Each "
     "step runs by itself over a whole plane; in a resize they take turns band by band."
@@ -128,6 +137,10 @@ TARGETS = (
         Target("x2", ("512-x2", f"{name} fast", 1), ("512-x2", name, 1), 0.45)
         for name in ("lerf-g", "lerf-p")
     ),
+    *(
+        Target(what, (f"512-{what}", "lerf-n", 1), (f"512-{what}", "lerf-p", 1), 1.0)
+        for what in ("x2", "x4")
+    ),
 )  # fmt: skip
 HOLDS = {True: "yes", False: "NO"}
 MEMORY_TARGET = ("4096-x2", "lerf-g", 64.0)
@@ -136,7 +149,7 @@ MEMORY_TARGET = ("4096-x2", "lerf-g", 64.0)
 # -- processes that work ---------------------------------------------------------------
 
 
-def serve(connection: Connection, threads: int) -> None:
+def serve(connection: Connection, compared: Sequence[Competitor], threads: int) -> None:
     """Prepare and run what is asked for, until the connection is closed."""
     calls: dict[tuple[str, str], Callable[[], Any]] = {}
     while True:
@@ -150,12 +163,12 @@ def serve(connection: Connection, threads: int) -> None:
         calls.clear()
         left_out: dict[tuple[str, str], str] = {}
         for case in request:
-            work = Work(case, source_image(case.side, case.dtype), threads)
-            for name in COMPETITORS:
+            work = Work(case, source_image(case), threads)
+            for one in compared:
                 try:
-                    calls[case.name, name] = make_task(name, work).run
+                    calls[case.name, one.name] = make_task(one, work).run
                 except LeftOutError as error:
-                    left_out[case.name, name] = str(error)
+                    left_out[case.name, one.name] = str(error)
         connection.send((list(calls), left_out))
 
 
@@ -171,12 +184,12 @@ def _timed(call: Callable[[], Any]) -> float:
     return seconds
 
 
-def weigh(connection: Connection, case: Case, name: str, threads: int) -> None:
+def weigh(connection: Connection, case: Case, one: Competitor, threads: int) -> None:
     """Send the peak memory of one call above its input and output, in MB; None: unknown."""
-    small = replace(case, side=64, out_side=64 * case.out_side // case.side)
+    small = case.of_side(64)
     try:
-        make_task(name, Work(small, source_image(64, case.dtype), threads)).run()
-        call = make_task(name, Work(case, source_image(case.side, case.dtype), threads)).run
+        make_task(one, Work(small, source_image(small), threads)).run()
+        call = make_task(one, Work(case, source_image(case), threads)).run
     except LeftOutError:
         connection.send(None)
         return
@@ -214,8 +227,8 @@ class Worker:
     """A process of its own whose libraries have a number of threads."""
 
     threads: int
-    target: Callable[..., None] = serve
-    arguments: tuple[Any, ...] = ()
+    target: Callable[..., None]
+    arguments: tuple[Any, ...]
     connection: Connection = field(init=False)
 
     def __enter__(self) -> Worker:
@@ -250,8 +263,9 @@ class Worker:
 
 @dataclass
 class Measured:
-    """Seconds of each run, why what is missing is missing, MB of memory, steps in ns."""
+    """What was compared; seconds of each run, what is left out and why, MB, steps in ns."""
 
+    compared: dict[str, Competitor]
     seconds: dict[Key, list[float]] = field(default_factory=dict)
     left_out: dict[tuple[str, str], str] = field(default_factory=dict)
     memory: dict[tuple[str, str], float | None] = field(default_factory=dict)
@@ -269,14 +283,17 @@ class Measured:
         return median(ratios) if ratios else None
 
 
-def measure(cases: Sequence[Case], runs: int, runs_large: int) -> Measured:
+def measure(
+    cases: Sequence[Case], compared: dict[str, Competitor], runs: int, runs_large: int
+) -> Measured:
     """Measure times; cases of the same sizes share their rounds."""
-    result = Measured()
-    groups: dict[tuple[int, int], list[Case]] = {}
+    result = Measured(compared)
+    groups: dict[tuple[int, tuple[int, int]], list[Case]] = {}
     for case in cases:
-        groups.setdefault((case.side, case.out_side), []).append(case)
+        groups.setdefault((case.side, case.shape), []).append(case)
     threads = sorted({1, core_count()})
-    with Worker(threads[0]) as one, Worker(threads[-1]) as many:
+    tasks = (list(compared.values()),)
+    with Worker(threads[0], serve, tasks) as one, Worker(threads[-1], serve, tasks) as many:
         workers = [one, many][: len(threads)]
         for (side, _), group in groups.items():
             print("measuring", *(case.name for case in group), file=sys.stderr)
@@ -292,7 +309,7 @@ def _measure_group(workers: list[Worker], group: list[Case], runs: int, result: 
         if worker.threads == 1:
             result.left_out |= left_out
     # Both settings of a competitor run one after the other.
-    order = list(COMPETITORS)
+    order = list(result.compared)
     entries.sort(key=lambda entry: (entry[1][0], order.index(entry[1][1])))
     due: dict[Key, int] = {}
     for worker, call in entries:
@@ -312,20 +329,22 @@ def _measure_group(workers: list[Worker], group: list[Case], runs: int, result: 
 def measure_memory(cases: Sequence[Case], result: Measured) -> None:
     """Measure peaks, with all threads."""
     for case in cases:
-        for name in COMPETITORS:
+        for name, one in result.compared.items():
             if (case.name, name, 1) in result.seconds:
                 print("memory of", case.name, name, file=sys.stderr)
-                threads = core_count() if COMPETITORS[name].threads else 1
-                with Worker(threads, weigh, (case, name)) as worker:
+                threads = core_count() if one.threads else 1
+                with Worker(threads, weigh, (case, one)) as worker:
                     result.memory[case.name, name] = worker.connection.recv()
 
 
-def measure_steps(runs: int, result: Measured) -> None:
-    """Measure where our own time goes, on one thread."""
-    plane = np.ascontiguousarray(source_image(TILE, "uint8")[..., 1])
-    for name in STEPS_OF:
-        print("steps of", name, file=sys.stderr)
-        result.steps[name] = steps.measure(plane, lerf_core.load_bank(name), runs)
+def measure_steps(banks: Sequence[str], side: int, runs: int, result: Measured) -> None:
+    """Measure where our own time goes, on one thread; of banks of tables."""
+    plane = source_image(resize_case(side, 2, channels=1))
+    for name in banks:
+        bank = lerf_core.load_bank(name)
+        if isinstance(bank, lerf_core.LutBank):
+            print("steps of", name, file=sys.stderr)
+            result.steps[name] = steps.measure(plane, bank, runs)
 
 
 # -- reporting -------------------------------------------------------------------------
@@ -361,13 +380,26 @@ def case_lines(case: Case, measured: Measured) -> list[str]:
         row += [f"{min(seconds) * 1e3:.1f} .. {max(seconds) * 1e3:.1f}", str(len(seconds))]
         row += ["-" if ratio is None else f"{ratio:.2f}"]
         row += [f"{median(seconds) / case.values * 1e9:.2f}"]
-        rows.append(row + ([COMPETITORS[key[1]].anti_aliasing or "no"] if case.shrinks else []))
+        smooth = measured.compared[key[1]].anti_aliasing or "no"
+        rows.append(row + ([smooth] if case.shrinks else []))
     left = [f"{n} ({why})" for (name, n), why in measured.left_out.items() if name == case.name]
-    out = f"{case.out_side}x{case.out_side}"
-    what = "homography" if case.scale is None else f"x{case.scale:g}"
-    title = f"## {case.name}: {case.side}x{case.side} {case.dtype}, {what}, to {out}"
+    source = f"{case.side}x{case.side} {'RGB' if case.channels > 1 else 'grey'} {case.dtype}"
+    title = f"## {case.name}: {source}, {case.task}, to {case.shape[1]}x{case.shape[0]}"
     lines = table([*header, *(["anti-aliased"] if case.shrinks else [])], rows)
     return [title, "", *lines, "", f"Left out: {'; '.join(left) or 'nothing'}.", ""]
+
+
+def overview_lines(cases: Sequence[Case], measured: Measured) -> list[str]:
+    """A table of all cases: ratios on one thread."""
+    bases = " or ".join(dict.fromkeys(base_of(case)[1] for case in cases))
+    rows = []
+    for name in measured.compared:
+        ratios = [measured.ratio((case.name, name, 1), base_of(case)) for case in cases]
+        if any(ratio is not None for ratio in ratios):
+            rows.append([name, *("" if ratio is None else f"{ratio:.2f}" for ratio in ratios)])
+    header = ["", *(case.name for case in cases)]
+    title = f"## All cases, one thread, ratios to {bases}"
+    return [title, "", *table(header, rows), ""] if rows else []
 
 
 def target_rows(measured: Measured) -> list[dict[str, Any]]:
@@ -395,6 +427,7 @@ def report_lines(cases: Sequence[Case], measured: Measured, record: dict[str, An
     host = f"{record['date']}, {record['cpu']}, {record['cores']} cores, {record['system']}"
     lines = ["# Interpolators, in turn in one run", ""]
     lines += [f"{host}, Python {record['python']}; {versions}.", "", NOTES, "", LARGE_NOTES, ""]
+    lines += overview_lines(cases, measured)
     for case in cases:
         lines += case_lines(case, measured)
     for title in dict.fromkeys(name for name, _ in measured.memory):
@@ -428,7 +461,7 @@ def draw(cases: Sequence[Case], measured: Measured, folder: Path) -> None:
 
     columns = min(3, len(cases))
     rows = -(-len(cases) // columns)
-    height = 1.2 + 0.34 * len(COMPETITORS)
+    height = 1.2 + 0.34 * len(measured.compared)
     figure, axes = plt.subplots(
         rows, columns, figsize=(6.4 * columns, height * rows), squeeze=False, layout="constrained"
     )
@@ -439,7 +472,7 @@ def draw(cases: Sequence[Case], measured: Measured, folder: Path) -> None:
         names = list(dict.fromkeys(key[1] for key, _ in measured.of_case(case.name)))
         for (_, name, threads), seconds in measured.of_case(case.name):
             many = threads > 1
-            colour = "#d95f02" if is_ours(name) else "#5b7083"
+            colour = "#d95f02" if is_ours(measured.compared[name]) else "#5b7083"
             place = names.index(name) + (0.2 if many else -0.2)
             milliseconds = median(seconds) * 1e3
             axis.barh(place, milliseconds, 0.38, color=colour, alpha=0.5 if many else 1.0)
@@ -499,7 +532,7 @@ def results(cases: Sequence[Case], measured: Measured) -> dict[str, Any]:
             "least_s": min(seconds), "most_s": max(seconds), "seconds": seconds,
             "ratio": measured.ratio((case.name, name, threads), base_of(case)),
             "ns_per_value": median(seconds) / case.values * 1e9,
-            "anti_aliasing": COMPETITORS[name].anti_aliasing,
+            "anti_aliasing": measured.compared[name].anti_aliasing,
         }
         for case in cases
         for (_, name, threads), seconds in measured.of_case(case.name)
@@ -510,29 +543,54 @@ def results(cases: Sequence[Case], measured: Measured) -> dict[str, Any]:
 def main() -> None:
     """Parse the arguments, measure, report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--bank", action="append", metavar="BANK", dest="banks",
+        help="a name or a file; repeatable; in place of lerf-g, lerf-l and lerf-p",
+    )  # fmt: skip
+    parser.add_argument("--fast", action="store_true", help="the named banks by luma alone too")
+    parser.add_argument(
+        "--beside", nargs="+", metavar="NAME", default=["*"],
+        help="of the others these alone: names, or patterns like 'Pillow *'",
+    )  # fmt: skip
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--runs-large", type=int, default=3, help="of 4096x4096 images")
+    parser.add_argument("--side", type=int, default=TILE, help="of the small images, in pixels")
     parser.add_argument(
         "--cases", nargs="+", metavar="NAME", help="names, or patterns like '512-*'"
     )
-    parser.add_argument("--quick", action="store_true", help="512x512 alone, two runs")
+    parser.add_argument("--quick", action="store_true", help="small images alone, two runs")
     parser.add_argument("--check", action="store_true", help="compare results; measure nothing")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--report", type=Path, metavar="FOLDER")
     options = parser.parse_args()
-    wanted = options.cases or ["*"]
-    cases = [case for case in CASES if any(fnmatch(case.name, one) for one in wanted)]
+    if not 16 <= options.side < LARGE:
+        parser.error(f"--side is at least 16, and less than {LARGE}")
+    banks = list(dict.fromkeys(options.banks or BANKS))
+    for bank in banks:
+        try:
+            lerf_core.load_bank(bank)
+        except LerfError as error:
+            parser.error(str(error))
+    fast = (banks if options.fast else []) if options.banks else FAST_BANKS
+    compared = {
+        name: one
+        for name, one in competitors(banks, fast).items()
+        if is_ours(one) or any(fnmatch(name, pattern) for pattern in options.beside)
+    }
+    wanted, every = options.cases or ["*"], all_cases(options.side)
+    cases = [case for case in every if any(fnmatch(case.name, one) for one in wanted)]
     if options.quick:
         cases = [case for case in cases if case.side < LARGE]
     if not cases:
-        parser.error(f"no such case; there are {', '.join(case.name for case in CASES)}")
+        parser.error(f"no such case; there are {', '.join(case.name for case in every)}")
     if options.check:
-        wrong = check(cases)
+        wrong = check(cases, list(compared.values()))
         sys.exit(f"{wrong} results are wrong" if wrong else 0)
 
-    measured = measure(cases, QUICK_RUNS if options.quick else options.runs, options.runs_large)
+    runs = QUICK_RUNS if options.quick else options.runs
+    measured = measure(cases, compared, runs, options.runs_large)
     measure_memory([case for case in cases if case.name in MEMORY_CASES], measured)
-    measure_steps(QUICK_RUNS if options.quick else options.runs, measured)
+    measure_steps(banks, options.side, runs, measured)
     record = results(cases, measured)
     text = "\n".join(report_lines(cases, measured, record))
     print(text)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lerf_cli.figures.evaluation import PictureFolders
     from lerf_cli.figures.evaluation_report import Report
     from lerf_cli.figures.shrinking_report import ShrinkReport
-    from lerf_core.bank import LutBank
+    from lerf_core.bank import Bank
 
 __all__ = ["evaluate"]
 
@@ -43,6 +43,8 @@ _Figures = TypeVar("_Figures")
 # Drawn scenes grow with the factor.
 _MOST_FACTOR = 32
 
+# Those of `lerf_training.evaluation.perceptual`, which takes longer to import than help should.
+_PERCEPTUAL = ("flip", "st-lpips")
 # In the order in which help lists them, the default first.
 _BORDERS = ("edge", *sorted(set(BORDER_MODES) - {"edge"}))
 
@@ -101,11 +103,17 @@ def evaluate() -> None:
     "--border", type=click.Choice(_BORDERS), default="edge", show_default=True,
     help="Border of the image for banks; 'constant' is what published figures use.",
 )  # fmt: skip
+@click.option(
+    "--perceptual", multiple=True, type=click.Choice(_PERCEPTUAL),
+    help="Take a perceptual distance too, less is better: FLIP (the evaluate extra), or ST-LPIPS, "
+    "an LPIPS whose package holds the weights (the perceptual extra); may be repeated.",
+)  # fmt: skip
 def sr(
     folders: Sequence[Path],
     scales: list[Scale] | None,
     make_inputs: bool,
     border: str,
+    perceptual: Sequence[str],
     **options: Any,
 ) -> None:
     """PSNR and SSIM over Y of enlargements.
@@ -118,11 +126,13 @@ def sr(
     outputs = _Outputs.of(options)
     from lerf_training.data.benchmark_sets import find_scale_pairs, format_scale
     from lerf_training.evaluation.methods import bank_method
+    from lerf_training.evaluation.perceptual import perceptual_measure
     from lerf_training.evaluation.protocol import degradations, scale_protocol
     from lerf_training.evaluation.running import evaluate_scale
 
     from lerf_cli.figures.evaluation_report import Report
 
+    measures = [perceptual_measure(name) for name in dict.fromkeys(perceptual)]
     pairs = [
         pair
         for folder in folders
@@ -135,9 +145,12 @@ def sr(
     )
     inputs = [path for pair in pairs for path in (pair.high, pair.low)]
     pictures = outputs.pictures(images, methods, inputs, "PSNR-Y  SSIM-Y")
-    scores = evaluate_scale(pairs, methods, observe=pictures.write if pictures else None)
+    scores = evaluate_scale(
+        pairs, methods, measures=measures, observe=pictures.write if pictures else None
+    )
     done = _collect(scores, len(pairs) * len(methods), options["quiet"])
-    protocol = scale_protocol(border, made_inputs=any(pair.low is None for pair in pairs))
+    made_inputs = any(pair.low is None for pair in pairs)
+    protocol = scale_protocol(border, made_inputs=made_inputs, measures=measures)
     outputs.write(Report(protocol, degradations(pairs), methods, done))
 
 
@@ -278,7 +291,7 @@ def compare(
         options["warps"],
         options["crop"],
     )
-    loaded: list[LutBank] = []
+    loaded: list[Bank] = []
 
     def make(bank: str) -> Method:
         entry, what = load_evaluated_bank(bank)
@@ -309,7 +322,7 @@ def compare(
     outputs.write(report)
 
 
-def _measure_unnatural(banks: dict[str, LutBank], options: dict[str, Any]) -> list[Measured]:
+def _measure_unnatural(banks: dict[str, Bank], options: dict[str, Any]) -> list[Measured]:
     from lerf_training.evaluation.unnatural import bank_resampler, measure_all, unnatural_cases
 
     cases = unnatural_cases()
@@ -322,7 +335,7 @@ def _measure_unnatural(banks: dict[str, LutBank], options: dict[str, Any]) -> li
     return [entry for each in lists for entry in each]
 
 
-def _held_out_words(bank: LutBank, held_out: HeldOut) -> str:
+def _held_out_words(bank: Bank, held_out: HeldOut) -> str:
     """Say whether a bank's own training held out the photographs that it is judged by."""
     data = bank.training.get("data")
     recorded = data.get("held out fingerprint") if isinstance(data, dict) else None

@@ -69,11 +69,15 @@ class Report:
         """Write the figure of every image, and the means."""
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(["set", "case", "method", "image", "psnr", "ssim", "degradation"])
+            measures = _measures(self.scores)
+            head = ["set", "case", "method", "image", "psnr", "ssim", "degradation"]
+            writer.writerow([*head, *measures])
             for score in (*self.scores, *self._means()):
                 names = [score.dataset, score.case, score.method, score.image]
                 ssim = "" if score.ssim is None else f"{score.ssim:.6f}"
-                writer.writerow([*names, f"{score.psnr:.4f}", ssim, score.degradation or ""])
+                figures = [f"{score.psnr:.4f}", ssim, score.degradation or ""]
+                distances = [f"{score.perceptual[name]:.6f}" for name in measures]
+                writer.writerow([*names, *figures, *distances])
 
     def _means(self) -> list[Score]:
         from lerf_training.evaluation.scores import means
@@ -85,12 +89,15 @@ def _table(averages: Sequence[Score]) -> list[str]:
     """Lines of the table of means."""
     with_ssim = any(score.ssim is not None for score in averages)
     figure = "PSNR-Y" if with_ssim else "mPSNR"
+    measures = _measures(averages)
     head = ["set", "case", "method", "images", figure, *(["SSIM-Y"] if with_ssim else [])]
+    head += measures
     rows = [head]
     for score in averages:
         images = score.image.removeprefix("mean of ")
         row = [score.dataset, score.case, score.method, images, f"{score.psnr:.2f}"]
-        rows.append(row + ([f"{score.ssim:.4f}"] if score.ssim is not None else []))
+        row += [f"{score.ssim:.4f}"] if score.ssim is not None else []
+        rows.append(row + [f"{score.perceptual[name]:.4f}" for name in measures])
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     lines = [
         "  ".join(
@@ -103,10 +110,15 @@ def _table(averages: Sequence[Score]) -> list[str]:
     return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
 
 
+def _measures(scores: Sequence[Score]) -> list[str]:
+    """Names of the perceptual measures, which all scores have alike."""
+    return list(scores[0].perceptual) if scores else []
+
+
 def _jsonable(score: Score) -> dict[str, Any]:
     """Score for JSON, which knows no infinity: equal images have the text 'inf'."""
     return {
         key: str(value) if isinstance(value, float) and math.isinf(value) else value
         for key, value in asdict(score).items()
-        if value is not None
+        if value is not None and value != {}
     }

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from support.banks import make_random_network
 from support.cli import lerf_command
 
 import lerf_core
@@ -124,6 +125,29 @@ def test_sr_makes_inputs_of_plain_images(benchmark, tmp_path):
     assert [row[1] for row in rows] == ["x2", "x3", "x4"]
 
 
+def test_sr_takes_wide_narrow_and_uneven_scales(benchmark, tmp_path):
+    network = tmp_path / "network.safetensors"
+    make_random_network().save(network)
+    table = tmp_path / "scores.csv"
+    result = run(
+        "sr", benchmark, "--scale", "6,8,1.5,2x3", "--bank", "analytic", "--bank", network,
+        "--baseline", "pillow-lanczos", "--csv", table, "--side-by-side", tmp_path / "strips",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "x6, x8, x1.5, x2x3: made from HR, bicubic" in result.output
+    rows = [row for row in csv.DictReader(table.read_text().splitlines()) if row["image"] == "a"]
+    assert [row["case"] for row in rows[::3]] == ["x6", "x8", "x1.5", "x2x3"]
+    assert all(0 < float(row["psnr"]) < 60 and row["ssim"] for row in rows)
+    assert len(list((tmp_path / "strips").rglob("*.png"))) == 8
+
+
+def test_sr_names_the_image_that_is_too_small(benchmark):
+    result = run("sr", benchmark, "--scale", "25", "--baseline", "pillow-lanczos")
+    assert result.exit_code == 1
+    (line,) = [line for line in result.output.splitlines() if line.startswith("Error: ")]
+    assert "a.png at x25: an image of 30x24 pixels is too small for x25" in line
+
+
 def test_sr_keeps_to_the_sets_files_unless_told(benchmark):
     arguments = ("sr", benchmark, "--scale", "2,3", "--baseline", "pillow-bicubic")
     result = run(*arguments)
@@ -131,6 +155,59 @@ def test_sr_keeps_to_the_sets_files_unless_told(benchmark):
     assert expected in result.output
     result = run(*arguments, "--make-inputs")
     assert "degradation: bench/SetA: x2, x3: made from HR, bicubic" in result.output
+
+
+def test_sr_takes_perceptual_distances(benchmark, tmp_path):
+    pytest.importorskip("flip_evaluator")
+    out, table = tmp_path / "scores.json", tmp_path / "scores.csv"
+    result = run(
+        "sr", benchmark, "--scale", "2", "--baseline", "pillow-bicubic", "--perceptual", "flip",
+        "--json", out, "--csv", table,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    record = json.loads(out.read_text())
+    assert "less is better" in record["protocol"]["flip"]
+    figures = [image["perceptual"]["flip"] for image in record["images"]]
+    assert record["means"][0]["perceptual"]["flip"] == pytest.approx(sum(figures) / 2)
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert [float(row["flip"]) for row in rows[:2]] == pytest.approx(figures, abs=1e-6)
+    head, row = [
+        line.split() for line in result.output.splitlines() if line.startswith(("set ", "bench"))
+    ]
+    assert (head[-1], row[-1]) == ("flip", f"{sum(figures) / 2:.4f}")
+    plain = run(
+        "sr",
+        benchmark,
+        "--scale",
+        "2",
+        "--baseline",
+        "pillow-bicubic",
+        "--json",
+        out,
+        "--overwrite",
+    )
+    assert plain.exit_code == 0
+    assert "flip" not in plain.output
+    assert "perceptual" not in json.loads(out.read_text())["images"][0]
+
+
+def test_perceptual_measures_that_are_not_installed(benchmark, monkeypatch):
+    monkeypatch.setattr(
+        "lerf_training.evaluation.perceptual.importlib.util.find_spec", lambda name: None
+    )
+    result = run("sr", benchmark, "--perceptual", "st-lpips", "--baseline", "pillow-bicubic")
+    assert result.exit_code == 1
+    assert "Error: ST-LPIPS needs stlpips-pytorch: pip install 'lerf[perceptual]'" in result.output
+    result = run("sr", benchmark, "--perceptual", "ssim")
+    assert result.exit_code == 2
+    assert "'ssim' is not one of 'flip', 'st-lpips'" in result.output
+
+
+def test_the_command_offers_every_perceptual_measure():
+    from lerf_training.evaluation.perceptual import PERCEPTUAL_MEASURES
+
+    (option,) = [one for one in evaluate.commands["sr"].params if one.name == "perceptual"]
+    assert tuple(option.type.choices) == PERCEPTUAL_MEASURES
 
 
 def read(path):

@@ -11,6 +11,7 @@ from lerf_training.data.patch_options import PatchOptions
 from lerf_training.data.photographs import scan, split_share
 from lerf_training.evaluation import held_out
 from PIL import Image
+from support.banks import make_random_network
 from support.files import smooth_rgb
 
 import lerf_core
@@ -113,6 +114,19 @@ def test_all_tasks_by_default(photos, tmp_path):
         change["figure"] == "overshoot" and change["kind"] == "step, hard" for change in worse
     )
     assert any(row.startswith("unnatural,x2,lerf-p,") for row in table.read_text().splitlines())
+
+
+def test_networks_are_banks_as_others(photos, tmp_path):
+    path = tmp_path / "network.safetensors"
+    make_random_network().save(path)
+    result = run(
+        photos, "--bank", "analytic", "--bank", path, "--task", "enlarge", "--task", "shrink",
+        "--scale", "2,1.5x2", "--factor", "2",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    (verdict,) = [line for line in result.output.splitlines() if " beside analytic:" in line]
+    assert "enlarge -" in verdict
+    assert "shrink -" in verdict
 
 
 def test_one_bank_has_figures_and_no_gains(photos):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lerf_core
-from lerf_core.bank import LutBank
+from lerf_core.bank import Bank
 from lerf_training.data.benchmark_sets import ScaleFactor
 from lerf_training.data.image_files import Image
 from lerf_training.data.matrix_files import Matrix
@@ -83,7 +83,7 @@ def bank_method(
 
 
 def method_of_bank(
-    loaded: LutBank,
+    loaded: Bank,
     description: str,
     *,
     border: str = "edge",
@@ -94,7 +94,7 @@ def method_of_bank(
 
     Parameters
     ----------
-    loaded : LutBank
+    loaded : Bank
     description : str
         What it is, for the record.
     border, anti_aliasing, threads
@@ -132,7 +132,7 @@ def method_of_bank(
     return Method(loaded.name, description, rescale, warp)
 
 
-def load_evaluated_bank(bank: str) -> tuple[LutBank, str]:
+def load_evaluated_bank(bank: str) -> tuple[Bank, str]:
     """Bank by name or path, and what it was found as.
 
     Parameters
@@ -142,7 +142,7 @@ def load_evaluated_bank(bank: str) -> tuple[LutBank, str]:
 
     Returns
     -------
-    bank : LutBank
+    bank : Bank
     what : str
         ``'bank'`` or ``'checkpoint'``.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lerf_training.data.benchmark_sets import ScalePair, format_scale
+from lerf_training.evaluation.perceptual import PerceptualMeasure
 from lerf_training.evaluation.scores import MASK_FRAME
 
 __all__ = ["degradations", "scale_protocol", "warp_protocol"]
@@ -15,7 +16,9 @@ _BICUBIC = (
 )
 
 
-def scale_protocol(border: str, *, made_inputs: bool = False) -> dict[str, str]:
+def scale_protocol(
+    border: str, *, made_inputs: bool = False, measures: Iterable[PerceptualMeasure] = ()
+) -> dict[str, str]:
     """What `evaluate_scale` fixes, in words for the table's head and the JSON record.
 
     Parameters
@@ -24,6 +27,7 @@ def scale_protocol(border: str, *, made_inputs: bool = False) -> dict[str, str]:
         Of the banks.
     made_inputs : bool, optional
         Whether any input was made from its high-resolution image.
+    measures : iterable of PerceptualMeasure, optional
 
     Returns
     -------
@@ -40,7 +44,12 @@ def scale_protocol(border: str, *, made_inputs: bool = False) -> dict[str, str]:
         "ssim": "11x11 Gaussian window of sigma 1.5, valid, not shaved",
         "mean": "of the images' figures",
     }
-    return protocol | {"bicubic": _BICUBIC} if made_inputs else protocol
+    if made_inputs:
+        protocol["bicubic"] = _BICUBIC
+    distances = {
+        measure.name: f"{measure.description}; not shaved, less is better" for measure in measures
+    }
+    return protocol | distances
 
 
 def degradations(pairs: Iterable[ScalePair]) -> dict[str, str]:

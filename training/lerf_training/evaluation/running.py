@@ -14,7 +14,14 @@ from lerf_training.data.image_files import Image, read_rgb
 from lerf_training.data.matrix_files import read_matrix
 from lerf_training.errors import DatasetError
 from lerf_training.evaluation.methods import Method
-from lerf_training.evaluation.scores import Comparison, Score, score_scale, warp_mask
+from lerf_training.evaluation.perceptual import PerceptualMeasure
+from lerf_training.evaluation.scores import (
+    Comparison,
+    Score,
+    common_part,
+    score_scale,
+    warp_mask,
+)
 
 __all__ = ["evaluate_scale", "evaluate_warp", "read_pair"]
 
@@ -48,7 +55,11 @@ def read_pair(pair: ScalePair) -> tuple[Image, Image]:
 
 
 def evaluate_scale(
-    pairs: Iterable[ScalePair], methods: Sequence[Method], *, observe: Observer | None = None
+    pairs: Iterable[ScalePair],
+    methods: Sequence[Method],
+    *,
+    measures: Sequence[PerceptualMeasure] = (),
+    observe: Observer | None = None,
 ) -> Iterator[Score]:
     """Score every method on every pair, one by one.
 
@@ -58,6 +69,8 @@ def evaluate_scale(
         See `lerf_training.data.benchmark_sets.find_scale_pairs`.
     methods : sequence of Method
         See `lerf_training.evaluation.methods`.
+    measures : sequence of PerceptualMeasure, optional
+        Distances to take as well, of all pixels.
     observe : callable, optional
         Called with the `Comparison` of each pair when its last method is scored. Without it
         one result is held at a time.
@@ -81,8 +94,10 @@ def evaluate_scale(
             with _naming(pair.high, case):
                 result = method.rescale(low, pair.scale)
                 figures = score_scale(high, result, pair.scale)
+                both = common_part(high, result)
+                perceptual = {measure.name: measure.distance(*both) for measure in measures}
             score = Score(
-                pair.dataset, case, method.name, pair.name, *figures, degradation=pair.degradation
+                pair.dataset, case, method.name, pair.name, *figures, pair.degradation, perceptual
             )
             if observe:
                 comparison.results.append((score, result))

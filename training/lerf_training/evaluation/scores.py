@@ -8,7 +8,7 @@ Images are uint8, (rows, cols, 3); scales are (row, column).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
@@ -21,7 +21,16 @@ from lerf_training.data.benchmark_sets import ScaleFactor
 from lerf_training.data.image_files import Image
 from lerf_training.data.matrix_files import Matrix
 
-__all__ = ["MASK_FRAME", "Comparison", "Score", "means", "score_scale", "shave_of", "warp_mask"]
+__all__ = [
+    "MASK_FRAME",
+    "Comparison",
+    "Score",
+    "common_part",
+    "means",
+    "score_scale",
+    "shave_of",
+    "warp_mask",
+]
 
 #: Pixels along a source's border that do not count when it is warped.
 MASK_FRAME = 4
@@ -42,6 +51,8 @@ class Score:
     degradation : str or None
         Where the input comes from: the set's own ``'files'``, or made by ``'bicubic'``;
         None for warps.
+    perceptual : mapping of str to float
+        Distances by the names of the measures that were asked for; less is better.
     """
 
     dataset: str
@@ -51,6 +62,7 @@ class Score:
     psnr: float
     ssim: float | None = None
     degradation: str | None = None
+    perceptual: Mapping[str, float] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -92,6 +104,23 @@ def shave_of(scale: ScaleFactor) -> int:
     return max(int(scale[0]), int(scale[1]))
 
 
+def common_part(high: Image, result: Image) -> tuple[Image, Image]:
+    """Both images cropped to their common size, from the top left.
+
+    Parameters
+    ----------
+    high, result : ndarray of uint8, shape (rows, cols, 3)
+
+    Returns
+    -------
+    high, result : ndarray
+        Views.
+    """
+    rows = min(high.shape[0], result.shape[0])
+    cols = min(high.shape[1], result.shape[1])
+    return high[:rows, :cols], result[:rows, :cols]
+
+
 def score_scale(high: Image, result: Image, scale: ScaleFactor) -> tuple[float, float]:
     """PSNR and SSIM over Y, PSNR shaved; both images cropped to their common size.
 
@@ -106,9 +135,7 @@ def score_scale(high: Image, result: Image, scale: ScaleFactor) -> tuple[float, 
     -------
     psnr, ssim : float
     """
-    rows = min(high.shape[0], result.shape[0])
-    cols = min(high.shape[1], result.shape[1])
-    expected, got = luma(high[:rows, :cols]), luma(result[:rows, :cols])
+    expected, got = map(luma, common_part(high, result))
     return psnr(expected, got, shave=shave_of(scale)), ssim(expected, got)
 
 
@@ -168,6 +195,10 @@ def means(scores: Iterable[Score]) -> list[Score]:
                 _mean([score.psnr for score in group]),
                 fmean(similarities) if similarities else None,
                 group[0].degradation,
+                {
+                    name: fmean(score.perceptual[name] for score in group)
+                    for name in group[0].perceptual
+                },
             )
         )
     return rows

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 import lerf_core
-from lerf_core.bank import LutBank
+from lerf_core.bank import Bank
 
 __all__ = [
     "FIGURES",
@@ -372,12 +372,12 @@ def measure_all(
             yield Measured(case.kind, case.name, scale, method, measure(resampler, case, scale))
 
 
-def bank_resampler(bank: LutBank, *, threads: int | None = 1) -> Resampler:
+def bank_resampler(bank: Bank, *, threads: int | None = 1) -> Resampler:
     """A bank as `measure` takes it.
 
     Parameters
     ----------
-    bank : LutBank
+    bank : Bank
         Of any kind.
     threads : int, optional
 
