@@ -59,7 +59,7 @@ _NAMES = ("seed", "batch", "weights", "aliasing", "leakage", "overshoot", "betwe
 )  # fmt: skip
 @click.option(
     "--weights", type=numbers_type(3), default="0.7,0.26,0.04", show_default=True,
-    help="What counts: results enlarged again by bicubic, by Lanczos and by lerf's default bank.",
+    help="What counts: results enlarged again by bicubic, by Lanczos and by lerf-p.",
 )  # fmt: skip
 @click.option(
     "--aliasing", type=click.FloatRange(min=0), default=0.3, show_default=True,

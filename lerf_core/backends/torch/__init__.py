@@ -9,7 +9,8 @@ module                 steps
 =====================  ===========================================================================
 ``levels``             values to grey levels and units, and back
 ``table_reads``        reads of a stage's tables, and the stage's values
-``source_pixels``      all stages of an image: terms of the mean, overshoot bounds, validity
+``network``            layers of a network
+``source_pixels``      a bank's reads of an image: terms of the mean, overshoot bounds, validity
 ``coordinates``        source coordinates: folded, how far covered, filter scales
 ``taps``               neighbours of output pixels: on a grid, or scattered
 ``weighted_mean``      the mean of neighbours, each weighed by its own function

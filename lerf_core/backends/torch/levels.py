@@ -9,8 +9,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from lerf_core.backends.torch.straight_through import rounded
+from lerf_core.bank.base import Bank
 from lerf_core.bank.model import LutBank
-from lerf_core.constants import DEEP_CELL_BITS, LEVELS
+from lerf_core.constants import DEEP_CELL_BITS, LEVELS, NETWORK_GREY_BITS
 from lerf_core.pixels.missing import FILL_STEPS
 
 __all__ = ["GreyLevels", "ValueRange", "from_grey", "missing_beyond", "value_range_of"]
@@ -29,14 +30,14 @@ def value_range_of(dtype: torch.dtype, value_range: ValueRange) -> tuple[float, 
 
 
 class GreyLevels(NamedTuple):
-    """Planes of an image in the tables' grey levels.
+    """Planes of an image in a bank's grey levels.
 
     Attributes
     ----------
     grey : Tensor of float32, (planes, rows, cols)
         Unclipped.
     whole : Tensor of float32, (planes, rows, cols)
-        What indexes the tables: whole units in 0..255.
+        What the bank reads: whole units in 0..255.
     remainder : Tensor of float32, (planes, rows, cols), or None
         What these cannot say; added to the feature.
     units : int
@@ -52,7 +53,7 @@ class GreyLevels(NamedTuple):
     validity: Tensor | None = None
 
     @classmethod
-    def of(cls, planes: Tensor, value_range: ValueRange, bank: LutBank) -> GreyLevels:
+    def of(cls, planes: Tensor, value_range: ValueRange, bank: Bank) -> GreyLevels:
         """Levels of planes; bytes without a range of their own are levels as they stand."""
         low, high = value_range_of(planes.dtype, value_range)
         if planes.dtype == torch.uint8 and (low, high) == (0, LEVELS):
@@ -61,10 +62,17 @@ class GreyLevels(NamedTuple):
         validity = None
         if planes.is_floating_point():
             planes, validity = _filled(planes, low, high, bank)
-        units = (1 << DEEP_CELL_BITS) // bank.interval
+        units = _deep_units(bank)
         grey = (planes.double() - low) * (LEVELS / (high - low))
         exact = rounded(grey.clamp(0, LEVELS) * units) / units
         return cls(grey.float(), exact.float(), (grey - exact).float(), units, validity)
+
+
+def _deep_units(bank: Bank) -> int:
+    """Units per grey level of all images but bytes."""
+    if isinstance(bank, LutBank):
+        return (1 << DEEP_CELL_BITS) // bank.interval
+    return 1 << NETWORK_GREY_BITS
 
 
 def missing_beyond(planes: Tensor, low: float, high: float) -> Tensor:
@@ -73,7 +81,7 @@ def missing_beyond(planes: Tensor, low: float, high: float) -> Tensor:
     return ~(planes.detach().abs() <= farthest)
 
 
-def _filled(planes: Tensor, low: float, high: float, bank: LutBank) -> tuple[Tensor, Tensor | None]:
+def _filled(planes: Tensor, low: float, high: float, bank: Bank) -> tuple[Tensor, Tensor | None]:
     """Grow valid values into missing ones, as `lerf_core.pixels`; validity None: all are valid."""
     validity = ~missing_beyond(planes, low, high)
     if bool(validity.all()):

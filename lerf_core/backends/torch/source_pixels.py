@@ -12,12 +12,16 @@ from torch import Tensor
 from lerf_core.backends.known_stages import constant_values, is_identity
 from lerf_core.backends.torch.fused import fused_kernels, fused_stage
 from lerf_core.backends.torch.levels import GreyLevels
+from lerf_core.backends.torch.network import network_parameters
 from lerf_core.backends.torch.overshoot_bounds import Bounds, overshoot_bounds
 from lerf_core.backends.torch.table_reads import StageReads, read_tables, stage_values
 from lerf_core.backends.torch.weighted_mean import mean_terms
+from lerf_core.bank.base import Bank
 from lerf_core.bank.model import LutBank
+from lerf_core.bank.network import NetworkBank
+from lerf_core.constants import COLOUR_PLANES
 
-__all__ = ["SourcePixels", "read_source_pixels"]
+__all__ = ["SourcePixels", "planes_together", "read_network", "read_source_pixels"]
 
 #: A function like `lerf_core.backends.torch.table_reads.read_tables`.
 TableReader = Callable[..., Tensor]
@@ -71,6 +75,34 @@ def read_source_pixels(
         parameters: Sequence[Any] = values.unbind(-1)
     else:
         parameters = [torch.full_like(plane, float(value) / levels.units) for value in constants]
+    return _source_pixels(plane, parameters, levels, bank)
+
+
+def planes_together(bank: Bank, channels: int) -> int:
+    """Return how many planes of an image a bank reads together: its three channels, or 1."""
+    return COLOUR_PLANES if bank.reads_colours and channels == COLOUR_PLANES else 1
+
+
+def read_network(levels: GreyLevels, bank: NetworkBank, channels: int) -> SourcePixels:
+    """Compute a network's layers.
+
+    Parameters
+    ----------
+    levels : GreyLevels
+        Of the planes; those of an image stand side by side.
+    bank : NetworkBank
+    channels : int
+        Planes of each image.
+    """
+    together = planes_together(bank, channels)
+    parameters = network_parameters(levels.whole, bank, levels.units, together)
+    return _source_pixels(levels.whole, parameters, levels, bank)
+
+
+def _source_pixels(
+    plane: Tensor, parameters: Sequence[Tensor], levels: GreyLevels, bank: Bank
+) -> SourcePixels:
+    """What the mean needs, of features and parameters in grey levels."""
     if levels.remainder is not None:
         plane = plane + levels.remainder
     terms = mean_terms(plane, parameters, bank.kind.weighting)

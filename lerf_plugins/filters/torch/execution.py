@@ -9,15 +9,23 @@ import torch
 from torch import Tensor
 
 from lerf_core.backends.torch.levels import GreyLevels
-from lerf_core.backends.torch.source_pixels import SourcePixels, read_source_pixels
+from lerf_core.backends.torch.source_pixels import (
+    SourcePixels,
+    planes_together,
+    read_network,
+    read_source_pixels,
+)
 from lerf_core.backends.torch.table_reads import read_tables
-from lerf_core.bank import LutBank
+from lerf_core.bank import LutBank, NetworkBank
+from lerf_core.bank.base import Bank
+from lerf_core.errors import InvalidTypeError
 from lerf_core.sampling.windows import Window
 from lerf_plugins.filters.torch.options import FilterOptions
 
 __all__ = [
     "as_array",
     "at_a_time",
+    "chunks_of_planes",
     "in_windows",
     "is_compiled",
     "source_pixels",
@@ -51,29 +59,48 @@ def as_array(images: Tensor) -> Any:
     return (images.float() if halves else images).numpy()
 
 
-def at_a_time(images: Tensor, pixels: int) -> int:
-    """How many planes or images of `pixels` pixels each are worked on together."""
+def at_a_time(images: Tensor, pixels: int, together: int = 1) -> int:
+    """How many planes or images of `pixels` pixels each are worked on together.
+
+    A multiple of `together`.
+    """
     chunk = CPU_CHUNK if images.device.type == "cpu" else CHUNK
-    return min(max(1, chunk // pixels), _MOST_PLANES)
+    count = min(max(1, chunk // pixels), _MOST_PLANES)
+    return max(1, count // together) * together
+
+
+def chunks_of_planes(images: Tensor, pixels: int, bank: Bank) -> Sequence[Tensor]:
+    """Planes of images (N, C, rows, cols), some at a time; none from what a bank reads together."""
+    together = planes_together(bank, images.shape[1])
+    chunks: Sequence[Tensor] = torch.split(
+        images.flatten(0, 1), at_a_time(images, pixels, together)
+    )
+    return chunks
 
 
 def source_pixels(
-    planes: Tensor, options: FilterOptions, bank: LutBank, windows: Sequence[Window]
+    planes: Tensor, channels: int, options: FilterOptions, bank: Bank, windows: Sequence[Window]
 ) -> SourcePixels:
-    """Read the tables of planes (count, rows, cols), extended by the border mode.
+    """Read a bank for planes (count, rows, cols), extended by the border mode.
 
     Parameters
     ----------
     planes : Tensor
         In the images' values.
+    channels : int
+        Planes of each image, which stand side by side.
     options : FilterOptions
-    bank : LutBank
+    bank : Bank
         The one that is used.
     windows : (Window, Window)
         What of the planes' rows and columns is read.
     """
     planes = in_windows(planes, options.mode, windows)
     levels = GreyLevels.of(planes, options.value_range, bank)
+    if isinstance(bank, NetworkBank):
+        return read_network(levels, bank, channels)
+    if not isinstance(bank, LutBank):
+        raise InvalidTypeError(f"bank must be one of tables or a network, got {bank!r}")
     tables = options.tables(bank, planes.device)
     return read_source_pixels(levels, bank, tables, reader=_table_reader(planes))
 

@@ -80,7 +80,7 @@ def interpolate(
         Rows and columns of the result.
     scale_factor : float or (float, float), optional
         Factors of rows and columns: the result has ``floor(size * factor)``. Give this or `size`.
-    bank : LutBank, str, path or None
+    bank : Bank, str, path or None
         See `lerf_core.resize`: None is the default bank, and the learned function for shrinking
         along axes that shrink and are anti-aliased.
     kernel : Kernel, str or None
@@ -174,7 +174,7 @@ def grid_sample(
         the outline, or with `align_corners` about the centres of the outermost pixels.
     align_corners : bool
         Whether -1 and 1 are the centres of the corner pixels or the image's outline.
-    bank : LutBank, str, path or None
+    bank : Bank, str, path or None
         None: the default bank.
     kernel : Kernel, str or None
         A fixed kernel instead of the tables, as for `lerf_core.warp`.

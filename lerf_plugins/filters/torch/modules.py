@@ -1,30 +1,33 @@
-"""The filters as modules: their tables move with them and are part of their state."""
+"""The filters as modules: their banks move with them and are part of their state."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from lerf_core.backends.torch.levels import ValueRange
-from lerf_core.backends.torch.table_reads import stage_tables, table_names
-from lerf_core.bank import LutBank
+from lerf_core.bank.base import Bank
 from lerf_core.bank.loading import load_bank
 from lerf_core.errors import BankError
+from lerf_plugins.filters.torch.bank_tensors import (
+    bank_tensors,
+    changed_bank,
+    meaning_of,
+    own_bank,
+    structure_of,
+)
 from lerf_plugins.filters.torch.operators import (
     GRID_SAMPLE,
     INTERPOLATE,
     factor_argument,
     is_recorded,
     kernel_argument,
-    own_bank,
     refuse_forward_mode,
     refuse_scripting,
     size_argument,
-    structure_of,
 )
 from lerf_plugins.filters.torch.options import (
     BankSource,
@@ -45,16 +48,18 @@ __all__ = ["GridSample", "Interpolate"]
 
 
 class _Filter(nn.Module):
-    """A bank's tables as buffers, and the options that go with them."""
+    """A bank as buffers, and the options that go with it."""
 
     def __init__(self, options: FilterOptions) -> None:
         super().__init__()
         self.options = options
         self.bank = None if options.kernel is not None else load_bank(options.bank)
-        self._structure = ""
+        self._structure, self._names = "", tuple[str, ...]()
         if self.bank is not None:
-            for number, tables in enumerate(stage_tables(self.bank)):
-                self.register_buffer(f"stage{number + 1}", tables)
+            tensors = bank_tensors(self.bank)
+            for name, tensor in tensors.items():
+                self.register_buffer(name, tensor)
+            self._names = tuple(tensors)
             self._structure = structure_of(self.bank)
         self._checked: list[tuple[int, int]] = []
         self.register_load_state_dict_post_hook(_read_back)
@@ -63,41 +68,46 @@ class _Filter(nn.Module):
 
     @property
     def _own_arguments(self) -> tuple[list[Tensor], str, str | None]:
-        """What operators take of the module: tables, structure, and whether a bank is named."""
+        """What operators take of the module: tensors, structure, and whether a bank is named."""
         if self.bank is None:
             return [], "", None
-        tables = [self.get_buffer(f"stage{n + 1}") for n in range(len(self.bank.stages))]
-        return tables, self._structure, None if self.options.bank is None else self.bank.name
+        name = None if self.options.bank is None else self.bank.name
+        return self._tensors, self._structure, name
 
     @property
-    def _with_tables(self) -> FilterOptions:
-        """The options, with the tables where the module is."""
-        tables, _, name = self._own_arguments
+    def _tensors(self) -> list[Tensor]:
+        """The buffers of the module's bank."""
+        return [self.get_buffer(name) for name in self._names]
+
+    @property
+    def _with_bank(self) -> FilterOptions:
+        """The options, with the bank's tensors where the module is."""
+        tensors, _, name = self._own_arguments
         if self.bank is None:
             return self.options
-        bank = self._bank_of(self.bank, tables)
+        bank = self._bank_of(self.bank, tensors)
         named = None if name is None else bank
-        return replace(self.options, bank=named, own=(bank, tuple(tables)))
+        return replace(self.options, bank=named, own=(bank, tuple(tensors)))
 
-    def _bank_of(self, bank: LutBank, tables: list[Tensor]) -> LutBank:
-        """Return the module's bank, or that of tables that stand in place of its own.
+    def _bank_of(self, bank: Bank, tensors: list[Tensor]) -> Bank:
+        """Return the module's bank, or that of tensors that stand in place of its own.
 
         `torch.func.functional_call` puts them there.
         """
         state = [
             (entries.data_ptr(), 0 if entries.is_inference() else entries._version)
-            for entries in tables
+            for entries in tensors
         ]
         if state != self._checked:
-            pairs = zip(tables, stage_tables(bank), strict=True)
+            pairs = zip(tensors, bank_tensors(bank).values(), strict=True)
             if not all(torch.equal(entries.cpu(), own) for entries, own in pairs):
-                return own_bank(self._structure, tables)
+                return own_bank(self._structure, tensors)
             self._checked = state
         return bank
 
     @property
     def _meaning(self) -> str:
-        return f"kernel {self.options.kernel}" if self.bank is None else _meaning(self.bank)
+        return f"kernel {self.options.kernel}" if self.bank is None else meaning_of(self.bank)
 
     @property
     def _means(self) -> str:
@@ -107,11 +117,11 @@ class _Filter(nn.Module):
         return f"bank={self.bank.name!r}"
 
     def get_extra_state(self) -> str:
-        """What the tables mean, as text: a part of the state."""
+        """What the buffers mean, as text: a part of the state."""
         return self._meaning
 
     def set_extra_state(self, state: str) -> None:
-        """Refuse tables that mean something else.
+        """Refuse buffers that mean something else.
 
         Raises
         ------
@@ -122,25 +132,11 @@ class _Filter(nn.Module):
             raise BankError(f"the state is of a bank of another structure: {state!r}")
 
 
-def _meaning(bank: LutBank) -> str:
-    structure = (bank.kind.name, bank.interval, sorted(bank.patterns.items()), bank.stages)
-    return " ".join(map(repr, structure))
-
-
 def _read_back(module: Any, _: Any) -> None:
-    """Make the bank anew of tables that were loaded."""
-    bank, tables = module.bank, {}
-    if bank is None:
-        return
-    for number in range(len(bank.stages)):
-        entries = module.get_buffer(f"stage{number + 1}").cpu().numpy()
-        for name, table in zip(table_names(bank, number), entries, strict=True):
-            tables[name] = table.reshape(bank.tables[name].shape)
-    if all(np.array_equal(bank.tables[name], table) for name, table in tables.items()):
-        return
-    structure = (bank.kind, bank.interval, bank.patterns, bank.stages)
-    module.bank = LutBank(bank.name, *structure, tables)
-    module._structure = structure_of(module.bank)
+    """Make the bank anew of entries that were loaded."""
+    if module.bank is not None:
+        module.bank = changed_bank(module.bank, module._tensors)
+        module._structure = structure_of(module.bank)
 
 
 class Interpolate(_Filter):
@@ -153,9 +149,9 @@ class Interpolate(_Filter):
 
     Attributes
     ----------
-    bank : LutBank or None
-        Its tables are buffers, int8: they move with the module and are part of its state. None:
-        a kernel averages.
+    bank : Bank or None
+        Its tables, or the weights of its network, are buffers: they move with the module and are
+        part of its state; they are whole numbers, and have no gradients. None: a kernel averages.
 
     Raises
     ------
@@ -207,7 +203,7 @@ class Interpolate(_Filter):
         size = output_size(
             check_images(input), self.size, self.scale_factor, self.recompute_scale_factor
         )
-        return resize(input, size, self._with_tables, align_corners=self.align_corners)
+        return resize(input, size, self._with_bank, align_corners=self.align_corners)
 
     def extra_repr(self) -> str:
         """What the representation says."""
@@ -226,7 +222,7 @@ class GridSample(_Filter):
 
     Attributes
     ----------
-    bank : LutBank
+    bank : Bank or None
         As for `Interpolate`.
 
     Examples
@@ -262,7 +258,7 @@ class GridSample(_Filter):
                 kernel_argument(options.kernel),
             )  # fmt: skip
         refuse_forward_mode(input, grid)
-        return sample_by_grid(input, grid, self._with_tables, align_corners=self.align_corners)
+        return sample_by_grid(input, grid, self._with_bank, align_corners=self.align_corners)
 
     def extra_repr(self) -> str:
         """What the representation says."""

@@ -5,27 +5,25 @@ fake and meta tensors see one operator a call, ``lerf::interpolate``, ``lerf::gr
 ``lerf::warp_perspective``, and nothing of what it does. Its arguments are those of the function:
 sizes, banks and taps are found anew for each input, when the operator runs.
 
-A module's tables are arguments, `tables`, and `structure` is the text of its bank's description;
-functions have none, and name their bank.
+A module's bank is an argument as well: `tables` are its tensors (`bank_tensors`), of a network its
+layers, and `structure` is the text of its description; functions have none, and name their bank.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
-from lerf_core.bank import LutBank
-from lerf_core.bank.files import table_name
+from lerf_core.bank.base import Bank
 from lerf_core.errors import BankNotFoundError, InvalidArgumentError, InvalidTypeError
 from lerf_core.sampling.named_kernels import get_kernel
+from lerf_plugins.filters.torch.bank_tensors import own_bank
 from lerf_plugins.filters.torch.options import (
     BankSource,
     Factor,
@@ -49,19 +47,15 @@ __all__ = [
     "factor_argument",
     "is_recorded",
     "kernel_argument",
-    "own_bank",
     "refuse_forward_mode",
     "refuse_scripting",
     "size_argument",
-    "structure_of",
 ]
 
 _LIBRARY = torch.library.Library("lerf", "FRAGMENT")
 # Banks that were given as objects to functions that were recorded, by their checksums.
-_GIVEN: dict[str, LutBank] = {}
+_GIVEN: dict[str, Bank] = {}
 _CHECKSUM = "checksum "
-# Banks that are kept of each structure.
-_MOST_KEPT = 4
 
 
 # -- what records calls -------------------------------------------------------------------
@@ -109,7 +103,7 @@ def refuse_scripting(*_: Any) -> None:
 
 def bank_argument(bank: BankSource) -> str | None:
     """Return the name or path of a bank that a function was given."""
-    if isinstance(bank, LutBank):
+    if isinstance(bank, Bank):
         key = _CHECKSUM + bank.checksum
         _GIVEN[key] = bank
         return key
@@ -135,11 +129,6 @@ def kernel_argument(kernel: FixedKernel) -> str | None:
             f"a call with a kernel of one's own cannot be recorded: name one, got {kernel}"
         )
     return str(kernel)
-
-
-def structure_of(bank: LutBank) -> str:
-    """Return the text that describes a module's bank."""
-    return json.dumps(bank.metadata)
 
 
 def size_argument(size: Size) -> list[int] | None:
@@ -192,56 +181,6 @@ def _given_bank(bank: str | None) -> BankSource:
             "record a module, or name the bank"
         )
     return _GIVEN[bank]
-
-
-class _MadeBank(NamedTuple):
-    """A bank, and the tables of each stage that it is made of."""
-
-    tables: tuple[Tensor, ...]
-    bank: LutBank
-
-
-def own_bank(structure: str, tables: Sequence[Tensor]) -> LutBank:
-    """Return the bank of a module's tables; the last ones are kept.
-
-    Parameters
-    ----------
-    structure : str
-        See `structure_of`; of the same bank, or of one with other entries in its tables.
-    tables : sequence of Tensor of int8
-        Of each stage, as `lerf_core.backends.torch.table_reads.stage_tables` has them.
-    """
-    made = _made_banks(structure)
-    for kept in made:
-        if all(map(_same_entries, kept.tables, tables)):
-            return kept.bank
-    del made[_MOST_KEPT - 1 :]
-    made.insert(0, _made_bank(structure, tables))
-    return made[0].bank
-
-
-def _same_entries(kept: Tensor, entries: Tensor) -> bool:
-    return kept.device == entries.device and bool(torch.equal(kept, entries))
-
-
-def _made_bank(structure: str, tables: Sequence[Tensor]) -> _MadeBank:
-    description, arrays = json.loads(structure), {}
-    shape = (256 // description["interval"] + 1,) * 4
-    for number, (stage, entries) in enumerate(zip(description["stages"], tables, strict=True), 1):
-        names = [
-            table_name(number, pattern, group)
-            for pattern in stage["patterns"]
-            for group in range(len(stage["rotation_groups"]))
-        ]
-        for name, table in zip(names, entries.cpu().numpy(), strict=True):
-            arrays[name] = table.reshape(*shape, -1)
-    bank = LutBank.from_metadata(structure, arrays, origin="the module's state", verify=False)
-    return _MadeBank(tuple(entries.clone() for entries in tables), bank)
-
-
-@lru_cache(maxsize=8)
-def _made_banks(structure: str) -> list[_MadeBank]:  # noqa: ARG001 - a place for each
-    return []
 
 
 # -- operators ----------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from torch import Tensor
 from lerf_core.backends.torch.levels import ValueRange
 from lerf_core.backends.torch.table_reads import stage_tables
 from lerf_core.bank import LutBank
+from lerf_core.bank.base import Bank
 from lerf_core.bank.loading import load_bank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.options import Options, ResamplingKeywords
@@ -74,8 +75,8 @@ class FilterOptions:
         As for `lerf_core.resize`.
     kernel : Kernel, str or None
         As for `lerf_core.resize`; excludes a bank.
-    own : (LutBank, tuple of Tensor) or None
-        A module's bank, with its tables as `stage_tables` has them.
+    own : (Bank, tuple of Tensor) or None
+        A module's bank, with its tensors as `bank_tensors` has them.
     """
 
     bank: BankSource = None
@@ -84,7 +85,7 @@ class FilterOptions:
     anti_aliasing: bool | None = None
     value_range: ValueRange = None
     kernel: FixedKernel = None
-    own: tuple[LutBank, tuple[Tensor, ...]] | None = None
+    own: tuple[Bank, tuple[Tensor, ...]] | None = None
 
     def __post_init__(self) -> None:
         check_kernel(self.bank, self.kernel)
@@ -95,7 +96,7 @@ class FilterOptions:
             raise InvalidArgumentError(f"cval must be finite, got {self.cval!r}")
 
     @property
-    def own_bank(self) -> LutBank:
+    def own_bank(self) -> Bank:
         """The bank that is named, or the default one; a module's is its own."""
         return self.own[0] if self.own else load_bank(self.bank)
 
@@ -113,7 +114,7 @@ class FilterOptions:
         }
 
     def tables(self, bank: LutBank, device: torch.device) -> tuple[Tensor, ...]:
-        """Return the tables of the bank that is used, on a device."""
+        """Return the tables of the bank that is used, on a device: its `stage_tables`."""
         if self.own is not None and self.own[0] is bank and self.own[1][0].device == device:
             return self.own[1]
         return _tables_on(bank, device)

@@ -19,7 +19,7 @@ from lerf_core.backends.torch.kernel_means import (
 from lerf_core.backends.torch.levels import from_grey, value_range_of
 from lerf_core.backends.torch.taps import GridTaps
 from lerf_core.backends.torch.weighted_mean import weighted_mean
-from lerf_core.bank import LutBank
+from lerf_core.bank.base import Bank
 from lerf_core.bank.loading import bank_for_scale, load_bank
 from lerf_core.constants import LEVELS
 from lerf_core.errors import InvalidArgumentError
@@ -86,12 +86,12 @@ def resize(
         return _resize_by_torch(images, plan, options)
 
 
-def _own_of(bank: LutBank, options: FilterOptions) -> LutBank:
+def _own_of(bank: Bank, options: FilterOptions) -> Bank:
     """Return a module's bank where the default one is meant."""
     return options.own_bank if options.own is not None and bank == load_bank() else bank
 
 
-def _aligned_bank(plan: Plan, options: FilterOptions) -> LutBank | None:
+def _aligned_bank(plan: Plan, options: FilterOptions) -> Bank | None:
     """Return what averages at positions: None is the kernel."""
     if options.kernel is not None:
         return None
@@ -139,21 +139,25 @@ def _resize_by_torch(images: Tensor, plan: Plan, options: FilterOptions) -> Tens
     cval = (options.cval - low) * (LEVELS / (high - low)) if options.mode == "constant" else None
     taps, windows = _taps(plan.context, plan.scale or (1.0, 1.0), cval, images.device)
     pixels = max(windows.area, math.prod(plan.out_shape))
-    planes = images.flatten(0, 1)
+    chunks = execution.chunks_of_planes(images, pixels, plan.options.tables)
     results = [
-        _resize_planes(chunk, taps, windows, plan, options)
-        for chunk in planes.split(execution.at_a_time(images, pixels))
+        _resize_planes(chunk, images.shape[1], taps, windows, plan, options) for chunk in chunks
     ]
     result = results[0] if len(results) == 1 else torch.cat(results)
     return result.view(*images.shape[:2], *plan.out_shape)
 
 
 def _resize_planes(
-    planes: Tensor, taps: GridTaps, windows: Windows, plan: Plan, options: FilterOptions
+    planes: Tensor,
+    channels: int,
+    taps: GridTaps,
+    windows: Windows,
+    plan: Plan,
+    options: FilterOptions,
 ) -> Tensor:
-    """Resize planes (count, rows, cols) that fit into memory."""
+    """Resize planes (count, rows, cols) that fit into memory, `channels` of each image."""
     bank = plan.options.tables
-    source = execution.source_pixels(planes, options, bank, windows)
+    source = execution.source_pixels(planes, channels, options, bank, windows)
     mean = weighted_mean(
         source.terms.flatten(2), bank.kind.weighting, taps,
         validity=None if source.validity is None else source.validity.flatten(1),

@@ -17,7 +17,7 @@ from lerf_core.backends.torch.kernel_means import AveragedPlanes, kernel_mean_at
 from lerf_core.backends.torch.levels import from_grey
 from lerf_core.backends.torch.taps import PointTaps
 from lerf_core.backends.torch.weighted_mean import weighted_mean
-from lerf_core.bank import LutBank
+from lerf_core.bank.base import Bank
 from lerf_core.constants import LEVELS, POSITION_EPS
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.execution.warp import PERIODIC_MARGIN
@@ -63,12 +63,12 @@ def warp_by_matrices(
     return warp(images, positions, options, _bank_of(options))
 
 
-def _bank_of(options: FilterOptions) -> LutBank | None:
+def _bank_of(options: FilterOptions) -> Bank | None:
     return None if options.kernel is not None else options.own_bank
 
 
 def warp(
-    images: Tensor, positions: SourcePositions, options: FilterOptions, bank: LutBank | None
+    images: Tensor, positions: SourcePositions, options: FilterOptions, bank: Bank | None
 ) -> Tensor:
     """Sample images at positions, by a bank or by the kernel; results are (N, C, rows, cols)."""
     kernel = None if options.kernel is None else get_kernel(options.kernel)
@@ -103,7 +103,7 @@ def _warp_by_torch(
     positions: SourcePositions,
     numbers: slice,
     options: FilterOptions,
-    bank: LutBank | None,
+    bank: Bank | None,
 ) -> Tensor:
     """Warp some of the images, that fit into memory."""
     images, size = images[numbers], (images.shape[2], images.shape[3])
@@ -233,12 +233,12 @@ def _sample(
     col: Tensor,
     filter_scales: Sequence[Tensor],
     options: FilterOptions,
-    bank: LutBank,
+    bank: Bank,
     windows: Sequence[Window],
 ) -> Tensor:
     """Weighted means (N, C, rows, cols) in grey levels, at positions (N, rows, cols)."""
     count, channels = images.shape[:2]
-    source = execution.source_pixels(images.flatten(0, 1), options, bank, windows)
+    source = execution.source_pixels(images.flatten(0, 1), channels, options, bank, windows)
     terms, validity, bounds = source.terms, source.validity, source.bounds
     terms = _by_channel(terms, count)
     validity = None if validity is None else _by_channel(validity, count)

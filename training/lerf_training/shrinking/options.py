@@ -36,7 +36,7 @@ class ShrinkingOptions:
     between : float
         Share of the steps that shrink by a factor in 1.25..8; the others by 2, 3 or 4.
     weights : (float, float, float)
-        What enlarging again by bicubic, Lanczos and lerf's default bank counts.
+        What enlarging again by bicubic, Lanczos and lerf-p counts.
     aliasing : float
         Weight of the penalty on gratings beyond the small image's Nyquist frequency.
     leakage : float

@@ -1,4 +1,4 @@
-"""What small images are enlarged by in a training: fixed kernels, and lerf's default bank."""
+"""What small images are enlarged by in a training: fixed kernels, and tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from lerf_core.backends.torch.straight_through import quantise
+from lerf_core.bank import LutBank
 from lerf_core.bank.loading import load_bank
+from lerf_core.errors import BankError
 from lerf_core.sampling.kernel_taps import kernel_taps
 from lerf_core.sampling.kernels import KERNELS
 from lerf_core.sampling.taps import axis_taps
@@ -21,6 +23,8 @@ __all__ = ["RoundTrips", "fixed_weights"]
 _BALANCE = 20.0
 # Pillow's bicubic and Lanczos.
 _FIXED = ("catmull-rom", "lanczos3")
+# The bank of tables; a network would take a training's time.
+_LEARNED = "lerf-p"
 
 
 class RoundTrips:
@@ -29,7 +33,12 @@ class RoundTrips:
     Parameters
     ----------
     weights : (float, float, float)
-        What bicubic, Lanczos and lerf's default bank count.
+        What bicubic, Lanczos and the tables of lerf-p count.
+
+    Raises
+    ------
+    BankError
+        If a network stands in the place of these tables.
     """
 
     def __init__(self, weights: tuple[float, float, float]) -> None:
@@ -37,7 +46,7 @@ class RoundTrips:
         self._fixed = [(kernel, weight) for kernel, weight in zip(_FIXED, fixed, strict=True)
                        if weight]  # fmt: skip
         self._learned = learned
-        self._tables = TableModel(load_bank()).requires_grad_(False) if learned else None
+        self._tables = TableModel(_tables()).requires_grad_(False) if learned else None
 
     def loss(self, small: Tensor, images: Tensor) -> Tensor:
         """Return the weighted sum of relative errors.
@@ -63,6 +72,13 @@ class RoundTrips:
             )
             total = total + self._learned * _relative_error(enlarged.view_as(images), images)
         return total
+
+
+def _tables() -> LutBank:
+    bank = load_bank(_LEARNED)
+    if not isinstance(bank, LutBank):
+        raise BankError(f"round trips take a bank of tables, and {_LEARNED!r} here is a network")
+    return bank
 
 
 def _relative_error(enlarged: Tensor, images: Tensor) -> Tensor:

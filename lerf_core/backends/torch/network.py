@@ -1,0 +1,320 @@
+"""A network's layers on torch tensors: units of the source in, parameters out.
+
+Results are those of `lerf_core.backends.reference.network`, bit for bit, on any device and with any
+of torch's settings: all that they are made of are whole numbers that the dtype at hand holds.
+
+- Sums are matrix products. A convolution's algorithm may transform its factors (Winograd's,
+  Fourier's) and then rounds; products and sums of numbers that fit do not.
+- Factors have at most 8 bits: activations of deep images go in two parts. The reduced precisions
+  that torch may be told to use (TF32, bfloat16 on the CPU) hold them, and sum up in float32.
+- The sum of a window's absolute products stays below 2**24: float32 holds every partial sum, in
+  any order. Layers where it may not (no trained one is known) are computed in float64.
+
+Layers are computed for bands of rows, and once more for gradients; memory does not grow with the
+number of layers.
+
+Convention
+----------
+Activations are (channels, pixels): the pixels of a band, row by row and image by image. Pixels that
+a layer sees lie at fixed distances from the first one, so that its inputs are views. Where a
+window goes beyond a row or an image its result is none; later layers lead none of them back
+inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from lerf_core.backends.torch.table_reads import pad_edges, unpad_gradient
+from lerf_core.bank.network import INPUTS, Layer, NetworkBank
+from lerf_core.constants import LEVELS
+
+__all__ = ["network_parameters"]
+
+# Pixels that layers are computed for at once: some kilobytes of each live at a time.
+_BAND_PIXELS = 1 << 17
+# The same on the CPU, where caches are small.
+_CPU_BAND_PIXELS = 1 << 14
+# float32 holds all whole numbers below.
+_EXACT = 1 << 24
+# Activations of deep images are split into these bits and those above: both are below 256.
+_LOW_STEPS = 1 << 7
+
+
+def network_parameters(plane: Tensor, bank: NetworkBank, units: int, together: int) -> list[Tensor]:
+    """Parameters of each pixel, in the order of the bank's kind.
+
+    Parameters
+    ----------
+    plane : Tensor of float32, (planes, rows, cols)
+        Grey levels, whole units each. Beyond the border lie the border's pixels.
+    bank : NetworkBank
+    units : int
+        Units per grey level, a power of two.
+    together : int
+        Planes that are read together, and stand side by side: `INPUTS`, red, green and blue; or 1.
+
+    Returns
+    -------
+    list of Tensor of float32, (planes, rows, cols)
+        In 0..255; differentiable by `plane`, with roundings passed straight through and clipping
+        as by `straight_through.quantise`.
+    """
+    network = _Network.of(bank, units.bit_length() - 1, together == INPUTS, plane.device)
+    values = _Outputs.apply((plane * units).unflatten(0, (-1, together)), network) / units
+    channels = range(together) if together == INPUTS else (None,)
+    outputs = [[network.outputs.index(output) for output in bank.outputs_of(channel)]
+               for channel in channels]  # fmt: skip
+    return [values[:, list(index)].flatten(0, 1) for index in zip(*outputs, strict=True)]
+
+
+# -- layers -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Products:
+    """A layer's numbers on a device.
+
+    Attributes
+    ----------
+    weight : Tensor, (outputs, taps * inputs)
+        float32 where that is exact, else float64.
+    offset : Tensor, (outputs, 1)
+        Is added to the sums, of their dtype; in units of the sums.
+    factor : Tensor of float32, (outputs, 1)
+        ``2**-shift``.
+    low : Tensor of float32, (outputs, 1)
+        The least result.
+    top : int
+        The largest.
+    size : int
+        Rows and columns that it sees.
+    leak : float or None
+        Slope of negative values; None: all pass as they are.
+    base : int or None
+        Is added to the values; None: the activations are that are read, in a window's middle.
+    split : bool
+        Whether activations are more than 8 bits wide.
+    """
+
+    weight: Tensor
+    offset: Tensor
+    factor: Tensor
+    low: Tensor
+    top: int
+    size: int
+    leak: float | None
+    base: int | None
+    split: bool
+
+    @classmethod
+    def of(
+        cls,
+        layer: Layer,
+        grey_bits: int,
+        device: torch.device,
+        *,
+        leak: float | None,
+        base: int | None,
+        lowest: tuple[int, ...] | int = 0,
+    ) -> _Products:
+        """Numbers of a layer for activations of 0..255 times ``2**grey_bits``."""
+        weight = layer.weight.astype(np.float64)
+        half = (1 << layer.shift.astype(np.int64)) >> 1
+        offset = (layer.bias.astype(np.int64) << grey_bits) + half
+        largest = np.abs(weight).sum(axis=(1, 2, 3)) * LEVELS + np.abs(layer.bias) + half
+        fits = bool((largest < _EXACT).all())
+        sums = torch.float32 if fits and grey_bits == 0 else torch.float64
+        low = np.broadcast_to(np.asarray(lowest) << grey_bits, len(offset))
+        flat = weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)
+        return cls(
+            torch.tensor(flat, dtype=torch.float32 if fits else torch.float64, device=device),
+            torch.tensor(offset[:, None], dtype=sums, device=device),
+            torch.tensor(2.0 ** -layer.shift[:, None].astype(float), device=device).float(),
+            torch.tensor(low[:, None].copy(), dtype=torch.float32, device=device),
+            LEVELS << grey_bits, layer.size, leak, base, fits and grey_bits > 0,
+        )  # fmt: skip
+
+    def middle(self, pitch: int) -> int:
+        """Distance of a window's middle from its first pixel, in rows of `pitch` pixels."""
+        return (self.size // 2) * (pitch + 1)
+
+    def sums(self, state: Tensor, pitch: int) -> Tensor:
+        """Sums of products, a new tensor (outputs, pixels)."""
+        if self.split:
+            high = torch.floor(state * (1 / _LOW_STEPS))
+            low = state - high * _LOW_STEPS
+            sums = self._products(high, pitch).double().mul_(_LOW_STEPS)
+            return sums.add_(self._products(low, pitch))
+        return self._products(state, pitch)
+
+    def _products(self, state: Tensor, pitch: int) -> Tensor:
+        return self.weight @ torch.cat(self._views(state, pitch)).to(self.weight.dtype)
+
+    def _views(self, state: Tensor, pitch: int) -> list[Tensor]:
+        """Views (channels, pixels) of what windows see, tap by tap."""
+        count = state.shape[1] - 2 * self.middle(pitch)
+        steps = range(self.size)
+        return [state[:, dy * pitch + dx :][:, :count] for dy in steps for dx in steps]
+
+    def gradient(self, grad: Tensor, shape: torch.Size, pitch: int) -> Tensor:
+        """Gradient by the activations, of a shape, from that by the sums."""
+        total = grad.new_zeros(shape)
+        by_taps = self.weight.T.to(grad.dtype) @ grad
+        views = self._views(total, pitch)
+        for view, by_tap in zip(views, by_taps.chunk(len(views)), strict=True):
+            view.add_(by_tap)
+        return total
+
+
+# What a layer's gradient needs of each value.
+_NEGATIVE, _BELOW, _ABOVE = 1, 2, 4
+
+
+class _Activate(torch.autograd.Function):
+    """A layer: activations (inputs, pixels) in, activations (outputs, fewer pixels) out."""
+
+    @staticmethod
+    def forward(ctx: Any, state: Tensor, layer: _Products, pitch: int) -> Tensor:
+        value = layer.sums(state, pitch).add_(layer.offset).mul_(layer.factor).floor_()
+        negative = value < 0
+        if layer.leak is not None:
+            value = torch.where(negative, torch.floor(value * layer.leak), value)
+        if layer.base is None:
+            value = value + state[:, layer.middle(pitch) :][:, : value.shape[1]]
+        elif layer.base:
+            value = value + layer.base
+        if ctx.needs_input_grad[0]:
+            code = negative.to(torch.uint8) * _NEGATIVE
+            code += (value < layer.low) * _BELOW
+            code += (value > layer.top) * _ABOVE
+            ctx.save_for_backward(code)
+            ctx.layer, ctx.pitch, ctx.shape = layer, pitch, state.shape
+        return value.clamp(min=layer.low).clamp_(max=layer.top).float()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (code,), grad, layer, pitch = ctx.saved_tensors, grads[0], ctx.layer, ctx.pitch
+        # As `quantise`: what leads farther out of the range is blocked.
+        blocked = ((code & _BELOW) > 0) & (grad > 0) | ((code & _ABOVE) > 0) & (grad < 0)
+        grad = grad.masked_fill(blocked, 0)
+        slope = layer.factor
+        if layer.leak is not None:
+            slope = torch.where((code & _NEGATIVE) > 0, slope * layer.leak, slope)
+        total = layer.gradient(grad * slope, ctx.shape, pitch)
+        if layer.base is None:
+            total[:, layer.middle(pitch) :][:, : grad.shape[1]] += grad
+        return total, None, None
+
+
+# -- networks -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Network:
+    """A network's layers on a device.
+
+    Attributes
+    ----------
+    layers : tuple of _Products
+    outputs : tuple of int
+        Which of `lerf_core.bank.network.OUTPUTS` the last layer gives here.
+    reach : int
+        Pixels that are seen around each.
+    """
+
+    layers: tuple[_Products, ...]
+    outputs: tuple[int, ...]
+    reach: int
+
+    @staticmethod
+    @lru_cache(maxsize=32)
+    def of(bank: NetworkBank, grey_bits: int, colours: bool, device: torch.device) -> _Network:
+        """Layers of a bank; of the outputs those of red, green and blue, or of a plane alone."""
+        channels = range(INPUTS) if colours else (None,)
+        outputs = tuple(sorted({k for channel in channels for k in bank.outputs_of(channel)}))
+        chosen = list(outputs)
+        first, *middle, last = bank.layers
+        head = Layer(last.weight[chosen], last.bias[chosen], last.shift[chosen])
+        leak, zero = 2.0**-bank.leak, bank.zero << grey_bits
+        lowest = tuple(bank.lowest[output] for output in outputs)
+        layers = (
+            _Products.of(first, grey_bits, device, leak=leak, base=zero),
+            *(_Products.of(each, grey_bits, device, leak=leak, base=None) for each in middle),
+            _Products.of(head, grey_bits, device, leak=None, base=0, lowest=lowest),
+        )
+        return _Network(layers, outputs, bank.full_reach)
+
+    def compute(self, source: Tensor) -> Tensor:
+        """Outputs (outputs, images, rows, cols) of padded planes (images, 1 or 3, rows, cols)."""
+        count, _, rows, pitch = source.shape
+        state = source.expand(-1, INPUTS, -1, -1).transpose(0, 1).reshape(INPUTS, -1)
+        for layer in self.layers:
+            state = _Activate.apply(state, layer, pitch)
+        shape = (len(state), count, rows - 2 * self.reach, pitch - 2 * self.reach)
+        return state.as_strided(shape, (state.shape[1], rows * pitch, pitch, 1))
+
+
+class _Outputs(torch.autograd.Function):
+    """Outputs (images, outputs, rows, cols) of planes (images, 1 or 3, rows, cols), in units."""
+
+    @staticmethod
+    def forward(ctx: Any, planes: Tensor, network: _Network) -> Tensor:
+        ctx.save_for_backward(planes)
+        ctx.network = network
+        count, _, rows, cols = planes.shape
+        out = planes.new_empty((count, len(network.outputs), rows, cols))
+        padded = _padded(planes, network.reach)
+        for images, lines, seen in _bands(planes, network.reach):
+            values = network.compute(padded[images, :, seen])
+            out[images, :, lines] = values.transpose(0, 1)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (planes,), network, grad = ctx.saved_tensors, ctx.network, grads[0]
+        padded = _padded(planes, network.reach)
+        total = torch.zeros_like(padded)
+        # What the forward pass was called in is over: autocast may be on, gradients are off.
+        with torch.autocast(planes.device.type, enabled=False):
+            for images, lines, seen in _bands(planes, network.reach):
+                piece = padded[images, :, seen].detach().requires_grad_()
+                with torch.enable_grad():
+                    values = network.compute(piece)
+                by_values = grad[images, :, lines].transpose(0, 1)
+                (by_piece,) = torch.autograd.grad(values, piece, by_values)
+                total[images, :, seen] += by_piece
+        inner = unpad_gradient(total.flatten(0, 1), network.reach)
+        return inner.view(planes.shape), None
+
+
+def _padded(planes: Tensor, reach: int) -> Tensor:
+    return pad_edges(planes.flatten(0, 1), reach).unflatten(0, planes.shape[:2])
+
+
+def _bands(planes: Tensor, reach: int) -> Iterator[tuple[slice, slice, slice]]:
+    """Yield some of the images, some of their rows, and the padded rows that these depend on."""
+    count, _, rows, cols = planes.shape
+    pixels = _CPU_BAND_PIXELS if planes.device.type == "cpu" else _BAND_PIXELS
+    width = cols + 2 * reach
+    # Rows around a band are computed with it: bands are no lower than these are many.
+    height = min(rows, max(pixels // width - 2 * reach, 2 * reach, 1))
+    step = max(1, pixels // ((height + 2 * reach) * width))
+    for image in range(0, count, step):
+        for top in range(0, rows, height):
+            bottom = min(top + height, rows)
+            yield (
+                slice(image, min(image + step, count)),
+                slice(top, bottom),
+                slice(top, bottom + 2 * reach),
+            )
