@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 @click.group(invoke_without_command=True, short_help="List, inspect, import and export banks.")
 @click.pass_context
 def models(ctx: click.Context) -> None:
-    """List, inspect, import and export banks of tables.
+    """List, inspect, import and export banks: of tables, or a network each.
 
     Without a subcommand, list. Banks ship with the program or lie in the user's folder, which
     $LERF_BANKS moves; a bank there shadows a shipped one of the same name.
@@ -37,6 +36,11 @@ def models(ctx: click.Context) -> None:
         ctx.invoke(list_banks)
 
 
+def _size(count: int) -> str:
+    """Return bytes in words."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
+
+
 def _source(path: Path) -> str:
     import lerf_core
 
@@ -51,6 +55,9 @@ def _source(path: Path) -> str:
 @click.pass_context
 def list_banks(ctx: click.Context, as_json: bool = False) -> None:
     """List the banks that --bank knows by name; * marks the default.
+
+    Reach says how many pixels away a pixel's parameters look; per pixel, what finding them costs:
+    table reads of every channel, or multiplications of a network, of all three colours together.
 
     \b
     Example:
@@ -74,6 +81,9 @@ def list_banks(ctx: click.Context, as_json: bool = False) -> None:
                 "name": name,
                 "kind": bank.kind.name,
                 "bytes": bank.nbytes,
+                "reach": bank.full_reach,
+                "work": bank.work,
+                "reads_colours": bank.reads_colours,
                 "source": _source(path),
                 "default": name == DEFAULT_BANK,
                 "path": str(path),
@@ -82,14 +92,23 @@ def list_banks(ctx: click.Context, as_json: bool = False) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     else:
-        width = max([len("name"), *(len(row["name"]) for row in rows)])
-        click.echo(f"  {'name':<{width}}  {'kind':<8}  {'size':>8}  source")
-        for row in rows:
-            mark = "*" if row["default"] else " "
-            size = f"{row['bytes'] / 1e6:.1f} MB"
-            click.echo(
-                f"{mark} {row['name']:<{width}}  {row['kind']:<8}  {size:>8}  {row['source']}"
+        columns = {
+            "name": [row["name"] for row in rows],
+            "kind": [row["kind"] for row in rows],
+            "size": [_size(row["bytes"]) for row in rows],
+            "reach": [str(row["reach"]) for row in rows],
+            "source": [row["source"] for row in rows],
+            "per pixel": [row["work"] for row in rows],
+        }
+        widths = [max(map(len, [head, *cells])) for head, cells in columns.items()]
+        marks = [" ", *("*" if row["default"] else " " for row in rows)]
+        lines = zip(*([head, *cells] for head, cells in columns.items()), strict=True)
+        for mark, line in zip(marks, lines, strict=True):
+            cells = "  ".join(
+                cell.rjust(width) if head in {"size", "reach"} else cell.ljust(width)
+                for head, cell, width in zip(columns, line, widths, strict=True)
             )
+            click.echo(f"{mark} {cells.rstrip()}")
         try:
             click.echo(f"user folder: {lerf_core.user_bank_folder()}")
         except lerf_core.errors.BankNotFoundError as error:
@@ -101,7 +120,7 @@ def list_banks(ctx: click.Context, as_json: bool = False) -> None:
 @click.argument("name", metavar="NAME|FILE|FOLDER")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def info(name: str, as_json: bool) -> None:
-    """Describe a bank: kind, patterns, sampling interval, training, checksum.
+    """Describe a bank: kind, patterns and sampling interval or layers, training, checksum.
 
     \b
     Examples:
@@ -124,7 +143,7 @@ def info(name: str, as_json: bool) -> None:
 def import_bank(source: Path, name: str | None, overwrite: bool) -> None:
     """Copy a bank file, or a folder of published tables, into the user's folder.
 
-    The tables are checked first, and kept as one .safetensors file.
+    The bank is checked first, and kept as one .safetensors file.
 
     \b
     Example:
@@ -139,7 +158,7 @@ def import_bank(source: Path, name: str | None, overwrite: bool) -> None:
             param_hint="--name",
         )
     # A path, so that a bank known by that name is not taken instead.
-    bank = replace(load_bank(str(source.resolve())), name=name)
+    bank = load_bank(str(source.resolve())).renamed(name)
     try:
         folder = lerf_core.user_bank_folder()
     except lerf_core.errors.BankNotFoundError as error:
@@ -152,7 +171,7 @@ def import_bank(source: Path, name: str | None, overwrite: bool) -> None:
         bank.save(target)
     except OSError as error:
         raise click.ClickException(f"{target}: {one_line(error)}") from None
-    click.echo(f"{name}: {bank.kind.name}, {bank.nbytes / 1e6:.1f} MB -> {target}")
+    click.echo(f"{name}: {bank.kind.name}, {_size(bank.nbytes)} -> {target}")
 
 
 @models.command("export", short_help="Write a bank in the published layout.")
@@ -160,7 +179,9 @@ def import_bank(source: Path, name: str | None, overwrite: bool) -> None:
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--overwrite", is_flag=True, help="Write into a folder that holds tables.")
 def export_bank(name: str, folder: Path, overwrite: bool) -> None:
-    """Write a bank as LUTft_*.npy files, the published layout; nothing is lost.
+    """Write tables as LUTft_*.npy files, the published layout; nothing is lost.
+
+    A network has no such layout: its .safetensors file is what there is to hand on.
 
     \b
     Example:
@@ -173,7 +194,9 @@ def export_bank(name: str, folder: Path, overwrite: bool) -> None:
     bank = load_bank(name)
     try:
         written = bank.export_folder(folder)
-    except (lerf_core.errors.LerfError, OSError) as error:
+    except lerf_core.errors.LerfError as error:
+        raise click.ClickException(one_line(error)) from None
+    except OSError as error:
         raise click.ClickException(f"{folder}: {one_line(error)}") from None
     click.echo(f"{bank.name}: {len(written)} files -> {folder}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -10,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -63,9 +64,24 @@ class Bank(ABC):
     def description(self) -> dict[str, Any]:
         """All that the arrays do not say; JSON types."""
 
+    @property
+    @abstractmethod
+    def work(self) -> str:
+        """What its parameters cost per pixel, in a few words, for people."""
+
     @abstractmethod
     def describe(self) -> dict[str, Any]:
         """Return what a person wants to know of the bank, in a sensible order."""
+
+    @abstractmethod
+    def export_folder(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """Write the published layout of tables; return the files.
+
+        Raises
+        ------
+        BankError
+            If the bank cannot be written so.
+        """
 
     @property
     def nbytes(self) -> int:
@@ -86,6 +102,11 @@ class Bank(ABC):
             digest.update(key.encode())
             digest.update(self.tensors[key].tobytes())
         return f"sha256:{digest.hexdigest()}"
+
+    def renamed(self: AnyBank, name: str) -> AnyBank:
+        """Return the same bank under another name."""
+        # Every form is a dataclass with a name.
+        return cast("AnyBank", dataclasses.replace(cast("Any", self), name=name))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the bank to one ``.safetensors`` file, whole or not at all."""

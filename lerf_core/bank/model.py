@@ -185,6 +185,11 @@ class LutBank(Bank):
         formats = (TABLES_FORMAT, _FORMAT_VERSION)
         return parsed_description(text, make, formats=formats, origin=origin, verify=verify)
 
+    @property
+    def work(self) -> str:
+        """See `Bank.work`."""
+        return f"{' + '.join(str(stage.reads) for stage in self.stages)} reads of each channel"
+
     def describe(self) -> dict[str, Any]:
         """Return what a person wants to know of the bank, in a sensible order."""
         return {

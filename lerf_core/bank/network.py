@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -264,6 +264,11 @@ class NetworkBank(Bank):
         formats = (NETWORK_FORMAT, _FORMAT_VERSION)
         return parsed_description(text, make, formats=formats, origin=origin, verify=verify)
 
+    @property
+    def work(self) -> str:
+        """See `Bank.work`."""
+        return f"{self.macs:,} multiplications ({len(self.layers)} layers, width {self.width})"
+
     def describe(self) -> dict[str, Any]:
         """Return what a person wants to know of the bank, in a sensible order."""
         sizes = [layer.size for layer in self.layers]
@@ -285,7 +290,7 @@ class NetworkBank(Bank):
         """Travel to other processes by the constructor's arguments; mapping proxies do not."""
         return NetworkBank, (self.name, self.layers, dict(self.training), self.zero, self.leak)
 
-    def export_folder(self, folder: str | os.PathLike[str]) -> None:
+    def export_folder(self, folder: str | os.PathLike[str]) -> NoReturn:  # noqa: ARG002
         """Raise: the published layout holds tables alone.
 
         Raises
@@ -293,8 +298,8 @@ class NetworkBank(Bank):
         BankError
         """
         raise BankError(
-            f"bank {self.name!r} cannot be exported to {os.fspath(folder)!r}: the published "
-            "layout holds tables, and it is a network"
+            f"bank {self.name!r} cannot be exported: the published layout holds tables, and it is "
+            "a network"
         )
 
 
