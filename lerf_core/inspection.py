@@ -1,7 +1,8 @@
 """A bank's answer to an image: parameter maps, and the ellipses and slopes that they mean.
 
-`lerf_core.bank.inspection`, whose names are here too, looks at the tables themselves. The results
-are arrays; ``lerf models inspect`` draws them.
+`lerf_core.bank.inspection`, whose names are here too, looks at the tables themselves, and
+`lerf_core.bank.network_inspection` at networks. The results are arrays; ``lerf models inspect``
+draws them.
 
 Convention
 ----------
@@ -35,7 +36,7 @@ from lerf_core.bank.inspection import (
     table_statistics,
 )
 from lerf_core.bank.loading import BankSource, load_bank
-from lerf_core.bank.stages import SLOPES, Kind
+from lerf_core.bank.stages import LOCAL_PLANE, SLOPES, Kind
 from lerf_core.constants import LEVELS, LOCAL_PLANE_BIAS, RESIDUAL_UNIT, SIGMA_SCALE, SLOPE_UNIT
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.execution.channels import channels_first, prepare_channels
@@ -43,6 +44,7 @@ from lerf_core.execution.memory import check_memory
 from lerf_core.execution.samples import read_channels
 from lerf_core.options import Options
 from lerf_core.pixels.format import PixelFormat
+from lerf_core.pixels.luma import rgb_luma
 from lerf_core.threads import thread_count
 from lerf_core.validation import check_image
 
@@ -56,6 +58,7 @@ __all__ = [
     "TableStatistics",
     "edge_response",
     "ellipses",
+    "luma_maps",
     "parameter_maps",
     "point_response",
     "slopes",
@@ -191,7 +194,8 @@ def parameter_maps(
     bank : Bank, str, path or None
         None: the default bank.
     channel_axis : int or None
-        Axis of the channels; each has parameters of its own.
+        Axis of the channels. Tables give each parameters of its own; a network gives red, green
+        and blue, the three channels beside alpha, one weighting and a local plane each.
     alpha : {"auto", "premultiply", "separate"}
         Whether the last channel is alpha.
     value_range : (float, float) or None
@@ -276,6 +280,82 @@ def _read_maps(image: npt.NDArray[Any], stack: Map, pixels: PixelFormat, options
             maps[0], maps[1:] = unpack(samples.packed)
             if channel.validity is not None:
                 maps[:, channel.validity == 0] = np.nan
+
+
+def luma_maps(
+    image: npt.ArrayLike,
+    *,
+    bank: BankSource = None,
+    value_range: tuple[float, float] | None = None,
+    nodata: float | None = None,
+    threads: int | None = None,
+    engine: str = "numba",
+) -> ParameterMaps:
+    """Return the maps of a colour image's luma (ITU-R BT.601).
+
+    Tables read the luma as a plane of its own. A network reads colours together and weighs them
+    alike: the luma of their features, slopes and residuals is the local plane of the luma that
+    `lerf_core.resize` gives, and that is what its maps are.
+
+    Parameters
+    ----------
+    image : array_like, (rows, cols, 3 or 4)
+        Red, green, blue and, perhaps, opacity.
+    bank, value_range, nodata, threads, engine
+        As for `parameter_maps`.
+
+    Returns
+    -------
+    ParameterMaps
+        Of (rows, cols). NaN where the luma does not count: a colour is missing, or the pixel
+        wholly transparent.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the image has not such channels; and all that `parameter_maps` raises.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> maps = luma_maps(np.full((4, 5, 3), (255, 0, 0), np.uint8), bank="analytic")
+    >>> maps.grey.shape, float(maps.feature[0, 0])
+    ((4, 5), 76.0)
+    """
+    array = check_image(image, -1)
+    if array.ndim != 3 or array.shape[2] not in (3, 4):
+        raise InvalidArgumentError(
+            f"image must be of (rows, cols, 3 or 4) for its luma, got {array.shape}"
+        )
+    given = load_bank(bank)
+    has_alpha = array.shape[2] == 4
+    keywords: dict[str, Any] = {
+        "bank": given, "value_range": value_range, "nodata": nodata, "threads": threads,
+        "engine": engine, "alpha": "premultiply" if has_alpha else "separate",
+    }  # fmt: skip
+    if given.reads_colours:
+        return _luma_of(parameter_maps(array, channel_axis=2, **keywords))
+    luma = rgb_luma(array)
+    if not has_alpha:
+        return parameter_maps(luma, **keywords)
+    return parameter_maps(np.stack([luma, array[..., 3]], 2), channel_axis=2, **keywords)[..., 0]
+
+
+def _luma_of(maps: ParameterMaps) -> ParameterMaps:
+    """Return the luma of maps of (rows, cols, channels) whose colours have one weighting."""
+    feature = _luma(maps.feature)
+    parameters = {
+        name: _luma(values) if name in LOCAL_PLANE else values[..., 0].copy()
+        for name, values in maps.parameters.items()
+    }
+    for values in parameters.values():  # a colour may be missing alone
+        values[np.isnan(feature)] = np.nan
+    return ParameterMaps(maps.kind, _luma(maps.grey), feature, parameters)
+
+
+def _luma(values: Map) -> Map:
+    # NaN where a colour is; weighed in float64, so that what all colours have comes out as it is.
+    return np.asarray(rgb_luma(values.astype(np.float64)), np.float32)
 
 
 def _coefficient(name: str, value: Map) -> Map:

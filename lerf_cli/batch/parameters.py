@@ -19,7 +19,7 @@ from lerf_cli.streams import is_terminal
 from lerf_core import load_bank
 from lerf_core.errors import FileError, LerfError, one_line
 from lerf_core.geometry.placement import Placement
-from lerf_core.inspection import COEFFICIENTS, parameter_maps
+from lerf_core.inspection import COEFFICIENTS, luma_maps, parameter_maps
 from lerf_core.io.codec import Encoding
 from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA, tiled_format
 from lerf_core.io.locations import is_url, local_path
@@ -81,12 +81,20 @@ class Inspection:
 
 
 class _Page:
-    """One page of an image, as a plane of grey levels that are read by regions."""
+    """One page of an image, read by regions: grey, or the colours, or their luma.
 
-    def __init__(self, reader: TiledReader, number: int) -> None:
+    Parameters
+    ----------
+    reader : TiledReader
+    number : int
+    in_colour : bool
+        Whether colours are read as they are, opacity left aside; else their luma.
+    """
+
+    def __init__(self, reader: TiledReader, number: int, *, in_colour: bool) -> None:
         if reader.layout not in {GREY, GREY_ALPHA, RGB, RGBA}:
             raise FileError(f"maps are made of grey or RGB images, and this is {reader.layout}")
-        self._reader = reader
+        self._reader, self._in_colour = reader, in_colour
         channels = reader.channel_axis
         axes = [axis for axis in range(reader.ndim) if axis != channels]
         self._leading, self._plane = axes[:-2], axes[-2:]
@@ -100,7 +108,7 @@ class _Page:
         self.shape = (reader.shape[self._plane[0]], reader.shape[self._plane[1]])
 
     def __getitem__(self, region: Region) -> Pixels:
-        """Read a region: grey, or the luma of colours."""
+        """Read a region: (rows, cols), or (rows, cols, 3)."""
         index: list[Any] = [slice(None)] * self._reader.ndim
         for axis, place in zip(self._leading, self._index, strict=True):
             index[axis] = place
@@ -112,7 +120,9 @@ class _Page:
         if self._reader.channel_axis < self._plane[0]:
             pixels = np.moveaxis(pixels, 0, -1)
         is_grey = self._reader.layout == GREY_ALPHA
-        return pixels[..., 0] if is_grey else rgb_luma(pixels)
+        if is_grey:
+            return pixels[..., 0]
+        return pixels[..., :3] if self._in_colour else rgb_luma(pixels)
 
 
 def write_parameters(inspection: Inspection) -> None:
@@ -137,7 +147,7 @@ def write_parameters(inspection: Inspection) -> None:
         reader = stack.enter_context(open_reader(inspection.image, series=inspection.series))
         for note in reader.notes:
             inspection.note(note)
-        page = _Page(reader, inspection.page)
+        page = _Page(reader, inspection.page, in_colour=bank.reads_colours)
         region = _checked_region(inspection.region, page.shape)
         keywords = _keywords(inspection, reader, page, bank)
         spec = _spec(inspection, reader, page, region, bank, target)
@@ -287,7 +297,8 @@ def _fill(
         slice(max(0, side.start - reach), min(size, side.stop + reach))
         for side, size in zip(wanted, page.shape, strict=True)
     )
-    maps = parameter_maps(page[rows, cols], **keywords)[
+    pixels = page[rows, cols]
+    maps = (luma_maps if pixels.ndim == 3 else parameter_maps)(pixels, **keywords)[
         wanted[0].start - rows.start : wanted[0].stop - rows.start,
         wanted[1].start - cols.start : wanted[1].stop - cols.start,
     ]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 import lerf_core
 from lerf_cli.figures.crop import Crop, busiest_crop
-from lerf_core import LutBank
+from lerf_core import Bank, LutBank
 from lerf_core.bank import LOCAL_PLANE
 from lerf_core.bank.inspection import (
     SLICES,
@@ -30,12 +30,19 @@ from lerf_core.bank.inspection import (
     table_statistics,
 )
 from lerf_core.errors import FileError
-from lerf_core.inspection import Ellipses, ParameterMaps, Slopes, ellipses, parameter_maps, slopes
+from lerf_core.inspection import (
+    Ellipses,
+    ParameterMaps,
+    Slopes,
+    ellipses,
+    luma_maps,
+    parameter_maps,
+    slopes,
+)
 from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.pixels.conversions import finite_range, unmultiplied
 from lerf_core.io.reading import read_image
-from lerf_core.pixels.luma import rgb_luma
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -145,7 +152,7 @@ class _TableView:
 
 
 def inspect_image(
-    bank: LutBank,
+    bank: Bank,
     image: str,
     *,
     crop: tuple[int, int, int, int] | None,
@@ -157,7 +164,7 @@ def inspect_image(
 
     Parameters
     ----------
-    bank : LutBank
+    bank : Bank
     image : str
         A file, or ``-`` for standard input.
     crop : (left, top, width, height) or None
@@ -172,13 +179,7 @@ def inspect_image(
     """
     source = sys.stdin.buffer.read() if image == _PIPE else Path(image)
     decoded = read_image(source, max_pixels)
-    pixels, keywords, what = _chosen_channel(decoded, channel, value_range)
-    message = lerf_core.first_run_message()
-    if message:
-        click.echo(message, err=True)
-    maps = parameter_maps(pixels, bank=bank, **keywords)
-    if pixels.ndim == 3:  # the colour, weighted by alpha
-        maps = maps[..., 0]
+    maps, what = _maps_of(bank, decoded, channel, value_range)
     file_name = "<stdin>" if image == _PIPE else Path(image).name
     stem = "stdin" if image == _PIPE else Path(image).stem
     view = _MapView(
@@ -260,32 +261,40 @@ class _MapView:
         return figures
 
 
-def _chosen_channel(
-    image: DecodedImage, channel: str, value_range: tuple[float, float] | str | None
-) -> tuple[NDArray[Any], dict[str, Any], str]:
-    """Return the channel to inspect (with alpha, where there is one), its keywords and name."""
+def _maps_of(
+    bank: Bank, image: DecodedImage, channel: str, value_range: tuple[float, float] | str | None
+) -> tuple[ParameterMaps, str]:
+    """Return the maps of an image's channel, and what the channel is called."""
     if image.layout not in {GREY, GREY_ALPHA, RGB, RGBA}:
         raise FileError(f"maps are drawn of grey or RGB images, and this is {image.layout}")
     for note in image.notes:
         click.echo(f"note: {note}", err=True)
     if len(image.frames) > 1:
         click.echo(f"note: the first of {len(image.frames)} frames is taken", err=True)
+    message = lerf_core.first_run_message()
+    if message:
+        click.echo(message, err=True)
     if value_range == "auto":
         value_range = finite_range(image)
     frame = unmultiplied(image).frames[0]
+    keywords: dict[str, Any] = {"bank": bank, "value_range": value_range}
     if image.layout in {GREY, GREY_ALPHA}:
         if channel != "y":
             raise FileError(f"a grey image has no channel {channel}")
-        plane, what = frame if frame.ndim == 2 else frame[..., 0], "grey"
+        colours, number, what = frame, 0, "grey"
     elif channel == "y":
-        plane, what = rgb_luma(frame), "luma"
+        return luma_maps(frame, **keywords), "luma"
     else:
-        plane, what = frame[..., "rgb".index(channel)], _CHANNELS[channel]
-    keywords: dict[str, Any] = {"value_range": value_range}
-    if image.has_alpha:
-        plane = np.stack([plane, frame[..., -1]], axis=2)
-        keywords |= {"channel_axis": 2, "alpha": "premultiply"}
-    return plane, keywords, what
+        number, what = "rgb".index(channel), _CHANNELS[channel]
+        # What a bank does not read together has parameters of its own; opacity weighs in anyway.
+        others = [] if bank.reads_colours else [k for k in range(3) if k != number]
+        colours = np.delete(frame, others, axis=2)
+        number = 0 if others else number
+    if colours.ndim == 2:
+        return parameter_maps(colours, **keywords), what
+    alpha = "premultiply" if image.has_alpha else "separate"
+    maps = parameter_maps(colours, channel_axis=2, alpha=alpha, **keywords)
+    return maps[..., number], what
 
 
 def _checked_crop(wanted: tuple[int, int, int, int] | None, grey: NDArray[np.float32]) -> Crop:

@@ -71,7 +71,7 @@ def inspect_area(
     Yields
     ------
     Step
-        Before and after the tables are read.
+        Before and after the bank is read.
 
     Returns
     -------
@@ -102,20 +102,20 @@ def _parameter_maps(
     What lies around the area is read for them.
     """
     from lerf_core.bank.loading import load_bank
-    from lerf_core.inspection import parameter_maps
-    from lerf_core.pixels.luma import rgb_luma
+    from lerf_core.inspection import luma_maps, parameter_maps
 
     image, planes, region = area
-    tables = load_bank(bank)
-    reach = tables.full_reach
+    given = load_bank(bank)
+    reach = given.full_reach
     window = [
         slice(max(0, side.start - reach), min(size, side.stop + reach))
         for side, size in zip(region, image.shape, strict=True)
     ]
     pixels = np.asarray(image.levels[0][(*planes, *window)])
     if image.is_rgb:
-        pixels = rgb_luma(pixels)
-    maps = parameter_maps(pixels, bank=tables, value_range=value_range)
+        maps = luma_maps(pixels[..., :3], bank=given, value_range=value_range)
+    else:
+        maps = parameter_maps(pixels, bank=given, value_range=value_range)
     inner = tuple(
         slice(side.start - outer.start, side.stop - outer.start)
         for side, outer in zip(region, window, strict=True)
@@ -123,8 +123,8 @@ def _parameter_maps(
     record = {
         "operation": "inspect",
         "source": image.name,
-        "bank": tables.name,
-        "bank_kind": tables.kind.name,
+        "bank": given.name,
+        "bank_kind": given.kind.name,
         "value_range": value_range,
         "planes": planes,
         "region": tuple((side.start, side.stop) for side in region),
