@@ -1,8 +1,8 @@
 """A bank's answer to an image: parameter maps, and the ellipses and slopes that they mean.
 
 `lerf_core.bank.inspection`, whose names are here too, looks at the tables themselves, and
-`lerf_core.bank.network_inspection` at networks. The results are arrays; ``lerf models inspect``
-draws them.
+`lerf_core.network_inspection` at networks. The results are arrays; ``lerf models inspect`` draws
+them.
 
 Convention
 ----------
@@ -322,11 +322,10 @@ def luma_maps(
     >>> maps.grey.shape, float(maps.feature[0, 0])
     ((4, 5), 76.0)
     """
-    array = check_image(image, -1)
-    if array.ndim != 3 or array.shape[2] not in (3, 4):
-        raise InvalidArgumentError(
-            f"image must be of (rows, cols, 3 or 4) for its luma, got {array.shape}"
-        )
+    shape = np.shape(image)
+    if len(shape) != 3 or shape[2] not in (3, 4):
+        raise InvalidArgumentError(f"a luma is that of (rows, cols, 3 or 4), got {shape}")
+    array = check_image(image, 2)
     given = load_bank(bank)
     has_alpha = array.shape[2] == 4
     keywords: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The command ``lerf models inspect``: pictures of a bank's tables and of parameter maps."""
+"""The command ``lerf models inspect``: pictures of a bank, and of parameter maps."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["inspect_bank"]
 _PIPE = "-"
 
 
-@click.command("inspect", short_help="Draw a bank's tables, or what it says of an image.")
+@click.command("inspect", short_help="Draw a bank, or what it says of an image.")
 @click.argument("name", metavar="BANK")
 @click.argument("image", required=False, metavar="[IMAGE]")
 @click.option(
@@ -60,12 +60,14 @@ _PIPE = "-"
     metavar="N", help="Greatest number of pixels of IMAGE.",
 )  # fmt: skip
 def inspect_bank(name: str, image: str | None, **options: Any) -> None:
-    """Draw a bank's tables; with IMAGE, the parameter maps that it makes of the image.
+    """Draw a bank: its tables, or a network's layers; with IMAGE, the parameter maps it makes.
 
     BANK is a name from 'lerf models', a .safetensors file, or a folder of published tables. The
     maps are the pre-filtered feature and the parameters of every pixel's resampling function. Over
     an enlarged window the functions of Gaussian banks (LeRF-G, LeRF-P) are drawn as ellipses, and
-    the slopes of local planes (LeRF-P) as arrows to where the grey level rises.
+    the slopes of local planes (LeRF-P, networks) as arrows to where the grey level rises. The
+    maps of a network are those of the colours together; --json and --separate count the channels of
+    its layers that say nothing about the image, or are stuck at an end of their range.
 
     \b
     Examples:
@@ -77,13 +79,13 @@ def inspect_bank(name: str, image: str | None, **options: Any) -> None:
     _check_usage(image, options)
     if options["output"] is not None:
         check_extra("lerf models inspect -o", "matplotlib", "figures")
-    from lerf_cli.figures.inspection import inspect_image, inspect_tables
+    from lerf_cli.figures.inspection import inspect_bank_alone, inspect_image
 
     bank = load_bank(name)
     start = None if options["start"] is None else load_bank(options["start"])
     try:
         if image is None:
-            inspection = inspect_tables(bank, start)
+            inspection = inspect_bank_alone(bank, start)
         else:
             inspection = inspect_image(
                 bank, image, crop=options["crop"], channel=options["channel"],

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 import lerf_core
 from lerf_cli.figures.crop import Crop, busiest_crop
 from lerf_core import Bank, LutBank
-from lerf_core.bank import LOCAL_PLANE
+from lerf_core.bank import LOCAL_PLANE, NetworkBank
 from lerf_core.bank.inspection import (
     SLICES,
     TableStatistics,
@@ -29,6 +29,7 @@ from lerf_core.bank.inspection import (
     table_slice,
     table_statistics,
 )
+from lerf_core.constants import LEVELS
 from lerf_core.errors import FileError
 from lerf_core.inspection import (
     Ellipses,
@@ -43,15 +44,21 @@ from lerf_core.io.formats import GREY, GREY_ALPHA, RGB, RGBA
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.pixels.conversions import finite_range, unmultiplied
 from lerf_core.io.reading import read_image
+from lerf_core.pixels.values import ValueScale
+from lerf_core.validation import check_value_range
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Inspection", "inspect_image", "inspect_tables"]
+    from lerf_core.network_inspection import ChannelStatistics, LayerStatistics
+
+__all__ = ["Inspection", "inspect_bank_alone", "inspect_image"]
 
 Draw = Callable[[], "Figure"]
 
 _PIPE = "-"
+#: A network's channels are counted on so many rows and columns: all layers, by plain NumPy.
+_CHANNEL_SIDE = 96
 _CHANNELS = {"r": "red", "g": "green", "b": "blue"}
 
 
@@ -86,18 +93,33 @@ def _file_name(text: str) -> str:
     return re.sub(r"[^\w.-]+", "_", text) or "bank"
 
 
-# -- tables -------------------------------------------------------------------------------
-
-
-def inspect_tables(bank: LutBank, start: LutBank | None) -> Inspection:
-    """Look at a bank's tables.
+def inspect_bank_alone(bank: Bank, start: Bank | None) -> Inspection:
+    """Look at a bank's tables, or at a network's layers.
 
     Parameters
     ----------
-    bank : LutBank
-    start : LutBank or None
-        The bank that its training set out from; None: identity and analytic bank.
+    bank : Bank
+    start : Bank or None
+        The bank that the training of tables set out from; None: identity and analytic bank.
+
+    Raises
+    ------
+    click.UsageError
+        If there is a start that is no tables, or the bank is none.
     """
+    if isinstance(bank, NetworkBank) and start is None:
+        return _inspect_network(bank)
+    if not isinstance(bank, LutBank) or not (start is None or isinstance(start, LutBank)):
+        name = start.name if isinstance(bank, LutBank) and start is not None else bank.name
+        raise click.UsageError(f"--start compares tables, and {name} is a network")
+    return _inspect_tables(bank, start)
+
+
+# -- tables -------------------------------------------------------------------------------
+
+
+def _inspect_tables(bank: LutBank, start: LutBank | None) -> Inspection:
+    """Look at a bank's tables; see `inspect_bank_alone`."""
     statistics = table_statistics(bank, start)
     arrays = {
         f"{table}.{name}": table_slice(bank, table, levels)
@@ -148,6 +170,98 @@ class _TableView:
         }
 
 
+# -- networks -----------------------------------------------------------------------------
+
+
+def _inspect_network(bank: NetworkBank) -> Inspection:
+    """Look at a network's layers, and at its answer to a point."""
+    from lerf_core.network_inspection import impulse_response, layer_statistics
+    from lerf_core.network_inspection import point_response as network_point_response
+
+    layers = layer_statistics(bank)
+    impulse, point = impulse_response(bank), network_point_response(bank)
+    arrays: dict[str, NDArray[Any]] = dict(bank.tensors)
+    view = _NetworkView(bank, layers, impulse, point)
+    return Inspection(
+        stem=_file_name(bank.name),
+        sheet_name="network",
+        sheet=view.sheet,
+        separate=view.separate,
+        arrays=arrays | {"impulse_response": impulse, "point_response": point},
+        statistics={
+            "bank": bank.name,
+            "kind": bank.kind.name,
+            "width": bank.width,
+            "reach": bank.full_reach,
+            "multiplications per pixel": bank.macs,
+            "layers": [asdict(values) for values in layers],
+        },
+    )
+
+
+@dataclass(frozen=True)
+class _NetworkView:
+    """A network, and how it is drawn."""
+
+    bank: NetworkBank
+    layers: list[LayerStatistics]
+    impulse: NDArray[np.float32]
+    point: NDArray[np.float32]
+
+    def sheet(self) -> Figure:
+        """Draw all of it."""
+        from lerf_cli.figures.networks import network_sheet
+
+        return network_sheet(self.bank, self.layers, self.impulse, self.point)
+
+    def separate(self) -> dict[str, Draw]:
+        """Return what draws the responses, and the layers."""
+        from lerf_cli.figures.networks import layer_figure, response_figure
+
+        return {
+            "responses": partial(response_figure, self.bank, self.impulse, self.point),
+            "layers": partial(layer_figure, self.bank, self.layers),
+        }
+
+
+@dataclass(frozen=True)
+class _ChannelView:
+    """What the channels of a network's layers are on a window of an image."""
+
+    bank: NetworkBank
+    channels: list[ChannelStatistics]
+    where: str
+
+    @classmethod
+    def of(cls, bank: NetworkBank, levels: NDArray[np.uint8], window: Crop) -> _ChannelView:
+        """Count on a window of grey levels, (rows, cols) or (rows, cols, 3)."""
+        from lerf_core.network_inspection import activation_statistics
+
+        pixels = levels[window.index]
+        planes = [pixels] if pixels.ndim == 2 else list(np.moveaxis(pixels, 2, 0))
+        return cls(bank, activation_statistics(planes, bank), str(window))
+
+    def figure(self) -> Figure:
+        """Draw them."""
+        from lerf_cli.figures.networks import channel_figure
+
+        return channel_figure(self.bank, self.channels, self.where)
+
+    @property
+    def statistics(self) -> list[dict[str, Any]]:
+        """What of each layer matters."""
+        return [
+            {
+                "layer": about.layer,
+                "channels": len(about.mean),
+                "dead": about.dead,
+                "saturated": about.saturated,
+                "at the ends": float((about.at_bottom + about.at_top).mean()),
+            }
+            for about in self.channels
+        ]
+
+
 # -- maps ---------------------------------------------------------------------------------
 
 
@@ -180,6 +294,10 @@ def inspect_image(
     source = sys.stdin.buffer.read() if image == _PIPE else Path(image)
     decoded = read_image(source, max_pixels)
     maps, what = _maps_of(bank, decoded, channel, value_range)
+    channels = None
+    if isinstance(bank, NetworkBank):
+        window = busiest_crop(maps.grey, _CHANNEL_SIDE)
+        channels = _ChannelView.of(bank, _grey_levels(decoded, value_range), window)
     file_name = "<stdin>" if image == _PIPE else Path(image).name
     stem = "stdin" if image == _PIPE else Path(image).stem
     view = _MapView(
@@ -189,6 +307,7 @@ def inspect_image(
         slopes=slopes(maps) if bank.kind.has_local_planes else None,
         title=f"{file_name}: parameters by {bank.name} ({bank.kind.name})",
         what=what,
+        channels=channels,
     )
     return Inspection(
         stem=f"{stem}_{_file_name(bank.name)}",
@@ -204,7 +323,8 @@ def inspect_image(
             "shape": list(maps.grey.shape),
             "crop": [view.crop.x, view.crop.y, view.crop.width, view.crop.height],
             "maps": view.statistics,
-        },
+        }
+        | ({} if channels is None else {"layers": channels.statistics}),
     )
 
 
@@ -218,6 +338,7 @@ class _MapView:
     slopes: Slopes | None
     title: str
     what: str
+    channels: _ChannelView | None
 
     @property
     def arrays(self) -> dict[str, NDArray[np.float32]]:
@@ -258,6 +379,8 @@ class _MapView:
             figures["ellipses"] = partial(ellipse_figure, self.maps, self.ellipses, self.crop)
         if self.slopes is not None:
             figures["arrows"] = partial(arrow_figure, self.maps, self.slopes, self.crop)
+        if self.channels is not None:
+            figures["channels"] = self.channels.figure
         return figures
 
 
@@ -295,6 +418,19 @@ def _maps_of(
     alpha = "premultiply" if image.has_alpha else "separate"
     maps = parameter_maps(colours, channel_axis=2, alpha=alpha, **keywords)
     return maps[..., number], what
+
+
+def _grey_levels(
+    image: DecodedImage, value_range: tuple[float, float] | str | None
+) -> NDArray[np.uint8]:
+    """Return a grey image, or one of colours, in the grey levels that a bank reads; no opacity."""
+    given = finite_range(image) if isinstance(value_range, str) else value_range
+    frame = unmultiplied(image).frames[0]
+    if image.has_alpha:
+        frame = frame[..., 0] if image.layout == GREY_ALPHA else frame[..., :3]
+    scale = ValueScale(frame.dtype, *check_value_range(given, frame.dtype))
+    levels = np.clip(np.nan_to_num(scale.to_grey(frame)), 0, LEVELS)
+    return np.rint(levels).astype(np.uint8)
 
 
 def _checked_crop(wanted: tuple[int, int, int, int] | None, grey: NDArray[np.float32]) -> Crop:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.banks import random_network
 
 import lerf_core
 from lerf_core import inspection
@@ -13,7 +14,8 @@ from lerf_core.backends import reference
 from lerf_core.bank import KINDS, LOCAL_PLANE, SLOPES, LutBank, two_stages
 from lerf_core.constants import LOCAL_PLANE_BIAS, RESIDUAL_UNIT, SLOPE_UNIT
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.inspection import ellipses, parameter_maps, slopes
+from lerf_core.inspection import ellipses, luma_maps, parameter_maps, slopes
+from lerf_core.pixels.luma import rgb_luma
 from lerf_core.sampling.taps import axis_taps
 
 SHAPE = (13, 17)
@@ -75,6 +77,91 @@ def test_the_maps_give_what_resize_gives(random_banks, image, dtype):
             np.testing.assert_array_equal(np.clip(np.rint(mean), 0, 255), expected)
         else:
             np.testing.assert_allclose(mean / 255, expected, atol=1e-5)
+
+
+@pytest.fixture
+def colours(image):
+    return np.stack([image, image.T[: SHAPE[0], : SHAPE[1]].repeat(2, 1)[:, : SHAPE[1]],
+                     255 - image // 2], 2)  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_network_weighs_colours_alike(colours, dtype):
+    bank = random_network()
+    factor = {np.uint8: 1, np.uint16: 257, np.float32: np.float32(1 / 255)}[dtype]
+    image = (colours.astype(np.float32) * factor).astype(dtype)
+    maps = parameter_maps(image, bank=bank, channel_axis=2)
+    for name in ("rho", "sigma_row", "sigma_col"):
+        values = maps.parameters[name]
+        np.testing.assert_array_equal(values[..., 1], values[..., 0])
+        np.testing.assert_array_equal(values[..., 2], values[..., 0])
+    assert np.any(maps.parameters["residual"][..., 1] != maps.parameters["residual"][..., 0])
+    np.testing.assert_allclose(maps.feature, maps.grey, atol=1e-4)
+    # As planes of their own, channels are read otherwise.
+    alone = parameter_maps(image[..., 1], bank=bank)
+    assert np.any(alone.parameters["rho"] != maps.parameters["rho"][..., 1])
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_the_luma_by_tables_is_a_plane(random_bank, colours, channels):
+    opacity = np.where(np.arange(SHAPE[1]) < 5, 0, 200).astype(np.uint8)
+    opaque = np.concatenate([colours, np.broadcast_to(opacity[:, None], (*SHAPE, 1))], 2)
+    maps = luma_maps(opaque[..., :channels], bank=random_bank)
+    luma = rgb_luma(colours)
+    if channels == 3:
+        same(maps, parameter_maps(luma, bank=random_bank))
+        return
+    both = np.stack([luma, opaque[..., 3]], 2)
+    same(maps, parameter_maps(both, bank=random_bank, channel_axis=2)[..., 0])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_the_luma_by_a_network_is_that_of_the_result(colours, dtype):
+    bank = random_network()
+    image = colours if dtype == np.uint8 else (colours / 255).astype(dtype)
+    maps = luma_maps(image, bank=bank)
+    parts = parameter_maps(image, bank=bank, channel_axis=2)
+    weights = (0.299, 0.587, 0.114)
+    for name in LOCAL_PLANE:
+        expected = parts.parameters[name] @ weights
+        np.testing.assert_allclose(maps.parameters[name], expected, atol=1e-6)
+    np.testing.assert_array_equal(maps.parameters["rho"], parts.parameters["rho"][..., 0])
+    np.testing.assert_allclose(maps.feature, parts.feature @ weights, atol=1e-4)
+    # Weighed alike, the means of local planes are as linear as their luma: but for the bounds.
+    taps = [axis_taps(n, 2 * n, 2.0, anti_aliasing=True) for n in SHAPE]
+
+    def mean(each):
+        values = np.stack([each.parameters[name] for name in bank.kind.values]) * np.float32(255)
+        return reference.mean_on_grid(each.feature, values, "gaussian", *taps)[0]
+
+    channels = np.stack([mean(parts[..., k]) for k in range(3)], 2)
+    np.testing.assert_allclose(mean(maps), channels @ weights, atol=2e-3)
+
+
+def test_flat_colours_have_level_planes():
+    flat = np.full((9, 9, 3), (200, 100, 50), np.uint8)
+    bank = random_network()
+    head = bank.layers[-1]
+    still = replace(head, weight=0 * head.weight, bias=head.bias * 0 + (128 << int(head.shift[0])))
+    maps = luma_maps(flat, bank=replace(bank, layers=(*bank.layers[:-1], still)))
+    for name in LOCAL_PLANE:
+        assert not maps.coefficient(name).any()
+
+
+def test_a_colour_that_is_missing_has_no_luma(colours):
+    image = colours.astype(np.float32) / 255
+    image[3, 4, 1] = np.nan
+    for bank in (random_network(), "lerf-p"):
+        maps = luma_maps(image, bank=bank)
+        for values in (maps.feature, *maps.parameters.values()):
+            assert np.isnan(values[3, 4])
+            assert np.isnan(values).sum() == 1
+
+
+def test_no_luma_of_other_images(image):
+    for shape in ((13, 17), (13, 17, 2), (2, 13, 17, 3)):
+        with pytest.raises(InvalidArgumentError, match="luma"):
+            luma_maps(np.zeros(shape, np.uint8))
 
 
 def test_the_engines_agree(random_banks, image):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from lerf_core.bank.network import INPUTS, Layer, NetworkBank
 from lerf_core.constants import LEVELS
 
-__all__ = ["network_outputs"]
+__all__ = ["layer_outputs", "network_outputs"]
 
 Activations = npt.NDArray[np.int64]
 # Pixels that layers are computed for at once: activations take some hundred bytes of each.
@@ -58,17 +58,41 @@ def network_outputs(
 
 def _outputs(source: Activations, bank: NetworkBank, grey_bits: int) -> Activations:
     """Compute all layers of planes that are wider by the network's reach on all sides."""
+    outputs = source
+    for state in layer_outputs(source, bank, grey_bits):
+        outputs = state
+    return outputs
+
+
+def layer_outputs(source: Activations, bank: NetworkBank, grey_bits: int) -> Iterator[Activations]:
+    """Compute the layers one after the other.
+
+    Parameters
+    ----------
+    source : ndarray of int64, (`INPUTS`, rows, cols)
+        In 0..255 times ``2**grey_bits``; wider than what is wanted by the network's reach on all
+        sides.
+    bank : NetworkBank
+    grey_bits : int
+
+    Yields
+    ------
+    ndarray of int64, (channels, rows, cols)
+        The activations of each layer, in 0..255 times ``2**grey_bits``, each narrower by the
+        layer's reach on all sides; of the last layer the outputs.
+    """
     first, *middle, last = bank.layers
     top = LEVELS << grey_bits
     state = np.clip(
         _activated(source, first, bank.leak, grey_bits) + (bank.zero << grey_bits), 0, top
     )
+    yield state
     for layer in middle:
         change = _activated(state, layer, bank.leak, grey_bits)
         state = np.clip(state[:, 1:-1, 1:-1] + change, 0, top)
+        yield state
     lowest = np.array(bank.lowest)[:, None, None] << grey_bits
-    outputs: Activations = np.clip(_shifted(state, last, grey_bits), lowest, top)
-    return outputs
+    yield np.clip(_shifted(state, last, grey_bits), lowest, top)
 
 
 def _activated(state: Activations, layer: Layer, leak: int, grey_bits: int) -> Activations:

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from support.banks import make_random_network
 from support.cli import run_lerf
 
 import lerf_core
 from lerf_cli.batch import parameters
-from lerf_core.inspection import parameter_maps
+from lerf_core.inspection import luma_maps, parameter_maps
 from lerf_core.io.reading import open_reader
 from lerf_core.pixels.luma import rgb_luma
 
@@ -41,6 +42,22 @@ def test_colours_become_named_channels(tmp_path):
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "new" / "maps.tif"), expected)
     with open_reader(tmp_path / "new" / "maps.tif") as reader:
         assert (reader.axes, reader.dtype) == ("CYX", np.float32)
+        assert [channel.name for channel in reader.metadata.channels] == NAMES
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_network_reads_colours_together(tmp_path, monkeypatch, dtype):
+    image = photograph(520, 540).astype(dtype) * dtype(1 if dtype == np.uint8 else 257)
+    bank = make_random_network(4, 5, 0)
+    bank.save(tmp_path / "n.safetensors")
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="rgb")
+    monkeypatch.setattr(parameters, "_BLOCK", 512)
+    command = ("inspect", tmp_path / "a.tif", "-o", tmp_path / "m.tif", "--region", "3:,5:530")
+    run_lerf(*command, "--bank", tmp_path / "n.safetensors")
+    maps = luma_maps(image, bank=bank)
+    expected = np.stack([maps.feature, *(maps.coefficient(name) for name in maps.parameters)])
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "m.tif"), expected[:, 3:, 5:530])
+    with open_reader(tmp_path / "m.tif") as reader:
         assert [channel.name for channel in reader.metadata.channels] == NAMES
 
 

@@ -7,8 +7,45 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from support.banks import make_random_network
 
 import lerf_core
+
+
+@pytest.fixture
+def network(own_bank_folder):
+    """A user's network, by the name of mine."""
+    bank = make_random_network(16, 5, 3, 3)
+    own_bank_folder.mkdir(exist_ok=True)
+    bank.save(own_bank_folder / "mine.safetensors")
+    return bank
+
+
+def test_a_network_among_the_others(run, network):
+    text = run("models").output
+    line = next(line for line in text.splitlines() if line[2:].startswith("mine "))
+    assert line.split()[1:7] == ["lerf-n", f"{network.nbytes / 1e3:.1f}", "kB", "6", "user",
+                                 f"{network.macs:,}"]  # fmt: skip
+    assert line.endswith("multiplications (5 layers, width 16)")
+    assert "12 + 12 reads of each channel" in text
+    rows = {row["name"]: row for row in json.loads(run("models", "list", "--json").output)}
+    assert rows["mine"]["reads_colours"]
+    assert not rows["lerf-p"]["reads_colours"]
+    assert (rows["mine"]["bytes"], rows["mine"]["reach"]) == (network.nbytes, network.full_reach)
+    info = json.loads(run("models", "info", "mine", "--json").output)
+    assert info["multiplications per pixel"] == network.macs
+    assert info["checksum"] == network.checksum
+
+
+def test_a_network_is_imported_but_not_exported(run, network, tmp_path, own_bank_folder):
+    run("models", "import", own_bank_folder / "mine.safetensors", "--name", "yours")
+    imported = lerf_core.load_bank("yours")
+    assert imported.name == "yours"
+    assert imported == network.renamed("yours")
+    result = run("models", "export", "mine", tmp_path / "tables", code=1)
+    assert result.output.count("\n") == 1
+    assert "network" in result.output
+    assert not (tmp_path / "tables").exists()
 
 
 def test_list(run, own_bank_folder):

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from support.banks import make_random_network
 from support.files import exif_block
 
 import lerf_core
 from lerf_core.bank import LOCAL_PLANE
+from lerf_core.inspection import luma_maps, parameter_maps
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +57,65 @@ def opened(path):
         assert len(colours) > 20
         assert max(colours)[0] < 0.999 * image.width * image.height
         return image
+
+
+@pytest.fixture
+def network(tmp_path):
+    path = tmp_path / "network.safetensors"
+    make_random_network(8, 3, 2).save(path)
+    return path
+
+
+def test_the_sheet_of_a_network(run, tmp_path, network):
+    command = ("models", "inspect", network, "-o", tmp_path / "n.png", "--separate", "--json")
+    text = run(*command, "--npz", tmp_path / "n.npz").stdout
+    statistics = json.loads(text)
+    assert [layer["outputs"] for layer in statistics["layers"]] == [8, 8, 8, 15]
+    assert statistics["reach"] == 4
+    for name in ("n.png", "n_responses.png", "n_layers.png"):
+        opened(tmp_path / name)
+    with np.load(tmp_path / "n.npz") as arrays:
+        assert arrays["impulse_response"].shape == (6, 9, 9)
+        assert arrays["layer0.weight"].shape == (8, 3, 3, 3)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA"])
+def test_a_network_on_an_image(run, tmp_path, network, photo, mode):
+    path = tmp_path / "image.png"
+    with Image.open(photo) as image:
+        image.convert(mode).save(path)
+        pixels = np.asarray(image.convert(mode))
+    command = ("models", "inspect", network, path, "-o", tmp_path / "m.png", "--separate")
+    statistics = json.loads(run(*command, "--json", "--npz", tmp_path / "m.npz").stdout)
+    assert [layer["channels"] for layer in statistics["layers"]] == [8, 8, 8, 15]
+    opened(tmp_path / "m.png")
+    opened(tmp_path / "m_channels.png")
+    bank = lerf_core.load_bank(network)
+    maps = luma_maps(pixels, bank=bank) if "RGB" in mode else None
+    if mode == "L":
+        maps = parameter_maps(pixels, bank=bank)
+    if maps is not None:
+        with np.load(tmp_path / "m.npz") as arrays:
+            np.testing.assert_array_equal(arrays["rho"], maps.parameters["rho"])
+            np.testing.assert_array_equal(arrays["slope_row"], maps.coefficient("slope_row"))
+
+
+def test_a_colour_under_a_network(run, tmp_path, network, photo):
+    run("models", "inspect", network, photo, "--channel", "g", "--npz", tmp_path / "m.npz")
+    with Image.open(photo) as image:
+        maps = parameter_maps(np.asarray(image), bank=lerf_core.load_bank(network), channel_axis=2)
+    with np.load(tmp_path / "m.npz") as arrays:
+        for name in maps.parameters:
+            expected = maps[..., 1].coefficient(name) if name in LOCAL_PLANE else None
+            expected = maps.parameters[name][..., 1] if expected is None else expected
+            np.testing.assert_array_equal(arrays[name], expected)
+
+
+@pytest.mark.parametrize("names", [("network", "analytic"), ("analytic", "network")])
+def test_a_start_is_of_tables(run, network, names):
+    bank, start = (network if name == "network" else name for name in names)
+    result = run("models", "inspect", bank, "--start", start, "--json", code=2)
+    assert "--start compares tables" in result.output
 
 
 def test_the_sheet_of_a_bank(run, tmp_path, full_size):
