@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lerf_training.loop.trainer import Progress, Trainer
     from lerf_training.shrinking.trainer import ShrinkingTrainer
 
-    from lerf_core import LutBank
+    from lerf_core.bank import Bank
 
 __all__ = [
     "INTERRUPTED",
@@ -46,6 +46,9 @@ def needs_torch(purpose: str) -> None:
     # Threads that wait for work would spin on the cores that make the next samples.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     check_extra(purpose, "torch", "train")
+    from lerf_training.loop.memory import keep_freed_memory
+
+    keep_freed_memory()
 
 
 def check_output(path: Path, overwrite: bool) -> None:
@@ -129,7 +132,7 @@ def _checked_outputs(values: dict[str, Any], resumed: Path | None) -> tuple[Path
     return output, checkpoint
 
 
-def _summary(bank: LutBank, trainer: Trainer, output: Path) -> str:
+def _summary(bank: Bank, trainer: Trainer, output: Path) -> str:
     scores = _scores(trainer.history[-1]) if len(trainer.validation) else "nothing held out"
     minutes = trainer.seconds / 60
     return f"{output}: {bank.kind.name}, {trainer.step} steps, {minutes:.1f} min; {scores}"

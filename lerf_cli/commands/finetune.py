@@ -1,4 +1,4 @@
-"""The command ``lerf finetune``: any bank trained further, as tables."""
+"""The command ``lerf finetune``: any bank trained further, as the tables or the network it is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lerf_cli.options.shared import training_options
-from lerf_cli.options.training import training_options_from
+from lerf_cli.options.training import (
+    apply_defaults,
+    network_defaults,
+    refuse_other_options,
+    training_options_from,
+)
 from lerf_cli.training_run import Scanned, needs_torch, run_training
 
 if TYPE_CHECKING:
@@ -17,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["finetune"]
 
 _MINUTES = 10.0
+_RATE = 0.1
+# Of networks, in weights; steps of tables are entries.
+_NETWORK_RATE = 2e-4
 
 
 @click.command()
@@ -24,14 +32,15 @@ _MINUTES = 10.0
 @click.argument(
     "folders", metavar="FOLDER...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
-@training_options(rate=0.1, minutes=_MINUTES)
+@training_options(rate=_RATE, minutes=f"{_MINUTES:g}")
 @click.pass_context
 def finetune(ctx: click.Context, /, bank: str, folders: tuple[Path, ...], **values: Any) -> None:
-    """Train the tables of a BANK further on photographs.
+    """Train the tables of a BANK further on photographs, or the network that it is.
 
     BANK is the name of a bank, a file, a folder of published tables, or a checkpoint of a
-    training, whose networks are transferred to tables first. A fine-tuning that was
-    interrupted goes on with `lerf train --resume`.
+    training; networks of `--network` are transferred to tables first. Networks that are banks are
+    tuned with --rate 0.0002 by default, and otherwise as `lerf train` trains them. A fine-tuning
+    that was interrupted goes on with `lerf train --resume`.
 
     \b
     Examples:
@@ -46,9 +55,17 @@ def finetune(ctx: click.Context, /, bank: str, folders: tuple[Path, ...], **valu
         from lerf_training.loop.trainer import Trainer
 
         import lerf_core
+        from lerf_core.bank import NetworkBank
 
-        options = training_options_from(values, _MINUTES)
         start = bank_of_checkpoint(bank) if is_checkpoint(bank) else lerf_core.load_bank(bank)
+        refuse_other_options(ctx, bank, convolutional=isinstance(start, NetworkBank))
+        if isinstance(start, NetworkBank):
+            apply_defaults(ctx, values, {**network_defaults(start), "rate": _NETWORK_RATE})
+            options = training_options_from(
+                values, _MINUTES, method="convolutional", width=start.width
+            )
+        else:
+            options = training_options_from(values, _MINUTES)
         return Trainer(start, folders, options, device=values["device"], scanned=scanned)
 
     run_training(ctx, make, values, None)

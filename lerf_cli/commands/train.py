@@ -6,30 +6,43 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from lerf_cli.options.shared import training_options
-from lerf_cli.options.training import refuse_with_resume, training_options_from
+from lerf_cli.options.training import (
+    apply_defaults,
+    network_defaults,
+    refuse_other_options,
+    refuse_with_resume,
+    training_options_from,
+)
 from lerf_cli.training_run import Scanned, needs_torch, run_training
 from lerf_core.choices import SAMPLING_INTERVALS
+from lerf_core.errors import InvalidArgumentError, one_line
 
 if TYPE_CHECKING:
     from lerf_training.loop.trainer import Trainer
 
+    from lerf_core.bank import NetworkBank
+
 __all__ = ["train"]
 
 _MINUTES = 10.0
-# Networks are stepped in weights, and a step is slow: fewer patches each.
+_CONVOLUTIONAL_MINUTES = 180.0
+_KINDS = ("lerf-g", "lerf-l", "lerf-p")
+# Kinds that are networks of convolutions, as `lerf_training.models.starting_network` has them.
+_CONVOLUTIONAL = ("lerf-n", "lerf-net")
+# Networks that become tables are stepped in weights, and a step is slow: fewer patches each.
 _NETWORK_DEFAULTS = {"rate": 1e-3, "batch": 4}
+_NETWORK_WIDTH = 64
 
 
 @click.command()
 @click.argument("folders", metavar="[FOLDER]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
-    "--kind", type=click.Choice(["lerf-g", "lerf-l", "lerf-p"]), default="lerf-p",
-    show_default=True,
-    help="LeRF-P: a plane a pixel, weighed by steered Gaussians; LeRF-G: these alone; LeRF-L: one "
-    "number a pixel, smaller and faster.",
+    "--kind", type=click.Choice([*_KINDS, *_CONVOLUTIONAL]), default="lerf-p", show_default=True,
+    help="Tables: LeRF-P, a plane a pixel, weighed by steered Gaussians; LeRF-G: these alone; "
+    "LeRF-L: one number a pixel, smaller and faster. Networks that are banks: lerf-n, small; "
+    "lerf-net, some fifteen times the work, sharper.",
 )  # fmt: skip
 @click.option(
     "--interval", type=click.Choice([str(interval) for interval in SAMPLING_INTERVALS]),
@@ -42,10 +55,15 @@ _NETWORK_DEFAULTS = {"rate": 1e-3, "batch": 4}
     "Best on a GPU. By default with --rate 0.001, of weights, and --batch 4.",
 )  # fmt: skip
 @click.option(
-    "--width", type=click.IntRange(min=1), default=64, show_default=True,
-    help="Width of the networks' layers.",
+    "--width", type=click.IntRange(min=1),
+    help=f"Channels of a network's layers.  [default: lerf-n 16, lerf-net 48; with --network "
+    f"{_NETWORK_WIDTH}]",
 )  # fmt: skip
-@training_options(rate=1.0, minutes=_MINUTES)
+@click.option(
+    "--layers", type=click.IntRange(0, 16),
+    help="Middle layers of lerf-n or lerf-net.  [default: 4 or 8]",
+)  # fmt: skip
+@training_options(rate=1.0, minutes=f"{_MINUTES:g}; lerf-n, lerf-net: {_CONVOLUTIONAL_MINUTES:g}")
 @click.option(
     "--resume", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="CHECKPOINT",
     help="Continue a training; its folders and options are in the checkpoint.",
@@ -58,20 +76,26 @@ def train(
     kind: str,
     interval: str,
     network: bool,
-    width: int,
+    width: int | None,
+    layers: int | None,
     resume: Path | None,
     **values: Any,
 ) -> None:
     """Train a bank on photographs: any FOLDER of images, searched with its subfolders.
 
     Low-resolution patches are made on the fly by anti-aliased bicubic. The table entries
-    themselves are trained, from an analytic start; a part of the images is held out and the
-    bank, as it would be saved, is scored on it. Ctrl-C saves a checkpoint.
+    themselves are trained, from an analytic start, or the weights of a network, rounded to 8 bits
+    as it is saved; a part of the images is held out and the bank, as it would be saved, is scored
+    on it. Ctrl-C saves a checkpoint.
+
+    By default networks are trained with --rate 0.002 --clip 1 --average 0.999 --scale-range 1.2,6
+    and --batch 16 --points 2500, lerf-net with --batch 8 --patch 66 --points 4000.
 
     \b
     Examples:
       lerf train photos/ -o mine.safetensors
       lerf train photos/ -o small.safetensors --kind lerf-l --minutes 10
+      lerf train photos/ -o net.safetensors --kind lerf-n --minutes 300
       lerf train --resume mine.checkpoint.safetensors -o mine.safetensors
       lerf train photos/ -o mine.safetensors --network --device cuda --steps 50000
     """  # fmt: skip
@@ -80,23 +104,52 @@ def train(
         refuse_with_resume(ctx)
     elif not folders:
         raise click.UsageError("Missing argument 'FOLDER'.")
+    refuse_other_options(ctx, kind, convolutional=kind in _CONVOLUTIONAL, network=network)
 
     def make(scanned: Scanned) -> Trainer:
         from lerf_training.loop.trainer import Trainer
-        from lerf_training.models.starting_bank import starting_bank
 
         if resume:
             return Trainer.resume(resume, folders, device=values["device"], scanned=scanned)
-        given = ParameterSource.COMMANDLINE
-        if network:
-            values.update(
-                (option, value)
-                for option, value in _NETWORK_DEFAULTS.items()
-                if ctx.get_parameter_source(option) is not given
+        if kind in _CONVOLUTIONAL:
+            start = _starting_network(kind, width, layers, values["seed"])
+            apply_defaults(ctx, values, network_defaults(start))
+            options = training_options_from(
+                values, _CONVOLUTIONAL_MINUTES, method="convolutional", width=start.width
             )
-        method = "network" if network else "tables"
-        options = training_options_from(values, _MINUTES, method=method, width=width)
-        start = starting_bank(kind, interval=int(interval))
-        return Trainer(start, folders, options, device=values["device"], scanned=scanned)
+            return Trainer(start, folders, options, device=values["device"], scanned=scanned)
+        from lerf_training.models.starting_bank import starting_bank
+
+        if network:
+            apply_defaults(ctx, values, _NETWORK_DEFAULTS)
+        options = training_options_from(
+            values,
+            _MINUTES,
+            method="network" if network else "tables",
+            width=width or _NETWORK_WIDTH,
+        )
+        tables = starting_bank(kind, interval=int(interval))
+        return Trainer(tables, folders, options, device=values["device"], scanned=scanned)
 
     run_training(ctx, make, values, resume)
+
+
+def _starting_network(kind: str, width: int | None, layers: int | None, seed: int) -> NetworkBank:
+    """The network that a training begins with.
+
+    Raises
+    ------
+    click.UsageError
+        If a network cannot have these layers.
+    """
+    from dataclasses import replace
+
+    from lerf_training.models.starting_network import NETWORKS, starting_network
+
+    shape = NETWORKS[kind]
+    given = {"width": width, "layers": layers}
+    shape = replace(shape, **{name: value for name, value in given.items() if value is not None})
+    try:
+        return starting_network(shape, seed=seed)
+    except InvalidArgumentError as error:
+        raise click.UsageError(one_line(error)) from error

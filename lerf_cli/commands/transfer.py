@@ -92,6 +92,7 @@ def _transfer(
     from lerf_training.errors import CheckpointError
     from lerf_training.loop.checkpoints import read_checkpoint
     from lerf_training.loop.restoring import record_of, restored_model
+    from lerf_training.models.convolutional import ConvolutionalModel
     from lerf_training.models.networks import NetworkModel
     from lerf_training.models.transfer import measure
     from lerf_training.models.transfer import transfer as transfer_networks
@@ -100,6 +101,11 @@ def _transfer(
     check_device(device)
     checkpoint = read_checkpoint(path)
     model = restored_model(checkpoint).to(device)
+    if isinstance(model, ConvolutionalModel):
+        raise CheckpointError(
+            f"{path} holds a network that is a bank itself, without tables: lerf train --resume "
+            "ends its training, and lerf finetune tunes it"
+        )
     if not isinstance(model, NetworkModel):
         raise CheckpointError(f"{path} holds tables already: it is no training of networks")
     planes = _sample_planes(samples or _held_out(checkpoint.data))

@@ -282,6 +282,14 @@ _PATCH_OPTIONS = (
         help="Share of the photographs' patches that are compressed as JPEG, by a random "
         "quality in 50..95, before they are enlarged.",
     ),
+    click.option(
+        "--grey", type=click.FloatRange(0, 1), default=0.2, show_default=True,
+        help="Share of a network's patches that are grey; tables see grey ones alone.",
+    ),
+    click.option(
+        "--permuted", type=click.FloatRange(0, 1), default=0.3, show_default=True,
+        help="Share of a network's coloured patches whose channels change places.",
+    ),
 )  # fmt: skip
 # Validation, memory, files, and where it runs.
 _RUN_OPTIONS = (
@@ -313,14 +321,14 @@ _RUN_OPTIONS = (
 )  # fmt: skip
 
 
-def training_options(rate: float, minutes: float) -> Callable[[Command], Command]:
+def training_options(rate: float, minutes: str) -> Callable[[Command], Command]:
     """Return a decorator that adds the options of a training.
 
     Parameters
     ----------
     rate : float
         Default of ``--rate``.
-    minutes : float
+    minutes : str
         What help says that ``--minutes`` is by default.
     """
     return _stacked(
@@ -328,19 +336,23 @@ def training_options(rate: float, minutes: float) -> Callable[[Command], Command
         click.option("--name", help="Name of the bank.  [default: the output's]"),
         click.option(
             "--minutes", type=click.FloatRange(min=0, min_open=True),
-            help=f"Train for about so long.  [default: {minutes:g}]",
+            help=f"Train for about so long.  [default: {minutes}]",
         ),
         click.option("--steps", type=click.IntRange(min=1), help="Train for so many steps."),
         click.option(
             "--rate", type=click.FloatRange(min=0, min_open=True), default=rate,
             show_default=True,
-            help="Step size at its height, in table entries.",
+            help="Step size at its height, in table entries or a network's weights.",
         ),
         click.option(
             "--spread", type=click.FloatRange(0, 1, max_open=True), default=0.4,
             show_default=True,
             help="Share of a gradient that neighbouring entries take on, at the start; it falls "
-            "with the rate.",
+            "with the rate. Of tables.",
+        ),
+        click.option(
+            "--clip", type=click.FloatRange(min=0), default=0.0, show_default=True,
+            help="Norm that all gradients of a step together may have; 0: any.",
         ),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
         click.option(

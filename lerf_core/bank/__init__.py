@@ -7,6 +7,7 @@ from lerf_core.bank.loading import (
     DEFAULT_BANK,
     SHRINKING_BANK,
     available_banks,
+    bank_from_metadata,
     load_bank,
     user_bank_folder,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "Table",
     "analytic_bank",
     "available_banks",
+    "bank_from_metadata",
     "load_bank",
     "rotate",
     "table_name",

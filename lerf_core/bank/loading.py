@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from lerf_core.bank.base import Bank, format_of
 from lerf_core.bank.files import SUFFIX, read_folder, read_tensors, table_name
@@ -22,6 +23,7 @@ __all__ = [
     "BankSource",
     "available_banks",
     "bank_for_scale",
+    "bank_from_metadata",
     "load_bank",
     "user_bank_folder",
 ]
@@ -202,8 +204,27 @@ def _files_named(name: str, user_folder: Path | None) -> tuple[Path, ...]:
 @lru_cache(maxsize=8)
 def _load_file(path: Path, *state: int) -> Bank:  # noqa: ARG001 - cached by it
     text, tensors = read_tensors(path)
+    return bank_from_metadata(text, tensors, origin=str(path))
+
+
+def bank_from_metadata(text: str, tensors: Mapping[str, Any], *, origin: str) -> Bank:
+    """Make a bank of the JSON text of its `metadata` and of its arrays, tables or a network.
+
+    Parameters
+    ----------
+    text : str
+    tensors : mapping of str to ndarray
+        See `Bank.tensors`.
+    origin : str
+        The file that they come from, for messages.
+
+    Raises
+    ------
+    BankError
+        If they are not a bank of a version this library reads, or the checksum differs.
+    """
     form = NetworkBank if format_of(text) == NETWORK_FORMAT else LutBank
-    return form.from_metadata(text, tensors, origin=str(path))
+    return form.from_metadata(text, tensors, origin=origin)
 
 
 def _load_folder(folder: Path) -> LutBank:

@@ -191,18 +191,30 @@ def test_a_warp_that_only_scales_is_the_separable_bicubic(scales):
     plane = np.asarray(coarse.resize((160, 160), Image.Resampling.BICUBIC))
     sy, sx = scales
     start = 30
-    out = np.empty((20, 20), np.uint8)
+    out = np.empty((1, 20, 20), np.uint8)
     matrix = np.array([[sx, 0, start + (sx - 1) / 2], [0, sy, start + (sy - 1) / 2], [0, 0, 1.0]])
-    assert sample_homography(plane, matrix, out)
+    assert sample_homography(plane[None], matrix, out)
     box = (start, start, start + 20 * sx, start + 20 * sy)
     wanted = degrade_patch(plane, box, (20, 20))
-    assert np.abs(out.astype(int) - wanted).max() <= 1
+    assert np.abs(out[0].astype(int) - wanted).max() <= 1
 
 
 def test_a_warp_that_leaves_the_plane_is_refused():
-    plane = np.zeros((50, 50), np.uint8)
+    planes = np.zeros((1, 50, 50), np.uint8)
     matrix = np.array([[2.0, 0, 1], [0, 2.0, 1], [0, 0, 1.0]])
-    assert not sample_homography(plane, matrix, np.empty((20, 20), np.uint8))
+    assert not sample_homography(planes, matrix, np.empty((1, 20, 20), np.uint8))
+
+
+def test_planes_are_warped_together_as_each_on_its_own():
+    planes = np.random.default_rng(4).integers(0, 256, (3, 90, 80)).astype(np.uint8)
+    matrix = np.array([[1.7, 0.6, 20], [-0.5, 2.1, 24], [0.002, -0.001, 1.0]])
+    together = np.empty((3, 16, 16), np.uint8)
+    assert sample_homography(planes, matrix, together)
+    for plane, wanted in zip(planes, together, strict=True):
+        alone = np.empty((1, 16, 16), np.uint8)
+        assert sample_homography(plane[None], matrix, alone)
+        np.testing.assert_array_equal(alone[0], wanted)
+    assert not np.array_equal(together[0], together[1])
 
 
 # -- memory -------------------------------------------------------------------------
@@ -301,6 +313,8 @@ def test_no_patch_that_fits_is_an_error(make_photographs):
     ("options", "named"),
     [
         ({"batch": 0}, "batches of 0"),
+        ({"grey": 1.5}, r"grey must lie in 0\.\.1, got 1\.5"),
+        ({"permuted": -0.5}, r"permuted must lie in 0\.\.1, got -0\.5"),
         ({"points": 0}, "0 points"),
         ({"size": 13}, "13 pixels"),
         ({"scales": (0.5,)}, r"0\.5"),

@@ -13,12 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["draw_graphics"]
+__all__ = ["coloured", "draw_graphics"]
 
 Plane = npt.NDArray[np.uint8]
+Planes = npt.NDArray[np.uint8]
 Generator = np.random.Generator
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.,;:+-=/()%&"
+# Share of drawn planes that stay black and white.
+_UNCOLOURED = 0.3
 # Cells, in low-resolution pixels, that patterns are made of.
 _CELLS = (0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 4.0, 6.0, 8.0)
 
@@ -49,6 +52,27 @@ def draw_graphics(rng: Generator, side: int, scale: float) -> Plane:
         _gradient,
     )
     return kinds[rng.integers(len(kinds))](rng, side, scale)
+
+
+def coloured(plane: Plane, rng: Generator) -> Planes:
+    """Three planes of a drawn one: its levels run from one colour to another.
+
+    Parameters
+    ----------
+    plane : ndarray of uint8, (rows, cols)
+    rng : Generator
+        Decides the colours: black and white as they were for three in ten.
+
+    Returns
+    -------
+    ndarray of uint8, (3, rows, cols)
+    """
+    if rng.random() < _UNCOLOURED:
+        return np.repeat(plane[None], 3, axis=0)
+    ends = rng.integers(0, 256, (2, 3))
+    steps = np.linspace(ends[0], ends[1], 256)  # (256, 3)
+    colours = np.rint(steps).astype(np.uint8)
+    return np.ascontiguousarray(np.moveaxis(colours[plane], -1, 0))
 
 
 def _levels(rng: Generator) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from lerf_core.errors import InvalidArgumentError
 
 __all__ = ["PATCH_MARGIN", "PatchOptions"]
 
-#: Points keep this far from a patch's border, where reads see the image's own pixels.
+#: Points keep this far from a patch's border, where reads of tables see the image's own pixels.
 PATCH_MARGIN = 3
 
 
@@ -52,7 +53,12 @@ class PatchOptions:
     jpeg_quality : (int, int)
         Range of the qualities, 1..100.
     channels : tuple of float
-        Chances of red, green, blue and luma.
+        Chances of red, green, blue and luma, of which a plane is cut.
+    grey : float
+        Share of the patches, where patches are of three planes, that are one plane taken three
+        times.
+    permuted : float
+        Share of the photographs' patches of three planes whose planes change places.
     """
 
     batch: int = 20
@@ -68,13 +74,15 @@ class PatchOptions:
     jpeg: float = 0.0
     jpeg_quality: tuple[int, int] = (50, 95)
     channels: tuple[float, float, float, float] = (0.2, 0.4, 0.2, 0.2)
+    grey: float = 0.2
+    permuted: float = 0.3
 
     def __post_init__(self) -> None:
-        if self.batch < 1 or self.points < 1 or self.size < 2 * PATCH_MARGIN + 8:
+        if self.batch < 1 or self.points < 1:
             raise InvalidArgumentError(
-                f"batches of {self.batch} patches of {self.size} pixels and {self.points} points "
-                f"cannot be drawn; a patch has at least {2 * PATCH_MARGIN + 8} pixels a side"
+                f"batches of {self.batch} patches and {self.points} points cannot be drawn"
             )
+        self.check_margin(PATCH_MARGIN)
         low, high = self.scale_range
         if not 1 <= low <= high <= 16 or any(not 1 <= scale <= 16 for scale in self.scales):
             raise InvalidArgumentError(
@@ -86,7 +94,7 @@ class PatchOptions:
                 f"shares of continuous scales and of warps must be at least 0 and sum to at "
                 f"most 1, got {self.continuous} and {self.warps}"
             )
-        for name in ("graphics", "rendered", "reduced", "jpeg"):
+        for name in ("graphics", "rendered", "reduced", "jpeg", "grey", "permuted"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InvalidArgumentError(f"{name} must lie in 0..1, got {getattr(self, name)}")
         worst, best = self.jpeg_quality
@@ -97,6 +105,26 @@ class PatchOptions:
         chances = list(self.channels)
         if len(chances) != 4 or min(chances) < 0 or not 0 < sum(chances) < np.inf:
             raise InvalidArgumentError(f"there must be four chances of channels, got {chances}")
+
+    def check_margin(self, margin: float) -> None:
+        """Check that points can keep away from a patch's border.
+
+        Parameters
+        ----------
+        margin : float
+            Pixels that they keep.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the patch is too small.
+        """
+        least = 2 * math.ceil(margin) + 8
+        if self.size < least:
+            raise InvalidArgumentError(
+                f"patches of {self.size} pixels are too small: points keep {margin:.3g} pixels "
+                f"from the border, so a patch has at least {least} pixels a side"
+            )
 
     @property
     def least(self) -> int:

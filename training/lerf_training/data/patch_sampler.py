@@ -1,4 +1,4 @@
-"""One training sample: a low-resolution patch of a plane, and points of the plane on it.
+"""One training sample: a low-resolution patch of a plane or of three, and points of it.
 
 Convention
 ----------
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from lerf_core.errors import InvalidArgumentError
 from lerf_training.data.degradation import degrade_patch
-from lerf_training.data.graphics import draw_graphics
+from lerf_training.data.graphics import coloured, draw_graphics
 from lerf_training.data.numba.patches import (
     draw_homography_points,
     draw_scale_points,
@@ -26,11 +26,16 @@ from lerf_training.data.patch_options import PATCH_MARGIN, PatchOptions
 
 __all__ = ["PatchSampler", "Sample", "random_homography"]
 
-Plane = npt.NDArray[np.uint8]
+# (rows, cols), or (channels, rows, cols).
+Planes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 _ATTEMPTS = 50
 # Pixels of the plane around the footprint of a patch under a homography.
 _HALO = 20
+
+
+# Patch, first, offset and target of a `Sample`, of (channels, ...) planes.
+_Patch = tuple[Planes, npt.NDArray[np.int32], Floats, Floats]
 
 
 class Sample(NamedTuple):
@@ -38,16 +43,19 @@ class Sample(NamedTuple):
 
     Attributes
     ----------
-    low : ndarray of uint8, (size, size)
+    low : ndarray of uint8, (size, size) or (3, size, size)
     first : ndarray of int32, (points, 2)
     offset : ndarray of float32, (points, 2)
-    target : ndarray of float32, (points,)
+    target : ndarray of float32, (points,) or (3, points)
+    grey : bool
+        Whether the patch is of one plane, alone or taken three times.
     """
 
-    low: Plane
+    low: Planes
     first: npt.NDArray[np.int32]
     offset: Floats
     target: Floats
+    grey: bool
 
 
 class PatchSampler:
@@ -57,17 +65,29 @@ class PatchSampler:
     ----------
     options : PatchOptions
         How samples are drawn.
+    colours : bool, optional
+        Draw patches of three planes; otherwise of one.
+    margin : float, optional
+        Pixels that points keep from a patch's border.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If patches are too small for the margin.
     """
 
-    def __init__(self, options: PatchOptions) -> None:
-        self.options = options
+    def __init__(
+        self, options: PatchOptions, *, colours: bool = False, margin: float = PATCH_MARGIN
+    ) -> None:
+        options.check_margin(margin)
+        self.options, self.colours, self.margin = options, colours, margin
         # Patches of the usual scales fit, warped or not.
         self._drawn_side = int(1.5 * options.size * max([*options.scales, options.scale_range[0]]))
         self._chances = np.asarray(options.channels) / sum(options.channels)
 
     def draw(
         self,
-        images: Sequence[Sequence[Plane]],
+        images: Sequence[Sequence[Planes]],
         areas: npt.NDArray[np.float64],
         rng: np.random.Generator,
     ) -> Sample:
@@ -97,27 +117,43 @@ class PatchSampler:
                 coverage = bool(rng.random() < options.rendered)
             else:
                 image = images[rng.choice(len(images), p=areas)]
-                planes = image[len(image) - 1 if rng.random() < options.reduced else 0]
-                plane = planes[rng.choice(4, p=self._chances)]
-            sample = self._cut(turned(plane, int(rng.integers(8))), rng, coverage=coverage)
-            if sample is not None:
+                photograph = image[len(image) - 1 if rng.random() < options.reduced else 0]
+            grey = not self.colours or bool(rng.random() < options.grey)
+            if drawn:
+                planes = plane[None] if grey else coloured(plane, rng)
+            else:
+                planes = photograph[self._channels(rng, grey=grey)]
+            patch = self._cut(turned(planes, int(rng.integers(8))), rng, coverage=coverage)
+            if patch is not None:
                 break
         else:
             raise InvalidArgumentError(
                 f"no patch of {options.size} pixels at these scales fits into the images"
             )
+        low, first, offset, target = patch
         if not drawn and options.jpeg and rng.random() < options.jpeg:
             worst, best = options.jpeg_quality
-            sample = sample._replace(
-                low=_compressed(sample.low, int(rng.integers(worst, best + 1)))
-            )
-        return sample
+            low = _compressed(low, int(rng.integers(worst, best + 1)))
+        if not self.colours:
+            low, target = low[0], target[0]
+        elif grey:
+            low, target = np.repeat(low, 3, axis=0), np.repeat(target, 3, axis=0)
+        return Sample(low, first, offset, target, grey)
 
-    def _cut(self, plane: Plane, rng: np.random.Generator, *, coverage: bool) -> Sample | None:
+    def _channels(self, rng: np.random.Generator, *, grey: bool) -> list[int] | slice:
+        """Which of a photograph's planes (red, green, blue, luma) a patch is cut from."""
+        if grey:
+            return [int(rng.choice(4, p=self._chances))]
+        if rng.random() < self.options.permuted:
+            return [int(channel) for channel in rng.permutation(3)]
+        return slice(0, 3)
+
+    def _cut(self, planes: Planes, rng: np.random.Generator, *, coverage: bool) -> _Patch | None:
+        """A patch of planes (channels, rows, cols), or None where none fits."""
         options = self.options
         draw = rng.random()
         if draw < options.warps:
-            return self._warped(plane, rng)
+            return self._warped(planes, rng)
         if draw < options.warps + options.continuous:
             low, high = np.log(options.scale_range)
             scales = np.exp(rng.uniform(low, high, 2))
@@ -125,12 +161,12 @@ class PatchSampler:
                 scales[1] = scales[0]
         else:
             scales = np.full(2, rng.choice(options.scales))
-        return self._scaled(plane, scales, rng, coverage=coverage)
+        return self._scaled(planes, scales, rng, coverage=coverage)
 
     def _scaled(
-        self, plane: Plane, scales: Floats, rng: np.random.Generator, *, coverage: bool
-    ) -> Sample | None:
-        size, shape = self.options.size, np.array(plane.shape)
+        self, planes: Planes, scales: Floats, rng: np.random.Generator, *, coverage: bool
+    ) -> _Patch | None:
+        size, shape = self.options.size, np.array(planes.shape[1:])
         footprint = scales * size
         # Whole scales start on a pixel's edge, as in every benchmark; others anywhere.
         whole = scales == np.rint(scales)
@@ -142,70 +178,86 @@ class PatchSampler:
         # The kernel reaches two low-resolution pixels beyond the box.
         low_corner = np.maximum(np.floor(start - 3 * scales), 0).astype(int)
         high_corner = np.minimum(np.ceil(start + footprint + 3 * scales), shape).astype(int)
-        around = plane[low_corner[0] : high_corner[0], low_corner[1] : high_corner[1]]
+        around = planes[:, low_corner[0] : high_corner[0], low_corner[1] : high_corner[1]]
         box = (*(start - low_corner)[::-1], *(start + footprint - low_corner)[::-1])
-        patch = degrade_patch(around, box, (size, size), coverage=coverage)
-        # Pixels whose positions lie inside the margin.
-        least = np.ceil(start + (PATCH_MARGIN + 0.5) * scales - 0.5).astype(np.int64)
-        most = np.floor(start + (size - PATCH_MARGIN - 0.5) * scales - 0.5).astype(np.int64)
-        first, offset, target = self._empty_points()
-        draw_scale_points(
-            plane, start, scales, least, most + 1 - least, _seed(rng), first, offset, target
+        low = np.stack(
+            [degrade_patch(plane, box, (size, size), coverage=coverage) for plane in around]
         )
-        return Sample(patch, first, offset, target)
+        # Pixels whose positions lie inside the margin.
+        least = np.ceil(start + (self.margin + 0.5) * scales - 0.5).astype(np.int64)
+        most = np.floor(start + (size - self.margin - 0.5) * scales - 0.5).astype(np.int64)
+        first, offset, target = self._empty_points(len(planes))
+        draw_scale_points(
+            planes, start, scales, least, most + 1 - least, _seed(rng), first, offset, target
+        )
+        return low, first, offset, target
 
-    def _warped(self, plane: Plane, rng: np.random.Generator) -> Sample | None:
+    def _warped(self, planes: Planes, rng: np.random.Generator) -> _Patch | None:
         size = self.options.size
         matrix = random_homography(rng, self.options.scale_range)
         # Lay the patch's footprint somewhere inside the plane.
-        edge = np.array([[x, y, 1.0] for x in (0, size - 1) for y in (0, size - 1)]).T
-        corners = matrix @ edge
+        corners = matrix @ _corners(0, size - 1)
         if (corners[2] < 0.2).any():
             return None
         corners = corners[:2] / corners[2]
         low, high = corners.min(1) - _HALO, corners.max(1) + _HALO
-        room = np.array(plane.shape[::-1]) - (high - low)
+        room = np.array(planes.shape[:0:-1]) - (high - low)
         if (room <= 0).any():
             return None
         shift = rng.uniform(0, 1, 2) * room - low
         matrix = np.array([[1, 0, shift[0]], [0, 1, shift[1]], [0, 0, 1.0]]) @ matrix
-        patch = np.empty((size, size), np.uint8)
-        if not sample_homography(plane, matrix, patch):
+        patch = np.empty((len(planes), size, size), np.uint8)
+        if not sample_homography(planes, matrix, patch):
             return None
-        # Pixels of the plane that lie in the patch.
-        least = np.ceil(low + shift + _HALO).astype(np.int64)[::-1].copy()
-        most = np.floor(high + shift - _HALO).astype(np.int64)[::-1]
-        first, offset, target = self._empty_points()
+        # Pixels of the plane that lie in the patch. Of one plane they are drawn from all of it,
+        # as for the banks that ship; those beyond the margin are drawn in vain.
+        if self.colours:
+            inner = matrix @ _corners(self.margin, size - 1 - self.margin)
+            inner = inner[:2] / inner[2]
+            low, high = inner.min(1), inner.max(1)
+        else:
+            low, high = low + shift + _HALO, high + shift - _HALO
+        least = np.ceil(low).astype(np.int64)[::-1].copy()
+        most = np.floor(high).astype(np.int64)[::-1]
+        first, offset, target = self._empty_points(len(planes))
         inverse = np.linalg.inv(matrix)
         enough = draw_homography_points(
-            plane, inverse, least, most + 1 - least, float(PATCH_MARGIN), size, _seed(rng),
+            planes, inverse, least, most + 1 - least, float(self.margin), size, _seed(rng),
             first, offset, target,
         )  # fmt: skip
-        return Sample(patch, first, offset, target) if enough else None
+        return (patch, first, offset, target) if enough else None
 
-    def _empty_points(self) -> tuple[npt.NDArray[np.int32], Floats, Floats]:
+    def _empty_points(self, channels: int) -> tuple[npt.NDArray[np.int32], Floats, Floats]:
         points = self.options.points
         return (
             np.empty((points, 2), np.int32),
             np.empty((points, 2), np.float32),
-            np.empty(points, np.float32),
+            np.empty((channels, points), np.float32),
         )
 
 
-def _compressed(plane: Plane, quality: int) -> Plane:
-    """What JPEG leaves of a plane."""
+def _corners(least: float, most: float) -> npt.NDArray[np.float64]:
+    """Corners of a square of a patch, as columns (x, y, 1)."""
+    ends = (least, most)
+    return np.array([[x, y, 1.0] for x in ends for y in ends]).T
+
+
+def _compressed(planes: Planes, quality: int) -> Planes:
+    """What JPEG leaves of planes (channels, rows, cols): a grey image, or one of colours."""
     from PIL import Image
 
+    pixels = planes[0] if len(planes) == 1 else np.ascontiguousarray(np.moveaxis(planes, 0, -1))
     with io.BytesIO() as file:
-        Image.fromarray(plane).save(file, "JPEG", quality=quality)
+        Image.fromarray(pixels).save(file, "JPEG", quality=quality)
         with Image.open(file) as image:
-            return np.asarray(image)
+            decoded = np.asarray(image)
+    return decoded[None] if decoded.ndim == 2 else np.moveaxis(decoded, -1, 0)
 
 
-def turned(plane: Plane, turn: int) -> Plane:
-    """A plane turned by quarters, and mirrored from the fourth turn on; `turn` is 0..7."""
-    plane = np.rot90(plane, turn % 4)
-    return plane[:, ::-1] if turn >= 4 else plane
+def turned(planes: Planes, turn: int) -> Planes:
+    """Planes turned by quarters, and mirrored from the fourth turn on; `turn` is 0..7."""
+    planes = np.rot90(planes, turn % 4, axes=(-2, -1))
+    return planes[..., ::-1] if turn >= 4 else planes
 
 
 def _seed(rng: np.random.Generator) -> int:

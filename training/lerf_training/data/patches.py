@@ -1,9 +1,10 @@
 """Training samples in batches: a function of the seed and the step alone.
 
-Each of a batch's patches is cut from a random photograph at a random place, one channel, turned
-and mirrored at random, and made small by anti-aliased bicubic, either by a scale (the same or
-not along both axes) or by a homography. The points are pixels of the high-resolution image; where
-they lie in the patch follows `lerf_core.sampling`, as in an application.
+Each of a batch's patches is cut from a random photograph at a random place, one channel or all
+three together, turned and mirrored at random, and made small by anti-aliased bicubic, either by a
+scale (the same or not along both axes) or by a homography. The points are pixels of the
+high-resolution image; where they lie in the patch follows `lerf_core.sampling`, as in an
+application.
 
 Convention
 ----------
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lerf_training.data.patch_options import PatchOptions
+from lerf_training.data.patch_options import PATCH_MARGIN, PatchOptions
 from lerf_training.data.patch_sampler import PatchSampler
 from lerf_training.data.photograph_groups import PhotographGroups
 from lerf_training.data.photographs import Photograph
@@ -37,20 +38,23 @@ class Batch:
 
     Attributes
     ----------
-    low : ndarray of uint8, (batch, size, size)
-        Low-resolution patches.
+    low : ndarray of uint8, (batch, size, size) or (batch, 3, size, size)
+        Low-resolution patches, of one plane or of three.
     first : ndarray of int32, (batch, points, 2)
         Row and column of the first of each point's 2x2 neighbours.
     offset : ndarray of float32, (batch, points, 2)
         From that neighbour to the point, in low-resolution pixels.
-    target : ndarray of float32, (batch, points)
+    target : ndarray of float32, (batch, points) or (batch, 3, points)
         What the points should be, in grey levels.
+    grey : ndarray of bool, (batch,), or None
+        Of patches of three planes, which are one plane taken three times.
     """
 
     low: Plane
     first: npt.NDArray[np.int32]
     offset: Floats
     target: Floats
+    grey: npt.NDArray[np.bool_] | None = None
 
 
 class PatchSource:
@@ -64,8 +68,15 @@ class PatchSource:
         How samples are drawn.
     seed : int
         With the step, decides everything.
+    colours, margin : optional
+        See `PatchSampler`.
     memory, steps_per_group : int
         See `lerf_training.data.photograph_groups`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If patches are too small for the margin.
     """
 
     def __init__(
@@ -74,14 +85,16 @@ class PatchSource:
         options: PatchOptions,
         seed: int,
         *,
+        colours: bool = False,
+        margin: float = PATCH_MARGIN,
         memory: int = 1 << 30,
         steps_per_group: int = 500,
     ) -> None:
         self.options, self.seed = options, seed
+        self.sampler = PatchSampler(options, colours=colours, margin=margin)
         self.groups = PhotographGroups(
             photographs, options, seed, memory=memory, steps_per_group=steps_per_group
         )
-        self.sampler = PatchSampler(options)
 
     def batch(self, step: int) -> Batch:
         """Return the samples of a step."""
@@ -90,7 +103,11 @@ class PatchSource:
         areas /= areas.sum()
         rng = np.random.default_rng([self.seed, 0, step])
         samples = [self.sampler.draw(images, areas, rng) for _ in range(self.options.batch)]
-        return Batch(*map(np.stack, zip(*samples, strict=True)))
+        low, first, offset, target = (
+            np.stack([sample[number] for sample in samples]) for number in range(4)
+        )
+        grey = np.array([sample.grey for sample in samples]) if self.sampler.colours else None
+        return Batch(low, first, offset, target, grey)
 
     def batches(self, start: int, stop: int, *, ahead: int = 6) -> Generator[Batch]:
         """Batches of steps start..stop-1 in order, made ahead by a thread of their own."""

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank import LutBank
+from lerf_core.bank import Bank, bank_from_metadata
 from lerf_core.errors import BankError
 from lerf_core.io.results.whole_files import write_whole
 from lerf_training.errors import CheckpointError
@@ -44,9 +44,9 @@ class Checkpoint:
 
     Attributes
     ----------
-    method : {'tables', 'network'}
-        What is trained.
-    start : LutBank
+    method : {'tables', 'network', 'convolutional'}
+        What is trained; see `lerf_training.loop.options`.
+    start : Bank
         The bank that the training started from; it gives the structure.
     options : dict
         `lerf_training.loop.options.TrainingOptions` as JSON.
@@ -59,7 +59,7 @@ class Checkpoint:
     """
 
     method: str
-    start: LutBank
+    start: Bank
     options: dict[str, Any]
     progress: dict[str, Any]
     data: dict[str, Any]
@@ -90,7 +90,7 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> No
     )
     arrays = {
         **checkpoint.tensors,
-        **{f"start/{key}": table for key, table in checkpoint.start.tables.items()},
+        **{f"start/{key}": tensor for key, tensor in checkpoint.start.tensors.items()},
     }
     tensors = {key: np.ascontiguousarray(value) for key, value in arrays.items()}
     data = save(tensors, metadata={CHECKPOINT_KEY: text})
@@ -166,7 +166,7 @@ def _described(path: str, data: dict[str, Any], tensors: dict[str, npt.NDArray[A
         raise CheckpointError(f"{path}: the description lacks {', '.join(missing)}")
     return Checkpoint(
         method=str(data["method"]),
-        start=LutBank.from_metadata(data["start"], start, origin=path),
+        start=bank_from_metadata(data["start"], start, origin=path),
         options=dict(data["options"]),
         progress=dict(data["progress"]),
         data=dict(data["data"]),

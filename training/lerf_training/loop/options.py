@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from lerf_core.errors import InvalidArgumentError
 from lerf_training.data.patch_options import PatchOptions
 from lerf_training.errors import CheckpointError
 
-__all__ = ["TrainingOptions"]
+__all__ = ["METHODS", "Method", "TrainingOptions"]
+
+Method = Literal["tables", "network", "convolutional"]
+METHODS: tuple[Method, ...] = get_args(Method)
 
 
 @dataclass(frozen=True)
@@ -20,18 +23,21 @@ class TrainingOptions:
 
     Attributes
     ----------
-    method : {'tables', 'network'}
-        Train table entries directly, or networks that are transferred to tables after.
+    method : {'tables', 'network', 'convolutional'}
+        Train table entries directly, networks that are transferred to tables after, or a
+        network of convolutions that is a bank itself.
     steps : int or None
         Length; None if `minutes` gives it.
     minutes : float or None
         Length by the clock: the number of steps is set once the first ones are timed.
     rate : float
-        Adam's step size at its height, in entries (tables) or weights (network); it
+        Adam's step size at its height, in entries (tables) or weights (networks); it
         falls to zero along half a cosine.
     spread : float
         Share of an entry's gradient that its neighbours take on, at the start; it falls
-        with the rate. See `lerf_training.operations.gradient_spreading`.
+        with the rate. Of tables alone. See `lerf_training.operations.gradient_spreading`.
+    clip : float
+        Norm that all gradients of a step together may have; 0: any.
     seed : int
         Decides what is drawn.
     held_out : float
@@ -45,18 +51,19 @@ class TrainingOptions:
     average : float
         Decay per step of the running average of the weights that is saved; 0: none.
     width : int
-        Of the networks' layers.
+        Of the layers of networks that are transferred to tables.
     patches : PatchOptions
         How samples are drawn.
     memory : int
         Bytes for decoded photographs.
     """
 
-    method: Literal["tables", "network"] = "tables"
+    method: Method = "tables"
     steps: int | None = None
     minutes: float | None = 20.0
     rate: float = 1.0
     spread: float = 0.4
+    clip: float = 0.0
     seed: int = 0
     held_out: float = 0.08
     validate_every: int = 2000
@@ -77,13 +84,16 @@ class TrainingOptions:
             raise InvalidArgumentError(f"rate must be positive, got {self.rate}")
         if not 0 <= self.spread < 1:
             raise InvalidArgumentError(f"spread must lie in 0..1, got {self.spread}")
+        if not 0 <= self.clip < math.inf:
+            raise InvalidArgumentError(f"clip must be at least 0, got {self.clip}")
         if not 0 <= self.held_out < 1 or not 0 <= self.average < 1 or not self.balance > 0:
             raise InvalidArgumentError(
                 f"held_out and average must lie in 0..1 and balance be positive, got "
                 f"{self.held_out}, {self.average}, {self.balance}"
             )
-        if self.method not in {"tables", "network"}:
-            raise InvalidArgumentError(f"method must be 'tables' or 'network', got {self.method!r}")
+        if self.method not in METHODS:
+            names = ", ".join(map(repr, METHODS))
+            raise InvalidArgumentError(f"method must be one of {names}, got {self.method!r}")
         for name in ("validate_every", "width", "memory"):
             if getattr(self, name) < 1:
                 raise InvalidArgumentError(f"{name} must be at least 1, got {getattr(self, name)}")

@@ -12,15 +12,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lerf_core.bank import LutBank
+from lerf_core.bank import Bank, LutBank, NetworkBank
+from lerf_core.errors import InvalidArgumentError
 from lerf_training.errors import CheckpointError
 from lerf_training.loop.checkpoints import Checkpoint, read_checkpoint
 from lerf_training.loop.options import TrainingOptions
+from lerf_training.models.convolutional import ConvolutionalModel
 from lerf_training.models.networks import NetworkModel
 from lerf_training.models.tables import TableModel
+from lerf_training.models.trained_model import TrainedModel
 
 __all__ = [
-    "Model",
     "as_parameter",
     "bank_of_checkpoint",
     "load_state",
@@ -30,13 +32,11 @@ __all__ = [
     "restored_model",
 ]
 
-Model = TableModel | NetworkModel
 
-
-def bank_of_checkpoint(path: str | os.PathLike[str]) -> LutBank:
+def bank_of_checkpoint(path: str | os.PathLike[str]) -> Bank:
     """The bank that a training would save if it ended at this checkpoint.
 
-    Networks are transferred to tables for it.
+    Networks of tables are transferred to them for it.
 
     Raises
     ------
@@ -71,14 +71,27 @@ def record_of(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def new_model(start: LutBank, options: TrainingOptions) -> Model:
-    """A model in its starting state."""
-    if options.method == "network":
+def new_model(start: Bank, options: TrainingOptions) -> TrainedModel:
+    """A model in its starting state.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the method does not train banks like `start`.
+    """
+    if options.method == "convolutional" and isinstance(start, NetworkBank):
+        return ConvolutionalModel(start)
+    if options.method == "network" and isinstance(start, LutBank):
         return NetworkModel(start, width=options.width, seed=options.seed)
-    return TableModel(start)
+    if options.method == "tables" and isinstance(start, LutBank):
+        return TableModel(start)
+    held = "tables" if isinstance(start, LutBank) else "a network"
+    raise InvalidArgumentError(
+        f"method {options.method!r} does not train {start.name!r}, a bank of {held}"
+    )
 
 
-def restored_model(checkpoint: Checkpoint) -> Model:
+def restored_model(checkpoint: Checkpoint) -> TrainedModel:
     """The model that a checkpoint holds, averaged where it was.
 
     Raises
@@ -109,7 +122,7 @@ def options_of(checkpoint: Checkpoint) -> TrainingOptions:
         raise CheckpointError(f"options of the checkpoint cannot be read: {error}") from error
 
 
-def load_state(model: Model, checkpoint: Checkpoint, origin: str) -> None:
+def load_state(model: TrainedModel, checkpoint: Checkpoint, origin: str) -> None:
     """Fill a model by a checkpoint's tensors; errors name `origin`.
 
     Raises

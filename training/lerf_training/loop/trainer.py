@@ -1,4 +1,4 @@
-"""The training loop: tables or networks, with validation, checkpoints and an exact resume.
+"""The training loop of tables and networks, with validation, checkpoints and an exact resume.
 
 A step is a function of the state, the seed and the step's number, so on one machine and
 version of the libraries a training that was stopped and resumed on the CPU ends at the
@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lerf_core.bank import LutBank
+from lerf_core.bank import Bank
 from lerf_core.errors import InvalidArgumentError
 from lerf_training.data.patches import Batch, PatchSource
 from lerf_training.data.photographs import Folder, fingerprint, scan, split_share
@@ -27,7 +27,6 @@ from lerf_training.loop.checkpoints import Checkpoint, read_checkpoint, write_ch
 from lerf_training.loop.interruption import Interruption
 from lerf_training.loop.options import TrainingOptions
 from lerf_training.loop.restoring import (
-    Model,
     as_parameter,
     load_state,
     new_model,
@@ -35,12 +34,18 @@ from lerf_training.loop.restoring import (
     record_of,
 )
 from lerf_training.loop.validation import Validation
+from lerf_training.models.trained_model import TrainedModel
 
 __all__ = ["Progress", "Trainer"]
 
 # Steps over which the rate rises; the speed of the later ones tells how many fit a time limit.
 WARM_UP = 60
+_SLOW_WARM_UP = 200
 _STEADY = 20
+# Networks of convolutions forget squared gradients sooner than Adam's 0.999 does.
+_BETAS = {"convolutional": (0.9, 0.99)}
+# Trainings as long as this, in steps or in minutes, are worth half a minute of compiling.
+_COMPILED_STEPS, _COMPILED_MINUTES = 2000, 5
 # Visits are counted at one step in so many.
 _VISIT_STEPS = 8
 _PEAK = 20 * math.log10(255)
@@ -72,8 +77,9 @@ class Trainer:
 
     Parameters
     ----------
-    start : LutBank
-        Structure; for tables also the entries to start from.
+    start : Bank
+        Structure; for tables and for networks of convolutions also the entries or weights to
+        start from.
     folders : sequence of path
         Photographs.
     options : TrainingOptions
@@ -87,11 +93,13 @@ class Trainer:
     ------
     DatasetError
         If the folders hold nothing to train on.
+    InvalidArgumentError
+        If the method does not fit the bank, or the patches are too small for it.
     """
 
     def __init__(
         self,
-        start: LutBank,
+        start: Bank,
         folders: Sequence[str | Path],
         options: TrainingOptions,
         *,
@@ -101,14 +109,27 @@ class Trainer:
         self.options = options
         self.folders = [str(Path(folder).resolve()) for folder in folders]
         self.device = torch.device(device)
+        self.start = start
+        self.model: TrainedModel = new_model(start, options).to(self.device)
+        options.patches.check_margin(self.model.margin)
         self.folder: Folder = scan(folders, options.patches.least, scanned)
         self.train, self.held_out = split_share(self.folder.photographs, options.held_out)
-        self.start = start
-        self.model: Model = new_model(start, options).to(self.device)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=options.rate, fused=True)
+        self.optimizer = torch.optim.Adam(
+            self.model.parameters(),
+            lr=options.rate,
+            betas=_BETAS.get(options.method, (0.9, 0.999)),
+            fused=True,
+        )
         self.average = self._copy() if options.average else None
         self.validation = Validation(self.held_out)
-        self.source = PatchSource(self.train, options.patches, options.seed, memory=options.memory)
+        self.source = PatchSource(
+            self.train,
+            options.patches,
+            options.seed,
+            colours=self.model.colours,
+            margin=self.model.margin,
+            memory=options.memory,
+        )
         self.step = 0
         self.steps = options.steps
         self.seconds = 0.0
@@ -139,6 +160,7 @@ class Trainer:
         started = time.perf_counter() - self.seconds
         # Speed is that of this process: a resumed one starts slowly too.
         begun, warm = self.step, 0.0
+        self._prepare()
         batches = self.source.batches(self.step, self._last())
         with self.interruption, closing(batches):
             for batch in batches:
@@ -162,6 +184,12 @@ class Trainer:
                     break
         return self.step == self.steps
 
+    def _prepare(self) -> None:
+        """Make the model as fast as it can be here, where the training is long."""
+        options = self.options
+        length = (options.steps or 0) / _COMPILED_STEPS + (options.minutes or 0) / _COMPILED_MINUTES
+        self.model.prepare(options.patches.batch, options.patches.size, compiled=length >= 1)
+
     @property
     def interrupted(self) -> bool:
         """Whether a signal has ended the last run."""
@@ -180,7 +208,8 @@ class Trainer:
 
     def _rise(self) -> int:
         """Steps over which the rate rises."""
-        return WARM_UP if self.steps is None else min(WARM_UP, 1 + self.steps // 4)
+        most = _SLOW_WARM_UP if self.options.method == "convolutional" else WARM_UP
+        return most if self.steps is None else min(most, 1 + self.steps // 4)
 
     def _fall(self) -> float:
         """From 1 at the end of the rise towards 0 at the end, along half a cosine."""
@@ -203,6 +232,8 @@ class Trainer:
             self.model.count_visits(_VISIT_STEPS)
         if self.options.spread:
             self.model.spread_gradients(self.options.spread * self._fall())
+        if self.options.clip:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip)
         self.optimizer.step()
         self.model.clip_entries()
         if self.average is not None:
@@ -214,12 +245,12 @@ class Trainer:
 
     def _error(self, batch: Batch) -> Tensor:
         """Mean squared error (batch,) of each patch's points, in grey levels."""
-        low, first, offset, target = (
-            torch.from_numpy(array).to(self.device)
-            for array in (batch.low, batch.first, batch.offset, batch.target)
+        arrays = (batch.target, batch.low, batch.first, batch.offset, batch.grey)
+        target, low, *geometry = (
+            torch.from_numpy(array).to(self.device) for array in arrays if array is not None
         )
-        values: Tensor = self.model(low.float(), first, offset)
-        return ((values - target) ** 2).mean(1)
+        values: Tensor = self.model(low.float(), *geometry)
+        return ((values - target) ** 2).flatten(1).mean(1)
 
     def _note(self, loss: float, error: Tensor) -> None:
         """Keep the running PSNR, unless the training has diverged."""
@@ -233,7 +264,7 @@ class Trainer:
 
     # -- results --------------------------------------------------------------------
 
-    def bank(self, name: str) -> LutBank:
+    def bank(self, name: str) -> Bank:
         """The bank as trained so far, with the record of its training."""
         return self._saved_model().bank(name, self.record())
 
@@ -244,10 +275,10 @@ class Trainer:
         self.history.append({**entry, **scores})
         return scores
 
-    def _saved_model(self) -> Model:
+    def _saved_model(self) -> TrainedModel:
         if self.average is None:
             return self.model
-        averaged: Model = new_model(self.start, self.options).to(self.device)
+        averaged: TrainedModel = new_model(self.start, self.options).to(self.device)
         averaged.load_state_dict(self.model.state_dict())  # buffers are not averaged
         with torch.no_grad():
             for parameter, value in zip(averaged.parameters(), self.average, strict=True):

@@ -10,7 +10,7 @@ from statistics import fmean
 import numpy as np
 
 import lerf_core
-from lerf_core.bank import LutBank
+from lerf_core.bank import Bank
 from lerf_core.metrics import luma, psnr
 from lerf_training.data.degradation import degrade_patch
 from lerf_training.data.image_files import Image
@@ -68,7 +68,7 @@ class Validation:
         """Number of images that are scored at each scale."""
         return len(self._cases) // len(SCALES)
 
-    def __call__(self, bank: LutBank) -> dict[str, float]:
+    def __call__(self, bank: Bank) -> dict[str, float]:
         """Mean PSNR-Y in dB at each scale (``'x2'``) and over all (``'mean'``)."""
         figures: dict[float, list[float]] = {scale: [] for scale in SCALES}
         for case in self._cases:

@@ -6,18 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from lerf_core.backends.torch.table_reads import StageReads, stage_values, table_names
 from lerf_core.bank import LutBank
 from lerf_core.constants import ENTRY_BIAS
+from lerf_training.models.trained_model import TrainedModel
 from lerf_training.operations.overshoot_bounds import clip_overshoot
 from lerf_training.operations.weighted_mean import weighted_mean
 
 __all__ = ["StagedModel"]
 
 
-class StagedModel(nn.Module):
+class StagedModel(TrainedModel):
     """The stages of a bank as a torch module.
 
     Parameters
@@ -115,12 +116,3 @@ class StagedModel(nn.Module):
                 tables[table] = values.reshape((*[template.nodes] * 4, -1))
         structure = (template.kind, template.interval, template.patterns, template.stages)
         return LutBank(name, *structure, tables, training)
-
-    def clip_entries(self) -> None:
-        """Bring entries back to what a table may hold, after a step."""
-
-    def spread_gradients(self, share: float) -> None:
-        """Let neighbouring entries move together; see `lerf_training.operations`."""
-
-    def count_visits(self, steps: int) -> None:
-        """Note which entries the last backward pass has used, on behalf of `steps` steps."""

@@ -37,7 +37,9 @@ def clip_overshoot(
         Gradients pass where they do not lead farther out; the bounds are constants.
     """
     bounds = _overshoot_bounds(plane, compiled=compiled and serves(plane))
-    taps = NeighbourTaps(first, torch.zeros(first.shape), (plane.shape[1], plane.shape[2]))
+    taps = NeighbourTaps(
+        first, torch.zeros(first.shape, device=first.device), (plane.shape[1], plane.shape[2])
+    )
     low, high = taps.select_bounds((bounds[0].flatten(), bounds[1].flatten()))
     return quantise(values, low=low, high=high, whole=False)
 

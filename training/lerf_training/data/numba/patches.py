@@ -45,24 +45,28 @@ def _neighbour(position):
 
 
 @compiled(nogil=True, error_model="numpy")
-def draw_scale_points(plane, start, scales, least, count, seed, first, offset, target):
-    """Draw pixels least..least + count - 1 of a plane; where they lie in the patch.
+def draw_scale_points(planes, start, scales, least, count, seed, first, offset, target):
+    """Draw pixels least..least + count - 1 of planes; where they lie in the patch.
 
-    start: where the patch begins in the plane, in pixels from its corner; scales: pixels of
-    the plane per pixel of the patch; all (row, col).
+    planes: (channels, rows, cols); start: where the patch begins in them, in pixels from their
+    corner; scales: pixels of a plane per pixel of the patch; all (row, col); target: (channels,
+    points).
     """
     state = np.uint64(seed)
-    for i in range(target.shape[0]):
+    for i in range(first.shape[0]):
         state, bits = _mixed(state)
         row = least[0] + _below(bits, count[0])
         col = least[1] + _below(bits >> np.uint64(32), count[1])
         first[i, 0], offset[i, 0] = _neighbour((row + 0.5 - start[0]) / scales[0] - 0.5)
         first[i, 1], offset[i, 1] = _neighbour((col + 0.5 - start[1]) / scales[1] - 0.5)
-        target[i] = plane[row, col]
+        for channel in range(planes.shape[0]):
+            target[channel, i] = planes[channel, row, col]
 
 
 @compiled(nogil=True, error_model="numpy")
-def draw_homography_points(plane, inverse, least, count, margin, size, seed, first, offset, target):
+def draw_homography_points(
+    planes, inverse, least, count, margin, size, seed, first, offset, target
+):
     """As `draw_scale_points`, for pixels that `inverse` takes into the patch.
 
     inverse: plane (x, y, 1) to patch. Returns False where too few pixels lie in it.
@@ -70,7 +74,7 @@ def draw_homography_points(plane, inverse, least, count, margin, size, seed, fir
     state = np.uint64(seed)
     high = size - 1.0 - margin
     drawn = 0
-    for _ in range(8 * target.shape[0]):
+    for _ in range(8 * first.shape[0]):
         state, bits = _mixed(state)
         row = least[0] + _below(bits, count[0])
         col = least[1] + _below(bits >> np.uint64(32), count[1])
@@ -83,9 +87,10 @@ def draw_homography_points(plane, inverse, least, count, margin, size, seed, fir
             continue
         first[drawn, 0], offset[drawn, 0] = _neighbour(y)
         first[drawn, 1], offset[drawn, 1] = _neighbour(x)
-        target[drawn] = plane[row, col]
+        for channel in range(planes.shape[0]):
+            target[channel, drawn] = planes[channel, row, col]
         drawn += 1
-        if drawn == target.shape[0]:
+        if drawn == first.shape[0]:
             return True
     return False
 
@@ -111,18 +116,21 @@ def _within(start, step, low, high):
 
 
 @compiled(nogil=True, error_model="numpy")
-def sample_homography(plane, matrix, out):
-    """Sample `plane` where `matrix` takes each pixel of `out`, as wide as the pixel is there.
+def sample_homography(planes, matrix, out):
+    """Sample planes where `matrix` takes each pixel of `out`, as wide as the pixel is there.
 
     The kernel is the cubic one laid over the parallelogram that the map makes of a pixel of
-    `out` (never narrower than a pixel of `plane`): for a plain scaling this is the
-    separable anti-aliased bicubic. matrix: (3, 3) float64, `out` (x, y, 1) to `plane`.
+    `out` (never narrower than a pixel of a plane): for a plain scaling this is the
+    separable anti-aliased bicubic. planes: (channels, rows, cols); matrix: (3, 3) float64, `out`
+    (x, y, 1) to a plane; out: (channels, rows, cols) of the patch.
 
-    Returns False, with `out` unfinished, where a footprint leaves the plane or is too wide.
+    Returns False, with `out` unfinished, where a footprint leaves the planes or is too wide.
     """
-    rows, cols = plane.shape
-    for y in range(out.shape[0]):
-        for x in range(out.shape[1]):
+    channels, rows, cols = planes.shape
+    weights = np.empty(_MOST_TAPS + 1)
+    means = np.empty(channels)
+    for y in range(out.shape[1]):
+        for x in range(out.shape[2]):
             px = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2]
             py = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2]
             pz = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2]
@@ -159,17 +167,25 @@ def sample_homography(plane, matrix, out):
             du = by / determinant
             dv = -ay / determinant
             total = 0.0
-            mean = 0.0
+            means[:] = 0.0
             for row in range(top, bottom + 1):
                 dy = row - cy
                 u = -bx * dy / determinant - du * cx
                 v = ax * dy / determinant - dv * cx
                 low, high = _within(u, du, left, right)
                 low, high = _within(v, dv, low, high)
-                line = plane[row]
-                for col in range(int(np.ceil(low)), int(np.floor(high)) + 1):
+                begin, end = int(np.ceil(low)), int(np.floor(high)) + 1
+                for col in range(begin, end):
                     weight = _cubic(u + du * col) * _cubic(v + dv * col)
+                    weights[col - begin] = weight
                     total += weight
-                    mean += weight * line[col]
-            out[y, x] = np.uint8(min(max(np.rint(mean / total), 0.0), 255.0))
+                for channel in range(channels):
+                    line = planes[channel, row]
+                    mean = means[channel]
+                    for col in range(begin, end):
+                        mean += weights[col - begin] * line[col]
+                    means[channel] = mean
+            for channel in range(channels):
+                level = np.rint(means[channel] / total)
+                out[channel, y, x] = np.uint8(min(max(level, 0.0), 255.0))
     return True
