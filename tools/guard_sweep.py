@@ -34,6 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "training"), str(ROOT / "tests")]
 
 import guard_pages  # noqa: E402
+from support.banks import random_network  # noqa: E402
 
 import lerf_core  # noqa: E402
 from lerf_core.backends.numba import cell_tables, entry_points, separable, shrinking  # noqa: E402
@@ -46,7 +47,10 @@ SHAPES = (
     (96, 246), (3, 64), (3, 65), (4, 127), (2, 128),
 )  # fmt: skip
 DTYPES = ("uint8", "uint16", "float32", "float64", "int16", "float16")
-BANKS = ("lerf-p", "lerf-g", "lerf-l", "analytic")
+BANKS = (
+    "lerf-p", "lerf-g", "lerf-l", "analytic",
+    random_network(16, 3, 2, 3), random_network(20, 5, 1, 1),
+)  # fmt: skip
 KERNELS = ("lanczos3", "cubic", "linear", "area", "lanczos2")
 FACTORS = (1.5, 2, 3, 4, 0.5, 5, 2.37, 0.11, 0.31)
 MODES = ("edge", "constant", "wrap", "reflect", "symmetric")
@@ -58,7 +62,7 @@ MATRICES = (
 #: Tests of steps that whole calls of images do not reach all variants of.
 TESTS = (
     "test_parity_of_dtypes.py", "test_parity.py", "test_kernel_points.py", "test_separable.py",
-    "test_shrinking.py",
+    "test_shrinking.py", "test_network_parity.py",
 )  # fmt: skip
 # Of an output: more pixels find nothing more.
 _MOST_PIXELS = 400_000

@@ -119,7 +119,7 @@ class NetworkBank(Bank):
     zero : int, optional
         The level, 0..255, of activations that stands for zero.
     leak : int, optional
-        Bits that negative activations are shifted by, 0..8.
+        Bits that negative activations are shifted by, 0..7.
 
     Raises
     ------
@@ -140,9 +140,9 @@ class NetworkBank(Bank):
                 f"network {self.name!r} must have 2 to {_MOST_LAYERS} layers, "
                 f"got {len(self.layers)}"
             )
-        if not (0 <= self.zero <= LEVELS and 0 <= self.leak <= 8):
+        if not (0 <= self.zero <= LEVELS and 0 <= self.leak <= 7):
             raise BankError(
-                f"zero of network {self.name!r} must lie in 0..{LEVELS} and leak in 0..8, "
+                f"zero of network {self.name!r} must lie in 0..{LEVELS} and leak in 0..7, "
                 f"got {self.zero} and {self.leak}"
             )
         layers = tuple(_checked(number, layer) for number, layer in enumerate(self.layers))

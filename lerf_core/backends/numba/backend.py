@@ -175,8 +175,10 @@ class NumbaBackend(Backend):
         remainders: Sequence[FloatPlane] | None,
         dtype: npt.DTypeLike,
     ) -> list[Plane]:
-        """Compute a network's layers."""
-        return _REFERENCE.read_network(planes, bank, threads, rows, remainders, dtype)
+        """Compute a network's layers, row by row."""
+        from lerf_core.backends.numba.networks import read_network
+
+        return read_network(planes, bank, threads, rows, remainders, dtype)
 
     # -- the weighted mean -------------------------------------------------------------
 

@@ -44,7 +44,7 @@ class CpuLevel:
     lanes: int
 
 
-_V2 = ("cx16", "sahf", "popcnt", "sse3", "ssse3", "sse4.1", "sse4.2")
+_V2 = ("cx16", "sahf", "popcnt", "sse2", "sse3", "ssse3", "sse4.1", "sse4.2")
 _V3 = (*_V2, "avx", "avx2", "f16c", "fma")
 _V4 = (*_V3, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512vnni")
 _NEEDS_V2 = ("SSSE3", "SSE41", "SSE42|X86_V2", "POPCNT|X86_V2")

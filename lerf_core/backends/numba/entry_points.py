@@ -40,7 +40,9 @@ __all__ = [
     "kernel_point_rows",
     "limited_plane",
     "luma_rows",
+    "network_rows",
     "overshoot_rows",
+    "pack_convolution",
     "pad_bytes",
     "pad_plane",
     "pad_units",
@@ -140,6 +142,21 @@ walk_rows = EntryPoint(
             [_numbers(4), _numbers(8)], [_numbers(1)] if deep else [_numbers(0), _numbers(1)],
             *_end(deep=deep), out[1:],
         )
+    ),
+)  # fmt: skip
+
+# -- networks -----------------------------------------------------------------------------
+
+pack_convolution = EntryPoint(
+    "network", "pack_convolution",
+    *variants([_BYTES, Array("int32", 1)], Array("int8", 4), _BOOL, _BYTES),
+)  # fmt: skip
+network_rows = EntryPoint(
+    "network", "network_rows",
+    *(
+        (*[Array(name, 2, contiguous=False)] * 3, _INTS, _INTS, _BYTES, _INTS, Array("int32", 2),
+         *[_INT] * 6, Tuple((_FLOATS2,) * 3), Tuple((out,) * 3))
+        for name, out in (("uint8", Array("uint64", 2)), ("uint8", _FLOATS3), ("int32", _FLOATS3))
     ),
 )  # fmt: skip
 

@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["CORNERS", "GROUP", "RECORDS", "WIDTH", "RecordLayout", "block_of", "halved_values"]
+__all__ = [
+    "CORNERS",
+    "GROUP",
+    "RECORDS",
+    "SHARED_OUTPUTS",
+    "WIDTH",
+    "RecordLayout",
+    "block_of",
+    "halved_values",
+]
 
 #: Corners of a cell of the tables, and bytes of its weights.
 CORNERS = 16
@@ -15,6 +24,8 @@ CORNERS = 16
 WIDTH = 256
 #: Output pixels of a row that means by fixed kernels write at once.
 GROUP = 64
+#: Outputs of a network that all channels share; each channel has as many of its own.
+SHARED_OUTPUTS = 3
 
 
 def block_of(lanes: int) -> int:

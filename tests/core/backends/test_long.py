@@ -21,8 +21,10 @@ FOLDER = Path(__file__).parent
 # Tests of a backend's steps and of whole calls.
 PARITY = [
     FOLDER / f"test_{name}.py"
-    for name in ("parity", "parity_of_dtypes", "kernel_points", "separable", "shrinking")
-]
+    for name in (
+        "parity", "parity_of_dtypes", "network_parity", "kernel_points", "separable", "shrinking",
+    )
+]  # fmt: skip
 LEVELS = [level.name for level in usable_levels()]
 
 pytestmark = [pytest.mark.long, pytest.mark.slow]

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from llvmlite import binding
 from numba import config, njit, typeof
+from support.banks import random_network
 
 from lerf_core import resize, warp
-from lerf_core.backends.numba import backend, stages
+from lerf_core.backends.numba import backend, networks, stages
 from lerf_core.backends.numba.kernels.compiling import KERNEL
 from lerf_core.geometry import invert, rotation
 from lerf_core.sampling.taps import axis_taps
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.slow
 CALLERS = {
     "stage_rows": stages,
     "walk_rows": stages,
+    "network_rows": networks,
     "overshoot_rows": backend,
     "grid2_rows": backend,
     "grid_rows": backend,
@@ -151,6 +153,20 @@ def test_enlarging_reads_each_row_once_a_stage_but_at_seams(calls, bank, dtype, 
     assert used(calls) <= {"stage_rows", "walk_rows", "overshoot_rows", "grid2_rows"}
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_network_reads_three_channels_at_once_and_each_row_once_but_at_seams(
+    calls, dtype, threads
+):
+    bank = random_network(16, 3, 2, 3)
+    twice(noise(2000, 512, 3, dtype=dtype), bank=bank, threads=threads)
+    read = [call["bottom"] - call["top"] for call in calls["network_rows"]]
+    assert 2000 <= sum(read) <= 1.025 * 2000
+    # At each seam layers compute rows of the neighbour's.
+    assert len(read) * bank.full_reach <= 0.025 * 2000
+    assert used(calls) <= {"network_rows", "overshoot_rows", "grid2_rows"}
+
+
 def test_columns_are_prepared_once_for_all_bands_and_channels(calls):
     twice(noise(1200, 1024, 3), bank="lerf-p", threads=1)
     columns = [(id(call["col_index"]), id(call["col_cell"])) for call in calls["grid2_rows"]]
@@ -271,6 +287,21 @@ def test_table_reads_are_products_of_vectors(calls, bank):
     for code in (features, packed):
         assert count(code, "divps")
     assert not count(packed, "divs[sd]")
+
+
+@on_this_processor
+@pytest.mark.parametrize(("dtype", "instruction"), [("uint8", "pdpbusd"), ("uint16", "pdpwssd")])
+def test_convolutions_are_products_of_vectors(calls, dtype, instruction):
+    twice(noise(20, 20, 3, dtype=np.dtype(dtype)), bank=random_network(16, 3, 2, 3), threads=1)
+    code = machine_code("network_rows", calls["network_rows"][0])
+    if {"avx512vnni", "avx512bw"} <= HOST:
+        # Of 4, 8, 12 and 16 outputs, 6 and 12 of the last layer.
+        assert count(code, instruction, "zmm\\d+$") >= 4 + 8 + 12 + 16 + 6 + 12
+        # Weights come from memory, pixels from a register.
+        repeated = rf"^\s+v{instruction}\s+.*\{{1to16\}}"
+        assert len(re.findall(repeated, code, re.MULTILINE)) >= 0.8 * count(code, instruction)
+    elif "avx2" in HOST:
+        assert count(code, "pmaddwd", "ymm\\d+$") >= 4 + 8 + 6
 
 
 @on_this_processor

@@ -30,6 +30,7 @@ __all__ = [
     "corner_weights",
     "deep_corner_weights",
     "finish_values",
+    "processor_features",
 ]
 
 #: Pixels that `corner_weights` and `cell_rows` handle at once.
@@ -39,7 +40,7 @@ _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 _ADDRESS = types.intp
 
 
-def _processor() -> set[str]:
+def processor_features() -> set[str]:
     """Names of the features that code may use, as numba chooses them."""
     if config.CPU_FEATURES is not None:  # type: ignore[attr-defined]
         named = config.CPU_FEATURES.split(",")  # type: ignore[attr-defined]
@@ -52,7 +53,7 @@ class Vectors:
 
     def __init__(self, builder: Any) -> None:
         self.b = builder
-        self.has = _processor()
+        self.has = processor_features()
 
     def load(self, address: Any, element: Any, count: int) -> Any:
         pointer = self.b.inttoptr(address, ir.VectorType(element, count).as_pointer())
@@ -69,6 +70,10 @@ class Vectors:
 
     def step(self, address: Any, index: Any, size: int) -> Any:
         return self.b.add(address, self.b.mul(index, _I64(size)))
+
+    def offset(self, address: Any, size: Any, count: int) -> Any:
+        """Return the address that lies `count` times so many bytes on."""
+        return self.b.add(address, self.b.mul(size, _I64(count))) if count else address
 
     @property
     def widest(self) -> int:
@@ -128,18 +133,18 @@ class Vectors:
     def above(self, a: Any, b: Any) -> Any:
         """``max(a - b, 0)`` of unsigned integers."""
         kind = a.type
-        return self._call(f"llvm.usub.sat.v{kind.count}i{kind.element.width}", kind, a, b)
+        return self.call(f"llvm.usub.sat.v{kind.count}i{kind.element.width}", kind, a, b)
 
     def dot_pairs(self, weights: Any, entries: Any) -> Any:
         """``w[2i] * e[2i] + w[2i + 1] * e[2i + 1]`` in 16 bits: w unsigned, e signed bytes."""
         count = weights.type.count
         result = ir.VectorType(_I16, count // 2)
         if count == 32 and "avx2" in self.has:
-            return self._call("llvm.x86.avx2.pmadd.ub.sw", result, weights, entries)
+            return self.call("llvm.x86.avx2.pmadd.ub.sw", result, weights, entries)
         if count > CORNERS:
             return self._by_halves(self.dot_pairs, weights, entries)
         if "ssse3" in self.has:
-            return self._call("llvm.x86.ssse3.pmadd.ub.sw.128", result, weights, entries)
+            return self.call("llvm.x86.ssse3.pmadd.ub.sw.128", result, weights, entries)
         wide = ir.VectorType(_I16, count)
         return self._add_pairs(self.b.mul(self.b.zext(weights, wide), self.b.sext(entries, wide)))
 
@@ -149,9 +154,9 @@ class Vectors:
         result = ir.VectorType(_I32, count // 2)
         ones = self.constant(_I16, [1] * count)
         if count == 16 and "avx2" in self.has:
-            return self._call("llvm.x86.avx2.pmadd.wd", result, value, ones)
+            return self.call("llvm.x86.avx2.pmadd.wd", result, value, ones)
         if count == 8 and "sse2" in self.has:
-            return self._call("llvm.x86.sse2.pmadd.wd", result, value, ones)
+            return self.call("llvm.x86.sse2.pmadd.wd", result, value, ones)
         if count > 8:
             return self._by_halves(self.widen_pairs, value)
         return self._add_pairs(self.b.sext(value, ir.VectorType(_I32, count)))
@@ -163,7 +168,7 @@ class Vectors:
             return self.b.add(sums, self.widen_pairs(self.dot_pairs(weights, entries)))
         words = ir.VectorType(_I32, count // 4)
         operands = (self.b.bitcast(value, words) for value in (weights, entries))
-        return self._call(f"llvm.x86.avx512.vpdpbusd.{8 * count}", words, sums, *operands)
+        return self.call(f"llvm.x86.avx512.vpdpbusd.{8 * count}", words, sums, *operands)
 
     def products_of_pairs(self, pairs: Any, weights: Any) -> Any:
         """``p[2i] * w[2i] + p[2i + 1] * w[2i + 1]`` in 32 bits, of 16-bit integers."""
@@ -175,7 +180,7 @@ class Vectors:
             8: "sse2.pmadd.wd" if "sse2" in self.has else None,
         }[count]
         if name is not None:
-            return self._call(f"llvm.x86.{name}", result, pairs, weights)
+            return self.call(f"llvm.x86.{name}", result, pairs, weights)
         if count > 8:
             return self._by_halves(self.products_of_pairs, pairs, weights)
         wide = ir.VectorType(_I32, count)
@@ -212,7 +217,7 @@ class Vectors:
     def _by_halves(self, function: Any, *values: Any) -> Any:
         return self.join(*(function(*(self.half(v, k) for v in values)) for k in range(2)))
 
-    def _call(self, name: str, result: Any, *arguments: Any) -> Any:
+    def call(self, name: str, result: Any, *arguments: Any) -> Any:
         kind = ir.FunctionType(result, [argument.type for argument in arguments])
         function = cgutils.get_or_insert_function(self.b.module, kind, name)
         return self.b.call(function, arguments)
