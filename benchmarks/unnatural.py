@@ -83,6 +83,8 @@ def main() -> None:
     digest = summary(records)
     lines = ["# Unnatural input", "", "Each cell: worst / mean.", ""]
     for figure, (title, digits) in FIGURES.items():
+        if figure not in digest:
+            continue
         print(f"{title}: worst / mean\n{'':30}" + "".join(f"{name:>16}" for name in named))
         lines += [f"## {title}", "", f"| input | {' | '.join(named)} |"]
         lines += ["|---|" + "---:|" * len(named)]

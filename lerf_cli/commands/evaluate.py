@@ -323,12 +323,23 @@ def compare(
 
 
 def _measure_unnatural(banks: dict[str, Bank], options: dict[str, Any]) -> list[Measured]:
-    from lerf_training.evaluation.unnatural import bank_resampler, measure_all, unnatural_cases
+    from lerf_training.evaluation.unnatural import (
+        RENDERINGS,
+        bank_resampler,
+        measure_all,
+        unnatural_cases,
+    )
 
     cases = unnatural_cases()
+    resamplers = {
+        name: bank_resampler(bank, threads=options["threads"]) for name, bank in banks.items()
+    }
+    # Where no bank reads colours together, all renderings have the figures of the grey one.
+    together = any(bank.reads_colours for bank in banks.values())
+    renderings = RENDERINGS if together else RENDERINGS[:1]
     measured = (
-        list(measure_all(bank_resampler(bank, threads=options["threads"]), name, cases=[case]))
-        for name, bank in banks.items()
+        list(measure_all(resampler, name, cases=[case], renderings=renderings))
+        for name, resampler in resamplers.items()
         for case in cases
     )
     lists = _collect(measured, len(banks) * len(cases), options["quiet"], unit="drawing")

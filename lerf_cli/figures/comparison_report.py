@@ -220,7 +220,7 @@ def _worse_lines(name: str, base: str, changes: Sequence[Change]) -> Iterator[st
             f"{cell.worst:.{digits}f} / {cell.mean:.{digits}f}"
             for cell in (change.base, change.other)
         )
-        yield f"    {change.kind:<28} {before:>15} -> {after:<15} {change.other.where}"
+        yield f"    {change.kind:<38} {before:>15} -> {after:<15} {change.other.where}"
 
 
 def _jsonable(entry: Any) -> dict[str, Any]:

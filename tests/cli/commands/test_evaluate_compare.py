@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from lerf_training.data.patch_options import PatchOptions
 from lerf_training.data.photographs import scan, split_share
-from lerf_training.evaluation import held_out
+from lerf_training.evaluation import held_out, unnatural
 from PIL import Image
 from support.banks import make_random_network
 from support.files import smooth_rgb
@@ -110,6 +110,7 @@ def test_all_tasks_by_default(photos, tmp_path):
     assert f"{len(worse)} of {len(changes)} figures worse" in result.output
     # Planes ring along hard staircases, and overshoot drawings less.
     assert any(change["figure"] == "ringing" for change in worse)
+    assert not any(change["kind"].endswith(("RGB", "coloured")) for change in changes)
     assert not any(
         change["figure"] == "overshoot" and change["kind"] == "step, hard" for change in worse
     )
@@ -127,6 +128,21 @@ def test_networks_are_banks_as_others(photos, tmp_path):
     (verdict,) = [line for line in result.output.splitlines() if " beside analytic:" in line]
     assert "enlarge -" in verdict
     assert "shrink -" in verdict
+
+
+def test_networks_are_asked_for_colours(photos, tmp_path, monkeypatch):
+    path, out = tmp_path / "network.safetensors", tmp_path / "c.json"
+    make_random_network(middle=0).save(path)
+    some = [case for case in unnatural.unnatural_cases() if case.kind == "step, hard"][:4]
+    monkeypatch.setattr(unnatural, "unnatural_cases", lambda: some)
+    result = run(photos, "--bank", "analytic", "--bank", path, "--task", "unnatural", "--json", out)
+    assert result.exit_code == 0, result.output
+    (changes,) = json.loads(out.read_text())["unnatural"].values()
+    tints = {change["kind"]: change for change in changes if change["figure"] == "tint"}
+    assert tints["step, hard, RGB"]["base"]["worst"] == 0
+    assert tints["step, hard, RGB"]["verdict"] == "worse"
+    assert "Colour of grey drawings" in result.output
+    assert "gain:" in result.output
 
 
 def test_one_bank_has_figures_and_no_gains(photos):

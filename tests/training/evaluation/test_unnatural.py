@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from lerf_training.evaluation.unnatural import (
     FIGURES,
+    RENDERINGS,
     Measured,
     bank_resampler,
     changes,
@@ -15,6 +16,7 @@ from lerf_training.evaluation.unnatural import (
     unnatural_cases,
 )
 from PIL import Image
+from support.banks import make_random_network
 
 import lerf_core
 
@@ -87,6 +89,58 @@ def test_a_bank_takes_alpha_along(cases):
     square = of_kind(cases, "alpha, opaque")[0]
     assert resample(square.source, 2.0).shape == (96, 96, 4)
     assert measure(resample, square, 2.0)["fringe"] == 0
+
+
+def test_colours_on_grey_drawings_are_seen(cases):
+    nearest = pillow(Image.Resampling.NEAREST)
+
+    def reddened(image, scale):
+        result = nearest(image, scale).copy()
+        if result.ndim == 3:
+            result[..., 0] = np.minimum(result[..., 0] + 7, 255)
+        return result
+
+    (case,) = of_kind(cases, "checkerboard 2 px")[:1]
+    assert measure(nearest, case, 2.0, "RGB") == measure(nearest, case, 2.0) | {"tint": 0}
+    figures = measure(reddened, case, 2.0, "RGB")
+    assert figures["tint"] == 7
+    # The worst channel counts.
+    assert figures["mean_shift"] == 7
+    assert "tint" not in measure(reddened, case, 2.0)
+
+
+def test_edges_that_bleed_into_a_flat_channel_are_seen(cases):
+    nearest = pillow(Image.Resampling.NEAREST)
+
+    def mixed(image, scale):
+        result = nearest(image, scale).astype(int)
+        result[..., 2] += (result[..., 0] - result[..., 1]) // 10
+        return result.astype(np.uint8)
+
+    (case,) = [one for one in of_kind(cases, "step, hard") if one.name == "vertical, 50 to 200"]
+    assert measure(nearest, case, 2.0, "coloured") == measure(nearest, case, 2.0) | {"bleed": 0}
+    assert measure(mixed, case, 2.0, "coloured")["bleed"] == 15
+
+
+def test_kinds_are_named_after_their_rendering(cases):
+    some = [*of_kind(cases, "step, soft")[:1], *of_kind(cases, "alpha, half")[:1]]
+    resample = bank_resampler(make_random_network())
+    records = list(
+        measure_all(resample, "network", cases=some, scales=(2.0,), renderings=RENDERINGS)
+    )
+    kinds = [entry.kind for entry in records]
+    assert kinds == ["step, soft", "step, soft, RGB", "step, soft, coloured", "alpha, half"]
+    # Its colour form gives each channel slopes of its own.
+    assert records[1].figures["tint"] > 0
+    # The bounds on overshoot keep what is flat flat.
+    assert records[2].figures["bleed"] == 0
+    for table in ("lerf-g", "lerf-p"):
+        resample = bank_resampler(lerf_core.load_bank(table))
+        grey, colours, coloured, _ = measure_all(
+            resample, table, cases=some, scales=(2.0,), renderings=RENDERINGS
+        )
+        assert colours.figures == grey.figures | {"tint": 0}
+        assert coloured.figures == grey.figures | {"bleed": 0}
 
 
 def record(method, kind, name, **figures):

@@ -2,9 +2,9 @@
 
 Convention
 ----------
-Images are uint8, (rows, cols), or (rows, cols, 4) with alpha. Distances are in source pixels,
-angles in degrees from the columns' axis to an edge's normal; positions are (row, col), and pixel
-centres at integers.
+Images are uint8, (rows, cols), (rows, cols, 3), or (rows, cols, 4) with alpha. Distances are in
+source pixels, angles in degrees from the columns' axis to an edge's normal; positions are (row,
+col), and pixel centres at integers.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from lerf_core.bank import Bank
 
 __all__ = [
     "FIGURES",
+    "RENDERINGS",
     "UNNATURAL_SCALES",
     "Cell",
     "Change",
@@ -64,6 +65,8 @@ FIGURES = {
     "peak_high": ("Line height, the highest along the line, % of contrast", 0),
     "mean_shift": ("Shift of the mean, levels", 2),
     "std_ratio": ("Standard deviation, result / source", 2),
+    "tint": ("Colour of grey drawings, levels", 0),
+    "bleed": ("Change of a flat channel beside edges of others, levels", 0),
     "error": ("Error to the true drawing, x4, rms, % of contrast", 2),
     "fringe": (f"Colour change where alpha >= {_VISIBLE}, levels", 0),
     "fringe_seen": ("Colour change, weighted with alpha, levels", 1),
@@ -72,6 +75,9 @@ FIGURES = {
     "alpha_over": ("Alpha above the source's highest, levels", 0),
     "alpha_width": ("Alpha edge, 10 to 90 %, source pixels", 2),
 }
+#: How an input is given: as one channel, as three that are alike, and with one channel the other
+#: way round and one that is flat. Inputs with alpha have colours of their own.
+RENDERINGS = ("grey", "RGB", "coloured")
 # Differences of a figure that count as none, as a share of the base's.
 _SHARE = 0.05
 # How bad a value is; for all other figures, its size.
@@ -256,7 +262,9 @@ def _window_range(source: Array, size: int) -> tuple[Array, Array]:
     return windows.min((2, 3)).astype(float), windows.max((2, 3)).astype(float)
 
 
-def measure(resampler: Resampler, case: UnnaturalCase, scale: float) -> dict[str, float]:
+def measure(
+    resampler: Resampler, case: UnnaturalCase, scale: float, rendering: str = RENDERINGS[0]
+) -> dict[str, float]:
     """Figures of an input that is enlarged.
 
     Parameters
@@ -265,6 +273,8 @@ def measure(resampler: Resampler, case: UnnaturalCase, scale: float) -> dict[str
     case : UnnaturalCase
     scale : float
         4 where the case has a true drawing.
+    rendering : str, optional
+        Of `RENDERINGS`. Of channels that are alike the worst counts, of others the first.
 
     Returns
     -------
@@ -272,7 +282,7 @@ def measure(resampler: Resampler, case: UnnaturalCase, scale: float) -> dict[str
         Those of `FIGURES` that the input has.
     """
     height, width = case.source.shape[:2]
-    result = resampler(case.source, scale)
+    result = resampler(_rendered(case, rendering), scale)
     places = [
         np.round((np.arange(round(n * scale)) + 0.5) / scale - 0.5, 9) for n in (height, width)
     ]
@@ -284,6 +294,39 @@ def measure(resampler: Resampler, case: UnnaturalCase, scale: float) -> dict[str
     inner = result[np.ix_(*judged)].astype(float)
     if case.kind.startswith("alpha"):
         return _measure_alpha(inner, case, rows, cols)
+    if rendering == "RGB":
+        each = [
+            _measure_plane(plane, case, rows, cols, judged) for plane in np.moveaxis(inner, -1, 0)
+        ]
+        worst = {
+            name: max((figures[name] for figures in each), key=partial(_badness, name))
+            for name in each[0]
+        }
+        return worst | {"tint": float(np.ptp(inner, axis=-1).max())}
+    if rendering == "coloured":
+        bleed = float(np.abs(inner[..., 2] - _flat_level(case)).max())
+        return _measure_plane(inner[..., 0], case, rows, cols, judged) | {"bleed": bleed}
+    return _measure_plane(inner, case, rows, cols, judged)
+
+
+def _rendered(case: UnnaturalCase, rendering: str) -> Array:
+    plane = case.source
+    if plane.ndim == 3 or rendering == "grey":
+        return plane
+    if rendering == "RGB":
+        return np.dstack([plane] * 3)
+    other = (int(case.low + case.high) - plane.astype(int)).astype(np.uint8)
+    return np.dstack([plane, other, np.full_like(plane, _flat_level(case))])
+
+
+def _flat_level(case: UnnaturalCase) -> int:
+    return int(case.low + case.high) // 2
+
+
+def _measure_plane(
+    inner: Array, case: UnnaturalCase, rows: Array, cols: Array, judged: Sequence[Array]
+) -> dict[str, float]:
+    """Figures of one channel; `rows` and `cols`, those of `inner`, are the `judged` ones."""
     nearest = np.ix_(np.floor(rows + 0.5).astype(int), np.floor(cols + 0.5).astype(int))
     pixel = case.source[nearest].astype(float)
     percent = 100 / abs(case.high - case.low)
@@ -351,6 +394,7 @@ def measure_all(
     *,
     cases: Sequence[UnnaturalCase] | None = None,
     scales: Sequence[float] = UNNATURAL_SCALES,
+    renderings: Sequence[str] = RENDERINGS[:1],
 ) -> Iterator[Measured]:
     """Measure all inputs at all scales; those with a true drawing at its scale alone.
 
@@ -362,14 +406,19 @@ def measure_all(
     cases : sequence of UnnaturalCase, optional
         `unnatural_cases` by default.
     scales : sequence of float, optional
+    renderings : sequence of str, optional
+        Of `RENDERINGS`. Kinds are named after those that are not grey.
 
     Yields
     ------
     Measured
     """
     for case in unnatural_cases() if cases is None else cases:
-        for scale in scales if case.truth is None else (float(_TRUTH),):
-            yield Measured(case.kind, case.name, scale, method, measure(resampler, case, scale))
+        for rendering in renderings if case.source.ndim == 2 else RENDERINGS[:1]:
+            kind = case.kind if rendering == RENDERINGS[0] else f"{case.kind}, {rendering}"
+            for scale in scales if case.truth is None else (float(_TRUTH),):
+                figures = measure(resampler, case, scale, rendering)
+                yield Measured(kind, case.name, scale, method, figures)
 
 
 def bank_resampler(bank: Bank, *, threads: int | None = 1) -> Resampler:
