@@ -383,7 +383,7 @@ def _draw_homography(
 
     last = _WARP_SIDE - 1
     edge = np.array([[x, y, 1.0] for x in (0, last) for y in (0, last)]).T
-    planes = [np.ascontiguousarray(image[..., channel]) for channel in range(3)]
+    planes = np.ascontiguousarray(np.moveaxis(image, -1, 0))
     for _ in range(_WARP_TRIES):
         matrix = random_homography(rng, bounds)
         corners = matrix @ edge
@@ -395,11 +395,9 @@ def _draw_homography(
         if (room <= 0).any():
             continue
         matrix = _moved(rng.uniform(0, 1, 2) * room - low) @ matrix
-        source = np.empty((_WARP_SIDE, _WARP_SIDE, 3), np.uint8)
-        if all(
-            sample_homography(plane, matrix, source[..., channel])
-            for channel, plane in enumerate(planes)
-        ):
+        small = np.empty((len(planes), _WARP_SIDE, _WARP_SIDE), np.uint8)
+        if sample_homography(planes, matrix, small):
+            source = np.ascontiguousarray(np.moveaxis(small, 0, -1))
             corners = matrix @ edge
             corners = corners[:2] / corners[2]
             left, top = np.floor(corners.min(axis=1)).astype(int)
