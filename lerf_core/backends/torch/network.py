@@ -7,8 +7,9 @@ of torch's settings: all that they are made of are whole numbers that the dtype 
   Fourier's) and then rounds; products and sums of numbers that fit do not.
 - Factors have at most 8 bits: activations of deep images go in two parts. The reduced precisions
   that torch may be told to use (TF32, bfloat16 on the CPU) hold them, and sum up in float32.
-- The sum of a window's absolute products stays below 2**24: float32 holds every partial sum, in
-  any order. Layers where it may not (no trained one is known) are computed in float64.
+- Of bytes, the sum of a window's absolute products and of its bias stays below 2**24: float32 holds
+  every partial sum, in any order. `NetworkBank` refuses others, whose sums of deep images could
+  leave 32 bits. Those of the two parts are joined in float64.
 
 Layers are computed for bands of rows, and once more for gradients; memory does not grow with the
 number of layers.
@@ -29,10 +30,12 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from lerf_core.backends.torch.straight_through import quantise
 from lerf_core.backends.torch.table_reads import pad_edges, unpad_gradient
 from lerf_core.bank.network import INPUTS, Layer, NetworkBank
 from lerf_core.constants import LEVELS
@@ -43,8 +46,6 @@ __all__ = ["network_parameters"]
 _BAND_PIXELS = 1 << 17
 # The same on the CPU, where caches are small.
 _CPU_BAND_PIXELS = 1 << 14
-# float32 holds all whole numbers below.
-_EXACT = 1 << 24
 # Activations of deep images are split into these bits and those above: both are below 256.
 _LOW_STEPS = 1 << 7
 
@@ -65,8 +66,8 @@ def network_parameters(plane: Tensor, bank: NetworkBank, units: int, together: i
     Returns
     -------
     list of Tensor of float32, (planes, rows, cols)
-        In 0..255; differentiable by `plane`, with roundings passed straight through and clipping
-        as by `straight_through.quantise`.
+        In 0..255; differentiable by `plane`. Roundings are passed straight through; activations
+        that are clipped pass nothing, parameters as by `straight_through.quantise`.
     """
     network = _Network.of(bank, units.bit_length() - 1, together == INPUTS, plane.device)
     values = _Outputs.apply((plane * units).unflatten(0, (-1, together)), network) / units
@@ -85,32 +86,28 @@ class _Products:
 
     Attributes
     ----------
-    weight : Tensor, (outputs, taps * inputs)
-        float32 where that is exact, else float64.
+    weight : Tensor of float32, (outputs, taps * inputs)
     offset : Tensor, (outputs, 1)
-        Is added to the sums, of their dtype; in units of the sums.
+        Is added to the sums, of their dtype: float32 for bytes, float64 for deep images.
     factor : Tensor of float32, (outputs, 1)
         ``2**-shift``.
-    low : Tensor of float32, (outputs, 1)
-        The least result.
-    top : int
-        The largest.
     size : int
         Rows and columns that it sees.
+    top : int
+        The largest activation.
     leak : float or None
-        Slope of negative values; None: all pass as they are.
+        Slope of negative values; None: those of the last layer, which are not clipped here.
     base : int or None
         Is added to the values; None: the activations are that are read, in a window's middle.
     split : bool
-        Whether activations are more than 8 bits wide.
+        Whether activations have more than 8 bits.
     """
 
     weight: Tensor
     offset: Tensor
     factor: Tensor
-    low: Tensor
-    top: int
     size: int
+    top: int
     leak: float | None
     base: int | None
     split: bool
@@ -124,23 +121,19 @@ class _Products:
         *,
         leak: float | None,
         base: int | None,
-        lowest: tuple[int, ...] | int = 0,
     ) -> _Products:
         """Numbers of a layer for activations of 0..255 times ``2**grey_bits``."""
-        weight = layer.weight.astype(np.float64)
-        half = (1 << layer.shift.astype(np.int64)) >> 1
-        offset = (layer.bias.astype(np.int64) << grey_bits) + half
-        largest = np.abs(weight).sum(axis=(1, 2, 3)) * LEVELS + np.abs(layer.bias) + half
-        fits = bool((largest < _EXACT).all())
-        sums = torch.float32 if fits and grey_bits == 0 else torch.float64
-        low = np.broadcast_to(np.asarray(lowest) << grey_bits, len(offset))
-        flat = weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)
+        shift = layer.shift.astype(np.int64)
+        offset = (layer.bias.astype(np.int64) << grey_bits) + ((1 << shift) >> 1)
+
+        def column(values: npt.NDArray[Any], dtype: torch.dtype = torch.float32) -> Tensor:
+            return torch.tensor(values.reshape(len(offset), -1), dtype=dtype, device=device)
+
         return cls(
-            torch.tensor(flat, dtype=torch.float32 if fits else torch.float64, device=device),
-            torch.tensor(offset[:, None], dtype=sums, device=device),
-            torch.tensor(2.0 ** -layer.shift[:, None].astype(float), device=device).float(),
-            torch.tensor(low[:, None].copy(), dtype=torch.float32, device=device),
-            LEVELS << grey_bits, layer.size, leak, base, fits and grey_bits > 0,
+            column(layer.weight.transpose(0, 2, 3, 1)),
+            column(offset, torch.float64 if grey_bits else torch.float32),
+            column(2.0**-shift), layer.size, LEVELS << grey_bits, leak, base,
+            split=grey_bits > 0,
         )  # fmt: skip
 
     def middle(self, pitch: int) -> int:
@@ -157,7 +150,7 @@ class _Products:
         return self._products(state, pitch)
 
     def _products(self, state: Tensor, pitch: int) -> Tensor:
-        return self.weight @ torch.cat(self._views(state, pitch)).to(self.weight.dtype)
+        return self.weight @ torch.cat(self._views(state, pitch))
 
     def _views(self, state: Tensor, pitch: int) -> list[Tensor]:
         """Views (channels, pixels) of what windows see, tap by tap."""
@@ -168,15 +161,11 @@ class _Products:
     def gradient(self, grad: Tensor, shape: torch.Size, pitch: int) -> Tensor:
         """Gradient by the activations, of a shape, from that by the sums."""
         total = grad.new_zeros(shape)
-        by_taps = self.weight.T.to(grad.dtype) @ grad
+        by_taps = self.weight.T @ grad
         views = self._views(total, pitch)
         for view, by_tap in zip(views, by_taps.chunk(len(views)), strict=True):
             view.add_(by_tap)
         return total
-
-
-# What a layer's gradient needs of each value.
-_NEGATIVE, _BELOW, _ABOVE = 1, 2, 4
 
 
 class _Activate(torch.autograd.Function):
@@ -192,24 +181,21 @@ class _Activate(torch.autograd.Function):
             value = value + state[:, layer.middle(pitch) :][:, : value.shape[1]]
         elif layer.base:
             value = value + layer.base
+        clipped = value if layer.leak is None else value.clamp(0, layer.top)
         if ctx.needs_input_grad[0]:
-            code = negative.to(torch.uint8) * _NEGATIVE
-            code += (value < layer.low) * _BELOW
-            code += (value > layer.top) * _ABOVE
-            ctx.save_for_backward(code)
+            ctx.save_for_backward(negative, value != clipped)
             ctx.layer, ctx.pitch, ctx.shape = layer, pitch, state.shape
-        return value.clamp(min=layer.low).clamp_(max=layer.top).float()
+        return clipped.float()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        (code,), grad, layer, pitch = ctx.saved_tensors, grads[0], ctx.layer, ctx.pitch
-        # As `quantise`: what leads farther out of the range is blocked.
-        blocked = ((code & _BELOW) > 0) & (grad > 0) | ((code & _ABOVE) > 0) & (grad < 0)
-        grad = grad.masked_fill(blocked, 0)
+        (negative, is_clipped), layer, pitch = ctx.saved_tensors, ctx.layer, ctx.pitch
+        # Not by the gradient's sign: it may come from two bands, a part from each.
+        grad = grads[0].masked_fill(is_clipped, 0)
         slope = layer.factor
         if layer.leak is not None:
-            slope = torch.where((code & _NEGATIVE) > 0, slope * layer.leak, slope)
+            slope = torch.where(negative, slope * layer.leak, slope)
         total = layer.gradient(grad * slope, ctx.shape, pitch)
         if layer.base is None:
             total[:, layer.middle(pitch) :][:, : grad.shape[1]] += grad
@@ -226,6 +212,8 @@ class _Network:
     Attributes
     ----------
     layers : tuple of _Products
+    low : Tensor of float32, (outputs, 1)
+        The least results.
     outputs : tuple of int
         Which of `lerf_core.bank.network.OUTPUTS` the last layer gives here.
     reach : int
@@ -233,6 +221,7 @@ class _Network:
     """
 
     layers: tuple[_Products, ...]
+    low: Tensor
     outputs: tuple[int, ...]
     reach: int
 
@@ -246,13 +235,13 @@ class _Network:
         first, *middle, last = bank.layers
         head = Layer(last.weight[chosen], last.bias[chosen], last.shift[chosen])
         leak, zero = 2.0**-bank.leak, bank.zero << grey_bits
-        lowest = tuple(bank.lowest[output] for output in outputs)
+        low = torch.tensor([[bank.lowest[output] << grey_bits] for output in outputs])
         layers = (
             _Products.of(first, grey_bits, device, leak=leak, base=zero),
             *(_Products.of(each, grey_bits, device, leak=leak, base=None) for each in middle),
-            _Products.of(head, grey_bits, device, leak=None, base=0, lowest=lowest),
+            _Products.of(head, grey_bits, device, leak=None, base=0),
         )
-        return _Network(layers, outputs, bank.full_reach)
+        return _Network(layers, low.float().to(device), outputs, bank.full_reach)
 
     def compute(self, source: Tensor) -> Tensor:
         """Outputs (outputs, images, rows, cols) of padded planes (images, 1 or 3, rows, cols)."""
@@ -260,6 +249,7 @@ class _Network:
         state = source.expand(-1, INPUTS, -1, -1).transpose(0, 1).reshape(INPUTS, -1)
         for layer in self.layers:
             state = _Activate.apply(state, layer, pitch)
+        state = quantise(state, low=self.low, high=self.layers[-1].top, whole=False)
         shape = (len(state), count, rows - 2 * self.reach, pitch - 2 * self.reach)
         return state.as_strided(shape, (state.shape[1], rows * pitch, pitch, 1))
 
