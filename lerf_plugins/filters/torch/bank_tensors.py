@@ -43,7 +43,11 @@ def bank_tensors(bank: Bank) -> dict[str, Tensor]:
         return {f"stage{number}": tables for number, tables in enumerate(stage_tables(bank), 1)}
     if isinstance(bank, NetworkBank):
         return {name.replace(".", "_"): torch.tensor(array) for name, array in bank.tensors.items()}
-    raise InvalidTypeError(f"bank must be one of tables or a network, got {bank!r}")
+    raise _unknown(bank)
+
+
+def _unknown(bank: Bank) -> InvalidTypeError:
+    return InvalidTypeError(f"bank must be one of tables or a network, got {bank!r}")
 
 
 def structure_of(bank: Bank) -> str:
@@ -56,8 +60,10 @@ def meaning_of(bank: Bank) -> str:
     if isinstance(bank, LutBank):
         structure = (bank.kind.name, bank.interval, sorted(bank.patterns.items()), bank.stages)
         return " ".join(map(repr, structure))
-    shapes = [array.shape for array in bank.tensors.values()]
-    return " ".join(map(repr, (bank.kind.name, bank.description["format"], shapes)))
+    if isinstance(bank, NetworkBank):
+        shapes = [layer.weight.shape for layer in bank.layers]
+        return " ".join(map(repr, (bank.kind.name, shapes, bank.zero, bank.leak)))
+    raise _unknown(bank)
 
 
 def changed_bank(bank: Bank, tensors: Sequence[Tensor]) -> Bank:
@@ -79,7 +85,7 @@ def changed_bank(bank: Bank, tensors: Sequence[Tensor]) -> Bank:
         layers = tuple(Layer(*arrays[at : at + 3]) for at in range(0, len(arrays), 3))
         return NetworkBank(bank.name, layers, zero=bank.zero, leak=bank.leak)
     if not isinstance(bank, LutBank):
-        raise InvalidTypeError(f"bank must be one of tables or a network, got {bank!r}")
+        raise _unknown(bank)
     tables = {}
     for number, entries in enumerate(arrays):
         for name, table in zip(table_names(bank, number), entries, strict=True):
