@@ -54,7 +54,9 @@ def resize(
     output_shape : sequence of int
         (rows, cols); or the shape of the whole result.
     bank : Bank, str, path or None
-        The tables, or where to load them from (`load_bank`). None: the default bank for axes
+        Learned tables or a network, or where to load it from (`load_bank`). Tables read each
+        channel alone; a network reads the three channels beside alpha together, as red, green
+        and blue, and other numbers of channels one by one. None: the default bank for axes
         that grow, and for those that shrink the learned function for shrinking
         (`lerf_core.sampling.shrinking`), unless anti-aliasing is switched off; what shrinks goes
         first. A bank that is named does both.
@@ -76,14 +78,14 @@ def resize(
         each output pixel is of the label that covers the largest part of it, all channels of
         a pixel being its label; of several the nearest pixel's, or else the smallest.
     kernel : str, Kernel or None
-        Average by a fixed kernel instead of tables: "nearest" (copies), "box", "linear", "hermite",
+        Average by a fixed kernel, not a bank: "nearest" (copies), "box", "linear", "hermite",
         "cubic" (Keys' kernel of slope -0.5; "cubic:b=0.2,c=0.4" sets Mitchell and Netravali's
         parameters), "catmull-rom", "mitchell", "lanczos2", "lanczos3", "lanczos4",
         "magic-kernel-sharp-2013", "magic-kernel-sharp-2021", "area" (each source pixel by how
         much of it the output pixel covers); "bilinear", "bicubic" and "lanczos" are other names.
         Or a `lerf_core.Kernel`. Not with a `bank`, `fast`, or a method that says otherwise.
     value_range : (float, float) or None
-        Values at the tables' darkest and brightest level. None: the dtype's
+        Values at the bank's darkest and brightest level. None: the dtype's
         range for integers, (0, 1) for floats. Values outside it are kept, not clipped. Floats
         of which most are above 1, and none above 65535, are warned of (`ValueRangeWarning`).
     nodata : float or None
@@ -97,10 +99,10 @@ def resize(
         False returns floats with `value_range` mapped to 0..1, as scikit-image does; `cval`
         and `nodata` stay in the image's own values.
     fast : bool
-        Read the tables for the luma alone, and resize the colours' differences from it by cubic
-        convolution: less than half of the work for some 0.1 dB. For images of three channels
-        without missing values, in encoded light and with any `mode` but "constant"; others
-        are resized in full.
+        Read the bank for the luma alone, and resize the colours' differences from it by cubic
+        convolution: by tables less than half of the work for some 0.1 dB. For images of three
+        channels without missing values, in encoded light and with any `mode` but "constant";
+        others are resized in full.
     threads : int or None
         None: as many as the process may use.
     engine : {"numba", "reference"}

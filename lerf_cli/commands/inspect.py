@@ -20,7 +20,7 @@ __all__ = ["inspect"]
 )  # fmt: skip
 @click.option(
     "--bank", metavar="NAME|FILE|FOLDER",
-    help="Tables: as for 'lerf resize'.  [default: the default bank]",
+    help="As for 'lerf resize'.  [default: the default bank]",
 )  # fmt: skip
 @click.option(
     "--region", type=REGION, metavar="ROWS,COLS",
@@ -57,8 +57,9 @@ def inspect(image: str, output: str, **options: Any) -> None:
     The maps are channels of one float32 image, each with its name: the pre-filtered feature, in
     grey levels from 0 to 255, then the bank's parameters as they stand in the formulas: rho (-1 to
     1) and the sigmas (1/pixel) of a Gaussian, slopes (levels per pixel) and residual (levels) of a
-    local plane. Of colours, their luma is inspected; opacity is left aside. Large images are done
-    tile by tile.
+    local plane. Of colours, their luma is inspected: the plane of it by tables; by a network, which
+    reads colours together, the luma of what it says of them. Opacity is left aside. Large images
+    are done tile by tile.
 
     \b
     Examples:

@@ -121,13 +121,13 @@ def resampling_options(*, border: str, transparent: bool = False) -> Callable[[C
     return _stacked(
         click.option(
             "--bank", metavar="NAME|FILE|FOLDER",
-            help="Tables: a name from 'lerf models', a .safetensors file, or a folder in the "
-            "published layout (LUTft_*.npy).  [default: the default bank; axes that shrink are "
-            "shrunk by the learned function lerf-s]",
+            help="Learned tables, or a network: a name from 'lerf models', a .safetensors file, or "
+            "a folder of tables in the published layout (LUTft_*.npy).  [default: the default "
+            "bank; axes that shrink are shrunk by the learned function lerf-s]",
         ),
         click.option(
             "--kernel", metavar="NAME",
-            help="Average by a fixed kernel instead of tables: "
+            help="Average by a fixed kernel instead of a bank: "
             f"{', '.join(KERNEL_NAMES)}; {', '.join(KERNEL_ALIASES)} are other names. "
             "cubic:b=0.2,c=0.4 sets the parameters of cubic (0 and 0.5).",
         ),

@@ -15,6 +15,7 @@ import pytest
 import tifffile
 import zarr
 from PIL import Image
+from support.banks import make_random_network
 from support.files import KINDS, smooth_rgb, write_kind
 
 import lerf_core
@@ -83,6 +84,36 @@ def test_warps_by_tiles(run, tmp_path, source, photo):
             "--overwrite", *more)  # fmt: skip
     tiled, whole = (tifffile.imread(tmp_path / name) for name in ("a.tif", "b.tif"))
     np.testing.assert_array_equal(tiled, whole)
+
+
+@pytest.mark.parametrize("command", [("resize", "--scale", 1.5), ("warp", "--rotate", 15)])
+@pytest.mark.parametrize(
+    ("dtype", "channels"),
+    [("uint8", 3), ("uint8", 4), ("uint8", 1), ("uint16", 3), ("float32", 3), ("uint8", 5)],
+)
+def test_networks_by_tiles(run, tmp_path, photo, command, dtype, channels):
+    network = tmp_path / "network.safetensors"
+    make_random_network(4, 5, 1).save(network)
+    values = np.concatenate([photo, np.roll(photo[..., :2], 60, 1)], -1)[:70, :90, :channels]
+    factor = {"uint8": 1, "uint16": 257, "float32": 1 / 255}[dtype]
+    image = (values * np.float64(factor)).astype(dtype)
+    if dtype == "float32":
+        image[20:23, 30:34] = np.nan
+        image[50, 60, 1] = np.nan
+    tifffile.imwrite(
+        tmp_path / "in.tif", image.squeeze(), tile=(32, 32), planarconfig="contig",
+        photometric="rgb" if channels in (3, 4) else "minisblack",
+        extrasamples=["unassalpha"] if channels == 4 else None,
+    )  # fmt: skip
+    for name, more in (("a.tif", ["--tile", 32]), ("b.tif", [])):
+        run(command[0], tmp_path / "in.tif", "-o", tmp_path / name, *command[1:], *more,
+            "--bank", network)  # fmt: skip
+    tiled, whole = (tifffile.imread(tmp_path / name) for name in ("a.tif", "b.tif"))
+    np.testing.assert_array_equal(tiled, whole)
+    if command[0] == "resize":
+        axis = -1 if channels > 1 else None
+        expected = lerf_core.rescale(image.squeeze(), 1.5, bank=network, channel_axis=axis)
+        np.testing.assert_array_equal(whole, expected)
 
 
 def test_zarr_in_and_out(run, tmp_path, source, photo):

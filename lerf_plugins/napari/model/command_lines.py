@@ -224,7 +224,7 @@ def _pixel_words(operation: LayerOperation, layer: LayerImage) -> list[str]:
     value_range = keywords.get("value_range")
     if "kernel" in keywords:
         if keywords.get("fast"):
-            raise InvalidArgumentError("Fast reads tables, and a kernel has none")
+            raise InvalidArgumentError("Fast reads a bank, and a kernel has none")
         words += ["--kernel", str(keywords["kernel"])]
     else:
         words += _bank_words(operation.bank)

@@ -207,18 +207,19 @@ class SamplingOptions:
         borders: tuple[str, ...] = BORDERS,
         kernels: tuple[str, ...] = FIXED_KERNELS,
     ) -> None:
-        from lerf_core.bank.loading import available_banks
+        from lerf_core.bank.loading import DEFAULT_BANK, available_banks
 
         self.kernel = labelled(
             "&Use",
-            ComboBox(choices=[("learned tables", NO_KERNEL), *((name, name) for name in kernels)]),
-            "learned tables: every pixel has a function of its own, from the bank below.\n"
+            ComboBox(choices=[("learned bank", NO_KERNEL), *((name, name) for name in kernels)]),
+            "learned bank: every pixel has a function of its own, from the bank below.\n"
             "All others: one fixed function for all pixels, as other resizers have it.",
         )
         self.bank = labelled(
             "&Bank",
             ComboBox(choices=[DEFAULT, *available_banks()]),
-            "The learned tables. default: lerf-p, and what shrinks is shrunk by lerf-s.\n"
+            f"Learned tables, or a network. default: {DEFAULT_BANK}, and what shrinks is shrunk by "
+            "lerf-s.\n"
             "`lerf models import` and `lerf train` add your own.",
         )
         self.border = labelled(
@@ -291,7 +292,7 @@ class SamplingOptions:
 
     @property
     def is_fixed(self) -> bool:
-        """Whether a kernel is chosen in place of the tables."""
+        """Whether a kernel is chosen in place of the bank."""
         return bool(self.kernel.value != NO_KERNEL)
 
     @property
@@ -310,7 +311,7 @@ class SamplingOptions:
         """Switch off what has no effect, and say why in its tooltip."""
         kind, scale = self.layer_kind(), self._scale()
         copied = "labels are copied, never averaged" if kind == LayerKind.LABELS else None
-        fixed = f"{self.kernel.value} reads no tables" if self.is_fixed else None
+        fixed = f"{self.kernel.value} needs no bank" if self.is_fixed else None
         grows = "nothing shrinks" if scale is not None and min(scale) >= 1 else None
         needs_range = kind == LayerKind.RGBA
         linear = None

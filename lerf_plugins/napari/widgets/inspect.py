@@ -1,4 +1,4 @@
-"""The Inspect widget: what the tables say of a layer's pixels, as layers."""
+"""The Inspect widget: what a bank says of a layer's pixels, as layers."""
 
 from __future__ import annotations
 
@@ -89,14 +89,14 @@ class InspectWidget(LayerWidget):
     has_command = True
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
-        from lerf_core.bank.loading import available_banks
+        from lerf_core.bank.loading import DEFAULT_BANK, available_banks
 
         super().__init__(viewer)
         self._shown: _Shown | None = None
         self.bank = labelled(
             "&Bank",
             ComboBox(choices=[DEFAULT, *available_banks()]),
-            "The look-up tables to inspect. default: lerf-p.",
+            f"The bank to inspect. default: {DEFAULT_BANK}.",
         )
         self.region = labelled(
             "&Inspect",

@@ -67,8 +67,8 @@ class ResizeWidget(ResamplingWidget):
         )
         self.fast = ticked(
             "&Fast",
-            "Read the tables for the brightness of colours alone: half of the time, some 0.1 dB "
-            "less.",
+            "Read the bank for the brightness of colours alone: with tables half of the time, some "
+            "0.1 dB less.",
         )
         self._effects = Effects([self.fast])
         self.sampling = SamplingOptions(kernels=KERNEL_NAMES)
@@ -153,9 +153,9 @@ class ResizeWidget(ResamplingWidget):
         if kind not in {LayerKind.RGB, LayerKind.NONE}:
             return "the layer has no colours (RGB)"
         if sampling.is_fixed:
-            return f"{sampling.kernel.value} reads no tables"
+            return f"{sampling.kernel.value} needs no bank"
         if sampling.shrinks_alone:
-            return "what shrinks reads no tables"
+            return "what shrinks needs no bank"
         if sampling.border.value == "constant":
             return "with a constant border each channel is read"
         return None

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import strategies
+from support.banks import random_network
 from support.images import MODES, wide_noise
 
 import lerf_core
@@ -34,6 +35,12 @@ whole_images = st.builds(
     wide_noise, st.tuples(SIDES, SIDES, st.integers(1, 4)),
     st.sampled_from(["uint8", "float32"]), st.integers(0, 99),
 )  # fmt: skip
+
+
+def any_bank(random_banks, number):
+    """A bank of tables, or a network, which reads colours together."""
+    banks = [*random_banks, random_network(8, 3, 1), random_network(4, 5, 0, 1)]
+    return banks[number % len(banks)]
 
 
 def as_dask(image, rows, cols):
@@ -68,7 +75,7 @@ def test_rescale_for_every_chunking(
     if dtype == "float32" and channels in (2, 4):
         image[..., -1] = np.clip(image[..., -1], 0, 1)
     options = {
-        "bank": random_banks[seed % 3], "channel_axis": -1, "mode": mode, "cval": 0.3,
+        "bank": any_bank(random_banks, seed), "channel_axis": -1, "mode": mode, "cval": 0.3,
         "anti_aliasing": smooth, "method": method, "fast": fast,
     }  # fmt: skip
     whole = lerf_core.rescale(image, scales, **options)
@@ -100,7 +107,7 @@ def test_homographies_for_every_chunking(
     if dtype == "float32" and channels == 4:
         image[..., -1] = np.clip(image[..., -1], 0, 1)
     options = {
-        "bank": random_banks[seed % 3], "channel_axis": -1, "mode": mode, "cval": 0.3,
+        "bank": any_bank(random_banks, seed), "channel_axis": -1, "mode": mode, "cval": 0.3,
         "anti_aliasing": smooth, "output_shape": (39, 52), "method": method,
     }  # fmt: skip
     lazy = chunked.warp(
@@ -124,7 +131,7 @@ def test_fields_for_every_chunking(random_banks, data, kind, lazy_field, wild, m
     steps[:, rng.random((33, 45)) < 0.05] = np.nan
     positions = steps + np.mgrid[:33, :45]
     options = {
-        "bank": random_banks[seed % 3], "mode": mode, "cval": 7, "anti_aliasing": smooth,
+        "bank": any_bank(random_banks, seed), "mode": mode, "cval": 7, "anti_aliasing": smooth,
     }  # fmt: skip
     extra = {}
     if kind == "callable":
@@ -362,11 +369,13 @@ def test_names_tell_everything_apart():
     assert turned[0].name != turned[1].name
 
 
-def test_graphs_travel(tmp_path):
-    image = wide_noise((50, 40), "uint8", 0)
-    lazy = chunked.rescale(as_dask(image, 20, 20), 2)
+@pytest.mark.parametrize("bank", [None, random_network(8, 3, 1)], ids=["tables", "network"])
+def test_graphs_travel(bank):
+    image = wide_noise((50, 40, 3), "uint8", 0)
+    options = {"bank": bank, "channel_axis": -1}
+    lazy = chunked.rescale(as_dask(image, 20, 20), 2, **options)
     again = pickle.loads(pickle.dumps(lazy))
-    np.testing.assert_array_equal(again.compute(), lerf_core.rescale(image, 2))
+    np.testing.assert_array_equal(again.compute(), lerf_core.rescale(image, 2, **options))
     np.testing.assert_array_equal(lazy.compute(scheduler="processes"), again.compute())
 
 

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from support.banks import make_random_network, random_network
 
 from lerf_core import Displacement
 from lerf_core.execution.digest import digest_of
@@ -46,12 +47,18 @@ def resized(shape=(30, 40), dtype="u1", to=(10, 20), bank=None, **keywords):
      {"mode": "wrap"}, {"cval": 1}, {"cval": 1.0}, {"nodata": 0}, {"nodata": float("nan")},
      {"method": "majority"}, {"method": "nearest"}, {"kernel": "cubic"},
      {"kernel": "cubic:b=0.1,c=0.5"}, {"kernel": "area"}, {"anti_aliasing": False},
-     {"linear_light": True}, {"value_range": (0, 200)}, {"bank": "lerf-p", "fast": True}],
+     {"linear_light": True}, {"value_range": (0, 200)}, {"bank": "lerf-p", "fast": True},
+     {"bank": random_network()}],
 )  # fmt: skip
 def test_whatever_changes_the_result_changes_the_digest(change):
     assert resized() == resized()
     assert resized(**change) == resized(**change)
     assert resized(**change) != resized()
+
+
+def test_networks_are_told_apart():
+    assert resized(bank=random_network()) != resized(bank=make_random_network(seed=1))
+    assert resized(bank=random_network()) == resized(bank=make_random_network())
 
 
 def test_fields_count_by_their_values():

@@ -56,7 +56,7 @@ def test_resize(viewer, layers):
     sampling.border.value = "edge"
     sampling.kernel.value = "lanczos3"
     assert off(widget) == always | {"fast", "bank", "values"}
-    assert "lanczos3 reads no tables" in sampling.bank.tooltip
+    assert "lanczos3 needs no bank" in sampling.bank.tooltip
     widget.layer.value = layers["RGBA"]
     assert off(widget) == always | {"fast", "bank"}
     widget.layer.value = layers["RGB"]
