@@ -228,6 +228,9 @@ def _lerf(work: Work, *, keywords: dict[str, Any], shrinking_alone: bool = False
         raise LeftOutError("the same as the default bank")
     axis = -1 if work.image.ndim == 3 else None
     options = {"channel_axis": axis, "threads": work.threads} | keywords
+    if "bank" in options:
+        # A file would be read by each call.
+        options["bank"] = lerf_core.load_bank(options["bank"])
     if axis is None and "fast" in keywords:
         raise LeftOutError("for colours")
     if work.case.scale is None:
@@ -412,6 +415,13 @@ def _dask_image(work: Work) -> Task:
     return Task(run)
 
 
+def bank_labels(banks: Sequence[str]) -> dict[str, str]:
+    """What banks are called in tables: files by their names, where these differ."""
+    short = {bank: Path(bank).name.removesuffix(".safetensors") for bank in banks}
+    names = list(short.values())
+    return {bank: name if names.count(name) == 1 else bank for bank, name in short.items()}
+
+
 def competitors(
     banks: Sequence[str] = BANKS, fast: Sequence[str] = FAST_BANKS
 ) -> dict[str, Competitor]:
@@ -422,10 +432,11 @@ def competitors(
     banks : sequence of str
         Names or files of banks of this library.
     fast : sequence of str
-        Those that resize by luma alone as well.
+        Those of them that resize by luma alone as well.
     """
-    variants = {bank: {"bank": bank} for bank in banks}
-    variants |= {f"{bank} fast": {"bank": bank, "fast": True} for bank in fast}
+    labels = bank_labels(banks)
+    variants: dict[str, dict[str, Any]] = {labels[bank]: {"bank": bank} for bank in banks}
+    variants |= {f"{labels[bank]} fast": {"bank": bank, "fast": True} for bank in fast}
     ours = [
         Competitor(name, partial(_lerf, keywords=keywords), "lerf_core", anti_aliasing="yes")
         for name, keywords in variants.items()

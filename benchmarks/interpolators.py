@@ -49,6 +49,7 @@ from competitors import (
     LeftOutError,
     Work,
     all_cases,
+    bank_labels,
     check,
     competitors,
     core_count,
@@ -340,8 +341,8 @@ def measure_memory(cases: Sequence[Case], result: Measured) -> None:
 def measure_steps(banks: Sequence[str], side: int, runs: int, result: Measured) -> None:
     """Measure where our own time goes, on one thread; of banks of tables."""
     plane = source_image(resize_case(side, 2, channels=1))
-    for name in banks:
-        bank = lerf_core.load_bank(name)
+    for source, name in bank_labels(banks).items():
+        bank = lerf_core.load_bank(source)
         if isinstance(bank, lerf_core.LutBank):
             print("steps of", name, file=sys.stderr)
             result.steps[name] = steps.measure(plane, bank, runs)
