@@ -11,12 +11,12 @@ of torch's settings: all that they are made of are whole numbers that the dtype 
   every partial sum, in any order. `NetworkBank` refuses others, whose sums of deep images could
   leave 32 bits. Those of the two parts are joined in float64.
 
-Layers are computed for bands of rows, and once more for gradients; memory does not grow with the
-number of layers.
+Layers are computed tile by tile, and once more for gradients: memory grows neither with the image
+nor with the number of layers.
 
 Convention
 ----------
-Activations are (channels, pixels): the pixels of a band, row by row and image by image. Pixels that
+Activations are (channels, pixels): the pixels of a tile, row by row and image by image. Pixels that
 a layer sees lie at fixed distances from the first one, so that its inputs are views. Where a
 window goes beyond a row or an image its result is none; later layers lead none of them back
 inside.
@@ -24,10 +24,12 @@ inside.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,10 +44,10 @@ from lerf_core.constants import LEVELS
 
 __all__ = ["network_parameters"]
 
-# Pixels that layers are computed for at once: some kilobytes of each live at a time.
-_BAND_PIXELS = 1 << 17
+# Pixels of a tile, with those around: some kilobytes of each live at a time.
+_TILE_PIXELS = 1 << 18
 # The same on the CPU, where caches are small.
-_CPU_BAND_PIXELS = 1 << 14
+_CPU_TILE_PIXELS = 1 << 16
 # Activations of deep images are split into these bits and those above: both are below 256.
 _LOW_STEPS = 1 << 7
 
@@ -71,10 +73,11 @@ def network_parameters(plane: Tensor, bank: NetworkBank, units: int, together: i
     """
     network = _Network.of(bank, units.bit_length() - 1, together == INPUTS, plane.device)
     values = _Outputs.apply((plane * units).unflatten(0, (-1, together)), network) / units
+    by_output = dict(zip(network.outputs, values.unbind(1), strict=True))
     channels = range(together) if together == INPUTS else (None,)
-    outputs = [[network.outputs.index(output) for output in bank.outputs_of(channel)]
-               for channel in channels]  # fmt: skip
-    return [values[:, list(index)].flatten(0, 1) for index in zip(*outputs, strict=True)]
+    outputs = zip(*map(bank.outputs_of, channels), strict=True)
+    return [torch.stack([by_output[output] for output in each], 1).flatten(0, 1)
+            for each in outputs]  # fmt: skip
 
 
 # -- layers -------------------------------------------------------------------------------
@@ -191,7 +194,7 @@ class _Activate(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (negative, is_clipped), layer, pitch = ctx.saved_tensors, ctx.layer, ctx.pitch
-        # Not by the gradient's sign: it may come from two bands, a part from each.
+        # Not by the gradient's sign: it may come from two tiles, a part from each.
         grad = grads[0].masked_fill(is_clipped, 0)
         slope = layer.factor
         if layer.leak is not None:
@@ -264,9 +267,9 @@ class _Outputs(torch.autograd.Function):
         count, _, rows, cols = planes.shape
         out = planes.new_empty((count, len(network.outputs), rows, cols))
         padded = _padded(planes, network.reach)
-        for images, lines, seen in _bands(planes, network.reach):
-            values = network.compute(padded[images, :, seen])
-            out[images, :, lines] = values.transpose(0, 1)
+        for tile in _tiles(planes, network.reach):
+            values = network.compute(padded[tile.seen])
+            out[tile.pixels] = values.transpose(0, 1)
         return out
 
     @staticmethod
@@ -277,13 +280,12 @@ class _Outputs(torch.autograd.Function):
         total = torch.zeros_like(padded)
         # What the forward pass was called in is over: autocast may be on, gradients are off.
         with torch.autocast(planes.device.type, enabled=False):
-            for images, lines, seen in _bands(planes, network.reach):
-                piece = padded[images, :, seen].detach().requires_grad_()
+            for tile in _tiles(planes, network.reach):
+                seen = padded[tile.seen].detach().requires_grad_()
                 with torch.enable_grad():
-                    values = network.compute(piece)
-                by_values = grad[images, :, lines].transpose(0, 1)
-                (by_piece,) = torch.autograd.grad(values, piece, by_values)
-                total[images, :, seen] += by_piece
+                    values = network.compute(seen)
+                by_values = grad[tile.pixels].transpose(0, 1)
+                total[tile.seen] += torch.autograd.grad(values, seen, by_values)[0]
         inner = unpad_gradient(total.flatten(0, 1), network.reach)
         return inner.view(planes.shape), None
 
@@ -292,19 +294,34 @@ def _padded(planes: Tensor, reach: int) -> Tensor:
     return pad_edges(planes.flatten(0, 1), reach).unflatten(0, planes.shape[:2])
 
 
-def _bands(planes: Tensor, reach: int) -> Iterator[tuple[slice, slice, slice]]:
-    """Yield some of the images, some of their rows, and the padded rows that these depend on."""
+class _Tile(NamedTuple):
+    """A part of some images, as indices of (images, channels, rows, cols).
+
+    Attributes
+    ----------
+    pixels : tuple of slice
+        Of the planes.
+    seen : tuple of slice
+        What these depend on, of the padded planes.
+    """
+
+    pixels: tuple[slice, ...]
+    seen: tuple[slice, ...]
+
+
+def _tiles(planes: Tensor, reach: int) -> Iterator[_Tile]:
+    """Yield tiles of planes (images, channels, rows, cols), of about as many pixels each."""
     count, _, rows, cols = planes.shape
-    pixels = _CPU_BAND_PIXELS if planes.device.type == "cpu" else _BAND_PIXELS
-    width = cols + 2 * reach
-    # Rows around a band are computed with it: bands are no lower than these are many.
-    height = min(rows, max(pixels // width - 2 * reach, 2 * reach, 1))
-    step = max(1, pixels // ((height + 2 * reach) * width))
-    for image in range(0, count, step):
-        for top in range(0, rows, height):
-            bottom = min(top + height, rows)
-            yield (
-                slice(image, min(image + step, count)),
-                slice(top, bottom),
-                slice(top, bottom + 2 * reach),
-            )
+    pixels = _CPU_TILE_PIXELS if planes.device.type == "cpu" else _TILE_PIXELS
+    around = 2 * reach
+    width = min(cols, max(1, math.isqrt(pixels) - around))
+    height = min(rows, max(1, pixels // (width + around) - around))
+    step = max(1, pixels // ((height + around) * (width + around)))
+    steps = ((count, step), (rows, height), (cols, width))
+    for starts in itertools.product(*(range(0, size, length) for size, length in steps)):
+        images, down, across = (
+            slice(start, min(start + length, size))
+            for start, (size, length) in zip(starts, steps, strict=True)
+        )
+        wider = (slice(part.start, part.stop + around) for part in (down, across))
+        yield _Tile((images, slice(None), down, across), (images, slice(None), *wider))

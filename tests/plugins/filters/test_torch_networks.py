@@ -187,7 +187,7 @@ def test_chunks_change_nothing(device, channels, monkeypatch):
     monkeypatch.setattr(torch, "split", lambda *given: sizes.append(given[1]) or split(*given))
     for name in ("CHUNK", "CPU_CHUNK"):
         monkeypatch.setattr(execution, name, 900)
-    for name in ("_BAND_PIXELS", "_CPU_BAND_PIXELS"):
+    for name in ("_TILE_PIXELS", "_CPU_TILE_PIXELS"):
         monkeypatch.setattr(network, name, 100)
     assert all(map(torch.equal, whole, results()))
     # Five planes of 180 pixels fit; three of an image stand together.

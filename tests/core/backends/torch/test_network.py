@@ -13,6 +13,7 @@ from lerf_core.backends.reference.network import network_outputs
 from lerf_core.backends.torch import network
 from lerf_core.backends.torch.network import network_parameters
 from lerf_core.bank.network import INPUTS, OUTPUTS, Layer, NetworkBank
+from lerf_core.errors import BankError
 
 functional = torch.nn.functional
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
@@ -66,7 +67,7 @@ def test_parameters_are_those_of_the_reference(device, name, bits, together, sha
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("bits", BITS)
-@pytest.mark.parametrize(("zero", "leak"), [(0, 0), (255, 8), (100, 1)])
+@pytest.mark.parametrize(("zero", "leak"), [(0, 0), (255, 7), (100, 1)])
 def test_zero_and_leak_are_the_banks(device, bits, zero, leak):
     layers = make_random_network(middle=1, seed=5).layers
     bank = NetworkBank("other", layers, zero=zero, leak=leak)
@@ -103,6 +104,19 @@ def test_the_largest_sums_are_exact(device, bits):
     within = (outputs > 1 << bits) & (outputs < 255 << bits)
     assert 0.1 < within.mean() < 0.9
     assert_equal_to_the_reference(planes, bank, bits, INPUTS, device)
+
+
+def test_banks_whose_sums_float32_does_not_hold_are_refused():
+    """What the products rely on, and do not ask again."""
+    first, last = heaviest_network().layers
+    weight = np.full_like(last.weight, 127)
+    assert np.abs(weight[0].astype(np.int64)).sum() * 255 >= 1 << 24
+    with pytest.raises(BankError, match="could leave 32 bits"):
+        NetworkBank("too heavy", (first, Layer(weight, last.bias, last.shift)))
+    weight = np.ones_like(last.weight)
+    bias = np.full_like(last.bias, (1 << 24) - 255 * weight[0].size)
+    with pytest.raises(BankError, match="could leave 32 bits"):
+        NetworkBank("too high", (first, Layer(weight, bias, last.shift)))
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -193,33 +207,33 @@ def test_gradients_are_those_of_convolutions_without_rounding(device, name, bits
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("together", [1, 3])
-def test_bands_change_nothing(device, together, monkeypatch):
+@pytest.mark.parametrize("size", [1, 200, 700])
+def test_tiles_change_nothing(device, together, size, monkeypatch):
     bank = make_random_network(middle=1)
-    planes = units((6, 31, 8), 0)
+    planes = units((6, 31, 9), 0)
     grey = torch.from_numpy(planes).float().to(device)
 
     def results():
         leaf = grey.clone().requires_grad_()
         values = torch.stack(network_parameters(leaf, bank, 1, together))
-        (values * torch.arange(8.0, device=device)).sum().backward()
+        (values * torch.arange(9.0, device=device)).sum().backward()
         return values.detach(), leaf.grad
 
     whole = results()
-    bands, compute = [], network._Network.compute
+    tiles, compute = [], network._Network.compute
 
     def counted(self, source):
-        bands.append(source.shape)
+        tiles.append(source.numel() // source.shape[1])
         return compute(self, source)
 
     monkeypatch.setattr(network._Network, "compute", counted)
-    for name in ("_BAND_PIXELS", "_CPU_BAND_PIXELS"):
-        monkeypatch.setattr(network, name, 300)
+    for name in ("_TILE_PIXELS", "_CPU_TILE_PIXELS"):
+        monkeypatch.setattr(network, name, size)
     parts = results()
     assert torch.equal(whole[0], parts[0])
     torch.testing.assert_close(whole[1], parts[1], rtol=1e-4, atol=1e-4)
-    # Each band is seen for the values and for the gradients.
-    assert len(bands) >= 12
-    assert len({shape[2] for shape in bands}) > 1
+    assert len(tiles) > 2
+    assert max(tiles) <= max(size, (1 + 2 * bank.full_reach) ** 2)
 
 
 @pytest.mark.parametrize("device", DEVICES)
