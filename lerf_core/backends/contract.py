@@ -236,6 +236,30 @@ class Backend(Protocol):
             Share of the weight that is valid; None without validity.
         """
 
+    def means_on_grid(
+        self,
+        packed: Sequence[Plane],
+        weighting: str,
+        rows: AxisTaps,
+        cols: AxisTaps,
+        *,
+        cval: float | None,
+        bounds: Sequence[Plane | None],
+        to_uint8: bool,
+    ) -> list[Plane]:
+        """Take the weighted means of channels whose pixels have the same rho and sigmas.
+
+        Parameters
+        ----------
+        packed, bounds
+            Of each channel; see `mean_on_grid`, as for the rest. All pixels are valid.
+
+        Returns
+        -------
+        list of ndarray of uint8 or float32, (output rows, output cols)
+            Of each channel what `mean_on_grid` gives.
+        """
+
     def source_coordinates(
         self,
         mapping: InverseMap,

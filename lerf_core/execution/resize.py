@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -38,6 +39,8 @@ T = TypeVar("T")
 # Source pixels whose tables a task reads: many, because the rows around them are read too,
 # yet few enough that their features and parameters take a few megabytes.
 _BAND_SOURCE = 1 << 19
+# Tasks that each thread has; and source rows of a task of a network, times as far as it sees.
+_TASKS, _NETWORK_ROWS = 3, 8
 # Values of the luma that wait for their colours: they stay in the second-level cache.
 _LUMA_VALUES = 1 << 18
 
@@ -81,9 +84,17 @@ class GridBlock:
         """Return how many of the block's rows a task computes."""
         height = self.computed.shape[0]
         most = max(1, int(_BAND_SOURCE // len(self.windows.cols) * self.scale[0]))
-        # Some tasks per thread, so that the last ones end together.
-        even = height if threads == 1 else -(-height // (3 * threads))
+        even = height if threads == 1 else -(-height // (self._tasks_per_thread(threads) * threads))
         return max(1, min(most, even))
+
+    def _tasks_per_thread(self, threads: int) -> int:
+        """Return how many tasks a thread has: some, so that the last ones end together."""
+        bank = self.context.bank
+        if bank is None or not bank.reads_colours:
+            return _TASKS
+        # A network's layers are computed for many rows beside those of a task: as far as it sees.
+        rows = self.computed.shape[0] / (self.scale[0] * threads)
+        return max(1, min(_TASKS, int(rows // (_NETWORK_ROWS * max(1, bank.full_reach)))))
 
     def band_writer(
         self,
@@ -261,11 +272,7 @@ class GridMeans:
         band = block.rows.band(top, bottom, len(block.windows.rows))
         backend = block.backend
         rows, source_rows = band
-        samples = read_channels(self._channels, source_rows.start, source_rows.stop, 1)
-        results = (
-            self._values(channel, GridBand(block, channel, rows, each), rows)
-            for channel, each in zip(self._channels, samples, strict=True)
-        )
+        results = self._results(rows, source_rows)
         if not pixels.masks:
             backend.store_channels((value for value, _ in results), out)
             return
@@ -273,11 +280,33 @@ class GridMeans:
         masks = mask_planes(planes, shares, pixels)
         backend.store_channels(planes + masks, out)
 
-    @staticmethod
-    def _values(channel: Channel, band: GridBand, rows: AxisTaps) -> tuple[Image, Image | None]:
-        """Return a channel's values and valid share."""
-        mean, valid_share = band.mean(rows, to_uint8=channel.to_uint8)
-        return channel.finish(mean, valid_share), valid_share
+    def _results(self, rows: AxisTaps, source_rows: slice) -> Iterator[tuple[Image, Image | None]]:
+        """Yield each channel's values and valid share."""
+        samples = read_channels(self._channels, source_rows.start, source_rows.stop, 1)
+        for _, group in groupby(self._channels, lambda channel: id(channel.colours or channel)):
+            channels = list(group)
+            # No name here holds samples while others are read.
+            means = self._means(channels, [next(samples) for _ in channels], rows)
+            for channel, (mean, valid_share) in zip(channels, means, strict=True):
+                yield channel.finish(mean, valid_share), valid_share
+
+    def _means(
+        self, channels: Sequence[Channel], samples: Sequence[Samples], rows: AxisTaps
+    ) -> list[tuple[Image, Image | None]]:
+        """Return mean and valid share of channels that a bank reads together."""
+        bands = [
+            GridBand(self._block, channel, rows, each)
+            for channel, each in zip(channels, samples, strict=True)
+        ]
+        to_uint8 = channels[0].to_uint8
+        cvals = {channel.border.cval for channel in channels}
+        if len(bands) == 1 or len(cvals) > 1 or any(each.validity is not None for each in samples):
+            return [band.mean(rows, to_uint8=to_uint8) for band in bands]
+        means = self._block.backend.means_on_grid(
+            [each.packed for each in samples], samples[0].weighting, rows, self._block.cols,
+            cval=cvals.pop(), bounds=[band.overshoot_bounds for band in bands], to_uint8=to_uint8,
+        )  # fmt: skip
+        return [(mean, None) for mean in means]
 
 
 class GridBand:
@@ -291,6 +320,11 @@ class GridBand:
         Of the band's rows.
     samples : Samples
         Of the rows of the channel that they count in.
+
+    Attributes
+    ----------
+    overshoot_bounds : ndarray, or None
+        As `Backend.mean_on_grid` takes them.
     """
 
     def __init__(
@@ -298,11 +332,9 @@ class GridBand:
     ) -> None:
         self._block, self._border = block, channel.border
         self._samples = samples
-        self._overshoot_bounds = self._samples.overshoot_bounds
-        if self._overshoot_bounds is not None:
-            self._overshoot_bounds = bounds_along_kept_axes(
-                self._overshoot_bounds, rows, block.cols
-            )
+        self.overshoot_bounds = self._samples.overshoot_bounds
+        if self.overshoot_bounds is not None:
+            self.overshoot_bounds = bounds_along_kept_axes(self.overshoot_bounds, rows, block.cols)
 
     def mean(self, rows: AxisTaps, *, to_uint8: bool) -> tuple[Image, Image | None]:
         """Return mean and valid share of rows of the band."""
@@ -314,7 +346,7 @@ class GridBand:
             validity=self._samples.validity,
             cval=self._border.cval,
             cval_validity=self._border.validity,
-            bounds=self._overshoot_bounds,
+            bounds=self.overshoot_bounds,
             to_uint8=to_uint8,
         )
 

@@ -21,6 +21,7 @@ from lerf_core.backends.numba.entry_points import (
     fill_rows,
     floats_from_grey,
     grey_rows,
+    grid2_colours,
     grid2_rows,
     grid_majority,
     grid_rows,
@@ -45,7 +46,7 @@ from lerf_core.backends.reference.backend import ReferenceBackend
 from lerf_core.backends.reference.overshoot import axis_cells
 from lerf_core.bank.model import LutBank
 from lerf_core.bank.network import NetworkBank
-from lerf_core.constants import LEVELS
+from lerf_core.constants import COLOUR_PLANES, LEVELS
 from lerf_core.pixels.values import ValueScale
 from lerf_core.sampling.taps import AxisTaps
 from lerf_core.threads import bands, run_all
@@ -65,6 +66,7 @@ _REFERENCE = ReferenceBackend()
 # Pixels of a task that the reference reads tables for: each takes some hundred bytes.
 _REFERENCE_PIXELS = 1 << 17
 _MOST_PHASES = 16
+_LOCAL_PLANE_SLOTS = 8
 # What kernels are compiled for; the rest goes by the specification.
 _READABLE = ("float16", "float32", "float64")
 _FROM_GREY = ("uint16", "float32", "float64")
@@ -226,6 +228,43 @@ class NumbaBackend(Backend):
         if to_uint8 and not two:
             mean = np.clip(np.rint(mean), 0, LEVELS).astype(np.uint8)
         return mean, valid_share
+
+    def means_on_grid(
+        self,
+        packed: Sequence[Plane],
+        weighting: str,
+        rows: AxisTaps,
+        cols: AxisTaps,
+        *,
+        cval: float | None,
+        bounds: Sequence[Plane | None],
+        to_uint8: bool,
+    ) -> list[Plane]:
+        """Take the means of colours together where columns of phases have two neighbours."""
+        shape = packed[0].shape[:2]
+        two = rows.count == 2 and cols.count == 2
+        phases = phase_count(cols, shape[1]) if two else 0
+        fits = len(packed) == COLOUR_PLANES and packed[0].shape[2] == _LOCAL_PLANE_SLOTS
+        if not (phases and fits and to_uint8 == (packed[0].dtype == np.uint8)):
+            return [
+                self.mean_on_grid(
+                    pixels, weighting, rows, cols,
+                    validity=None, cval=cval, cval_validity=1.0, bounds=each, to_uint8=to_uint8,
+                )[0]
+                for pixels, each in zip(packed, bounds, strict=True)
+            ]  # fmt: skip
+        _, col_outside, col_offset = _tap_arrays(cols, shape[1])
+        dtype, constant = packed[0].dtype, cval is not None
+        arrays = [
+            _bound_arrays(each, dtype, shape, rows, cols, constant=constant) for each in bounds
+        ]
+        out = tuple(np.empty((rows.size, cols.size), dtype) for _ in packed)
+        grid2_colours(
+            tuple(map(as_words, packed)), *_tap_arrays(rows, shape[0]), col_outside, col_offset,
+            phases, np.float32(0 if cval is None else cval), constant,
+            tuple(cells for cells, _, _ in arrays), arrays[0][1], 0, rows.size, out,
+        )  # fmt: skip
+        return list(out)
 
     def source_coordinates(
         self,

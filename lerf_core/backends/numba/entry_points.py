@@ -28,6 +28,7 @@ __all__ = [
     "floats_from_grey",
     "footprint_rows",
     "grey_rows",
+    "grid2_colours",
     "grid2_rows",
     "grid_majority",
     "grid_rows",
@@ -189,6 +190,17 @@ grid_rows = EntryPoint(
         for pixels, bounds, out in _GRIDS
         for validity in (None, _FLOATS2)
         if out == _FLOATS2
+    ),
+)  # fmt: skip
+
+grid2_colours = EntryPoint(
+    "grid_colours", "grid2_colours",
+    *(
+        (Tuple((pixels,) * 3), *_TAPS[:3], *_TAPS[4:], _INT, _F32, _BOOL, Tuple((bounds,) * 3),
+         _INTS, _INT, _INT, Tuple((out,) * 3))
+        for pixels, bounds, out in (
+            (Array("uint64", 2), _BYTES3, _BYTES2), (_FLOATS3, _FLOATS3, _FLOATS2),
+        )
     ),
 )  # fmt: skip
 

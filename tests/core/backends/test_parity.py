@@ -377,6 +377,58 @@ def test_means_on_rows_of_many_segments(name, kind, scale, has_validity):
     )  # fmt: skip
 
 
+def colours_of(rng, shape, dtype, *, extreme):
+    """Return three channels' packed parameters, of the same rho and sigmas."""
+    packed = [draw.packed_levels(rng, "lerf-p", shape, dtype, extreme=extreme) for _ in range(3)]
+    for pixels in packed[1:]:
+        pixels[..., 1:4] = packed[0][..., 1:4]
+    return packed
+
+
+@each_backend
+@each_level_dtype
+@settings(max_examples=25)
+@given(
+    shape=draw.SHAPES, scales=st.tuples(draw.SCALES, draw.SCALES), bounded=st.booleans(),
+    cval=st.sampled_from([None, 0.0, 77.5, -300.0]), extreme=st.booleans(), seed=draw.SEEDS,
+    rounds=st.booleans(),
+)  # fmt: skip
+def test_means_of_colours(name, dtype, shape, scales, bounded, cval, extreme, seed, rounds):
+    packed = colours_of(np.random.default_rng(seed), shape, np.dtype(dtype), extreme=extreme)
+    rows, cols = grid_taps(shape, scales)
+    bounds = [
+        reference.bounds_along_kept_axes(
+            REFERENCE.overshoot_bounds(pixels[..., 0], 1), rows, cols
+        ) if bounded else None
+        for pixels in packed
+    ]  # fmt: skip
+    options = {"cval": cval, "bounds": bounds, "to_uint8": rounds and dtype == "uint8"}
+    results = [
+        one.means_on_grid(packed, "gaussian", rows, cols, **options)
+        for one in (get_backend(name), REFERENCE)
+    ]
+    for ours, expected in zip(*results, strict=True):
+        assert ours.dtype == expected.dtype
+        np.testing.assert_array_equal(ours, expected)
+
+
+@each_backend
+@each_level_dtype
+@pytest.mark.parametrize("scale", [2, 3, 4, 5])
+def test_means_of_colours_on_rows_of_many_segments(name, dtype, scale):
+    shape = (4, 1300)
+    packed = colours_of(np.random.default_rng(scale), shape, np.dtype(dtype), extreme=False)
+    rows, cols = grid_taps(shape, (2, scale))
+    options = {"cval": None, "to_uint8": dtype == "uint8"}
+    options["bounds"] = [REFERENCE.overshoot_bounds(pixels[..., 0], 1) for pixels in packed]
+    results = [
+        one.means_on_grid(packed, "gaussian", rows, cols, **options)
+        for one in (get_backend(name), REFERENCE)
+    ]
+    assert not np.array_equal(*results[0][:2])
+    np.testing.assert_array_equal(*results)
+
+
 @each_backend
 def test_columns_of_no_phase_give_what_those_of_phases_give(name):
     rng = np.random.default_rng(2)

@@ -27,6 +27,7 @@ CALLERS = {
     "network_rows": networks,
     "overshoot_rows": backend,
     "grid2_rows": backend,
+    "grid2_colours": backend,
     "grid_rows": backend,
     "points2_rows": backend,
     "points_rows": backend,
@@ -159,12 +160,15 @@ def test_a_network_reads_three_channels_at_once_and_each_row_once_but_at_seams(
     calls, dtype, threads
 ):
     bank = random_network(16, 3, 2, 3)
-    twice(noise(2000, 512, 3, dtype=dtype), bank=bank, threads=threads)
+    big = twice(noise(2000, 512, 3, dtype=dtype), bank=bank, threads=threads)
     read = [call["bottom"] - call["top"] for call in calls["network_rows"]]
     assert 2000 <= sum(read) <= 1.025 * 2000
     # At each seam layers compute rows of the neighbour's.
     assert len(read) * bank.full_reach <= 0.025 * 2000
-    assert used(calls) <= {"network_rows", "overshoot_rows", "grid2_rows"}
+    # The weights of the means are found once for all three.
+    assert used(calls) == {"network_rows", "overshoot_rows", "grid2_colours"}
+    means = [out.size for call in calls["grid2_colours"] for out in call["out"]]
+    assert sum(means) == big.size
 
 
 def test_columns_are_prepared_once_for_all_bands_and_channels(calls):

@@ -41,6 +41,35 @@ def test_the_engines_agree(photo, dtype):
     np.testing.assert_array_equal(*warps)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("scale", [2, (3, 2), (1.5, 4)])
+def test_the_engines_agree_where_colours_share_weights(photo, dtype, scale):
+    image, bank = of_dtype(photo, dtype), random_network(16)
+    beyond = {"mode": "constant", "cval": 40 if dtype == "uint8" else 0.3}
+    alpha = image[..., :1] * 0 + image.max()
+    alpha[:9] = 0
+    for planes, options in (
+        (image, {}), (image, {"linear_light": True}), (image, beyond), (image, {"nodata": 7}),
+        (np.concatenate([image, alpha], -1), {}), (np.concatenate([image, alpha * 0 + 1], -1), {}),
+    ):  # fmt: skip
+        results = [
+            lerf_core.rescale(planes, scale, bank=bank, channel_axis=-1, engine=engine, **options)
+            for engine in ("numba", "reference")
+        ]
+        np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 40])
+@pytest.mark.parametrize("rows", [7, 60, 400])
+def test_threads_do_not_change_a_bit(rows, threads):
+    image = np.random.default_rng(rows).integers(0, 256, (rows, 90, 3)).astype(np.uint8)
+    results = [
+        lerf_core.rescale(image, 2, bank=random_network(8), channel_axis=-1, threads=count)
+        for count in (1, threads)
+    ]
+    np.testing.assert_array_equal(*results)
+
+
 def test_colours_are_read_together(photo):
     bank = random_network(16)
     together = lerf_core.rescale(photo, 2, bank=bank, channel_axis=-1)

@@ -60,7 +60,16 @@ from lerf_core.backends.numba.kernels.phases import (
 )
 from lerf_core.constants import REACH_LIMIT
 
-__all__ = ["grid2_rows", "grid_rows", "interleave"]
+__all__ = [
+    "blend_phases",
+    "bounds_of_phases",
+    "find_line",
+    "grid2_rows",
+    "grid_rows",
+    "interleave",
+    "offsets_by_phase",
+    "predict_phases",
+]
 
 # Sums over any number of neighbours are laid out alike.
 _BASE, _FIRST, _WEIGHT = (PITCH * k for k in range(3))
@@ -256,7 +265,7 @@ def _blend(
 
 
 @compiled(**HELPER)
-def _predict_phases(line, offset, is_steady, col_outside, first, n, predicted):
+def predict_phases(line, offset, is_steady, col_outside, first, n, predicted):
     """Predict levels for the columns of all phases, given the address of a line."""
     for p in range(predicted.shape[0]):
         at = line + (np.int64(0) if col_outside[0, p] else np.int64(4))
@@ -269,7 +278,7 @@ def _predict_phases(line, offset, is_steady, col_outside, first, n, predicted):
 
 
 @compiled(**HELPER)
-def _blend_phases(
+def blend_phases(
     upper,
     lower,
     parts,
@@ -284,8 +293,13 @@ def _blend_phases(
     first,
     n,
     phase_rows,
+    channels,
+    steps,
 ):
-    """Write the means of all phases, given addresses as `blend_phase` has them of the lines."""
+    """Write the means of all phases, given addresses as `blend_phase` has them of the lines.
+
+    ``phase_rows`` is (phases, SEGMENT), of the first channel.
+    """
     for p in range(phase_rows.shape[0]):
         skip = np.int64(0) if col_outside[0, p] else np.int64(4)
         target = phase_rows[p].ctypes.data
@@ -293,18 +307,19 @@ def _blend_phases(
         if is_steady:
             blend_phase(
                 upper + skip, lower + skip, parts + skip, above + size, below + size, dy0, dy1,
-                offset[0, p, 0], offset[1, p, 0], bounds + skip, n, target, phase_rows,
+                offset[0, p, 0], offset[1, p, 0], bounds + skip, n, target, phase_rows, channels,
+                steps,
             )  # fmt: skip
         else:
             left, right = offset[0, p, first:].ctypes.data, offset[1, p, first:].ctypes.data
             blend_phase(
                 upper + skip, lower + skip, parts + skip, above + size, below + size, dy0, dy1,
-                left, right, bounds + skip, n, target, phase_rows,
+                left, right, bounds + skip, n, target, phase_rows, channels, steps,
             )  # fmt: skip
 
 
 @compiled(**HELPER)
-def _bounds_of_phases(cell_bounds, row, beyond, start, n, size, out, bounds):
+def bounds_of_phases(cell_bounds, row, beyond, start, n, size, out, bounds):
     """Write the bounds of the cells ``start ... start + n``, for the columns of all phases."""
     least, most = _range_of(out)
     if row < 0:
@@ -370,7 +385,7 @@ def interleave(phase_rows, n, out, y, first):
 
 
 @compiled(**HELPER)
-def _offsets_by_phase(offset, phases):
+def offsets_by_phase(offset, phases):
     """Offsets, (2, phases, pixels), and whether those of a phase are all the same."""
     pixels = offset.shape[1] // phases if phases > 0 else 0
     by_phase = np.zeros((2, phases, pixels + LANES), np.float32)  # whole vectors are read
@@ -387,7 +402,7 @@ def _offsets_by_phase(offset, phases):
 
 
 @compiled(**HELPER)
-def _find_line(line_rows, key, other):
+def find_line(line_rows, key, other):
     """Return which of two lines holds a source row, and whether it has yet to be made.
 
     A new row takes the line that does not hold `other`, the second row of the pair.
@@ -457,7 +472,7 @@ def grid2_rows(
     line_rows, line_starts = np.empty(2, np.int64), np.empty(2, np.int64)
     slots = np.empty(2, np.int64)
     origin = np.int64(0)  # no literal: for that the blends would be compiled again
-    phase_offset, is_steady = _offsets_by_phase(col_offset, phases)
+    phase_offset, is_steady = offsets_by_phase(col_offset, phases)
     width = pixels.shape[1] if phases > 0 else out.shape[1]
     for first in range(0, width, SEGMENT):
         n = min(SEGMENT, width - first)
@@ -468,7 +483,7 @@ def grid2_rows(
             for tap in range(2):
                 row, outside = row_index[tap, y], row_outside[tap, y]
                 other = 2 * row_index[1 - tap, y] + row_outside[1 - tap, y]
-                slot, missing = _find_line(line_rows, 2 * row + outside, other)
+                slot, missing = find_line(line_rows, 2 * row + outside, other)
                 slots[tap] = slot
                 line_starts[tap] = start = 2 * slot * LINE
                 if missing and phases > 0:
@@ -476,7 +491,7 @@ def grid2_rows(
                         pixels, validity, row, outside, border, form, first, n, picked, lines, start
                     )
                     if by_parts:
-                        _predict_phases(
+                        predict_phases(
                             lines.ctypes.data + 4 * start, phase_offset, is_steady, col_outside,
                             first, n, predicted[slot],
                         )  # fmt: skip
@@ -491,7 +506,7 @@ def grid2_rows(
             if cell != bounds_cell:
                 bounds_cell = cell
                 if phases > 0 or not has_bounds:
-                    _bounds_of_phases(cell_bounds, cell, use_cval, first, n, width, out, bounds)
+                    bounds_of_phases(cell_bounds, cell, use_cval, first, n, width, out, bounds)
                 else:
                     _bounds_of_columns(cell_bounds, cell, col_cell, first, n, out, bounds)
             upper, lower = line_starts[0], line_starts[1]
@@ -500,10 +515,10 @@ def grid2_rows(
                 top_line, bottom_line = lines_at + 4 * upper, lines_at + 4 * lower
                 parts_of_row(top_line, dy0, n + 2, parts_at)
                 parts_of_row(bottom_line, dy1, n + 2, parts_at + 4 * PARTS * PITCH)
-                _blend_phases(
+                blend_phases(
                     top_line, bottom_line, parts_at, predicted[slots[0]].ctypes.data,
                     predicted[slots[1]].ctypes.data, dy0, dy1, phase_offset, is_steady, col_outside,
-                    bounds_at, first, n, phase_rows,
+                    bounds_at, first, n, phase_rows, (0,), (0, 0, 0, 0),
                 )  # fmt: skip
                 interleave(phase_rows, n, out, y, phases * first)
                 continue
@@ -622,5 +637,5 @@ def grid_rows(
             if has_bounds:
                 _bounds_of_columns(cell_bounds, row_cell[y], col_cell, first, n, out, bounds)
             else:
-                _bounds_of_phases(cell_bounds, -1, use_cval, first, n, width, out, bounds)
+                bounds_of_phases(cell_bounds, -1, use_cval, first, n, width, out, bounds)
             _finish_sums(sums, bounds, n, out, valid_share, y, first)

@@ -98,14 +98,15 @@ class Products:
                 b.add(total, v.products_of_pairs(pixels, b.bitcast(self.splat(weights, k), pairs)))
                 for k, total in enumerate(sums)
             ]
-        # Activations are not negative. Both weights of all outputs at once, a lane each.
-        parts = b.and_(pixels, self.filled(0xFFFF)), b.lshr(pixels, self.filled(16))
+        # 16 bits times 16 bits, as NEON has it; weights of all outputs at once, a lane each.
+        short, wide = ir.VectorType(_I16, PIXELS), ir.VectorType(_I32, PIXELS)
+        parts = b.trunc(pixels, short), b.trunc(b.lshr(pixels, self.filled(16)), short)
         both = v.load(weights, _I16, 2 * len(sums))
-        both = b.sext(both, ir.VectorType(_I32, 2 * len(sums)))
         for half, part in enumerate(parts):
             lanes = [v.shuffle(both, both, [2 * k + half] * PIXELS) for k in range(len(sums))]
             sums = [
-                b.add(total, b.mul(part, lane)) for total, lane in zip(sums, lanes, strict=True)
+                b.add(total, b.mul(b.sext(part, wide), b.sext(lane, wide)))
+                for total, lane in zip(sums, lanes, strict=True)
             ]
         return sums
 

@@ -115,9 +115,11 @@ def parts_of_row(typing_context, line, offset, count, parts):
 @intrinsic
 def blend_phase(
     typing_context, upper, lower, parts, above, below, dy0, dy1, left, right, bounds, count, target,
-    out,
+    out, channels, steps,
 ):  # fmt: skip
     """Write the means of four local planes each, within bounds.
+
+    Of several channels, the weights are those of the first one.
 
     Parameters
     ----------
@@ -136,46 +138,68 @@ def blend_phase(
     target : address, (count,)
     out : ndarray of uint8 or float32
         Says the type of `target`.
+    channels : tuple
+        By its length.
+    steps : (int, int, int, int)
+        Bytes from a channel to the next one: of `parts`, of `above` and `below`, of `bounds` and
+        of `target`.
     """
-    to_bytes = out.dtype == types.uint8
+    to_bytes, n_channels = out.dtype == types.uint8, len(channels)
 
     def generate(context, builder, signature, arguments):
         v = Lanes(builder)
-        upper, lower, parts, above, below, dy0, dy1, left, right, bounds, count, target, _ = (
-            arguments
+        upper, lower, parts, above, below, dy0, dy1, left, right, bounds, count, target = arguments[
+            :12
+        ]
+        parts_step, predicted_step, bounds_step, target_step = cgutils.unpack_tuple(
+            builder, arguments[-1], 4
         )
         dy0, dy1 = v.splat(dy0), v.splat(dy1)
-        rows = [(upper, parts, above, dy0)]
-        rows.append((lower, builder.add(parts, _I64(4 * PARTS * PITCH)), below, dy1))
+        next_row = _I64(4 * PARTS * PITCH)
         with _vectors(builder, count) as loop:
             x = builder.mul(loop.index, _I64(LANES))
             columns = [_offset(v, offset, x) for offset in (left, right)]
-            exponents, values = [], []
-            for line, row_parts, predicted, dy in rows:
+            exponents = []
+            for line, row_parts, dy in (
+                (upper, parts, dy0), (lower, builder.add(parts, next_row), dy1),
+            ):  # fmt: skip
                 for side, dx in enumerate(columns):
                     cross = v.times(_at(v, line, x, CROSS + side), v.cross_offset(dy, dx))
                     col = v.times(_at(v, line, x, COL + side), v.square_term(dx))
                     exponent = v.add(_at(v, row_parts, x, side), cross, col)
                     exponents.append(v.smallest(exponent, v.single(EXPONENT_TOP)))
-                    level = _at(v, predicted, x, SEGMENT * side)
-                    values.append(v.add(level, _at(v, row_parts, x, PITCH + side)))
-            base = values[0]
             weights = [v.relative_weight(exponent, exponents[0]) for exponent in exponents[1:]]
-            changes = [
-                v.times(weight, v.less(value, base))
-                for weight, value in zip(weights, values[1:], strict=True)
-            ]
             total = v.add(v.single(FIRST_WEIGHT), *weights)
-            mean = v.add(base, builder.fdiv(v.add(*changes), total))
-            mean = v.clip(mean, _at(v, bounds, x), _at(v, bounds, x, PITCH))
-            if to_bytes:
-                mean = v.bits(v.add(mean, v.single(ROUND_F32)))
-                v.store(builder.trunc(mean, v.kind(_I8)), builder.add(target, x))
-            else:
-                v.store(mean, v.step(target, x, 4))
+            for channel in range(n_channels):
+                own_parts, own_bounds, own_target, *own_predicted = (
+                    builder.add(address, builder.mul(step, _I64(channel))) if channel else address
+                    for address, step in (
+                        (parts, parts_step), (bounds, bounds_step), (target, target_step),
+                        (above, predicted_step), (below, predicted_step),
+                    )
+                )  # fmt: skip
+                base, *others = (
+                    v.add(_at(v, predicted, x, SEGMENT * side), _at(v, row_parts, x, PITCH + side))
+                    for predicted, row_parts in zip(
+                        own_predicted, (own_parts, builder.add(own_parts, next_row)), strict=True
+                    )
+                    for side in range(2)
+                )
+                changes = [
+                    v.times(weight, v.less(value, base))
+                    for weight, value in zip(weights, others, strict=True)
+                ]
+                mean = v.add(base, builder.fdiv(v.add(*changes), total))
+                mean = v.clip(mean, _at(v, own_bounds, x), _at(v, own_bounds, x, PITCH))
+                if to_bytes:
+                    mean = v.bits(v.add(mean, v.single(ROUND_F32)))
+                    v.store(builder.trunc(mean, v.kind(_I8)), builder.add(own_target, x))
+                else:
+                    v.store(mean, v.step(own_target, x, 4))
         return context.get_dummy_value()
 
     kinds = (
-        upper, lower, parts, above, below, dy0, dy1, left, right, bounds, count, target, out
+        upper, lower, parts, above, below, dy0, dy1, left, right, bounds, count, target, out,
+        channels, steps,
     )  # fmt: skip
     return types.void(*kinds), generate
