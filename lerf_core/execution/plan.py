@@ -247,7 +247,9 @@ class Plan:
         itemsize = 1 if is_bytes and not options.linear_light else 4
         if self.scale is None and kind.has_local_planes and itemsize == 1:
             return 16  # a warp unpacks bytes once for all output pixels
-        return itemsize * (2 + len(kind.values) + 2 * kind.has_local_planes)
+        # Colours that a warp reads together lie side by side, until each is unpacked.
+        together = 8 if self.scale is None and options.tables.reads_colours else 0
+        return itemsize * (2 + len(kind.values) + 2 * kind.has_local_planes) + together
 
     # -- blocks -------------------------------------------------------------------------
 

@@ -164,12 +164,14 @@ def _read_network(
         pairs = [backend.to_units(scale, plane, NETWORK_GREY_BITS) for plane in planes]
         planes = [units for units, _ in pairs]
         remainders = [remainder[first - top : last - top] for _, remainder in pairs]
-    packed = backend.read_network(
-        planes, bank, threads, (first - top, last - top), remainders, _packed_dtype(channel)
-    )
+    rows, dtype = (first - top, last - top), _packed_dtype(channel)
+    packed = dict(enumerate(backend.read_network(planes, bank, threads, rows, remainders, dtype)))
+    # Nothing is held longer than it is wanted: a warp reads the whole image at once.
+    del planes, remainders
     for wanted in channels:
         # Of the planes as they are: the channels of a validity alone may be wanted.
-        yield packed[next(k for k, source in enumerate(sources) if source is wanted.plane)]
+        number = next(k for k, source in enumerate(sources) if source is wanted.plane)
+        yield packed.pop(number)
 
 
 def _packed_dtype(channel: Channel) -> type[np.generic]:

@@ -97,7 +97,8 @@ def layer_outputs(source: Activations, bank: NetworkBank, grey_bits: int) -> Ite
 
 def _activated(state: Activations, layer: Layer, leak: int, grey_bits: int) -> Activations:
     value = _shifted(state, layer, grey_bits)
-    return np.maximum(value, value >> leak)
+    leaky: Activations = np.maximum(value, value >> leak)
+    return leaky
 
 
 def _shifted(state: Activations, layer: Layer, grey_bits: int) -> Activations:
