@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ __all__ = [
     "check_sides",
     "extremes",
     "measured_range",
+    "reads_colours",
     "refuse_masked",
 ]
 
@@ -84,6 +86,11 @@ def averaging_keywords(
         return {"method": "lerf", "bank": bank}
     check_kernel(bank, kernel, fast=fast)
     return {"method": "auto", "kernel": kernel}
+
+
+def reads_colours(averaging: Mapping[str, Any]) -> bool:
+    """Tell whether three channels are read together by what `averaging_keywords` name."""
+    return averaging.get("kernel") is None and load_bank(averaging.get("bank")).reads_colours
 
 
 def check_copies(kernel: FixedKernel, wanted: str) -> None:

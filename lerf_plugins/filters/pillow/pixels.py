@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from lerf_plugins.filters.arguments import Pixels, channel_keywords, measured_range
+from lerf_plugins.filters.arguments import (
+    Pixels,
+    channel_keywords,
+    measured_range,
+    reads_colours,
+)
 from lerf_plugins.filters.pillow.arguments import ALPHA_MODES, PREMULTIPLIED_MODES
 
 # Signs of L*, a* and b*: NumPy sees the latter as signed bytes, lerf needs them in one piece.
 _LAB_SIGNS = np.array([0, 128, 128], np.uint8)
+# Of three channels, which are not red, green and blue.
+_NO_COLOURS = ("LAB", "YCbCr")
 
 
 def resampled(
-    image: Image.Image, resample: Callable[..., Pixels], averaging: Mapping[str, Any]
+    image: Image.Image, resample: partial[Pixels], averaging: Mapping[str, Any]
 ) -> Image.Image:
     """Resample an image's pixels; return an image of its mode and info.
 
     Parameters
     ----------
     image : PIL.Image.Image
-    resample : callable
+    resample : partial
         `lerf_core.resize` or ``warp``, but for the image and what its mode says of values and
         channels.
     averaging : mapping
@@ -31,12 +39,28 @@ def resampled(
     """
     source = without_hues(image)
     pixels = as_pixels(source)
-    keywords = _value_keywords(source.mode, pixels)
-    out = _as_image(resample(pixels, **averaging, **keywords), source.mode)
+    if source.mode in _NO_COLOURS and reads_colours(averaging):
+        result = _by_channel(pixels, resample, averaging)
+    else:
+        result = resample(pixels, **averaging, **_value_keywords(source.mode, pixels))
+    out = _as_image(result, source.mode)
     if image.mode != source.mode:
         out = out.convert(image.mode)
     out.info = dict(image.info)
     return out
+
+
+def _by_channel(pixels: Pixels, resample: partial[Pixels], averaging: Mapping[str, Any]) -> Pixels:
+    """Resample each channel on its own."""
+    planes = pixels.transpose(2, 0, 1)
+    cvals = np.broadcast_to(resample.keywords.get("cval", 0.0), len(planes)).tolist()
+    return np.stack(
+        [
+            resample(plane, cval=cval, **averaging)
+            for plane, cval in zip(planes, cvals, strict=True)
+        ],
+        axis=-1,
+    )
 
 
 def without_hues(image: Image.Image) -> Image.Image:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from skimage.transform import PiecewiseAffineTransform, ProjectiveTransform
 
 import lerf_core
+from lerf_core.constants import COLOUR_PLANES
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_plugins.filters.arguments import (
     BankSource,
@@ -17,6 +18,7 @@ from lerf_plugins.filters.arguments import (
     averaging_keywords,
     channel_keywords,
     check_copies,
+    reads_colours,
 )
 from lerf_plugins.filters.skimage.arguments import (
     Image,
@@ -119,8 +121,13 @@ def warp(
         }
     mapping = _as_map(inverse_map, map_args or {}, array.shape, output_shape, mode)
     if isinstance(mapping, list):
+        # Colours that are read together are, wherever each of them is shown.
+        are_colours = sampling is not None and source.shape[2] == COLOUR_PLANES
+        together = are_colours and reads_colours(averaging)
         planes = [
-            _warped(source[..., channel], positions, None, border, sampling)
+            _warped(source, positions, None, border, sampling)[..., channel]
+            if together
+            else _warped(source[..., channel], positions, None, border, sampling)
             for channel, positions in mapping
         ]
         out = np.stack(planes, axis=-1)

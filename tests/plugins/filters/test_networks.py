@@ -73,6 +73,49 @@ def test_pillow(mode, network, bank):
     assert not np.array_equal(turned, by_tables)
 
 
+@pytest.mark.parametrize("mode", ["YCbCr", "LAB"])
+def test_pillows_channels_that_are_no_colours_go_one_by_one(mode, network):
+    from PIL import Image, ImageCms
+
+    from lerf_plugins.filters import pillow
+
+    image = Image.fromarray(PHOTO)
+    if mode == "LAB":
+        profiles = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+        image = ImageCms.profileToProfile(image, *profiles, outputMode="LAB")
+    else:
+        image = image.convert(mode)
+    out = np.asarray(pillow.resize(image, (35, 40), bank=network))
+    first = lerf_core.resize(np.asarray(image)[..., 0], (40, 35), bank=network)
+    np.testing.assert_array_equal(out[..., 0], first)
+    data, fill = (1, 0.1, 9.4, 0, 0.9, -0.3), (200, 90, 170)
+    turned = pillow.transform(
+        image, image.size, Image.Transform.AFFINE, data, bank=network, fillcolor=fill
+    )
+    alone = pillow.transform(
+        image.getchannel(0), image.size, Image.Transform.AFFINE, data, bank=network, fillcolor=200
+    )
+    np.testing.assert_array_equal(np.asarray(turned)[..., 0], alone)
+    by_tables = pillow.transform(
+        image, image.size, Image.Transform.AFFINE, data, bank="lerf-p", fillcolor=fill
+    )
+    beyond = np.s_[:, -1]  # the image has ended there
+    np.testing.assert_array_equal(np.asarray(turned)[beyond], np.asarray(by_tables)[beyond])
+
+
+def test_skimages_coordinates_of_each_channel(network):
+    from lerf_plugins.filters import skimage
+
+    rows, cols = np.mgrid[:24, :30] + 0.3
+    together = skimage.warp(FLOATS, np.stack([rows, cols]), bank=network)
+    each = np.stack([
+        np.stack([rows, cols, np.full(rows.shape, float(number))]) for number in (2, 0, 1)
+    ], -1)  # fmt: skip
+    np.testing.assert_array_equal(
+        skimage.warp(FLOATS, each, bank=network), together[..., [2, 0, 1]]
+    )
+
+
 def test_skimage(network, bank):
     from lerf_plugins.filters import skimage
 
