@@ -6,10 +6,10 @@ uint8 to the last bit, of floats to 1e-5 of the value range.
 
 Convention
 ----------
-Images are (N, C, H, W). Every channel is treated on its own: none is alpha. Pixel centres are
-torch's: in pixels, the centre of the first is 0 and resizing keeps the image's outline in place
-(``align_corners=False``) or the centres of its corner pixels (``align_corners=True``). Grids hold
-(x, y) positions in the source, normalised so that -1 and 1 are the image's outline, or those
+Images are (N, C, H, W). Every channel is treated on its own, but for three that a network reads: red,
+green and blue. None is alpha. Pixel centres are torch's: in pixels, the centre of the first is 0
+and resizing keeps the image's outline in place (``align_corners=False``) or the centres of its
+corner pixels (``align_corners=True``). Grids hold (x, y) positions in the source, normalised so that -1 and 1 are the image's outline, or those
 centres. Matrices act on (x, y) in pixels.
 
 Gradients
@@ -17,8 +17,9 @@ Gradients
 Results are differentiable by images of floats, and by grids and matrices. Roundings inside the
 method (of levels to the tables' units, of features, of parameters) are passed straight through;
 tables are piecewise linear, and where a pixel lies on a border between two pieces the
-gradient is that of one of them; what is clipped passes the gradients that lead back into the
-range. Filter scales and overshoot bounds count as constants. Images of uint8 have no gradient.
+gradient is that of one of them; networks are differentiated layer by layer. What is clipped passes
+the gradients that lead back into the range; between a network's layers it passes none. Filter
+scales and overshoot bounds count as constants. Images of uint8 have no gradient.
 """
 
 from __future__ import annotations
