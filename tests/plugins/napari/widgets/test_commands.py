@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image as Picture
+from support.banks import make_random_network
 from support.command_lines import run_command
 from support.layers import docked, exhaust, finish, random_transform
 
@@ -305,9 +306,12 @@ def maps_of(viewer, name):
     )
 
 
+@pytest.mark.parametrize("bank", ["lerf-l", "network"])
 @pytest.mark.parametrize("name", ["png_rgba", "stack", "float64_bright", "stack_rgb", "int32"])
 @pytest.mark.slow
-def test_inspect_writes_the_maps_of_run(viewer, until, tmp_path, name):
+def test_inspect_writes_the_maps_of_run(viewer, until, tmp_path, monkeypatch, name, bank):
+    make_random_network(4, 5, 0).save(tmp_path / "network.safetensors")
+    monkeypatch.setenv("LERF_BANKS", str(tmp_path))
     pixels = CASES[name]
     path = write(tmp_path, name, pixels)
     rng = np.random.default_rng(5)
@@ -317,7 +321,7 @@ def test_inspect_writes_the_maps_of_run(viewer, until, tmp_path, name):
         viewer.dims.set_point(0, layer.data_to_world((1,) + (0,) * (layer.ndim - 1))[0])
     widget = docked(viewer, "Inspect")
     widget.ellipses.value = False
-    widget.bank.value = "lerf-l"
+    widget.bank.value = bank
     for region in widget.region.choices:
         widget.region.value = region
         # A part of it, and not in the middle.
