@@ -56,6 +56,7 @@ DTYPES = {"bytes": np.dtype(np.uint8), "deep": np.dtype(np.int32)}
 # Of the last layer, what three planes want: all but the local planes of grey.
 WANTED = len(networks.OUTPUTS) - 3
 _STEPS = 20_000
+_I64 = ir.IntType(64)
 
 Array = npt.NDArray[Any]
 
@@ -75,8 +76,9 @@ def multiply(typing_context, like, address, count):  # noqa: ARG001
             sums = [builder.load(total) for total in kept]
             for total, value in zip(kept, products.multiplied(sums, pixels, address), strict=True):
                 builder.store(value, total)
-        for total in kept:
-            v.store(builder.load(total), address)
+        # All of them: sums that nobody wants are not computed.
+        for number, total in enumerate(kept):
+            v.store(builder.load(total), v.offset(address, _I64(4 * PIXELS), number))
         return context.get_dummy_value()
 
     return types.void(like, address, count), generate
@@ -116,7 +118,7 @@ def of_processor(task: Callable[[], object], runs: int) -> float:
 
 def peak(dtype: np.dtype[Any], runs: int) -> float:
     """Return the multiplications per nanosecond that the processor can do."""
-    like, words = np.empty(0, dtype), np.zeros(64, np.int32)
+    like, words = np.empty(0, dtype), np.zeros(OUTPUTS * PIXELS, np.int32)
     per_word = 4 if is_of_fours(like) else 2
     taken = of_processor(lambda: multiply_often(like, words, _STEPS), runs)
     return _STEPS * OUTPUTS * PIXELS * per_word / taken
