@@ -73,8 +73,8 @@ def resize(
     ----------
     src : array_like, (rows, cols) or (rows, cols, channels)
         uint8, uint16, int16, float32 or float64; any other numbers or bool with
-        INTER_NEAREST. Any number of channels, which do not mix; but a network reads three as red, green and
-        blue, in the order in which they stand.
+        INTER_NEAREST. Any number of channels, which do not mix; but a network reads three as red,
+        green and blue, in the order in which they stand.
     dsize : (int, int) or None
         (width, height) of the result. None or (0, 0): the image's, times `fx` and `fy`, rounded.
     dst : ndarray, optional

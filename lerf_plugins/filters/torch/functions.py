@@ -6,11 +6,11 @@ uint8 to the last bit, of floats to 1e-5 of the value range.
 
 Convention
 ----------
-Images are (N, C, H, W). Every channel is treated on its own, but for three that a network reads: red,
-green and blue. None is alpha. Pixel centres are torch's: in pixels, the centre of the first is 0
-and resizing keeps the image's outline in place (``align_corners=False``) or the centres of its
-corner pixels (``align_corners=True``). Grids hold (x, y) positions in the source, normalised so that -1 and 1 are the image's outline, or those
-centres. Matrices act on (x, y) in pixels.
+Images are (N, C, H, W). Every channel is treated on its own, but for three that a network reads as
+red, green and blue. None is alpha. Pixel centres are torch's: in pixels, the centre of the first is
+0 and resizing keeps the image's outline in place (``align_corners=False``) or the centres of its
+corner pixels (``align_corners=True``). Grids hold (x, y) positions in the source, normalised so
+that -1 and 1 are the image's outline, or those centres. Matrices act on (x, y) in pixels.
 
 Gradients
 ---------
