@@ -1,6 +1,7 @@
 """Networks of convolutions: exact sums are the reference's, and a bank comes back as it was."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from support.banks import make_random_network
 
 import lerf_core
 from lerf_core.backends.reference.network import network_outputs
+from lerf_core.bank import NetworkBank
 from lerf_core.errors import InvalidArgumentError
 
 STRUCTURES = [(8, 3, 2, 3), (4, 5, 0, 1), (16, 1, 1, 5)]
@@ -95,6 +97,18 @@ def test_a_bank_comes_back_as_it_was(structure):
     np.testing.assert_array_equal(
         network_outputs(list(planes), again, 0), network_outputs(list(planes), bank, 0)
     )
+
+
+def test_weights_that_fill_their_bits_stay_as_they_are():
+    layers = []
+    for layer in make_random_network(8, 3, 1, 3, seed=6).layers:
+        weight = layer.weight.copy()
+        weight[:, 0, 0, 0] = np.where(np.arange(len(weight)) % 2, 127, -64)
+        weight[::2] //= 2
+        weight[::2, 0, 0, 0] = -64
+        layers.append(replace(layer, weight=weight))
+    bank = NetworkBank("full", tuple(layers))
+    assert same_layers(ConvolutionalModel(bank).bank("again", {}), bank)
 
 
 def test_weights_of_any_size_make_a_bank_whose_sums_fit():

@@ -51,7 +51,7 @@ class TrainingOptions:
     average : float
         Decay per step of the running average of the weights that is saved; 0: none.
     width : int
-        Of the layers of networks that are transferred to tables.
+        Of the networks' layers; for those of convolutions the start has it.
     patches : PatchOptions
         How samples are drawn.
     memory : int

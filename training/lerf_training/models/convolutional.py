@@ -44,6 +44,8 @@ BIAS_UNIT = 32
 # Outputs that the channels have in common: rho and both sigmas.
 _SHARED = len(OUTPUTS) - (INPUTS + 1) * len(LOCAL_PLANE)
 _MOST_SHIFT = 14
+# Compiled logarithms of powers of two may lie just below whole numbers.
+_NEARLY = 2e-6
 # What sums of grey levels may reach, so that those of deep images stay within their bits; the last
 # term is for what the rounding of weights may add.
 _SUM_LIMIT = float((1 << SUM_BITS) - (1 << 25)) / (1 << NETWORK_GREY_BITS)
@@ -193,7 +195,7 @@ class ConvolutionalModel(TrainedModel):
         whole_bias = (bias - self._centre(number) * weight.sum((1, 2, 3))).abs()
         reached = weight.abs().sum((1, 2, 3)) * LEVELS + whole_bias
         room = _SUM_LIMIT / reached.clamp(min=1e-8)
-        shift = torch.floor(torch.log2(torch.minimum(WEIGHT_LIMIT / largest, room)))
+        shift = torch.floor(torch.log2(torch.minimum(WEIGHT_LIMIT / largest, room)) + _NEARLY)
         return torch.exp2(shift.clamp(0, _MOST_SHIFT))
 
     # -- banks ----------------------------------------------------------------------
