@@ -290,6 +290,10 @@ _PATCH_OPTIONS = (
         "--permuted", type=click.FloatRange(0, 1), default=0.3, show_default=True,
         help="Share of a network's coloured patches whose channels change places.",
     ),
+    click.option(
+        "--faded", type=click.FloatRange(0, 1), default=0.2, show_default=True,
+        help="Share of a network's coloured patches whose colours are faded.",
+    ),
 )  # fmt: skip
 # Validation, memory, files, and where it runs.
 _RUN_OPTIONS = (

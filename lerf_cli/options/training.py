@@ -27,20 +27,20 @@ __all__ = [
 _FIXED = (
     "kind", "interval", "network", "width", "layers", "steps", "minutes", "rate", "spread", "clip",
     "seed", "batch", "patch", "points", "scales", "scale_range", "continuous", "warps", "graphics",
-    "rendered", "reduced", "jpeg", "grey", "permuted", "balance", "average", "held_out",
-    "validate_every", "memory",
+    "rendered", "reduced", "jpeg", "grey", "permuted", "faded", "balance", "average",
+    "held_out", "validate_every", "memory",
 )  # fmt: skip
 # Options that have the names of what they set.
 _OF_PATCHES = (
     "batch", "points", "scales", "scale_range", "continuous", "warps", "graphics", "rendered",
-    "reduced", "jpeg", "grey", "permuted",
+    "reduced", "jpeg", "grey", "permuted", "faded",
 )  # fmt: skip
 _OF_TRAINING = (
     "rate", "spread", "clip", "seed", "held_out", "validate_every", "balance", "average",
 )  # fmt: skip
 # What one sort of banks is trained by, and the other is not.
 _OF_TABLES = ("interval", "network", "spread")
-_OF_CONVOLUTIONS = ("layers", "grey", "permuted")
+_OF_CONVOLUTIONS = ("layers", "grey", "permuted", "faded")
 # Networks of convolutions: what differs from tables, then what goes by how far they see.
 _OF_NETWORKS = {
     "rate": 2e-3, "spread": 0.0, "clip": 1.0, "average": 0.999, "scale_range": (1.2, 6.0),

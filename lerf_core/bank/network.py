@@ -193,6 +193,9 @@ class NetworkBank(Bank):
     def outputs_of(self, channel: int | None) -> tuple[int, ...]:
         """Return which of `OUTPUTS` are the parameters of a channel, in the order of the kind.
 
+        Where the surroundings of a pixel are grey, its channels take those of a plane on its own
+        (`lerf_core.backends.reference.network.grey_surroundings`).
+
         Parameters
         ----------
         channel : int or None
@@ -356,6 +359,8 @@ def _checked_array(
 def _check_structure(layers: tuple[Layer, ...]) -> None:
     first, *middle, last = layers
     width = first.outputs
+    if not sum(layer.reach for layer in layers):
+        raise BankError("the network sees no pixel but its own")
     if first.inputs != INPUTS or width not in _WIDTHS:
         raise BankError(
             f"the first layer must read {INPUTS} planes and give 4, 8, ... or 64 channels, "

@@ -92,7 +92,7 @@ def _packed(bank: NetworkBank, *, is_deep: bool, is_colour: bool) -> _Packed:
     """Pack a network's weights and numbers; of the last layer the outputs that are wanted."""
     bits = NETWORK_GREY_BITS if is_deep else 0
     like = np.empty(0, np.int32 if is_deep else np.uint8)
-    channels = range(INPUTS) if is_colour else (None,)
+    channels = (*range(INPUTS), None) if is_colour else (None,)
     # Without repeats: what all channels share comes first.
     head = list(dict.fromkeys(k for channel in channels for k in bank.outputs_of(channel)))
     weights, starts, numbers, start, ring = [], [], [], 0, 0

@@ -24,7 +24,7 @@ from lerf_core.backends.reference.kernel_points import kernel_mean_at_points
 from lerf_core.backends.reference.separable import separable_mean
 from lerf_core.backends.reference.shrinking import limited, separable_range, shrunk_mean
 from lerf_core.bank.model import LutBank
-from lerf_core.bank.network import INPUTS, NetworkBank
+from lerf_core.bank.network import NetworkBank
 from lerf_core.constants import LEVELS, NETWORK_GREY_BITS
 from lerf_core.pixels.values import ValueScale
 from lerf_core.sampling.taps import AxisTaps, point_taps
@@ -102,12 +102,11 @@ class ReferenceBackend(Backend):
     ) -> list[Plane]:
         """Compute a network's layers, by `network.network_outputs`, and pack what they give."""
         grey_bits = 0 if planes[0].dtype == np.uint8 else NETWORK_GREY_BITS
-        outputs = network.network_outputs(planes, bank, grey_bits, rows)
-        channels = range(INPUTS) if len(planes) == INPUTS else (None,)
+        parameters = network.network_parameters(planes, bank, grey_bits, rows)
         return [
-            pack(plane[slice(*rows)], outputs[list(bank.outputs_of(channel))], 1 << grey_bits,
+            pack(plane[slice(*rows)], values, 1 << grey_bits,
                  None if remainders is None else remainders[number], dtype)
-            for number, (plane, channel) in enumerate(zip(planes, channels, strict=True))
+            for number, (plane, values) in enumerate(zip(planes, parameters, strict=True))
         ]  # fmt: skip
 
     def overshoot_bounds(self, plane: Plane, threads: int) -> Plane:  # noqa: ARG002

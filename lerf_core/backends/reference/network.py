@@ -10,7 +10,7 @@ import numpy.typing as npt
 from lerf_core.bank.network import INPUTS, Layer, NetworkBank
 from lerf_core.constants import LEVELS
 
-__all__ = ["layer_outputs", "network_outputs"]
+__all__ = ["grey_surroundings", "layer_outputs", "network_outputs", "network_parameters"]
 
 Activations = npt.NDArray[np.int64]
 # Pixels that layers are computed for at once: activations take some hundred bytes of each.
@@ -54,6 +54,62 @@ def network_outputs(
             source = np.repeat(source, INPUTS, axis=0)
         out[:, top - first : bottom - first] = _outputs(source, bank, grey_bits)
     return out
+
+
+def network_parameters(
+    planes: Sequence[npt.NDArray[np.integer]],
+    bank: NetworkBank,
+    grey_bits: int,
+    rows: tuple[int, int] | None = None,
+) -> list[npt.NDArray[np.int64]]:
+    """Compute the parameters of each plane's pixels.
+
+    Parameters
+    ----------
+    planes, bank, grey_bits, rows
+        As `network_outputs` has them.
+
+    Returns
+    -------
+    list of ndarray of int64, (parameters, rows, cols)
+        In the order of the bank's kind.
+    """
+    outputs = network_outputs(planes, bank, grey_bits, rows)
+    alone = outputs[list(bank.outputs_of(None))]
+    if len(planes) != INPUTS:
+        return [alone]
+    is_grey = grey_surroundings(planes, rows)
+    return [
+        np.where(is_grey, alone, outputs[list(bank.outputs_of(channel))])
+        for channel in range(INPUTS)
+    ]
+
+
+def grey_surroundings(
+    planes: Sequence[npt.NDArray[np.integer]], rows: tuple[int, int] | None = None
+) -> npt.NDArray[np.bool_]:
+    """Return where red, green and blue are the same in a pixel and in the eight around it.
+
+    All three channels of such a pixel take the outputs for a plane on its own, so that what is
+    grey stays grey.
+
+    Parameters
+    ----------
+    planes : sequence of ndarray of int, (rows, cols)
+        Red, green and blue, in units. Beyond the border lie the border's pixels.
+    rows : (int, int), optional
+        The first, and one past the last, row that is wanted; None: all.
+
+    Returns
+    -------
+    ndarray of bool, (rows, cols)
+    """
+    first, last = rows or (0, len(planes[0]))
+    above, below = max(0, first - 1), min(len(planes[0]), last + 1)
+    red, green, blue = (plane[above:below] for plane in planes)
+    is_grey = np.pad((red == green) & (green == blue), 1, mode="edge")
+    around = np.lib.stride_tricks.sliding_window_view(is_grey, (3, 3)).all(axis=(2, 3))
+    return np.asarray(around[first - above : last - above])
 
 
 def _outputs(source: Activations, bank: NetworkBank, grey_bits: int) -> Activations:

@@ -34,6 +34,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -42,7 +43,7 @@ from lerf_core.backends.torch.table_reads import pad_edges, unpad_gradient
 from lerf_core.bank.network import INPUTS, Layer, NetworkBank
 from lerf_core.constants import LEVELS
 
-__all__ = ["network_parameters"]
+__all__ = ["grey_surroundings", "network_parameters"]
 
 # Pixels of a tile, with those around: some kilobytes of each live at a time.
 _TILE_PIXELS = 1 << 18
@@ -72,12 +73,36 @@ def network_parameters(plane: Tensor, bank: NetworkBank, units: int, together: i
         that are clipped pass nothing, parameters as by `straight_through.quantise`.
     """
     network = _Network.of(bank, units.bit_length() - 1, together == INPUTS, plane.device)
-    values = _Outputs.apply((plane * units).unflatten(0, (-1, together)), network) / units
+    planes = (plane * units).unflatten(0, (-1, together))
+    values = _Outputs.apply(planes, network) / units
     by_output = dict(zip(network.outputs, values.unbind(1), strict=True))
-    channels = range(together) if together == INPUTS else (None,)
-    outputs = zip(*map(bank.outputs_of, channels), strict=True)
-    return [torch.stack([by_output[output] for output in each], 1).flatten(0, 1)
-            for each in outputs]  # fmt: skip
+    alone = [by_output[output] for output in bank.outputs_of(None)]
+    if together != INPUTS:
+        return alone
+    is_grey = grey_surroundings(planes.detach())
+    own = zip(*map(bank.outputs_of, range(INPUTS)), strict=True)
+    parameters = (
+        torch.stack([torch.where(is_grey, grey, by_output[output]) for output in each], 1)
+        for grey, each in zip(alone, own, strict=True)
+    )
+    return [each.flatten(0, 1) for each in parameters]
+
+
+def grey_surroundings(planes: Tensor) -> Tensor:
+    """Where red, green and blue are the same in a pixel and in the eight around it.
+
+    Parameters
+    ----------
+    planes : Tensor, (images, 3, rows, cols)
+
+    Returns
+    -------
+    Tensor of bool, (images, rows, cols)
+        As `lerf_core.backends.reference.network.grey_surroundings` has it.
+    """
+    red, green, blue = planes.unbind(1)
+    differs = ((red != green) | (green != blue)).float()
+    return F.max_pool2d(differs[:, None], 3, stride=1, padding=1)[:, 0] == 0
 
 
 # -- layers -------------------------------------------------------------------------------
@@ -231,8 +256,8 @@ class _Network:
     @staticmethod
     @lru_cache(maxsize=32)
     def of(bank: NetworkBank, grey_bits: int, colours: bool, device: torch.device) -> _Network:
-        """Layers of a bank; of the outputs those of red, green and blue, or of a plane alone."""
-        channels = range(INPUTS) if colours else (None,)
+        """Layers of a bank; of the outputs all, or those of a plane on its own."""
+        channels = (*range(INPUTS), None) if colours else (None,)
         outputs = tuple(sorted({k for channel in channels for k in bank.outputs_of(channel)}))
         chosen = list(outputs)
         first, *middle, last = bank.layers

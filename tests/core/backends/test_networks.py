@@ -7,7 +7,11 @@ import pytest
 
 from lerf_core.backends import get_backend
 from lerf_core.backends.packed import unpack
-from lerf_core.backends.reference.network import network_outputs
+from lerf_core.backends.reference.network import (
+    grey_surroundings,
+    network_outputs,
+    network_parameters,
+)
 from lerf_core.bank.network import OUTPUTS
 from lerf_core.constants import NETWORK_GREY_BITS
 from tests.support.banks import make_random_network, random_network
@@ -133,3 +137,44 @@ def test_deep_images_of_whole_levels_are_near_to_bytes():
     difference = np.abs(as_bytes - deep / (1 << NETWORK_GREY_BITS))
     assert np.median(difference) < 1
     assert 0 < difference.max() < 16
+
+
+def test_grey_surroundings_are_pixels_and_the_eight_around():
+    planes = [np.full((9, 12), 100), np.full((9, 12), 100), np.full((9, 12), 100)]
+    planes[2][4, 5] = 101
+    planes[0][8, 11] = 99
+    expected = np.ones((9, 12), np.bool_)
+    expected[3:6, 4:7] = False
+    expected[7:, 10:] = False
+    np.testing.assert_array_equal(grey_surroundings(planes), expected)
+    np.testing.assert_array_equal(grey_surroundings(planes, (3, 9)), expected[3:9])
+    np.testing.assert_array_equal(grey_surroundings([plane[:1, :1] for plane in planes]), [[True]])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32])
+@pytest.mark.parametrize("engine", ["numba", "reference"])
+def test_grey_parts_of_colours_take_the_outputs_of_a_plane_on_its_own(engine, dtype):
+    bank = random_network(16)
+    rng = np.random.default_rng(3)
+    plane = rng.integers(0, 256, (17, 40))
+    planes = [plane.copy() for _ in range(3)]
+    planes[1][4:7, 3:9] += 1
+    planes[2][:, 20] = 7
+    planes[0][16, 39] = 0
+    planes = [np.clip(each, 0, 255).astype(dtype) for each in planes]
+    to = np.uint8 if dtype == np.uint8 else np.float32
+    grey_bits = 0 if dtype == np.uint8 else NETWORK_GREY_BITS
+    expected = network_parameters(planes, bank, grey_bits)
+    is_grey = grey_surroundings(planes)
+    assert 0.3 < is_grey.mean() < 0.9
+    outputs = network_outputs(planes, bank, grey_bits)
+    for channel in range(3):
+        alone, own = (outputs[list(bank.outputs_of(each))] for each in (None, channel))
+        np.testing.assert_array_equal(expected[channel][:, is_grey], alone[:, is_grey])
+        np.testing.assert_array_equal(expected[channel][:, ~is_grey], own[:, ~is_grey])
+    backend = get_backend(engine)
+    for rows in ((0, 17), (3, 9), (16, 17)):
+        packed = backend.read_network(planes, bank, 1, rows, None, to)
+        for channel, pixels in enumerate(packed):
+            wanted = expected[channel][:, slice(*rows)] / (1 << grey_bits)
+            np.testing.assert_array_equal(unpack(pixels)[1], wanted)

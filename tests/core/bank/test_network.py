@@ -135,6 +135,11 @@ def test_widths_are_multiples_of_four():
         make_random_network(68)
 
 
+def test_a_network_sees_more_than_a_pixel():
+    with pytest.raises(BankError, match="no pixel but its own"):
+        make_random_network(8, 1, 0, 1)
+
+
 def test_the_widest_sums_fit():
     # 64 channels of the largest weights: 3x3 pixels of 127 * 32640 leave 32 bits.
     good = make_random_network(64, 3, 1, 3)

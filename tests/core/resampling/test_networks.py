@@ -194,3 +194,14 @@ def test_outputs_have_names():
         "rho", "sigma_row", "sigma_col", "slope_row.red", "slope_col.red", "residual.red",
     )  # fmt: skip
     assert len(OUTPUTS) == 15
+
+
+def test_grey_images_in_colours_stay_grey(photo):
+    bank = random_network(16)
+    for dtype in ("uint8", "uint16", "float32"):
+        grey = of_dtype(photo, dtype)[..., 1]
+        colours = np.stack([grey] * 3, -1)
+        result = lerf_core.rescale(colours, 2.5, bank=bank, channel_axis=-1)
+        alone = lerf_core.rescale(grey, 2.5, bank=bank)
+        for channel in range(3):
+            np.testing.assert_array_equal(result[..., channel], alone)

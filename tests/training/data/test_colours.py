@@ -21,7 +21,14 @@ def source(folder, options, **more):
 
 def options(**values):
     given = {"batch": 8, "size": 24, "points": 64, "graphics": 0.0, "reduced": 0.0, "grey": 0.0}
-    return PatchOptions(**{**given, "permuted": 0.0, "scale_range": (1.3, 3.0), **values})
+    return PatchOptions(
+        **{**given, "permuted": 0.0, "faded": 0.0, "scale_range": (1.3, 3.0), **values}
+    )
+
+
+def is_grey(batch):
+    """Which patches are one plane three times."""
+    return (np.ptp(batch.low.astype(int), axis=1) == 0).all((1, 2))
 
 
 @pytest.fixture
@@ -53,7 +60,6 @@ def test_a_batch_of_colours_has_the_shapes_and_types_it_says(ramps):
     assert (batch.first.shape, batch.first.dtype) == ((3, 64, 2), np.int32)
     assert (batch.offset.shape, batch.offset.dtype) == ((3, 64, 2), np.float32)
     assert (batch.target.shape, batch.target.dtype) == ((3, 3, 64), np.float32)
-    assert (batch.grey.shape, batch.grey.dtype) == ((3,), np.bool_)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +77,7 @@ def test_points_of_all_planes_lie_where_the_ramps_say(ramps, shares):
         error = interpolated(batch) - batch.target
         assert np.abs(error).max() <= 1.3
         assert np.abs(error.mean(2)).max() < 0.35
-        assert not batch.grey.any()
+        assert not is_grey(batch).any()
         assert (np.ptp(batch.low, axis=1).max((1, 2)) > 0).all()
 
 
@@ -105,14 +111,22 @@ def test_patches_must_have_room_for_the_margin():
 def test_grey_patches_are_one_plane_three_times(make_photographs):
     folder = make_photographs(2)
     batch = source(folder, options(grey=1.0, graphics=0.3, jpeg=0.5)).batch(0)
-    assert batch.grey.all()
+    assert is_grey(batch).all()
     for planes in (batch.low, batch.target):
         np.testing.assert_array_equal(planes[:, 0], planes[:, 1])
         np.testing.assert_array_equal(planes[:, 0], planes[:, 2])
     some = source(folder, options(grey=0.5, batch=40)).batch(0)
-    assert 0.2 < some.grey.mean() < 0.8
-    equal = (some.low[:, 0] == some.low[:, 1]).all((1, 2))
-    np.testing.assert_array_equal(equal, some.grey)
+    assert 0.2 < is_grey(some).mean() < 0.8
+
+
+def test_faded_patches_have_half_their_colours_or_less(ramps):
+    shares = {"continuous": 0.0, "warps": 0.0, "graphics": 0.0}
+    plain = source(ramps, options(batch=20, **shares)).batch(0)
+    drawn = source(ramps, options(faded=1.0, batch=20, **shares)).batch(0)
+    spread = [np.ptp(batch.low.astype(int), axis=1).max() for batch in (plain, drawn)]
+    assert 0 < spread[1] <= 255 / 2 + 1 < spread[0]
+    # Points are faded as their patches are.
+    assert np.abs(interpolated(drawn) - drawn.target).max() <= 1.5
 
 
 def test_a_grey_patch_is_cut_of_any_channel(ramps):
@@ -174,6 +188,6 @@ def test_samples_of_one_plane_do_not_depend_on_what_colours_are_drawn_by(make_ph
         source(folder, drawn, colours=False, margin=3).batch(0)
         for drawn in (ONE_PLANE, replace(ONE_PLANE, grey=0.9, permuted=0.8))
     ]
-    assert batches[0].grey is None
+    assert batches[0].low.ndim == 3
     for name in ("low", "first", "offset", "target"):
         np.testing.assert_array_equal(getattr(batches[0], name), getattr(batches[1], name))

@@ -59,6 +59,9 @@ class PatchOptions:
         times.
     permuted : float
         Share of the photographs' patches of three planes whose planes change places.
+    faded : float
+        Share of the coloured patches whose colours are faded, to half or less of what they differ
+        from their luma by: what is nearly grey must not be tinted.
     """
 
     batch: int = 20
@@ -76,6 +79,7 @@ class PatchOptions:
     channels: tuple[float, float, float, float] = (0.2, 0.4, 0.2, 0.2)
     grey: float = 0.2
     permuted: float = 0.3
+    faded: float = 0.2
 
     def __post_init__(self) -> None:
         if self.batch < 1 or self.points < 1:
@@ -94,7 +98,7 @@ class PatchOptions:
                 f"shares of continuous scales and of warps must be at least 0 and sum to at "
                 f"most 1, got {self.continuous} and {self.warps}"
             )
-        for name in ("graphics", "rendered", "reduced", "jpeg", "grey", "permuted"):
+        for name in ("graphics", "rendered", "reduced", "jpeg", "grey", "permuted", "faded"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InvalidArgumentError(f"{name} must lie in 0..1, got {getattr(self, name)}")
         worst, best = self.jpeg_quality

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from lerf_core.constants import LUMA_WEIGHTS
 from lerf_core.errors import InvalidArgumentError
 from lerf_training.data.degradation import degrade_patch
 from lerf_training.data.graphics import coloured, draw_graphics
@@ -30,6 +31,8 @@ __all__ = ["PatchSampler", "Sample", "random_homography"]
 Planes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 _ATTEMPTS = 50
+# What is left of the colours of faded patches, at most.
+_MOST_FADED = 0.5
 # Pixels of the plane around the footprint of a patch under a homography.
 _HALO = 20
 
@@ -47,15 +50,12 @@ class Sample(NamedTuple):
     first : ndarray of int32, (points, 2)
     offset : ndarray of float32, (points, 2)
     target : ndarray of float32, (points,) or (3, points)
-    grey : bool
-        Whether the patch is of one plane, alone or taken three times.
     """
 
     low: Planes
     first: npt.NDArray[np.int32]
     offset: Floats
     target: Floats
-    grey: bool
 
 
 class PatchSampler:
@@ -138,7 +138,10 @@ class PatchSampler:
             low, target = low[0], target[0]
         elif grey:
             low, target = np.repeat(low, 3, axis=0), np.repeat(target, 3, axis=0)
-        return Sample(low, first, offset, target, grey)
+        elif rng.random() < options.faded:
+            share = rng.uniform(0, _MOST_FADED)
+            low, target = np.rint(_faded(low, share)).astype(np.uint8), _faded(target, share)
+        return Sample(low, first, offset, target)
 
     def _channels(self, rng: np.random.Generator, *, grey: bool) -> list[int] | slice:
         """Which of a photograph's planes (red, green, blue, luma) a patch is cut from."""
@@ -240,6 +243,14 @@ def _corners(least: float, most: float) -> npt.NDArray[np.float64]:
     """Corners of a square of a patch, as columns (x, y, 1)."""
     ends = (least, most)
     return np.array([[x, y, 1.0] for x in ends for y in ends]).T
+
+
+def _faded(planes: npt.NDArray[np.generic], share: float) -> Floats:
+    """Red, green and blue, with a share of what they differ from their luma by."""
+    levels = planes.astype(np.float32)
+    luma = np.tensordot(np.array(LUMA_WEIGHTS, np.float32), levels, 1)
+    faded: Floats = luma + np.float32(share) * (levels - luma)
+    return faded
 
 
 def _compressed(planes: Planes, quality: int) -> Planes:

@@ -46,15 +46,12 @@ class Batch:
         From that neighbour to the point, in low-resolution pixels.
     target : ndarray of float32, (batch, points) or (batch, 3, points)
         What the points should be, in grey levels.
-    grey : ndarray of bool, (batch,), or None
-        Of patches of three planes, which are one plane taken three times.
     """
 
     low: Plane
     first: npt.NDArray[np.int32]
     offset: Floats
     target: Floats
-    grey: npt.NDArray[np.bool_] | None = None
 
 
 class PatchSource:
@@ -103,11 +100,7 @@ class PatchSource:
         areas /= areas.sum()
         rng = np.random.default_rng([self.seed, 0, step])
         samples = [self.sampler.draw(images, areas, rng) for _ in range(self.options.batch)]
-        low, first, offset, target = (
-            np.stack([sample[number] for sample in samples]) for number in range(4)
-        )
-        grey = np.array([sample.grey for sample in samples]) if self.sampler.colours else None
-        return Batch(low, first, offset, target, grey)
+        return Batch(*map(np.stack, zip(*samples, strict=True)))
 
     def batches(self, start: int, stop: int, *, ahead: int = 6) -> Generator[Batch]:
         """Batches of steps start..stop-1 in order, made ahead by a thread of their own."""

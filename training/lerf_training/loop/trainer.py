@@ -245,11 +245,11 @@ class Trainer:
 
     def _error(self, batch: Batch) -> Tensor:
         """Mean squared error (batch,) of each patch's points, in grey levels."""
-        arrays = (batch.target, batch.low, batch.first, batch.offset, batch.grey)
-        target, low, *geometry = (
-            torch.from_numpy(array).to(self.device) for array in arrays if array is not None
+        low, first, offset, target = (
+            torch.from_numpy(array).to(self.device)
+            for array in (batch.low, batch.first, batch.offset, batch.target)
         )
-        values: Tensor = self.model(low.float(), *geometry)
+        values: Tensor = self.model(low.float(), first, offset)
         return ((values - target) ** 2).flatten(1).mean(1)
 
     def _note(self, loss: float, error: Tensor) -> None:

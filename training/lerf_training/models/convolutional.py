@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from torch import Tensor, nn
 
+from lerf_core.backends.torch.network import grey_surroundings
 from lerf_core.backends.torch.straight_through import quantise, rounded
 from lerf_core.bank import LOCAL_PLANE, Layer, NetworkBank
 from lerf_core.bank.network import INPUTS, OUTPUTS
@@ -103,7 +104,7 @@ class ConvolutionalModel(TrainedModel):
     # -- the forward pass -----------------------------------------------------------
 
     def forward(
-        self, low: Tensor, first: Tensor, offset: Tensor, grey: Tensor, *, compiled: bool = True
+        self, low: Tensor, first: Tensor, offset: Tensor, *, compiled: bool = True
     ) -> Tensor:
         """Values of points on low-resolution patches of three planes.
 
@@ -113,8 +114,6 @@ class ConvolutionalModel(TrainedModel):
             Whole grey levels in 0..255, of the model's dtype and on its device.
         first, offset : Tensor, (batch, points, 2)
             See `lerf_training.operations.weighted_mean`; points keep `margin` from the border.
-        grey : Tensor of bool, (batch,)
-            Which patches are one plane taken three times: they get the outputs for grey.
         compiled : bool, optional
             Use the compiled kernels where they can.
 
@@ -124,7 +123,7 @@ class ConvolutionalModel(TrainedModel):
             Grey levels; with exact sums equal to the bank's up to float32 rounding of the mean.
         """
         rows, cols = (size - self.reach for size in low.shape[2:])
-        parameters = self.local_planes(low, grey).flatten(0, 1)
+        parameters = self.local_planes(low).flatten(0, 1)
         planes = low.flatten(0, 1)
         feature = planes[:, self.reach : rows, self.reach : cols].contiguous()
         first, offset = first.repeat_interleave(3, 0), offset.repeat_interleave(3, 0)
@@ -135,19 +134,20 @@ class ConvolutionalModel(TrainedModel):
         values = clip_overshoot(values, planes, first, compiled=compiled)
         return values.unflatten(0, (-1, 3))
 
-    def local_planes(self, low: Tensor, grey: Tensor) -> Tensor:
+    def local_planes(self, low: Tensor) -> Tensor:
         """Parameters (batch, 3, rows - 2 reach, cols - 2 reach, 6) of each channel, in 0..255.
 
         Parameters
         ----------
         low : Tensor, (batch, 3, rows, cols)
-        grey : Tensor of bool, (batch,)
         """
         sums = self._outputs(low.contiguous(memory_format=torch.channels_last))
         values = quantise(sums, low=self.get_buffer("_lowest"), high=LEVELS, whole=False)
         shared, planes = values[..., :_SHARED], values[..., _SHARED:].unflatten(-1, (4, -1))
-        # Channels of colours, or the fourth for all.
-        own = torch.where(grey[:, None, None, None, None], planes[..., 3:, :], planes[..., :3, :])
+        # The channels' own, or the fourth for all.
+        inner = slice(self.reach, -self.reach)
+        is_grey = grey_surroundings(low)[:, inner, inner, None, None]
+        own = torch.where(is_grey, planes[..., 3:, :], planes[..., :3, :])
         own = own.permute(0, 3, 1, 2, 4)
         return torch.cat([shared[:, None].expand(*own.shape[:-1], -1), own], dim=-1).contiguous()
 

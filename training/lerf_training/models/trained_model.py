@@ -18,8 +18,8 @@ __all__ = ["TrainedModel"]
 class TrainedModel(nn.Module):
     """A model that is trained on samples and saved as a bank.
 
-    ``model(low, first, offset)``, with `grey` for patches of three planes, gives the values of a
-    batch's points (`lerf_training.data.patches.Batch`) in the shape of their targets.
+    ``model(low, first, offset)`` gives the values of a batch's points
+    (`lerf_training.data.patches.Batch`) in the shape of their targets.
 
     Attributes
     ----------

@@ -113,12 +113,14 @@ def convolve_block(
     """Call `convolve` for a number of outputs."""
     some = (terms, count, weights, numbers, stride, leak, top)
     rest = (before, before_step, before_stride, target, target_stride, vectors)
-    four, six = (0, 0, 0, 0), (0, 0, 0, 0, 0, 0)
+    four, three = (0, 0, 0, 0), (0, 0, 0)
     if is_head:
-        if len(six + six) == HEAD_OUTPUTS and n == len(six + six):
-            convolve(like, six + six, (0,), *some, *rest)
+        if n == len(three + three):
+            convolve(like, three + three, (0,), *some, *rest)
+        elif len(three + three) < HEAD_OUTPUTS:
+            convolve(like, three + three + three + three + three, (0,), *some, *rest)
         else:
-            convolve(like, six, (0,), *some, *rest)
+            convolve(like, three, (0,), *some, *rest)
     elif n == len(four):
         convolve(like, four, (), *some, *rest)
     elif n == len(four + four):
@@ -128,6 +130,43 @@ def convolve_block(
             convolve(like, four + four + four, (), *some, *rest)
         else:
             convolve(like, four + four + four + four, (), *some, *rest)
+
+
+@compiled(**HELPER)
+def _take_grey(red, green, blue, y, first, count, heads, alone, is_grey):
+    """Have channels take the outputs for a plane on its own where the surroundings are grey.
+
+    Parameters
+    ----------
+    first, count : int
+        Columns of the source that heads are of.
+    heads : ndarray of int32, (outputs + 1, at least count)
+        `SHARED_OUTPUTS` of all channels, those of three channels, and of a plane from `alone` on.
+    is_grey : ndarray of uint8, (at least count + 2,)
+        Room.
+    """
+    height, width = red.shape
+    low, high = max(first - 1, 0), min(first + count + 1, width)
+    at = low - (first - 1)
+    n = high - low
+    is_grey[: count + 2] = 1
+    for step in range(-1, 2):
+        row = min(max(y + step, 0), height - 1)
+        r, g, b = red[row, low:high], green[row, low:high], blue[row, low:high]
+        line = is_grey[at : at + n]
+        for x in range(n):
+            line[x] &= np.uint8((r[x] == g[x]) & (g[x] == b[x]))
+    left, middle, right = is_grey[:count], is_grey[1 : count + 1], is_grey[2 : count + 2]
+    some = np.uint8(0)
+    for x in range(count):
+        # What lies beyond the image was never looked at: it is the border's.
+        left[x] &= middle[x] & right[x]
+        some |= left[x]
+    if some:
+        for k in range(SHARED_OUTPUTS, alone):
+            own, other = heads[k], heads[alone + k % SHARED_OUTPUTS]
+            for x in range(count):
+                own[x] = other[x] if left[x] else own[x]
 
 
 def _write_channel(source, rest, heads, first, unit, row):
@@ -193,7 +232,7 @@ def network_rows(
         Of the convolutions: 1, 3 or 5.
     channels : ndarray of int64, (layers + 1,)
         Outputs of each layer, behind the source's 3. Of the last layer `SHARED_OUTPUTS`, and as
-        many for each channel.
+        many for each channel and, behind those of three channels, for a plane on its own.
     weights : ndarray of uint8
         See `pack_convolution`.
     starts : ndarray of int64, (layers,)
@@ -229,6 +268,7 @@ def network_rows(
     room = np.zeros(n_words, np.int32)
     heads = np.zeros((channels[layers] + 1, stride), np.int32)
     terms = np.empty(n_terms, np.int64)
+    is_grey = np.empty(min(segment, cols) + 2, np.uint8)
     if per_word == 4:
         constant = np.full(_LINE, zero * 0x01010101, np.int32)
     else:
@@ -283,7 +323,13 @@ def network_rows(
                     first += n_outputs
                 number += outputs
                 if is_head:
-                    for channel in range(channels[layers] // SHARED_OUTPUTS - 1):
+                    planes = channels[layers] // SHARED_OUTPUTS - 1
+                    if planes > 1:
+                        # The last outputs are those of a plane on its own.
+                        planes -= 1
+                        alone = SHARED_OUTPUTS * (1 + planes)
+                        _take_grey(red, green, blue, row, start, n, heads, alone, is_grey)
+                    for channel in range(planes):
                         plane = red if channel == 0 else green if channel == 1 else blue
                         _write_channel(
                             plane[row, start : start + n],

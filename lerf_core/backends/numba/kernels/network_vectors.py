@@ -41,7 +41,7 @@ _HAS_FOURS = {"avx512vnni", "avx512bw"} <= _HAS
 #: Pixels that are handled at once.
 PIXELS = 16 if _HAS_FOURS else 8 if "avx2" in _HAS else 4
 #: Output channels whose sums are in registers at once, at most; those of the last layer.
-OUTPUTS, HEAD_OUTPUTS = (16, 12) if _HAS_FOURS else (8, 6)
+OUTPUTS, HEAD_OUTPUTS = (16, 15) if _HAS_FOURS else (8, 6)
 
 
 def is_of_fours(like: Any) -> bool:
