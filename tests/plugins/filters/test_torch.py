@@ -481,7 +481,7 @@ def test_modules_are_copied_and_pickled(through):
 
 def test_half_modules_keep_their_tables():
     module = Interpolate(scale_factor=2).half()
-    assert all(one.dtype == torch.int8 for one in module.buffers())
+    assert not any(one.is_floating_point() for one in module.buffers())
     assert not list(module.parameters())
 
 
