@@ -4,10 +4,10 @@
 
 For each layer and for the whole, of bytes and of deep images: multiplications per nanosecond, and
 their share of the peak, a loop of the same instruction whose operands are all in registers.
-Multiplications are counted as they are computed: inputs by fours, and of the last layer the outputs
-that are wanted. The whole takes three planes and gives packed parameters; beside it, in turn, the
-table reads of lerf-p for three planes. Medians, of this thread's own processor time. Without banks,
-random networks of the structures of lerf-n and lerf-net. The loops are compiled by numba.
+Multiplications are counted as they are computed: inputs by fours. The whole takes three planes and
+gives packed parameters; beside it, in turn, the table reads of lerf-p for three planes. Medians, of
+this thread's own processor time. Without banks, random networks of the structures of lerf-n and
+lerf-net. The loops are compiled by numba.
 """
 
 from __future__ import annotations
@@ -53,8 +53,6 @@ PHOTO = Path(__file__).resolve().parents[1] / "examples" / "photos" / "coffee.jp
 # Width, the first layer's size, middle layers, the last layer's size.
 STRUCTURES = {"lerf-n": (16, 3, 4, 3), "lerf-net": (48, 5, 8, 3)}
 DTYPES = {"bytes": np.dtype(np.uint8), "deep": np.dtype(np.int32)}
-# Of the last layer, what three planes want: all but the local planes of grey.
-WANTED = len(networks.OUTPUTS) - 3
 _STEPS = 20_000
 _I64 = ir.IntType(64)
 
@@ -124,14 +122,9 @@ def peak(dtype: np.dtype[Any], runs: int) -> float:
     return _STEPS * OUTPUTS * PIXELS * per_word / taken
 
 
-def outputs_of(layer: Layer) -> int:
-    """Return the outputs that are computed for three planes."""
-    return WANTED if layer.outputs == len(networks.OUTPUTS) else layer.outputs
-
-
 def macs(layer: Layer) -> int:
     """Return the multiplications per pixel, as they are computed for three planes."""
-    return -(-layer.inputs // 4) * 4 * outputs_of(layer) * layer.size**2
+    return -(-layer.inputs // 4) * 4 * layer.outputs * layer.size**2
 
 
 def layer_speed(layer: Layer, dtype: np.dtype[Any], cols: int, runs: int) -> float:
@@ -139,7 +132,7 @@ def layer_speed(layer: Layer, dtype: np.dtype[Any], cols: int, runs: int) -> flo
     rng, like = np.random.default_rng(0), np.empty(0, dtype)
     per_word = 4 if is_of_fours(like) else 2
     is_head = layer.outputs == len(networks.OUTPUTS)
-    outputs, most = outputs_of(layer), HEAD_OUTPUTS if is_head else OUTPUTS
+    outputs, most = layer.outputs, HEAD_OUTPUTS if is_head else OUTPUTS
     blocks = np.array([min(most, outputs - first) for first in range(0, outputs, most)])
     vectors = -(-cols // PIXELS)
     groups = -(-max(layer.inputs, 0 if is_head else outputs) // per_word)

@@ -104,6 +104,27 @@ def test_segments_of_columns_are_as_one(monkeypatch, name, dtype, count, segment
     assert_networks_agree(name, planes, random_network(16, 5, 2, 3))
 
 
+@each_backend
+@each_dtype
+@pytest.mark.parametrize("segment", [1, 7, 512])
+@settings(max_examples=8)
+@given(shape=draw.SHAPES, seed=draw.SEEDS, share=st.sampled_from([0, 0.02, 0.2]), data=st.data())
+def test_what_is_grey_in_colours(name, dtype, segment, shape, seed, share, data):
+    rng = np.random.default_rng(seed)
+    planes = planes_of(rng, shape, 3, dtype, step=data.draw(st.sampled_from([(1, 1), (2, 3)])))
+    # Grey but for a share of the pixels, of which one channel differs.
+    other = rng.integers(0, 3, shape)
+    for number, plane in enumerate(planes[1:], 1):
+        keeps = (other == number) & (rng.random(shape) < share)
+        plane[~keeps] = planes[0][~keeps]
+    first = data.draw(st.integers(0, shape[0] - 1))
+    rows = (first, data.draw(st.integers(first + 1, shape[0])))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(networks, "_RINGS", 0)
+        patch.setattr(networks, "_LEAST_SEGMENT", segment)
+        assert_networks_agree(name, planes, random_network(16), rows, threads=2)
+
+
 def extreme_network(width, *, shift, leak, sign):
     """Return a network with the largest sums that a network may have."""
     rng = np.random.default_rng(shift)
