@@ -108,8 +108,9 @@ def grey_surroundings(
     above, below = max(0, first - 1), min(len(planes[0]), last + 1)
     red, green, blue = (plane[above:below] for plane in planes)
     is_grey = np.pad((red == green) & (green == blue), 1, mode="edge")
-    around = np.lib.stride_tricks.sliding_window_view(is_grey, (3, 3)).all(axis=(2, 3))
-    return np.asarray(around[first - above : last - above])
+    windows = np.lib.stride_tricks.sliding_window_view(is_grey, (3, 3))
+    around: npt.NDArray[np.bool_] = np.all(windows, axis=(2, 3))
+    return around[first - above : last - above]
 
 
 def _outputs(source: Activations, bank: NetworkBank, grey_bits: int) -> Activations:
