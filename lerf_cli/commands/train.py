@@ -56,12 +56,12 @@ _NETWORK_WIDTH = 64
 )  # fmt: skip
 @click.option(
     "--width", type=click.IntRange(min=1),
-    help=f"Channels of a network's layers.  [default: lerf-n 16, lerf-net 48; with --network "
+    help=f"Channels of a network's layers.  [default: lerf-n 24, lerf-net 48; with --network "
     f"{_NETWORK_WIDTH}]",
 )  # fmt: skip
 @click.option(
     "--layers", type=click.IntRange(0, 16),
-    help="Middle layers of lerf-n or lerf-net.  [default: 4 or 8]",
+    help="Middle layers of lerf-n or lerf-net.  [default: 3 or 8]",
 )  # fmt: skip
 @training_options(rate=1.0, minutes=f"{_MINUTES:g}; lerf-n, lerf-net: {_CONVOLUTIONAL_MINUTES:g}")
 @click.option(

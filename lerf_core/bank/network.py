@@ -51,8 +51,8 @@ _SIZES = (1, 3, 5)
 _WIDTHS = range(4, 65, 4)
 _MOST_LAYERS = 18
 _MOST_SHIFT = 14
-# Multiplications are counted as compiled code does them: inputs by fours, outputs by sixteens.
-_INPUT_STEP, _OUTPUT_STEP = 4, 16
+# Multiplications are counted as compiled code does them, of inputs and outputs by fours.
+_STEP = 4
 
 Integers = npt.NDArray[np.integer]
 
@@ -97,9 +97,8 @@ class Layer:
 
     @property
     def macs(self) -> int:
-        """Multiplications per pixel, inputs counted by fours and outputs by sixteens."""
-        inputs = -(-self.inputs // _INPUT_STEP) * _INPUT_STEP
-        outputs = -(-self.outputs // _OUTPUT_STEP) * _OUTPUT_STEP
+        """Multiplications per pixel, inputs and outputs counted by fours."""
+        inputs, outputs = (-(-number // _STEP) * _STEP for number in (self.inputs, self.outputs))
         return inputs * outputs * self.size**2
 
 

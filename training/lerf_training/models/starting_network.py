@@ -39,7 +39,7 @@ class NetworkShape:
 
 
 #: Those that ship, by the names that `lerf train --kind` gives them.
-NETWORKS = {"lerf-n": NetworkShape(16, 4), "lerf-net": NetworkShape(48, 8, first=5)}
+NETWORKS = {"lerf-n": NetworkShape(24, 3), "lerf-net": NetworkShape(48, 8, first=5)}
 _MIDDLE_SIZE = 3
 # Narrow Gaussians on level planes, as tables start (`starting_bank`): sigmas in 0..255.
 _SIGMA = 53
@@ -71,7 +71,7 @@ def starting_network(shape: NetworkShape, *, seed: int = 0) -> NetworkBank:
     Examples
     --------
     >>> starting_network(NETWORKS["lerf-n"]).full_reach
-    6
+    5
     """
     _check(shape)
     generator = torch.Generator().manual_seed(seed)
