@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from support.banks import make_random_network
 from support.combinations import each_pair_of
 
-from lerf_core.backends.reference.network import network_outputs
+from lerf_core.backends.reference import network as reference
 from lerf_core.backends.torch import network
 from lerf_core.backends.torch.network import network_parameters
 from lerf_core.bank.network import INPUTS, OUTPUTS, Layer, NetworkBank
@@ -21,7 +21,7 @@ DEVICES = ("cpu", pytest.param("cuda", marks=needs_cuda))
 # Grey bits of bytes and of deep images.
 BITS = (0, 7)
 NETWORKS = {
-    "least": {"width": 4, "middle": 0, "first": 1, "last": 1},
+    "least": {"width": 4, "middle": 0, "first": 1, "last": 3},
     "small": {"width": 8, "middle": 2},
     "wide windows": {"width": 16, "middle": 1, "first": 5, "last": 5},
     "widest": {"width": 64, "middle": 2, "first": 1, "last": 5},
@@ -43,9 +43,7 @@ def on_tensors(planes, bank, bits, together, device="cpu"):
 def by_reference(planes, bank, bits, together):
     found = []
     for first in range(0, len(planes), together):
-        outputs = network_outputs(list(planes[first : first + together]), bank, bits)
-        channels = range(INPUTS) if together == INPUTS else [None]
-        found += [outputs[list(bank.outputs_of(channel))] for channel in channels]
+        found += reference.network_parameters(list(planes[first : first + together]), bank, bits)
     return np.array(found)
 
 
@@ -63,6 +61,20 @@ def test_parameters_are_those_of_the_reference(device, name, bits, together, sha
     planes = units((2 * INPUTS, *shape), bits)
     planes[0], planes[1] = 0, 255 << bits
     assert_equal_to_the_reference(planes, bank, bits, together, device)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("bits", BITS)
+def test_what_is_grey_in_colours_stays_grey(device, bits):
+    bank, planes = make_random_network(middle=1), units((INPUTS, 12, 14), bits)
+    planes[1, :, :8] = planes[2, :, :8] = planes[0, :, :8]
+    planes[2, 5, 0] ^= 1
+    mine = on_tensors(planes, bank, bits, INPUTS, device)
+    same = (mine[0] == mine[1]).all(0) & (mine[1] == mine[2]).all(0)
+    assert same[:4, :7].all()
+    assert same[7:, :7].all()
+    assert not same[:, 7:].all()
+    assert_equal_to_the_reference(planes, bank, bits, INPUTS, device)
 
 
 @pytest.mark.parametrize("device", DEVICES)
