@@ -16,7 +16,7 @@ from lerf_core.constants import LEVELS, NETWORK_GREY_BITS, SUM_BITS, WEIGHT_LIMI
 REFERENCE = get_backend("reference")
 #: Width, the first layer's size, middle layers, the last layer's size.
 STRUCTURES = [
-    (16, 3, 4, 3), (48, 5, 2, 3), (4, 1, 0, 1), (20, 3, 1, 5), (64, 5, 1, 1), (12, 1, 3, 3),
+    (16, 3, 4, 3), (48, 5, 2, 3), (4, 1, 0, 3), (20, 3, 1, 5), (64, 5, 1, 1), (12, 1, 3, 3),
 ]  # fmt: skip
 TOP = {np.uint8: LEVELS, np.int32: LEVELS << NETWORK_GREY_BITS}
 
