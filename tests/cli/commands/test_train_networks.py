@@ -57,7 +57,7 @@ def test_a_network_is_trained_and_used(run, tmp_path, photos, bank, checkpoint):
 @pytest.mark.parametrize(
     ("kind", "shape", "given"),
     [
-        ("lerf-n", (16, 6, 3, 6), {"batch": 16, "size": 44, "points": 2500}),
+        ("lerf-n", (24, 5, 3, 5), {"batch": 16, "size": 44, "points": 2500}),
         ("lerf-net", (48, 10, 5, 11), {"batch": 8, "size": 66, "points": 4000}),
     ],
 )
@@ -168,9 +168,9 @@ def test_options_that_say_nothing_are_refused(run, photos, bank, arguments, name
 
 
 def test_patches_must_hold_what_a_network_sees(run, photos, bank):
-    result = run("train", photos, "-o", bank, "--kind", "lerf-n", "--patch", 21, code=1)
-    assert "patches of 21 pixels are too small" in result.stderr
-    assert "at least 22 pixels a side" in result.stderr
+    result = run("train", photos, "-o", bank, "--kind", "lerf-n", "--patch", 18, code=1)
+    assert "patches of 18 pixels are too small" in result.stderr
+    assert "at least 20 pixels a side" in result.stderr
     assert [path.name for path in bank.parent.iterdir()] == ["photos"]
 
 

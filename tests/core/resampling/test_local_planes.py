@@ -17,6 +17,7 @@ from lerf_core.bank.patterns import PATTERNS, QUARTER_TURNS
 from lerf_core.constants import LOCAL_PLANE_BIAS
 from lerf_core.errors import BankError
 from lerf_core.execution.channels import prepare_channel
+from lerf_core.execution.samples import read_channel
 from lerf_core.pixels.values import ValueScale, decode_srgb
 from lerf_core.sampling.taps import AxisTaps
 
@@ -143,9 +144,10 @@ def test_linear_light_follows_the_chain_rule():
     scale = ValueScale(image.dtype, 0, 255)
     backend = get_backend("numba")
     plain, linear = (
-        prepare_channel(image, replace(scale, linear_light=light), bank, backend, "edge").read(
-            0, len(image), 1
-        )
+        read_channel(
+            prepare_channel(image, replace(scale, linear_light=light), bank, backend, "edge"),
+            0, len(image), 1,
+        )  # fmt: skip
         for light in (False, True)
     )
 
