@@ -146,8 +146,10 @@ def test_linear_light_follows_the_chain_rule():
     plain, linear = (
         read_channel(
             prepare_channel(image, replace(scale, linear_light=light), bank, backend, "edge"),
-            0, len(image), 1,
-        )  # fmt: skip
+            0,
+            len(image),
+            1,
+        )
         for light in (False, True)
     )
 
