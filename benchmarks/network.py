@@ -26,6 +26,7 @@ os.environ.setdefault("LERF_KERNELS", "numba")
 import numpy as np
 import numpy.typing as npt
 from imageio.v3 import imread
+from lerf_training.models.starting_network import NETWORKS, starting_network
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -47,11 +48,10 @@ from lerf_core.backends.numba.kernels.vectors import Vectors
 from lerf_core.bank import LutBank
 from lerf_core.bank import network as networks
 from lerf_core.bank.network import Layer, NetworkBank
-from lerf_core.constants import COLOUR_PLANES, NETWORK_GREY_BITS
+from lerf_core.constants import NETWORK_GREY_BITS
 
 PHOTO = Path(__file__).resolve().parents[1] / "examples" / "photos" / "coffee.jpg"
 # Width, the first layer's size, middle layers, the last layer's size.
-STRUCTURES = {"lerf-n": (16, 3, 4, 3), "lerf-net": (48, 5, 8, 3)}
 DTYPES = {"bytes": np.dtype(np.uint8), "deep": np.dtype(np.int32)}
 _STEPS = 20_000
 _I64 = ir.IntType(64)
@@ -151,21 +151,6 @@ def layer_speed(layer: Layer, dtype: np.dtype[Any], cols: int, runs: int) -> flo
     return 20 * macs(layer) * vectors * PIXELS / of_processor(task, runs)
 
 
-def random_bank(name: str) -> NetworkBank:
-    """Return a network of the structure of lerf-n or lerf-net."""
-    rng = np.random.default_rng(0)
-    width, first, middle, last = STRUCTURES[name]
-    shapes = [(width, COLOUR_PLANES, first), *[(width, width, 3)] * middle]
-    layers = [
-        Layer(
-            rng.integers(-9, 10, (outputs, inputs, size, size)).astype(np.int8),
-            rng.integers(-99, 100, outputs).astype(np.int32), np.full(outputs, 6, np.uint8),
-        )
-        for outputs, inputs, size in (*shapes, (len(networks.OUTPUTS), width, last))
-    ]  # fmt: skip
-    return NetworkBank(name, tuple(layers))
-
-
 def read_tables(planes: Sequence[Array], bank: LutBank) -> None:
     """Read both stages of a bank of tables for planes of bytes."""
     backend, cell_bits = get_backend("numba"), bank.interval.bit_length() - 1
@@ -217,7 +202,9 @@ def main() -> None:
     arguments = parser.parse_args()
     size, runs = arguments.size, arguments.runs
     banks = [lerf_core.load_bank(name) for name in arguments.banks]
-    banks = banks or [random_bank(name) for name in STRUCTURES]
+    # Untrained, they take the same time.
+    starts = {name: starting_network(shape) for name, shape in NETWORKS.items()}
+    banks = banks or [start.renamed(name) for name, start in starts.items()]
     picture = Image.fromarray(imread(PHOTO)[..., :3]).resize((size, size))
     planes = [np.ascontiguousarray(plane) for plane in np.moveaxis(np.asarray(picture), -1, 0)]
     tables = lerf_core.load_bank("lerf-p")

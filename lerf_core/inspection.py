@@ -245,7 +245,7 @@ def parameter_maps(
     if pixels.is_nearest:
         hint = "" if pixels.dtype == np.bool_ else "; with a value_range they are intensities"
         raise InvalidTypeError(f"{pixels.dtype} pixels are labels, which have no parameters{hint}")
-    kind = options.tables.kind
+    kind = options.averaging_bank.kind
     # Grey levels, features and parameters, all twice but one, and overshoot bounds.
     maps = 3 + 2 * len(kind.values) + 2 * kind.has_local_planes
     check_memory(4 * array.size * maps, f"maps of an image of {array.shape}")
@@ -273,7 +273,7 @@ def _read_maps(image: npt.NDArray[Any], stack: Map, pixels: PixelFormat, options
             for layer in layers
             for plane in layer[(slice(None), *index)]
         ]
-        channels = prepare_channels(planes, pixels, options.tables, backend, "edge")
+        channels = prepare_channels(planes, pixels, options.averaging_bank, backend, "edge")
         every = read_channels(channels, 0, channels[0].plane.shape[0], threads)
         for number, (channel, samples) in enumerate(zip(channels, every, strict=True)):
             maps = target[(number, slice(None), *index)]

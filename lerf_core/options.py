@@ -146,7 +146,7 @@ class Options:
         return None if isinstance(kernel, NearestKernel) else kernel
 
     @property
-    def tables(self) -> Bank:
+    def averaging_bank(self) -> Bank:
         """The bank, where pixels are averaged by one.
 
         Raises
@@ -155,7 +155,7 @@ class Options:
             If they are averaged by a kernel.
         """
         if self.bank is None:
-            raise InvalidArgumentError(f"kernel {self.kernel} has no tables")
+            raise InvalidArgumentError(f"kernel {self.kernel} has no bank")
         return self.bank
 
     # -- for an image -------------------------------------------------------------------

@@ -55,16 +55,16 @@ class BlockContext(NamedTuple):
         return Block(0, self.out_shape[0], 0, self.out_shape[1])
 
     @property
-    def tables(self) -> Bank:
+    def averaging_bank(self) -> Bank:
         """The bank, where there is one."""
         if self.bank is None:
-            raise ValueError(f"kernel {self.kernel} has no tables")
+            raise ValueError(f"kernel {self.kernel} has no bank")
         return self.bank
 
     @property
     def halo(self) -> int:
         """Source pixels around those of the taps that a result by tables can depend on."""
-        reach = self.tables.full_reach
+        reach = self.averaging_bank.full_reach
         halo = max(reach, OVERSHOOT_REACH)
         # Missing and transparent pixels are filled from around, step by step.
         return halo + FILL_STEPS * reach if self.pixels.can_miss else halo

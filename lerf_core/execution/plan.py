@@ -242,13 +242,13 @@ class Plan:
             # A copy with missing values filled, and what is invalid, float32.
             return self.dtype.itemsize + 4 if pixels.can_miss else 0
         # Feature, parameters and overshoot bounds: bytes, or float32.
-        kind = options.tables.kind
+        kind = options.averaging_bank.kind
         is_bytes = self.dtype == np.uint8 and options.value_range is None
         itemsize = 1 if is_bytes and not options.linear_light else 4
         if self.scale is None and kind.has_local_planes and itemsize == 1:
             return 16  # a warp unpacks bytes once for all output pixels
         # Colours that a warp reads together lie side by side, until each is unpacked.
-        together = 8 if self.scale is None and options.tables.reads_colours else 0
+        together = 8 if self.scale is None and options.averaging_bank.reads_colours else 0
         return itemsize * (2 + len(kind.values) + 2 * kind.has_local_planes) + together
 
     # -- blocks -------------------------------------------------------------------------

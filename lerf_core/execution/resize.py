@@ -118,7 +118,12 @@ class GridBlock:
         if context.fast and is_plain_colour(planes, context.pixels, context.mode):
             return LumaMeans(self, planes)
         channels = prepare_channels(
-            list(planes), context.pixels, context.tables, self.backend, context.mode, alpha_levels
+            list(planes),
+            context.pixels,
+            context.averaging_bank,
+            self.backend,
+            context.mode,
+            alpha_levels,
         )
         return GridMeans(self, channels)
 
@@ -218,7 +223,7 @@ class GridBlock:
             return 0, 0
         ends = self._source_ends(self.context.all_pixels)
         rows, cols = (
-            max(-first, stop - size, 0) + self.context.tables.full_reach
+            max(-first, stop - size, 0) + self.context.averaging_bank.full_reach
             for (first, stop), size in zip(ends, self.context.shape, strict=True)
         )
         return rows, cols
@@ -377,7 +382,7 @@ class LumaMeans:
         self._nodata = block.context.pixels.nodata
         luma = self._backend.luma([self._levels(colour) for colour in colours])
         self._luma = prepare_channel(
-            luma, ValueScale(luma.dtype, 0, LEVELS), block.context.tables, self._backend,
+            luma, ValueScale(luma.dtype, 0, LEVELS), block.context.averaging_bank, self._backend,
             block.context.mode,
         )  # fmt: skip
         self._rows, self._cols = block.cubic_taps()

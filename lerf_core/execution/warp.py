@@ -114,7 +114,7 @@ class WarpBlock:
     def _margin(self) -> int:
         """Return by how many pixels a border mode that repeats the image extends it."""
         if self.context.kernel is None:
-            return PERIODIC_MARGIN + self.context.tables.full_reach
+            return PERIODIC_MARGIN + self.context.averaging_bank.full_reach
         return math.ceil(PERIODIC_MARGIN * self.tap_reach) + self._halo()
 
     def _halo(self) -> int:
@@ -179,7 +179,7 @@ class WarpBlock:
             prepared = prepare_kernel_channels(planes, context.pixels, mode, alpha_levels)
             return WarpMeans(self, planes, [KernelStack(prepared, context.kernel)])
         channels = prepare_channels(
-            list(planes), context.pixels, context.tables, self.backend, mode, alpha_levels
+            list(planes), context.pixels, context.averaging_bank, self.backend, mode, alpha_levels
         )
         # Only channels of one validity and dtype are computed together.
         runs = groupby(channels, lambda channel: (id(channel.validity), channel.to_uint8))

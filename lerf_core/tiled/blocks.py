@@ -74,13 +74,13 @@ def _work_bytes(plan: Plan) -> int:
     is_plain = plan.dtype == np.uint8 and not plan.options.linear_light
     # Of the packed parameters, and of the feature of deeper images.
     packed_bytes = 4 if is_plain else 20
-    if not plan.options.tables.kind.has_local_planes:
+    if not plan.options.averaging_bank.kind.has_local_planes:
         return packed_bytes
     if plan.scale is not None:
         return 2 * packed_bytes
     # A warp unpacks bytes once for all output pixels. Deep colours that are read together lie side
     # by side, until each is unpacked.
-    return 16 if is_plain else 2 * packed_bytes + 8 * plan.options.tables.reads_colours
+    return 16 if is_plain else 2 * packed_bytes + 8 * plan.options.averaging_bank.reads_colours
 
 
 def regions(plan: Plan, shape: tuple[int, int]) -> Iterator[Region]:

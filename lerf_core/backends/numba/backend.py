@@ -41,11 +41,12 @@ from lerf_core.backends.numba.entry_points import (
     unit_rows,
 )
 from lerf_core.backends.numba.stages import STAGE_ROWS, is_compiled, read_cells
-from lerf_core.backends.packed import as_words, empty_packed, pack, unpack
+from lerf_core.backends.packed import as_words, empty_packed, pack, slot_count, unpack
 from lerf_core.backends.reference.backend import ReferenceBackend
 from lerf_core.backends.reference.overshoot import axis_cells
 from lerf_core.bank.model import LutBank
 from lerf_core.bank.network import NetworkBank
+from lerf_core.bank.stages import NETWORK_KIND
 from lerf_core.constants import COLOUR_PLANES, LEVELS
 from lerf_core.pixels.values import ValueScale
 from lerf_core.sampling.taps import AxisTaps
@@ -66,7 +67,7 @@ _REFERENCE = ReferenceBackend()
 # Pixels of a task that the reference reads tables for: each takes some hundred bytes.
 _REFERENCE_PIXELS = 1 << 17
 _MOST_PHASES = 16
-_LOCAL_PLANE_SLOTS = 8
+_LOCAL_PLANE_SLOTS = slot_count(len(NETWORK_KIND.values))
 # What kernels are compiled for; the rest goes by the specification.
 _READABLE = ("float16", "float32", "float64")
 _FROM_GREY = ("uint16", "float32", "float64")
@@ -246,13 +247,9 @@ class NumbaBackend(Backend):
         phases = phase_count(cols, shape[1]) if two else 0
         fits = len(packed) == COLOUR_PLANES and packed[0].shape[2] == _LOCAL_PLANE_SLOTS
         if not (phases and fits and to_uint8 == (packed[0].dtype == np.uint8)):
-            return [
-                self.mean_on_grid(
-                    pixels, weighting, rows, cols,
-                    validity=None, cval=cval, cval_validity=1.0, bounds=each, to_uint8=to_uint8,
-                )[0]
-                for pixels, each in zip(packed, bounds, strict=True)
-            ]  # fmt: skip
+            return super().means_on_grid(
+                packed, weighting, rows, cols, cval=cval, bounds=bounds, to_uint8=to_uint8
+            )
         _, col_outside, col_offset = _tap_arrays(cols, shape[1])
         dtype, constant = packed[0].dtype, cval is not None
         arrays = [

@@ -134,26 +134,6 @@ class ReferenceBackend(Backend):
         )  # fmt: skip
         return _to_bytes(mean) if to_uint8 else mean, None if validity is None else valid_share
 
-    def means_on_grid(
-        self,
-        packed: Sequence[Plane],
-        weighting: str,
-        rows: AxisTaps,
-        cols: AxisTaps,
-        *,
-        cval: float | None,
-        bounds: Sequence[Plane | None],
-        to_uint8: bool,
-    ) -> list[Plane]:
-        """Take the means one by one."""
-        return [
-            self.mean_on_grid(
-                pixels, weighting, rows, cols,
-                validity=None, cval=cval, cval_validity=1.0, bounds=each, to_uint8=to_uint8,
-            )[0]
-            for pixels, each in zip(packed, bounds, strict=True)
-        ]  # fmt: skip
-
     def points_of(
         self,
         channels: Iterable[tuple[Plane, Plane | None]],

@@ -73,7 +73,7 @@ def resize(
         return resize(images, size, growing, align_corners=False)
     bank = None
     if plan.options.kernel is None:
-        bank = _own_of(plan.options.tables, options)
+        bank = _own_of(plan.options.averaging_bank, options)
     if execution.is_compiled(images):
         keywords = options.keywords | {"threads": torch.get_num_threads()}
         keywords["kernel"] = plan.options.kernel
@@ -139,7 +139,7 @@ def _resize_by_torch(images: Tensor, plan: Plan, options: FilterOptions) -> Tens
     cval = (options.cval - low) * (LEVELS / (high - low)) if options.mode == "constant" else None
     taps, windows = _taps(plan.context, plan.scale or (1.0, 1.0), cval, images.device)
     pixels = max(windows.area, math.prod(plan.out_shape))
-    chunks = execution.chunks_of_planes(images, pixels, plan.options.tables)
+    chunks = execution.chunks_of_planes(images, pixels, plan.options.averaging_bank)
     results = [
         _resize_planes(chunk, images.shape[1], taps, windows, plan, options) for chunk in chunks
     ]
@@ -156,7 +156,7 @@ def _resize_planes(
     options: FilterOptions,
 ) -> Tensor:
     """Resize planes (count, rows, cols) that fit into memory, `channels` of each image."""
-    bank = plan.options.tables
+    bank = plan.options.averaging_bank
     source = execution.source_pixels(planes, channels, options, bank, windows)
     mean = weighted_mean(
         source.terms.flatten(2), bank.kind.weighting, taps,

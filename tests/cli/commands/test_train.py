@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
-from support.cli import lerf_command, write_photographs
+from support.cli import lerf_command
 
 from lerf_core import load_bank
 from lerf_core.bank import KINDS
@@ -22,21 +22,6 @@ from lerf_training.loop.checkpoints import is_checkpoint, read_checkpoint
 pytestmark = pytest.mark.slow
 
 TINY = ("--batch", 2, "--patch", 20, "--points", 64, "--threads", 1)
-
-
-@pytest.fixture
-def photos(tmp_path):
-    return write_photographs(tmp_path / "photos", 4)
-
-
-@pytest.fixture
-def bank(tmp_path):
-    return tmp_path / "mine.safetensors"
-
-
-@pytest.fixture
-def checkpoint(tmp_path):
-    return tmp_path / "mine.checkpoint.safetensors"
 
 
 @pytest.fixture

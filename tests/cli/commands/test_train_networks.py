@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from PIL import Image
-from support.cli import write_photographs
 
 from lerf_core import load_bank
 from lerf_core.bank import NetworkBank
@@ -16,21 +15,6 @@ pytestmark = pytest.mark.slow
 
 TINY = ("--batch", 2, "--patch", 22, "--points", 64, "--threads", 1, "--scale-range", "1.2,2.5")
 SMALL = ("--kind", "lerf-n", "--width", 4, "--layers", 1)
-
-
-@pytest.fixture
-def photos(tmp_path):
-    return write_photographs(tmp_path / "photos", 4)
-
-
-@pytest.fixture
-def bank(tmp_path):
-    return tmp_path / "mine.safetensors"
-
-
-@pytest.fixture
-def checkpoint(tmp_path):
-    return tmp_path / "mine.checkpoint.safetensors"
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 from support import strategies as draw
 from support.banks import random_bank
 from support.combinations import each_pair_of
+from support.torch_filters import TILT, TURN, assert_equal, noise, on_backend, slope
 
 import lerf_core
 from lerf_core import geometry
@@ -38,29 +39,6 @@ CUDA = pytest.param("cuda", marks=needs_cuda)
 PLAIN = pytest.param("plain cuda", marks=needs_cuda)
 DEVICES = ("cpu", CUDA, PLAIN)
 BANKS = ("lerf-p", "lerf-g", "lerf-l")
-# Turned, and shrunk by two and a half along one axis.
-TURN = torch.tensor([[[0.8, -0.5, 0.1], [0.6, 0.7, 0.2]], [[2.5, 0.3, 0.0], [0.1, 0.9, 0.4]]])
-TILT = torch.tensor([
-    [[0.9, 0.2, 1.0], [0.1, 1.2, -2.0], [0.01, 0.02, 1.0]],
-    [[0.4, 0.0, 4.0], [0.0, 0.4, 2.0], [0.03, -0.05, 1.0]],
-])  # fmt: skip
-
-
-@pytest.fixture(params=DEVICES)
-def device(request, monkeypatch):
-    """Where torch's operations work; on the CPU, instead of the backend."""
-    if request.param == "cpu":
-        monkeypatch.setattr(execution, "is_compiled", lambda *_: False)
-    if request.param.startswith("plain"):
-        monkeypatch.setattr(fused, "triton_kernels", lambda: None)
-    return request.param.removeprefix("plain ")
-
-
-def noise(shape=(2, 3, 9, 13), dtype=torch.float32, seed=0):
-    values = np.random.default_rng(seed).random(shape)
-    if dtype == torch.uint8:
-        return torch.from_numpy(np.rint(values * 255).astype(np.uint8))
-    return torch.from_numpy(values).to(dtype)
 
 
 def photo(size=24, seed=0):
@@ -69,17 +47,6 @@ def photo(size=24, seed=0):
     rng = np.random.default_rng(seed)
     waves = [np.sin(9 * rng.normal() * x + 9 * rng.normal() * y + 6 * rng.random()) for _ in "abc"]
     return torch.from_numpy((0.5 + 0.25 * np.stack(waves) + 0.1 * (x > 0.6))[None]).float()
-
-
-def assert_equal(mine, theirs):
-    """To the last bit for bytes, else to 1e-5 of a range of 1."""
-    mine = mine.detach().cpu().numpy()
-    assert mine.dtype == theirs.dtype
-    assert mine.shape == theirs.shape
-    if mine.dtype == np.uint8:
-        assert np.array_equal(mine, theirs)
-    else:
-        np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-5)
 
 
 # -- equal to lerf_core -------------------------------------------------------------
@@ -111,13 +78,6 @@ def without_backend(function, *arguments, **options):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(execution, "is_compiled", lambda *_: False)
         return function(*arguments, **options)
-
-
-def on_backend(function, *tensors):
-    """What lerf_core's compiled backend gives for the same call."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execution, "is_compiled", lambda *_: True)
-        return function(*(one.cpu() for one in tensors)).numpy()
 
 
 @each_pair_of(
@@ -318,13 +278,6 @@ def test_no_images_give_none():
 
 
 # -- gradients ------------------------------------------------------------------------
-
-
-def slope(function, at, direction, step):
-    """Central difference along a direction."""
-    with torch.no_grad():
-        ends = [function(at + sign * step * direction).double() for sign in (1, -1)]
-    return float(ends[0] - ends[1]) / (2 * step)
 
 
 def projection(shape, device, seed=3):

@@ -12,9 +12,10 @@ torch = pytest.importorskip("torch")
 
 from support.banks import make_random_network
 from support.combinations import each_pair_of
+from support.torch_filters import TILT, TURN, assert_equal, noise, on_backend, slope
 
 import lerf_core
-from lerf_core.backends.torch import fused, network, source_pixels
+from lerf_core.backends.torch import network, source_pixels
 from lerf_core.bank import Layer, NetworkBank
 from lerf_core.errors import BankError
 from lerf_plugins.filters.torch import (
@@ -29,45 +30,8 @@ from lerf_plugins.filters.torch.bank_tensors import bank_tensors, own_bank, stru
 
 functional = torch.nn.functional
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
-# "plain": without kernels of its own.
-DEVICES = (
-    "cpu", pytest.param("cuda", marks=needs_cuda), pytest.param("plain cuda", marks=needs_cuda),
-)  # fmt: skip
 BANK = make_random_network(middle=1, seed=7)
 OTHER = make_random_network(middle=1, seed=8)
-TURN = torch.tensor([[[0.8, -0.5, 0.1], [0.6, 0.7, 0.2]], [[2.5, 0.3, 0.0], [0.1, 0.9, 0.4]]])
-TILT = torch.tensor([
-    [[0.9, 0.2, 1.0], [0.1, 1.2, -2.0], [0.01, 0.02, 1.0]],
-    [[0.4, 0.0, 4.0], [0.0, 0.4, 2.0], [0.03, -0.05, 1.0]],
-])  # fmt: skip
-
-
-@pytest.fixture(params=DEVICES)
-def device(request, monkeypatch):
-    """Where torch's operations work; on the CPU, instead of the backend."""
-    if request.param == "cpu":
-        monkeypatch.setattr(execution, "is_compiled", lambda *_: False)
-    if request.param.startswith("plain"):
-        monkeypatch.setattr(fused, "triton_kernels", lambda: None)
-    return request.param.removeprefix("plain ")
-
-
-def noise(shape=(2, 3, 9, 13), dtype=torch.float32, seed=0):
-    values = np.random.default_rng(seed).random(shape)
-    if dtype == torch.uint8:
-        return torch.from_numpy(np.rint(values * 255).astype(np.uint8))
-    return torch.from_numpy(values).to(dtype)
-
-
-def assert_equal(mine, theirs):
-    """To the last bit for bytes, else to 1e-5 of a range of 1."""
-    mine = mine.detach().cpu().numpy()
-    assert mine.dtype == theirs.dtype
-    assert mine.shape == theirs.shape
-    if mine.dtype == np.uint8:
-        assert np.array_equal(mine, theirs)
-    else:
-        np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-5)
 
 
 def by_core(image, size, **options):
@@ -108,13 +72,6 @@ def test_missing_values_do_not_count(device):
         want = by_core(image, size)
         assert np.isnan(want).any()
         assert_equal(interpolate(image.to(device), size, bank=BANK), want)
-
-
-def on_backend(function, *tensors):
-    """What lerf_core's compiled backend gives for the same call."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execution, "is_compiled", lambda *_: True)
-        return function(*(tensor.cpu() for tensor in tensors)).numpy()
 
 
 @each_pair_of(
@@ -216,13 +173,6 @@ def photo(size=24):
 
 def projection(shape, device, seed=3):
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)
-
-
-def slope(function, at, direction, step):
-    """Central difference along a direction."""
-    with torch.no_grad():
-        ends = [function(at + sign * step * direction).double() for sign in (1, -1)]
-    return float(ends[0] - ends[1]) / (2 * step)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
