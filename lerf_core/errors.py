@@ -6,6 +6,8 @@ __all__ = [
     "BankError",
     "BankNotFoundError",
     "FileError",
+    "FrontError",
+    "FrontNotFoundError",
     "ImageTooLargeError",
     "InvalidArgumentError",
     "InvalidTypeError",
@@ -39,6 +41,14 @@ class BankError(LerfError, ValueError):
 
 class BankNotFoundError(LerfError, FileNotFoundError):
     """No bank has the given name, and no file or folder lies at the path."""
+
+
+class FrontError(LerfError, ValueError):
+    """A file holds nothing that enlarges images by a fixed scale, or it cannot be used here."""
+
+
+class FrontNotFoundError(FrontError, FileNotFoundError):
+    """No front has the given name, and no file lies at the path."""
 
 
 class ImageTooLargeError(LerfError, MemoryError):

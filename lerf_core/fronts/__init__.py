@@ -1,0 +1,1 @@
+"""Fronts: what enlarges an image by a whole number before its pixels are resampled."""

@@ -1,0 +1,97 @@
+"""Fronts for tests: small, exact, and such that a wrong halo, order or offset shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from lerf_core.fronts.base import Front, Planes
+
+__all__ = ["ConvolutionFront"]
+
+# Fractional bits of the weights.
+_SHIFT = 6
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ConvolutionFront(Front):
+    """A convolution of random weights and a pixel shuffle; leaves constants as they are.
+
+    Each of the ``scale**2`` results of a pixel is its own level and a sum of differences of
+    those around it, weighed differently for each result, pixel and channel.
+    """
+
+    factor: int = 2
+    colours: bool = False
+    distance: int = 2
+    seed: int = 0
+    name: str = "convolution"
+
+    @property
+    def scale(self) -> int:
+        return self.factor
+
+    @property
+    def reads_colours(self) -> bool:
+        return self.colours
+
+    @property
+    def reach(self) -> int:
+        return self.distance
+
+    @property
+    def work(self) -> str:
+        return "one convolution"
+
+    @property
+    def checksum(self) -> str:
+        return f"test:{self.factor},{self.colours},{self.distance},{self.seed}"
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self.name, "scale": self.factor}
+
+    def memory_needed(self, rows: int, cols: int, channels: int, dtype: Any) -> int:
+        return rows * cols * channels * 8 * (2 + self.factor**2) * np.dtype(dtype).itemsize
+
+    @cached_property
+    def _weights(self) -> Any:
+        """Return weights in 64ths, (out, k, k, in, size, size); those of a result sum to 0."""
+        channels, size = (3 if self.colours else 1), 2 * self.distance + 1
+        shape = (channels, self.factor, self.factor, channels, size, size)
+        weights = np.random.default_rng(self.seed).integers(-3, 4, shape)
+        # No pixel within reach is without weight at its ends.
+        weights[..., 0, :], weights[..., -1, :] = 2, 1
+        weights[..., :, 0] += 1
+        middle = self.distance
+        weights[..., middle, middle] -= weights.sum(axis=(-2, -1))
+        return weights
+
+    def _enlarged(self, planes: Planes, threads: int) -> Planes:
+        k, far = self.factor, self.distance
+        channels, rows, cols = planes.shape
+        inputs = 3 if self.colours else 1
+        padded = np.pad(planes, ((0, 0), (far, far), (far, far)), mode="edge")
+        is_bytes = planes.dtype == np.uint8
+        work = padded.astype(np.int64 if is_bytes else np.float32)
+        result = np.empty((channels, rows, k, cols, k), work.dtype)
+        for channel in range(channels):
+            out = channel if self.colours else 0
+            sources = range(channels) if self.colours else [channel]
+            for i in range(k):
+                for j in range(k):
+                    total = np.zeros((rows, cols), work.dtype)
+                    for number, source in zip(range(inputs), sources, strict=True):
+                        for y in range(2 * far + 1):
+                            for x in range(2 * far + 1):
+                                weight = self._weights[out, i, j, number, y, x]
+                                part = work[source, y : y + rows, x : x + cols]
+                                total += part * work.dtype.type(weight)
+                    level = work[channel, far : far + rows, far : far + cols]
+                    change = total >> _SHIFT if is_bytes else total / np.float32(1 << _SHIFT)
+                    result[channel, :, i, :, j] = level + change
+        if is_bytes:
+            result = np.clip(result, 0, 255)
+        return result.reshape(channels, k * rows, k * cols).astype(planes.dtype)
