@@ -52,6 +52,20 @@ class Front(ABC):
         """
 
     @property
+    def grid(self) -> int:
+        """Planes that are cut begin at multiples of it, counted from the image's first pixel.
+
+        In source pixels, along each axis. More than 1 where what a front gives depends on where
+        pixels lie in a grid: networks that look at windows, or that work on shuffled pixels.
+        """
+        return 1
+
+    @property
+    def is_local(self) -> bool:
+        """Whether `reach` holds; else each pixel depends on the whole image, which is never cut."""
+        return True
+
+    @property
     @abstractmethod
     def work(self) -> str:
         """What it costs per source pixel, in a few words, for people."""
