@@ -146,7 +146,7 @@ def parsed_description(
     text: str,
     make: Callable[[dict[str, Any]], AnyBank],
     *,
-    formats: tuple[str, int],
+    formats: tuple[str, *tuple[int, ...]],
     origin: str,
     verify: bool,
 ) -> AnyBank:
@@ -157,8 +157,8 @@ def parsed_description(
     text : str
     make : callable
         Makes the bank of the description.
-    formats : (str, int)
-        Name and version of the format.
+    formats : (str, int, ...)
+        Name of the format, and the versions of it that can be read.
     origin : str
         The file that the text comes from, for messages.
     verify : bool
@@ -169,14 +169,15 @@ def parsed_description(
     BankError
         If the text describes no bank of the format and version, or the checksum differs.
     """
-    name, version = formats
+    name, *versions = formats
     try:
         data = json.loads(text)
         if data["format"] != name:
             raise BankError(f"format must be {name!r}, got {data['format']!r}")
-        if data["version"] != version:
+        if data["version"] not in versions:
+            known = " and ".join(map(str, versions))
             raise BankError(
-                f"version {data['version']!r} is unknown; this library reads version {version}"
+                f"version {data['version']!r} is unknown; this library reads version {known}"
             )
         bank = make(data)
         expected = data["checksum"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,8 +12,16 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lerf_core.bank.base import Bank, checked_record, flattened, parsed_description
+from lerf_core.bank.compression import (
+    DIAGONAL,
+    check_diagonal,
+    compressed,
+    expanded,
+    kept_entries,
+)
 from lerf_core.bank.files import Table, table_name, write_folder
 from lerf_core.bank.patterns import PATTERNS, QUARTER_TURNS, Offset, Offsets, rotate
 from lerf_core.bank.stages import KINDS, LOCAL_PLANE, Kind, Read, Stage, two_stages
@@ -24,7 +33,8 @@ __all__ = ["TABLES_FORMAT", "LutBank"]
 
 #: Format of the files of tables.
 TABLES_FORMAT = "lerf-bank"
-_FORMAT_VERSION = 1
+# Of whole tables, and of compressed ones, which older versions of this library cannot read.
+_FORMAT_VERSION, _COMPRESSED_VERSION = 1, 2
 _MAX_REACH = 8
 _MAX_DIVISOR = 1 << 16
 # Compiled code sums the reads of a deep image in 32 bits.
@@ -53,11 +63,14 @@ class LutBank(Bank):
         entries in -127..127.
     training : mapping, optional
         How the tables came to be; any JSON.
+    diagonal : int, optional
+        The tables are compressed (`lerf_core.bank.compression`): files hold the entries so near
+        the diagonal, and every second one of the others. None: all entries.
 
     Raises
     ------
     BankError
-        If the arguments do not fit each other.
+        If the arguments do not fit each other, or tables are not what their kept entries expand to.
     """
 
     name: str
@@ -67,6 +80,7 @@ class LutBank(Bank):
     stages: tuple[Stage, ...]
     tables: Mapping[str, Table]
     training: Mapping[str, Any] = field(default_factory=dict)
+    diagonal: int | None = None
 
     def __post_init__(self) -> None:
         _check_structure(self)
@@ -80,18 +94,49 @@ class LutBank(Bank):
         if extra:
             raise BankError(f"bank {self.name!r} has tables that no stage reads: {extra}")
         object.__setattr__(self, "tables", MappingProxyType(frozen))
+        if self.diagonal is not None:
+            check_diagonal(self.diagonal, self.nodes)
+            for key, table in frozen.items():
+                kept = compressed(table, self.diagonal)
+                if not np.array_equal(expanded(kept, self.nodes, self.diagonal), table):
+                    raise BankError(f"table {key!r} is not what its kept entries expand to")
 
     # -- tables and reads ---------------------------------------------------------
 
     @property
     def nodes(self) -> int:
         """Number of nodes along each axis of a table."""
-        return 256 // self.interval + 1
+        return _nodes_of(self.interval)
 
-    @property
-    def tensors(self) -> Mapping[str, Table]:
-        """See `Bank.tensors`: the tables."""
-        return self.tables
+    @cached_property
+    def tensors(self) -> Mapping[str, npt.NDArray[np.int8]]:
+        """See `Bank.tensors`: the tables, or what is kept of compressed ones, (kept, values)."""
+        if self.diagonal is None:
+            return self.tables
+        kept = {key: compressed(table, self.diagonal) for key, table in self.tables.items()}
+        return MappingProxyType(kept)
+
+    def compressed(self, diagonal: int = DIAGONAL) -> LutBank:
+        """Return the bank with compressed tables; see `lerf_core.bank.compression`.
+
+        Parameters
+        ----------
+        diagonal : int, optional
+            Entries are kept whose nodes are all within so many of the first pixel's.
+
+        Raises
+        ------
+        BankError
+            If the bank is compressed already, or `diagonal` is out of range.
+        """
+        if self.diagonal is not None:
+            raise BankError(f"bank {self.name!r} is compressed already")
+        check_diagonal(diagonal, self.nodes)
+        tables = {
+            key: expanded(compressed(table, diagonal), self.nodes, diagonal)
+            for key, table in self.tables.items()
+        }
+        return dataclasses.replace(self, tables=tables, diagonal=diagonal)
 
     @property
     def reads_colours(self) -> bool:
@@ -124,9 +169,11 @@ class LutBank(Bank):
     @property
     def description(self) -> dict[str, Any]:
         """See `Bank.description`."""
+        is_whole = self.diagonal is None
         return {
             "format": TABLES_FORMAT,
-            "version": _FORMAT_VERSION,
+            "version": _FORMAT_VERSION if is_whole else _COMPRESSED_VERSION,
+            **({} if is_whole else {"diagonal": self.diagonal}),
             "name": self.name,
             "kind": self.kind.name,
             "interval": self.interval,
@@ -146,15 +193,20 @@ class LutBank(Bank):
 
     @classmethod
     def from_metadata(
-        cls, text: str, tables: Mapping[str, Table], *, origin: str, verify: bool = True
+        cls,
+        text: str,
+        tensors: Mapping[str, npt.NDArray[np.int8]],
+        *,
+        origin: str,
+        verify: bool = True,
     ) -> LutBank:
-        """Make a bank of the JSON text of its `metadata` and of its tables.
+        """Make a bank of the JSON text of its `metadata` and of its arrays.
 
         Parameters
         ----------
         text : str
-        tables : mapping of str to ndarray of int8
-            See `LutBank`.
+        tensors : mapping of str to ndarray of int8
+            See `tensors`.
         origin : str
             The file that they come from, for messages.
         verify : bool
@@ -169,10 +221,19 @@ class LutBank(Bank):
         def make(data: dict[str, Any]) -> LutBank:
             if data["kind"] not in KINDS:
                 raise BankError(f"kind must be one of {', '.join(KINDS)}, got {data['kind']!r}")
+            interval, diagonal = int(data["interval"]), None
+            tables = tensors
+            if data["version"] == _COMPRESSED_VERSION:
+                nodes = _nodes_of(interval)
+                diagonal = check_diagonal(data["diagonal"], nodes)
+                tables = {
+                    key: expanded(_checked_dtype(key, kept), nodes, diagonal)
+                    for key, kept in tensors.items()
+                }
             return cls(
                 name=str(data["name"]),
                 kind=KINDS[data["kind"]],
-                interval=int(data["interval"]),
+                interval=interval,
                 patterns={
                     str(key): tuple(_parsed_offset(pair) for pair in value)
                     for key, value in data["patterns"].items()
@@ -180,9 +241,10 @@ class LutBank(Bank):
                 stages=tuple(_parsed_stage(stage) for stage in data["stages"]),
                 tables=tables,
                 training=dict(data["training"]),
+                diagonal=diagonal,
             )
 
-        formats = (TABLES_FORMAT, _FORMAT_VERSION)
+        formats = (TABLES_FORMAT, _FORMAT_VERSION, _COMPRESSED_VERSION)
         return parsed_description(text, make, formats=formats, origin=origin, verify=verify)
 
     @property
@@ -202,15 +264,23 @@ class LutBank(Bank):
             "sampling interval": self.interval,
             "nodes per axis": self.nodes,
             "tables": len(self.tables),
+            **self._describe_compression(),
             "bytes": self.nbytes,
             "checksum": self.checksum,
             **flattened("training", self.training),
         }
 
+    def _describe_compression(self) -> dict[str, Any]:
+        if self.diagonal is None:
+            return {}
+        kept, every = len(kept_entries(self.nodes, self.diagonal).kept), self.nodes**4
+        words = f"{kept} of {every} entries a table, all within {self.diagonal} nodes"
+        return {"compression": words}
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to other processes by the constructor's arguments; mapping proxies do not."""
         mappings = (dict(self.patterns), self.stages, dict(self.tables), dict(self.training))
-        return LutBank, (self.name, self.kind, self.interval, *mappings)
+        return LutBank, (self.name, self.kind, self.interval, *mappings, self.diagonal)
 
     # -- files --------------------------------------------------------------------
 
@@ -266,9 +336,21 @@ def _parsed_offset(pair: Any) -> Offset:
 # -- validation -------------------------------------------------------------------
 
 
+def _nodes_of(interval: int) -> int:
+    """Return the nodes along an axis of tables of an interval.
+
+    Raises
+    ------
+    BankError
+        If no table has it.
+    """
+    if interval not in SAMPLING_INTERVALS:
+        raise BankError(f"sampling interval must be 8, 16, 32 or 64, got {interval!r}")
+    return 256 // interval + 1
+
+
 def _check_structure(bank: LutBank) -> None:
-    if bank.interval not in SAMPLING_INTERVALS:
-        raise BankError(f"sampling interval must be 8, 16, 32 or 64, got {bank.interval!r}")
+    _nodes_of(bank.interval)
     if len(bank.stages) < 1:
         raise BankError(f"bank {bank.name!r} has no stages")
     for pattern, offsets in bank.patterns.items():
@@ -328,13 +410,19 @@ def _checked_table(key: str, table: object, shape: tuple[int, ...]) -> Table:
     """Return a read-only copy of a table in C order, or raise."""
     if table is None:
         raise BankError(f"table {key!r} is missing")
-    if not isinstance(table, np.ndarray) or table.dtype != np.int8:
-        kind = table.dtype if isinstance(table, np.ndarray) else type(table).__name__
-        raise BankError(f"table {key!r} must be int8, got {kind}")
+    table = _checked_dtype(key, table)
     if table.shape != shape:
         raise BankError(f"table {key!r} must have shape {shape}, got {table.shape}")
     if table.min() < -ENTRY_BIAS:
         raise BankError(f"entries of table {key!r} must lie in -127..127, got {table.min()}")
     table = np.array(table, order="C")
     table.flags.writeable = False
+    return table
+
+
+def _checked_dtype(key: str, table: object) -> npt.NDArray[np.int8]:
+    """Return an array of entries, if it is one."""
+    if not isinstance(table, np.ndarray) or table.dtype != np.int8:
+        kind = table.dtype if isinstance(table, np.ndarray) else type(table).__name__
+        raise BankError(f"table {key!r} must be int8, got {kind}")
     return table

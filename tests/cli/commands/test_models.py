@@ -146,3 +146,42 @@ def test_every_way_to_name_a_bank(run, tmp_path, rgb, own_bank_folder, way):
         if name == bank:
             first = result
     assert result == first
+
+
+def test_tables_are_compressed(run, tmp_path):
+    small = tmp_path / "small.safetensors"
+    text = run("models", "compress", "lerf-g", "-o", small).output
+    bank, whole = lerf_core.load_bank(small), lerf_core.load_bank("lerf-g")
+    assert bank == whole.compressed(2).renamed("small")
+    assert text.split()[-5:] == [f"{bank.nbytes / 1e3:.1f}", "kB", "of", "0.1", "MB"]
+    again = run("models", "compress", "lerf-g", "-o", small, code=2)
+    assert "exists: give --overwrite" in again.output
+    run("models", "compress", "lerf-g", "-o", small, "--overwrite", "--diagonal", "0")
+    assert lerf_core.load_bank(small).nbytes < bank.nbytes
+    twice = run("models", "compress", small, "-o", tmp_path / "b.safetensors", code=1)
+    assert "compressed already" in twice.output
+    wide = run("models", "compress", "lerf-g", "-o", tmp_path / "b.safetensors", "--diagonal", "9",
+               code=1)  # fmt: skip
+    assert "diagonal must be a whole number in 0..8" in wide.output
+
+
+def test_what_is_no_table_is_not_compressed(run, network, tmp_path):
+    result = run("models", "compress", "mine", "-o", tmp_path / "b.safetensors", code=1)
+    assert "cannot be compressed: it has no tables" in result.output
+    result = run("models", "compress", "lerf-g", "-o", tmp_path / "b.safetensors", "--steps", "2",
+                 code=2)  # fmt: skip
+    assert "those of --finetune" in result.output
+
+
+def test_compressed_tables_are_trained_further(run, tmp_path):
+    pytest.importorskip("torch")
+    noise = np.random.default_rng(0).integers(0, 256, (240, 240, 3), np.uint8)
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(noise).save(tmp_path / "photos" / "a.png")
+    small = tmp_path / "small.safetensors"
+    run("models", "compress", "lerf-l", "-o", small, "--finetune", tmp_path / "photos",
+        "--steps", "2")  # fmt: skip
+    bank = lerf_core.load_bank(small)
+    assert bank.diagonal == 2
+    assert bank.training["steps"] == 2
+    assert bank != lerf_core.load_bank("lerf-l").compressed(2).renamed("small")

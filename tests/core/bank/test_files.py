@@ -66,7 +66,7 @@ def test_many_threads_may_save_at_once(tmp_path, random_bank):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "version 2 is unknown"),
+        ({"version": 3}, "version 3 is unknown"),
         ({"format": "other"}, "format must be"),
         ({"kind": "lerf-z"}, "kind must be one of"),
         ({"interval": 17}, "interval must be"),

@@ -1,5 +1,7 @@
 """Tables as a torch module: the reference's values, and a bank again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from lerf_training.models.tables import TableModel
 
 from lerf_core.backends import reference
 from lerf_core.bank import KINDS
+from lerf_core.bank.compression import kept_entries
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.sampling.taps import axis_taps, point_taps
 
@@ -185,3 +188,28 @@ def test_tables_start_alike_at_every_interval(interval):
 def test_an_interval_that_no_table_has_is_refused():
     with pytest.raises(InvalidArgumentError, match="got 20"):
         starting_bank("lerf-p", interval=20)
+
+
+def test_compressed_tables_are_trained_by_what_is_kept(make_random_bank, rng):
+    bank = make_random_bank("lerf-p", interval=32, seed=5).compressed()
+    model = TableModel(bank)
+    low = torch.from_numpy(rng.integers(0, 256, (2, 13, 10)).astype(np.float32))
+    wanted = TableModel(replace(bank, diagonal=None)).stages(low)
+    for mine, whole in zip(model.stages(low), wanted, strict=True):
+        torch.testing.assert_close(mine, whole, rtol=0, atol=0)
+    model.stages(low)[1].sum().backward()
+    kept = torch.from_numpy(kept_entries(bank.nodes, bank.diagonal).kept.copy())
+    for tables in model.tables:
+        is_other = torch.ones(tables.shape[1], dtype=torch.bool)
+        is_other[kept] = False
+        assert not tables.grad[:, is_other].any()
+        assert tables.grad[:, kept].any()
+    with torch.no_grad():
+        for tables in model.tables:
+            tables -= 3 * tables.grad.sign()
+    model.count_visits(1000)
+    trained = model.bank("trained", {})  # raises unless the tables follow from what is kept
+    assert trained.diagonal == bank.diagonal
+    assert any(
+        not np.array_equal(trained.tables[name], table) for name, table in bank.tables.items()
+    )

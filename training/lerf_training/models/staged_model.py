@@ -115,4 +115,4 @@ class StagedModel(TrainedModel):
             for table, values in zip(names, whole, strict=True):
                 tables[table] = values.reshape((*[template.nodes] * 4, -1))
         structure = (template.kind, template.interval, template.patterns, template.stages)
-        return LutBank(name, *structure, tables, training)
+        return LutBank(name, *structure, tables, training, template.diagonal)

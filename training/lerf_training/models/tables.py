@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from lerf_core.backends.torch.straight_through import rounded
 from lerf_core.backends.torch.table_reads import stage_tables
 from lerf_core.bank import LutBank
+from lerf_core.bank.compression import KeptEntries, kept_entries
 from lerf_core.constants import ENTRY_BIAS
 from lerf_training.models.staged_model import StagedModel
 from lerf_training.models.unvisited import fill_unvisited
@@ -57,6 +58,7 @@ class TableModel(StagedModel):
         if bank.kind.has_local_planes and _has_level_residuals(bank):
             self._held[len(bank.stages) - 1] = [bank.kind.values.index("residual")]
         nodes = bank.nodes
+        self._ties = None if bank.diagonal is None else _Ties(kept_entries(nodes, bank.diagonal))
         self._equal_nodes = torch.arange(nodes) * (nodes**3 + nodes**2 + nodes + 1)
 
     def read(
@@ -64,6 +66,9 @@ class TableModel(StagedModel):
     ) -> Tensor:
         """See `StagedModel.read`."""
         tables = rounded(self.tables[number]) if whole else self.tables[number]
+        if self._ties is not None:
+            tables = self._ties.expanded(tables)
+            tables = rounded(tables) if whole else tables
         return read_tables(plane, tables, self.reads[number], compiled=compiled)
 
     def clip_entries(self) -> None:
@@ -82,7 +87,7 @@ class TableModel(StagedModel):
 
     def spread_gradients(self, share: float) -> None:
         """Spread the gradients of all tables; see `lerf_training.operations.gradient_spreading`."""
-        for tables in self.tables:
+        for tables in self.tables if self._ties is None else ():
             if tables.grad is not None:
                 spread_gradient(tables.grad, self.template.nodes, share)
 
@@ -106,7 +111,26 @@ class TableModel(StagedModel):
         entries = start + fill_unvisited(change, visits.unflatten(1, shape)).flatten(1, 4)
         if number in self._held:
             self._hold(number, entries)
+        if self._ties is not None:
+            whole = torch.round(entries).clamp(-ENTRY_BIAS, ENTRY_BIAS)
+            entries = torch.round(self._ties.expanded(whole))
         return entries
+
+
+class _Ties:
+    """What ties the entries of compressed tables to those that are kept."""
+
+    def __init__(self, entries: KeptEntries) -> None:
+        # Copies: those of the entries cannot be written to, which torch warns of.
+        kept, lower, upper = (torch.tensor(array) for array in entries)
+        self._lower, self._upper = kept[lower], kept[upper]
+
+    def expanded(self, tables: Tensor) -> Tensor:
+        """Tables (tables, nodes**4, values) whose other entries are means of kept ones."""
+        lower, upper = (
+            tables.index_select(1, index.to(tables.device)) for index in (self._lower, self._upper)
+        )
+        return (lower + upper) / 2
 
 
 def _keeps_constants(bank: LutBank, number: int) -> bool:
