@@ -109,7 +109,9 @@ def _load_file(path: Path, *state: int) -> Front:  # noqa: ARG001 - cached by it
 
 def _load_network(path: Path) -> Front:
     """Load a network that others have trained."""
-    raise FrontError(f"{path} holds nothing that enlarges images, as far as is known")
+    from lerf_core.fronts.spandrel import load_network
+
+    return load_network(path)
 
 
 def _load_folder(folder: Path) -> Front:
