@@ -18,7 +18,7 @@ import numpy as np
 
 from lerf_core.backends.contract import BACKENDS
 from lerf_core.bank.base import Bank
-from lerf_core.choices import BORDER_MODES
+from lerf_core.choices import BORDER_MODES, LABEL_METHODS
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.pixels.format import PixelFormat, holds_intensities, unit_range_dtype
 from lerf_core.pixels.values import ValueScale
@@ -26,6 +26,8 @@ from lerf_core.threads import thread_count
 from lerf_core.validation import check_choice, check_number, check_value_range
 
 if TYPE_CHECKING:
+    from lerf_core.fronts.base import Front
+    from lerf_core.fronts.loading import FrontSource
     from lerf_core.sampling.kernels import Kernel
 
 __all__ = [
@@ -48,6 +50,7 @@ _EXACT = 1 << 53
 class ResamplingKeywords(TypedDict, total=False):
     """The keywords that resize, rescale and warp share, but for the bank."""
 
+    front: FrontSource | None
     channel_axis: int | None
     mode: str
     cval: float | Sequence[float]
@@ -72,6 +75,8 @@ class Options:
     ----------
     bank : Bank or None
         None: pixels are averaged by a kernel.
+    front : Front or None
+        What enlarges the image first, loaded before.
 
     Raises
     ------
@@ -80,6 +85,7 @@ class Options:
     """
 
     bank: Bank | None
+    front: FrontSource | None = None
     channel_axis: int | None = None
     mode: str = "edge"
     cval: float | Sequence[float] = 0.0
@@ -100,6 +106,7 @@ class Options:
         check_choice("alpha", self.alpha, ALPHA_TREATMENTS)
         check_choice("method", self.method, METHODS)
         self._check_kernel()
+        self._check_front()
         check_choice("engine", self.engine, BACKENDS)
         thread_count(self.threads)
         if self.anti_aliasing is not None and not isinstance(self.anti_aliasing, (bool, np.bool_)):
@@ -133,6 +140,29 @@ class Options:
             raise InvalidArgumentError(
                 f"method {self.method!r} and kernel exclude each other, got kernel {kernel}"
             )
+
+    def _check_front(self) -> None:
+        """Raise if the method leaves the front nothing to do."""
+        if self.loaded_front is None:
+            return
+        copies = f"method {self.method!r}" if self.method in LABEL_METHODS else None
+        if self.kernel is not None and self.fixed_kernel is None:
+            copies = f"kernel {self.kernel}"
+        if copies is not None:
+            raise InvalidArgumentError(
+                f"{copies} copies pixels, and a front makes new ones: they exclude each other"
+            )
+
+    @property
+    def loaded_front(self) -> Front | None:
+        """What enlarges the image first; None: nothing does."""
+        if self.front is None:
+            return None
+        from lerf_core.fronts.base import Front
+
+        if not isinstance(self.front, Front):
+            raise InvalidTypeError(f"front must be loaded before, got {self.front!r}")
+        return self.front
 
     @property
     def fixed_kernel(self) -> Kernel | None:
@@ -170,6 +200,11 @@ class Options:
         """
         native = dtype.newbyteorder("=")
         is_nearest = self._is_nearest(native)
+        if is_nearest and self.front is not None:
+            raise InvalidTypeError(
+                f"a front enlarges intensities, got an image of {native}: labels unless a "
+                "value_range says otherwise"
+            )
         cvals = self._cvals(channels, native)
         alpha = self._alpha_channel(channels)
         low, high = check_value_range(self.value_range, native)

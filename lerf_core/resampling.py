@@ -60,6 +60,14 @@ def resize(
         that grow, and for those that shrink the learned function for shrinking
         (`lerf_core.sampling.shrinking`), unless anti-aliasing is switched off; what shrinks goes
         first. A bank that is named does both.
+    front : Front, str, path or None
+        What enlarges the image by a whole number k first, or where to load it from
+        (`lerf_core.fronts.loading.load_front`); bank or kernel then take the enlargement to the
+        result, by k times less. It sees the image's values as grey levels 0..255, with missing
+        and transparent pixels filled in, and red, green and blue together if it was made so and
+        there are three channels beside alpha. Alpha is enlarged by the bank or kernel, values
+        beyond the range linearly; pixels are missing where the nearest of the image is. Not for
+        labels, nor with a method or kernel that copies pixels.
     channel_axis : int or None
         Axis of the colour channels, never resampled. None: the image has no such axis.
     mode : {"edge", "constant", "symmetric", "reflect", "wrap"}
@@ -119,15 +127,15 @@ def resize(
     ------
     InvalidArgumentError, InvalidTypeError
         If an argument cannot be used.
-    BankError, BankNotFoundError
-        If the bank cannot be loaded.
+    BankError, BankNotFoundError, FrontError
+        If the bank or the front cannot be loaded.
     ImageTooLargeError
         If the result would not fit the memory; raised before anything is allocated.
 
     Notes
     -----
     An axis that keeps its length is not resampled, and an image that keeps its shape is
-    returned as a copy.
+    returned as a copy; behind a front so is the enlargement, where the result has its shape.
 
     References
     ----------

@@ -42,6 +42,7 @@ class LabelOperation:
         return replace(
             options,
             labels=options.labels or "nearest",
+            front=None,
             border="constant" if options.border == "transparent" else options.border,
             cval=(0.0,),
             linear=False,

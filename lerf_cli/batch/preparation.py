@@ -90,7 +90,7 @@ class Preparation:
         if self.image.dtype.kind != "f" or options.value_range is not None or options.labels:
             return ()
         is_unscaled = not (options.linear or options.depth or self.image.has_alpha)
-        if options.kernel is not None and is_unscaled:
+        if options.kernel is not None and options.front is None and is_unscaled:
             return ()  # a kernel averages values as they are
         found = likely_range(sample(), self.image.metadata.nodata)
         if found is None:
@@ -113,6 +113,9 @@ class Preparation:
         cval = _border_values(options.cval, image)
         weighted = image.has_alpha and not image.premultiplied and options.alpha == "premultiply"
         method = options.labels or ("nearest" if image.layout == PALETTE else "auto")
+        if options.front is not None and method != "auto":
+            what = "palette indices" if image.layout == PALETTE else "labels"
+            raise FileError(f"--front makes new values, and these are {what}")
         nodata = image.metadata.nodata
         if image.details.get("mask") and options.nodata is None:
             nodata = None  # the mask says it all
@@ -131,6 +134,8 @@ class Preparation:
             "threads": options.threads,
         }
         is_fast = options.fast and nodata is None
+        if options.front is not None:
+            keywords["front"] = options.front
         return keywords | ({"fast": True} if is_fast else {})
 
 

@@ -253,10 +253,17 @@ class _Running:
         from lerf_core.tiled.running import run
         from lerf_core.tiled.work import Work
 
-        share = self.budget // (self.threads + 1)
         plan = resampling.plan
+        threads = self._threads_for(plan)
+        share = self.budget // (threads + 1)
         per_pixel = plan.pixels.channels * (plan.dtype.itemsize + _WORK_PER_VALUE)
-        window_limit = max(_LEAST_WINDOW, share // per_pixel)
+        least = _LEAST_WINDOW
+        if plan.options.front is not None:
+            from lerf_core.tiled.blocks import front_bytes_per_pixel
+
+            # Fronts take what they say: no window is so small that it costs nothing.
+            per_pixel, least = per_pixel + front_bytes_per_pixel(plan), 1
+        window_limit = max(least, share // per_pixel)
         work = Work(
             plan, resampling.source, target.sink, window_limit, resampling.before, resampling.after
         )
@@ -267,10 +274,31 @@ class _Running:
         name = f"lerf-{'warp' if plan.scale is None else 'resize'}-{os.urandom(4).hex()}"
         with _progress(plan, bar=self.bar) as progress:
             run(
-                work, target, shape, threads=self.threads, client=self.client, name=name,
+                work, target, shape, threads=threads, client=self.client, name=name,
                 progress=progress,
             )  # fmt: skip
         resampling.source.check_unchanged()
+
+    def _threads_for(self, plan: Plan) -> int:
+        """Return how many threads there is memory for.
+
+        Raises
+        ------
+        FileError
+            If there is none for the smallest piece that a front can enlarge.
+        """
+        front = plan.options.loaded_front
+        if front is None:
+            return self.threads
+        from lerf_core.tiled.blocks import least_bytes
+
+        least = least_bytes(plan)
+        if 2 * least > self.budget:
+            raise FileError(
+                f"front {front.name!r} takes {least / 2**20:.0f} MiB for the smallest of tiles, "
+                f"and there are {self.budget / 2**21:.0f} MiB for it: --memory gives more"
+            )
+        return max(1, min(self.threads, self.budget // least - 1))
 
 
 def _run(

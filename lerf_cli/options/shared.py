@@ -132,6 +132,12 @@ def resampling_options(*, border: str, transparent: bool = False) -> Callable[[C
             "cubic:b=0.2,c=0.4 sets the parameters of cubic (0 and 0.5).",
         ),
         click.option(
+            "--front", metavar="NAME|FILE",
+            help="Enlarge by a fixed-scale network or a cascade of tables first, then take its "
+            "result to the scale or the map by the bank or kernel: a file, or a name from 'lerf "
+            "models'.",
+        ),
+        click.option(
             "--border", type=click.Choice(borders), default=border, show_default=True,
             help="What lies outside the image, by numpy's names." + clear,
         ),

@@ -16,6 +16,7 @@ from lerf_core.errors import FileError, one_line
 
 if TYPE_CHECKING:
     from lerf_core import Bank, Kernel
+    from lerf_core.fronts.base import Front
     from lerf_core.io.formats import Format
     from lerf_core.io.writing import Encoding
 
@@ -236,6 +237,8 @@ class ResamplingOptions:
         A fixed kernel that averages instead.
     bank_name : str
         For names of outputs: the bank's, or the kernel's.
+    front : Front or None
+        What enlarges images first.
     border : str
         A border mode of the resampler, or ``transparent``.
     cval : tuple of float
@@ -261,6 +264,7 @@ class ResamplingOptions:
     bank: Bank | None
     kernel: Kernel | None
     bank_name: str
+    front: Front | None
     border: str
     cval: tuple[float, ...]
     alpha: str
@@ -275,12 +279,12 @@ class ResamplingOptions:
 
     @classmethod
     def of(cls, values: Values) -> ResamplingOptions:
-        """Collect the values of `shared.resampling_options`, and load the bank.
+        """Collect the values of `shared.resampling_options`, and load bank and front.
 
         Raises
         ------
         click.UsageError
-            If two options exclude each other; if there is no such bank, or it is damaged.
+            If two options exclude each other; if there is no such bank or front, or it is damaged.
         """
         import lerf_core
 
@@ -300,6 +304,7 @@ class ResamplingOptions:
             bank=bank if values["bank"] else None,
             kernel=kernel,
             bank_name=bank.name if bank is not None else _as_file_name(str(kernel)),
+            front=_front_of(values),
             fast=values.get("fast", False),
             **{name: values[name] for name in same_names},
         )
@@ -328,6 +333,29 @@ def _kernel_of(values: Values) -> Kernel | None:
     if kernel.name == "nearest" and values["linear"]:
         raise click.UsageError("--kernel nearest and --linear exclude each other")
     return kernel
+
+
+def _front_of(values: Values) -> Front | None:
+    """Return the front that is asked for, if one is.
+
+    Raises
+    ------
+    click.UsageError
+        If there is no such front, or another option leaves it nothing to do.
+    """
+    if values["front"] is None:
+        return None
+    from lerf_core.errors import LerfError
+    from lerf_core.fronts.loading import load_front
+
+    copies = {"--labels": values["labels"], "--kernel nearest": values["kernel"] == "nearest"}
+    for name, given in copies.items():
+        if given:
+            raise click.UsageError(f"{name} copies pixels: it and --front exclude each other")
+    try:
+        return load_front(values["front"])
+    except LerfError as error:
+        raise click.BadParameter(one_line(error), param_hint="'--front'") from None
 
 
 def _as_file_name(kernel: str) -> str:

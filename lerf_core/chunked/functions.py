@@ -70,7 +70,8 @@ def resize(
         those of the image, scaled, and halved until a chunk keeps to dask's
         ``array.chunk-size``.
     window_limit : int
-        Source pixels that a task reads at once; chunks that need more are computed in pieces.
+        Source pixels that a task reads at once, behind a front those of the enlargement; chunks
+        that need more are computed in pieces.
     **keywords
         As for `lerf_core.resize`. ``threads`` is 1 unless given: chunks are what runs side
         by side.
@@ -85,8 +86,8 @@ def resize(
     ------
     InvalidArgumentError, InvalidTypeError
         If an argument cannot be used.
-    BankError, BankNotFoundError
-        If the bank cannot be loaded.
+    BankError, BankNotFoundError, FrontError
+        If the bank or the front cannot be loaded.
 
     Examples
     --------

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import dask.array as da
@@ -21,8 +20,8 @@ from dask.highlevelgraph import HighLevelGraph
 
 from lerf_core.chunked.cuts import Cut, assemble, cut_window
 from lerf_core.errors import InvalidArgumentError
+from lerf_core.execution.front import with_mapping
 from lerf_core.execution.plan import Plan
-from lerf_core.execution.warp import WarpResampling
 from lerf_core.geometry.maps import BoundedMap, field_map
 from lerf_core.sampling.windows import Block, Window, Windows
 
@@ -100,7 +99,7 @@ def lazy_result(
     if field is not None:
         field = field._replace(values=_as_dask(field, plan, chunks))
         longest = math.inf if field.longest_step is None else field.longest_step
-        plan = replace(plan, resampling=WarpResampling(BoundedMap(longest)))
+        plan = with_mapping(plan, BoundedMap(longest))
     described = (plan, image.name, chunks, window_limit, field and (field.values.name, *field[1:]))
     builder = GraphBuilder(plan, image, chunks, window_limit, field, tokenize("lerf", *described))
     sources: list[Any] = [image] if field is None else [image, field.values]
@@ -322,4 +321,4 @@ def _with_field(plan: Plan, chunks: list[list[Any]], cut: FieldCut) -> Plan:
     mapping = field_map(
         values, (top, left), plan.source_shape, plan.out_shape, is_relative=is_relative
     )
-    return replace(plan, resampling=WarpResampling(mapping))
+    return with_mapping(plan, mapping)

@@ -31,12 +31,22 @@ from lerf_core.sampling.shapes import spatial_axes
 from lerf_core.sampling.windows import Block, Window, Windows
 from lerf_core.threads import bands, run_all, thread_count, useful_threads
 
-__all__ = ["AnyBlock", "BandWriter", "CopiedBlock", "OutputBlock", "Plan", "Resampling"]
+__all__ = [
+    "LEAST_SIDE",
+    "AnyBlock",
+    "BandWriter",
+    "CopiedBlock",
+    "OutputBlock",
+    "Plan",
+    "Resampling",
+]
 
 Image = npt.NDArray[Any]
 
-# Rows or columns: blocks are not cut into smaller pieces, however many source pixels they need.
-_LEAST_SIDE = 16
+#: Rows or columns: blocks are not cut into smaller pieces, however many source pixels they need.
+LEAST_SIDE = 16
+# Pixels whose features and parameters a thread holds while a band of a resize is averaged.
+_BAND_PIXELS = 1 << 20
 
 
 class BandWriter(Protocol):
@@ -214,13 +224,17 @@ class Plan:
     def uses_value_range(self) -> bool:
         """Whether results depend on which values are black and white."""
         options, pixels = self.options, self.pixels
+        if options.front is not None:
+            return True
         if options.fixed_kernel is None:
             return not pixels.is_nearest
         return pixels.alpha is not None or options.linear_light or not options.preserve_range
 
     @property
     def is_copy(self) -> bool:
-        """Whether nothing is resampled."""
+        """Whether nothing is resampled, and nothing enlarged."""
+        if self.options.front is not None:
+            return False
         return self.scale == (1.0, 1.0) and self.out_shape == self.source_shape
 
     def memory_needed(self) -> int:
@@ -228,8 +242,16 @@ class Plan:
         pixels = self.pixels
         rows, cols = self.source_shape
         planes = math.prod(self.shape) // (rows * cols)
-        work = 0
-        if not pixels.is_nearest:
+        work, front = 0, self.options.loaded_front
+        if front is not None:
+            from lerf_core.execution.memory import memory_to_enlarge
+
+            area = rows * cols * front.scale**2
+            if self.scale is not None:  # rows are averaged band by band
+                area = min(area, thread_count(self.options.threads) * _BAND_PIXELS)
+            work = memory_to_enlarge(front, (rows, cols), pixels)
+            work += area * pixels.channels * self._work_bytes()
+        elif not pixels.is_nearest:
             work = rows * cols * pixels.channels * self._work_bytes()
         itemsize = self.dtype.itemsize if self.options.preserve_range else 8
         result = math.prod(self.out_shape) * planes * itemsize
@@ -268,12 +290,15 @@ class Plan:
         ----------
         requested : Block
         window_limit : int, optional
-            Source pixels that a piece may need; None: any number. Blocks are cut no further than
-            to 16 rows or columns.
+            Source pixels that a piece may need, behind a front those of the enlargement; None: any
+            number. Blocks are cut no further than to 16 rows or columns.
         """
         output = self.output_block(requested)
-        fits = window_limit is None or output.windows is None or output.windows.area <= window_limit
-        if fits or max(requested.shape) <= _LEAST_SIDE:
+        front, limit = self.options.loaded_front, window_limit
+        if limit is not None and front is not None:
+            limit //= front.scale**2
+        fits = limit is None or output.windows is None or output.windows.area <= limit
+        if fits or max(requested.shape) <= LEAST_SIDE:
             yield output
             return
         for quarter in requested.quarters():
@@ -377,7 +402,8 @@ class Plan:
             return
         threads = thread_count(self.options.threads)
         values = (source.size + out.size) // len(planes)
-        within = useful_threads(threads, values)
+        # Fronts have enough to do for all threads, however small the image is.
+        within = threads if self.options.front is not None else useful_threads(threads, values)
         beside = useful_threads(threads, values * len(planes)) if within == 1 else 1
 
         def compute(first: int, last: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,8 @@ from lerf_core.sampling.shapes import requested_shape, rescaled_shape, spatial_a
 from lerf_core.validation import check_scale
 
 if TYPE_CHECKING:
-    from lerf_core.geometry.maps import Displacement
+    from lerf_core.fronts.base import Front
+    from lerf_core.geometry.maps import Displacement, InverseMap
 
 __all__ = ["plan_rescale", "plan_resize", "plan_warp", "shrinks_by_default"]
 
@@ -33,8 +34,10 @@ def plan_resize(
     """Plan what `lerf_core.resize` does to an image of a shape and dtype."""
     rows, cols = spatial_axes(len(shape), keywords.get("channel_axis"))
     out_shape = requested_shape(shape, (rows, cols), output_shape)
+    keywords, k = _with_front(keywords)
     scale = (out_shape[0] / shape[rows], out_shape[1] / shape[cols])
-    return _plan_grid(shape, dtype, out_shape, scale, bank, keywords)
+    inner = (out_shape[0] / (k * shape[rows]), out_shape[1] / (k * shape[cols]))
+    return _plan_grid(shape, dtype, out_shape, _Scales(scale, inner), bank, keywords)
 
 
 def plan_rescale(
@@ -49,8 +52,13 @@ def plan_rescale(
     rows, cols = spatial_axes(len(shape), keywords.get("channel_axis"))
     source_shape = (shape[rows], shape[cols])
     out_shape = rescaled_shape(source_shape, factors)
-    factors = _without_rounding(factors, source_shape, out_shape)
-    return _plan_grid(shape, dtype, out_shape, factors, bank, keywords)
+    keywords, k = _with_front(keywords)
+    enlarged = (k * source_shape[0], k * source_shape[1])
+    scales = _Scales(
+        _without_rounding(factors, source_shape, out_shape),
+        _without_rounding((factors[0] / k, factors[1] / k), enlarged, out_shape),
+    )
+    return _plan_grid(shape, dtype, out_shape, scales, bank, keywords)
 
 
 def plan_warp(
@@ -64,7 +72,7 @@ def plan_warp(
     """Plan what `lerf_core.warp` does to an image of a shape and dtype."""
     # A resize does without.
     from lerf_core.execution.warp import WarpResampling
-    from lerf_core.geometry.maps import as_inverse_map
+    from lerf_core.geometry.maps import Homography, as_inverse_map
 
     rows, cols = spatial_axes(len(shape), keywords.get("channel_axis"))
     wanted = None
@@ -73,13 +81,33 @@ def plan_warp(
     mapping, out_shape = as_inverse_map(inverse_map, (shape[rows], shape[cols]), wanted)
     # What lies beyond the border of a warp is the constant, unless told otherwise.
     keywords.setdefault("mode", "constant")
+    keywords, _ = _with_front(keywords)
     is_fixed = bank is None and keywords.get("kernel") is not None
     options = Options(bank=None if is_fixed else load_bank(bank), **keywords)
     if options.fixed_kernel is not None and options.fixed_kernel.is_learned:
         raise InvalidArgumentError(
             f"kernel {options.fixed_kernel} shrinks images on a grid; warps take a fixed kernel"
         )
-    return Plan(shape, dtype, out_shape, options, WarpResampling(mapping))
+    front = options.loaded_front
+    if front is None:
+        return Plan(shape, dtype, out_shape, options, WarpResampling(mapping))
+    from lerf_core.execution.front import warp_behind
+    from lerf_core.geometry.enlarged import homography_to_enlargement, map_to_enlargement
+
+    source_shape = (shape[rows], shape[cols])
+    inner: InverseMap
+    if isinstance(mapping, Homography):
+        matrix: Any = inverse_map  # as it was given: nothing is rounded twice
+        inner = homography_to_enlargement(matrix, source_shape, out_shape, front.scale)
+    else:
+        inner = map_to_enlargement(mapping, source_shape, front.scale)
+    resampling = warp_behind(front, mapping, inner, _enlarging(front), source_shape, options.mode)
+    return Plan(shape, dtype, out_shape, options, resampling)
+
+
+def _enlarging(front: Front) -> GridResampling:
+    """Return a resize by a front's scale."""
+    return GridResampling((float(front.scale), float(front.scale)))
 
 
 def _without_rounding(
@@ -93,16 +121,26 @@ def _without_rounding(
     return rows, cols
 
 
+class _Scales(NamedTuple):
+    """Output pixels per pixel of the source, and per pixel of its enlargement by a front.
+
+    Both are (rows, columns); without a front they are the same.
+    """
+
+    outer: tuple[float, float]
+    inner: tuple[float, float]
+
+
 def _plan_grid(
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
     out_shape: tuple[int, int],
-    scale: tuple[float, float],
+    scales: _Scales,
     bank: BankSource,
     keywords: ResamplingKeywords,
 ) -> Plan:
     """Plan a resize: by what is named, else by the default tables and what shrinks."""
-    shrinking = None
+    shrinking, scale = None, scales.inner
     if shrinks_by_default(bank, scale, keywords):
         from lerf_core.sampling.shrinking import shrinking_kernel
 
@@ -113,11 +151,30 @@ def _plan_grid(
     is_fixed = bank is None and keywords.get("kernel") is not None
     options = Options(bank=None if is_fixed else load_bank(bank), **keywords)
     if options.fixed_kernel is not None and options.fixed_kernel.is_learned and max(scale) > 1:
+        behind = "" if options.front is None else " behind the front"
         raise InvalidArgumentError(
             f"kernel {options.fixed_kernel} shrinks images, got scale {scale[0]:g} of rows and "
-            f"{scale[1]:g} of columns"
+            f"{scale[1]:g} of columns{behind}"
         )
-    return Plan(shape, dtype, out_shape, options, GridResampling(scale, shrinking))
+    resampling = GridResampling(scale, shrinking)
+    front = options.loaded_front
+    if front is None:
+        return Plan(shape, dtype, out_shape, options, resampling)
+    from lerf_core.execution.front import FrontResampling
+
+    outer, beside = GridResampling(scales.outer), _enlarging(front)
+    return Plan(shape, dtype, out_shape, options, FrontResampling(front, outer, resampling, beside))
+
+
+def _with_front(keywords: ResamplingKeywords) -> tuple[ResamplingKeywords, int]:
+    """Return keywords with the front loaded, and how many times it enlarges an image."""
+    source = keywords.get("front")
+    if source is None:
+        return keywords, 1
+    from lerf_core.fronts.loading import load_front
+
+    front = load_front(source)
+    return {**keywords, "front": front}, front.scale
 
 
 def shrinks_by_default(

@@ -92,6 +92,10 @@ class Front(ABC):
         dtype : uint8 or float32
         """
 
+    def reads_together(self, colours: int) -> bool:
+        """Whether so many channels, alpha not counted, are read together: three as colours."""
+        return self.reads_colours and colours == COLOUR_PLANES
+
     def enlarge(self, planes: Planes, threads: int) -> Planes:
         """Enlarge planes.
 
@@ -101,9 +105,8 @@ class Front(ABC):
         Parameters
         ----------
         planes : ndarray of uint8 or float32, (1 or 3, rows, cols)
-            Grey levels 0..255, of floats possibly beyond them. Red, green and blue for fronts that
-            read colours; these take a plane on its own three times, and the mean of their results
-            is that of the plane.
+            Grey levels 0..255. Red, green and blue for fronts that read colours; these take a
+            plane on its own three times, and the mean of their results is that of the plane.
         threads : int
             How many may be used.
 

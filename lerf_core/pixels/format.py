@@ -69,6 +69,11 @@ class PixelFormat:
     is_majority: bool = False
 
     @property
+    def colours(self) -> int:
+        """How many channels are neither alpha nor masks."""
+        return self.channels - self.masks - (self.alpha is not None)
+
+    @property
     def can_miss(self) -> bool:
         """Whether pixels can be missing or transparent, to be filled from around for the reads."""
         says_so = self.nodata is not None or self.alpha is not None or self.masks > 0

@@ -8,14 +8,23 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lerf_core.execution.plan import Plan
+from lerf_core.execution.plan import LEAST_SIDE, Plan
 from lerf_core.io.tiles.regions import Region
 from lerf_core.sampling.windows import Block
 
-__all__ = ["block_bytes", "block_shape", "pixel_count", "regions"]
+__all__ = [
+    "block_bytes",
+    "block_shape",
+    "front_bytes_per_pixel",
+    "least_bytes",
+    "pixel_count",
+    "regions",
+]
 
 # Larger blocks are no faster.
 _MOST_SIDE = 2048
+# Source pixels along an axis of the plane by which fronts are asked for the memory they take.
+_FRONT_SIDE = 512
 # What a task needs beside its arrays, as a share of them: copies between steps.
 _COPIES = 1.5
 
@@ -53,15 +62,45 @@ def block_bytes(plan: Plan, shape: tuple[int, int]) -> int:
     rows, cols = plan.out_shape
     height, width = min(shape[0], rows), min(shape[1], cols)
     top, left = (rows - height) // 2, (cols - width) // 2
-    windows = plan.output_block(Block(top, top + height, left, left + width)).windows
-    source = (windows.area if windows is not None else 0) * plan.pixels.channels
+    output = plan.output_block(Block(top, top + height, left, left + width))
+    source = (output.windows.area if output.windows is not None else 0) * plan.pixels.channels
     result = height * width * plan.pixels.channels
-    window_bytes = source * (plan.dtype.itemsize + _work_bytes(plan))
+    averaged, enlarging = source, 0
+    if plan.options.front is not None:
+        from lerf_core.execution.front import FrontBlock
+
+        if isinstance(output, FrontBlock):
+            averaged = output.enlarged_area * plan.pixels.channels
+            enlarging = output.memory_needed()
+    window_bytes = source * plan.dtype.itemsize + averaged * _work_bytes(plan) + enlarging
     # The result, its wider block, its smaller copy and what is encoded of it.
     result_bytes = result * plan.result_dtype.itemsize * 3
     if plan.scale is None:
         result_bytes += height * width * 48  # coordinates and filter scales, band by band
     return int((window_bytes + result_bytes) * _COPIES)
+
+
+def least_bytes(plan: Plan) -> int:
+    """Estimate the bytes that the smallest piece of a block takes, see `Plan.pieces`."""
+    return block_bytes(plan, (LEAST_SIDE, LEAST_SIDE))
+
+
+def front_bytes_per_pixel(plan: Plan) -> int:
+    """Estimate the bytes that enlarging takes for each pixel of the enlargement.
+
+    Parameters
+    ----------
+    plan : Plan
+        With a front.
+    """
+    front = plan.options.loaded_front
+    if front is None:
+        return 0
+    from lerf_core.execution.memory import memory_to_enlarge
+
+    side = _FRONT_SIDE
+    needed = memory_to_enlarge(front, (side, side), plan.pixels)
+    return -(-needed // (side * front.scale) ** 2)
 
 
 def _work_bytes(plan: Plan) -> int:

@@ -21,13 +21,17 @@ class ConvolutionFront(Front):
     """A convolution of random weights and a pixel shuffle; leaves constants as they are.
 
     Each of the ``scale**2`` results of a pixel is its own level and a sum of differences of
-    those around it, weighed differently for each result, pixel and channel.
+    those around it, weighed differently for each result, pixel and channel. A mirrored one
+    enlarges a mirror image to the mirror image of what it makes of the image. One with hunger says
+    that it takes so many bytes a pixel.
     """
 
     factor: int = 2
     colours: bool = False
     distance: int = 2
     seed: int = 0
+    mirrored: bool = False
+    hunger: int = 0
     name: str = "convolution"
 
     @property
@@ -48,12 +52,14 @@ class ConvolutionFront(Front):
 
     @property
     def checksum(self) -> str:
-        return f"test:{self.factor},{self.colours},{self.distance},{self.seed}"
+        return f"test:{self.factor},{self.colours},{self.distance},{self.seed},{self.mirrored}"
 
     def describe(self) -> dict[str, Any]:
         return {"name": self.name, "scale": self.factor}
 
     def memory_needed(self, rows: int, cols: int, channels: int, dtype: Any) -> int:
+        if self.hunger:
+            return rows * cols * self.hunger
         return rows * cols * channels * 8 * (2 + self.factor**2) * np.dtype(dtype).itemsize
 
     @cached_property
@@ -65,6 +71,9 @@ class ConvolutionFront(Front):
         # No pixel within reach is without weight at its ends.
         weights[..., 0, :], weights[..., -1, :] = 2, 1
         weights[..., :, 0] += 1
+        if self.mirrored:
+            for axes in ((1, 4), (2, 5)):
+                weights = weights + np.flip(weights, axes)
         middle = self.distance
         weights[..., middle, middle] -= weights.sum(axis=(-2, -1))
         return weights

@@ -6,9 +6,9 @@ import pickle
 
 import numpy as np
 import pytest
+from support.fronts import ConvolutionFront
 
 from lerf_core.errors import FrontError
-from tests.support.fronts import ConvolutionFront
 
 
 def planes_of(channels: int, dtype: str, shape: tuple[int, int] = (7, 9)) -> np.ndarray:

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from support.fronts import ConvolutionFront
 
 from lerf_core.bank.loading import available_banks
 from lerf_core.errors import FrontError, FrontNotFoundError, InvalidTypeError
 from lerf_core.fronts.loading import available_fronts, load_front
-from tests.support.fronts import ConvolutionFront
 
 
 def one_line(error: Exception) -> str:
