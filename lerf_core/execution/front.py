@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from lerf_core.errors import FrontError
 from lerf_core.execution.context import BlockContext
 from lerf_core.execution.enlargement import Enlargement, halo_beside
 from lerf_core.execution.memory import memory_to_enlarge
@@ -136,6 +137,11 @@ class FrontBlock:
         else:
             self._inner = inner.output_block(enlarged, requested)
         self.requested, self.computed = self._inner.requested, self._inner.computed
+        if not self._front.is_local and self.requested != enlarged.all_pixels:
+            raise FrontError(
+                f"front {self._front.name!r} sees the whole image: "
+                "it enlarges none by chunks, tiles or parts"
+            )
         self.windows = windows or self._needed_windows(self._halo)
 
     def band_height(self, threads: int) -> int:
@@ -179,12 +185,23 @@ class FrontBlock:
         """Return the windows of the source that the inner block's lie in, with a halo around."""
         if self._inner.windows is None:
             return None
-        k, windows = self._front.scale, []
+        front, windows = self._front, []
+        k, grid = front.scale, front.grid
         for size, window in zip(self._context.shape, self._inner.windows, strict=True):
             margin = -(-window.margin // k) + self._halo if is_periodic(self._context.mode) else 0
+            margin = -(-margin // grid) * grid
             runs = [(first // k, -(-stop // k)) for first, stop in window.runs]
-            windows.append(Window.around(size, margin, halo, *runs))
+            needed = Window.around(size, margin, halo, *runs)
+            windows.append(_in_grid(needed, grid) if front.is_local else Window.whole(size, margin))
         return Windows(*windows)
+
+
+def _in_grid(window: Window, grid: int) -> Window:
+    """Return a window whose runs begin, and end within the image, at multiples of a grid."""
+    if grid == 1:
+        return window
+    runs = [(first // grid * grid, -(-stop // grid) * grid) for first, stop in window.runs]
+    return Window.around(window.size, window.margin, 0, *runs)
 
 
 class EnlargedBlock:

@@ -62,7 +62,10 @@ class Front(ABC):
 
     @property
     def is_local(self) -> bool:
-        """Whether `reach` holds; else each pixel depends on the whole image, which is never cut."""
+        """Whether parts can be enlarged alone; else each pixel depends on the whole image.
+
+        Where not, `reach` says how far around it an image is continued, and what is missing filled.
+        """
         return True
 
     @property

@@ -10,7 +10,7 @@ import numpy as np
 
 from lerf_core.fronts.base import Front, Planes
 
-__all__ = ["ConvolutionFront"]
+__all__ = ["ConvolutionFront", "GridFront", "WholeFront"]
 
 # Fractional bits of the weights.
 _SHIFT = 6
@@ -104,3 +104,46 @@ class ConvolutionFront(Front):
         if is_bytes:
             result = np.clip(result, 0, 255)
         return result.reshape(channels, k * rows, k * cols).astype(planes.dtype)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GridFront(ConvolutionFront):
+    """A convolution, then half way to the least level of the cell of a grid that a pixel is in."""
+
+    cell: int = 4
+
+    @property
+    def reach(self) -> int:
+        return self.distance + self.cell - 1
+
+    @property
+    def grid(self) -> int:
+        return self.cell
+
+    @property
+    def checksum(self) -> str:
+        return f"{super().checksum},{self.cell}"
+
+    def _enlarged(self, planes: Planes, threads: int) -> Planes:
+        side = self.factor * self.cell
+        plain = super()._enlarged(planes, threads).astype(np.float32)
+        rows, cols = plain.shape[1:]
+        padded = np.pad(plain, ((0, 0), (0, -rows % side), (0, -cols % side)), mode="edge")
+        cells = padded.reshape(len(plain), -(-rows // side), side, -(-cols // side), side)
+        least = np.repeat(np.repeat(cells.min(axis=(2, 4)), side, 1), side, 2)[:, :rows, :cols]
+        halves = (plain + least) / 2
+        return (np.floor(halves) if planes.dtype == np.uint8 else halves).astype(planes.dtype)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class WholeFront(ConvolutionFront):
+    """A convolution, then half way to the least level of the image."""
+
+    @property
+    def is_local(self) -> bool:
+        return False
+
+    def _enlarged(self, planes: Planes, threads: int) -> Planes:
+        plain = super()._enlarged(planes, threads).astype(np.float32)
+        halves = (plain + plain.min(axis=(1, 2), keepdims=True)) / 2
+        return (np.floor(halves) if planes.dtype == np.uint8 else halves).astype(planes.dtype)

@@ -10,6 +10,7 @@ bottom, mirrored, as spandrel does, and cut.
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,10 @@ _TILE_MEMORY = 1 << 30
 _LONGEST_TILE, _SHORTEST_TILE = 512, 32
 # Of the square and the strips on which a network is measured, unless it wants more.
 _MEASURED_SIDE, _MEASURED_BREADTH = 64, 16
+# How far around it an image is continued for a network that sees all of it.
+_FAR = 64
+# Bytes that come and go, as a share of those measured.
+_MORE_MEMORY = 1.5
 #: What architectures fail with where weights are not as they expect.
 _UNFIT = (
     ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError,
@@ -110,8 +115,8 @@ class SpandrelFront(Front):
 
     @property
     def reach(self) -> int:
-        """See `Front`; 0 where every pixel depends on the whole image (`is_local`)."""
-        return self.field.reach or 0
+        """See `Front`."""
+        return _FAR if self.field.reach is None else self.field.reach
 
     @property
     def grid(self) -> int:
@@ -373,7 +378,8 @@ class SpandrelFront(Front):
         wanted = self._descriptor.size_requirements
         side = _MEASURED_SIDE + wanted.get_padding(_MEASURED_SIDE, _MEASURED_SIDE)[0]
         image = torch.zeros((1, self._descriptor.input_channels, side, side), device=self.device)
-        return measured_bytes_per_pixel(lambda: self._descriptor(image), side * side)
+        measured = measured_bytes_per_pixel(lambda: self._descriptor(image), side * side)
+        return math.ceil(_MORE_MEMORY * measured)
 
     @cached_property
     def _tile_side(self) -> int:
