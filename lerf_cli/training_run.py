@@ -14,9 +14,8 @@ from lerf_core.errors import one_line
 
 if TYPE_CHECKING:
     from lerf_training.loop.trainer import Progress, Trainer
+    from lerf_training.models.trained_model import Trainable
     from lerf_training.shrinking.trainer import ShrinkingTrainer
-
-    from lerf_core.bank import Bank
 
 __all__ = [
     "INTERRUPTED",
@@ -132,10 +131,13 @@ def _checked_outputs(values: dict[str, Any], resumed: Path | None) -> tuple[Path
     return output, checkpoint
 
 
-def _summary(bank: Bank, trainer: Trainer, output: Path) -> str:
+def _summary(bank: Trainable, trainer: Trainer, output: Path) -> str:
+    from lerf_core.fronts.cascade import TableCascade
+
+    kind = f"front x{bank.scale}" if isinstance(bank, TableCascade) else bank.kind.name
     scores = _scores(trainer.history[-1]) if len(trainer.validation) else "nothing held out"
     minutes = trainer.seconds / 60
-    return f"{output}: {bank.kind.name}, {trainer.step} steps, {minutes:.1f} min; {scores}"
+    return f"{output}: {kind}, {trainer.step} steps, {minutes:.1f} min; {scores}"
 
 
 def _scores(entry: dict[str, float]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "BORDER_MODES",
+    "CASCADE_SCALES",
     "KERNEL_ALIASES",
     "KERNEL_NAMES",
     "LABEL_METHODS",
@@ -38,3 +39,5 @@ KERNEL_ALIASES = {"bilinear": "linear", "bicubic": "cubic", "lanczos": "lanczos3
 LABEL_METHODS = ("nearest", "majority")
 #: Grey levels between two nodes of a table.
 SAMPLING_INTERVALS = (8, 16, 32, 64)
+#: How many times cascades of tables enlarge.
+CASCADE_SCALES = (2, 3, 4)

@@ -141,7 +141,10 @@ def sr(
     images = [(pair.dataset, format_scale(pair.scale), pair.name) for pair in pairs]
     _refuse_twins(images)
     methods = _methods(
-        options, lambda bank: bank_method(bank, border=border, threads=options["threads"])
+        options,
+        lambda bank, front: bank_method(
+            bank, front=front, border=border, threads=options["threads"]
+        ),
     )
     inputs = [path for pair in pairs for path in (pair.high, pair.low)]
     pictures = outputs.pictures(images, methods, inputs, "PSNR-Y  SSIM-Y")
@@ -180,7 +183,9 @@ def warp(folders: Sequence[Path], anti_aliasing: bool | None, **options: Any) ->
     _refuse_twins(images)
     methods = _methods(
         options,
-        lambda bank: bank_method(bank, anti_aliasing=anti_aliasing, threads=options["threads"]),
+        lambda bank, front: bank_method(
+            bank, front=front, anti_aliasing=anti_aliasing, threads=options["threads"]
+        ),
     )
     usable = [method for method in methods if method.warp is not None]
     for method in methods:
@@ -293,7 +298,7 @@ def compare(
     )
     loaded: list[Bank] = []
 
-    def make(bank: str) -> Method:
+    def make(bank: str, _front: str | None) -> Method:
         entry, what = load_evaluated_bank(bank)
         loaded.append(entry)
         return method_of_bank(entry, f"{entry.kind.name} {what} {bank}", threads=threads)
@@ -472,8 +477,8 @@ class _Outputs:
             report.write_csv(self.csv)
 
 
-def _methods(options: dict[str, Any], make: Callable[[str], Method]) -> list[Method]:
-    """Baselines, then banks, each of its own name."""
+def _methods(options: dict[str, Any], make: Callable[[str, str | None], Method]) -> list[Method]:
+    """Baselines, then banks, then fronts before each bank, each of its own name."""
     from lerf_training.evaluation.baselines import BASELINES, baseline_method, installed_baselines
 
     from lerf_core import DEFAULT_BANK
@@ -488,13 +493,18 @@ def _methods(options: dict[str, Any], make: Callable[[str], Method]) -> list[Met
         for name in (installed if asked == "all" else (asked,))
     ]
     chosen = [baseline_method(name) for name in dict.fromkeys(names)]
-    asked_banks = list(dict.fromkeys(options["banks"])) or ([] if chosen else [DEFAULT_BANK])
-    made = [make(bank) for bank in asked_banks]
+    fronts, banks = (list(dict.fromkeys(options.get(name, ()))) for name in ("fronts", "banks"))
+    asked: list[tuple[str, str | None]] = [(bank, None) for bank in banks]
+    asked += [(bank, front) for front in fronts for bank in banks or [DEFAULT_BANK]]
+    if not (chosen or asked):
+        asked = [(DEFAULT_BANK, None)]
+    made = [make(*each) for each in asked]
     taken = [method.name for method in (*chosen, *made)]
-    for bank, method in zip(asked_banks, made, strict=True):
+    for (bank, front), method in zip(asked, made, strict=True):
         # A shipped bank and a file may share a name: tell them apart as they were asked for.
         twin = taken.count(method.name) > 1
-        chosen.append(replace(method, name=bank) if twin else method)
+        name = bank if front is None else f"{front} + {bank}"
+        chosen.append(replace(method, name=name) if twin else method)
     return chosen
 
 

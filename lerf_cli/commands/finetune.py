@@ -10,10 +10,13 @@ import click
 from lerf_cli.options.shared import training_options
 from lerf_cli.options.training import (
     apply_defaults,
+    cascade_defaults,
+    form_of,
     network_defaults,
     refuse_other_options,
     training_options_from,
 )
+from lerf_cli.options.values import load_model
 from lerf_cli.training_run import Scanned, needs_torch, run_training
 
 if TYPE_CHECKING:
@@ -37,10 +40,10 @@ _NETWORK_RATE = 2e-4
 def finetune(ctx: click.Context, /, bank: str, folders: tuple[Path, ...], **values: Any) -> None:
     """Train the tables of a BANK further on photographs, or the network that it is.
 
-    BANK is the name of a bank, a file, a folder of published tables, or a checkpoint of a
-    training; networks of `--network` are transferred to tables first. Networks that are banks are
-    tuned with --rate 0.0002 by default, and otherwise as `lerf train` trains them. A fine-tuning
-    that was interrupted goes on with `lerf train --resume`.
+    BANK is the name of a bank or of a front of tables, a file, a folder of published tables, or a
+    checkpoint of a training; networks of `--network` are transferred to tables first. Networks that
+    are banks are tuned with --rate 0.0002 by default, and otherwise as `lerf train` trains them. A
+    fine-tuning that was interrupted goes on with `lerf train --resume`.
 
     \b
     Examples:
@@ -54,11 +57,15 @@ def finetune(ctx: click.Context, /, bank: str, folders: tuple[Path, ...], **valu
         from lerf_training.loop.restoring import bank_of_checkpoint
         from lerf_training.loop.trainer import Trainer
 
-        import lerf_core
-        from lerf_core.bank import NetworkBank
+        from lerf_core.bank import Bank, NetworkBank
+        from lerf_core.fronts.cascade import TableCascade
 
-        start = bank_of_checkpoint(bank) if is_checkpoint(bank) else lerf_core.load_bank(bank)
-        refuse_other_options(ctx, bank, convolutional=isinstance(start, NetworkBank))
+        start = bank_of_checkpoint(bank) if is_checkpoint(bank) else load_model(bank)
+        if not isinstance(start, (Bank, TableCascade)):
+            raise click.UsageError(f"{bank} is a front that lerf does not train")
+        refuse_other_options(ctx, bank, form_of(start))
+        if isinstance(start, TableCascade):
+            apply_defaults(ctx, values, cascade_defaults(start))
         if isinstance(start, NetworkBank):
             apply_defaults(ctx, values, {**network_defaults(start), "rate": _NETWORK_RATE})
             options = training_options_from(

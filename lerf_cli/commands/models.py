@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lerf_cli.commands.models_inspect import inspect_bank
 from lerf_cli.options.shared import OUTPUT_FILE
-from lerf_cli.options.values import load_bank
+from lerf_cli.options.values import load_bank, load_model
 from lerf_cli.training_run import check_output
 from lerf_core.errors import one_line
+
+if TYPE_CHECKING:
+    from lerf_core import Bank
+    from lerf_core.fronts.base import Front
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -21,10 +26,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 @click.group(invoke_without_command=True, short_help="List, inspect, import and export banks.")
 @click.pass_context
 def models(ctx: click.Context) -> None:
-    """List, inspect, import and export banks: of tables, or a network each.
+    """List, inspect, import and export banks, of tables or a network each, and fronts.
 
     Without a subcommand, list. Banks ship with the program or lie in the user's folder, which
-    $LERF_BANKS moves; a bank there shadows a shipped one of the same name.
+    $LERF_BANKS moves; a bank there shadows a shipped one of the same name. Fronts likewise: they
+    have a folder of their own, which $LERF_FRONTS moves.
 
     \b
     Examples:
@@ -44,16 +50,14 @@ def _size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
 
 
-def _source(path: Path) -> str:
-    import lerf_core
-
+def _source(path: Path, user_folder: Callable[[], Path]) -> str:
     try:
-        return "user" if path.parent == lerf_core.user_bank_folder() else "shipped"
-    except lerf_core.errors.BankNotFoundError:
+        return "user" if path.parent == user_folder() else "shipped"
+    except FileNotFoundError:  # no home
         return "shipped"
 
 
-@models.command("list", short_help="List the banks.")
+@models.command("list", short_help="List the banks, and the fronts.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with full paths.")
 @click.pass_context
 def list_banks(ctx: click.Context, as_json: bool = False) -> None:
@@ -61,37 +65,19 @@ def list_banks(ctx: click.Context, as_json: bool = False) -> None:
 
     Reach says how many pixels away a pixel's parameters look; per pixel, what finding them costs:
     table reads of every channel, or multiplications of a network, of all three colours together.
+    Fronts, which --front knows by name, come last.
 
     \b
     Example:
       lerf models list --json
     """
     import lerf_core
-    from lerf_core import DEFAULT_BANK
+    from lerf_core.fronts.loading import available_fronts
 
-    rows: list[dict[str, Any]] = []
-    damaged = False
-    for name, path in sorted(lerf_core.available_banks().items()):
-        try:
-            bank = lerf_core.load_bank(path)
-        except (lerf_core.errors.LerfError, OSError) as error:
-            # One damaged file must not hide the others.
-            damaged = True
-            click.echo(f"lerf: {path}: {one_line(error)}", err=True)
-            continue
-        rows.append(
-            {
-                "name": name,
-                "kind": bank.kind.name,
-                "bytes": bank.nbytes,
-                "reach": bank.full_reach,
-                "work": bank.work,
-                "reads_colours": bank.reads_colours,
-                "source": _source(path),
-                "default": name == DEFAULT_BANK,
-                "path": str(path),
-            }
-        )
+    banks, fronts = lerf_core.available_banks(), available_fronts()
+    found = [_listed(name, path, _bank_row) for name, path in sorted(banks.items())]
+    found += [_listed(name, path, _front_row) for name, path in sorted(fronts.items())]
+    rows = [row for row in found if row is not None]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     else:
@@ -116,21 +102,68 @@ def list_banks(ctx: click.Context, as_json: bool = False) -> None:
             click.echo(f"user folder: {lerf_core.user_bank_folder()}")
         except lerf_core.errors.BankNotFoundError as error:
             click.echo(f"user folder: {error}")
-    ctx.exit(1 if damaged else 0)
+    ctx.exit(1 if len(rows) < len(found) else 0)
+
+
+def _listed(
+    name: str, path: Path, row_of: Callable[[str, Path], dict[str, Any]]
+) -> dict[str, Any] | None:
+    """Return the row of a bank or a front; None of a damaged one, which must not hide others."""
+    from lerf_core.errors import LerfError
+
+    try:
+        return row_of(name, path)
+    except (LerfError, OSError) as error:
+        click.echo(f"lerf: {path}: {one_line(error)}", err=True)
+        return None
+
+
+def _bank_row(name: str, path: Path) -> dict[str, Any]:
+    import lerf_core
+
+    bank = lerf_core.load_bank(path)
+    return {
+        "name": name,
+        "kind": bank.kind.name,
+        "bytes": bank.nbytes,
+        "reach": bank.full_reach,
+        "work": bank.work,
+        "reads_colours": bank.reads_colours,
+        "source": _source(path, lerf_core.user_bank_folder),
+        "default": name == lerf_core.DEFAULT_BANK,
+        "path": str(path),
+    }
+
+
+def _front_row(name: str, path: Path) -> dict[str, Any]:
+    from lerf_core.fronts.loading import load_front, user_front_folder
+
+    front = load_front(path)
+    return {
+        "name": name,
+        "kind": f"front x{front.scale}",
+        "bytes": path.stat().st_size,
+        "reach": front.reach,
+        "work": front.work,
+        "reads_colours": front.reads_colours,
+        "source": _source(path, user_front_folder),
+        "default": False,
+        "path": str(path),
+    }
 
 
 @models.command(short_help="Describe a bank.")
 @click.argument("name", metavar="NAME|FILE|FOLDER")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def info(name: str, as_json: bool) -> None:
-    """Describe a bank: kind, patterns and sampling interval or layers, training, checksum.
+    """Describe a bank or a front: kind, patterns and interval or layers, training, checksum.
 
     \b
     Examples:
       lerf models info analytic
       lerf models info published/lerf-g --json
     """
-    description = load_bank(name).describe()
+    description = load_model(name).describe()
     if as_json:
         click.echo(json.dumps(description, indent=2, default=str))
         return
@@ -139,20 +172,25 @@ def info(name: str, as_json: bool) -> None:
         click.echo(f"{key:<{width}}  {value}")
 
 
-@models.command("import", short_help="Copy a bank into the user's folder.")
+@models.command("import", short_help="Copy a bank or a front into the user's folder.")
 @click.argument("source", metavar="FILE|FOLDER", type=click.Path(exists=True, path_type=Path))
 @click.option("--name", help="Name to know it by.  [default: the file's or folder's]")
 @click.option("--overwrite", is_flag=True, help="Replace a user's bank of that name.")
 def import_bank(source: Path, name: str | None, overwrite: bool) -> None:
-    """Copy a bank file, or a folder of published tables, into the user's folder.
+    """Copy a bank or a front into the user's folder: a file, or a folder of published tables.
 
-    The bank is checked first, and kept as one .safetensors file.
+    It is checked first, and kept as one .safetensors file. Tables of LeRF are a bank, those of
+    MuLUT a front.
 
     \b
-    Example:
+    Examples:
       lerf models import published/lerf-g --name lerf-g
+      lerf models import published/sr_x2sdy --name mulut-x4
     """
     import lerf_core
+    from lerf_core.bank.base import Described
+    from lerf_core.fronts.base import Front
+    from lerf_core.fronts.loading import user_front_folder
 
     name = name or (source.resolve().name if source.is_dir() else source.stem)
     if _NAME.fullmatch(name) is None:
@@ -161,20 +199,29 @@ def import_bank(source: Path, name: str | None, overwrite: bool) -> None:
             param_hint="--name",
         )
     # A path, so that a bank known by that name is not taken instead.
-    bank = load_bank(str(source.resolve())).renamed(name)
+    model = load_model(str(source.resolve()))
+    if not isinstance(model, Described):
+        raise click.UsageError(f"{source} is used as it is, by its path: --front {source}")
+    kind, model = _kind_of(model), model.renamed(name)
     try:
-        folder = lerf_core.user_bank_folder()
-    except lerf_core.errors.BankNotFoundError as error:
+        folder = user_front_folder() if isinstance(model, Front) else lerf_core.user_bank_folder()
+    except lerf_core.errors.LerfError as error:
         raise click.ClickException(str(error)) from None
     target = folder / f"{name}.safetensors"
     if target.exists() and not overwrite:
         raise click.UsageError(f"{target} exists: give --overwrite or another --name")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        bank.save(target)
+        model.save(target)
     except OSError as error:
         raise click.ClickException(f"{target}: {one_line(error)}") from None
-    click.echo(f"{name}: {bank.kind.name}, {_size(bank.nbytes)} -> {target}")
+    click.echo(f"{name}: {kind}, {_size(model.nbytes)} -> {target}")
+
+
+def _kind_of(model: Bank | Front) -> str:
+    from lerf_core.fronts.base import Front
+
+    return f"front x{model.scale}" if isinstance(model, Front) else model.kind.name
 
 
 @models.command("export", short_help="Write a bank in the published layout.")
@@ -204,8 +251,8 @@ def export_bank(name: str, folder: Path, overwrite: bool) -> None:
     click.echo(f"{bank.name}: {len(written)} files -> {folder}")
 
 
-@models.command("compress", short_help="Keep a tenth of a bank's entries.")
-@click.argument("name", metavar="BANK")
+@models.command("compress", short_help="Keep a tenth of a bank's or a front's entries.")
+@click.argument("name", metavar="BANK|FRONT")
 @click.option(
     "-o", "--output", required=True, type=OUTPUT_FILE, help="Bank to write (.safetensors)."
 )
@@ -255,12 +302,13 @@ def compress_bank(
     import tempfile
 
     import lerf_core
+    from lerf_core.bank.staged_tables import StagedTables
 
     if not folders and (minutes is not None or steps is not None):
         raise click.UsageError("--minutes and --steps are those of --finetune FOLDER")
     check_output(output, overwrite)
-    bank = load_bank(name)
-    if not isinstance(bank, lerf_core.LutBank):
+    bank = load_model(name)
+    if not isinstance(bank, StagedTables):
         raise click.ClickException(f"{bank.name} cannot be compressed: it has no tables")
     before = bank.nbytes
     try:

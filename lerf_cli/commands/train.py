@@ -9,14 +9,16 @@ import click
 
 from lerf_cli.options.shared import training_options
 from lerf_cli.options.training import (
+    Form,
     apply_defaults,
+    cascade_defaults,
     network_defaults,
     refuse_other_options,
     refuse_with_resume,
     training_options_from,
 )
 from lerf_cli.training_run import Scanned, needs_torch, run_training
-from lerf_core.choices import SAMPLING_INTERVALS
+from lerf_core.choices import CASCADE_SCALES, SAMPLING_INTERVALS
 from lerf_core.errors import InvalidArgumentError, one_line
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ _CONVOLUTIONAL_MINUTES = 180.0
 _KINDS = ("lerf-g", "lerf-l", "lerf-p")
 # Kinds that are networks of convolutions, as `lerf_training.models.starting_network` has them.
 _CONVOLUTIONAL = ("lerf-n", "lerf-net")
+# Cascades of tables: fronts.
+_CASCADE = "mulut"
 # Networks that become tables are stepped in weights, and a step is slow: fewer patches each.
 _NETWORK_DEFAULTS = {"rate": 1e-3, "batch": 4}
 _NETWORK_WIDTH = 64
@@ -39,10 +43,16 @@ _NETWORK_WIDTH = 64
 @click.command()
 @click.argument("folders", metavar="[FOLDER]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
-    "--kind", type=click.Choice([*_KINDS, *_CONVOLUTIONAL]), default="lerf-p", show_default=True,
+    "--kind", type=click.Choice([*_KINDS, *_CONVOLUTIONAL, _CASCADE]), default="lerf-p",
+    show_default=True,
     help="Tables: LeRF-P, a plane a pixel, weighed by steered Gaussians; LeRF-G: these alone; "
     "LeRF-L: one number a pixel, smaller and faster. Networks that are banks: lerf-n, small; "
-    "lerf-net, some fifteen times the work, sharper.",
+    "lerf-net, some fifteen times the work, sharper. mulut: a cascade of tables, a front with a "
+    "fixed scale.",
+)  # fmt: skip
+@click.option(
+    "--scale", type=click.Choice([str(scale) for scale in CASCADE_SCALES]),
+    help="How many times mulut enlarges.",
 )  # fmt: skip
 @click.option(
     "--interval", type=click.Choice([str(interval) for interval in SAMPLING_INTERVALS]),
@@ -74,6 +84,7 @@ def train(
     /,
     folders: tuple[Path, ...],
     kind: str,
+    scale: str | None,
     interval: str,
     network: bool,
     width: int | None,
@@ -81,7 +92,7 @@ def train(
     resume: Path | None,
     **values: Any,
 ) -> None:
-    """Train a bank on photographs: any FOLDER of images, searched with its subfolders.
+    """Train a bank or a front on photographs: any FOLDER of images, searched with its subfolders.
 
     Low-resolution patches are made on the fly by anti-aliased bicubic. The table entries
     themselves are trained, from an analytic start, or the weights of a network, rounded to 8 bits
@@ -96,6 +107,7 @@ def train(
       lerf train photos/ -o mine.safetensors
       lerf train photos/ -o small.safetensors --kind lerf-l --minutes 10
       lerf train photos/ -o net.safetensors --kind lerf-n --minutes 300
+      lerf train photos/ -o x2.safetensors --kind mulut --scale 2 --minutes 60
       lerf train --resume mine.checkpoint.safetensors -o mine.safetensors
       lerf train photos/ -o mine.safetensors --network --device cuda --steps 50000
     """  # fmt: skip
@@ -104,7 +116,15 @@ def train(
         refuse_with_resume(ctx)
     elif not folders:
         raise click.UsageError("Missing argument 'FOLDER'.")
-    refuse_other_options(ctx, kind, convolutional=kind in _CONVOLUTIONAL, network=network)
+    form = _form_of(kind, network=network)
+    refuse_other_options(ctx, kind, form)
+    if not resume and (kind == _CASCADE) != (scale is not None):
+        raise click.UsageError(
+            f"--scale is an option of {_CASCADE}, which enlarges by a fixed scale, and {kind} "
+            "enlarges by any"
+            if scale
+            else f"{_CASCADE} needs --scale: 2, 3 or 4"
+        )
 
     def make(scanned: Scanned) -> Trainer:
         from lerf_training.loop.trainer import Trainer
@@ -118,6 +138,13 @@ def train(
                 values, _CONVOLUTIONAL_MINUTES, method="convolutional", width=start.width
             )
             return Trainer(start, folders, options, device=values["device"], scanned=scanned)
+        if kind == _CASCADE:
+            from lerf_training.models.cascades import starting_cascade
+
+            cascade = starting_cascade(int(scale or 0), interval=int(interval))
+            apply_defaults(ctx, values, cascade_defaults(cascade))
+            options = training_options_from(values, _MINUTES)
+            return Trainer(cascade, folders, options, device=values["device"], scanned=scanned)
         from lerf_training.models.starting_bank import starting_bank
 
         if network:
@@ -132,6 +159,15 @@ def train(
         return Trainer(tables, folders, options, device=values["device"], scanned=scanned)
 
     run_training(ctx, make, values, resume)
+
+
+def _form_of(kind: str, *, network: bool) -> Form:
+    """Return what a kind is trained as."""
+    if kind in _CONVOLUTIONAL:
+        return "convolutions"
+    if kind == _CASCADE:
+        return "cascade"
+    return "networks of tables" if network else "tables"
 
 
 def _starting_network(kind: str, width: int | None, layers: int | None, seed: int) -> NetworkBank:

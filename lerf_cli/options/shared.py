@@ -426,6 +426,11 @@ def evaluation_options(command: Command) -> Command:
             "default bank if neither this nor --baseline is given.",
         ),
         click.option(
+            "--front", "fronts", multiple=True, metavar="NAME|FILE|FOLDER",
+            help="Front to evaluate before each bank, the default one if none is named; or a "
+            "checkpoint of 'lerf train'; may be repeated. At its own scale it stands alone.",
+        ),
+        click.option(
             "--baseline", "baselines", multiple=True, metavar="NAME",
             help="Fixed kernel to compare with: pillow-bilinear, pillow-bicubic, "
             "pillow-lanczos, opencv-cubic, opencv-lanczos4, scikit-image-bicubic, or 'all' "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from click.core import ParameterSource
@@ -12,11 +12,16 @@ from lerf_core.errors import one_line
 
 if TYPE_CHECKING:
     from lerf_training.loop.options import Method, TrainingOptions
+    from lerf_training.models.trained_model import Trainable
 
     from lerf_core.bank import Bank
+    from lerf_core.fronts.cascade import TableCascade
 
 __all__ = [
+    "Form",
     "apply_defaults",
+    "cascade_defaults",
+    "form_of",
     "network_defaults",
     "refuse_other_options",
     "refuse_with_resume",
@@ -25,9 +30,9 @@ __all__ = [
 
 # What --resume takes from the checkpoint.
 _FIXED = (
-    "kind", "interval", "network", "width", "layers", "steps", "minutes", "rate", "spread", "clip",
-    "seed", "batch", "patch", "points", "scales", "scale_range", "continuous", "warps", "graphics",
-    "rendered", "reduced", "jpeg", "grey", "permuted", "faded", "balance", "average",
+    "kind", "scale", "interval", "network", "width", "layers", "steps", "minutes", "rate", "spread",
+    "clip", "seed", "batch", "patch", "points", "scales", "scale_range", "continuous", "warps",
+    "graphics", "rendered", "reduced", "jpeg", "grey", "permuted", "faded", "balance", "average",
     "held_out", "validate_every", "memory",
 )  # fmt: skip
 # Options that have the names of what they set.
@@ -38,9 +43,25 @@ _OF_PATCHES = (
 _OF_TRAINING = (
     "rate", "spread", "clip", "seed", "held_out", "validate_every", "balance", "average",
 )  # fmt: skip
-# What one sort of banks is trained by, and the other is not.
-_OF_TABLES = ("interval", "network", "spread")
-_OF_CONVOLUTIONS = ("layers", "grey", "permuted", "faded")
+#: What is trained: tables, tables through networks, a network of convolutions, or a cascade.
+Form = Literal["tables", "networks of tables", "convolutions", "cascade"]
+# Options that do nothing for some, and whose they are.
+_OF_TABLES = dict.fromkeys(("interval", "network", "spread"), "tables")
+_OF_CONVOLUTIONS = dict.fromkeys(("layers", "grey", "permuted", "faded"), "networks")
+_OF_WIDTHS = {"width": "networks"}
+_OF_ANY_SCALE = dict.fromkeys(
+    ("points", "scales", "scale_range", "continuous", "warps"), "banks, which take any scale"
+)
+_REFUSED: dict[Form, dict[str, str]] = {
+    "tables": _OF_CONVOLUTIONS | _OF_WIDTHS,
+    "networks of tables": _OF_CONVOLUTIONS,
+    "convolutions": _OF_TABLES,
+    "cascade": {"network": "banks"} | _OF_CONVOLUTIONS | _OF_WIDTHS | _OF_ANY_SCALE,
+}
+_OWN: dict[Form, str] = {
+    "tables": "tables", "networks of tables": "tables", "convolutions": "a network",
+    "cascade": "a cascade with a fixed scale",
+}  # fmt: skip
 # Networks of convolutions: what differs from tables, then what goes by how far they see.
 _OF_NETWORKS = {
     "rate": 2e-3, "spread": 0.0, "clip": 1.0, "average": 0.999, "scale_range": (1.2, 6.0),
@@ -60,33 +81,42 @@ def refuse_with_resume(ctx: click.Context) -> None:
             )
 
 
-def refuse_other_options(
-    ctx: click.Context, bank: str, *, convolutional: bool, network: bool = False
-) -> None:
-    """Say that an option does nothing for a bank rather than ignore it.
+def refuse_other_options(ctx: click.Context, bank: str, form: Form) -> None:
+    """Say that an option does nothing for what is trained rather than ignore it.
 
     Parameters
     ----------
     ctx : click.Context
     bank : str
         What is trained, for the message.
-    convolutional : bool
-        Whether that is a network of convolutions, or tables.
-    network : bool, optional
-        Whether tables are trained through networks.
+    form : Form
 
     Raises
     ------
     click.UsageError
         If such an option is on the command line.
     """
-    names: tuple[str, ...] = _OF_TABLES if convolutional else _OF_CONVOLUTIONS
-    if not convolutional and not network:
-        names += ("width",)
-    for name in names:
+    for name, others in _REFUSED[form].items():
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            others, own = ("tables", "a network") if convolutional else ("networks", "tables")
-            raise click.UsageError(f"--{name} is an option of {others}, and {bank} is {own}")
+            option = name.replace("_", "-")
+            raise click.UsageError(
+                f"--{option} is an option of {others}, and {bank} is {_OWN[form]}"
+            )
+
+
+def form_of(start: Trainable) -> Form:
+    """Return what a training that starts so trains."""
+    from lerf_core.bank import NetworkBank
+    from lerf_core.fronts.cascade import TableCascade
+
+    if isinstance(start, TableCascade):
+        return "cascade"
+    return "convolutions" if isinstance(start, NetworkBank) else "tables"
+
+
+def cascade_defaults(cascade: TableCascade) -> dict[str, Any]:
+    """Return what options of a training are for a cascade, whose scale is fixed."""
+    return {"scales": (float(cascade.scale),), "continuous": 0.0, "warps": 0.0}
 
 
 def network_defaults(bank: Bank) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,6 +28,7 @@ __all__ = [
     "check_extra",
     "exactly_one",
     "load_bank",
+    "load_model",
 ]
 
 #: Values of a command's options, by their names.
@@ -90,6 +92,26 @@ def load_bank(name: str | None) -> Bank:
 
     try:
         return lerf_core.load_bank(name)
+    except (lerf_core.errors.LerfError, OSError) as error:
+        raise click.ClickException(f"{name}: {one_line(error)}") from None
+
+
+def load_model(name: str) -> Bank | Front:
+    """Load the bank or the front that an argument names; names of banks go first.
+
+    Raises
+    ------
+    click.ClickException
+        If there is neither, or it is damaged.
+    """
+    import lerf_core
+    from lerf_core.fronts.loading import available_fronts, holds_front, load_front
+
+    is_bank = name in lerf_core.available_banks()
+    if is_bank or not (name in available_fronts() or holds_front(Path(name))):
+        return load_bank(name)
+    try:
+        return load_front(name)
     except (lerf_core.errors.LerfError, OSError) as error:
         raise click.ClickException(f"{name}: {one_line(error)}") from None
 

@@ -34,6 +34,7 @@ from lerf_core.backends.numba.libraries import kernel_trouble, missing_kernels
 if TYPE_CHECKING:
     from lerf_core.bank.model import LutBank
     from lerf_core.bank.network import NetworkBank
+    from lerf_core.bank.staged_tables import StagedTables
     from lerf_core.geometry.maps import InverseMap
     from lerf_core.pixels.values import ValueScale
     from lerf_core.sampling.coordinates import SourceCoordinates
@@ -90,7 +91,7 @@ class Backend(Protocol):
     def read_stage(
         self,
         plane: Plane,
-        bank: LutBank,
+        bank: StagedTables,
         number: int,
         cell_bits: int,
         threads: int,
@@ -142,6 +143,24 @@ class Backend(Protocol):
         Returns
         -------
         ndarray of `dtype`, (rows, cols, slots)
+        """
+
+    def read_blocks(
+        self, plane: Plane, cascade: StagedTables, cell_bits: int, threads: int, rows: Rows
+    ) -> Plane:
+        """Read the tables of a cascade's last stage: units in, an enlargement out.
+
+        Parameters
+        ----------
+        plane, cell_bits, threads, rows
+            As `read_stage` has them.
+        cascade : StagedTables
+            Whose last stage gives the levels of a block of pixels (`lerf_core.bank.block_values`).
+
+        Returns
+        -------
+        ndarray of uint8 or float32, (scale * rows, scale * cols)
+            In grey levels: of bytes' units as they are, else float32.
         """
 
     # -- networks ----------------------------------------------------------------------

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.backends.reference.table_reads import read_stage
-from lerf_core.bank.model import LutBank
+from lerf_core.bank.staged_tables import StagedTables
 
 __all__ = ["constant_values", "is_identity"]
 
 
-def is_identity(bank: LutBank, number: int) -> bool:
+def is_identity(bank: StagedTables, number: int) -> bool:
     """Whether a stage (counted from 0) gives each pixel its own level, at every level.
 
     That is so where tables grow evenly along the axis of the pixel itself, and the steps of all
@@ -35,7 +35,9 @@ def is_identity(bank: LutBank, number: int) -> bool:
     return total == bank.interval * stage.divisor[0]
 
 
-def constant_values(bank: LutBank, number: int, cell_bits: int) -> npt.NDArray[np.int64] | None:
+def constant_values(
+    bank: StagedTables, number: int, cell_bits: int
+) -> npt.NDArray[np.int64] | None:
     """Return the values that a stage gives everywhere, or None where they vary.
 
     Returns

@@ -14,6 +14,7 @@ from lerf_core.bank.loading import (
 from lerf_core.bank.model import LutBank
 from lerf_core.bank.network import Layer, NetworkBank
 from lerf_core.bank.patterns import PATTERNS, QUARTER_TURNS, rotate
+from lerf_core.bank.staged_tables import StagedTables
 from lerf_core.bank.stages import (
     KINDS,
     LOCAL_PLANE,
@@ -22,6 +23,7 @@ from lerf_core.bank.stages import (
     Kind,
     Read,
     Stage,
+    block_values,
     turned_columns,
     two_stages,
 )
@@ -42,10 +44,12 @@ __all__ = [
     "NetworkBank",
     "Read",
     "Stage",
+    "StagedTables",
     "Table",
     "analytic_bank",
     "available_banks",
     "bank_from_metadata",
+    "block_values",
     "load_bank",
     "rotate",
     "table_name",

@@ -20,68 +20,41 @@ from lerf_core.bank.files import write_tensors
 from lerf_core.bank.stages import Kind
 from lerf_core.errors import BankError
 
-__all__ = ["Bank", "Record", "checked_record", "flattened", "format_of", "parsed_description"]
+__all__ = [
+    "Bank",
+    "Described",
+    "Record",
+    "checked_record",
+    "flattened",
+    "format_of",
+    "parsed_description",
+]
 
 #: How a bank came to be: any JSON.
 Record = Mapping[str, Any]
-AnyBank = TypeVar("AnyBank", bound="Bank")
+AnyDescribed = TypeVar("AnyDescribed", bound="Described")
 
 
-class Bank(ABC):
-    """A model as it is kept and applied: what gives every source pixel its parameters; immutable.
+class Described(ABC):
+    """Arrays and what describes them, as they stand in one file; known by their checksum.
 
     Attributes
     ----------
     name : str
         Short name, for people.
-    kind : Kind
-        Meaning of the parameters.
-    training : mapping
-        How the bank came to be; any JSON.
     """
 
     name: str
-    kind: Kind
-    training: Record
 
     @property
     @abstractmethod
     def tensors(self) -> Mapping[str, npt.NDArray[np.generic]]:
-        """The arrays of the bank, by the names that they have in its file."""
-
-    @property
-    @abstractmethod
-    def full_reach(self) -> int:
-        """How far from a pixel lie the source pixels that its parameters depend on, in pixels."""
-
-    @property
-    @abstractmethod
-    def reads_colours(self) -> bool:
-        """Whether red, green and blue are read together."""
+        """The arrays, by the names that they have in the file."""
 
     @property
     @abstractmethod
     def description(self) -> dict[str, Any]:
         """All that the arrays do not say; JSON types."""
-
-    @property
-    @abstractmethod
-    def work(self) -> str:
-        """What its parameters cost per pixel, in a few words, for people."""
-
-    @abstractmethod
-    def describe(self) -> dict[str, Any]:
-        """Return what a person wants to know of the bank, in a sensible order."""
-
-    @abstractmethod
-    def export_folder(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Write the published layout of tables; return the files.
-
-        Raises
-        ------
-        BankError
-            If the bank cannot be written so.
-        """
 
     @property
     def nbytes(self) -> int:
@@ -103,14 +76,58 @@ class Bank(ABC):
             digest.update(self.tensors[key].tobytes())
         return f"sha256:{digest.hexdigest()}"
 
-    def renamed(self: AnyBank, name: str) -> AnyBank:
-        """Return the same bank under another name."""
+    def renamed(self: AnyDescribed, name: str) -> AnyDescribed:
+        """Return the same under another name."""
         # Every form is a dataclass with a name.
-        return cast("AnyBank", dataclasses.replace(cast("Any", self), name=name))
+        return cast("AnyDescribed", dataclasses.replace(cast("Any", self), name=name))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the bank to one ``.safetensors`` file, whole or not at all."""
+        """Write it to one ``.safetensors`` file, whole or not at all."""
         write_tensors(Path(path), json.dumps(self.metadata, sort_keys=True), self.tensors)
+
+
+class Bank(Described):
+    """A model as it is kept and applied: what gives every source pixel its parameters; immutable.
+
+    Attributes
+    ----------
+    kind : Kind
+        Meaning of the parameters.
+    training : mapping
+        How the bank came to be; any JSON.
+    """
+
+    kind: Kind
+    training: Record
+
+    @property
+    @abstractmethod
+    def full_reach(self) -> int:
+        """How far from a pixel lie the source pixels that its parameters depend on, in pixels."""
+
+    @property
+    @abstractmethod
+    def reads_colours(self) -> bool:
+        """Whether red, green and blue are read together."""
+
+    @property
+    @abstractmethod
+    def work(self) -> str:
+        """What its parameters cost per pixel, in a few words, for people."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Return what a person wants to know of the bank, in a sensible order."""
+
+    @abstractmethod
+    def export_folder(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """Write the published layout of tables; return the files.
+
+        Raises
+        ------
+        BankError
+            If the bank cannot be written so.
+        """
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Bank) and self.checksum == other.checksum
@@ -144,13 +161,13 @@ def checked_record(name: str, record: Record) -> Record:
 
 def parsed_description(
     text: str,
-    make: Callable[[dict[str, Any]], AnyBank],
+    make: Callable[[dict[str, Any]], AnyDescribed],
     *,
     formats: tuple[str, *tuple[int, ...]],
     origin: str,
     verify: bool,
-) -> AnyBank:
-    """Make a bank of the JSON text of its `Bank.metadata`.
+) -> AnyDescribed:
+    """Make what the JSON text of a `Described.metadata` describes.
 
     Parameters
     ----------

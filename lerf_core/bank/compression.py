@@ -14,13 +14,15 @@ TPAMI 2024 (diagonal-first compression).
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank.files import Table
 from lerf_core.errors import BankError
+
+if TYPE_CHECKING:
+    from lerf_core.bank.files import Table
 
 __all__ = [
     "DIAGONAL",

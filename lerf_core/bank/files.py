@@ -22,6 +22,7 @@ __all__ = [
     "Table",
     "Tensors",
     "read_folder",
+    "read_table",
     "read_tensors",
     "table_name",
     "write_folder",
@@ -106,21 +107,32 @@ def read_folder(folder: Path) -> dict[str, Table]:
     BankError
         If a file is missing, too large or holds something else.
     """
-    import tokenize
-
     tables = {}
     for filename, key in _PUBLISHED_FILES.items():
         path = folder / filename
         if not path.is_file():
             raise BankError(f"{str(folder)!r} is not a folder of tables: no {filename}")
-        _check_size(path, "table")
-        try:
-            with path.open("rb") as file:  # not numpy.load, which opens archives too
-                array = np.lib.format.read_array(file, allow_pickle=False)
-        except (ValueError, EOFError, MemoryError, SyntaxError, tokenize.TokenError) as error:
-            raise BankError(f"{path} cannot be read: {error}") from error
-        tables[key] = _as_table(path, array)
+        tables[key] = read_table(path)
     return tables
+
+
+def read_table(path: Path) -> Table:
+    """Read a table from a NumPy file of the published layouts, (nodes**4, values) of int8.
+
+    Raises
+    ------
+    BankError
+        If it is too large or holds something else.
+    """
+    import tokenize
+
+    _check_size(path, "table")
+    try:
+        with path.open("rb") as file:  # not numpy.load, which opens archives too
+            array = np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, EOFError, MemoryError, SyntaxError, tokenize.TokenError) as error:
+        raise BankError(f"{path} cannot be read: {error}") from error
+    return _as_table(path, array)
 
 
 def _check_size(path: Path, content: str) -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "bank_from_metadata",
     "load_bank",
     "user_bank_folder",
+    "user_folder",
 ]
 
 #: What names a bank: itself, a name or path, or None for the default one.
@@ -51,19 +52,38 @@ def user_bank_folder() -> Path:
     BankNotFoundError
         If the user has no home folder.
     """
-    if override := os.environ.get("LERF_BANKS"):
+    return user_folder("LERF_BANKS", "banks")
+
+
+def user_folder(variable: str, content: str) -> Path:
+    """Return a folder of a user's own files.
+
+    Parameters
+    ----------
+    variable : str
+        Of the environment, that names it.
+    content : str
+        What it is called in the user's data folder otherwise.
+
+    Raises
+    ------
+    BankNotFoundError
+        If the user has no home folder.
+    """
+    if override := os.environ.get(variable):
         return Path(override)
     import platformdirs
 
     try:
-        return _folder_in_data(platformdirs.user_data_path, *map(os.environ.get, _PLACES))
+        data = _data_folder(platformdirs.user_data_path, *map(os.environ.get, _PLACES))
     except RuntimeError as error:
-        raise BankNotFoundError("this user has no home folder: LERF_BANKS names one") from error
+        raise BankNotFoundError(f"this user has no home folder: {variable} names one") from error
+    return data / content
 
 
 @lru_cache(maxsize=8)
-def _folder_in_data(data_path: Callable[..., Path], *places: str | None) -> Path:  # noqa: ARG001
-    return data_path("lerf", appauthor=False) / "banks"
+def _data_folder(data_path: Callable[..., Path], *places: str | None) -> Path:  # noqa: ARG001
+    return data_path("lerf", appauthor=False)
 
 
 def _shipped_bank_folder() -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isqrt
 
 from lerf_core.bank.patterns import QUARTER_TURNS, Offsets
 from lerf_core.constants import ENTRY_BIAS, LOCAL_PLANE_BIAS
@@ -16,6 +17,7 @@ __all__ = [
     "Kind",
     "Read",
     "Stage",
+    "block_values",
     "lowest_of",
     "turned_columns",
     "two_stages",
@@ -54,6 +56,8 @@ class Kind:
         return self.values[-len(LOCAL_PLANE) :] == LOCAL_PLANE
 
 
+#: What the values of a block of pixels are called, before their row and column.
+_BLOCK = "level"
 _STEERED = ("rho", "sigma_row", "sigma_col")
 
 #: The kinds of tables.
@@ -128,6 +132,18 @@ def lowest_of(value: str) -> int:
     return 1 if value in LOCAL_PLANE else 0
 
 
+def block_values(scale: int) -> tuple[str, ...]:
+    """Return what a read gives that enlarges: the levels of a block of pixels, row by row.
+
+    Examples
+    --------
+    >>> block_values(2)
+    ('level.0.0', 'level.0.1', 'level.1.0', 'level.1.1')
+    """
+    size = range(scale)
+    return tuple(f"{_BLOCK}.{row}.{col}" for row in size for col in size)
+
+
 @dataclass(frozen=True)
 class Read:
     """One of a stage's reads.
@@ -150,14 +166,23 @@ class Read:
 def turned_columns(values: tuple[str, ...], turns: int) -> tuple[tuple[int, int], ...]:
     """Return for each value of a turned read the column of the table that holds it, and its sign.
 
-    Slopes turn as the offsets do: a quarter turn makes (row, col) into (col, -row).
+    Slopes turn as the offsets do: a quarter turn makes (row, col) into (col, -row). So do the
+    pixels of a block, around its centre.
 
     Examples
     --------
     >>> turned_columns(("rho", "slope_row", "slope_col", "residual"), 1)
     ((0, 1), (2, 1), (1, -1), (3, 1))
+    >>> turned_columns(block_values(2), 1)
+    ((2, 1), (0, 1), (3, 1), (1, 1))
     """
     columns = [(column, 1) for column in range(len(values))]
+    if values[0].startswith(_BLOCK):
+        size = isqrt(len(values))
+        for _ in range(turns % 4):
+            columns = [
+                columns[(size - 1 - col) * size + row] for row in range(size) for col in range(size)
+            ]
     if SLOPES[0] in values:
         slope = slice(values.index(SLOPES[0]), values.index(SLOPES[1]) + 1)
         for _ in range(turns % 4):

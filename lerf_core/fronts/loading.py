@@ -10,27 +10,81 @@ from pathlib import Path
 
 from lerf_core.bank.base import format_of
 from lerf_core.bank.files import SUFFIX
-from lerf_core.errors import FrontError, FrontNotFoundError, InvalidTypeError, one_line
+from lerf_core.bank.loading import user_folder
+from lerf_core.errors import (
+    BankNotFoundError,
+    FrontError,
+    FrontNotFoundError,
+    InvalidTypeError,
+    one_line,
+)
 from lerf_core.fronts.base import Front
+from lerf_core.fronts.formats import CASCADE_FORMAT, is_published_cascade
 
-__all__ = ["FrontSource", "available_fronts", "load_front"]
+__all__ = [
+    "FrontSource",
+    "available_fronts",
+    "holds_front",
+    "load_front",
+    "user_front_folder",
+]
 
 #: What names a front: itself, a name or a path.
 FrontSource = Front | str | os.PathLike[str]
 
+
+def _load_cascade(path: Path) -> Front:
+    from lerf_core.fronts.cascade import load_cascade
+
+    return load_cascade(path)
+
+
 #: Loaders of this project's own files, by the format that their description names.
-_LOADERS: dict[str, Callable[[Path], Front]] = {}
+_LOADERS: dict[str, Callable[[Path], Front]] = {CASCADE_FORMAT: _load_cascade}
 # Safetensors files begin with the length of a JSON text, in 8 bytes, and have one of no more.
 _LENGTH_BYTES, _LONGEST_HEADER = 8, 100_000_000
 
 
 def available_fronts() -> dict[str, Path]:
-    """Return the files of the fronts that `load_front` knows by name: those that ship."""
+    """Return the files of the fronts that `load_front` knows by name.
+
+    A user's front shadows a shipped one of the same name.
+    """
+    fronts: dict[str, Path] = {}
+    for folder_of in (_shipped_folder, user_front_folder):
+        try:
+            paths = sorted(path for path in folder_of().iterdir() if path.suffix == SUFFIX)
+        except OSError:  # not there, or not for us to read
+            continue
+        fronts.update({path.stem: path for path in paths})
+    return fronts
+
+
+def user_front_folder() -> Path:
+    """Return the folder where a user's own fronts lie.
+
+    ``$LERF_FRONTS`` if set, else ``lerf/fronts`` in the user's data folder, beside that of banks
+    (`lerf_core.user_bank_folder`). It need not exist.
+
+    Raises
+    ------
+    FrontNotFoundError
+        If the user has no home folder.
+    """
     try:
-        paths = sorted(path for path in _shipped_folder().iterdir() if path.suffix == SUFFIX)
-    except OSError:  # none ships
-        return {}
-    return {path.stem: path for path in paths}
+        return user_folder("LERF_FRONTS", "fronts")
+    except BankNotFoundError as error:
+        raise FrontNotFoundError(str(error)) from error
+
+
+def holds_front(path: Path) -> bool:
+    """Whether a file of this project's own, or a folder of published tables, is a front."""
+    try:
+        if path.is_dir():
+            return is_published_cascade(path)
+        return _own_format(path) in _LOADERS
+    except OSError:
+        return False
 
 
 def load_front(source: FrontSource) -> Front:
@@ -40,7 +94,8 @@ def load_front(source: FrontSource) -> Front:
     ----------
     source : str, path or Front
         A name of `available_fronts` (which goes before a file of that name: write ``./name`` for
-        the file); a file; a front, returned as it is.
+        the file); a file; a folder of a cascade's tables in the published layout; a front,
+        returned as it is.
 
     Returns
     -------
@@ -116,7 +171,11 @@ def _load_network(path: Path) -> Front:
 
 def _load_folder(folder: Path) -> Front:
     """Load tables in a published layout."""
-    raise FrontError(f"{folder} is a folder; a front is a file")
+    if not is_published_cascade(folder):
+        raise FrontError(f"{folder} is a folder without the tables of a cascade")
+    from lerf_core.fronts.published import published_cascade
+
+    return published_cascade(folder)
 
 
 def _own_format(path: Path) -> str | None:

@@ -27,6 +27,14 @@ def own_bank_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any) 
 
 
 @pytest.fixture(autouse=True)
+def own_front_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: Any) -> Path:
+    """Keep the fronts of whoever runs the tests out of them."""
+    folder = tmp_path_factory.mktemp("fronts")
+    monkeypatch.setenv("LERF_FRONTS", str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
 def no_first_run(monkeypatch: Any) -> None:
     """Say the same on a fresh checkout, where no kernel is compiled yet."""
     monkeypatch.setattr(lerf_core, "first_run_message", lambda: None)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
 
+from lerf_core.bank import Stage, table_name
 from lerf_core.fronts.base import Front, Planes
+from lerf_core.fronts.cascade import CASCADE_PATTERNS, TableCascade, cascade_stages
 
-__all__ = ["ConvolutionFront", "GridFront", "WholeFront"]
+__all__ = ["ConvolutionFront", "GridFront", "WholeFront", "random_cascade"]
 
 # Fractional bits of the weights.
 _SHIFT = 6
@@ -147,3 +150,39 @@ class WholeFront(ConvolutionFront):
         plain = super()._enlarged(planes, threads).astype(np.float32)
         halves = (plain + plain.min(axis=(1, 2), keepdims=True)) / 2
         return (np.floor(halves) if planes.dtype == np.uint8 else halves).astype(planes.dtype)
+
+
+def random_cascade(
+    scale: int = 2,
+    *,
+    interval: int = 32,
+    stages: int = 2,
+    patterns: Any = CASCADE_PATTERNS,
+    groups: tuple[tuple[int, ...], ...] = ((0, 1, 2, 3),),
+    divisor: int | None = None,
+    bias: int | None = None,
+    noise: float = 25,
+    seed: int = 0,
+) -> TableCascade:
+    """Return a cascade of random tables: noise around a pixel's own level, in every entry."""
+    rng = np.random.default_rng(seed)
+    names, nodes = tuple(patterns), 256 // interval + 1
+    specs = tuple(
+        Stage(
+            names,
+            groups,
+            spec.values,
+            divisor or spec.divisor[0],
+            spec.bias[0] if bias is None else bias,
+        )
+        for spec in cascade_stages(scale, names, stages)
+    )
+    tables = {}
+    for number, spec in enumerate(specs, 1):
+        level = (np.arange(nodes) * interval)[:, None, None, None, None]
+        share = (level - spec.bias[0]) * spec.divisor[0] / spec.reads
+        for name, group in product(names, range(len(groups))):
+            entries = share + rng.normal(0, noise, (nodes,) * 4 + (len(spec.values),))
+            whole = np.clip(np.rint(entries), -127, 127).astype(np.int8)
+            tables[table_name(number, name, group)] = whole
+    return TableCascade(f"random-x{scale}", interval, patterns, specs, tables)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from math import isqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +47,7 @@ from lerf_core.backends.reference.backend import ReferenceBackend
 from lerf_core.backends.reference.overshoot import axis_cells
 from lerf_core.bank.model import LutBank
 from lerf_core.bank.network import NetworkBank
+from lerf_core.bank.staged_tables import StagedTables
 from lerf_core.bank.stages import NETWORK_KIND
 from lerf_core.constants import COLOUR_PLANES, LEVELS
 from lerf_core.pixels.values import ValueScale
@@ -120,7 +122,7 @@ class NumbaBackend(Backend):
     def read_stage(
         self,
         plane: Plane,
-        bank: LutBank,
+        bank: StagedTables,
         number: int,
         cell_bits: int,
         threads: int,
@@ -165,6 +167,23 @@ class NumbaBackend(Backend):
             return pack(plane[first:last], values, level, remainder, dtype)
         out = empty_packed(last - first, plane.shape[1], len(bank.kind.values), dtype)
         read_cells(plane, bank, number, cell_bits, threads, first, remainder, out)
+        return out
+
+    def read_blocks(
+        self, plane: Plane, cascade: StagedTables, cell_bits: int, threads: int, rows: Rows
+    ) -> Plane:
+        """Read the last stage of a cascade, by bands of rows."""
+        first, last = rows
+        scale, is_bytes = isqrt(len(cascade.stages[-1].values)), plane.dtype == np.uint8
+        shape = (scale * (last - first), scale * plane.shape[1])
+        out = np.empty(shape, np.uint8 if is_bytes else np.float32)
+
+        def read_band(top: int, bottom: int) -> None:
+            band = first + top, first + bottom
+            blocks = _REFERENCE.read_blocks(plane, cascade, cell_bits, 1, band)
+            out[scale * top : scale * bottom] = blocks
+
+        run_all(read_band, bands(last - first, _reference_rows(plane)), threads)
         return out
 
     # -- networks ----------------------------------------------------------------------
@@ -607,7 +626,7 @@ def _to_grey_line(scale: ValueScale) -> tuple[float, float]:
 
 
 def _read_by_reference(
-    plane: Plane, bank: LutBank, number: int, cell_bits: int, threads: int, rows: Rows
+    plane: Plane, bank: StagedTables, number: int, cell_bits: int, threads: int, rows: Rows
 ) -> Plane:
     """Read a stage by the reference backend, by bands that need little memory."""
     first, last = rows
@@ -617,6 +636,10 @@ def _read_by_reference(
         band = (first + top, first + bottom)
         out[:, top:bottom] = _REFERENCE.read_stage(plane, bank, number, cell_bits, 1, band)
 
-    height = max(1, _REFERENCE_PIXELS // plane.shape[1])
-    run_all(read_band, bands(last - first, height), threads)
+    run_all(read_band, bands(last - first, _reference_rows(plane)), threads)
     return out
+
+
+def _reference_rows(plane: Plane) -> int:
+    """Return the rows of a task that the reference reads tables for."""
+    return max(1, _REFERENCE_PIXELS // int(plane.shape[1]))

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from lerf_core.backends.numba.layouts import CORNERS
 from lerf_core.backends.numba.read_sets import SetRead, read_sets
-from lerf_core.bank.model import LutBank
+from lerf_core.bank.staged_tables import StagedTables
 
-__all__ = ["CellTables", "concatenated", "pack_cells"]
+__all__ = ["CellTables", "concatenated", "pack_cells", "placed"]
 
 _LINE = 64  # bytes of a cache line
 
@@ -45,24 +45,24 @@ class CellTables:
     rows: npt.NDArray[np.int64]
 
 
-def pack_cells(bank: LutBank, stage: int) -> CellTables:
+def pack_cells(bank: StagedTables, stage: int) -> CellTables:
     """Pack the tables of a stage of one value by cells."""
     sets = read_sets(bank, stage)
     tables = [
         _cell_rows(bank, reads, count)
         for reads, count in zip(sets.members, sets.reads.tolist(), strict=True)
     ]
-    starts = np.cumsum([0] + [table.size for table in tables[:-1]])
+    starts, tables = placed(tables)
     return CellTables(
         table=concatenated(tables),
         pixels=sets.pixels,
         reads=sets.reads,
         targets=sets.targets,
-        rows=np.array([(s, t.shape[1]) for s, t in zip(starts, tables, strict=True)], np.int64),
+        rows=np.array([(s, CORNERS * count) for s, count in zip(starts, sets.reads, strict=True)]),
     )
 
 
-def _cell_rows(bank: LutBank, reads: Sequence[SetRead], count: int) -> npt.NDArray[np.int8]:
+def _cell_rows(bank: StagedTables, reads: Sequence[SetRead], count: int) -> npt.NDArray[np.int8]:
     """Return the rows of a set's reads, (cells**4, bytes), each table's axes in the set's order."""
     cells = bank.nodes - 1
     rows = np.zeros((cells,) * 4 + (count, CORNERS), np.int8)
@@ -72,6 +72,20 @@ def _cell_rows(bank: LutBank, reads: Sequence[SetRead], count: int) -> npt.NDArr
             corner = sum(bit << axis for axis, bit in enumerate(high))
             rows[..., number, corner] = entries[tuple(slice(bit, bit + cells) for bit in high)]
     return rows.reshape(cells**4, CORNERS * count)
+
+
+def placed(
+    tables: Sequence[npt.NDArray[Any]],
+) -> tuple[npt.NDArray[np.int64], list[npt.NDArray[Any]]]:
+    """Return where tables begin one after the other, in bytes, equal ones once, and these."""
+    starts, kept, end = [], {}, 0
+    for table in tables:
+        key = table.tobytes()
+        if key not in kept:
+            kept[key] = end, table
+            end += table.nbytes
+        starts.append(kept[key][0])
+    return np.array(starts, np.int64), [table for _, table in kept.values()]
 
 
 def concatenated(tables: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:

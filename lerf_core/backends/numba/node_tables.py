@@ -14,7 +14,7 @@ import numpy.typing as npt
 from lerf_core.backends.numba.cell_tables import concatenated
 from lerf_core.backends.numba.read_sets import SetRead, read_sets
 from lerf_core.backends.packed import slot_count
-from lerf_core.bank.model import LutBank
+from lerf_core.bank.staged_tables import StagedTables
 from lerf_core.bank.stages import turned_columns
 
 __all__ = ["NodeTables", "pack_nodes"]
@@ -58,9 +58,9 @@ class NodeTables:
         return self.largest * cell_width <= _LARGEST_SUM
 
 
-def pack_nodes(bank: LutBank, stage: int) -> NodeTables:
+def pack_nodes(bank: StagedTables, stage: int) -> NodeTables:
     """Pack the tables of a stage of several values by nodes."""
-    sets = read_sets(bank, stage)
+    sets = read_sets(bank, stage, least=2)
     lanes = slot_count(len(bank.stages[stage].values))
     tables = [
         _entries(bank, stage, reads, count, lanes)
@@ -84,7 +84,7 @@ def pack_nodes(bank: LutBank, stage: int) -> NodeTables:
 
 
 def _entries(
-    bank: LutBank, stage: int, reads: Sequence[SetRead], count: int, lanes: int
+    bank: StagedTables, stage: int, reads: Sequence[SetRead], count: int, lanes: int
 ) -> npt.NDArray[np.int16]:
     """Return the entries of a set, (nodes**4, reads, lanes), each table's axes in the set's order.
 

@@ -9,10 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.backends.numba.cell_tables import CellTables, pack_cells
-from lerf_core.backends.numba.entry_points import pad_bytes, pad_units, stage_rows, walk_rows
+from lerf_core.backends.numba.entry_points import (
+    pad_bytes,
+    pad_units,
+    stage_rows,
+    walk_rows,
+)
 from lerf_core.backends.numba.layouts import WIDTH
 from lerf_core.backends.numba.node_tables import NodeTables, pack_nodes
-from lerf_core.bank.model import LutBank
+from lerf_core.bank.staged_tables import StagedTables
 from lerf_core.constants import DEEP_CELL_BITS, LEVELS
 from lerf_core.threads import bands, run_all
 
@@ -30,7 +35,7 @@ Plane = npt.NDArray[Any]
 Numbers = tuple[Plane, Plane, Plane, float, np.float32]
 
 
-def is_compiled(plane: Plane, bank: LutBank, number: int, cell_bits: int) -> bool:
+def is_compiled(plane: Plane, bank: StagedTables, number: int, cell_bits: int) -> bool:
     """Whether the kernels read a stage: not of 33 nodes or more, nor with very large divisors."""
     divisor = bank.interval * max(bank.stages[number].divisor)
     fits = bank.nodes - 1 <= _MOST_CELLS and divisor <= _MOST_DIVISOR
@@ -39,7 +44,7 @@ def is_compiled(plane: Plane, bank: LutBank, number: int, cell_bits: int) -> boo
 
 def read_cells(
     plane: Plane,
-    bank: LutBank,
+    bank: StagedTables,
     number: int,
     cell_bits: int,
     threads: int,
@@ -62,24 +67,16 @@ def read_cells(
         dtype; packed parameters also in float32, in grey levels.
     """
     tables = _tables(bank, number)
-    rows, pad, deep = len(out), bank.reach, plane.dtype != np.uint8
+    rows, pad, deep = len(out), bank.stage_reach, plane.dtype != np.uint8
+    source = _padded(plane, first, rows, pad, cell_bits)
     lanes = tables.lanes if isinstance(tables, NodeTables) else (0,)
     numbers = _finishing_numbers(bank, number, cell_bits, len(lanes), plane.dtype, out.dtype)
-    shape = (rows + 2 * pad, plane.shape[1] + 6 * pad + WIDTH)
-    cells, bits = np.empty(shape, np.uint8), 0 if deep else cell_bits
-    fractions: Plane = cells
-    if deep:
-        fractions = np.empty(shape, np.uint16)
-        pad_units(plane, first, pad, 3 * pad, cell_bits, fractions, cells)
-    else:
-        pad_bytes(plane, first, pad, 3 * pad, cells)
     features = np.ascontiguousarray(plane[first : first + rows])
     if remainder is None:
         remainder = np.empty((rows, 0), np.float32)
     remainder = np.ascontiguousarray(remainder)
 
     def read_band(top: int, bottom: int) -> None:
-        source = (fractions, cells, pad, 3 * pad, bits)
         end = (numbers, features, remainder, top, bottom, out)
         sets = (tables.table, tables.pixels, tables.reads, tables.targets)
         if isinstance(tables, NodeTables):
@@ -98,15 +95,30 @@ def read_cells(
         run_all(read_band, bands(rows, STAGE_ROWS), threads)
 
 
+def _padded(
+    plane: Plane, first: int, rows: int, pad: int, cell_bits: int
+) -> tuple[Plane, Plane, int, int, int]:
+    """Return the coordinates of rows as kernels take them, and the padding and bits of these."""
+    deep = plane.dtype != np.uint8
+    shape = (rows + 2 * pad, plane.shape[1] + 6 * pad + WIDTH)
+    cells = np.empty(shape, np.uint8)
+    if not deep:
+        pad_bytes(plane, first, pad, 3 * pad, cells)
+        return cells, cells, pad, 3 * pad, cell_bits
+    fractions = np.empty(shape, np.uint16)
+    pad_units(plane, first, pad, 3 * pad, cell_bits, fractions, cells)
+    return fractions, cells, pad, 3 * pad, 0
+
+
 @lru_cache(maxsize=16)
-def _tables(bank: LutBank, number: int) -> CellTables | NodeTables:
+def _tables(bank: StagedTables, number: int) -> CellTables | NodeTables:
     pack = pack_cells if len(bank.stages[number].values) == 1 else pack_nodes
     return pack(bank, number)
 
 
 @lru_cache(maxsize=64)
 def _finishing_numbers(
-    bank: LutBank,
+    bank: StagedTables,
     number: int,
     cell_bits: int,
     lanes: int,
@@ -121,11 +133,12 @@ def _finishing_numbers(
     spec = bank.stages[number]
     unit = (1 << cell_bits) // bank.interval
     exact = np.float32 if dtype == np.uint8 else np.float64
-    divisors = bank.interval * np.array(spec.divisor, np.float64)
-    # A lane that holds no value stands for the feature's slot, or comes after the last one.
-    used = slice(0, 1) if lanes == 1 else slice(1, 1 + divisors.size)
+    # A lane that holds no value stands for the feature's slot, or comes after the last one; a
+    # single one stands for all.
+    used = slice(0, 1) if lanes == 1 else slice(1, 1 + len(spec.divisor))
+    divisors = bank.interval * np.array(spec.divisor, np.float64)[: used.stop - used.start]
     offset, divisor, lowest = np.zeros(lanes, exact), np.ones(lanes, exact), np.zeros(lanes, exact)
-    offset[used] = np.array(spec.bias) * unit * divisors
-    divisor[used], lowest[used] = divisors, np.array(spec.lowest) * unit
+    offset[used] = np.array(spec.bias)[: divisors.size] * unit * divisors
+    divisor[used], lowest[used] = divisors, np.array(spec.lowest)[: divisors.size] * unit
     to_level = np.float32(1 / unit) if stored == np.float32 else np.float32(1)
     return offset, divisor, lowest, float(LEVELS * unit), to_level

@@ -25,6 +25,7 @@ from lerf_core.backends.reference.separable import separable_mean
 from lerf_core.backends.reference.shrinking import limited, separable_range, shrunk_mean
 from lerf_core.bank.model import LutBank
 from lerf_core.bank.network import NetworkBank
+from lerf_core.bank.staged_tables import StagedTables
 from lerf_core.constants import LEVELS, NETWORK_GREY_BITS
 from lerf_core.pixels.values import ValueScale
 from lerf_core.sampling.taps import AxisTaps, point_taps
@@ -64,7 +65,7 @@ class ReferenceBackend(Backend):
     def read_stage(
         self,
         plane: Plane,
-        bank: LutBank,
+        bank: StagedTables,
         number: int,
         cell_bits: int,
         threads: int,  # noqa: ARG002
@@ -72,7 +73,7 @@ class ReferenceBackend(Backend):
     ) -> Plane:
         """Read a stage, by `table_reads.read_stage`, of the rows and those within reach."""
         first, last = rows or (0, len(plane))
-        top, bottom = max(0, first - bank.reach), min(len(plane), last + bank.reach)
+        top, bottom = max(0, first - bank.stage_reach), min(len(plane), last + bank.stage_reach)
         values = table_reads.read_stage(plane[top:bottom], bank, number, cell_bits)
         return values[:, first - top : last - top].astype(plane.dtype)
 
@@ -90,6 +91,17 @@ class ReferenceBackend(Backend):
         values = self.read_stage(plane, bank, len(bank.stages) - 1, cell_bits, threads, rows)
         level = (1 << cell_bits) // bank.interval
         return pack(plane[slice(*rows)], values, level, remainder, dtype)
+
+    def read_blocks(
+        self, plane: Plane, cascade: StagedTables, cell_bits: int, threads: int, rows: Rows
+    ) -> Plane:
+        """Read the last stage, by `read_stage`, and lay out its blocks."""
+        values = self.read_stage(plane, cascade, len(cascade.stages) - 1, cell_bits, threads, rows)
+        blocks = table_reads.laid_out(values)
+        if plane.dtype == np.uint8:
+            return blocks
+        level = (1 << cell_bits) // cascade.interval
+        return blocks.astype(np.float32) * np.float32(1 / level)
 
     def read_network(
         self,

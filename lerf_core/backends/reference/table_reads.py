@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from math import isqrt
+
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank.model import LutBank
+from lerf_core.bank.staged_tables import StagedTables
 from lerf_core.bank.stages import turned_columns
 from lerf_core.constants import LEVELS
 
-__all__ = ["read_stage"]
+__all__ = ["laid_out", "read_stage"]
 
 
 def read_stage(
-    plane: npt.NDArray[np.integer], bank: LutBank, number: int, cell_bits: int
+    plane: npt.NDArray[np.integer], bank: StagedTables, number: int, cell_bits: int
 ) -> npt.NDArray[np.int64]:
     """Read a stage's tables for every pixel.
 
@@ -21,7 +23,7 @@ def read_stage(
     ----------
     plane : ndarray of int, (rows, cols)
         Coordinates in 0..255, times ``2**grey_bits``.
-    bank : LutBank
+    bank : StagedTables
         The tables.
     number : int
         Stage, counted from 0.
@@ -36,7 +38,7 @@ def read_stage(
     """
     spec = bank.stages[number]
     rows, cols = plane.shape
-    pad = bank.reach
+    pad = bank.stage_reach
     padded = np.pad(plane, pad, mode="edge")
     total = np.zeros((rows, cols, len(spec.values)), dtype=np.int64)
     for read in bank.reads(number):
@@ -54,6 +56,24 @@ def read_stage(
     lowest = np.array(spec.lowest) * unit
     clipped: npt.NDArray[np.float64] = np.clip(value, lowest, LEVELS * unit)
     return clipped.astype(np.int64).transpose(2, 0, 1)
+
+
+def laid_out(values: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    """Put the blocks of pixels side by side.
+
+    Parameters
+    ----------
+    values : ndarray, (scale**2, rows, cols)
+        The levels of each pixel's block, row by row.
+
+    Returns
+    -------
+    ndarray, (scale * rows, scale * cols)
+    """
+    _, rows, cols = values.shape
+    scale = isqrt(len(values))
+    blocks = values.reshape(scale, scale, rows, cols).transpose(2, 0, 3, 1)
+    return blocks.reshape(scale * rows, scale * cols)
 
 
 def _interpolate(

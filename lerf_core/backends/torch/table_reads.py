@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from lerf_core.backends.torch.straight_through import quantise
-from lerf_core.bank import LutBank, Stage, turned_columns
+from lerf_core.bank import Stage, StagedTables, turned_columns
 from lerf_core.constants import LEVELS
 
 __all__ = [
@@ -62,7 +62,7 @@ class StageReads:
     interval: int
 
     @classmethod
-    def of(cls, bank: LutBank, stage: int) -> StageReads:
+    def of(cls, bank: StagedTables, stage: int) -> StageReads:
         """Reads of a bank's stage, counted from 0; tables in the order of `table_names`."""
         values = bank.stages[stage].values
         tables: dict[str, list[tuple[Any, Any]]] = {}
@@ -97,12 +97,12 @@ class StageReads:
         return np.array([self.nodes**power for power in (3, 2, 1, 0)], np.uint32)
 
 
-def table_names(bank: LutBank, stage: int) -> list[str]:
+def table_names(bank: StagedTables, stage: int) -> list[str]:
     """Names of a stage's tables in the order of their first reads; stages count from 0."""
     return list(dict.fromkeys(read.table for read in bank.reads(stage)))
 
 
-def stage_tables(bank: LutBank) -> list[Tensor]:
+def stage_tables(bank: StagedTables) -> list[Tensor]:
     """Entries of each stage, int8 (tables, nodes**4, values), tables as `table_names` has them."""
     return [
         torch.from_numpy(

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.banks import make_random_network
+from support.fronts import random_cascade
 
 import lerf_core
+from lerf_core.fronts.loading import load_front
 
 
 @pytest.fixture
@@ -185,3 +187,63 @@ def test_compressed_tables_are_trained_further(run, tmp_path):
     assert bank.diagonal == 2
     assert bank.training["steps"] == 2
     assert bank != lerf_core.load_bank("lerf-l").compressed(2).renamed("small")
+
+
+# -- fronts -----------------------------------------------------------------------------
+
+
+def test_published_cascades_are_imported_as_fronts(
+    run, tmp_path, own_bank_folder, own_front_folder
+):
+    cascade = random_cascade(2, interval=16)
+    published = tmp_path / "sr_x2"
+    published.mkdir()
+    for name, table in cascade.tables.items():
+        stage, pattern, _ = name.removeprefix("stage").split(".")
+        path = published / f"LUT_ft_x2_4bit_int8_s{stage}_{pattern}.npy"
+        np.save(path, table.reshape(-1, table.shape[-1]))
+    text = run("models", "import", published, "--name", "mulut").output
+    assert text.startswith("mulut: front x2, 1.3 MB -> ")
+    assert (own_front_folder / "mulut.safetensors").is_file()
+    assert not list(own_bank_folder.iterdir())
+    front = load_front("mulut")
+    assert (front.name, front.scale) == ("mulut", 2)
+    for name, table in cascade.tables.items():
+        np.testing.assert_array_equal(front.tables[name], table)
+    assert "--overwrite" in run("models", "import", published, "--name", "mulut", code=2).output
+    # A file of its own, by the same command.
+    run("models", "import", own_front_folder / "mulut.safetensors", "--name", "again")
+    assert load_front("again").tables.keys() == front.tables.keys()
+
+
+def test_fronts_are_listed_described_and_compressed(run, tmp_path, own_front_folder):
+    front = random_cascade(3)
+    front.save(own_front_folder / "mine.safetensors")
+    line = next(line for line in run("models").output.splitlines() if line[2:].startswith("mine "))
+    assert line.split()[1:3] == ["front", "x3"]
+    assert "user" in line
+    assert line.endswith("12 + 12 reads of each channel")
+    rows = {row["name"]: row for row in json.loads(run("models", "list", "--json").output)}
+    assert (rows["mine"]["kind"], rows["mine"]["reach"]) == ("front x3", 4)
+    for source in ("mine", own_front_folder / "mine.safetensors"):
+        info = json.loads(run("models", "info", source, "--json").output)
+        assert (info["checksum"], info["scale"]) == (front.checksum, 3)
+    small = tmp_path / "small.safetensors"
+    run("models", "compress", "mine", "-o", small)
+    made = load_front(small)
+    assert made.diagonal == 2
+    assert made.nbytes < front.nbytes / 4
+    planes = np.arange(90, dtype=np.uint8).reshape(1, 9, 10)
+    assert made.enlarge(planes, 1).shape == (1, 27, 30)
+    (own_front_folder / "bad.safetensors").write_bytes(b"no front")
+    result = run("models", code=1)
+    assert "bad.safetensors" in result.stderr
+    assert "mine" in result.output
+
+
+def test_a_cascade_is_no_bank(run, tmp_path):
+    path = tmp_path / "c.safetensors"
+    random_cascade(2).save(path)
+    result = run("models", "export", path, tmp_path / "tables", code=1)
+    assert result.output.count("\n") == 1
+    assert "lerf-cascade" in result.output

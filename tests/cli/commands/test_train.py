@@ -14,6 +14,7 @@ from support.cli import lerf_command
 
 from lerf_core import load_bank
 from lerf_core.bank import KINDS
+from lerf_core.fronts.loading import load_front
 
 pytest.importorskip("torch")
 
@@ -251,3 +252,39 @@ def test_help_needs_no_torch(monkeypatch, run):
         text = run(command, "--help").output
         assert "Examples:" in text
         assert "--minutes" in text
+
+
+def test_a_cascade_is_trained_tuned_and_evaluated(run, tmp_path, photos, bank, checkpoint):
+    command = ("train", photos, "-o", bank, "--kind", "mulut", "--batch", 2, "--patch", 20)
+    result = run(*command, "--scale", 2, "--interval", 64, "--steps", 2, "--threads", 1)
+    assert f"{bank}: front x2, 2 steps" in result.stdout
+    assert "held-out PSNR-Y x2" in result.stdout
+    assert "x4" not in result.stdout
+    made = load_front(bank)
+    assert (made.name, made.scale, made.interval) == ("mine", 2, 64)
+    assert made.training["options"]["patches"]["scales"] == [2.0]
+    assert is_checkpoint(checkpoint)
+    tuned = tmp_path / "tuned.safetensors"
+    for start in (bank, checkpoint):
+        run("finetune", start, photos, "-o", tuned, "--batch", 2, "--patch", 20, "--steps", 1,
+            "--overwrite")  # fmt: skip
+        assert load_front(tuned).training["start"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--kind", "mulut"], "mulut needs --scale: 2, 3 or 4"),
+        (["--kind", "mulut", "--scale", 5], "'5' is not one of '2', '3', '4'"),
+        (["--scale", 2], "--scale is an option of mulut"),
+        (["--kind", "lerf-n", "--scale", 2], "--scale is an option of mulut"),
+        (["--kind", "mulut", "--scale", 2, "--warps", 0.1], "--warps is an option of banks"),
+        (["--kind", "mulut", "--scale", 2, "--points", 9], "--points is an option of banks"),
+        (["--kind", "mulut", "--scale", 2, "--scale-range", "1,2"], "--scale-range is an option"),
+        (["--kind", "mulut", "--scale", 2, "--network"], "--network is an option of banks"),
+        (["--kind", "mulut", "--scale", 2, "--width", 8], "--width is an option of networks"),
+    ],
+)
+def test_options_that_cascades_do_not_have(run, photos, bank, words, message):
+    assert message in run("train", photos, "-o", bank, *words, code=2).stderr
+    assert not bank.exists()

@@ -49,7 +49,7 @@ class Sample(NamedTuple):
     low : ndarray of uint8, (size, size) or (3, size, size)
     first : ndarray of int32, (points, 2)
     offset : ndarray of float32, (points, 2)
-    target : ndarray of float32, (points,) or (3, points)
+    target : ndarray of float32, (points,) or (3, points), or (rows, cols)
     """
 
     low: Planes
@@ -69,6 +69,8 @@ class PatchSampler:
         Draw patches of three planes; otherwise of one.
     margin : float, optional
         Pixels that points keep from a patch's border.
+    block : int or None, optional
+        The scale of all patches, where all pixels of the plane inside a whole margin are targets.
 
     Raises
     ------
@@ -77,12 +79,18 @@ class PatchSampler:
     """
 
     def __init__(
-        self, options: PatchOptions, *, colours: bool = False, margin: float = PATCH_MARGIN
+        self,
+        options: PatchOptions,
+        *,
+        colours: bool = False,
+        margin: float = PATCH_MARGIN,
+        block: int | None = None,
     ) -> None:
         options.check_margin(margin)
-        self.options, self.colours, self.margin = options, colours, margin
+        self.options, self.colours, self.margin, self.block = options, colours, margin, block
         # Patches of the usual scales fit, warped or not.
-        self._drawn_side = int(1.5 * options.size * max([*options.scales, options.scale_range[0]]))
+        scales = [*options.scales, options.scale_range[0]] if block is None else [block]
+        self._drawn_side = int(1.5 * options.size * max(scales))
         self._chances = np.asarray(options.channels) / sum(options.channels)
 
     def draw(
@@ -154,6 +162,9 @@ class PatchSampler:
     def _cut(self, planes: Planes, rng: np.random.Generator, *, coverage: bool) -> _Patch | None:
         """A patch of planes (channels, rows, cols), or None where none fits."""
         options = self.options
+        if self.block is not None:
+            scales = np.full(2, float(self.block))
+            return self._scaled(planes, scales, rng, coverage=coverage)
         draw = rng.random()
         if draw < options.warps:
             return self._warped(planes, rng)
@@ -186,6 +197,8 @@ class PatchSampler:
         low = np.stack(
             [degrade_patch(plane, box, (size, size), coverage=coverage) for plane in around]
         )
+        if self.block is not None:
+            return low, *self._block(planes, start.astype(int))
         # Pixels whose positions lie inside the margin.
         least = np.ceil(start + (self.margin + 0.5) * scales - 0.5).astype(np.int64)
         most = np.floor(start + (size - self.margin - 0.5) * scales - 0.5).astype(np.int64)
@@ -194,6 +207,22 @@ class PatchSampler:
             planes, start, scales, least, most + 1 - least, _seed(rng), first, offset, target
         )
         return low, first, offset, target
+
+    def _block(
+        self, planes: Planes, start: npt.NDArray[np.integer]
+    ) -> tuple[npt.NDArray[np.int32], Floats, Floats]:
+        """No points, and the pixels that a patch's inner part is enlarged to."""
+        scale, margin = int(self.block or 1), int(self.margin)
+        rows, cols = (
+            slice(first + scale * margin, first + scale * (self.options.size - margin))
+            for first in start
+        )
+        none = np.empty((0, 2))
+        return (
+            none.astype(np.int32),
+            none.astype(np.float32),
+            planes[:, rows, cols].astype(np.float32),
+        )
 
     def _warped(self, planes: Planes, rng: np.random.Generator) -> _Patch | None:
         size = self.options.size

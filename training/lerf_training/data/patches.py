@@ -44,8 +44,8 @@ class Batch:
         Row and column of the first of each point's 2x2 neighbours.
     offset : ndarray of float32, (batch, points, 2)
         From that neighbour to the point, in low-resolution pixels.
-    target : ndarray of float32, (batch, points) or (batch, 3, points)
-        What the points should be, in grey levels.
+    target : ndarray of float32, (batch, points) or (batch, 3, points), or (batch, rows, cols)
+        What the points should be, in grey levels; or the enlargement.
     """
 
     low: Plane
@@ -65,7 +65,7 @@ class PatchSource:
         How samples are drawn.
     seed : int
         With the step, decides everything.
-    colours, margin : optional
+    colours, margin, block : optional
         See `PatchSampler`.
     memory, steps_per_group : int
         See `lerf_training.data.photograph_groups`.
@@ -84,11 +84,12 @@ class PatchSource:
         *,
         colours: bool = False,
         margin: float = PATCH_MARGIN,
+        block: int | None = None,
         memory: int = 1 << 30,
         steps_per_group: int = 500,
     ) -> None:
         self.options, self.seed = options, seed
-        self.sampler = PatchSampler(options, colours=colours, margin=margin)
+        self.sampler = PatchSampler(options, colours=colours, margin=margin, block=block)
         self.groups = PhotographGroups(
             photographs, options, seed, memory=memory, steps_per_group=steps_per_group
         )

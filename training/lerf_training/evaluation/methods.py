@@ -12,14 +12,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import lerf_core
 from lerf_core.bank import Bank
+from lerf_core.errors import InvalidArgumentError
+from lerf_core.fronts.base import Front
+from lerf_core.fronts.loading import available_fronts, load_front
 from lerf_training.data.benchmark_sets import ScaleFactor
 from lerf_training.data.image_files import Image
 from lerf_training.data.matrix_files import Matrix
 
-__all__ = ["Method", "bank_method", "load_evaluated_bank", "method_of_bank"]
+if TYPE_CHECKING:
+    from lerf_training.models.trained_model import Trainable
+
+__all__ = [
+    "Method",
+    "bank_method",
+    "load_evaluated_bank",
+    "load_evaluated_front",
+    "method_of_bank",
+]
 
 Rescale = Callable[[Image, ScaleFactor], Image]
 Warp = Callable[[Image, Matrix, tuple[int, int]], Image]
@@ -52,6 +65,7 @@ class Method:
 def bank_method(
     bank: str,
     *,
+    front: str | None = None,
     border: str = "edge",
     anti_aliasing: bool | None = None,
     threads: int | None = None,
@@ -62,6 +76,8 @@ def bank_method(
     ----------
     bank : str
         A name, a file, a folder in the published layout, or a checkpoint of ``lerf train``.
+    front : str, optional
+        A front before it: a name, a file, a folder in the published layout, or a checkpoint.
     border : {'edge', 'constant', ...}, optional
         Border of the feature when rescaling; ``'constant'`` is the published evaluation's.
         Warps have zeros outside the source: their masks leave the border out.
@@ -73,12 +89,20 @@ def bank_method(
     Returns
     -------
     Method
-        Named like the bank.
+        Named like the bank, or like front and bank.
     """
     loaded, what = load_evaluated_bank(bank)
     description = f"{loaded.kind.name} {what} {bank}"
+    enlarging = None if front is None else load_evaluated_front(front)
+    if enlarging is not None:
+        description = f"{description}, behind the front x{enlarging.scale} {front}"
     return method_of_bank(
-        loaded, description, border=border, anti_aliasing=anti_aliasing, threads=threads
+        loaded,
+        description,
+        front=enlarging,
+        border=border,
+        anti_aliasing=anti_aliasing,
+        threads=threads,
     )
 
 
@@ -86,6 +110,7 @@ def method_of_bank(
     loaded: Bank,
     description: str,
     *,
+    front: Front | None = None,
     border: str = "edge",
     anti_aliasing: bool | None = None,
     threads: int | None = None,
@@ -97,14 +122,17 @@ def method_of_bank(
     loaded : Bank
     description : str
         What it is, for the record.
+    front : Front, optional
     border, anti_aliasing, threads
         As for `bank_method`.
 
     Returns
     -------
     Method
-        Named like the bank.
+        Named like the bank, or like front and bank.
     """
+    # Where there is none, nothing is said of it.
+    enlarging: dict[str, Any] = {} if front is None else {"front": front}
 
     def rescale(image: Image, scale: ScaleFactor) -> Image:
         return lerf_core.rescale(
@@ -115,6 +143,7 @@ def method_of_bank(
             mode=border,
             anti_aliasing=anti_aliasing,
             threads=threads,
+            **enlarging,
         )
 
     def warp(image: Image, matrix: Matrix, output_shape: tuple[int, int]) -> Image:
@@ -127,9 +156,11 @@ def method_of_bank(
             channel_axis=-1,
             anti_aliasing=anti_aliasing,
             threads=threads,
+            **enlarging,
         )
 
-    return Method(loaded.name, description, rescale, warp)
+    name = loaded.name if front is None else f"{front.name} + {loaded.name}"
+    return Method(name, description, rescale, warp)
 
 
 def load_evaluated_bank(bank: str) -> tuple[Bank, str]:
@@ -146,14 +177,37 @@ def load_evaluated_bank(bank: str) -> tuple[Bank, str]:
     what : str
         ``'bank'`` or ``'checkpoint'``.
     """
-    path = Path(bank)
     # A name goes before a file of that name, as in `load_bank`.
-    is_name = bank in lerf_core.available_banks()
-    if not is_name and path.suffix == _CHECKPOINT_SUFFIX and path.is_file():
+    if bank not in lerf_core.available_banks() and (found := _of_checkpoint(bank)) is not None:
+        if not isinstance(found, Bank):
+            raise InvalidArgumentError(f"{bank} is the training of a front: give it as such")
+        return found, "checkpoint"
+    return lerf_core.load_bank(bank), "bank"
+
+
+def load_evaluated_front(front: str) -> Front:
+    """Front by name or path.
+
+    Parameters
+    ----------
+    front : str
+        As for `bank_method`.
+    """
+    if front not in available_fronts() and (found := _of_checkpoint(front)) is not None:
+        if not isinstance(found, Front):
+            raise InvalidArgumentError(f"{front} is the training of a bank: give it as such")
+        return found
+    return load_front(front)
+
+
+def _of_checkpoint(source: str) -> Trainable | None:
+    """What a checkpoint would be saved as; None of other files."""
+    path = Path(source)
+    if path.suffix == _CHECKPOINT_SUFFIX and path.is_file():
         from lerf_training.loop.checkpoints import is_checkpoint
 
         if is_checkpoint(path):
             from lerf_training.loop.restoring import bank_of_checkpoint
 
-            return bank_of_checkpoint(path), "checkpoint"
-    return lerf_core.load_bank(bank), "bank"
+            return bank_of_checkpoint(path)
+    return None

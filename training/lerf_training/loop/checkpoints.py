@@ -17,10 +17,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank import Bank, bank_from_metadata
-from lerf_core.errors import BankError
+from lerf_core.bank import bank_from_metadata
+from lerf_core.bank.base import format_of
+from lerf_core.errors import BankError, FrontError
+from lerf_core.fronts.cascade import TableCascade
+from lerf_core.fronts.formats import CASCADE_FORMAT
 from lerf_core.io.results.whole_files import write_whole
 from lerf_training.errors import CheckpointError
+from lerf_training.models.trained_model import Trainable
 
 __all__ = [
     "CHECKPOINT_KEY",
@@ -46,8 +50,8 @@ class Checkpoint:
     ----------
     method : {'tables', 'network', 'convolutional'}
         What is trained; see `lerf_training.loop.options`.
-    start : Bank
-        The bank that the training started from; it gives the structure.
+    start : Bank or TableCascade
+        What the training started from; it gives the structure.
     options : dict
         `lerf_training.loop.options.TrainingOptions` as JSON.
     progress : dict
@@ -59,7 +63,7 @@ class Checkpoint:
     """
 
     method: str
-    start: Bank
+    start: Trainable
     options: dict[str, Any]
     progress: dict[str, Any]
     data: dict[str, Any]
@@ -121,7 +125,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     text, tensors = _contents(path)
     try:
         return _described(str(path), json.loads(text), tensors)
-    except BankError as error:  # it names the file
+    except (BankError, FrontError) as error:  # it names the file
         raise CheckpointError(str(error)) from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         if isinstance(error, CheckpointError):
@@ -166,9 +170,16 @@ def _described(path: str, data: dict[str, Any], tensors: dict[str, npt.NDArray[A
         raise CheckpointError(f"{path}: the description lacks {', '.join(missing)}")
     return Checkpoint(
         method=str(data["method"]),
-        start=bank_from_metadata(data["start"], start, origin=path),
+        start=_start(data["start"], start, path),
         options=dict(data["options"]),
         progress=dict(data["progress"]),
         data=dict(data["data"]),
         tensors=tensors,
     )
+
+
+def _start(text: str, tensors: dict[str, npt.NDArray[Any]], path: str) -> Trainable:
+    """What a training began with, of its description and its arrays."""
+    if format_of(text) == CASCADE_FORMAT:
+        return TableCascade.from_metadata(text, tensors, origin=path)
+    return bank_from_metadata(text, tensors, origin=path)

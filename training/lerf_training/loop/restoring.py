@@ -12,15 +12,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lerf_core.bank import Bank, LutBank, NetworkBank
+from lerf_core.bank import LutBank, NetworkBank
 from lerf_core.errors import InvalidArgumentError
+from lerf_core.fronts.cascade import TableCascade
 from lerf_training.errors import CheckpointError
 from lerf_training.loop.checkpoints import Checkpoint, read_checkpoint
 from lerf_training.loop.options import TrainingOptions
+from lerf_training.models.cascades import CascadeModel
 from lerf_training.models.convolutional import ConvolutionalModel
 from lerf_training.models.networks import NetworkModel
 from lerf_training.models.tables import TableModel
-from lerf_training.models.trained_model import TrainedModel
+from lerf_training.models.trained_model import Trainable, TrainedModel
 
 __all__ = [
     "as_parameter",
@@ -33,8 +35,8 @@ __all__ = [
 ]
 
 
-def bank_of_checkpoint(path: str | os.PathLike[str]) -> Bank:
-    """The bank that a training would save if it ended at this checkpoint.
+def bank_of_checkpoint(path: str | os.PathLike[str]) -> Trainable:
+    """What a training would save if it ended at this checkpoint.
 
     Networks of tables are transferred to them for it.
 
@@ -71,7 +73,7 @@ def record_of(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def new_model(start: Bank, options: TrainingOptions) -> TrainedModel:
+def new_model(start: Trainable, options: TrainingOptions) -> TrainedModel:
     """A model in its starting state.
 
     Raises
@@ -85,10 +87,12 @@ def new_model(start: Bank, options: TrainingOptions) -> TrainedModel:
         return NetworkModel(start, width=options.width, seed=options.seed)
     if options.method == "tables" and isinstance(start, LutBank):
         return TableModel(start)
-    held = "tables" if isinstance(start, LutBank) else "a network"
-    raise InvalidArgumentError(
-        f"method {options.method!r} does not train {start.name!r}, a bank of {held}"
-    )
+    if options.method == "tables" and isinstance(start, TableCascade):
+        return CascadeModel(start)
+    form = "a bank of tables" if isinstance(start, LutBank) else "a bank of a network"
+    if isinstance(start, TableCascade):
+        form = "a cascade of tables"
+    raise InvalidArgumentError(f"method {options.method!r} does not train {start.name!r}, {form}")
 
 
 def restored_model(checkpoint: Checkpoint) -> TrainedModel:

@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lerf_core.bank import Bank
 from lerf_core.errors import InvalidArgumentError
 from lerf_training.data.patches import Batch, PatchSource
 from lerf_training.data.photographs import Folder, fingerprint, scan, split_share
@@ -34,7 +33,7 @@ from lerf_training.loop.restoring import (
     record_of,
 )
 from lerf_training.loop.validation import Validation
-from lerf_training.models.trained_model import TrainedModel
+from lerf_training.models.trained_model import Trainable, TrainedModel
 
 __all__ = ["Progress", "Trainer"]
 
@@ -77,7 +76,7 @@ class Trainer:
 
     Parameters
     ----------
-    start : Bank
+    start : Bank or TableCascade
         Structure; for tables and for networks of convolutions also the entries or weights to
         start from.
     folders : sequence of path
@@ -99,7 +98,7 @@ class Trainer:
 
     def __init__(
         self,
-        start: Bank,
+        start: Trainable,
         folders: Sequence[str | Path],
         options: TrainingOptions,
         *,
@@ -121,13 +120,19 @@ class Trainer:
             fused=True,
         )
         self.average = self._copy() if options.average else None
-        self.validation = Validation(self.held_out)
+        scale = self.model.block
+        self.validation = (
+            Validation(self.held_out)
+            if scale is None
+            else Validation(self.held_out, scales=(float(scale),))
+        )
         self.source = PatchSource(
             self.train,
             options.patches,
             options.seed,
             colours=self.model.colours,
             margin=self.model.margin,
+            block=self.model.block,
             memory=options.memory,
         )
         self.step = 0
@@ -264,8 +269,8 @@ class Trainer:
 
     # -- results --------------------------------------------------------------------
 
-    def bank(self, name: str) -> Bank:
-        """The bank as trained so far, with the record of its training."""
+    def bank(self, name: str) -> Trainable:
+        """What is trained, as it is so far, with the record of its training."""
         return self._saved_model().bank(name, self.record())
 
     def validate(self) -> dict[str, float]:

@@ -10,11 +10,13 @@ from statistics import fmean
 import numpy as np
 
 import lerf_core
-from lerf_core.bank import Bank
+from lerf_core.fronts.cascade import TableCascade
 from lerf_core.metrics import luma, psnr
+from lerf_core.threads import thread_count
 from lerf_training.data.degradation import degrade_patch
 from lerf_training.data.image_files import Image
 from lerf_training.data.photographs import Photograph, read_photograph
+from lerf_training.models.trained_model import Trainable
 
 __all__ = ["PERFECT", "SCALES", "Validation"]
 
@@ -51,9 +53,18 @@ class Validation:
         Held out from training.
     crop : int
         Rows and columns of the part, at most.
+    scales : sequence of float
+        That are validated.
     """
 
-    def __init__(self, photographs: Sequence[Photograph], crop: int = 300) -> None:
+    def __init__(
+        self,
+        photographs: Sequence[Photograph],
+        crop: int = 300,
+        *,
+        scales: Sequence[float] = SCALES,
+    ) -> None:
+        self._scales = scales
         self._cases: list[_Case] = []
         for photograph in photographs:
             image = read_photograph(photograph.path)
@@ -62,19 +73,32 @@ class Validation:
                 continue
             top, left = (image.shape[0] - rows) // 2, (image.shape[1] - cols) // 2
             high = np.ascontiguousarray(image[top : top + rows, left : left + cols])
-            self._cases += [_Case.of(high, scale) for scale in SCALES]
+            self._cases += [_Case.of(high, scale) for scale in scales]
 
     def __len__(self) -> int:
         """Number of images that are scored at each scale."""
-        return len(self._cases) // len(SCALES)
+        return len(self._cases) // len(self._scales)
 
-    def __call__(self, bank: Bank) -> dict[str, float]:
-        """Mean PSNR-Y in dB at each scale (``'x2'``) and over all (``'mean'``)."""
-        figures: dict[float, list[float]] = {scale: [] for scale in SCALES}
+    def __call__(self, bank: Trainable) -> dict[str, float]:
+        """Mean PSNR-Y in dB at each scale (``'x2'``) and over all (``'mean'``).
+
+        Parameters
+        ----------
+        bank : Bank or TableCascade
+            A cascade enlarges by its own scale alone.
+        """
+        figures: dict[float, list[float]] = {scale: [] for scale in self._scales}
         for case in self._cases:
-            shape = case.high.shape[:2]
-            result = lerf_core.resize(case.low, shape, bank=bank, channel_axis=-1)
+            result = _enlarged(case, bank)
             figure = psnr(luma(case.high), luma(result), shave=math.floor(case.scale))
             figures[case.scale].append(min(figure, PERFECT))
         means = {f"x{scale:g}": fmean(values) for scale, values in figures.items() if values}
         return {**means, "mean": fmean(means.values())} if means else {}
+
+
+def _enlarged(case: _Case, bank: Trainable) -> Image:
+    if isinstance(bank, TableCascade):
+        planes = np.ascontiguousarray(np.moveaxis(case.low, -1, 0))
+        return np.ascontiguousarray(np.moveaxis(bank.enlarge(planes, thread_count(None)), 0, -1))
+    enlarged: Image = lerf_core.resize(case.low, case.high.shape[:2], bank=bank, channel_axis=-1)
+    return enlarged

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from lerf_core.backends.torch.table_reads import StageReads, stage_values, table_names
 from lerf_core.bank import LutBank
-from lerf_core.constants import ENTRY_BIAS
+from lerf_training.models.entries import as_tables
 from lerf_training.models.trained_model import TrainedModel
 from lerf_training.operations.overshoot_bounds import clip_overshoot
 from lerf_training.operations.weighted_mean import weighted_mean
@@ -28,6 +27,7 @@ class StagedModel(TrainedModel):
 
     Attributes
     ----------
+    template : LutBank
     names : list of list of str
         For each stage the names of its tables.
     reads : list of StageReads
@@ -109,10 +109,7 @@ class StagedModel(TrainedModel):
 
     def bank_of(self, entries: Sequence[Tensor], name: str, training: Mapping[str, Any]) -> LutBank:
         """Bank of entries (tables, nodes**4, values) of each stage, rounded to -127..127."""
-        template, tables = self.template, {}
-        for names, stage in zip(self.names, entries, strict=True):
-            whole = torch.round(stage).clamp(-ENTRY_BIAS, ENTRY_BIAS).to(torch.int8).cpu().numpy()
-            for table, values in zip(names, whole, strict=True):
-                tables[table] = values.reshape((*[template.nodes] * 4, -1))
+        template = self.template
+        tables = as_tables(self.names, entries, template.nodes)
         structure = (template.kind, template.interval, template.patterns, template.stages)
         return LutBank(name, *structure, tables, training, template.diagonal)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from torch import nn
 
+from lerf_core.bank import Bank
+from lerf_core.fronts.cascade import TableCascade
 from lerf_training.data.patch_options import PATCH_MARGIN
 
-if TYPE_CHECKING:
-    from lerf_core.bank import Bank
+__all__ = ["Trainable", "TrainedModel"]
 
-__all__ = ["TrainedModel"]
+#: What trainings begin with and end at.
+Trainable: TypeAlias = Bank | TableCascade
 
 
 class TrainedModel(nn.Module):
-    """A model that is trained on samples and saved as a bank.
+    """A model that is trained on samples and saved as a bank, or as a front.
 
     ``model(low, first, offset)`` gives the values of a batch's points
     (`lerf_training.data.patches.Batch`) in the shape of their targets.
@@ -27,6 +29,8 @@ class TrainedModel(nn.Module):
         Whether it is trained on patches of three planes, or of one.
     margin : float
         Pixels that points keep from a patch's border.
+    block : int or None
+        The scale, where all pixels of the enlargement inside the margin are points.
     """
 
     colours = False
@@ -35,6 +39,11 @@ class TrainedModel(nn.Module):
     def margin(self) -> float:
         """See the class."""
         return PATCH_MARGIN
+
+    @property
+    def block(self) -> int | None:
+        """See the class."""
+        return None
 
     def prepare(self, batch: int, size: int, *, compiled: bool) -> None:
         """Make steps as fast as they can be on the model's device.
@@ -47,8 +56,8 @@ class TrainedModel(nn.Module):
             Whether half a minute of compiling is worth it.
         """
 
-    def bank(self, name: str, training: Mapping[str, Any]) -> Bank:
-        """The model as a bank, with the record of its training."""
+    def bank(self, name: str, training: Mapping[str, Any]) -> Trainable:
+        """The model as what it is saved as, with the record of its training."""
         raise NotImplementedError
 
     def clip_entries(self) -> None:
