@@ -132,9 +132,9 @@ def _checked_outputs(values: dict[str, Any], resumed: Path | None) -> tuple[Path
 
 
 def _summary(bank: Trainable, trainer: Trainer, output: Path) -> str:
-    from lerf_core.fronts.cascade import TableCascade
+    from lerf_core.fronts.base import Front
 
-    kind = f"front x{bank.scale}" if isinstance(bank, TableCascade) else bank.kind.name
+    kind = f"front x{bank.scale}" if isinstance(bank, Front) else bank.kind.name
     scores = _scores(trainer.history[-1]) if len(trainer.validation) else "nothing held out"
     minutes = trainer.seconds / 60
     return f"{output}: {kind}, {trainer.step} steps, {minutes:.1f} min; {scores}"

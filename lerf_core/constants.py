@@ -30,6 +30,7 @@ __all__ = [
     "LUMA_WEIGHTS",
     "MAX_POINT_TAPS",
     "NETWORK_GREY_BITS",
+    "NO_CHANGE",
     "OVERSHOOT_RANGE",
     "OVERSHOOT_REACH",
     "POSITION_EPS",
@@ -70,6 +71,8 @@ DEEP_CELL_BITS = 14
 
 #: Networks read deep images in units of 2**-7 grey levels: activations of 0..32640 fit 16 bits.
 NETWORK_GREY_BITS = 7
+#: Of networks that are fronts: the output, in grey levels, for a pixel that is as its source is.
+NO_CHANGE = 128
 #: Networks' weights are signed bytes in -127..127, and sums have 32 bits.
 WEIGHT_LIMIT = 127
 SUM_BITS = 31

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.backends.reference.network import layer_outputs
-from lerf_core.bank.network import INPUTS, NetworkBank
+from lerf_core.bank.layered_network import INPUTS
+from lerf_core.bank.network import NetworkBank
 from lerf_core.constants import LEVELS, WEIGHT_LIMIT
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 

@@ -10,7 +10,7 @@ import click
 from lerf_cli.options.shared import training_options
 from lerf_cli.options.training import (
     apply_defaults,
-    cascade_defaults,
+    fixed_scale,
     form_of,
     network_defaults,
     refuse_other_options,
@@ -40,10 +40,11 @@ _NETWORK_RATE = 2e-4
 def finetune(ctx: click.Context, /, bank: str, folders: tuple[Path, ...], **values: Any) -> None:
     """Train the tables of a BANK further on photographs, or the network that it is.
 
-    BANK is the name of a bank or of a front of tables, a file, a folder of published tables, or a
-    checkpoint of a training; networks of `--network` are transferred to tables first. Networks that
-    are banks are tuned with --rate 0.0002 by default, and otherwise as `lerf train` trains them. A
-    fine-tuning that was interrupted goes on with `lerf train --resume`.
+    BANK is the name of a bank or of a front of this project's own kinds, a file, a folder of
+    published tables, or a checkpoint of a training; networks of `--network` are transferred to
+    tables first. Networks that are banks or fronts are tuned with --rate 0.0002 by default, and
+    otherwise as `lerf train` trains them. A fine-tuning that was interrupted goes on with `lerf
+    train --resume`.
 
     \b
     Examples:
@@ -59,14 +60,15 @@ def finetune(ctx: click.Context, /, bank: str, folders: tuple[Path, ...], **valu
 
         from lerf_core.bank import Bank, NetworkBank
         from lerf_core.fronts.cascade import TableCascade
+        from lerf_core.fronts.network import NetworkFront
 
         start = bank_of_checkpoint(bank) if is_checkpoint(bank) else load_model(bank)
-        if not isinstance(start, (Bank, TableCascade)):
+        if not isinstance(start, (Bank, TableCascade, NetworkFront)):
             raise click.UsageError(f"{bank} is a front that lerf does not train")
         refuse_other_options(ctx, bank, form_of(start))
         if isinstance(start, TableCascade):
-            apply_defaults(ctx, values, cascade_defaults(start))
-        if isinstance(start, NetworkBank):
+            apply_defaults(ctx, values, fixed_scale(start))
+        if isinstance(start, (NetworkBank, NetworkFront)):
             apply_defaults(ctx, values, {**network_defaults(start), "rate": _NETWORK_RATE})
             options = training_options_from(
                 values, _MINUTES, method="convolutional", width=start.width

@@ -11,7 +11,7 @@ from lerf_cli.options.shared import training_options
 from lerf_cli.options.training import (
     Form,
     apply_defaults,
-    cascade_defaults,
+    fixed_scale,
     network_defaults,
     refuse_other_options,
     refuse_with_resume,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lerf_training.loop.trainer import Trainer
 
     from lerf_core.bank import NetworkBank
+    from lerf_core.fronts.network import NetworkFront
 
 __all__ = ["train"]
 
@@ -33,8 +34,8 @@ _CONVOLUTIONAL_MINUTES = 180.0
 _KINDS = ("lerf-g", "lerf-l", "lerf-p")
 # Kinds that are networks of convolutions, as `lerf_training.models.starting_network` has them.
 _CONVOLUTIONAL = ("lerf-n", "lerf-net")
-# Cascades of tables: fronts.
-_CASCADE = "mulut"
+# Fronts: cascades of tables, and networks.
+_CASCADE, _FRONT = _OF_FIXED_SCALES = ("mulut", "front")
 # Networks that become tables are stepped in weights, and a step is slow: fewer patches each.
 _NETWORK_DEFAULTS = {"rate": 1e-3, "batch": 4}
 _NETWORK_WIDTH = 64
@@ -43,16 +44,16 @@ _NETWORK_WIDTH = 64
 @click.command()
 @click.argument("folders", metavar="[FOLDER]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
-    "--kind", type=click.Choice([*_KINDS, *_CONVOLUTIONAL, _CASCADE]), default="lerf-p",
+    "--kind", type=click.Choice([*_KINDS, *_CONVOLUTIONAL, *_OF_FIXED_SCALES]), default="lerf-p",
     show_default=True,
     help="Tables: LeRF-P, a plane a pixel, weighed by steered Gaussians; LeRF-G: these alone; "
     "LeRF-L: one number a pixel, smaller and faster. Networks that are banks: lerf-n, small; "
-    "lerf-net, some fifteen times the work, sharper. mulut: a cascade of tables, a front with a "
-    "fixed scale.",
+    "lerf-net, some fifteen times the work, sharper. Fronts with a fixed scale: mulut, a cascade "
+    "of tables; front, a network.",
 )  # fmt: skip
 @click.option(
     "--scale", type=click.Choice([str(scale) for scale in CASCADE_SCALES]),
-    help="How many times mulut enlarges.",
+    help="How many times a front enlarges.",
 )  # fmt: skip
 @click.option(
     "--interval", type=click.Choice([str(interval) for interval in SAMPLING_INTERVALS]),
@@ -66,14 +67,14 @@ _NETWORK_WIDTH = 64
 )  # fmt: skip
 @click.option(
     "--width", type=click.IntRange(min=1),
-    help=f"Channels of a network's layers.  [default: lerf-n 24, lerf-net 48; with --network "
-    f"{_NETWORK_WIDTH}]",
+    help=f"Channels of a network's layers.  [default: lerf-n 24, lerf-net 48, front 32; with "
+    f"--network {_NETWORK_WIDTH}]",
 )  # fmt: skip
 @click.option(
     "--layers", type=click.IntRange(0, 16),
-    help="Middle layers of lerf-n or lerf-net.  [default: 3 or 8]",
+    help="Middle layers of lerf-n, lerf-net or a front.  [default: 3, 8, 6]",
 )  # fmt: skip
-@training_options(rate=1.0, minutes=f"{_MINUTES:g}; lerf-n, lerf-net: {_CONVOLUTIONAL_MINUTES:g}")
+@training_options(rate=1.0, minutes=f"{_MINUTES:g}; lerf-n, lerf-net, front: {_CONVOLUTIONAL_MINUTES:g}")
 @click.option(
     "--resume", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="CHECKPOINT",
     help="Continue a training; its folders and options are in the checkpoint.",
@@ -100,7 +101,8 @@ def train(
     on it. Ctrl-C saves a checkpoint.
 
     By default networks are trained with --rate 0.002 --clip 1 --average 0.999 --scale-range 1.2,6
-    and --batch 16 --points 2500, lerf-net with --batch 8 --patch 66 --points 4000.
+    and --batch 16 --points 2500, lerf-net with --batch 8 --patch 66 --points 4000; fronts with
+    --batch 16 --patch 48, at their own scale alone.
 
     \b
     Examples:
@@ -108,6 +110,7 @@ def train(
       lerf train photos/ -o small.safetensors --kind lerf-l --minutes 10
       lerf train photos/ -o net.safetensors --kind lerf-n --minutes 300
       lerf train photos/ -o x2.safetensors --kind mulut --scale 2 --minutes 60
+      lerf train photos/ -o twice.safetensors --kind front --scale 2 --minutes 300
       lerf train --resume mine.checkpoint.safetensors -o mine.safetensors
       lerf train photos/ -o mine.safetensors --network --device cuda --steps 50000
     """  # fmt: skip
@@ -118,12 +121,12 @@ def train(
         raise click.UsageError("Missing argument 'FOLDER'.")
     form = _form_of(kind, network=network)
     refuse_other_options(ctx, kind, form)
-    if not resume and (kind == _CASCADE) != (scale is not None):
+    if not resume and (kind in _OF_FIXED_SCALES) != (scale is not None):
         raise click.UsageError(
-            f"--scale is an option of {_CASCADE}, which enlarges by a fixed scale, and {kind} "
-            "enlarges by any"
+            f"--scale is an option of {' and '.join(_OF_FIXED_SCALES)}, which enlarge by a fixed "
+            f"scale, and {kind} enlarges by any"
             if scale
-            else f"{_CASCADE} needs --scale: 2, 3 or 4"
+            else f"{kind} needs --scale: 2, 3 or 4"
         )
 
     def make(scanned: Scanned) -> Trainer:
@@ -131,8 +134,9 @@ def train(
 
         if resume:
             return Trainer.resume(resume, folders, device=values["device"], scanned=scanned)
-        if kind in _CONVOLUTIONAL:
-            start = _starting_network(kind, width, layers, values["seed"])
+        if kind in {*_CONVOLUTIONAL, _FRONT}:
+            shape, seed = {"width": width, "layers": layers}, values["seed"]
+            start = _starting_network(kind, shape, int(scale or 0), seed)
             apply_defaults(ctx, values, network_defaults(start))
             options = training_options_from(
                 values, _CONVOLUTIONAL_MINUTES, method="convolutional", width=start.width
@@ -142,7 +146,7 @@ def train(
             from lerf_training.models.cascades import starting_cascade
 
             cascade = starting_cascade(int(scale or 0), interval=int(interval))
-            apply_defaults(ctx, values, cascade_defaults(cascade))
+            apply_defaults(ctx, values, fixed_scale(cascade))
             options = training_options_from(values, _MINUTES)
             return Trainer(cascade, folders, options, device=values["device"], scanned=scanned)
         from lerf_training.models.starting_bank import starting_bank
@@ -165,12 +169,16 @@ def _form_of(kind: str, *, network: bool) -> Form:
     """Return what a kind is trained as."""
     if kind in _CONVOLUTIONAL:
         return "convolutions"
+    if kind == _FRONT:
+        return "front"
     if kind == _CASCADE:
         return "cascade"
     return "networks of tables" if network else "tables"
 
 
-def _starting_network(kind: str, width: int | None, layers: int | None, seed: int) -> NetworkBank:
+def _starting_network(
+    kind: str, given: dict[str, int | None], scale: int, seed: int
+) -> NetworkBank | NetworkFront:
     """The network that a training begins with.
 
     Raises
@@ -180,12 +188,18 @@ def _starting_network(kind: str, width: int | None, layers: int | None, seed: in
     """
     from dataclasses import replace
 
-    from lerf_training.models.starting_network import NETWORKS, starting_network
+    from lerf_training.models.starting_network import (
+        FRONT,
+        NETWORKS,
+        starting_front,
+        starting_network,
+    )
 
-    shape = NETWORKS[kind]
-    given = {"width": width, "layers": layers}
+    shape = FRONT if kind == _FRONT else NETWORKS[kind]
     shape = replace(shape, **{name: value for name, value in given.items() if value is not None})
     try:
+        if kind == _FRONT:
+            return starting_front(shape, scale, seed=seed)
         return starting_network(shape, seed=seed)
     except InvalidArgumentError as error:
         raise click.UsageError(one_line(error)) from error

@@ -92,7 +92,7 @@ def _transfer(
     from lerf_training.errors import CheckpointError
     from lerf_training.loop.checkpoints import read_checkpoint
     from lerf_training.loop.restoring import record_of, restored_model
-    from lerf_training.models.convolutional import ConvolutionalModel
+    from lerf_training.models.layered import LayeredModel
     from lerf_training.models.networks import NetworkModel
     from lerf_training.models.transfer import measure
     from lerf_training.models.transfer import transfer as transfer_networks
@@ -101,9 +101,10 @@ def _transfer(
     check_device(device)
     checkpoint = read_checkpoint(path)
     model = restored_model(checkpoint).to(device)
-    if isinstance(model, ConvolutionalModel):
+    if isinstance(model, LayeredModel):
+        itself = "a front" if model.block else "a bank"
         raise CheckpointError(
-            f"{path} holds a network that is a bank itself, without tables: lerf train --resume "
+            f"{path} holds a network that is {itself} itself, without tables: lerf train --resume "
             "ends its training, and lerf finetune tunes it"
         )
     if not isinstance(model, NetworkModel):

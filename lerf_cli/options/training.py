@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from lerf_training.loop.options import Method, TrainingOptions
     from lerf_training.models.trained_model import Trainable
 
-    from lerf_core.bank import Bank
+    from lerf_core.bank import NetworkBank
     from lerf_core.fronts.cascade import TableCascade
+    from lerf_core.fronts.network import NetworkFront
 
 __all__ = [
     "Form",
     "apply_defaults",
-    "cascade_defaults",
+    "fixed_scale",
     "form_of",
     "network_defaults",
     "refuse_other_options",
@@ -43,8 +44,9 @@ _OF_PATCHES = (
 _OF_TRAINING = (
     "rate", "spread", "clip", "seed", "held_out", "validate_every", "balance", "average",
 )  # fmt: skip
-#: What is trained: tables, tables through networks, a network of convolutions, or a cascade.
-Form = Literal["tables", "networks of tables", "convolutions", "cascade"]
+#: What is trained: tables, tables through networks, a network of convolutions, a cascade, or a front
+#: of convolutions.
+Form = Literal["tables", "networks of tables", "convolutions", "cascade", "front"]
 # Options that do nothing for some, and whose they are.
 _OF_TABLES = dict.fromkeys(("interval", "network", "spread"), "tables")
 _OF_CONVOLUTIONS = dict.fromkeys(("layers", "grey", "permuted", "faded"), "networks")
@@ -57,10 +59,11 @@ _REFUSED: dict[Form, dict[str, str]] = {
     "networks of tables": _OF_CONVOLUTIONS,
     "convolutions": _OF_TABLES,
     "cascade": {"network": "banks"} | _OF_CONVOLUTIONS | _OF_WIDTHS | _OF_ANY_SCALE,
+    "front": _OF_TABLES | _OF_ANY_SCALE,
 }
 _OWN: dict[Form, str] = {
     "tables": "tables", "networks of tables": "tables", "convolutions": "a network",
-    "cascade": "a cascade with a fixed scale",
+    "cascade": "a cascade with a fixed scale", "front": "a network with a fixed scale",
 }  # fmt: skip
 # Networks of convolutions: what differs from tables, then what goes by how far they see.
 _OF_NETWORKS = {
@@ -69,6 +72,8 @@ _OF_NETWORKS = {
 _NEAR = {"batch": 16, "patch": 44, "points": 2500}
 _FAR = {"batch": 8, "patch": 66, "points": 4000}
 _NEAR_REACH = 8
+# All pixels of a patch are looked at, but for its border's.
+_OF_FRONTS = {"batch": 16, "patch": 48}
 
 
 def refuse_with_resume(ctx: click.Context) -> None:
@@ -108,23 +113,26 @@ def form_of(start: Trainable) -> Form:
     """Return what a training that starts so trains."""
     from lerf_core.bank import NetworkBank
     from lerf_core.fronts.cascade import TableCascade
+    from lerf_core.fronts.network import NetworkFront
 
     if isinstance(start, TableCascade):
         return "cascade"
+    if isinstance(start, NetworkFront):
+        return "front"
     return "convolutions" if isinstance(start, NetworkBank) else "tables"
 
 
-def cascade_defaults(cascade: TableCascade) -> dict[str, Any]:
-    """Return what options of a training are for a cascade, whose scale is fixed."""
-    return {"scales": (float(cascade.scale),), "continuous": 0.0, "warps": 0.0}
+def fixed_scale(front: TableCascade | NetworkFront) -> dict[str, Any]:
+    """Return what options of a training are for a front, whose scale is fixed."""
+    return {"scales": (float(front.scale),), "continuous": 0.0, "warps": 0.0}
 
 
-def network_defaults(bank: Bank) -> dict[str, Any]:
+def network_defaults(start: NetworkBank | NetworkFront) -> dict[str, Any]:
     """Return what options of a training are by default for a network of convolutions.
 
     Parameters
     ----------
-    bank : Bank
+    start : NetworkBank or NetworkFront
         That the training starts from.
 
     Returns
@@ -132,7 +140,11 @@ def network_defaults(bank: Bank) -> dict[str, Any]:
     dict of str
         By the names that `shared.training_options` give them.
     """
-    return {**_OF_NETWORKS, **(_NEAR if bank.full_reach <= _NEAR_REACH else _FAR)}
+    from lerf_core.fronts.network import NetworkFront
+
+    if isinstance(start, NetworkFront):
+        return {**_OF_NETWORKS, **_OF_FRONTS, **fixed_scale(start)}
+    return {**_OF_NETWORKS, **(_NEAR if start.full_reach <= _NEAR_REACH else _FAR)}
 
 
 def apply_defaults(ctx: click.Context, values: dict[str, Any], defaults: Mapping[str, Any]) -> None:

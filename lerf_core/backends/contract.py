@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lerf_core.bank.model import LutBank
     from lerf_core.bank.network import NetworkBank
     from lerf_core.bank.staged_tables import StagedTables
+    from lerf_core.fronts.network import NetworkFront
     from lerf_core.geometry.maps import InverseMap
     from lerf_core.pixels.values import ValueScale
     from lerf_core.sampling.coordinates import SourceCoordinates
@@ -196,6 +197,24 @@ class Backend(Protocol):
         -------
         list of ndarray of `dtype`, (rows, cols, slots)
             For each plane.
+        """
+
+    def enlarge_by_network(
+        self, planes: npt.NDArray[Any], front: NetworkFront, threads: int
+    ) -> npt.NDArray[Any]:
+        """Compute a front's layers: units in, an enlargement out.
+
+        Parameters
+        ----------
+        planes : ndarray of uint8 or int32, (1 or 3, rows, cols)
+            As `read_network` has them.
+        threads : int
+            How many to use; results do not depend on it.
+
+        Returns
+        -------
+        ndarray, (1 or 3, scale * rows, scale * cols)
+            Of uint8, or, of units of int32, of float32 in grey levels.
         """
 
     # -- the weighted mean -------------------------------------------------------------

@@ -3,6 +3,7 @@
 from lerf_core.bank.analytic import analytic_bank
 from lerf_core.bank.base import Bank
 from lerf_core.bank.files import Table, table_name
+from lerf_core.bank.layered_network import Layer
 from lerf_core.bank.loading import (
     DEFAULT_BANK,
     SHRINKING_BANK,
@@ -12,7 +13,7 @@ from lerf_core.bank.loading import (
     user_bank_folder,
 )
 from lerf_core.bank.model import LutBank
-from lerf_core.bank.network import Layer, NetworkBank
+from lerf_core.bank.network import NetworkBank
 from lerf_core.bank.patterns import PATTERNS, QUARTER_TURNS, rotate
 from lerf_core.bank.staged_tables import StagedTables
 from lerf_core.bank.stages import (

@@ -108,8 +108,8 @@ class Front(ABC):
         Parameters
         ----------
         planes : ndarray of uint8 or float32, (1 or 3, rows, cols)
-            Grey levels 0..255. Red, green and blue for fronts that read colours; these take a
-            plane on its own three times, and the mean of their results is that of the plane.
+            Grey levels 0..255, of floats possibly beyond them. Red, green and blue for fronts that
+            read colours; these take a plane on its own by `_enlarged_alone`.
         threads : int
             How many may be used.
 
@@ -124,11 +124,8 @@ class Front(ABC):
             If what the front gives is of another shape or dtype.
         """
         shape = (len(planes), self.scale * planes.shape[1], self.scale * planes.shape[2])
-        if self.reads_colours and len(planes) == 1:
-            colours = np.broadcast_to(planes, (COLOUR_PLANES, *planes.shape[1:]))
-            result = _mean_of_colours(self._enlarged(colours, threads))
-        else:
-            result = self._enlarged(planes, threads)
+        is_alone = self.reads_colours and len(planes) == 1
+        result = (self._enlarged_alone if is_alone else self._enlarged)(planes, threads)
         if result.shape != shape or result.dtype != planes.dtype:
             raise FrontError(
                 f"front {self.name!r} must give {shape} of {planes.dtype}, "
@@ -139,6 +136,14 @@ class Front(ABC):
     @abstractmethod
     def _enlarged(self, planes: Planes, threads: int) -> Planes:
         """Enlarge planes: three where colours are read together, else one or more, each alone."""
+
+    def _enlarged_alone(self, planes: Planes, threads: int) -> Planes:
+        """Enlarge a plane on its own where colours are read together.
+
+        It is taken three times, and the mean of the results is its own.
+        """
+        colours = np.broadcast_to(planes, (COLOUR_PLANES, *planes.shape[1:]))
+        return _mean_of_colours(self._enlarged(colours, threads))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Front) and self.checksum == other.checksum

@@ -19,7 +19,7 @@ from lerf_core.errors import (
     one_line,
 )
 from lerf_core.fronts.base import Front
-from lerf_core.fronts.formats import CASCADE_FORMAT, is_published_cascade
+from lerf_core.fronts.formats import CASCADE_FORMAT, NETWORK_FRONT_FORMAT, is_published_cascade
 
 __all__ = [
     "FrontSource",
@@ -39,8 +39,17 @@ def _load_cascade(path: Path) -> Front:
     return load_cascade(path)
 
 
+def _load_network_front(path: Path) -> Front:
+    from lerf_core.fronts.network import load_network_front
+
+    return load_network_front(path)
+
+
 #: Loaders of this project's own files, by the format that their description names.
-_LOADERS: dict[str, Callable[[Path], Front]] = {CASCADE_FORMAT: _load_cascade}
+_LOADERS: dict[str, Callable[[Path], Front]] = {
+    CASCADE_FORMAT: _load_cascade,
+    NETWORK_FRONT_FORMAT: _load_network_front,
+}
 # Safetensors files begin with the length of a JSON text, in 8 bytes, and have one of no more.
 _LENGTH_BYTES, _LONGEST_HEADER = 8, 100_000_000
 

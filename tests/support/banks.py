@@ -5,7 +5,8 @@ from functools import cache
 import numpy as np
 
 from lerf_core.bank import KINDS, LOCAL_PLANE, LutBank, Stage
-from lerf_core.bank.network import INPUTS, OUTPUTS, Layer, NetworkBank
+from lerf_core.bank.layered_network import INPUTS, Layer
+from lerf_core.bank.network import OUTPUTS, NetworkBank
 from lerf_core.bank.patterns import PATTERNS
 from lerf_core.constants import ENTRY_BIAS, LOCAL_PLANE_BIAS
 

@@ -56,6 +56,7 @@ from lerf_core.threads import bands, run_all
 
 if TYPE_CHECKING:
     from lerf_core.backends.numba.point_records import PointRecords
+    from lerf_core.fronts.network import NetworkFront
     from lerf_core.geometry.maps import InverseMap
     from lerf_core.sampling.coordinates import SourceCoordinates
     from lerf_core.sampling.coverage import AxisCoverage
@@ -201,6 +202,12 @@ class NumbaBackend(Backend):
         from lerf_core.backends.numba.networks import read_network
 
         return read_network(planes, bank, threads, rows, remainders, dtype)
+
+    def enlarge_by_network(
+        self, planes: npt.NDArray[Any], front: NetworkFront, threads: int
+    ) -> npt.NDArray[Any]:
+        """Enlarge, row by row."""
+        return _REFERENCE.enlarge_by_network(planes, front, threads)
 
     # -- the weighted mean -------------------------------------------------------------
 

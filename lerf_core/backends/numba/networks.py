@@ -12,7 +12,8 @@ import numpy.typing as npt
 from lerf_core.backends.numba.entry_points import network_rows, pack_convolution
 from lerf_core.backends.numba.layouts import SHARED_OUTPUTS
 from lerf_core.backends.packed import as_words, empty_packed
-from lerf_core.bank.network import INPUTS, NetworkBank
+from lerf_core.bank.layered_network import INPUTS
+from lerf_core.bank.network import NetworkBank
 from lerf_core.constants import NETWORK_GREY_BITS
 from lerf_core.threads import bands, run_all
 

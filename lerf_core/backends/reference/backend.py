@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +29,15 @@ from lerf_core.bank.staged_tables import StagedTables
 from lerf_core.constants import LEVELS, NETWORK_GREY_BITS
 from lerf_core.pixels.values import ValueScale
 from lerf_core.sampling.taps import AxisTaps, point_taps
+from lerf_core.threads import bands
+
+if TYPE_CHECKING:
+    from lerf_core.fronts.network import NetworkFront
 
 __all__ = ["ReferenceBackend"]
 
+# Rows of a source that are enlarged at once.
+_BAND_ROWS = 64
 # Packed parameters and bounds of each channel, weighting, validity.
 _Points = tuple[list[tuple[Plane, Plane | None]], str, FloatPlane | None]
 
@@ -114,12 +120,29 @@ class ReferenceBackend(Backend):
     ) -> list[Plane]:
         """Compute a network's layers, by `network.network_outputs`, and pack what they give."""
         grey_bits = 0 if planes[0].dtype == np.uint8 else NETWORK_GREY_BITS
-        parameters = network.network_parameters(planes, bank, grey_bits, rows)
+        parameters = network.channel_outputs(planes, bank, grey_bits, rows)
         return [
             pack(plane[slice(*rows)], values, 1 << grey_bits,
                  None if remainders is None else remainders[number], dtype)
             for number, (plane, values) in enumerate(zip(planes, parameters, strict=True))
         ]  # fmt: skip
+
+    def enlarge_by_network(
+        self,
+        planes: npt.NDArray[Any],
+        front: NetworkFront,
+        threads: int,  # noqa: ARG002
+    ) -> npt.NDArray[Any]:
+        """Enlarge, by `network.network_enlargement`, by bands of rows."""
+        count, rows, cols = planes.shape
+        is_bytes, scale = planes.dtype == np.uint8, front.scale
+        out = np.empty((count, scale * rows, scale * cols), np.uint8 if is_bytes else np.float32)
+        grey_bits = 0 if is_bytes else NETWORK_GREY_BITS
+        for first, last in bands(rows, _BAND_ROWS):
+            levels = network.network_enlargement(list(planes), front, grey_bits, (first, last))
+            band = out[:, scale * first : scale * last]
+            band[:] = levels if is_bytes else levels / (1 << grey_bits)
+        return out
 
     def overshoot_bounds(self, plane: Plane, threads: int) -> Plane:  # noqa: ARG002
         """Bound results, by `overshoot.overshoot_bounds`; those of bytes rounded and clipped."""

@@ -1,16 +1,29 @@
-"""A network's layers: units of the source in, parameters out. All of it is integer arithmetic."""
+"""A network's layers: units of the source in, parameters or an enlargement out.
+
+All of it is integer arithmetic.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank.network import INPUTS, Layer, NetworkBank
-from lerf_core.constants import LEVELS
+from lerf_core.bank.layered_network import INPUTS, Layer, LayeredNetwork
+from lerf_core.constants import LEVELS, NO_CHANGE
 
-__all__ = ["grey_surroundings", "layer_outputs", "network_outputs", "network_parameters"]
+if TYPE_CHECKING:
+    from lerf_core.fronts.network import NetworkFront
+
+__all__ = [
+    "channel_outputs",
+    "grey_surroundings",
+    "layer_outputs",
+    "network_enlargement",
+    "network_outputs",
+]
 
 Activations = npt.NDArray[np.int64]
 # Pixels that layers are computed for at once: activations take some hundred bytes of each.
@@ -19,7 +32,7 @@ _BAND_PIXELS = 1 << 16
 
 def network_outputs(
     planes: Sequence[npt.NDArray[np.integer]],
-    bank: NetworkBank,
+    network: LayeredNetwork,
     grey_bits: int,
     rows: tuple[int, int] | None = None,
 ) -> npt.NDArray[np.int64]:
@@ -30,7 +43,7 @@ def network_outputs(
     planes : sequence of ndarray of int, (rows, cols)
         Red, green and blue, or a plane on its own, in 0..255 times ``2**grey_bits``. Beyond the
         border lie the border's pixels.
-    bank : NetworkBank
+    network : LayeredNetwork
     grey_bits : int
     rows : (int, int), optional
         The first, and one past the last, row that is wanted; None: all.
@@ -38,12 +51,12 @@ def network_outputs(
     Returns
     -------
     ndarray of int64, (outputs, rows, cols)
-        `lerf_core.bank.network.OUTPUTS`, in 0..255 times ``2**grey_bits``.
+        In the order of `LayeredNetwork.outputs`, in 0..255 times ``2**grey_bits``.
     """
     first, last = rows or (0, len(planes[0]))
     height, width = planes[0].shape
-    reach = bank.full_reach
-    out = np.empty((bank.layers[-1].outputs, last - first, width), np.int64)
+    reach = network.full_reach
+    out = np.empty((network.layers[-1].outputs, last - first, width), np.int64)
     cols = np.clip(np.arange(-reach, width + reach), 0, width - 1)
     band = max(1, _BAND_PIXELS // width)
     for top in range(first, last, band):
@@ -52,37 +65,67 @@ def network_outputs(
         source = np.stack([plane[np.ix_(lines, cols)] for plane in planes]).astype(np.int64)
         if len(source) != INPUTS:
             source = np.repeat(source, INPUTS, axis=0)
-        out[:, top - first : bottom - first] = _outputs(source, bank, grey_bits)
+        out[:, top - first : bottom - first] = _outputs(source, network, grey_bits)
     return out
 
 
-def network_parameters(
+def channel_outputs(
     planes: Sequence[npt.NDArray[np.integer]],
-    bank: NetworkBank,
+    network: LayeredNetwork,
     grey_bits: int,
     rows: tuple[int, int] | None = None,
 ) -> list[npt.NDArray[np.int64]]:
-    """Compute the parameters of each plane's pixels.
+    """Compute the outputs of each plane's pixels.
 
     Parameters
     ----------
-    planes, bank, grey_bits, rows
+    planes, network, grey_bits, rows
         As `network_outputs` has them.
 
     Returns
     -------
-    list of ndarray of int64, (parameters, rows, cols)
-        In the order of the bank's kind.
+    list of ndarray of int64, (outputs, rows, cols)
+        In the order of `LayeredNetwork.outputs_of`.
     """
-    outputs = network_outputs(planes, bank, grey_bits, rows)
-    alone = outputs[list(bank.outputs_of(None))]
+    outputs = network_outputs(planes, network, grey_bits, rows)
+    alone = outputs[list(network.outputs_of(None))]
     if len(planes) != INPUTS:
         return [alone]
     is_grey = grey_surroundings(planes, rows)
     return [
-        np.where(is_grey, alone, outputs[list(bank.outputs_of(channel))])
+        np.where(is_grey, alone, outputs[list(network.outputs_of(channel))])
         for channel in range(INPUTS)
     ]
+
+
+def network_enlargement(
+    planes: Sequence[npt.NDArray[np.integer]],
+    front: NetworkFront,
+    grey_bits: int,
+    rows: tuple[int, int] | None = None,
+) -> npt.NDArray[np.int64]:
+    """Enlarge planes.
+
+    Parameters
+    ----------
+    planes, front, grey_bits, rows
+        As `network_outputs` has them; rows are those of the source.
+
+    Returns
+    -------
+    ndarray of int64, (planes, scale * rows, scale * cols)
+        In 0..255 times ``2**grey_bits``.
+    """
+    first, last = rows or (0, len(planes[0]))
+    changes = channel_outputs(planes, front, grey_bits, (first, last))
+    scale, cols = front.scale, planes[0].shape[1]
+    sources = np.stack([plane[first:last] for plane in planes]).astype(np.int64)
+    middle = NO_CHANGE << grey_bits
+    levels = np.clip(sources[:, None] + np.stack(changes) - middle, 0, LEVELS << grey_bits)
+    blocks = levels.reshape(len(planes), scale, scale, last - first, cols)
+    return blocks.transpose(0, 3, 1, 4, 2).reshape(
+        len(planes), scale * (last - first), scale * cols
+    )
 
 
 def grey_surroundings(
@@ -113,15 +156,17 @@ def grey_surroundings(
     return around[first - above : last - above]
 
 
-def _outputs(source: Activations, bank: NetworkBank, grey_bits: int) -> Activations:
+def _outputs(source: Activations, network: LayeredNetwork, grey_bits: int) -> Activations:
     """Compute all layers of planes that are wider by the network's reach on all sides."""
     outputs = source
-    for state in layer_outputs(source, bank, grey_bits):
+    for state in layer_outputs(source, network, grey_bits):
         outputs = state
     return outputs
 
 
-def layer_outputs(source: Activations, bank: NetworkBank, grey_bits: int) -> Iterator[Activations]:
+def layer_outputs(
+    source: Activations, network: LayeredNetwork, grey_bits: int
+) -> Iterator[Activations]:
     """Compute the layers one after the other.
 
     Parameters
@@ -129,7 +174,7 @@ def layer_outputs(source: Activations, bank: NetworkBank, grey_bits: int) -> Ite
     source : ndarray of int64, (`INPUTS`, rows, cols)
         In 0..255 times ``2**grey_bits``; wider than what is wanted by the network's reach on all
         sides.
-    bank : NetworkBank
+    network : LayeredNetwork
     grey_bits : int
 
     Yields
@@ -138,17 +183,17 @@ def layer_outputs(source: Activations, bank: NetworkBank, grey_bits: int) -> Ite
         The activations of each layer, in 0..255 times ``2**grey_bits``, each narrower by the
         layer's reach on all sides; of the last layer the outputs.
     """
-    first, *middle, last = bank.layers
+    first, *middle, last = network.layers
     top = LEVELS << grey_bits
     state = np.clip(
-        _activated(source, first, bank.leak, grey_bits) + (bank.zero << grey_bits), 0, top
+        _activated(source, first, network.leak, grey_bits) + (network.zero << grey_bits), 0, top
     )
     yield state
     for layer in middle:
-        change = _activated(state, layer, bank.leak, grey_bits)
+        change = _activated(state, layer, network.leak, grey_bits)
         state = np.clip(state[:, 1:-1, 1:-1] + change, 0, top)
         yield state
-    lowest = np.array(bank.lowest)[:, None, None] << grey_bits
+    lowest = np.array(network.lowest)[:, None, None] << grey_bits
     yield np.clip(_shifted(state, last, grey_bits), lowest, top)
 
 

@@ -40,7 +40,8 @@ from torch.autograd.function import once_differentiable
 
 from lerf_core.backends.torch.straight_through import quantise
 from lerf_core.backends.torch.table_reads import pad_edges, unpad_gradient
-from lerf_core.bank.network import INPUTS, Layer, NetworkBank
+from lerf_core.bank.layered_network import INPUTS, Layer
+from lerf_core.bank.network import NetworkBank
 from lerf_core.constants import LEVELS
 
 __all__ = ["grey_surroundings", "network_parameters"]

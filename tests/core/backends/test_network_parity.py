@@ -10,7 +10,8 @@ from support.banks import make_random_network, random_network
 from lerf_core.backends import BACKENDS, get_backend
 from lerf_core.backends.numba import networks
 from lerf_core.backends.packed import unpack
-from lerf_core.bank.network import Layer, NetworkBank
+from lerf_core.bank.layered_network import Layer
+from lerf_core.bank.network import NetworkBank
 from lerf_core.constants import LEVELS, NETWORK_GREY_BITS, SUM_BITS, WEIGHT_LIMIT
 
 REFERENCE = get_backend("reference")

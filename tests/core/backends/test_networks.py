@@ -8,9 +8,9 @@ import pytest
 from lerf_core.backends import get_backend
 from lerf_core.backends.packed import unpack
 from lerf_core.backends.reference.network import (
+    channel_outputs,
     grey_surroundings,
     network_outputs,
-    network_parameters,
 )
 from lerf_core.bank.network import OUTPUTS
 from lerf_core.constants import NETWORK_GREY_BITS
@@ -164,7 +164,7 @@ def test_grey_parts_of_colours_take_the_outputs_of_a_plane_on_its_own(engine, dt
     planes = [np.clip(each, 0, 255).astype(dtype) for each in planes]
     to = np.uint8 if dtype == np.uint8 else np.float32
     grey_bits = 0 if dtype == np.uint8 else NETWORK_GREY_BITS
-    expected = network_parameters(planes, bank, grey_bits)
+    expected = channel_outputs(planes, bank, grey_bits)
     is_grey = grey_surroundings(planes)
     assert 0.3 < is_grey.mean() < 0.9
     outputs = network_outputs(planes, bank, grey_bits)

@@ -10,7 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from lerf_training.models import convolutional
-from lerf_training.models.convolutional import BIAS_UNIT, ConvolutionalModel, fast_dtype
+from lerf_training.models.convolutional import ConvolutionalModel
+from lerf_training.models.layered import BIAS_UNIT, fast_dtype
 from lerf_training.models.starting_network import NETWORKS, NetworkShape, starting_network
 from support.banks import make_random_network
 

@@ -21,7 +21,8 @@ from lerf_core.bank import bank_from_metadata
 from lerf_core.bank.base import format_of
 from lerf_core.errors import BankError, FrontError
 from lerf_core.fronts.cascade import TableCascade
-from lerf_core.fronts.formats import CASCADE_FORMAT
+from lerf_core.fronts.formats import CASCADE_FORMAT, NETWORK_FRONT_FORMAT
+from lerf_core.fronts.network import NetworkFront
 from lerf_core.io.results.whole_files import write_whole
 from lerf_training.errors import CheckpointError
 from lerf_training.models.trained_model import Trainable
@@ -50,7 +51,7 @@ class Checkpoint:
     ----------
     method : {'tables', 'network', 'convolutional'}
         What is trained; see `lerf_training.loop.options`.
-    start : Bank or TableCascade
+    start : Bank, TableCascade or NetworkFront
         What the training started from; it gives the structure.
     options : dict
         `lerf_training.loop.options.TrainingOptions` as JSON.
@@ -182,4 +183,6 @@ def _start(text: str, tensors: dict[str, npt.NDArray[Any]], path: str) -> Traina
     """What a training began with, of its description and its arrays."""
     if format_of(text) == CASCADE_FORMAT:
         return TableCascade.from_metadata(text, tensors, origin=path)
+    if format_of(text) == NETWORK_FRONT_FORMAT:
+        return NetworkFront.from_metadata(text, tensors, origin=path)
     return bank_from_metadata(text, tensors, origin=path)

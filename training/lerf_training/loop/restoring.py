@@ -14,12 +14,15 @@ from torch import Tensor
 
 from lerf_core.bank import LutBank, NetworkBank
 from lerf_core.errors import InvalidArgumentError
+from lerf_core.fronts.base import Front
 from lerf_core.fronts.cascade import TableCascade
+from lerf_core.fronts.network import NetworkFront
 from lerf_training.errors import CheckpointError
 from lerf_training.loop.checkpoints import Checkpoint, read_checkpoint
 from lerf_training.loop.options import TrainingOptions
 from lerf_training.models.cascades import CascadeModel
 from lerf_training.models.convolutional import ConvolutionalModel
+from lerf_training.models.front import FrontModel
 from lerf_training.models.networks import NetworkModel
 from lerf_training.models.tables import TableModel
 from lerf_training.models.trained_model import Trainable, TrainedModel
@@ -87,11 +90,13 @@ def new_model(start: Trainable, options: TrainingOptions) -> TrainedModel:
         return NetworkModel(start, width=options.width, seed=options.seed)
     if options.method == "tables" and isinstance(start, LutBank):
         return TableModel(start)
+    if options.method == "convolutional" and isinstance(start, NetworkFront):
+        return FrontModel(start)
     if options.method == "tables" and isinstance(start, TableCascade):
         return CascadeModel(start)
     form = "a bank of tables" if isinstance(start, LutBank) else "a bank of a network"
-    if isinstance(start, TableCascade):
-        form = "a cascade of tables"
+    if isinstance(start, Front):
+        form = "a cascade of tables" if isinstance(start, TableCascade) else "a front of a network"
     raise InvalidArgumentError(f"method {options.method!r} does not train {start.name!r}, {form}")
 
 

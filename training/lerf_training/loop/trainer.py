@@ -76,7 +76,7 @@ class Trainer:
 
     Parameters
     ----------
-    start : Bank or TableCascade
+    start : Bank, TableCascade or NetworkFront
         Structure; for tables and for networks of convolutions also the entries or weights to
         start from.
     folders : sequence of path

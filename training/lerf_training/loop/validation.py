@@ -10,7 +10,7 @@ from statistics import fmean
 import numpy as np
 
 import lerf_core
-from lerf_core.fronts.cascade import TableCascade
+from lerf_core.fronts.base import Front
 from lerf_core.metrics import luma, psnr
 from lerf_core.threads import thread_count
 from lerf_training.data.degradation import degrade_patch
@@ -84,8 +84,8 @@ class Validation:
 
         Parameters
         ----------
-        bank : Bank or TableCascade
-            A cascade enlarges by its own scale alone.
+        bank : Bank, TableCascade or NetworkFront
+            A front enlarges by its own scale alone.
         """
         figures: dict[float, list[float]] = {scale: [] for scale in self._scales}
         for case in self._cases:
@@ -97,7 +97,7 @@ class Validation:
 
 
 def _enlarged(case: _Case, bank: Trainable) -> Image:
-    if isinstance(bank, TableCascade):
+    if isinstance(bank, Front):
         planes = np.ascontiguousarray(np.moveaxis(case.low, -1, 0))
         return np.ascontiguousarray(np.moveaxis(bank.enlarge(planes, thread_count(None)), 0, -1))
     enlarged: Image = lerf_core.resize(case.low, case.high.shape[:2], bank=bank, channel_axis=-1)

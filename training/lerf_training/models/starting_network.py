@@ -10,12 +10,16 @@ import torch
 from torch import Tensor
 
 from lerf_core.bank import Layer, NetworkBank
-from lerf_core.bank.network import INPUTS, OUTPUTS
+from lerf_core.bank.layered_network import INPUTS
+from lerf_core.bank.network import OUTPUTS
 from lerf_core.constants import LEVELS, LOCAL_PLANE_BIAS
 from lerf_core.errors import InvalidArgumentError
-from lerf_training.models.convolutional import BIAS_UNIT, ConvolutionalModel
+from lerf_core.fronts.network import NETWORK_SCALES, NetworkFront
+from lerf_training.models.convolutional import ConvolutionalModel
+from lerf_training.models.front import FrontModel
+from lerf_training.models.layered import BIAS_UNIT, LayeredModel
 
-__all__ = ["NETWORKS", "NetworkShape", "starting_network"]
+__all__ = ["FRONT", "NETWORKS", "NetworkShape", "starting_front", "starting_network"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class NetworkShape:
 
 #: Those that ship, by the names that `lerf train --kind` gives them.
 NETWORKS = {"lerf-n": NetworkShape(24, 3), "lerf-net": NetworkShape(48, 8, first=5)}
+#: That of fronts.
+FRONT = NetworkShape(32, 6)
 _MIDDLE_SIZE = 3
 # Narrow Gaussians on level planes, as tables start (`starting_bank`): sigmas in 0..255.
 _SIGMA = 53
@@ -73,12 +79,53 @@ def starting_network(shape: NetworkShape, *, seed: int = 0) -> NetworkBank:
     >>> starting_network(NETWORKS["lerf-n"]).full_reach
     5
     """
+    model = ConvolutionalModel(NetworkBank("start", _blank(shape, len(OUTPUTS))))
+    _draw(model, seed)
+    with torch.no_grad():
+        model.biases[-1][1:3] = (_SIGMA - LOCAL_PLANE_BIAS) / BIAS_UNIT
+    return model.bank("start", {})
+
+
+def starting_front(shape: NetworkShape, scale: int, *, seed: int = 0) -> NetworkFront:
+    """The front that training begins with: random layers, then the source's pixels repeated.
+
+    Parameters
+    ----------
+    shape : NetworkShape
+    scale : int
+        1, 2, 3 or 4.
+    seed : int, optional
+        Of the random weights.
+
+    Returns
+    -------
+    NetworkFront
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a network cannot have this shape or scale.
+
+    Examples
+    --------
+    >>> starting_front(FRONT, 2).macs
+    61056
+    """
+    if scale not in NETWORK_SCALES:
+        raise InvalidArgumentError(f"scale must be 1, 2, 3 or 4, got {scale}")
+    outputs = (INPUTS + 1) * scale**2
+    model = FrontModel(NetworkFront("start", _blank(shape, outputs)))
+    _draw(model, seed)
+    return model.bank("start", {})
+
+
+def _blank(shape: NetworkShape, outputs: int) -> tuple[Layer, ...]:
+    """Layers of a shape, all numbers 0."""
     _check(shape)
-    generator = torch.Generator().manual_seed(seed)
     width = shape.width
     sizes = [(width, INPUTS, shape.first), *[(width, width, _MIDDLE_SIZE)] * shape.layers]
-    sizes.append((len(OUTPUTS), width, shape.last))
-    blank = tuple(
+    sizes.append((outputs, width, shape.last))
+    return tuple(
         Layer(
             np.zeros((out, inputs, size, size), np.int8),
             np.zeros(out, np.int32),
@@ -86,13 +133,15 @@ def starting_network(shape: NetworkShape, *, seed: int = 0) -> NetworkBank:
         )
         for out, inputs, size in sizes
     )
-    model = ConvolutionalModel(NetworkBank("start", blank))
+
+
+def _draw(model: LayeredModel, seed: int) -> None:
+    """Give a model random weights, and no biases."""
+    generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for number, (weight, bias) in enumerate(zip(model.weights, model.biases, strict=True)):
-            weight.copy_(_drawn(number, len(blank), weight.shape, generator))
+            weight.copy_(_drawn(number, len(model.weights), weight.shape, generator))
             bias.zero_()
-        model.biases[-1][1:3] = (_SIGMA - LOCAL_PLANE_BIAS) / BIAS_UNIT
-    return model.bank("start", {})
 
 
 def _drawn(number: int, count: int, shape: torch.Size, generator: torch.Generator) -> Tensor:

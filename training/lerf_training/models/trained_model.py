@@ -9,12 +9,13 @@ from torch import nn
 
 from lerf_core.bank import Bank
 from lerf_core.fronts.cascade import TableCascade
+from lerf_core.fronts.network import NetworkFront
 from lerf_training.data.patch_options import PATCH_MARGIN
 
 __all__ = ["Trainable", "TrainedModel"]
 
 #: What trainings begin with and end at.
-Trainable: TypeAlias = Bank | TableCascade
+Trainable: TypeAlias = Bank | TableCascade | NetworkFront
 
 
 class TrainedModel(nn.Module):

@@ -12,7 +12,8 @@ from support.combinations import each_pair_of
 from lerf_core.backends.reference import network as reference
 from lerf_core.backends.torch import network
 from lerf_core.backends.torch.network import network_parameters
-from lerf_core.bank.network import INPUTS, OUTPUTS, Layer, NetworkBank
+from lerf_core.bank.layered_network import INPUTS, Layer
+from lerf_core.bank.network import OUTPUTS, NetworkBank
 from lerf_core.errors import BankError
 
 functional = torch.nn.functional
@@ -43,7 +44,7 @@ def on_tensors(planes, bank, bits, together, device="cpu"):
 def by_reference(planes, bank, bits, together):
     found = []
     for first in range(0, len(planes), together):
-        found += reference.network_parameters(list(planes[first : first + together]), bank, bits)
+        found += reference.channel_outputs(list(planes[first : first + together]), bank, bits)
     return np.array(found)
 
 
