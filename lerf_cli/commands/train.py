@@ -74,7 +74,9 @@ _NETWORK_WIDTH = 64
     "--layers", type=click.IntRange(0, 16),
     help="Middle layers of lerf-n, lerf-net or a front.  [default: 3, 8, 6]",
 )  # fmt: skip
-@training_options(rate=1.0, minutes=f"{_MINUTES:g}; lerf-n, lerf-net, front: {_CONVOLUTIONAL_MINUTES:g}")
+@training_options(
+    rate=1.0, minutes=f"{_MINUTES:g}; lerf-n, lerf-net, front: {_CONVOLUTIONAL_MINUTES:g}"
+)
 @click.option(
     "--resume", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="CHECKPOINT",
     help="Continue a training; its folders and options are in the checkpoint.",

@@ -10,7 +10,13 @@ from lerf_core.bank.network import OUTPUTS, NetworkBank
 from lerf_core.bank.patterns import PATTERNS
 from lerf_core.constants import ENTRY_BIAS, LOCAL_PLANE_BIAS
 
-__all__ = ["make_random_bank", "make_random_network", "random_bank", "random_network"]
+__all__ = [
+    "make_random_bank",
+    "make_random_network",
+    "random_bank",
+    "random_layers",
+    "random_network",
+]
 
 
 def make_random_bank(kind, *, interval=16, patterns=None, prefilters=1, seed=0):
@@ -47,12 +53,18 @@ def random_bank(kind):
 
 def make_random_network(width=8, first=3, middle=2, last=3, *, seed=0, **keywords):
     """Return a network of random weights whose outputs fill their range, as trained ones do."""
+    layers = random_layers(width, first, middle, last, outputs=len(OUTPUTS), seed=seed)
+    keywords = {"training": {"method": "random"}, **keywords}
+    return NetworkBank(f"random-network-{seed}", layers, **keywords)
+
+
+def random_layers(width, first, middle, last, *, outputs, seed, bits=-1):
+    """Return random layers; `bits` are as those of `_random_layer`, of the last one."""
     rng = np.random.default_rng(seed)
     layers = [_random_layer(rng, INPUTS, width, first)]
     layers += [_random_layer(rng, width, width, 3, bits=1) for _ in range(middle)]
-    layers.append(_random_layer(rng, width, len(OUTPUTS), last, bits=-1, middle=LOCAL_PLANE_BIAS))
-    keywords = {"training": {"method": "random"}, **keywords}
-    return NetworkBank(f"random-network-{seed}", tuple(layers), **keywords)
+    layers.append(_random_layer(rng, width, outputs, last, bits=bits, middle=LOCAL_PLANE_BIAS))
+    return tuple(layers)
 
 
 def _random_layer(rng, inputs, outputs, size, *, bits=0, middle=0):

@@ -12,8 +12,10 @@ import numpy as np
 from lerf_core.bank import Stage, table_name
 from lerf_core.fronts.base import Front, Planes
 from lerf_core.fronts.cascade import CASCADE_PATTERNS, TableCascade, cascade_stages
+from lerf_core.fronts.network import NetworkFront
+from tests.support.banks import random_layers
 
-__all__ = ["ConvolutionFront", "GridFront", "WholeFront", "random_cascade"]
+__all__ = ["ConvolutionFront", "GridFront", "WholeFront", "make_random_front", "random_cascade"]
 
 # Fractional bits of the weights.
 _SHIFT = 6
@@ -186,3 +188,19 @@ def random_cascade(
             whole = np.clip(np.rint(entries), -127, 127).astype(np.int8)
             tables[table_name(number, name, group)] = whole
     return TableCascade(f"random-x{scale}", interval, patterns, specs, tables)
+
+
+def make_random_front(
+    scale: int = 2,
+    width: int = 8,
+    first: int = 3,
+    middle: int = 2,
+    last: int = 3,
+    *,
+    seed: int = 0,
+    **keywords: Any,
+) -> NetworkFront:
+    """Return a front of random weights that changes levels by some tens, as trained ones do."""
+    layers = random_layers(width, first, middle, last, outputs=4 * scale**2, seed=seed, bits=1)
+    keywords = {"training": {"method": "random"}, **keywords}
+    return NetworkFront(f"random-front-{seed}", layers, **keywords)
