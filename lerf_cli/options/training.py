@@ -44,8 +44,8 @@ _OF_PATCHES = (
 _OF_TRAINING = (
     "rate", "spread", "clip", "seed", "held_out", "validate_every", "balance", "average",
 )  # fmt: skip
-#: What is trained: tables, tables through networks, a network of convolutions, a cascade, or a front
-#: of convolutions.
+#: What is trained: tables, tables through networks, a network of convolutions, or, of fronts, a
+#: cascade of tables or a network.
 Form = Literal["tables", "networks of tables", "convolutions", "cascade", "front"]
 # Options that do nothing for some, and whose they are.
 _OF_TABLES = dict.fromkeys(("interval", "network", "spread"), "tables")

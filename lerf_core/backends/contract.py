@@ -32,10 +32,10 @@ import numpy.typing as npt
 from lerf_core.backends.numba.libraries import kernel_trouble, missing_kernels
 
 if TYPE_CHECKING:
+    from lerf_core.bank.layered_network import LayeredNetwork
     from lerf_core.bank.model import LutBank
     from lerf_core.bank.network import NetworkBank
     from lerf_core.bank.staged_tables import StagedTables
-    from lerf_core.fronts.network import NetworkFront
     from lerf_core.geometry.maps import InverseMap
     from lerf_core.pixels.values import ValueScale
     from lerf_core.sampling.coordinates import SourceCoordinates
@@ -200,7 +200,7 @@ class Backend(Protocol):
         """
 
     def enlarge_by_network(
-        self, planes: npt.NDArray[Any], front: NetworkFront, threads: int
+        self, planes: npt.NDArray[Any], front: LayeredNetwork, threads: int
     ) -> npt.NDArray[Any]:
         """Compute a front's layers: units in, an enlargement out.
 
@@ -208,6 +208,8 @@ class Backend(Protocol):
         ----------
         planes : ndarray of uint8 or int32, (1 or 3, rows, cols)
             As `read_network` has them.
+        front : LayeredNetwork
+            That gives, for each channel, scale * scale pixels (`lerf_core.fronts.network`).
         threads : int
             How many to use; results do not depend on it.
 

@@ -56,7 +56,7 @@ from lerf_core.threads import bands, run_all
 
 if TYPE_CHECKING:
     from lerf_core.backends.numba.point_records import PointRecords
-    from lerf_core.fronts.network import NetworkFront
+    from lerf_core.bank.layered_network import LayeredNetwork
     from lerf_core.geometry.maps import InverseMap
     from lerf_core.sampling.coordinates import SourceCoordinates
     from lerf_core.sampling.coverage import AxisCoverage
@@ -204,7 +204,7 @@ class NumbaBackend(Backend):
         return read_network(planes, bank, threads, rows, remainders, dtype)
 
     def enlarge_by_network(
-        self, planes: npt.NDArray[Any], front: NetworkFront, threads: int
+        self, planes: npt.NDArray[Any], front: LayeredNetwork, threads: int
     ) -> npt.NDArray[Any]:
         """Enlarge, row by row."""
         return _REFERENCE.enlarge_by_network(planes, front, threads)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from lerf_core.backends.reference.coordinates import source_coordinates
 from lerf_core.backends.reference.kernel_points import kernel_mean_at_points
 from lerf_core.backends.reference.separable import separable_mean
 from lerf_core.backends.reference.shrinking import limited, separable_range, shrunk_mean
+from lerf_core.bank.layered_network import LayeredNetwork
 from lerf_core.bank.model import LutBank
 from lerf_core.bank.network import NetworkBank
 from lerf_core.bank.staged_tables import StagedTables
@@ -30,9 +31,6 @@ from lerf_core.constants import LEVELS, NETWORK_GREY_BITS
 from lerf_core.pixels.values import ValueScale
 from lerf_core.sampling.taps import AxisTaps, point_taps
 from lerf_core.threads import bands
-
-if TYPE_CHECKING:
-    from lerf_core.fronts.network import NetworkFront
 
 __all__ = ["ReferenceBackend"]
 
@@ -130,12 +128,12 @@ class ReferenceBackend(Backend):
     def enlarge_by_network(
         self,
         planes: npt.NDArray[Any],
-        front: NetworkFront,
+        front: LayeredNetwork,
         threads: int,  # noqa: ARG002
     ) -> npt.NDArray[Any]:
         """Enlarge, by `network.network_enlargement`, by bands of rows."""
         count, rows, cols = planes.shape
-        is_bytes, scale = planes.dtype == np.uint8, front.scale
+        is_bytes, scale = planes.dtype == np.uint8, network.scale_of(front)
         out = np.empty((count, scale * rows, scale * cols), np.uint8 if is_bytes else np.float32)
         grey_bits = 0 if is_bytes else NETWORK_GREY_BITS
         for first, last in bands(rows, _BAND_ROWS):

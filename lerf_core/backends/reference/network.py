@@ -6,7 +6,7 @@ All of it is integer arithmetic.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from math import isqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +14,13 @@ import numpy.typing as npt
 from lerf_core.bank.layered_network import INPUTS, Layer, LayeredNetwork
 from lerf_core.constants import LEVELS, NO_CHANGE
 
-if TYPE_CHECKING:
-    from lerf_core.fronts.network import NetworkFront
-
 __all__ = [
     "channel_outputs",
     "grey_surroundings",
     "layer_outputs",
     "network_enlargement",
     "network_outputs",
+    "scale_of",
 ]
 
 Activations = npt.NDArray[np.int64]
@@ -100,7 +98,7 @@ def channel_outputs(
 
 def network_enlargement(
     planes: Sequence[npt.NDArray[np.integer]],
-    front: NetworkFront,
+    front: LayeredNetwork,
     grey_bits: int,
     rows: tuple[int, int] | None = None,
 ) -> npt.NDArray[np.int64]:
@@ -118,7 +116,7 @@ def network_enlargement(
     """
     first, last = rows or (0, len(planes[0]))
     changes = channel_outputs(planes, front, grey_bits, (first, last))
-    scale, cols = front.scale, planes[0].shape[1]
+    scale, cols = scale_of(front), planes[0].shape[1]
     sources = np.stack([plane[first:last] for plane in planes]).astype(np.int64)
     middle = NO_CHANGE << grey_bits
     levels = np.clip(sources[:, None] + np.stack(changes) - middle, 0, LEVELS << grey_bits)
@@ -126,6 +124,11 @@ def network_enlargement(
     return blocks.transpose(0, 3, 1, 4, 2).reshape(
         len(planes), scale * (last - first), scale * cols
     )
+
+
+def scale_of(front: LayeredNetwork) -> int:
+    """Return how many times a network enlarges."""
+    return isqrt(len(front.outputs_of(None)))
 
 
 def grey_surroundings(

@@ -21,12 +21,13 @@ from lerf_training.loop.trainer import Trainer
 from lerf_training.loop.validation import Validation
 from lerf_training.models.convolutional import ConvolutionalModel
 from lerf_training.models.starting_bank import starting_bank
-from lerf_training.models.starting_network import NetworkShape, starting_network
+from lerf_training.models.starting_network import NetworkShape, starting_front, starting_network
 from support.banks import make_random_network
 
 from lerf_core import load_bank
 from lerf_core.bank import NetworkBank
 from lerf_core.errors import InvalidArgumentError
+from lerf_core.fronts.network import NetworkFront
 
 pytestmark = pytest.mark.slow
 
@@ -209,6 +210,52 @@ def test_a_training_that_diverges_is_told(folder):
         trainer.run(silent)
 
 
+# -- fronts -----------------------------------------------------------------------
+
+
+def front_options(**values):
+    patches = PatchOptions(batch=2, size=20, scales=(2.0,), continuous=0.0, warps=0.0)
+    return options(patches=patches, **values)
+
+
+def test_a_resumed_training_of_a_front_ends_at_the_same_bits(tmp_path, folder):
+    start = starting_front(SHAPE, 2)
+    straight = Trainer(start, [folder], front_options())
+    assert straight.run(silent)
+    path = tmp_path / "c.safetensors"
+    assert not Trainer(start, [folder], front_options()).run(stop_at(3), path)
+    second = Trainer.resume(path)
+    assert second.start == start
+    assert second.run(silent, path)
+    assert state_of(second) == state_of(straight)
+    made = bank_of_checkpoint(path)
+    assert isinstance(made, NetworkFront)
+    assert same_layers(made, straight.bank("mine"))
+
+
+def test_a_few_steps_of_a_front_reduce_the_error(folder):
+    chosen = front_options(steps=60, rate=1e-2, validate_every=60, average=0.0, held_out=0.0)
+    trainer = Trainer(starting_front(NetworkShape(8, 1), 2), [folder], chosen)
+    batches = [trainer.source.batch(1000 + number) for number in range(6)]
+
+    def error():
+        with torch.no_grad():
+            return sum(float(trainer._error(batch).mean()) for batch in batches)
+
+    before = error()
+    trainer.run(silent)
+    assert error() < 0.9 * before
+
+
+def test_a_front_is_validated_at_its_own_scale(folder):
+    trainer = Trainer(starting_front(SHAPE, 3), [folder], front_options(steps=1))
+    trainer.run(silent)
+    front = trainer.bank("mine")
+    assert front.training["validation"].keys() == {"x3", "mean"}
+    figures = Validation(trainer.held_out, scales=(3.0,))(front)
+    assert figures["x3"] == trainer.history[-1]["x3"]
+
+
 # -- refusals -----------------------------------------------------------------------
 
 
@@ -218,6 +265,7 @@ def test_a_training_that_diverges_is_told(folder):
         (lambda: starting_bank("lerf-p"), "convolutional", "'convolutional' .* bank of tables"),
         (lambda: starting_network(SHAPE), "tables", "'tables' .* bank of a network"),
         (lambda: starting_network(SHAPE), "network", "'network' .* bank of a network"),
+        (lambda: starting_front(SHAPE, 2), "tables", "'tables' .* front of a network"),
     ],
 )
 def test_a_method_for_other_banks_is_refused(folder, start, method, named):

@@ -45,18 +45,18 @@ class FrontModel(LayeredModel):
         low : Tensor, (batch, 3, rows, cols)
             Whole grey levels in 0..255, of the model's dtype and on its device.
         *_points : Tensor
-            Not looked at: all pixels within the margin are wanted, row by row.
+            Of no points: all pixels within the margin are wanted.
 
         Returns
         -------
-        Tensor, (batch, 3, points)
+        Tensor, (batch, 3, block * (rows - 2 * margin), block * (cols - 2 * margin))
             Grey levels, not rounded where sums of float32 are not.
         """
         scale, inner = self.template.scale, slice(self.reach, -self.reach)
         _, change = self.outputs(low)
         levels = low[:, :, inner, inner, None] + change.permute(0, 3, 1, 2, 4) - NO_CHANGE
         blocks = quantise(levels, whole=False).unflatten(-1, (scale, scale))
-        return blocks.transpose(3, 4).flatten(2)
+        return blocks.transpose(3, 4).flatten(4, 5).flatten(2, 3)
 
     def bank(self, name: str, training: Mapping[str, Any]) -> NetworkFront:
         """The model as a front: the whole weights that the forward pass takes."""
