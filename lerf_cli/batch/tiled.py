@@ -255,7 +255,7 @@ class _Running:
 
         plan = resampling.plan
         threads = self._threads_for(plan)
-        share = self.budget // (threads + 1)
+        share = self._budget_for(plan) // (threads + 1)
         per_pixel = plan.pixels.channels * (plan.dtype.itemsize + _WORK_PER_VALUE)
         least = _LEAST_WINDOW
         if plan.options.front is not None:
@@ -279,6 +279,11 @@ class _Running:
             )  # fmt: skip
         resampling.source.check_unchanged()
 
+    def _budget_for(self, plan: Plan) -> int:
+        """Return the bytes that are left to blocks."""
+        front = plan.options.loaded_front
+        return self.budget if front is None else max(self.budget - front.memory_kept, 1)
+
     def _threads_for(self, plan: Plan) -> int:
         """Return how many threads there is memory for.
 
@@ -292,13 +297,13 @@ class _Running:
             return self.threads
         from lerf_core.tiled.blocks import least_bytes
 
-        least = least_bytes(plan)
-        if 2 * least > self.budget:
+        least, budget = least_bytes(plan), self._budget_for(plan)
+        if 2 * least > budget:
             raise FileError(
                 f"front {front.name!r} takes {least / 2**20:.0f} MiB for the smallest of tiles, "
-                f"and there are {self.budget / 2**21:.0f} MiB for it: --memory gives more"
+                f"and there are {budget / 2**21:.0f} MiB for it: --memory gives more"
             )
-        return max(1, min(self.threads, self.budget // least - 1))
+        return max(1, min(self.threads, budget // least - 1))
 
 
 def _run(

@@ -69,6 +69,11 @@ class Front(ABC):
         return True
 
     @property
+    def memory_kept(self) -> int:
+        """Bytes that it takes before any image: its weights, and the libraries that it runs by."""
+        return 0
+
+    @property
     @abstractmethod
     def work(self) -> str:
         """What it costs per source pixel, in a few words, for people."""

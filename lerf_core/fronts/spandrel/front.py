@@ -39,10 +39,12 @@ __all__ = ["SpandrelFront"]
 
 _LEVELS = 255
 # Bytes for the work on a tile; and the longest side of what a tile gives, in source pixels.
-_TILE_MEMORY = 1 << 30
+_TILE_MEMORY = 4 << 30
 _LONGEST_TILE, _SHORTEST_TILE = 512, 32
 # Of the square and the strips on which a network is measured, unless it wants more.
 _MEASURED_SIDE, _MEASURED_BREADTH = 64, 16
+# Of torch and spandrel, imported.
+_LIBRARY_BYTES = 256 << 20
 # How far around it an image is continued for a network that sees all of it.
 _FAR = 64
 # Bytes that come and go, as a share of those measured.
@@ -127,6 +129,11 @@ class SpandrelFront(Front):
     def is_local(self) -> bool:
         """See `Front`."""
         return self.field.reach is not None
+
+    @property
+    def memory_kept(self) -> int:
+        """See `Front`: what was read and the network made of it, and the libraries."""
+        return _LIBRARY_BYTES + 2 * sum(value.nbytes for value in self.weights.values())
 
     @property
     def work(self) -> str:

@@ -195,7 +195,9 @@ def test_memory_follows_the_image_up_to_a_tile(compact):
         return compact.memory_needed(rows, cols, 3, np.uint8) - 3 * rows * cols * (4 + 4)
 
     assert work(64, 64) < work(400, 400) < work(3000, 3000) == work(10**5, 10**5)
-    assert work(10**5, 10**5) <= 1 << 30
+    assert work(10**5, 10**5) <= 4 << 30
+    assert compact.within(10**8).memory_needed(10**5, 10**5, 3, np.uint8) - 8 * 3 * 10**10 <= 10**8
+    assert compact.memory_kept > sum(value.nbytes for value in compact.weights.values())
 
 
 def test_too_little_memory_is_an_error_in_words(compact, monkeypatch):
