@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lerf_core.bank.loading import DEFAULT_BANK, available_banks, load_bank, user_bank_folder
     from lerf_core.bank.model import LutBank
     from lerf_core.bank.network import NetworkBank
+    from lerf_core.fronts.base import Front
+    from lerf_core.fronts.loading import available_fronts, load_front
     from lerf_core.geometry import Displacement, homography_from_points
     from lerf_core.inspection import parameter_maps
     from lerf_core.resampling import rescale, resize, warp
@@ -33,12 +35,14 @@ __all__ = [
     "DEFAULT_BANK",
     "Bank",
     "Displacement",
+    "Front",
     "Kernel",
     "LutBank",
     "NetworkBank",
     "__version__",
     "analytic_bank",
     "available_banks",
+    "available_fronts",
     "chunked",
     "errors",
     "first_run_message",
@@ -47,6 +51,7 @@ __all__ = [
     "homography_from_points",
     "inspection",
     "load_bank",
+    "load_front",
     "metrics",
     "parameter_maps",
     "rescale",
@@ -60,11 +65,13 @@ _HOMES = {
     "Bank": "bank.base",
     "DEFAULT_BANK": "bank.loading",
     "Displacement": "geometry.maps",
+    "Front": "fronts.base",
     "Kernel": "sampling.kernels",
     "LutBank": "bank.model",
     "NetworkBank": "bank.network",
     "analytic_bank": "bank.analytic",
     "available_banks": "bank.loading",
+    "available_fronts": "fronts.loading",
     "chunked": "",
     "errors": "",
     "first_run_message": "backends.first_run",
@@ -73,6 +80,7 @@ _HOMES = {
     "homography_from_points": "geometry.homography",
     "inspection": "",
     "load_bank": "bank.loading",
+    "load_front": "fronts.loading",
     "metrics": "",
     "parameter_maps": "inspection",
     "rescale": "resampling",

@@ -62,12 +62,12 @@ def resize(
         first. A bank that is named does both.
     front : Front, str, path or None
         What enlarges the image by a whole number k first, or where to load it from
-        (`lerf_core.fronts.loading.load_front`); bank or kernel then take the enlargement to the
-        result, by k times less. It sees the image's values as grey levels 0..255, with missing
-        and transparent pixels filled in, and red, green and blue together if it was made so and
-        there are three channels beside alpha. Alpha is enlarged by the bank or kernel, values
-        beyond the range linearly; pixels are missing where the nearest of the image is. Not for
-        labels, nor with a method or kernel that copies pixels.
+        (`load_front`); bank or kernel then take the enlargement to the result, by k times less.
+        It sees the image's values as grey levels 0..255, with missing and transparent pixels
+        filled in, and red, green and blue together if it was made so and there are three channels
+        beside alpha. Alpha is enlarged by the bank or kernel, values beyond the range linearly;
+        pixels are missing where the nearest of the image is. Not for labels, nor with a method or
+        kernel that copies pixels.
     channel_axis : int or None
         Axis of the colour channels, never resampled. None: the image has no such axis.
     mode : {"edge", "constant", "symmetric", "reflect", "wrap"}

@@ -132,10 +132,10 @@ def resampling_options(*, border: str, transparent: bool = False) -> Callable[[C
             "cubic:b=0.2,c=0.4 sets the parameters of cubic (0 and 0.5).",
         ),
         click.option(
-            "--front", metavar="NAME|FILE",
+            "--front", metavar="NAME|FILE|FOLDER",
             help="Enlarge by a fixed-scale network or a cascade of tables first, then take its "
-            "result to the scale or the map by the bank or kernel: a file, or a name from 'lerf "
-            "models'.",
+            "result to the scale or the map by the bank or kernel: a name from 'lerf models', a "
+            "file, or a folder of published tables.",
         ),
         click.option(
             "--border", type=click.Choice(borders), default=border, show_default=True,

@@ -20,6 +20,7 @@ from dask.highlevelgraph import HighLevelGraph
 
 from lerf_core.chunked.cuts import Cut, assemble, cut_window
 from lerf_core.errors import InvalidArgumentError
+from lerf_core.execution.digest import digest_of
 from lerf_core.execution.front import with_mapping
 from lerf_core.execution.plan import Plan
 from lerf_core.geometry.maps import BoundedMap, field_map
@@ -100,7 +101,14 @@ def lazy_result(
         field = field._replace(values=_as_dask(field, plan, chunks))
         longest = math.inf if field.longest_step is None else field.longest_step
         plan = with_mapping(plan, BoundedMap(longest))
-    described = (plan, image.name, chunks, window_limit, field and (field.values.name, *field[1:]))
+    # Not the plan itself: of what its token holds dask would take the text alone.
+    described = (
+        digest_of(plan),
+        image.name,
+        chunks,
+        window_limit,
+        field and (field.values.name, *field[1:]),
+    )
     builder = GraphBuilder(plan, image, chunks, window_limit, field, tokenize("lerf", *described))
     sources: list[Any] = [image] if field is None else [image, field.values]
     layers = HighLevelGraph.from_collections(builder.name, builder.tasks(), dependencies=sources)

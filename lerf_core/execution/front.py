@@ -136,13 +136,19 @@ class FrontBlock:
             self._inner = EnlargedBlock(enlarged, requested)
         else:
             self._inner = inner.output_block(enlarged, requested)
+        self.windows = self._needed_windows(self._halo)
+        if windows is not None and self._inner.windows is not None and self.windows != windows:
+            self.windows = windows
+            if inner.scale is None:
+                # Found when less was known of the map: they hold what is needed, by other runs.
+                held = Windows(*map(self._held, windows, self._inner.windows))
+                self._inner = inner.output_block(enlarged, requested, held)
         self.requested, self.computed = self._inner.requested, self._inner.computed
         if not self._front.is_local and self.requested != enlarged.all_pixels:
             raise FrontError(
                 f"front {self._front.name!r} sees the whole image: "
                 "it enlarges none by chunks, tiles or parts"
             )
-        self.windows = windows or self._needed_windows(self._halo)
 
     def band_height(self, threads: int) -> int:
         """Return how many of the block's rows a task computes."""
@@ -160,6 +166,27 @@ class FrontBlock:
         )
         enlarged = enlargement.of(planes, alpha_levels)
         return self._inner.band_writer(enlarged, alpha_levels, threads)
+
+    def _held(self, given: Window, needed: Window) -> Window:
+        """Return what a window of the source has of the enlargement, but for the halo around.
+
+        Parameters
+        ----------
+        given : Window
+            Of an axis of the source.
+        needed : Window
+            Of the enlargement's, of which size and margin are taken.
+        """
+        k, (low, high) = self._front.scale, (-given.margin, given.size + given.margin)
+        least, most = -needed.margin, needed.size + needed.margin
+        runs = []
+        for first, stop in given.runs:
+            first = first if first == low else first + self._halo
+            stop = stop if stop == high else stop - self._halo
+            run = (max(k * first, least), min(k * stop, most))
+            if run[0] < run[1]:
+                runs.append(run)
+        return Window(needed.size, needed.margin, tuple(runs))
 
     @property
     def enlarged_area(self) -> int:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from lerf_core.bank.loading import BankSource, load_bank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+from lerf_core.fronts.loading import FrontSource
 from lerf_core.options import Options
 from lerf_core.sampling.kernels import Kernel, NearestKernel
 from lerf_core.sampling.named_kernels import get_kernel
@@ -20,6 +21,7 @@ __all__ = [
     "SCIPY_BORDERS",
     "BankSource",
     "FixedKernel",
+    "FrontSource",
     "Pixels",
     "as_index",
     "averaging_keywords",

@@ -9,13 +9,12 @@ import pytest
 import tifffile
 import zarr
 from PIL import Image
-from safetensors.numpy import save_file
 from support.cli import run_lerf
+from support.front_files import write_front
 from support.fronts import ConvolutionFront
 from support.ome_zarr import write_ome_zarr
 
 import lerf_core
-from lerf_core.fronts import loading
 
 FRONT = ConvolutionFront(2, colours=True)
 HUNGRY = ConvolutionFront(2, hunger=1 << 16, name="hungry")
@@ -24,15 +23,7 @@ HUNGRY = ConvolutionFront(2, hunger=1 << 16, name="hungry")
 @pytest.fixture
 def front(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a file that is loaded as a front of the tests."""
-    return front_file(tmp_path, monkeypatch, FRONT)
-
-
-def front_file(folder: Path, monkeypatch: pytest.MonkeyPatch, front: ConvolutionFront) -> Path:
-    monkeypatch.setitem(loading._LOADERS, f"test-{front.name}", lambda _: front)
-    path = folder / f"{front.name}.safetensors"
-    text = f'{{"format": "test-{front.name}"}}'
-    save_file({"a": np.zeros(1, np.int8)}, path, metadata={"lerf": text})
-    return path
+    return write_front(tmp_path, monkeypatch, FRONT)
 
 
 @pytest.fixture
@@ -100,7 +91,7 @@ def test_another_front_does_not_resume(
     path, out = tmp_path / "in.tif", tmp_path / "out.tif"
     tifffile.imwrite(path, np.zeros((90, 90), np.uint8), tile=(32, 32))
     run_lerf("resize", path, "-o", out, "--scale", 3, "--tile", 32, "--front", front)
-    other = front_file(tmp_path, monkeypatch, ConvolutionFront(2, seed=3, name="other"))
+    other = write_front(tmp_path, monkeypatch, ConvolutionFront(2, seed=3, name="other"))
     again = run_lerf(
         "resize", path, "-o", out, "--scale", 3, "--tile", 32, "--front", other, code=1
     )
@@ -113,7 +104,7 @@ def test_memory_bounds_what_a_front_takes(tmp_path: Path, monkeypatch: pytest.Mo
     pixels = np.random.default_rng(5).integers(0, 256, (100, 100)).astype(np.uint8)
     tifffile.imwrite(path, pixels, tile=(64, 64))
     # 64 KiB a pixel: 625 MiB at once.
-    hungry = front_file(tmp_path, monkeypatch, HUNGRY)
+    hungry = write_front(tmp_path, monkeypatch, HUNGRY)
     seen: list[int] = []
     enlarge = ConvolutionFront._enlarged
 
@@ -128,7 +119,7 @@ def test_memory_bounds_what_a_front_takes(tmp_path: Path, monkeypatch: pytest.Mo
     assert 2 * max(seen) < 256 << 20
     expected = lerf_core.rescale(pixels, 2, front=HUNGRY)
     np.testing.assert_array_equal(tifffile.imread(out), expected)
-    starving = front_file(
+    starving = write_front(
         tmp_path, monkeypatch, ConvolutionFront(2, hunger=1 << 24, name="starving")
     )
     told = run_lerf(

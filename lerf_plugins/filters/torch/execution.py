@@ -18,13 +18,14 @@ from lerf_core.backends.torch.source_pixels import (
 from lerf_core.backends.torch.table_reads import read_tables
 from lerf_core.bank import LutBank, NetworkBank
 from lerf_core.bank.base import Bank
-from lerf_core.errors import InvalidTypeError
+from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.sampling.windows import Window
 from lerf_plugins.filters.torch.options import FilterOptions
 
 __all__ = [
     "as_array",
     "at_a_time",
+    "check_front",
     "chunks_of_planes",
     "in_windows",
     "is_compiled",
@@ -50,6 +51,20 @@ def is_compiled(images: Tensor, *others: Tensor) -> bool:
     return images.device.type == "cpu" and not (
         images.is_floating_point() and wants_gradient(images, *others)
     )
+
+
+def check_front(options: FilterOptions, images: Tensor, *others: Tensor) -> None:
+    """Raise where a front would work on another device, or need a gradient.
+
+    Raises
+    ------
+    InvalidArgumentError
+    """
+    if options.front is not None and not is_compiled(images, *others):
+        what = "with gradients" if images.device.type == "cpu" else f"on {images.device}"
+        raise InvalidArgumentError(
+            f"a front takes tensors on the CPU, and has no gradient; got some {what}"
+        )
 
 
 def as_array(images: Tensor) -> Any:

@@ -36,6 +36,7 @@ from lerf_plugins.filters.torch.operators import (
     is_recorded,
     kernel_argument,
     refuse_forward_mode,
+    refuse_recorded_front,
     refuse_scripting,
     size_argument,
 )
@@ -44,6 +45,7 @@ from lerf_plugins.filters.torch.options import (
     Factor,
     FilterOptions,
     FixedKernel,
+    FrontSource,
     Size,
     check_images,
     check_one_size,
@@ -64,6 +66,7 @@ def interpolate(
     *,
     bank: BankSource = None,
     kernel: FixedKernel = None,
+    front: FrontSource | None = None,
     mode: str = "edge",
     cval: float = 0.0,
     align_corners: bool | None = None,
@@ -87,6 +90,9 @@ def interpolate(
     kernel : Kernel, str or None
         A fixed kernel instead of the tables, as for `lerf_core.resize`, or "lerf-s". torch's
         bicubic is "cubic:c=0.75" with ``anti_aliasing=False``, its anti-aliased one "cubic".
+    front : Front, str, path or None
+        What enlarges images by a whole number first, as for `lerf_core.resize`: on the CPU,
+        without gradients and graphs.
     mode : {"edge", "constant", "symmetric", "reflect", "wrap"}
         What lies beyond the border, by the names of `numpy.pad`. It is not the kernel, as
         torch's is.
@@ -114,8 +120,8 @@ def interpolate(
     ------
     InvalidArgumentError, InvalidTypeError
         If an argument cannot be used.
-    BankError, BankNotFoundError
-        If the bank cannot be loaded.
+    BankError, BankNotFoundError, FrontError
+        If the bank or the front cannot be loaded.
 
     Notes
     -----
@@ -137,6 +143,7 @@ def interpolate(
     """
     check_tensors(input=input)
     if is_recorded(input):
+        refuse_recorded_front(front)
         check_one_size(size, scale_factor)
         return INTERPOLATE(
             input, [], "", bank_argument(bank), size_argument(size), factor_argument(scale_factor),
@@ -145,7 +152,7 @@ def interpolate(
         )  # fmt: skip
     refuse_forward_mode(input)
     target = output_size(check_images(input), size, scale_factor, recompute_scale_factor)
-    options = FilterOptions(bank, mode, cval, anti_aliasing, value_range, kernel)
+    options = FilterOptions(bank, mode, cval, anti_aliasing, value_range, kernel, front=front)
     return resize(input, target, options, align_corners=bool(align_corners))
 
 
@@ -157,6 +164,7 @@ def grid_sample(
     align_corners: bool = False,
     bank: BankSource = None,
     kernel: FixedKernel = None,
+    front: FrontSource | None = None,
     anti_aliasing: bool | None = None,
     value_range: ValueRange = None,
 ) -> Tensor:
@@ -179,6 +187,8 @@ def grid_sample(
         None: the default bank.
     kernel : Kernel, str or None
         A fixed kernel instead of the tables, as for `lerf_core.warp`.
+    front : Front, str, path or None
+        As for `interpolate`.
     anti_aliasing : bool, optional
         Stretch the support where an output pixel spans more than a source pixel, by differences
         of the grid. None: yes, other than in torch.
@@ -210,13 +220,14 @@ def grid_sample(
     """
     check_tensors(input=input, grid=grid)
     if is_recorded(input, grid):
+        refuse_recorded_front(front)
         return GRID_SAMPLE(
             input, grid, [], "", bank_argument(bank), padding_mode, align_corners, anti_aliasing,
             value_range, kernel_argument(kernel),
         )  # fmt: skip
     refuse_forward_mode(input, grid)
     mode = padding_border(padding_mode, align_corners=align_corners)
-    options = FilterOptions(bank, mode, 0.0, anti_aliasing, value_range, kernel)
+    options = FilterOptions(bank, mode, 0.0, anti_aliasing, value_range, kernel, front=front)
     return sample_by_grid(input, grid, options, align_corners=align_corners)
 
 
@@ -228,6 +239,7 @@ def warp_perspective(
     padding_mode: str = "zeros",
     bank: BankSource = None,
     kernel: FixedKernel = None,
+    front: FrontSource | None = None,
     anti_aliasing: bool | None = None,
     value_range: ValueRange = None,
 ) -> Tensor:
@@ -241,7 +253,7 @@ def warp_perspective(
         *Forward*: maps (x, y, 1) in pixels of the source to the output, centres at integers.
     dsize : (int, int)
         Rows and columns of the result.
-    padding_mode, bank, kernel, anti_aliasing, value_range
+    padding_mode, bank, kernel, front, anti_aliasing, value_range
         As for `grid_sample`; "reflection" is about the outline.
 
     Returns
@@ -264,13 +276,14 @@ def warp_perspective(
     """
     check_tensors(input=input, matrix=matrix)
     if is_recorded(input, matrix):
+        refuse_recorded_front(front)
         return WARP_PERSPECTIVE(
             input, matrix, [], "", bank_argument(bank), size_argument(dsize), padding_mode,
             anti_aliasing, value_range, kernel_argument(kernel),
         )  # fmt: skip
     refuse_forward_mode(input, matrix)
     mode = padding_border(padding_mode)
-    options = FilterOptions(bank, mode, 0.0, anti_aliasing, value_range, kernel)
+    options = FilterOptions(bank, mode, 0.0, anti_aliasing, value_range, kernel, front=front)
     return warp_by_matrices(input, matrix, dsize, options)
 
 

@@ -22,6 +22,7 @@ from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from lerf_core.bank.base import Bank
 from lerf_core.errors import BankNotFoundError, InvalidArgumentError, InvalidTypeError
+from lerf_core.fronts.loading import FrontSource
 from lerf_core.sampling.named_kernels import get_kernel
 from lerf_plugins.filters.torch.bank_tensors import own_bank
 from lerf_plugins.filters.torch.options import (
@@ -48,6 +49,7 @@ __all__ = [
     "is_recorded",
     "kernel_argument",
     "refuse_forward_mode",
+    "refuse_recorded_front",
     "refuse_scripting",
     "size_argument",
 ]
@@ -89,6 +91,12 @@ def _no_tangents() -> InvalidArgumentError:
     return InvalidArgumentError(
         "lerf's filters have no forward-mode derivatives (jvp): use backward() or torch.func.vjp"
     )
+
+
+def refuse_recorded_front(front: FrontSource | None) -> None:
+    """Raise if a call with a front is recorded: graphs hold none."""
+    if front is not None:
+        raise InvalidArgumentError(f"a front cannot be recorded in a graph, got {front!r}")
 
 
 def refuse_scripting(*_: Any) -> None:

@@ -26,7 +26,7 @@ from lerf_core.validation import (
     check_scale,
     check_value_range,
 )
-from lerf_plugins.filters.arguments import BankSource, FixedKernel, check_kernel
+from lerf_plugins.filters.arguments import BankSource, FixedKernel, FrontSource, check_kernel
 
 __all__ = [
     "PADDINGS",
@@ -34,6 +34,7 @@ __all__ = [
     "Factor",
     "FilterOptions",
     "FixedKernel",
+    "FrontSource",
     "Size",
     "check_grid",
     "check_images",
@@ -77,6 +78,8 @@ class FilterOptions:
         As for `lerf_core.resize`; excludes a bank.
     own : (Bank, tuple of Tensor) or None
         A module's bank, with its tensors as `bank_tensors` has them.
+    front : Front, str, path or None
+        As for `lerf_core.resize`; loaded here.
     """
 
     bank: BankSource = None
@@ -86,8 +89,13 @@ class FilterOptions:
     value_range: ValueRange = None
     kernel: FixedKernel = None
     own: tuple[Bank, tuple[Tensor, ...]] | None = None
+    front: FrontSource | None = None
 
     def __post_init__(self) -> None:
+        if self.front is not None:
+            from lerf_core.fronts.loading import load_front
+
+            object.__setattr__(self, "front", load_front(self.front))
         check_kernel(self.bank, self.kernel)
         Options(bank=None if self.kernel is not None else load_bank(self.bank), **self.keywords)
         if self.value_range is not None:
@@ -104,6 +112,7 @@ class FilterOptions:
     def keywords(self) -> ResamplingKeywords:
         """Keywords of lerf_core's functions, for images (N, C, H, W)."""
         return {
+            "front": self.front,
             "mode": self.mode,
             "cval": self.cval,
             "anti_aliasing": self.anti_aliasing,

@@ -57,12 +57,17 @@ def resize(
     if align_corners and options.mode == "constant":
         raise InvalidArgumentError("align_corners=True does not go with mode 'constant'")
     shape, dtype = tuple(images.shape), numpy_dtype(images)
+    execution.check_front(options, images)
     plan = plan_resize(shape, dtype, size, options.bank, **options.keywords)
     if plan.is_copy:
         return images.clone()
     if align_corners:
         bank = _aligned_bank(plan, options)
         return warp(images, aligned_positions(images, size), options, bank)
+    if options.front is not None:
+        keywords = options.keywords | {"threads": torch.get_num_threads()}
+        result = lerf_core.resize(execution.as_array(images), size, bank=options.bank, **keywords)
+        return torch.from_numpy(result).to(images.dtype)
     resampling = plan.resampling
     if isinstance(resampling, GridResampling) and resampling.shrinking is not None:
         # First what shrinks, then what grows: in between stands an image of the same dtype.

@@ -78,6 +78,7 @@ def warp(
         )
     if images.numel() == 0:
         return images.new_empty((*images.shape[:2], *positions.size))
+    execution.check_front(options, images, positions.row, positions.col)
     if execution.is_compiled(images, positions.row, positions.col):
         keywords = options.keywords | {"channel_axis": 0, "threads": torch.get_num_threads()}
         results = [

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
-from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox
+from magicgui.widgets import CheckBox, ComboBox, FileEdit, FloatSpinBox
 
 from lerf_core.choices import KERNEL_NAMES, LEARNED_KERNEL
 from lerf_core.errors import InvalidArgumentError
@@ -222,6 +222,12 @@ class SamplingOptions:
             "lerf-s.\n"
             "`lerf models import` and `lerf train` add your own.",
         )
+        self.front = labelled(
+            "Fron&t",
+            FileEdit(mode="r", nullable=True),
+            "Optional: a network or a cascade of tables of a fixed scale, a file or a name, that\n"
+            "enlarges the image first; bank or kernel take that to the result.",
+        )
         self.border = labelled(
             "B&order",
             ComboBox(choices=list(borders)),
@@ -240,12 +246,13 @@ class SamplingOptions:
             "so that fine patterns do not flicker or turn into coarse ones.",
             value=True,
         )
-        self._effects = Effects(
-            [self.bank, self.border, self.fill, self.values, self.anti_aliasing, self.kernel]
-        )
+        self._effects = Effects([
+            self.bank, self.front, self.border, self.fill, self.values, self.anti_aliasing,
+            self.kernel,
+        ])  # fmt: skip
         self._chooser: LayerChooser | None = None
         self._scale: Callable[[], tuple[float, float] | None] = lambda: None
-        for control in (self.kernel, self.bank, self.border, self.anti_aliasing):
+        for control in (self.kernel, self.bank, self.front, self.border, self.anti_aliasing):
             control.changed.connect(self.adapt)
         self.adapt()
 
@@ -258,13 +265,15 @@ class SamplingOptions:
     def controls(self) -> list[Any]:
         """The controls, in order."""
         return [
-            self.kernel, self.bank, self.border, self.fill, *self.value_controls.controls,
-            self.anti_aliasing,
+            self.kernel, self.bank, self.front, self.border, self.fill,
+            *self.value_controls.controls, self.anti_aliasing,
         ]  # fmt: skip
 
     def connect(self, changed: Callable[[], None]) -> None:
         """Call a function whenever one of them changes."""
-        for control in (self.kernel, self.bank, self.border, self.fill, self.anti_aliasing):
+        for control in (
+            self.kernel, self.bank, self.front, self.border, self.fill, self.anti_aliasing,
+        ):  # fmt: skip
             control.changed.connect(changed)
         self.value_controls.connect(changed)
 
@@ -313,13 +322,14 @@ class SamplingOptions:
         copied = "labels are copied, never averaged" if kind == LayerKind.LABELS else None
         fixed = f"{self.kernel.value} needs no bank" if self.is_fixed else None
         grows = "nothing shrinks" if scale is not None and min(scale) >= 1 else None
-        needs_range = kind == LayerKind.RGBA
+        needs_range = kind == LayerKind.RGBA or self.front_name is not None
         linear = None
         if not needs_range and (self.is_fixed or self.shrinks_alone):
             linear = fixed or "what shrinks is averaged by one function for all pixels"
         border = copied if scale is not None else None
         self._effects.set(self.kernel, copied)
         self._effects.set(self.bank, copied or fixed)
+        self._effects.set(self.front, copied)
         self._effects.set(self.border, border)
         is_constant = self.border.value == "constant"
         self._effects.set(
@@ -334,6 +344,11 @@ class SamplingOptions:
         """The bank that is asked for."""
         name = self.bank.value
         return None if name == DEFAULT or self.is_fixed else str(name)
+
+    @property
+    def front_name(self) -> str | None:
+        """The front that is asked for, a name or a path; None: nothing enlarges first."""
+        return None if self.front.value is None else str(self.front.value)
 
     def prepared(self, image: LayerImage) -> tuple[LayerImage, dict[str, Any]]:
         """Return the image as it is resampled, and the keywords for `lerf_core.resize`.
@@ -364,6 +379,8 @@ class SamplingOptions:
         value_range = image.value_range(self.value_controls.choice)
         # Intensities, whatever the dtype: labels are layers of their own.
         keywords["value_range"] = value_range
+        if self.front_name is not None:
+            keywords["front"] = self.front_name
         if not self.is_fixed:
             return image, keywords | {"method": "lerf"}
         return image, keywords | {"kernel": str(self.kernel.value)}

@@ -11,6 +11,8 @@ from click.testing import CliRunner
 from PIL import Image
 from support.banks import make_random_network
 from support.cli import lerf_command
+from support.front_files import write_front
+from support.fronts import ConvolutionFront
 
 import lerf_core
 from lerf_cli.commands.evaluate import evaluate
@@ -390,3 +392,27 @@ def test_evaluation_modules_load_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_fronts_before_banks(benchmark, warps, tmp_path, monkeypatch):
+    front = ConvolutionFront(2, colours=True)
+    path = write_front(tmp_path, monkeypatch, front)
+    for command, folder in (("sr", benchmark), ("warp", warps)):
+        out = tmp_path / f"{command}.json"
+        result = run(command, folder, "--front", path, "--bank", "lerf-g", "--json", out)
+        assert result.exit_code == 0, result.output
+        record = json.loads(out.read_text())
+        assert {row["method"] for row in record["images"]} == {"lerf-g", "convolution + lerf-g"}
+        assert f"behind the front x2 {path}" in json.dumps(record)
+    low = np.asarray(Image.open(benchmark / "LR_bicubic/rrLR_X2.00_2.00/a.png"))
+    saved = tmp_path / "pictures"
+    result = run("sr", benchmark, "--front", path, "--scale", 2, "--save-images", saved)
+    assert result.exit_code == 0, result.output
+    (picture,) = (
+        path for path in saved.rglob("*.png") if "convol" in str(path) and path.stem == "a"
+    )
+    expected = lerf_core.rescale(low, 2, front=front, channel_axis=-1)
+    np.testing.assert_array_equal(np.asarray(Image.open(picture)), expected)
+    result = run("sr", benchmark, "--front", "no-such-front")
+    assert result.exit_code == 1
+    assert "no front is called 'no-such-front'" in result.output

@@ -1,10 +1,16 @@
 """Controls that have no effect are switched off, and say why; in a real viewer."""
 
+import itertools
+
 import numpy as np
 import pytest
+from support.front_files import write_front
+from support.fronts import ConvolutionFront
 from support.layers import docked, finish
 
 import lerf_core
+from lerf_plugins.napari.model.command_lines import SourceFile, resampling_command
+from lerf_plugins.napari.model.layer_image import LayerImage
 
 pytestmark = [pytest.mark.usefixtures("display"), pytest.mark.slow]
 
@@ -26,7 +32,7 @@ def off(widget, *names):
     """Return which controls of sampling are switched off."""
     controls = {
         name: getattr(widget.sampling, name)
-        for name in ("kernel", "bank", "border", "fill", "values", "anti_aliasing")
+        for name in ("kernel", "bank", "front", "border", "fill", "values", "anti_aliasing")
     }
     if hasattr(widget, "fast"):
         controls["fast"] = widget.fast
@@ -41,8 +47,8 @@ def test_resize(viewer, layers):
     always = {"anti_aliasing", "fill"}  # what grows by two, with borders that are no constant
     for name in ("labels", "bool"):
         widget.layer.value = layers[name]
-        everything = {"kernel", "bank", "border", "fill", "values", "anti_aliasing", "fast"}
-        assert off(widget) == everything, name
+        everything = {"kernel", "bank", "front", "border", "fill", "values", "anti_aliasing"}
+        assert off(widget) == everything | {"fast"}, name
     widget.layer.value = layers["grey"]
     assert off(widget) == always | {"fast"}
     assert "no colours" in widget.fast.tooltip
@@ -81,13 +87,43 @@ def test_warps(viewer, layers, name):
     for kind in ("labels", "bool"):
         widget.layer.value = layers[kind]
         # Labels have a border too.
-        assert off(widget) == {"kernel", "bank", "values", "anti_aliasing"}
+        assert off(widget) == {"kernel", "bank", "front", "values", "anti_aliasing"}
     widget.layer.value = layers["grey"]
     assert off(widget) == set()
     widget.sampling.border.value = "edge"
     assert off(widget) == {"fill"}
     widget.sampling.kernel.value = "cubic"
     assert off(widget) == {"fill", "bank", "values"}
+
+
+def test_fronts(viewer, layers, until, photo, told, tmp_path, monkeypatch):
+    front = ConvolutionFront(2, colours=True)
+    path = write_front(tmp_path, monkeypatch, front)
+    widget = docked(viewer, "Resize")
+    widget.layer.value = layers["RGB"]
+    widget.sampling.kernel.value = "lanczos3"
+    assert not widget.sampling.values.enabled
+    widget.sampling.front.value = path
+    assert widget.sampling.values.enabled
+    widget.run()
+    finish(widget, until)
+    assert told == []
+    result = viewer.layers[-1]
+    wanted = lerf_core.resize(photo, (120, 166), channel_axis=-1, kernel="lanczos3", front=front)
+    np.testing.assert_array_equal(result.data, wanted)
+    assert result.metadata["lerf"]["front"] == str(path)
+    layer = LayerImage.of(layers["RGB"])
+    command = resampling_command(widget.operation(layer), layer, SourceFile("in.png"))
+    assert ("--front", str(path)) in itertools.pairwise(command.arguments)
+    widget.sampling.front.value = tmp_path / "none-such"
+    widget.run()
+    until(lambda: told)
+    assert "no front" in told[0]
+    widget.layer.value = layers["labels"]
+    widget.run()
+    finish(widget, until)
+    made = [layer.metadata["lerf"] for layer in viewer.layers if "lerf" in layer.metadata]
+    assert [record.get("front") for record in made if record["source"] == "labels"] == [None]
 
 
 def test_what_is_switched_off_has_no_effect(viewer, layers, until, photo, told):
