@@ -62,7 +62,7 @@ MATRICES = (
 #: Tests of steps that whole calls of images do not reach all variants of.
 TESTS = (
     "test_parity_of_dtypes.py", "test_parity.py", "test_kernel_points.py", "test_separable.py",
-    "test_shrinking.py", "test_network_parity.py",
+    "test_shrinking.py", "test_network_parity.py", "../fronts/test_cascade.py",
 )  # fmt: skip
 # Of an output: more pixels find nothing more.
 _MOST_PIXELS = 400_000

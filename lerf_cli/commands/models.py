@@ -302,13 +302,13 @@ def compress_bank(
     import tempfile
 
     import lerf_core
-    from lerf_core.bank.staged_tables import StagedTables
+    from lerf_core.fronts.cascade import TableCascade
 
     if not folders and (minutes is not None or steps is not None):
         raise click.UsageError("--minutes and --steps are those of --finetune FOLDER")
     check_output(output, overwrite)
     bank = load_model(name)
-    if not isinstance(bank, StagedTables):
+    if not isinstance(bank, (lerf_core.LutBank, TableCascade)):
         raise click.ClickException(f"{bank.name} cannot be compressed: it has no tables")
     before = bank.nbytes
     try:

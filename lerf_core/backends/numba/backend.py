@@ -41,7 +41,7 @@ from lerf_core.backends.numba.entry_points import (
     store_two,
     unit_rows,
 )
-from lerf_core.backends.numba.stages import STAGE_ROWS, is_compiled, read_cells
+from lerf_core.backends.numba.stages import STAGE_ROWS, is_compiled, read_blocks, read_cells
 from lerf_core.backends.packed import as_words, empty_packed, pack, slot_count, unpack
 from lerf_core.backends.reference.backend import ReferenceBackend
 from lerf_core.backends.reference.overshoot import axis_cells
@@ -178,6 +178,9 @@ class NumbaBackend(Backend):
         scale, is_bytes = isqrt(len(cascade.stages[-1].values)), plane.dtype == np.uint8
         shape = (scale * (last - first), scale * plane.shape[1])
         out = np.empty(shape, np.uint8 if is_bytes else np.float32)
+        if is_compiled(plane, cascade, len(cascade.stages) - 1, cell_bits):
+            read_blocks(plane, cascade, cell_bits, threads, first, out)
+            return out
 
         def read_band(top: int, bottom: int) -> None:
             band = first + top, first + bottom

@@ -18,6 +18,7 @@ from lerf_core.backends.numba.signatures import (
 )
 
 __all__ = [
+    "block_rows",
     "byte_plane_records",
     "byte_records",
     "coordinate_rows",
@@ -143,6 +144,19 @@ walk_rows = EntryPoint(
             [_numbers(4), _numbers(8)], [_numbers(1)] if deep else [_numbers(0), _numbers(1)],
             *_end(deep=deep), out[1:],
         )
+    ),
+)  # fmt: skip
+
+# By rows and columns of a block, and whether sums of bytes' coordinates need 32 bits.
+block_rows = EntryPoint(
+    "block_reads", "block_rows",
+    *(
+        (*source, *[_INT] * 4, Array("int8", 1), *_SETS, _INTS, _INTS, _INT,
+         _numbers(4 if scale == 2 else 16), _numbers(int(wide)), _end(deep=deep)[0],
+         _numbers(scale), _INT, _INT, _FLOATS2 if deep else _BYTES2)
+        for deep, source in ((False, _UNITS), (True, _FRACTIONS))
+        for wide in ((True,) if deep else (False, True))
+        for scale in (2, 3, 4)
     ),
 )  # fmt: skip
 

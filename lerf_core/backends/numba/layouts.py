@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 __all__ = [
+    "BLOCK_WIDTH",
     "CORNERS",
     "GROUP",
+    "PAIRED_VALUES",
     "RECORDS",
     "SHARED_OUTPUTS",
     "WIDTH",
@@ -22,6 +24,10 @@ __all__ = [
 CORNERS = 16
 #: Columns of sets of four pixels that a table read handles at once.
 WIDTH = 256
+#: The same of reads that enlarge, whose sums are larger.
+BLOCK_WIDTH = 128
+#: Bytes of a node's entry from which on two entries are multiplied at once.
+PAIRED_VALUES = 32
 #: Output pixels of a row that means by fixed kernels write at once.
 GROUP = 64
 #: Outputs of a network that all channels share; each channel has as many of its own.

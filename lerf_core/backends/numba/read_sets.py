@@ -54,7 +54,7 @@ class ReadSets:
     targets: npt.NDArray[np.int64]
 
 
-def read_sets(bank: StagedTables, stage: int, least: int = 2) -> ReadSets:
+def read_sets(bank: StagedTables, stage: int, least: int = 1) -> ReadSets:
     """Group the reads of a stage by the sets they touch.
 
     Parameters

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import isqrt
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from lerf_core.backends.numba.block_tables import pack_blocks
 from lerf_core.backends.numba.cell_tables import CellTables, pack_cells
 from lerf_core.backends.numba.entry_points import (
+    block_rows,
     pad_bytes,
     pad_units,
     stage_rows,
@@ -21,7 +24,7 @@ from lerf_core.bank.staged_tables import StagedTables
 from lerf_core.constants import DEEP_CELL_BITS, LEVELS
 from lerf_core.threads import bands, run_all
 
-__all__ = ["STAGE_ROWS", "is_compiled", "read_cells"]
+__all__ = ["STAGE_ROWS", "is_compiled", "read_blocks", "read_cells"]
 
 #: Rows a task reads tables for: few enough to share out and to keep its sums in the cache,
 #: many enough that the rows read twice at the seams hardly count.
@@ -95,6 +98,39 @@ def read_cells(
         run_all(read_band, bands(rows, STAGE_ROWS), threads)
 
 
+def read_blocks(
+    plane: Plane, bank: StagedTables, cell_bits: int, threads: int, first: int, out: Plane
+) -> None:
+    """Read the last stage of a cascade, which enlarges, into an array.
+
+    Parameters
+    ----------
+    plane : ndarray of uint8 or int32, (rows, cols)
+        Units, of which a cell spans ``2**cell_bits``.
+    first : int
+        The first row that is read for.
+    out : ndarray of uint8 or float32, (scale * output rows, scale * cols)
+        Receives grey levels: of bytes' units as they are.
+    """
+    number, deep = len(bank.stages) - 1, plane.dtype != np.uint8
+    scale = isqrt(len(bank.stages[number].values))
+    tables, rows = _block_tables(bank, number, deep=deep), len(out) // scale
+    source = _padded(plane, first, rows, bank.stage_reach, cell_bits)
+    numbers = _finishing_numbers(bank, number, cell_bits, 1, plane.dtype, out.dtype)
+
+    def read_band(top: int, bottom: int) -> None:
+        block_rows(
+            *source, 1 << cell_bits, tables.table, tables.pixels, tables.reads, tables.targets,
+            tables.starts, tables.size_bits, tables.nodes, tables.lanes, tables.wide, numbers,
+            (0,) * scale, top, bottom, out,
+        )  # fmt: skip
+
+    if threads == 1:
+        read_band(0, rows)
+    else:
+        run_all(read_band, bands(rows, STAGE_ROWS), threads)
+
+
 def _padded(
     plane: Plane, first: int, rows: int, pad: int, cell_bits: int
 ) -> tuple[Plane, Plane, int, int, int]:
@@ -108,6 +144,9 @@ def _padded(
     fractions = np.empty(shape, np.uint16)
     pad_units(plane, first, pad, 3 * pad, cell_bits, fractions, cells)
     return fractions, cells, pad, 3 * pad, 0
+
+
+_block_tables = lru_cache(maxsize=16)(pack_blocks)
 
 
 @lru_cache(maxsize=16)

@@ -21,6 +21,8 @@ import hashlib
 import sys
 import numpy as np
 import lerf_core
+from lerf_core.backends import get_backend
+from lerf_core.fronts.cascade import CASCADE_PATTERNS, TableCascade, cascade_stages
 
 digest = hashlib.sha256()
 for bank, dtype in (("lerf-p", np.uint8), ("lerf-l", np.uint16)):
@@ -30,6 +32,17 @@ for bank, dtype in (("lerf-p", np.uint8), ("lerf-l", np.uint16)):
     # Enlarged at the top, shrunk at the bottom.
     matrix = [[0.8, 0.1, -2], [-0.1, 0.7, 1], [0, -0.02, 1]]
     digest.update(lerf_core.warp(image, matrix, bank=bank, engine=sys.argv[1]).tobytes())
+for scale, dtype in ((2, np.float32), (3, np.uint8), (4, np.uint8)):
+    rng, names = np.random.default_rng(scale), tuple(CASCADE_PATTERNS)
+    stages = cascade_stages(scale, names)
+    tables = {
+        f"stage{number}.{name}.0": rng.integers(-127, 128, (9,) * 4 + (len(stage.values),), np.int8)
+        for number, stage in enumerate(stages, 1)
+        for name in names
+    }
+    cascade = TableCascade("drawn", 32, CASCADE_PATTERNS, stages, tables)
+    planes = rng.integers(0, 256, (1, 21, 37)).astype(dtype)
+    digest.update(cascade.enlarged_by(get_backend(sys.argv[1]), planes, 1).tobytes())
 print(digest.hexdigest())
 """
 

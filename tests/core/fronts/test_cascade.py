@@ -27,6 +27,8 @@ STRUCTURES: list[dict[str, Any]] = [
     {"scale": 3},
     {"scale": 4, "interval": 16},
     {"scale": 4, "interval": 64},
+    {"scale": 3, "interval": 64, "noise": 60},
+    {"scale": 2, "interval": 64, "noise": 60},
     {"scale": 2, "interval": 16, "noise": 5},
     {"scale": 2, "groups": ((0, 2), (1, 3)), "patterns": ODD, "divisor": 7, "bias": 3},
     {"scale": 3, "stages": 3, "patterns": {"q": ODD["q"], "s": ODD["s"]}},

@@ -21,6 +21,11 @@ NONE = torch.empty((2, 0, 2))
 PATCHES = PatchOptions(batch=2, size=20, continuous=0, warps=0)
 
 
+@pytest.fixture
+def rng():
+    return np.random.default_rng(5)
+
+
 def options(**values):
     given = {"steps": 8, "minutes": None, "validate_every": 3, "held_out": 0.25}
     return TrainingOptions(**{"patches": PATCHES, **given, **values})

@@ -198,8 +198,10 @@ def stage_rows(
                 if reads[s] == 4:
                     four = (to[0], to[1], to[2], to[3])
                     add_sets(t, w, r, four, count, (0, 0, 0, 0), deep)
-                else:
+                elif reads[s] == 2:
                     add_sets(t, w, r, (to[0], to[1]), count, (0, 0), deep)
+                else:
+                    add_sets(t, w, r, (to[0],), count, (0,), deep)
             done = y + first_row
             if top <= done < bottom:
                 line = sums[done % depth]

@@ -139,6 +139,8 @@ class Vectors:
         """``w[2i] * e[2i] + w[2i + 1] * e[2i + 1]`` in 16 bits: w unsigned, e signed bytes."""
         count = weights.type.count
         result = ir.VectorType(_I16, count // 2)
+        if count == 64 and "avx512bw" in self.has:
+            return self.call("llvm.x86.avx512.pmaddubs.w.512", result, weights, entries)
         if count == 32 and "avx2" in self.has:
             return self.call("llvm.x86.avx2.pmadd.ub.sw", result, weights, entries)
         if count > CORNERS:
@@ -178,7 +180,7 @@ class Vectors:
             32: "avx512.pmaddw.d.512" if "avx512bw" in self.has else None,
             16: "avx2.pmadd.wd" if "avx2" in self.has else None,
             8: "sse2.pmadd.wd" if "sse2" in self.has else None,
-        }[count]
+        }.get(count)
         if name is not None:
             return self.call(f"llvm.x86.{name}", result, pairs, weights)
         if count > 8:
@@ -384,7 +386,7 @@ def add_sets(typing_context, table, weights, rows, targets, count, reads, deep):
     count : int
         What is added is that of the next multiple of 4.
     reads, deep : tuple
-        By their lengths: the reads of a set (2 or 4); whether weights have two bytes.
+        By their lengths: the reads of a set (1, 2 or 4); whether weights have two bytes.
     """
     n_reads, n_bytes = len(reads), 2 if len(deep) else 1
 

@@ -21,7 +21,7 @@ from numba.extending import intrinsic
 
 from lerf_core.backends.numba.kernels.vectors import BLOCK, Vectors
 
-__all__ = ["WALK_ROWS", "add_walks", "find_walks"]
+__all__ = ["PAIRS", "WALK_ROWS", "add_walks", "find_walks", "sum_of_pairs"]
 
 _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 #: Rows of numbers that `find_walks` writes: where the walk's first four nodes lie, and weights.
@@ -31,8 +31,8 @@ _AXES = 4
 _AXIS_BITS = 2
 # Pairs of keys to put in order, after which all are.
 _NETWORK = ((0, 1), (2, 3), (0, 2), (1, 3), (1, 2))
-# Nodes of a walk whose products are added at once: the third pair has one node.
-_PAIRS = ((0, 4), (1, 2), (3, None))
+#: Nodes of a walk whose products are added at once: the third pair has one node.
+PAIRS = ((0, 4), (1, 2), (3, None))
 
 
 def _sorted_keys(v: Vectors, fractions: list[Any]) -> list[Any]:
@@ -164,7 +164,7 @@ def find_walks(
             else:
                 weights = [builder.zext(weight, words) for weight in weights]
                 upper = v.constant(_I32, [16] * BLOCK)
-                for row, (low, high) in enumerate(_PAIRS, len(numbers)):
+                for row, (low, high) in enumerate(PAIRS, len(numbers)):
                     pair = weights[low]
                     if high is not None:
                         pair = builder.or_(pair, builder.shl(weights[high], upper))
@@ -198,7 +198,7 @@ def add_walks(typing_context, table, last_step, walks, pitch, targets, count, re
     """
     n_reads, n_lanes, is_wide = len(reads), len(lanes), len(wide) > 0
     n_values = n_reads * n_lanes
-    n_weights = len(_PAIRS) if is_wide else 5
+    n_weights = len(PAIRS) if is_wide else 5
 
     def generate(context, builder, signature, arguments):
         v = Vectors(builder)
@@ -224,7 +224,7 @@ def add_walks(typing_context, table, last_step, walks, pitch, targets, count, re
                 for row in rows[4:]
             ]
             if is_wide:
-                total = _sum_of_pairs(v, entries, weights)
+                total = sum_of_pairs(v, entries, weights)
             else:
                 total = builder.mul(entries[0], weights[0])
                 for entry, weight in zip(entries[1:], weights[1:], strict=True):
@@ -242,7 +242,7 @@ def add_walks(typing_context, table, last_step, walks, pitch, targets, count, re
     return types.void(*kinds), generate
 
 
-def _sum_of_pairs(v: Vectors, entries: list[Any], weights: list[Any]) -> Any:
+def sum_of_pairs(v: Vectors, entries: list[Any], weights: list[Any]) -> Any:
     """Return sums of products in 32 bits, given weights in pairs."""
     count = entries[0].type.count
     fours = range(0, count, 4)
@@ -253,7 +253,7 @@ def _sum_of_pairs(v: Vectors, entries: list[Any], weights: list[Any]) -> Any:
     for side in sides:
         lanes = [start + k // 2 + count * (k % 2) for start in side for k in range(8)]
         total = None
-        for (low, high), weight in zip(_PAIRS, weights, strict=True):
+        for (low, high), weight in zip(PAIRS, weights, strict=True):
             pairs = v.shuffle(entries[low], zero if high is None else entries[high], lanes)
             products = v.products_of_pairs(pairs, weight)
             total = products if total is None else v.b.add(total, products)
