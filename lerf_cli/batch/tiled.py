@@ -299,9 +299,10 @@ class _Running:
 
         least, budget = least_bytes(plan), self._budget_for(plan)
         if 2 * least > budget:
+            needed = (2 * least + front.memory_kept) / 2**20
             raise FileError(
-                f"front {front.name!r} takes {least / 2**20:.0f} MiB for the smallest of tiles, "
-                f"and there are {budget / 2**21:.0f} MiB for it: --memory gives more"
+                f"front {front.name!r} takes {needed:.0f} MiB with the smallest of tiles, "
+                f"and there are {self.budget / 2**20:.0f} MiB for it: --memory gives more"
             )
         return max(1, min(self.threads, budget // least - 1))
 

@@ -32,15 +32,16 @@ TOLERANCE = 1e-5
 #: From (1, channels, rows, cols) to (1, channels, scale * rows, scale * cols), in 0..1.
 Network = Callable[[torch.Tensor], torch.Tensor]
 
-# Of float32, relative to the greatest value.
-_ROUNDING = 2**-22
+# What roundings of float32 leave of a difference, relative to the greatest value: in deep networks
+# they go on as far as the structure reaches.
+_ROUNDING = TOLERANCE / 4
 # Pixels of strips, multiples of all likely grids.
 _LENGTHS = (256, 768)
 _DISTURBED = 64
 # A structure that reaches no farther than this is taken as it is.
 _NEAR = 48
 # Influence fades; other images, and wider ones, may differ more than those of the measurement.
-_SAFETY = 1.5
+_SAFETY = 1.25
 _PERIODS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64)
 
 
