@@ -133,40 +133,52 @@ def convolve_block(
 
 
 @compiled(**HELPER)
-def _take_grey(red, green, blue, y, first, count, heads, alone, is_grey):
+def _flag_grey(red, green, blue, y, first, count, line):
+    """Write whether red, green and blue are equal, for columns first-1..first+count of a row.
+
+    Parameters
+    ----------
+    y : int
+        Rows beyond the image are its nearest ones; columns beyond it do not count: they are 1.
+    line : ndarray of uint8, (at least count + 2,)
+    """
+    height, width = red.shape
+    row = min(max(y, 0), height - 1)
+    low, high = max(first - 1, 0), min(first + count + 1, width)
+    n = high - low
+    r, g, b = red[row, low:high], green[row, low:high], blue[row, low:high]
+    line[0] = line[count + 1] = 1
+    inner = line[low - (first - 1) :]
+    for x in range(n):
+        inner[x] = np.uint8((r[x] == g[x]) & (g[x] == b[x]))
+
+
+@compiled(**HELPER)
+def _take_grey(lines, count, heads, alone):
     """Have channels take the outputs for a plane on its own where the surroundings are grey.
 
     Parameters
     ----------
-    first, count : int
+    lines : ndarray of uint8, (5, at least count + 2)
+        `_flag_grey` of a row and of its neighbours, in any order; and room.
+    count : int
         Columns of the source that heads are of.
     heads : ndarray of int32, (outputs + 1, at least count)
         `SHARED_OUTPUTS` of all channels, those of three channels, and of a plane from `alone` on.
-    is_grey : ndarray of uint8, (at least count + 2,)
-        Room.
     """
-    height, width = red.shape
-    low, high = max(first - 1, 0), min(first + count + 1, width)
-    at = low - (first - 1)
-    n = high - low
-    is_grey[: count + 2] = 1
-    for step in range(-1, 2):
-        row = min(max(y + step, 0), height - 1)
-        r, g, b = red[row, low:high], green[row, low:high], blue[row, low:high]
-        line = is_grey[at : at + n]
-        for x in range(n):
-            line[x] &= np.uint8((r[x] == g[x]) & (g[x] == b[x]))
-    left, middle, right = is_grey[:count], is_grey[1 : count + 1], is_grey[2 : count + 2]
+    first, second, third, all_rows, is_grey = lines[0], lines[1], lines[2], lines[3], lines[4]
+    for x in range(count + 2):
+        all_rows[x] = first[x] & second[x] & third[x]
     some = np.uint8(0)
     for x in range(count):
-        # What lies beyond the image was never looked at: it is the border's.
-        left[x] &= middle[x] & right[x]
-        some |= left[x]
+        # Into another line: loops that write what they read do not become vectors.
+        is_grey[x] = all_rows[x] & all_rows[x + 1] & all_rows[x + 2]
+        some |= is_grey[x]
     if some:
         for k in range(SHARED_OUTPUTS, alone):
             own, other = heads[k], heads[alone + k % SHARED_OUTPUTS]
             for x in range(count):
-                own[x] = other[x] if left[x] else own[x]
+                own[x] = other[x] if is_grey[x] else own[x]
 
 
 def _write_channel(source, rest, heads, first, unit, row):
@@ -268,13 +280,16 @@ def network_rows(
     room = np.zeros(n_words, np.int32)
     heads = np.zeros((channels[layers] + 1, stride), np.int32)
     terms = np.empty(n_terms, np.int64)
-    is_grey = np.empty(min(segment, cols) + 2, np.uint8)
+    is_grey = np.empty((5, min(segment, cols) + 2), np.uint8)
     if per_word == 4:
         constant = np.full(_LINE, zero * 0x01010101, np.int32)
     else:
         constant = np.full(_LINE, (zero << bits) * 0x00010001, np.int32)
     for start in range(0, cols, segment):
         n = min(segment, cols - start)
+        if channels[layers] > 2 * SHARED_OUTPUTS:
+            for y in range(top - 1, top + 1):
+                _flag_grey(red, green, blue, y, start, n, is_grey[y % 3])
         for y in range(top - reach[0], bottom + reach[0]):
             k_row = (y - (top - reach[0])) % sizes[0] * groups[0] * stride
             words = room[k_row : k_row + groups[0] * stride].reshape(groups[0], stride)
@@ -328,7 +343,9 @@ def network_rows(
                         # The last outputs are those of a plane on its own.
                         planes -= 1
                         alone = SHARED_OUTPUTS * (1 + planes)
-                        _take_grey(red, green, blue, row, start, n, heads, alone, is_grey)
+                        below = row + 1
+                        _flag_grey(red, green, blue, below, start, n, is_grey[below % 3])
+                        _take_grey(is_grey, n, heads, alone)
                     for channel in range(planes):
                         plane = red if channel == 0 else green if channel == 1 else blue
                         _write_channel(
