@@ -210,7 +210,9 @@ class NumbaBackend(Backend):
         self, planes: npt.NDArray[Any], front: LayeredNetwork, threads: int
     ) -> npt.NDArray[Any]:
         """Enlarge, row by row."""
-        return _REFERENCE.enlarge_by_network(planes, front, threads)
+        from lerf_core.backends.numba.networks import enlarge_by_network
+
+        return enlarge_by_network(planes, front, threads)
 
     # -- the weighted mean -------------------------------------------------------------
 

@@ -67,7 +67,7 @@ _FLAGS = Array("bool", 2)
 _INTS, _INTS2, _INTS3 = (Array("int64", ndim) for ndim in (1, 2, 3))
 _FLOATS, _FLOATS2, _FLOATS3, _FLOATS4 = (Array("float32", ndim) for ndim in (1, 2, 3, 4))
 _DOUBLES, _DOUBLES2, _DOUBLES3 = (Array("float64", ndim) for ndim in (1, 2, 3))
-_BYTES, _BYTES2, _BYTES3 = (Array("uint8", ndim) for ndim in (1, 2, 3))
+_BYTES, _BYTES2, _BYTES3, _BYTES4 = (Array("uint8", ndim) for ndim in (1, 2, 3, 4))
 # What images hold, and what packed parameters of bytes are read as.
 _STORED = ("uint8", "uint16", "float32", "float64")
 _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -170,8 +170,11 @@ network_rows = EntryPoint(
     "network", "network_rows",
     *(
         (*[Array(name, 2, contiguous=False)] * 3, _INTS, _INTS, _BYTES, _INTS, Array("int32", 2),
-         *[_INT] * 6, Tuple((_FLOATS2,) * 3), Tuple((out,) * 3))
-        for name, out in (("uint8", Array("uint64", 2)), ("uint8", _FLOATS3), ("int32", _FLOATS3))
+         *[_INT] * 9, Tuple((_FLOATS2,) * 3), Tuple((out,) * 3))
+        for name, out in (
+            ("uint8", Array("uint64", 2)), ("uint8", _FLOATS3), ("int32", _FLOATS3),
+            ("uint8", _BYTES4), ("int32", _FLOATS4),
+        )
     ),
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Networks in numba: parameters of local planes, by convolutions of a band of rows.
+"""Networks in numba: parameters of local planes, or enlargements, by a band of rows.
 
 Bit-equal to `reference.network`. A row of source pixels goes through all layers before the next
 one is taken: each layer keeps as many rows of its input, in a ring, as its convolution is high, and
@@ -13,6 +13,7 @@ Rows of activations are as `network_vectors` has them.
 from __future__ import annotations
 
 import numpy as np
+from numba import types
 from numba.extending import overload
 
 from lerf_core.backends.numba.kernels.compiling import HELPER, KERNEL, compiled
@@ -24,7 +25,7 @@ from lerf_core.backends.numba.kernels.network_vectors import (
     joins_four,
 )
 from lerf_core.backends.numba.layouts import SHARED_OUTPUTS
-from lerf_core.constants import LEVELS
+from lerf_core.constants import LEVELS, NO_CHANGE
 
 __all__ = ["convolve_block", "network_rows", "pack_convolution"]
 
@@ -154,7 +155,7 @@ def _flag_grey(red, green, blue, y, first, count, line):
 
 
 @compiled(**HELPER)
-def _take_grey(lines, count, heads, alone):
+def _take_grey(lines, count, heads, shared, own):
     """Have channels take the outputs for a plane on its own where the surroundings are grey.
 
     Parameters
@@ -164,7 +165,9 @@ def _take_grey(lines, count, heads, alone):
     count : int
         Columns of the source that heads are of.
     heads : ndarray of int32, (outputs + 1, at least count)
-        `SHARED_OUTPUTS` of all channels, those of three channels, and of a plane from `alone` on.
+        See `network_rows`.
+    shared, own : int
+        How many outputs are those of all channels, and each one's own.
     """
     first, second, third, all_rows, is_grey = lines[0], lines[1], lines[2], lines[3], lines[4]
     for x in range(count + 2):
@@ -175,14 +178,14 @@ def _take_grey(lines, count, heads, alone):
         is_grey[x] = all_rows[x] & all_rows[x + 1] & all_rows[x + 2]
         some |= is_grey[x]
     if some:
-        for k in range(SHARED_OUTPUTS, alone):
-            own, other = heads[k], heads[alone + k % SHARED_OUTPUTS]
+        for k in range(3 * own):
+            mine, other = heads[shared + k], heads[shared + 3 * own + k % own]
             for x in range(count):
-                own[x] = other[x] if is_grey[x] else own[x]
+                mine[x] = other[x] if is_grey[x] else mine[x]
 
 
-def _write_channel(source, rest, heads, first, unit, row):
-    """Write packed parameters of a row of a channel.
+def _write_channel(source, rest, heads, first, bits, row):
+    """Write packed parameters of a row of a channel, or its enlargement.
 
     Parameters
     ----------
@@ -191,19 +194,21 @@ def _write_channel(source, rest, heads, first, unit, row):
     rest : ndarray of float32, (columns,) or (0,)
         Is added to the features, in float32.
     heads : ndarray of int32, (outputs + 1, at least columns)
-        `SHARED_OUTPUTS` of all channels, those of this channel from `first` on, and room.
-    unit : float32
-        Grey levels of a unit.
-    row : ndarray of uint64, (columns,), or of float32, (columns, 8)
-        A byte a slot, or a number, in grey levels.
+        `SHARED_OUTPUTS` of all channels, those of this channel from `first` on, and room. Of an
+        enlargement none are shared.
+    bits : int
+        log2 of the units of a grey level.
+    row : ndarray
+        Parameters: of uint64, (columns,), a byte a slot, or of float32, (columns, 8), in grey
+        levels. An enlargement: (scale, columns, scale) of uint8, or of float32 in grey levels.
     """
 
 
 @overload(_write_channel)
-def _compile_write_channel(source, rest, heads, first, unit, row):
+def _compile_write_channel(source, rest, heads, first, bits, row):
     if row.ndim == 1:
 
-        def write_bytes(source, rest, heads, first, unit, row):
+        def write_bytes(source, rest, heads, first, bits, row):
             # Strided pixels keep loops from becoming vectors.
             feature = heads[-1]
             for x in range(row.size):
@@ -214,8 +219,11 @@ def _compile_write_channel(source, rest, heads, first, unit, row):
                 row[x] = np.uint64(np.uint32(low)) | np.uint64(high) << np.uint64(32)
 
         return write_bytes
+    if row.ndim == 3:
+        return _block_writer(is_bytes=row.dtype == types.uint8)
 
-    def write_floats(source, rest, heads, first, unit, row):
+    def write_floats(source, rest, heads, first, bits, row):
+        unit = np.float32(1.0 / (1 << bits))
         for x in range(len(row)):
             row[x, 0] = np.float32(source[x]) * unit
             for k in range(SHARED_OUTPUTS):
@@ -229,12 +237,48 @@ def _compile_write_channel(source, rest, heads, first, unit, row):
     return write_floats
 
 
+def _columns(row, first, count):
+    """Return so many columns of a row of parameters, or of an enlargement."""
+
+
+@overload(_columns)
+def _compile_columns(row, first, count):
+    if row.ndim == 3:
+        return lambda row, first, count: row[:, first : first + count]
+    return lambda row, first, count: row[first : first + count]
+
+
+def _block_writer(*, is_bytes):
+    """Return what writes an enlargement, of bytes or of floats, for `_write_channel`."""
+
+    def write_blocks(source, rest, heads, first, bits, row):
+        scale, count = row.shape[0], row.shape[1]
+        unit = np.float32(1.0 / (1 << bits))
+        highest, middle = np.int32(LEVELS << bits), np.int32(NO_CHANGE << bits)
+        moved = heads[-1]
+        for x in range(count):
+            moved[x] = np.int32(source[x]) - middle
+        for place in range(scale * scale):
+            values = heads[first + place]
+            # Strided pixels keep loops from becoming vectors.
+            for x in range(count):
+                values[x] = min(max(moved[x] + values[x], np.int32(0)), highest)
+            line = row[place // scale, :, place % scale]
+            for x in range(count):
+                if is_bytes:
+                    line[x] = np.uint8(values[x])
+                else:
+                    line[x] = np.float32(values[x]) * unit
+
+    return write_blocks
+
+
 @compiled(**KERNEL)
 def network_rows(
     red, green, blue, sizes, channels, weights, starts, numbers, leak, zero, bits,
-    top, bottom, segment, rest, out,
+    shared, own, planes, top, bottom, segment, rest, out,
 ):  # fmt: skip
-    """Compute packed parameters of rows top..bottom-1.
+    """Compute packed parameters of rows top..bottom-1, or their enlargement.
 
     Parameters
     ----------
@@ -243,8 +287,9 @@ def network_rows(
     sizes : ndarray of int64, (layers,)
         Of the convolutions: 1, 3 or 5.
     channels : ndarray of int64, (layers + 1,)
-        Outputs of each layer, behind the source's 3. Of the last layer `SHARED_OUTPUTS`, and as
-        many for each channel and, behind those of three channels, for a plane on its own.
+        Outputs of each layer, behind the source's 3. Of the last layer those that are `shared`,
+        those that are each channel's `own` and, behind those of three channels, those of a plane on
+        its own; whatever comes behind them is left. They fill blocks of outputs.
     weights : ndarray of uint8
         See `pack_convolution`.
     starts : ndarray of int64, (layers,)
@@ -252,18 +297,23 @@ def network_rows(
     numbers : ndarray of int32, (3, outputs of all layers)
         ``start``, ``shift`` and ``lowest`` of `network_vectors.convolve`.
     leak, zero, bits : int
-        Of the bank; and log2 of the units of a grey level.
+        Of the network; and log2 of the units of a grey level.
+    shared, own : int
+        Outputs of the last layer.
+    planes : int
+        3, or in the grey form 1.
     segment : int
         Columns that are computed at once, at most.
     rest : tuple of three ndarrays of float32, (bottom - top, cols or 0)
         Of each channel; is added to the feature in packed parameters of float32.
-    out : tuple of three ndarrays, (bottom - top, cols)
-        Of each channel: of uint64, or (bottom - top, cols, 8) of float32. In the grey form only
-        the first is written.
+    out : tuple of three ndarrays
+        Of each channel. Parameters: (bottom - top, cols) of uint64, or (bottom - top, cols, 8) of
+        float32. An enlargement: (bottom - top, scale, cols, scale) of uint8 or float32. In the grey
+        form only the first is written.
     """
     layers, cols = sizes.size, red.shape[1]
     per_word = 4 if joins_four(red) else 2
-    highest, unit = LEVELS << bits, np.float32(1.0 / (1 << bits))
+    highest = LEVELS << bits
     # How far rows and columns of a layer's input reach beyond those of the result.
     reach = np.zeros(layers + 1, np.int64)
     for k in range(layers - 1, -1, -1):
@@ -287,7 +337,7 @@ def network_rows(
         constant = np.full(_LINE, (zero << bits) * 0x00010001, np.int32)
     for start in range(0, cols, segment):
         n = min(segment, cols - start)
-        if channels[layers] > 2 * SHARED_OUTPUTS:
+        if planes > 1:
             for y in range(top - 1, top + 1):
                 _flag_grey(red, green, blue, y, start, n, is_grey[y % 3])
         for y in range(top - reach[0], bottom + reach[0]):
@@ -338,19 +388,15 @@ def network_rows(
                     first += n_outputs
                 number += outputs
                 if is_head:
-                    planes = channels[layers] // SHARED_OUTPUTS - 1
                     if planes > 1:
-                        # The last outputs are those of a plane on its own.
-                        planes -= 1
-                        alone = SHARED_OUTPUTS * (1 + planes)
                         below = row + 1
                         _flag_grey(red, green, blue, below, start, n, is_grey[below % 3])
-                        _take_grey(is_grey, n, heads, alone)
+                        _take_grey(is_grey, n, heads, shared, own)
                     for channel in range(planes):
                         plane = red if channel == 0 else green if channel == 1 else blue
                         _write_channel(
                             plane[row, start : start + n],
                             rest[channel][row - top, start : start + n],
-                            heads, SHARED_OUTPUTS * (1 + channel), unit,
-                            out[channel][row - top, start : start + n],
+                            heads, shared + own * channel, bits,
+                            _columns(out[channel][row - top], start, n),
                         )  # fmt: skip
