@@ -6,7 +6,7 @@ What a layer computes is integer arithmetic (docs/method.md, section 8);
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank.base import Described, Record, checked_record
 from lerf_core.constants import (
     COLOUR_PLANES,
     LEVELS,
@@ -90,7 +89,7 @@ class Layer:
         return inputs * outputs * self.size**2
 
 
-class LayeredNetwork(Described):
+class LayeredNetwork(ABC):
     """Convolutions of red, green and blue, or of a plane on its own taken three times.
 
     The first layer reads `INPUTS` planes; the middle ones, of size 3, add to what they read; the
@@ -98,6 +97,7 @@ class LayeredNetwork(Described):
 
     Attributes
     ----------
+    name : str
     layers : tuple of Layer
     training : mapping
         How the network came to be; any JSON.
@@ -107,8 +107,9 @@ class LayeredNetwork(Described):
         Bits that negative activations are shifted by, 0..7.
     """
 
+    name: str
     layers: tuple[Layer, ...]
-    training: Record
+    training: Mapping[str, Any]
     zero: int
     leak: int
 
@@ -172,7 +173,7 @@ class LayeredNetwork(Described):
 
     @cached_property
     def tensors(self) -> Mapping[str, npt.NDArray[np.generic]]:
-        """See `Described.tensors`: ``layer0.weight``, ``layer0.bias``, ``layer0.shift``, etc."""
+        """The arrays: ``layer0.weight``, ``layer0.bias``, ``layer0.shift``, and so on."""
         return MappingProxyType(
             {
                 f"layer{number}.{part}": getattr(layer, part)
@@ -200,12 +201,10 @@ class LayeredNetwork(Described):
             "sizes": ", ".join(f"{layer.size}x{layer.size}" for layer in self.layers),
             "reach": self.full_reach,
             "multiplications per pixel": self.macs,
-            "bytes": self.nbytes,
-            "checksum": self.checksum,
         }
 
     def check(self, counts: Sequence[int]) -> None:
-        """Check all attributes and keep read-only copies of the arrays.
+        """Check all attributes but the record, and keep read-only copies of the arrays.
 
         Parameters
         ----------
@@ -217,7 +216,6 @@ class LayeredNetwork(Described):
         BankError
             If the attributes do not fit each other, or sums could leave 32 bits.
         """
-        object.__setattr__(self, "training", checked_record(self.name, self.training))
         if not 2 <= len(self.layers) <= _MOST_LAYERS:
             raise BankError(
                 f"network {self.name!r} must have 2 to {_MOST_LAYERS} layers, "

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from lerf_core.bank.base import Bank, Record, flattened, parsed_description
+from lerf_core.bank.base import Bank, Record, checked_record, flattened, parsed_description
 from lerf_core.bank.layered_network import LEAK, ZERO, Layer, LayeredNetwork, parsed_layers
 from lerf_core.bank.stages import LOCAL_PLANE, NETWORK_KIND, Kind, lowest_of
 from lerf_core.constants import WEIGHT_VALUES
@@ -62,6 +62,7 @@ class NetworkBank(LayeredNetwork, Bank):
     leak: int = LEAK
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "training", checked_record(self.name, self.training))
         self.check((len(OUTPUTS),))
 
     @property
@@ -138,6 +139,8 @@ class NetworkBank(LayeredNetwork, Bank):
             "kind": self.kind.name,
             "values": ", ".join(self.kind.values),
             **self.describe_layers(),
+            "bytes": self.nbytes,
+            "checksum": self.checksum,
             **flattened("training", self.training),
         }
 

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.bank.base import Record, flattened, parsed_description
+from lerf_core.bank.base import (
+    Described,
+    Record,
+    checked_record,
+    flattened,
+    parsed_description,
+)
 from lerf_core.bank.files import read_tensors
 from lerf_core.bank.layered_network import (
     INPUTS,
@@ -48,7 +54,7 @@ _GREY_LEVELS = ValueScale(np.dtype(np.float32), 0.0, float(LEVELS))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NetworkFront(LayeredNetwork, Front):
+class NetworkFront(LayeredNetwork, Described, Front):
     """A quantised network that enlarges by 1, 2, 3 or 4; immutable.
 
     Parameters
@@ -79,6 +85,7 @@ class NetworkFront(LayeredNetwork, Front):
 
     def __post_init__(self) -> None:
         try:
+            object.__setattr__(self, "training", checked_record(self.name, self.training))
             self.check([len(_outputs(scale)) for scale in NETWORK_SCALES])
         except BankError as error:
             raise FrontError(str(error)) from error
@@ -119,6 +126,8 @@ class NetworkFront(LayeredNetwork, Front):
             "form": "quantised network",
             "scale": self.scale,
             **self.describe_layers(),
+            "bytes": self.nbytes,
+            "checksum": self.checksum,
             **flattened("training", self.training),
         }
 
