@@ -13,6 +13,8 @@ from support.fronts import random_cascade
 import lerf_core
 from lerf_core.fronts.loading import load_front
 
+SHIPPED = ("analytic", "lerf-g", "lerf-l", "lerf-n", "lerf-net", "lerf-p")
+
 
 @pytest.fixture
 def network(own_bank_folder):
@@ -55,7 +57,7 @@ def test_list(run, own_bank_folder):
     lines = {line[2:].split(" ")[0]: line for line in text.splitlines()}
     assert lines["lerf-p"].startswith("* ")
     assert not any(lines[name].startswith("*") for name in ("analytic", "lerf-l"))
-    assert all("shipped" in lines[name] for name in ("analytic", "lerf-g", "lerf-l", "lerf-p"))
+    assert all("shipped" in lines[name] for name in SHIPPED)
     assert str(own_bank_folder) in text
     assert run("models", "list").output == text
 
@@ -63,8 +65,8 @@ def test_list(run, own_bank_folder):
 def test_list_as_json(run):
     rows = {row["name"]: row for row in json.loads(run("models", "list", "--json").output)}
     assert {name: row["default"] for name, row in rows.items()} == {
-        "analytic": False, "lerf-g": False, "lerf-l": False, "lerf-p": True,
-    }  # fmt: skip
+        name: name == "lerf-p" for name in SHIPPED
+    }
     assert rows["analytic"]["source"] == "shipped"
     assert rows["analytic"]["bytes"] == lerf_core.load_bank("analytic").nbytes
 

@@ -2,10 +2,11 @@
 
 import sys
 
+import numpy as np
 import pytest
 
-from lerf_core import available_banks, load_bank, user_bank_folder
-from lerf_core.bank import KINDS, Kind, analytic_bank
+from lerf_core import available_banks, load_bank, resize, user_bank_folder
+from lerf_core.bank import KINDS, Kind, NetworkBank, analytic_bank
 from lerf_core.bank.loading import DEFAULT_BANK
 from lerf_core.errors import (
     BankError,
@@ -23,7 +24,22 @@ def test_a_changed_file_is_read_again(saved, make_random_bank):
 def test_the_shipped_analytic_bank_is_the_computed_one():
     assert load_bank("analytic") == analytic_bank()
     assert load_bank().name == DEFAULT_BANK == "lerf-p"
-    assert {"analytic", *KINDS} <= set(available_banks())
+    assert {"analytic", "lerf-n", "lerf-net", *KINDS} <= set(available_banks())
+
+
+@pytest.mark.parametrize(
+    ("name", "multiplications", "reach"), [("lerf-n", 19_872, 5), ("lerf-net", 177_600, 11)]
+)
+def test_the_shipped_networks(name, multiplications, reach):
+    bank = load_bank(name)
+    assert isinstance(bank, NetworkBank)
+    assert (bank.name, bank.macs, bank.full_reach) == (name, multiplications, reach)
+    validation = bank.training["validation"]
+    assert validation["mean"] > load_bank("lerf-p").training["validation"]["mean"] + 0.15
+    # The overshoot bounds hold: flat areas are as they were.
+    flat = np.full((24, 24, 3), (250, 5, 130), np.uint8)
+    enlarged = resize(flat, (60, 60, 3), bank=bank, channel_axis=-1)
+    assert np.array_equal(enlarged, np.full((60, 60, 3), (250, 5, 130)))
 
 
 def test_user_banks_shadow_shipped_ones(tmp_path, monkeypatch, random_bank):
