@@ -36,9 +36,10 @@ Image = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]
 T = TypeVar("T")
 
-# Source pixels whose tables a task reads: many, because the rows around them are read too,
-# yet few enough that their features and parameters take a few megabytes.
-_BAND_SOURCE = 1 << 19
+# Source pixels whose bank a task reads: many, because the rows around them are read too, yet few
+# enough that their features and parameters take a few megabytes; and fewer, whose memory is used
+# again by the next ones, where the rows around are few beside so many rows.
+_BAND_SOURCE, _BAND_LEAST, _BAND_ROWS = 1 << 19, 1 << 17, 256
 # Tasks that each thread has; and source rows of a task of a network, times as far as it sees.
 _TASKS, _NETWORK_ROWS = 3, 8
 # Values of the luma that wait for their colours: they stay in the second-level cache.
@@ -83,7 +84,9 @@ class GridBlock:
     def band_height(self, threads: int) -> int:
         """Return how many of the block's rows a task computes."""
         height = self.computed.shape[0]
-        most = max(1, int(_BAND_SOURCE // len(self.windows.cols) * self.scale[0]))
+        cols = len(self.windows.cols)
+        source_rows = min(_BAND_SOURCE // cols, max(_BAND_ROWS, _BAND_LEAST // cols))
+        most = max(1, int(source_rows * self.scale[0]))
         even = height if threads == 1 else -(-height // (self._tasks_per_thread(threads) * threads))
         return max(1, min(most, even))
 

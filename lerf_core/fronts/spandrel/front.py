@@ -133,7 +133,8 @@ class SpandrelFront(Front):
     @property
     def memory_kept(self) -> int:
         """See `Front`: what was read and the network made of it, and the libraries."""
-        return _LIBRARY_BYTES + 2 * sum(value.nbytes for value in self.weights.values())
+        weights: int = sum(value.nbytes for value in self.weights.values())
+        return _LIBRARY_BYTES + 2 * weights
 
     @property
     def work(self) -> str:
