@@ -16,8 +16,10 @@ MODULES = ["lerf_core"] + [
     for info in pkgutil.walk_packages(lerf_core.__path__, "lerf_core.")
     if not info.name.startswith("lerf_core.backends.torch")
 ]
-#: Functions that tell what this machine holds.
-WITHOUT_EXAMPLE = {"available_banks", "first_run_message", "user_bank_folder"}
+#: Functions that tell what this machine holds, or need a file.
+WITHOUT_EXAMPLE = {
+    "available_banks", "available_fronts", "first_run_message", "load_front", "user_bank_folder",
+}  # fmt: skip
 
 
 def examples_of(name):

@@ -223,7 +223,7 @@ class SamplingOptions:
             "`lerf models import` and `lerf train` add your own.",
         )
         self.front = labelled(
-            "Fron&t",
+            "Front (&1st)",
             FileEdit(mode="r", nullable=True),
             "Optional: a network or a cascade of tables of a fixed scale, a file or a name, that\n"
             "enlarges the image first; bank or kernel take that to the result.",
