@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "BORDER_MODES",
     "CASCADE_SCALES",
+    "DIAGONAL",
     "KERNEL_ALIASES",
     "KERNEL_NAMES",
     "LABEL_METHODS",
@@ -41,3 +42,5 @@ LABEL_METHODS = ("nearest", "majority")
 SAMPLING_INTERVALS = (8, 16, 32, 64)
 #: How many times cascades of tables enlarge.
 CASCADE_SCALES = (2, 3, 4)
+#: Nodes between the first pixel's and another's up to which compressed tables keep entries.
+DIAGONAL = 2

@@ -14,6 +14,7 @@ from lerf_cli.commands.models_inspect import inspect_bank
 from lerf_cli.options.shared import OUTPUT_FILE
 from lerf_cli.options.values import load_bank, load_model
 from lerf_cli.training_run import check_output
+from lerf_core.choices import DIAGONAL
 from lerf_core.errors import one_line
 
 if TYPE_CHECKING:
@@ -259,7 +260,7 @@ def export_bank(name: str, folder: Path, overwrite: bool) -> None:
 @click.option(
     "--diagonal",
     type=click.IntRange(min=0),
-    default=2,
+    default=DIAGONAL,
     show_default=True,
     help="Keep entries whose pixels lie within so many nodes of the first one; of the others every "
     "second node.",

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from lerf_core.bank.files import write_tensors
 from lerf_core.bank.stages import Kind
-from lerf_core.errors import BankError
+from lerf_core.errors import BankError, LerfError
 
 __all__ = [
     "Bank",
@@ -166,6 +166,7 @@ def parsed_description(
     formats: tuple[str, *tuple[int, ...]],
     origin: str,
     verify: bool,
+    fault: type[LerfError] = BankError,
 ) -> AnyDescribed:
     """Make what the JSON text of a `Described.metadata` describes.
 
@@ -173,18 +174,20 @@ def parsed_description(
     ----------
     text : str
     make : callable
-        Makes the bank of the description.
+        Makes it of the description; may raise a BankError or `fault`.
     formats : (str, int, ...)
         Name of the format, and the versions of it that can be read.
     origin : str
         The file that the text comes from, for messages.
     verify : bool
         Whether the checksum has to be right.
+    fault : class, optional
+        Of the error that is raised.
 
     Raises
     ------
-    BankError
-        If the text describes no bank of the format and version, or the checksum differs.
+    LerfError
+        If the text describes nothing of the format and version, or the checksum differs.
     """
     name, *versions = formats
     try:
@@ -196,17 +199,17 @@ def parsed_description(
             raise BankError(
                 f"version {data['version']!r} is unknown; this library reads version {known}"
             )
-        bank = make(data)
+        made = make(data)
         expected = data["checksum"]
-    except BankError as error:
-        raise BankError(f"{origin}: {error}") from error
+    except (BankError, fault) as error:
+        raise fault(f"{origin}: {error}") from error
     except (
         ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError,
     ) as error:  # fmt: skip
-        raise BankError(f"{origin}: description cannot be read ({error!r})") from error
-    if verify and bank.checksum != expected:
-        raise BankError(f"{origin} is damaged: checksum is {bank.checksum}, file says {expected}")
-    return bank
+        raise fault(f"{origin}: description cannot be read ({error!r})") from error
+    if verify and made.checksum != expected:
+        raise fault(f"{origin} is damaged: checksum is {made.checksum}, file says {expected}")
+    return made
 
 
 def format_of(text: str) -> object:

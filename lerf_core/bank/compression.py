@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from lerf_core.bank.files import Table
 
 __all__ = [
-    "DIAGONAL",
     "Entries",
     "KeptEntries",
     "check_diagonal",
@@ -34,8 +33,6 @@ __all__ = [
     "kept_entries",
 ]
 
-#: Nodes between the first pixel's and another's up to which entries are near the diagonal.
-DIAGONAL = 2
 _AXES = 4
 
 #: (kept, values)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from lerf_core.bank.base import Bank, format_of
-from lerf_core.bank.files import SUFFIX, read_folder, read_tensors, table_name
+from lerf_core.bank.files import read_folder, read_tensors, table_name
 from lerf_core.bank.model import LutBank
+from lerf_core.bank.named_files import files_by_name, path_of, user_folder
 from lerf_core.bank.network import NETWORK_FORMAT, NetworkBank
 from lerf_core.bank.patterns import PATTERNS
 from lerf_core.bank.stages import KINDS, two_stages
@@ -26,7 +27,6 @@ __all__ = [
     "bank_from_metadata",
     "load_bank",
     "user_bank_folder",
-    "user_folder",
 ]
 
 #: What names a bank: itself, a name or path, or None for the default one.
@@ -36,8 +36,6 @@ DEFAULT_BANK = "lerf-p"
 #: The bank that shrinks where tables have to: trained ones know enlarging alone, and their
 #: pre-filter shifts the mean of fine textures.
 SHRINKING_BANK = "analytic"
-# What a user's data folder depends on, in the environment.
-_PLACES = ("LOCALAPPDATA", "USERPROFILE") if os.name == "nt" else ("XDG_DATA_HOME", "HOME")
 
 
 def user_bank_folder() -> Path:
@@ -55,37 +53,6 @@ def user_bank_folder() -> Path:
     return user_folder("LERF_BANKS", "banks")
 
 
-def user_folder(variable: str, content: str) -> Path:
-    """Return a folder of a user's own files.
-
-    Parameters
-    ----------
-    variable : str
-        Of the environment, that names it.
-    content : str
-        What it is called in the user's data folder otherwise.
-
-    Raises
-    ------
-    BankNotFoundError
-        If the user has no home folder.
-    """
-    if override := os.environ.get(variable):
-        return Path(override)
-    import platformdirs
-
-    try:
-        data = _data_folder(platformdirs.user_data_path, *map(os.environ.get, _PLACES))
-    except RuntimeError as error:
-        raise BankNotFoundError(f"this user has no home folder: {variable} names one") from error
-    return data / content
-
-
-@lru_cache(maxsize=8)
-def _data_folder(data_path: Callable[..., Path], *places: str | None) -> Path:  # noqa: ARG001
-    return data_path("lerf", appauthor=False)
-
-
 def _shipped_bank_folder() -> Path:
     return Path(__file__).parent / "data"
 
@@ -95,14 +62,7 @@ def available_banks() -> dict[str, Path]:
 
     A user's bank shadows a shipped one of the same name.
     """
-    banks: dict[str, Path] = {}
-    for folder_of in (_shipped_bank_folder, user_bank_folder):
-        try:
-            paths = sorted(path for path in folder_of().iterdir() if path.suffix == SUFFIX)
-        except OSError:  # not there, or not for us to read
-            continue
-        banks.update({path.stem: path for path in paths})
-    return banks
+    return files_by_name(user_bank_folder, _shipped_bank_folder)
 
 
 def load_bank(source: BankSource = None) -> Bank:
@@ -139,7 +99,9 @@ def load_bank(source: BankSource = None) -> Bank:
         source = DEFAULT_BANK
     if not isinstance(source, (str, os.PathLike)):
         raise InvalidTypeError(f"bank must be a name, a path or a Bank, got {source!r}")
-    path = _path_of(source)
+    path = path_of(
+        source, user_bank_folder, _shipped_bank_folder, content="bank", missing=BankNotFoundError
+    )
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
@@ -176,49 +138,6 @@ def bank_for_scale(bank: BankSource, scale: Sequence[float], *, anti_aliased: bo
     'analytic'
     """
     return SHRINKING_BANK if bank is None and anti_aliased and max(scale) <= 1 else bank
-
-
-def _path_of(source: str | os.PathLike[str]) -> Path:
-    """Return the file or folder that a name or path stands for."""
-    if isinstance(source, str) and (named := _named(source)):
-        return named
-    path = Path(source)
-    try:
-        exists = bool(os.fspath(source)) and path.exists()
-    except (OSError, ValueError):  # names that no file can have
-        exists = False
-    if exists:
-        return path
-    if isinstance(source, str) and path.name == source:
-        banks = available_banks()
-        raise BankNotFoundError(
-            f"no bank is called {source!r}; there are {', '.join(sorted(banks)) or 'none'}"
-        )
-    raise BankNotFoundError(f"no bank file or folder at {os.fspath(source)!r}")
-
-
-def _named(name: str) -> Path | None:
-    """Return the file that `available_banks` has for a name, or None; no folder is listed."""
-    try:
-        folder = user_bank_folder()
-    except BankNotFoundError:  # no home
-        folder = None
-    for path in _files_named(name, folder):
-        try:
-            path.lstat()
-        except (OSError, ValueError):  # not there; no name that a file can have
-            continue
-        return path
-    return None
-
-
-@lru_cache(maxsize=64)
-def _files_named(name: str, user_folder: Path | None) -> tuple[Path, ...]:
-    """Return where a bank of a name may lie, the user's first; nowhere if it has folders."""
-    if not name or Path(name).name != name:
-        return ()
-    folders = (user_folder, _shipped_bank_folder())
-    return tuple(folder / f"{name}{SUFFIX}" for folder in folders if folder is not None)
 
 
 @lru_cache(maxsize=8)

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.bank.compression import (
-    DIAGONAL,
     check_diagonal,
     compressed,
     expanded,
@@ -24,7 +23,7 @@ from lerf_core.bank.compression import (
 from lerf_core.bank.files import Table, table_name
 from lerf_core.bank.patterns import QUARTER_TURNS, Offset, Offsets, rotate
 from lerf_core.bank.stages import Read, Stage
-from lerf_core.choices import SAMPLING_INTERVALS
+from lerf_core.choices import DIAGONAL, SAMPLING_INTERVALS
 from lerf_core.constants import ENTRY_BIAS, LEVELS
 from lerf_core.errors import BankError
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isqrt
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ from lerf_core.bank.base import (
     flattened,
     parsed_description,
 )
-from lerf_core.bank.files import Table, read_tensors
+from lerf_core.bank.files import Table
 from lerf_core.bank.patterns import QUARTER_TURNS, Offsets
 from lerf_core.bank.staged_tables import (
     StagedTables,
@@ -48,7 +47,6 @@ __all__ = [
     "CASCADE_PATTERNS",
     "TableCascade",
     "cascade_stages",
-    "load_cascade",
 ]
 
 _FORMAT_VERSION = 1
@@ -275,47 +273,28 @@ class TableCascade(StagedTables, Described, Front):
         def make(data: dict[str, Any]) -> TableCascade:
             scale, stages = int(data["scale"]), list(data["stages"])
             if scale not in CASCADE_SCALES:
-                raise BankError(f"scale must be 2, 3 or 4, got {scale}")
+                raise FrontError(f"scale must be 2, 3 or 4, got {scale}")
             interval, diagonal = int(data["interval"]), data.get("diagonal")
             values = [("feature",)] * (len(stages) - 1) + [block_values(scale)]
-            try:
-                return cls(
-                    name=str(data["name"]),
-                    interval=interval,
-                    patterns=parsed_patterns(data["patterns"]),
-                    stages=tuple(map(parsed_stage, stages, values)),
-                    tables=parsed_tables(tensors, interval, diagonal),
-                    training=dict(data["training"]),
-                    diagonal=diagonal,
-                )
-            except FrontError as error:
-                raise BankError(str(error)) from error
+            return cls(
+                name=str(data["name"]),
+                interval=interval,
+                patterns=parsed_patterns(data["patterns"]),
+                stages=tuple(map(parsed_stage, stages, values)),
+                tables=parsed_tables(tensors, interval, diagonal),
+                training=dict(data["training"]),
+                diagonal=diagonal,
+            )
 
         formats = (CASCADE_FORMAT, _FORMAT_VERSION)
-        try:
-            return parsed_description(text, make, formats=formats, origin=origin, verify=verify)
-        except BankError as error:
-            raise FrontError(str(error)) from error
+        return parsed_description(
+            text, make, formats=formats, origin=origin, verify=verify, fault=FrontError
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to other processes by the constructor's arguments; mapping proxies do not."""
         mappings = (dict(self.patterns), self.stages, dict(self.tables), dict(self.training))
         return TableCascade, (self.name, self.interval, *mappings, self.diagonal)
-
-
-def load_cascade(path: Path) -> TableCascade:
-    """Load a cascade from its file.
-
-    Raises
-    ------
-    FrontError
-        If the file is damaged, or of a version that is not known.
-    """
-    try:
-        text, tables = read_tensors(path)
-    except BankError as error:
-        raise FrontError(str(error)) from error
-    return TableCascade.from_metadata(text, tables, origin=str(path))
 
 
 def cascade_stages(scale: int, patterns: tuple[str, ...], stages: int = 2) -> tuple[Stage, ...]:

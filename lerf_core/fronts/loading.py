@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
+from importlib import import_module
 from pathlib import Path
 
 from lerf_core.bank.base import format_of
-from lerf_core.bank.files import SUFFIX
-from lerf_core.bank.loading import user_folder
+from lerf_core.bank.files import read_tensors
+from lerf_core.bank.named_files import files_by_name, path_of, user_folder
 from lerf_core.errors import (
+    BankError,
     BankNotFoundError,
     FrontError,
     FrontNotFoundError,
@@ -33,22 +35,21 @@ __all__ = [
 FrontSource = Front | str | os.PathLike[str]
 
 
-def _load_cascade(path: Path) -> Front:
-    from lerf_core.fronts.cascade import load_cascade
-
-    return load_cascade(path)
-
-
-def _load_network_front(path: Path) -> Front:
-    from lerf_core.fronts.network import load_network_front
-
-    return load_network_front(path)
+def _load_own(module: str, form_name: str, path: Path) -> Front:
+    """Load a file of this project's own by the class that it is of; its module, when wanted."""
+    form = getattr(import_module(f"lerf_core.fronts.{module}"), form_name)
+    try:
+        text, tensors = read_tensors(path)
+    except BankError as error:
+        raise FrontError(str(error)) from error
+    front: Front = form.from_metadata(text, tensors, origin=str(path))
+    return front
 
 
 #: Loaders of this project's own files, by the format that their description names.
 _LOADERS: dict[str, Callable[[Path], Front]] = {
-    CASCADE_FORMAT: _load_cascade,
-    NETWORK_FRONT_FORMAT: _load_network_front,
+    CASCADE_FORMAT: partial(_load_own, "cascade", "TableCascade"),
+    NETWORK_FRONT_FORMAT: partial(_load_own, "network", "NetworkFront"),
 }
 # Safetensors files begin with the length of a JSON text, in 8 bytes, and have one of no more.
 _LENGTH_BYTES, _LONGEST_HEADER = 8, 100_000_000
@@ -59,14 +60,7 @@ def available_fronts() -> dict[str, Path]:
 
     A user's front shadows a shipped one of the same name.
     """
-    fronts: dict[str, Path] = {}
-    for folder_of in (_shipped_folder, user_front_folder):
-        try:
-            paths = sorted(path for path in folder_of().iterdir() if path.suffix == SUFFIX)
-        except OSError:  # not there, or not for us to read
-            continue
-        fronts.update({path.stem: path for path in paths})
-    return fronts
+    return files_by_name(user_front_folder, _shipped_folder)
 
 
 def user_front_folder() -> Path:
@@ -124,7 +118,9 @@ def load_front(source: FrontSource) -> Front:
         return source
     if not isinstance(source, (str, os.PathLike)):
         raise InvalidTypeError(f"front must be a name, a path or a Front, got {source!r}")
-    path = _path_of(source)
+    path = path_of(
+        source, user_front_folder, _shipped_folder, content="front", missing=FrontNotFoundError
+    )
     try:
         status = path.stat()
         if path.is_dir():
@@ -140,25 +136,6 @@ def load_front(source: FrontSource) -> Front:
 
 def _shipped_folder() -> Path:
     return Path(__file__).parent / "data"
-
-
-def _path_of(source: str | os.PathLike[str]) -> Path:
-    """Return the file or folder that a name or path stands for."""
-    fronts = available_fronts()
-    if isinstance(source, str) and source in fronts:
-        return fronts[source]
-    path = Path(source)
-    try:
-        exists = bool(os.fspath(source)) and path.exists()
-    except (OSError, ValueError):  # names that no file can have
-        exists = False
-    if exists:
-        return path
-    if isinstance(source, str) and path.name == source:
-        raise FrontNotFoundError(
-            f"no front is called {source!r}; there are {', '.join(sorted(fronts)) or 'none'}"
-        )
-    raise FrontNotFoundError(f"no front file at {os.fspath(source)!r}")
 
 
 @lru_cache(maxsize=8)

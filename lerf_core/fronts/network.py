@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isqrt
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +21,6 @@ from lerf_core.bank.base import (
     flattened,
     parsed_description,
 )
-from lerf_core.bank.files import read_tensors
 from lerf_core.bank.layered_network import (
     INPUTS,
     LEAK,
@@ -41,7 +39,7 @@ from lerf_core.pixels.values import ValueScale
 if TYPE_CHECKING:
     from lerf_core.backends.contract import Backend
 
-__all__ = ["NETWORK_SCALES", "NetworkFront", "load_network_front"]
+__all__ = ["NETWORK_SCALES", "NetworkFront"]
 
 _FORMAT_VERSION = 1
 #: How many times they enlarge.
@@ -205,44 +203,25 @@ class NetworkFront(LayeredNetwork, Described, Front):
 
         def make(data: dict[str, Any]) -> NetworkFront:
             scale = data["scale"]
-            try:
-                front = cls(
-                    str(data["name"]), parsed_layers(data, tensors), dict(data["training"]),
-                    zero=int(data["zero"]), leak=int(data["leak"]),
-                )  # fmt: skip
-            except FrontError as error:
-                raise BankError(str(error)) from error
+            front = cls(
+                str(data["name"]), parsed_layers(data, tensors), dict(data["training"]),
+                zero=int(data["zero"]), leak=int(data["leak"]),
+            )  # fmt: skip
             if scale != front.scale or tuple(data["outputs"]) != front.outputs:
-                raise BankError(
+                raise FrontError(
                     f"a front of scale {front.scale} must have the outputs "
                     f"{', '.join(front.outputs)}, got scale {scale!r} with {data['outputs']}"
                 )
             return front
 
         formats = (NETWORK_FRONT_FORMAT, _FORMAT_VERSION)
-        try:
-            return parsed_description(text, make, formats=formats, origin=origin, verify=verify)
-        except BankError as error:
-            raise FrontError(str(error)) from error
+        return parsed_description(
+            text, make, formats=formats, origin=origin, verify=verify, fault=FrontError
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to other processes by the constructor's arguments; mapping proxies do not."""
         return NetworkFront, (self.name, self.layers, dict(self.training), self.zero, self.leak)
-
-
-def load_network_front(path: Path) -> NetworkFront:
-    """Load a front from its file.
-
-    Raises
-    ------
-    FrontError
-        If the file is damaged, or of a version that is not known.
-    """
-    try:
-        text, tensors = read_tensors(path)
-    except BankError as error:
-        raise FrontError(str(error)) from error
-    return NetworkFront.from_metadata(text, tensors, origin=str(path))
 
 
 def _outputs(scale: int) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from support.images import MODES, noise
 
 import lerf_core
 from lerf_core import load_bank, rescale, resize, warp
-from lerf_core.bank import loading
+from lerf_core.bank import loading, named_files
 from lerf_core.errors import InvalidArgumentError, LerfError
 from lerf_core.execution import warp as warp_module
 from lerf_core.sampling import taps
@@ -46,7 +46,7 @@ def computed(call):
 def test_threads_that_call_at_once_with_mixed_shapes_get_their_own_results():
     calls = mixed_calls(40, 0)
     expected = [computed(call) for call in calls]
-    for cache in (taps._whole_axis_taps, loading._load_file, loading._files_named):
+    for cache in (taps._whole_axis_taps, loading._load_file, named_files._places):
         cache.cache_clear()
     start = threading.Barrier(6)
 
