@@ -39,7 +39,7 @@ from albumentations.core.type_definitions import ALL_TARGETS
 from lerf_core import geometry
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.validation import check_count
-from lerf_plugins.filters.arguments import OPENCV_BORDERS, BankSource, FixedKernel
+from lerf_plugins.filters.arguments import OPENCV_BORDERS, BankSource, FixedKernel, FrontSource
 from lerf_plugins.filters.augment.arguments import (
     AxisRanges,
     Fill,
@@ -95,6 +95,7 @@ class _Placed(DualTransform):
         *,
         bank: BankSource = None,
         kernel: FixedKernel = None,
+        front: FrontSource | None = None,
         alpha: str = "auto",
         value_range: tuple[float, float] | None = None,
         threads: int | None = 1,
@@ -103,8 +104,8 @@ class _Placed(DualTransform):
         if not 0 <= p <= 1:
             raise InvalidArgumentError(f"p must lie in 0..1, got {p!r}")
         super().__init__(p=p)
-        check_sampling(bank, alpha, kernel)
-        self.bank, self.kernel, self.alpha = bank, kernel, alpha
+        check_sampling(bank, alpha, kernel, front)
+        self.bank, self.kernel, self.front, self.alpha = bank, kernel, front, alpha
         self.value_range, self.threads = value_range, threads
         self._image_options: dict[str, Any] = {}
         self._mask_options: dict[str, Any] = {}
@@ -131,7 +132,7 @@ class _Placed(DualTransform):
     def apply(self, img: Array, *args: Any, **params: Any) -> Array:  # noqa: ARG002
         """Resample an image, (rows, cols) or (rows, cols, channels)."""
         return self._placement(params).pixels(
-            img, channel_axis=_channels(img), bank=self.bank, kernel=self.kernel,
+            img, channel_axis=_channels(img), bank=self.bank, kernel=self.kernel, front=self.front,
             alpha=self.alpha, value_range=self.value_range, threads=self.threads,
             **self._image_options,
         )  # fmt: skip
@@ -191,7 +192,7 @@ class _Resized(_Placed):
         self, *, fast: bool = False, p: float = 1.0, **sampling: Unpack[SamplingKeywords]
     ) -> None:
         super().__init__(p=p, **sampling)
-        check_sampling(self.bank, self.alpha, self.kernel, fast=fast)
+        check_sampling(self.bank, self.alpha, self.kernel, self.front, fast=fast)
         self.fast = fast
         self._image_options = {"fast": fast}
 
@@ -203,7 +204,7 @@ class Resize(_Resized):
     ----------
     height, width : int
         Rows and columns of the result.
-    fast, bank, kernel, alpha, value_range, threads
+    fast, bank, kernel, front, alpha, value_range, threads
         See `lerf_core.resize`.
     p : float
         Probability.
@@ -233,7 +234,7 @@ class RandomScale(_Resized):
     ----------
     scale_limit : float or (float, float)
         The factor lies between 1 plus these; a number stands for (-number, number).
-    fast, bank, kernel, alpha, value_range, threads
+    fast, bank, kernel, front, alpha, value_range, threads
         See `lerf_core.resize`.
     p : float
         Probability.
@@ -270,7 +271,7 @@ class LongestMaxSize(_Resized):
     ----------
     max_size : int
         Pixels of the longer side; the other keeps the proportions.
-    fast, bank, kernel, alpha, value_range, threads
+    fast, bank, kernel, front, alpha, value_range, threads
         See `lerf_core.resize`.
     p : float
         Probability.
@@ -305,7 +306,7 @@ class SmallestMaxSize(LongestMaxSize):
     ----------
     max_size : int
         Pixels of the shorter side; the other keeps the proportions.
-    fast, bank, kernel, alpha, value_range, threads, p
+    fast, bank, kernel, front, alpha, value_range, threads, p
         See `LongestMaxSize`.
 
     Examples
@@ -343,7 +344,7 @@ class Affine(_Placed):
         What lies beyond the border: an OpenCV flag, or a name of `lerf_core.warp`.
     fill, fill_mask : float or sequence of float
         Value beyond the border for "constant", of images and of masks.
-    bank, kernel, alpha, value_range, threads
+    bank, kernel, front, alpha, value_range, threads
         See `lerf_core.warp`.
     p : float
         Probability.
@@ -423,7 +424,7 @@ class Perspective(_Placed):
         Standard deviation of how far its corners lie inside the image's, as a share of width
         and height (none farther than 0.32), drawn from a range; a number stands for
         (0, number).
-    bank, kernel, alpha, value_range, threads
+    bank, kernel, front, alpha, value_range, threads
         See `lerf_core.warp`.
     p : float
         Probability.
@@ -460,7 +461,7 @@ class Warp(_Placed):
         Rows and columns of the result; None: the image's.
     border_mode, fill, fill_mask
         See `Affine`.
-    bank, kernel, alpha, value_range, threads
+    bank, kernel, front, alpha, value_range, threads
         See `lerf_core.warp`.
     p : float
         Probability.

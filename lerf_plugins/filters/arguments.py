@@ -1,9 +1,9 @@
-"""What hosts' arguments are to `lerf_core`: sizes, borders, channels, banks, value ranges."""
+"""What hosts' arguments are to `lerf_core`: sizes, borders, channels, values, banks, fronts."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from lerf_core.bank.loading import BankSource, load_bank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_core.fronts.loading import FrontSource
+from lerf_core.fronts.base import Front
+from lerf_core.fronts.loading import FrontSource, load_front
 from lerf_core.options import Options
 from lerf_core.sampling.kernels import Kernel, NearestKernel
 from lerf_core.sampling.named_kernels import get_kernel
@@ -26,13 +27,15 @@ __all__ = [
     "as_index",
     "averaging_keywords",
     "channel_keywords",
+    "check_averaging",
     "check_copies",
-    "check_kernel",
     "check_sides",
     "extremes",
+    "loaded_front",
     "measured_range",
     "reads_colours",
     "refuse_masked",
+    "scale_behind",
 ]
 
 FixedKernel = Kernel | str | None
@@ -64,49 +67,77 @@ def as_index(name: str, value: Any, expected: str = "an integer") -> int:
         raise InvalidTypeError(f"{name} must be {expected}, got {value!r}") from error
 
 
-def check_kernel(
-    bank: BankSource, kernel: FixedKernel, *, method: str = "auto", fast: bool = False
+def loaded_front(front: FrontSource | None) -> Front | None:
+    """Return the front that is asked for, loaded; None: none is."""
+    return None if front is None else load_front(front)
+
+
+def check_averaging(
+    bank: BankSource,
+    kernel: FixedKernel,
+    front: FrontSource | None = None,
+    *,
+    method: str = "auto",
+    fast: bool = False,
 ) -> None:
-    """Raise unless there is such a bank, or such a kernel and nothing that excludes it."""
+    """Raise unless there is such a bank, kernel and front, and nothing that excludes it."""
     Options(
         bank=None if bank is None and kernel is not None else load_bank(bank),
-        kernel=kernel, method=method, fast=fast,
+        kernel=kernel, front=loaded_front(front), method=method, fast=fast,
     )  # fmt: skip
 
 
 def averaging_keywords(
-    bank: BankSource, kernel: FixedKernel, *, fast: bool = False
+    bank: BankSource,
+    kernel: FixedKernel,
+    front: FrontSource | None = None,
+    *,
+    fast: bool = False,
 ) -> dict[str, Any]:
-    """Return `lerf_core`'s keywords for what pixels are averaged by: a bank, or a kernel.
+    """Return `lerf_core`'s keywords for what pixels are averaged by, and enlarged by first.
 
     Raises
     ------
+    FrontError
+        If the front cannot be loaded.
     InvalidArgumentError, InvalidTypeError
         If there is no such kernel, or it is given beside a bank or `fast`.
     """
+    front = loaded_front(front)
     if kernel is None:
-        return {"method": "lerf", "bank": bank}
-    check_kernel(bank, kernel, fast=fast)
-    return {"method": "auto", "kernel": kernel}
+        return {"method": "lerf", "bank": bank, "front": front}
+    check_averaging(bank, kernel, front, fast=fast)
+    return {"method": "auto", "kernel": kernel, "front": front}
 
 
 def reads_colours(averaging: Mapping[str, Any]) -> bool:
     """Tell whether three channels are read together by what `averaging_keywords` name."""
+    front = averaging["front"]
+    if front is not None and front.reads_colours:
+        return True
     return averaging.get("kernel") is None and load_bank(averaging.get("bank")).reads_colours
 
 
-def check_copies(kernel: FixedKernel, wanted: str) -> None:
-    """Raise if a kernel is to average where a host's argument has pixels copied.
+def scale_behind(front: Front | None, scale: Sequence[float]) -> list[float]:
+    """Return how many times axes are still to be enlarged behind a front."""
+    return list(scale) if front is None else [factor / front.scale for factor in scale]
+
+
+def check_copies(wanted: str, kernel: FixedKernel, front: FrontSource | None) -> None:
+    """Raise if there is a kernel, or a front, where a host's argument has pixels copied.
 
     Raises
     ------
     InvalidArgumentError
         The message calls the argument `wanted`.
     """
+    other = None
     if kernel is not None and not isinstance(get_kernel(kernel), NearestKernel):
-        raise InvalidArgumentError(
-            f"{wanted} copies pixels, it and kernel exclude each other, got {get_kernel(kernel)}"
-        )
+        other = f"kernel exclude each other, got {get_kernel(kernel)}"
+    elif front is not None:
+        other = f"front exclude each other, got {front}"
+    if other is not None:
+        raise InvalidArgumentError(f"{wanted} copies pixels, it and {other}")
 
 
 def refuse_masked(name: str, value: object) -> None:

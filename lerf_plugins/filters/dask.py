@@ -285,13 +285,18 @@ def rescale_blocks(
     )
     lengths = {
         along: dask_array.overlap.ensure_minimum_chunksize(overlap, array.chunks[along])
-        for along in rows_and_cols
         if array.shape[along] > overlap
+        else -1
+        for along in rows_and_cols
     }
     if axis is not None:
         lengths[axis % array.ndim] = -1
     array = array.rechunk(lengths)
-    depths = {along: overlap if along in rows_and_cols else 0 for along in range(array.ndim)}
+    # An axis of one chunk shares nothing, and may be shorter than the overlap.
+    depths = {
+        along: overlap if along in rows_and_cols and len(array.chunks[along]) > 1 else 0
+        for along in range(array.ndim)
+    }
     chunks = tuple(
         tuple(length * scale for length in axis_chunks) if along in rows_and_cols else axis_chunks
         for along, axis_chunks in enumerate(array.chunks)

@@ -11,7 +11,7 @@ from lerf_core.choices import BORDER_MODES
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.options import ALPHA_TREATMENTS
 from lerf_core.validation import check_choice, check_count
-from lerf_plugins.filters.arguments import BankSource, FixedKernel, check_kernel
+from lerf_plugins.filters.arguments import BankSource, FixedKernel, FrontSource, check_averaging
 
 __all__ = [
     "AxisRanges",
@@ -37,20 +37,27 @@ class SamplingKeywords(TypedDict, total=False):
 
     bank: BankSource
     kernel: FixedKernel
+    front: FrontSource | None
     alpha: str
     value_range: tuple[float, float] | None
     threads: int | None
 
 
 def check_sampling(
-    bank: BankSource, alpha: str, kernel: FixedKernel, method: str = "auto", *, fast: bool = False
+    bank: BankSource,
+    alpha: str,
+    kernel: FixedKernel,
+    front: FrontSource | None = None,
+    method: str = "auto",
+    *,
+    fast: bool = False,
 ) -> None:
-    """Raise unless there are such a bank or kernel, and treatment of alpha: now, not in a worker.
+    """Raise unless there are such a bank or kernel, front, and treatment of alpha.
 
-    A kernel excludes a bank, a method and `fast`.
+    Now, not in a worker. A kernel excludes a bank, a method and `fast`; a front what copies pixels.
     """
     check_choice("alpha", alpha, ALPHA_TREATMENTS)
-    check_kernel(bank, kernel, method=method, fast=fast)
+    check_averaging(bank, kernel, front, method=method, fast=fast)
 
 
 def border_options(mode: str, fill: Fill, fill_mask: Fill) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -54,6 +54,7 @@ _DEFAULTS: dict[str, Any] = {
     "seed": None,
     "bank": None,
     "kernel": None,
+    "front": None,
     "alpha": "auto",
     "method": "auto",
     "value_range": None,
@@ -63,7 +64,7 @@ _DEFAULTS: dict[str, Any] = {
     "min_visibility": None,
     "label_fields": ("labels",),
 }
-_PIXEL_OPTIONS = ("bank", "kernel", "alpha", "method", "value_range", "threads")
+_PIXEL_OPTIONS = ("bank", "kernel", "front", "alpha", "method", "value_range", "threads")
 
 
 class Transform(ABC):
@@ -75,7 +76,7 @@ class Transform(ABC):
         Probability that anything is done.
     seed : int, numpy.random.Generator or None
         Of the random numbers. None: another each time.
-    bank, kernel, alpha, method, value_range, threads
+    bank, kernel, front, alpha, method, value_range, threads
         See `lerf_core.resize`, for the image. One thread unless told otherwise, as loaders run
         many processes. Float images have values from 0 to 1 unless ``value_range`` says
         otherwise; four channels are colours with alpha unless ``alpha="separate"``.
@@ -122,7 +123,7 @@ class Transform(ABC):
         self.set_random_seed(options["seed"])
 
     def _check_sampling(self, *, fast: bool = False) -> None:
-        names = ("bank", "alpha", "kernel", "method")
+        names = ("bank", "alpha", "kernel", "front", "method")
         check_sampling(*(self._options[name] for name in names), fast=fast)
 
     def __repr__(self) -> str:

@@ -14,6 +14,7 @@ from lerf_core.geometry import as_homography, invert
 from lerf_plugins.filters.arguments import (
     BankSource,
     FixedKernel,
+    FrontSource,
     averaging_keywords,
     channel_keywords,
     check_copies,
@@ -49,6 +50,7 @@ class _WarpOptions(NamedTuple):
     border_value: Any
     bank: BankSource
     kernel: FixedKernel
+    front: FrontSource | None
     anti_aliasing: bool | None
     value_range: tuple[float, float] | None
 
@@ -63,6 +65,7 @@ def resize(
     *,
     bank: BankSource = None,
     kernel: FixedKernel = None,
+    front: FrontSource | None = None,
     anti_aliasing: bool | None = None,
     value_range: tuple[float, float] | None = None,
     fast: bool = False,
@@ -89,6 +92,8 @@ def resize(
     kernel : Kernel, str or None
         A fixed kernel instead of the tables, as for `lerf_core.resize`: "area" is OpenCV's
         ``INTER_AREA``, "lanczos4" its ``INTER_LANCZOS4``. `interpolation` names none.
+    front : Front, str, path or None
+        What enlarges the image by a whole number first, as for `lerf_core.resize`.
     anti_aliasing : bool or None
         Take the mean over all pixels that an output pixel spans. None: yes; OpenCV does so for
         ``INTER_AREA`` alone.
@@ -108,8 +113,8 @@ def resize(
     ------
     InvalidArgumentError, InvalidTypeError
         If an argument cannot be used.
-    BankError, BankNotFoundError
-        If the bank cannot be loaded.
+    BankError, BankNotFoundError, FrontError
+        If the bank or the front cannot be loaded.
 
     Examples
     --------
@@ -120,9 +125,9 @@ def resize(
     image = as_image(src)
     shape = output_shape(dsize) or scaled_shape(image, fx, fy)
     kind = interpolation_kind(interpolation, "interpolation")
-    averaging = averaging_keywords(bank, kernel, fast=fast)
+    averaging = averaging_keywords(bank, kernel, front, fast=fast)
     if kind in NEAREST_KINDS:
-        check_copies(kernel, "INTER_NEAREST")
+        check_copies("INTER_NEAREST", kernel, front)
         out = _copy_nearest(image, shape, centred=kind == INTER_NEAREST_EXACT)
     else:
         out = lerf_core.resize(
@@ -143,6 +148,7 @@ def warp_affine(
     *,
     bank: BankSource = None,
     kernel: FixedKernel = None,
+    front: FrontSource | None = None,
     anti_aliasing: bool | None = None,
     value_range: tuple[float, float] | None = None,
 ) -> Image:
@@ -151,7 +157,7 @@ def warp_affine(
     Parameters
     ----------
     src : array_like
-        As for `resize`, and so are `bank`, `kernel`, `anti_aliasing` and
+        As for `resize`, and so are `bank`, `kernel`, `front`, `anti_aliasing` and
         `value_range`.
     M : array_like, (2, 3)
         Leads from source (x, y, 1) to output (x, y); with ``WARP_INVERSE_MAP`` from output to
@@ -194,7 +200,7 @@ def warp_affine(
            [ 0,  4,  5,  6],
            [ 0,  8,  9, 10]], dtype=uint8)
     """
-    options = _WarpOptions(borderMode, borderValue, bank, kernel, anti_aliasing, value_range)
+    options = _WarpOptions(borderMode, borderValue, bank, kernel, front, anti_aliasing, value_range)
     return _warp_by_matrix(src, as_matrix(M, 2), dsize, dst, flags, options)
 
 
@@ -209,6 +215,7 @@ def warp_perspective(
     *,
     bank: BankSource = None,
     kernel: FixedKernel = None,
+    front: FrontSource | None = None,
     anti_aliasing: bool | None = None,
     value_range: tuple[float, float] | None = None,
 ) -> Image:
@@ -216,7 +223,7 @@ def warp_perspective(
 
     Parameters
     ----------
-    src, dsize, dst, flags, borderMode, borderValue, bank, kernel, anti_aliasing, value_range
+    src, dsize, dst, flags, borderMode, borderValue, bank, kernel, front, anti_aliasing, value_range
         As for `warp_affine`.
     M : array_like, (3, 3)
         Leads from source (x, y, 1) to output (x, y) times a depth; with ``WARP_INVERSE_MAP``
@@ -239,7 +246,7 @@ def warp_perspective(
     >>> warp_perspective(np.zeros((4, 6, 3), np.uint8), matrix, (12, 8)).shape
     (8, 12, 3)
     """
-    options = _WarpOptions(borderMode, borderValue, bank, kernel, anti_aliasing, value_range)
+    options = _WarpOptions(borderMode, borderValue, bank, kernel, front, anti_aliasing, value_range)
     return _warp_by_matrix(src, as_matrix(M, 3), dsize, dst, flags, options)
 
 
@@ -254,6 +261,7 @@ def remap(
     *,
     bank: BankSource = None,
     kernel: FixedKernel = None,
+    front: FrontSource | None = None,
     anti_aliasing: bool | None = None,
     value_range: tuple[float, float] | None = None,
 ) -> Image:
@@ -261,7 +269,7 @@ def remap(
 
     Parameters
     ----------
-    src, dst, borderMode, borderValue, bank, kernel, anti_aliasing, value_range
+    src, dst, borderMode, borderValue, bank, kernel, front, anti_aliasing, value_range
         As for `warp_affine`.
     map1, map2 : array_like
         Where in the source each output pixel lies: x and y, each (rows, cols); or both in
@@ -294,7 +302,7 @@ def remap(
     positions = as_positions(map1, map2)
     is_relative = bool(interpolation & WARP_RELATIVE_MAP)
     inverse_map = lerf_core.Displacement(positions) if is_relative else positions
-    options = _WarpOptions(borderMode, borderValue, bank, kernel, anti_aliasing, value_range)
+    options = _WarpOptions(borderMode, borderValue, bank, kernel, front, anti_aliasing, value_range)
     shape = (positions.shape[1], positions.shape[2])
     return _warp(image, inverse_map, shape, dst, kind, options)
 
@@ -343,9 +351,9 @@ def _warp(
     border = border_keywords(options.border_mode, options.border_value, channels)
     sampling: dict[str, Any] = {"method": "nearest"}
     values = channel_keywords(image)
-    averaging = averaging_keywords(options.bank, options.kernel)
+    averaging = averaging_keywords(options.bank, options.kernel, options.front)
     if kind in NEAREST_KINDS:
-        check_copies(options.kernel, "INTER_NEAREST")
+        check_copies("INTER_NEAREST", options.kernel, options.front)
     else:
         sampling = averaging | {"anti_aliasing": options.anti_aliasing}
         values = intensity_keywords(image, options.value_range)
@@ -353,6 +361,7 @@ def _warp(
     out = lerf_core.warp(image, inverse_map, **border, **(keywords | values))
     if options.border_mode & ~BORDER_ISOLATED == BORDER_TRANSPARENT:
         # How much of each output pixel the image covers, by the same arithmetic.
+        keywords["front"] = None
         coverage = lerf_core.warp(np.ones(image.shape[:2], np.float32), inverse_map, **keywords)
         out = _blend(out, np.clip(coverage, 0, 1), _checked_dst(dst, out))
     return _stored(out, dst)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.geometry import as_homography
+from lerf_plugins.filters.arguments import FixedKernel, FrontSource, check_copies
 
 Box = Sequence[float]
 
@@ -74,6 +75,15 @@ def copies_pixels(image: Image.Image, resample: int | None) -> bool:
                 f"resample must be one of Image.Resampling, got {resample!r}"
             ) from error
     return image.mode in COPIED_MODES or resample == Image.Resampling.NEAREST
+
+
+def check_copied(
+    image: Image.Image, resample: int | None, kernel: FixedKernel, front: FrontSource | None
+) -> None:
+    """Raise if there is a kernel or a front for an image whose pixels are copied."""
+    is_asked_for = resample == Image.Resampling.NEAREST
+    wanted = "resample NEAREST" if is_asked_for else f"mode {image.mode}"
+    check_copies(wanted, None if resample is None else kernel, front)
 
 
 # -- maps ---------------------------------------------------------------------------

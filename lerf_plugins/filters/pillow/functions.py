@@ -15,13 +15,15 @@ from lerf_core.geometry import moves_pixels
 from lerf_plugins.filters.arguments import (
     BankSource,
     FixedKernel,
+    FrontSource,
     averaging_keywords,
-    check_copies,
     check_sides,
+    scale_behind,
 )
 from lerf_plugins.filters.pillow.arguments import (
     Box,
     as_inverse_map,
+    check_copied,
     check_image,
     check_numbers,
     checked_box,
@@ -45,6 +47,7 @@ def resize(
     *,
     bank: BankSource = None,
     kernel: FixedKernel = None,
+    front: FrontSource | None = None,
     fast: bool = False,
     linear_light: bool = False,
     anti_aliasing: bool | None = None,
@@ -69,6 +72,9 @@ def resize(
     kernel : Kernel, str or None
         A fixed kernel instead of the tables, as for `lerf_core.resize`: "lanczos3" is Pillow's
         ``LANCZOS``, "cubic" its ``BICUBIC``. `resample` names none.
+    front : Front, str, path or None
+        What enlarges the image by a whole number first, as for `lerf_core.resize`;
+        not for the modes that are copied.
     fast : bool
         Less work for RGB without a `box`, as in `lerf_core.resize`.
     linear_light : bool
@@ -85,8 +91,8 @@ def resize(
     ------
     InvalidArgumentError, InvalidTypeError
         If an argument cannot be used.
-    BankError, BankNotFoundError
-        If the bank cannot be loaded.
+    BankError, BankNotFoundError, FrontError
+        If the bank or the front cannot be loaded.
 
     Notes
     -----
@@ -105,14 +111,13 @@ def resize(
     edges = checked_box(box, image.size)
     if reducing_gap is not None and not reducing_gap >= 1:
         raise InvalidArgumentError(f"reducing_gap must be 1 or greater, got {reducing_gap!r}")
-    averaging = averaging_keywords(bank, kernel, fast=fast)
+    averaging = averaging_keywords(bank, kernel, front, fast=fast)
     if copies_pixels(image, resample):
-        if resample is not None:
-            check_copies(kernel, "resample NEAREST")
+        check_copied(image, resample, kernel, front)
         return image.resize((width, height), Image.Resampling.NEAREST, edges)
     left, upper, right, lower = edges
     starts_at_pixel = left.is_integer() and upper.is_integer()
-    if starts_at_pixel and (right - left, lower - upper) == (width, height):
+    if front is None and starts_at_pixel and (right - left, lower - upper) == (width, height):
         return image.crop((int(left), int(upper), int(right), int(lower)))
     shape = (height, width)
     options: dict[str, Any] = {"linear_light": linear_light, "anti_aliasing": anti_aliasing}
@@ -121,8 +126,8 @@ def resize(
         resize_pixels = partial(lerf_core.resize, output_shape=shape, **options)
         return resampled(image, resize_pixels, averaging)
     steps = (right - left) / width, (lower - upper) / height
-    factors = [1 / step for step in steps]
     if kernel is None:
+        factors = scale_behind(averaging["front"], [1 / step for step in steps])
         averaging["bank"] = bank_for_scale(bank, factors, anti_aliased=anti_aliasing is not False)
     matrix = from_centres([[steps[0], 0, left], [0, steps[1], upper], [0, 0, 1]])
     warp = partial(lerf_core.warp, inverse_map=matrix, output_shape=shape, mode="edge", **options)
@@ -143,7 +148,7 @@ def contain(
     method : int or None
         As `resample` of `resize`.
     **options
-        `bank`, `kernel`, `fast`, `linear_light` and `anti_aliasing` of `resize`.
+        `bank`, `kernel`, `front`, `fast`, `linear_light` and `anti_aliasing` of `resize`.
 
     Returns
     -------
@@ -194,7 +199,7 @@ def fit(
     centering : (float, float)
         Which part to keep, along x and y: 0 the left or upper one, 1 the right or lower one.
     **options
-        `bank`, `kernel`, `fast`, `linear_light` and `anti_aliasing` of `resize`.
+        `bank`, `kernel`, `front`, `fast`, `linear_light` and `anti_aliasing` of `resize`.
 
     Returns
     -------
@@ -241,6 +246,7 @@ def transform(
     *,
     bank: BankSource = None,
     kernel: FixedKernel = None,
+    front: FrontSource | None = None,
     linear_light: bool = False,
     anti_aliasing: bool | None = None,
 ) -> Image.Image:
@@ -249,7 +255,7 @@ def transform(
     Parameters
     ----------
     image : PIL.Image.Image
-        As for `resize`, and so are `bank`, `kernel` and `linear_light`.
+        As for `resize`, and so are `bank`, `kernel`, `front` and `linear_light`.
     size : (int, int)
         (width, height) of the result in pixels.
     method : Image.Transform, or an object with ``getdata``
@@ -303,18 +309,19 @@ def transform(
         method, data = method.getdata()
     if data is None:
         raise InvalidArgumentError(f"method {method!r} needs data, got None")
-    averaging = averaging_keywords(bank, kernel)
-    if resample is not None and copies_pixels(image, resample):
-        check_copies(kernel, "resample NEAREST")
+    averaging = averaging_keywords(bank, kernel, front)
+    if copies_pixels(image, resample):
+        check_copied(image, resample, kernel, front)
     options: dict[str, Any] = {"linear_light": linear_light, "anti_aliasing": anti_aliasing}
     if method == Image.Transform.MESH:
-        options |= {"bank": bank, "kernel": kernel}
+        options |= {"bank": bank, "kernel": kernel, "front": averaging["front"]}
         return _mesh(image, (width, height), data, resample, fillcolor, options)
     inverse_map = as_inverse_map(method, data, width, height)
     matrix = inverse_map if inverse_map.ndim == 2 else parallelogram_matrix(data, width, height)
     shapes = (image.height, image.width), (height, width)
     # Pillow copies pixels of any mode as they are, hues and premultiplied colours too.
-    if copies_pixels(image, resample) or (matrix is not None and moves_pixels(matrix, *shapes)):
+    moves = front is None and matrix is not None and moves_pixels(matrix, *shapes)
+    if copies_pixels(image, resample) or moves:
         return image.transform(
             (width, height), method, data, Image.Resampling.NEAREST, fillcolor=fillcolor
         )

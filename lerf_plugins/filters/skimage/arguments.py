@@ -9,7 +9,15 @@ import numpy.typing as npt
 from skimage.util import img_as_float
 
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
-from lerf_plugins.filters.arguments import as_index, extremes, measured_range, refuse_masked
+from lerf_plugins.filters.arguments import (
+    FixedKernel,
+    FrontSource,
+    as_index,
+    check_copies,
+    extremes,
+    measured_range,
+    refuse_masked,
+)
 
 Image = npt.NDArray[Any]
 
@@ -49,6 +57,24 @@ def checked_order(order: object, dtype: np.dtype[Any]) -> int:
     if dtype == np.bool_ and number > 0:
         raise InvalidArgumentError(f"order must be 0 or None for a bool image, got {order!r}")
     return number
+
+
+def check_copied(
+    dtype: np.dtype[Any], order: int | None, kernel: FixedKernel, front: FrontSource | None
+) -> None:
+    """Raise if there is a kernel or a front for an image whose pixels are copied.
+
+    Parameters
+    ----------
+    dtype : numpy.dtype
+        Of the image.
+    order : int or None
+        As it is given; None is 0 for bool, and excludes no kernel then.
+    kernel, front
+        As they are given.
+    """
+    wanted = "order 0" if order is not None else f"order 0 of {dtype} images"
+    check_copies(wanted, None if order is None else kernel, front)
 
 
 def whole_sizes(shape: Any) -> tuple[int, ...]:

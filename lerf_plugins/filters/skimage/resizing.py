@@ -20,14 +20,16 @@ from lerf_plugins.filters.arguments import (
     SCIPY_BORDERS,
     BankSource,
     FixedKernel,
+    FrontSource,
     as_index,
     averaging_keywords,
-    check_copies,
+    scale_behind,
 )
 from lerf_plugins.filters.skimage.arguments import (
     Image,
     as_array,
     as_float,
+    check_copied,
     checked_order,
     clip_to_source,
     value_range_of,
@@ -52,6 +54,7 @@ class _Options(NamedTuple):
     sigma: float | Sequence[float] | None
     bank: BankSource
     kernel: FixedKernel
+    front: FrontSource | None
 
 
 def resize(
@@ -67,6 +70,7 @@ def resize(
     *,
     bank: BankSource = None,
     kernel: FixedKernel = None,
+    front: FrontSource | None = None,
 ) -> Image:
     """Resize an image to a shape, as `skimage.transform.resize` does.
 
@@ -101,6 +105,9 @@ def resize(
         The tables, as for `lerf_core.resize`.
     kernel : Kernel, str or None
         A fixed kernel instead of the tables, as for `lerf_core.resize`.
+    front : Front, str, path or None
+        What enlarges the image by a whole number first, as for `lerf_core.resize`; not with
+        `order` 0, nor for bool. `anti_aliasing` None is then yes.
 
     Returns
     -------
@@ -112,8 +119,8 @@ def resize(
     ------
     InvalidArgumentError, InvalidTypeError
         If an argument cannot be used: ValueError and TypeError, as in scikit-image.
-    BankError, BankNotFoundError
-        If the bank cannot be loaded.
+    BankError, BankNotFoundError, FrontError
+        If the bank or the front cannot be loaded.
 
     Notes
     -----
@@ -143,7 +150,16 @@ def resize(
         )
     array = array.reshape(array.shape + (1,) * (len(sizes) - array.ndim))
     options = _Options(
-        order, mode, cval, clip, preserve_range, anti_aliasing, anti_aliasing_sigma, bank, kernel
+        order,
+        mode,
+        cval,
+        clip,
+        preserve_range,
+        anti_aliasing,
+        anti_aliasing_sigma,
+        bank,
+        kernel,
+        front,
     )
     return _resized(array, sizes, channel_axis, options)
 
@@ -162,6 +178,7 @@ def rescale(
     channel_axis: int | None = None,
     bank: BankSource = None,
     kernel: FixedKernel = None,
+    front: FrontSource | None = None,
 ) -> Image:
     """Resize an image by a factor, as `skimage.transform.rescale` does.
 
@@ -200,7 +217,16 @@ def rescale(
     for number, factor in zip(spatial, factors, strict=True):
         sizes[number] = max(1, round(array.shape[number] * factor))
     options = _Options(
-        order, mode, cval, clip, preserve_range, anti_aliasing, anti_aliasing_sigma, bank, kernel
+        order,
+        mode,
+        cval,
+        clip,
+        preserve_range,
+        anti_aliasing,
+        anti_aliasing_sigma,
+        bank,
+        kernel,
+        front,
     )
     return _resized(array, tuple(sizes), axis, options)
 
@@ -249,9 +275,9 @@ def _resized(
     if array.dtype == np.float16:
         array = array.astype(np.float32)
     order = checked_order(options.order, array.dtype)
-    if options.order is not None and order == 0:
-        check_copies(options.kernel, "order 0")
-    averaging_keywords(options.bank, options.kernel)  # raises, for copies too
+    if order == 0:
+        check_copied(array.dtype, options.order, options.kernel, options.front)
+    averaging = averaging_keywords(options.bank, options.kernel, options.front)
     check_choice("mode", options.mode, tuple(SCIPY_BORDERS))
     smooth = _is_smooth(array, sizes, order, options.anti_aliasing)
     source = array
@@ -263,14 +289,15 @@ def _resized(
         out = _nearest(prepared, sizes)
         can_exceed = is_blurred and source.dtype.kind == "f"
     else:
-        bank = options.bank
         if options.kernel is None:
-            factors = np.divide(sizes, array.shape).tolist()
-            bank = bank_for_scale(bank, factors, anti_aliased=is_blurred)
+            factors = scale_behind(averaging["front"], np.divide(sizes, array.shape).tolist())
+            averaging["bank"] = bank_for_scale(options.bank, factors, anti_aliased=is_blurred)
+        if options.front is not None and options.anti_aliasing is None:
+            smooth = True  # what it enlarges may have to shrink
         out = _resized_by_lerf(
             prepared, sizes, channel_axis, mode=options.mode, cval=options.cval,
             anti_aliasing=smooth and not is_blurred,
-            **averaging_keywords(bank, options.kernel),
+            **averaging,
             value_range=value_range_of(array.dtype, source, preserve_range=options.preserve_range),
         )  # fmt: skip
         can_exceed = True

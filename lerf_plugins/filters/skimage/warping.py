@@ -15,15 +15,16 @@ from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_plugins.filters.arguments import (
     BankSource,
     FixedKernel,
+    FrontSource,
     averaging_keywords,
     channel_keywords,
-    check_copies,
     reads_colours,
 )
 from lerf_plugins.filters.skimage.arguments import (
     Image,
     as_array,
     as_float,
+    check_copied,
     checked_order,
     clip_to_source,
     value_range_of,
@@ -50,6 +51,7 @@ def warp(
     anti_aliasing: bool | None = None,
     bank: BankSource = None,
     kernel: FixedKernel = None,
+    front: FrontSource | None = None,
 ) -> Image:
     """Warp an image by a map from output to source, as `skimage.transform.warp` does.
 
@@ -70,7 +72,7 @@ def warp(
         Keywords for the function.
     output_shape : sequence of numbers, optional
         (rows, cols[, channels]). None: that of the coordinates, or else that of the image.
-    order, mode, cval, clip, preserve_range, bank, kernel
+    order, mode, cval, clip, preserve_range, bank, kernel, front
         As for `resize`. "constant" fades into `cval` over one pixel, centred on the image's
         outline; with `order` 0 it changes there.
     anti_aliasing : bool or None
@@ -106,12 +108,12 @@ def warp(
         raise InvalidArgumentError(
             f"image must be (rows, cols) or (rows, cols, channels), got shape {array.shape}"
         )
-    if order is not None and checked_order(order, array.dtype) == 0:
-        check_copies(kernel, "order 0")
-    order = checked_order(order, array.dtype)
+    given, order = order, checked_order(order, array.dtype)
+    if order == 0:
+        check_copied(array.dtype, given, kernel, front)
     source = array if order == 0 else as_float(array, preserve_range=preserve_range)
     border: dict[str, Any] = {"mode": mode, "cval": cval}
-    averaging = averaging_keywords(bank, kernel)
+    averaging = averaging_keywords(bank, kernel, front)
     sampling: dict[str, Any] | None = None
     if order > 0:
         sampling = {

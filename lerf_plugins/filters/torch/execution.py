@@ -61,9 +61,12 @@ def check_front(options: FilterOptions, images: Tensor, *others: Tensor) -> None
     InvalidArgumentError
     """
     if options.front is not None and not is_compiled(images, *others):
-        what = "with gradients" if images.device.type == "cpu" else f"on {images.device}"
+        if images.device.type == "cpu":
+            got = "some with gradients: call it within torch.no_grad()"
+        else:
+            got = f"some on {images.device}: hand over input.cpu()"
         raise InvalidArgumentError(
-            f"a front takes tensors on the CPU, and has no gradient; got some {what}"
+            f"a front takes tensors on the CPU, and has no gradient; got {got}"
         )
 
 

@@ -12,6 +12,7 @@ from lerf_core.backends.torch.levels import ValueRange
 from lerf_core.bank.base import Bank
 from lerf_core.bank.loading import load_bank
 from lerf_core.errors import BankError
+from lerf_core.fronts.base import Front
 from lerf_plugins.filters.torch.bank_tensors import (
     bank_tensors,
     changed_bank,
@@ -26,6 +27,7 @@ from lerf_plugins.filters.torch.operators import (
     is_recorded,
     kernel_argument,
     refuse_forward_mode,
+    refuse_recorded_front,
     refuse_scripting,
     size_argument,
 )
@@ -34,6 +36,7 @@ from lerf_plugins.filters.torch.options import (
     Factor,
     FilterOptions,
     FixedKernel,
+    FrontSource,
     Size,
     check_images,
     check_one_size,
@@ -112,9 +115,11 @@ class _Filter(nn.Module):
     @property
     def _means(self) -> str:
         """What the representation says of what averages."""
+        front = self.options.front
+        enlarged = f", front={front.name!r}" if isinstance(front, Front) else ""
         if self.bank is None:
-            return f"kernel={str(self.options.kernel)!r}"
-        return f"bank={self.bank.name!r}"
+            return f"kernel={str(self.options.kernel)!r}{enlarged}"
+        return f"bank={self.bank.name!r}{enlarged}"
 
     def get_extra_state(self) -> str:
         """What the buffers mean, as text: a part of the state."""
@@ -152,6 +157,7 @@ class Interpolate(_Filter):
     bank : Bank or None
         Its tables, or the weights of its network, are buffers: they move with the module and are
         part of its state; they are whole numbers, and have no gradients. None: a kernel averages.
+        A front is no part of it: it stays where it was loaded, and takes tensors on the CPU.
 
     Raises
     ------
@@ -175,6 +181,7 @@ class Interpolate(_Filter):
         *,
         bank: BankSource = None,
         kernel: FixedKernel = None,
+        front: FrontSource | None = None,
         mode: str = "edge",
         cval: float = 0.0,
         align_corners: bool | None = None,
@@ -182,7 +189,9 @@ class Interpolate(_Filter):
         anti_aliasing: bool | None = None,
         value_range: ValueRange = None,
     ) -> None:
-        super().__init__(FilterOptions(bank, mode, cval, anti_aliasing, value_range, kernel))
+        super().__init__(
+            FilterOptions(bank, mode, cval, anti_aliasing, value_range, kernel, front=front)
+        )
         self.size, self.scale_factor = size, scale_factor
         self.align_corners = bool(align_corners)
         self.recompute_scale_factor = recompute_scale_factor
@@ -193,6 +202,7 @@ class Interpolate(_Filter):
         check_tensors(input=input)
         if is_recorded(input, *self.buffers()):
             options = self.options
+            refuse_recorded_front(options.front)
             return INTERPOLATE(
                 input, *self._own_arguments, size_argument(self.size),
                 factor_argument(self.scale_factor), options.mode, options.cval, self.align_corners,
@@ -217,7 +227,7 @@ class GridSample(_Filter):
 
     Parameters
     ----------
-    padding_mode, align_corners, bank, kernel, anti_aliasing, value_range
+    padding_mode, align_corners, bank, kernel, front, anti_aliasing, value_range
         As for `grid_sample`.
 
     Attributes
@@ -240,11 +250,14 @@ class GridSample(_Filter):
         align_corners: bool = False,
         bank: BankSource = None,
         kernel: FixedKernel = None,
+        front: FrontSource | None = None,
         anti_aliasing: bool | None = None,
         value_range: ValueRange = None,
     ) -> None:
         mode = padding_border(padding_mode, align_corners=align_corners)
-        super().__init__(FilterOptions(bank, mode, 0.0, anti_aliasing, value_range, kernel))
+        super().__init__(
+            FilterOptions(bank, mode, 0.0, anti_aliasing, value_range, kernel, front=front)
+        )
         self.padding_mode, self.align_corners = padding_mode, align_corners
 
     def forward(self, input: Tensor, grid: Tensor) -> Tensor:  # noqa: A002 - torch's name
@@ -252,6 +265,7 @@ class GridSample(_Filter):
         check_tensors(input=input, grid=grid)
         if is_recorded(input, grid, *self.buffers()):
             options = self.options
+            refuse_recorded_front(options.front)
             return GRID_SAMPLE(
                 input, grid, *self._own_arguments, self.padding_mode, self.align_corners,
                 options.anti_aliasing, options.value_range,

@@ -26,7 +26,13 @@ from lerf_core.validation import (
     check_scale,
     check_value_range,
 )
-from lerf_plugins.filters.arguments import BankSource, FixedKernel, FrontSource, check_kernel
+from lerf_plugins.filters.arguments import (
+    BankSource,
+    FixedKernel,
+    FrontSource,
+    check_averaging,
+    loaded_front,
+)
 
 __all__ = [
     "PADDINGS",
@@ -92,11 +98,8 @@ class FilterOptions:
     front: FrontSource | None = None
 
     def __post_init__(self) -> None:
-        if self.front is not None:
-            from lerf_core.fronts.loading import load_front
-
-            object.__setattr__(self, "front", load_front(self.front))
-        check_kernel(self.bank, self.kernel)
+        object.__setattr__(self, "front", loaded_front(self.front))
+        check_averaging(self.bank, self.kernel)
         Options(bank=None if self.kernel is not None else load_bank(self.bank), **self.keywords)
         if self.value_range is not None:
             check_value_range(self.value_range, np.dtype(np.float32))

@@ -24,6 +24,7 @@ from lerf_core.bank.loading import bank_for_scale, load_bank
 from lerf_core.constants import LEVELS
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.execution.context import BlockContext
+from lerf_core.execution.front import FrontResampling
 from lerf_core.execution.grid import GridResampling
 from lerf_core.execution.kernel_resize import KernelBlock
 from lerf_core.execution.plan import Plan
@@ -34,6 +35,7 @@ from lerf_core.sampling.kernels import Kernel, NearestKernel
 from lerf_core.sampling.named_kernels import get_kernel
 from lerf_core.sampling.shrinking import ShrinkingKernel
 from lerf_core.sampling.windows import Windows
+from lerf_plugins.filters.arguments import loaded_front, scale_behind
 from lerf_plugins.filters.torch import execution
 from lerf_plugins.filters.torch.options import FilterOptions, numpy_dtype
 from lerf_plugins.filters.torch.positions import aligned_positions
@@ -64,17 +66,16 @@ def resize(
     if align_corners:
         bank = _aligned_bank(plan, options)
         return warp(images, aligned_positions(images, size), options, bank)
-    if options.front is not None:
-        keywords = options.keywords | {"threads": torch.get_num_threads()}
-        result = lerf_core.resize(execution.as_array(images), size, bank=options.bank, **keywords)
-        return torch.from_numpy(result).to(images.dtype)
-    resampling = plan.resampling
+    resampling, front = plan.resampling, loaded_front(options.front)
+    if isinstance(resampling, FrontResampling):
+        resampling = resampling.inner
     if isinstance(resampling, GridResampling) and resampling.shrinking is not None:
         # First what shrinks, then what grows: in between stands an image of the same dtype.
-        between = tuple(min(sides) for sides in zip(shape[2:], size, strict=True))
+        k = 1 if front is None else front.scale
+        rows, cols = (min(k * old, new) for old, new in zip(shape[2:], size, strict=True))
         shrinking = replace(options, bank=None, kernel=resampling.shrinking, own=None)
-        images = resize(images, (between[0], between[1]), shrinking, align_corners=False)
-        growing = replace(options, bank=options.own_bank)
+        images = resize(images, (rows, cols), shrinking, align_corners=False)
+        growing = replace(options, bank=options.own_bank, front=None)
         return resize(images, size, growing, align_corners=False)
     bank = None
     if plan.options.kernel is None:
@@ -100,7 +101,7 @@ def _aligned_bank(plan: Plan, options: FilterOptions) -> Bank | None:
     """Return what averages at positions: None is the kernel."""
     if options.kernel is not None:
         return None
-    scale = plan.scale or (1.0, 1.0)
+    scale = scale_behind(loaded_front(options.front), plan.scale or (1.0, 1.0))
     anti_aliased = options.anti_aliasing is not False
     return _own_of(
         load_bank(bank_for_scale(options.bank, scale, anti_aliased=anti_aliased)), options

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from support.fronts import ConvolutionFront
@@ -39,6 +42,51 @@ def test_at_its_own_size_the_front_works() -> None:
     assert (result != images).any()
 
 
+@pytest.mark.parametrize("size", [(30, 38), (40, 51), (12, 40), (10, 9)])
+def test_module(size: tuple[int, int]) -> None:
+    images = images_of()
+    for keywords in ({}, {"kernel": "linear"}, {"bank": "lerf-g"}):
+        module = filters.Interpolate(size, front=FRONT, **keywords)
+        expected = lerf_core.resize(
+            images, size, front=FRONT, channel_axis=1, alpha="separate", **keywords
+        )
+        np.testing.assert_array_equal(module(torch.from_numpy(images)).numpy(), expected)
+        assert "front='convolution'" in repr(module)
+
+
+def test_a_modules_own_bank_works_behind_its_front() -> None:
+    images, shapes = images_of(), ((40, 51), (12, 40))
+    default_bank: Any = lerf_core.load_bank()
+    halves = {name: table // 2 for name, table in default_bank.tables.items()}
+    bank = replace(default_bank, tables=halves)
+    trained = filters.Interpolate(scale_factor=2, bank=bank)
+    for size in shapes:
+        module = filters.Interpolate(size, bank="lerf-p", front=FRONT)
+        module.load_state_dict(trained.state_dict())
+        default = filters.Interpolate(size, front=FRONT)
+        default.load_state_dict(trained.state_dict())
+        expected = lerf_core.resize(images, size, bank=bank, front=FRONT, channel_axis=1)
+        np.testing.assert_array_equal(module(torch.from_numpy(images)).numpy(), expected)
+        first = lerf_core.resize(
+            images, (min(30, size[0]), min(38, size[1])), front=FRONT, channel_axis=1
+        )
+        expected = lerf_core.resize(first, size, bank=bank, channel_axis=1)
+        np.testing.assert_array_equal(default(torch.from_numpy(images)).numpy(), expected)
+
+
+def test_aligned_corners() -> None:
+    images = torch.from_numpy(images_of("float32"))
+    for size, bank in (((22, 27), "analytic"), ((45, 57), "lerf-p")):
+        result = filters.interpolate(images, size, front=FRONT, align_corners=True)
+        step = [(old - 1) / (new - 1) for old, new in zip((15, 19), size, strict=True)]
+        matrix = np.diag([step[1], step[0], 1])
+        expected = lerf_core.warp(
+            images[0].numpy(), matrix, output_shape=size, bank=bank, front=FRONT,
+            channel_axis=0, mode="edge",
+        )  # fmt: skip
+        np.testing.assert_allclose(result[0].numpy(), expected, atol=1e-5)
+
+
 def test_positions() -> None:
     images = images_of("float32")
     tensor = torch.from_numpy(images)
@@ -63,20 +111,33 @@ def test_positions() -> None:
     np.testing.assert_allclose(warped[0].numpy(), expected, atol=1e-4)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
+def test_no_tensors_on_other_devices() -> None:
+    images = torch.from_numpy(images_of()).cuda()
+    with pytest.raises(InvalidArgumentError, match=r"got some on cuda:0: hand over input\.cpu"):
+        filters.interpolate(images, (30, 38), front=FRONT)
+
+
 @pytest.mark.filterwarnings("ignore:.*torch.jit.trace:DeprecationWarning")
 def test_no_gradients_and_no_graphs() -> None:
     images = torch.from_numpy(images_of("float32")).requires_grad_()
+    sample = filters.GridSample(front=FRONT)
     for call in (
         lambda: filters.interpolate(images, (30, 38), front=FRONT),
+        lambda: filters.Interpolate((30, 38), front=FRONT)(images),
+        lambda: sample(images, torch.zeros(2, 4, 5, 2)),
         lambda: filters.warp_perspective(images, torch.eye(3).repeat(2, 1, 1), (9, 9), front=FRONT),
     ):
         with pytest.raises(InvalidArgumentError, match="a front takes tensors on the CPU"):
             call()
         with torch.no_grad():
             assert call().shape[1] == 3
-    with pytest.raises(InvalidArgumentError, match="recorded in a graph"):
-        torch.jit.trace(
-            lambda image: filters.interpolate(image, (30, 38), front=FRONT), images.detach()
-        )
+    for recorded in (
+        lambda image: filters.interpolate(image, (30, 38), front=FRONT),
+        filters.Interpolate((30, 38), front=FRONT),
+        lambda image: sample(image, torch.zeros(2, 4, 5, 2)),
+    ):
+        with pytest.raises(InvalidArgumentError, match="recorded in a graph"):
+            torch.jit.trace(recorded, images.detach())
     with pytest.raises(FrontError, match="no front is called"):
         filters.interpolate(images.detach(), (30, 38), front="none-such")
