@@ -18,7 +18,9 @@ from lerf_core.io.formats import Format, by_path, looks_like_image
 from lerf_core.io.locations import is_zarr_folder
 
 PIPE = "-"
-FIELDS = ("stem", "name", "ext", "parent", "width", "height", "bank", "kernel")
+# Fields of a pattern that tell of the result.
+_RESULT_FIELDS = ("width", "height", "bank", "kernel", "front")
+FIELDS = ("stem", "name", "ext", "parent", *_RESULT_FIELDS)
 
 
 @dataclass(frozen=True)
@@ -251,7 +253,7 @@ def plan_tasks(
     wanted : Format or None
         Value of ``--format``.
     values_of : callable
-        Returns the values of the fields ``width``, ``height``, ``bank`` and ``kernel`` for an
+        Returns the values of the fields that tell of the result, ``width`` to ``front``, for an
         entry; a FileError becomes the task's.
     """
     tasks = []
@@ -290,7 +292,7 @@ def _output_of(
         "ext": extension,
         "parent": str(entry.path.parent) if entry.path is not None else ".",
     }
-    if output.fields & {"width", "height", "bank", "kernel"}:
+    if output.fields.intersection(_RESULT_FIELDS):
         values |= values_of(entry)
     path = Path(string.Formatter().vformat(output.text, (), values))
     if not path.suffix and wanted is None:

@@ -125,8 +125,9 @@ def _tasks(operation: ImageOperation, options: BatchOptions, data: InputData) ->
     """
     output = OutputPattern.of(options.output, options.inputs)
     _check_output(output, options)
-    if "kernel" in output.fields and operation.resampling.kernel is None:
-        raise click.UsageError(f"-o {output.text}: {{kernel}} goes with --kernel")
+    for field in output.fields & {"kernel", "front"}:
+        if getattr(operation.resampling, field) is None:
+            raise click.UsageError(f"-o {output.text}: {{{field}}} goes with --{field}")
     entries = discover(options.inputs, output, recursive=options.recursive)
     if not entries:
         raise click.UsageError("no images found in the given folders (see --recursive)")
@@ -162,7 +163,7 @@ def _pattern_values(
 ) -> dict[str, str]:
     """Return the values of a pattern's fields that tell about the result."""
     name = operation.resampling.bank_name
-    values = {"bank": name, "kernel": name}
+    values = {"bank": name, "kernel": name, "front": operation.resampling.front_name}
     if output.fields & {"width", "height"}:
         header = read_header(data.of(entry), options.max_pixels)
         rows, cols = whole.shape_after(operation, header)

@@ -143,7 +143,11 @@ def sr(
     methods = _methods(
         options,
         lambda bank, front: bank_method(
-            bank, front=front, border=border, threads=options["threads"]
+            bank,
+            front=front,
+            front_device=options["front_device"],
+            border=border,
+            threads=options["threads"],
         ),
     )
     inputs = [path for pair in pairs for path in (pair.high, pair.low)]
@@ -184,7 +188,11 @@ def warp(folders: Sequence[Path], anti_aliasing: bool | None, **options: Any) ->
     methods = _methods(
         options,
         lambda bank, front: bank_method(
-            bank, front=front, anti_aliasing=anti_aliasing, threads=options["threads"]
+            bank,
+            front=front,
+            front_device=options["front_device"],
+            anti_aliasing=anti_aliasing,
+            threads=options["threads"],
         ),
     )
     usable = [method for method in methods if method.warp is not None]
@@ -493,6 +501,8 @@ def _methods(options: dict[str, Any], make: Callable[[str, str | None], Method])
         for name in (installed if asked == "all" else (asked,))
     ]
     chosen = [baseline_method(name) for name in dict.fromkeys(names)]
+    if options.get("front_device") is not None and not options["fronts"]:
+        raise click.UsageError("--front-device goes with --front")
     fronts, banks = (list(dict.fromkeys(options.get(name, ()))) for name in ("fronts", "banks"))
     asked: list[tuple[str, str | None]] = [(bank, None) for bank in banks]
     asked += [(bank, front) for front in fronts for bank in banks or [DEFAULT_BANK]]

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from lerf_cli.options.optional_choice import OptionalChoice
-from lerf_cli.options.types import BYTES, COLOUR, NODATA, RANGE, TILE, numbers_type
+from lerf_cli.options.types import BYTES, COLOUR, DEVICE, NODATA, RANGE, TILE, numbers_type
 from lerf_core.choices import BORDER_MODES, KERNEL_ALIASES, KERNEL_NAMES, LABEL_METHODS
 from lerf_core.io.formats import DEFAULT_MAX_PIXELS
 
@@ -50,7 +50,7 @@ def inputs_and_output(command: Command) -> Command:
             "-o", "--output", required=True, metavar="OUT",
             help="A file, a folder (it exists, ends with /, or there are several inputs), a "
             "pattern, or - for standard output. Pattern fields: {stem} {name} {ext} {parent} "
-            "{width} {height} {bank} {kernel}.",
+            "{width} {height} {bank} {kernel} {front}.",
         ),
     )(command)  # fmt: skip
 
@@ -100,6 +100,11 @@ _VALUE_OPTIONS = (
     ),
 )  # fmt: skip
 
+_FRONT_DEVICE = click.option(
+    "--front-device", type=DEVICE, metavar="cpu|cuda[:N]",
+    help="Where a front that is a network of torch computes.  [default: cpu]",
+)  # fmt: skip
+
 
 def resampling_options(*, border: str, transparent: bool = False) -> Callable[[Command], Command]:
     """Return a decorator that adds the options on pixels.
@@ -137,6 +142,7 @@ def resampling_options(*, border: str, transparent: bool = False) -> Callable[[C
             "result to the scale or the map by the bank or kernel: a name from 'lerf models', a "
             "file, or a folder of published tables.",
         ),
+        _FRONT_DEVICE,
         click.option(
             "--border", type=click.Choice(borders), default=border, show_default=True,
             help="What lies outside the image, by numpy's names." + clear,
@@ -430,6 +436,7 @@ def evaluation_options(command: Command) -> Command:
             help="Front to evaluate before each bank, the default one if none is named; or a "
             "checkpoint of 'lerf train'; may be repeated. At its own scale it stands alone.",
         ),
+        _FRONT_DEVICE,
         click.option(
             "--baseline", "baselines", multiple=True, metavar="NAME",
             help="Fixed kernel to compare with: pillow-bilinear, pillow-bicubic, "

@@ -268,6 +268,19 @@ def parse_colour(text: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
+def parse_device(text: str) -> str:
+    """Check the name of a device that torch computes on.
+
+    Raises
+    ------
+    ValueError
+        If it is another one.
+    """
+    if re.fullmatch(r"cpu|cuda(:\d{1,3})?", text) is None:
+        raise ValueError(f"{text!r} is no device such as cpu, cuda or cuda:1")
+    return text
+
+
 # -- click's types ------------------------------------------------------------------------
 
 SCALE = ParsedType("scale", parse_scale)
@@ -279,6 +292,7 @@ NODATA = ParsedType("number", parse_nodata)
 RANGE = ParsedType("range", parse_range)
 BYTES = ParsedType("size", parse_bytes)
 COLOUR = ParsedType("colour", parse_colour)
+DEVICE = ParsedType("device", parse_device)
 
 
 def numbers_type(*counts: int, nan: bool = False) -> ParsedType:

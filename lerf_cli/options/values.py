@@ -299,6 +299,11 @@ class ResamplingOptions:
     depth: str | None
     fast: bool = False
 
+    @property
+    def front_name(self) -> str:
+        """For names of outputs: the front's."""
+        return "" if self.front is None else _as_file_name(self.front.name)
+
     @classmethod
     def of(cls, values: Values) -> ResamplingOptions:
         """Collect the values of `shared.resampling_options`, and load bank and front.
@@ -325,7 +330,7 @@ class ResamplingOptions:
         return cls(
             bank=bank if values["bank"] else None,
             kernel=kernel,
-            bank_name=bank.name if bank is not None else _as_file_name(str(kernel)),
+            bank_name=_as_file_name(bank.name if bank is not None else str(kernel)),
             front=_front_of(values),
             fast=values.get("fast", False),
             **{name: values[name] for name in same_names},
@@ -365,7 +370,10 @@ def _front_of(values: Values) -> Front | None:
     click.UsageError
         If there is no such front, or another option leaves it nothing to do.
     """
+    device = values["front_device"]
     if values["front"] is None:
+        if device is not None:
+            raise click.UsageError("--front-device goes with --front")
         return None
     from lerf_core.errors import LerfError
     from lerf_core.fronts.loading import load_front
@@ -375,11 +383,15 @@ def _front_of(values: Values) -> Front | None:
         if given:
             raise click.UsageError(f"{name} copies pixels: it and --front exclude each other")
     try:
-        return load_front(values["front"])
+        front = load_front(values["front"])
     except LerfError as error:
         raise click.BadParameter(one_line(error), param_hint="'--front'") from None
+    try:
+        return front if device is None else front.on(device)
+    except LerfError as error:
+        raise click.BadParameter(one_line(error), param_hint="'--front-device'") from None
 
 
-def _as_file_name(kernel: str) -> str:
-    """Return a kernel's name without what names of files may not hold: cubic_b0.2_c0.4."""
-    return re.sub(r"[^\w.+-]", "_", kernel.replace("=", ""))
+def _as_file_name(name: str) -> str:
+    """Return a name without what names of files may not hold: cubic_b0.2_c0.4."""
+    return re.sub(r"[^\w.+-]", "_", name.replace("=", ""))

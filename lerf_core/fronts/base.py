@@ -68,6 +68,26 @@ class Front(ABC):
         """
         return True
 
+    def on(self, device: str) -> Front:
+        """Return the same front on another device.
+
+        Parameters
+        ----------
+        device : str
+            In torch's words: ``"cpu"``, ``"cuda"``, ``"cuda:1"``.
+
+        Raises
+        ------
+        FrontError
+            If it does not run there, or if there is no such device.
+        """
+        if device != "cpu":
+            raise FrontError(
+                f"front {self.name!r} runs on the CPU alone, got device {device!r}: other devices "
+                "are for networks of torch"
+            )
+        return self
+
     @property
     def memory_kept(self) -> int:
         """Bytes that it takes before any image: its weights, and the libraries that it runs by."""

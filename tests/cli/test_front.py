@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +168,78 @@ def test_labels_are_refused(tmp_path: Path, front: Path) -> None:
             code=2,
         ).output  # fmt: skip
         assert "--front exclude each other" in told
+
+
+def test_names_of_outputs(
+    tmp_path: Path, photo: tuple[Path, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = photo
+    front = write_front(tmp_path, monkeypatch, ConvolutionFront(2, name="x2 = ours"))
+    named = tmp_path / "{stem}_{bank}_{front}.png"
+    words = ("resize", path, "-o", named, "--scale", 2)
+    run_lerf(*words, "--front", front)
+    run_lerf(*words, "--front", front, "--kernel", "mitchell")
+    assert {found.name for found in tmp_path.glob("photo_*.png")} == {
+        "photo_lerf-p_x2__ours.png", "photo_mitchell_x2__ours.png",
+    }  # fmt: skip
+    assert "{front} goes with --front" in run_lerf(*words, code=2).output
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MovableFront(ConvolutionFront):
+    """Gives other pixels on another device."""
+
+    def on(self, device: str) -> MovableFront:
+        return replace(self, seed=len(device))
+
+
+def test_a_device(
+    tmp_path: Path, photo: tuple[Path, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = photo[1]
+    movable = MovableFront(2, name="movable")
+    front = write_front(tmp_path, monkeypatch, movable)
+    deep = tmp_path / "deep.tif"
+    tifffile.imwrite(deep, pixels, tile=(32, 32))
+    for device, tiles in (("cuda:1", ()), ("cuda", ("--tile", 32))):
+        run_lerf(
+            "resize", deep, "-o", tmp_path / "o.tif", "--scale", 3, "--front", front,
+            "--front-device", device, "--overwrite", *tiles,
+        )  # fmt: skip
+        expected = lerf_core.rescale(pixels, 3, front=movable.on(device), channel_axis=-1)
+        np.testing.assert_array_equal(tifffile.imread(tmp_path / "o.tif"), expected)
+
+
+def test_devices_that_do_not_go(
+    tmp_path: Path, front: Path, photo: tuple[Path, np.ndarray]
+) -> None:
+    words = ("resize", photo[0], "-o", tmp_path / "o.png", "--scale", 2)
+    on_cpu = ("--front", front, "--front-device", "cpu")
+    run_lerf(*words, *on_cpu, "--dry-run")
+    for options, message in (
+        (("--front-device", "cuda"), "--front-device goes with --front"),
+        (("--front", front, "--front-device", "gpu"), "'gpu' is no device such as cpu, cuda"),
+        (("--front", front, "--front-device", "cuda:0"), "front 'convolution' runs on the CPU"),
+    ):
+        assert message in " ".join(run_lerf(*words, *options, code=2).output.split())
+    assert not (tmp_path / "o.png").exists()
+
+
+def test_where_there_is_no_cuda(tmp_path: Path, photo: tuple[Path, np.ndarray]) -> None:
+    torch = pytest.importorskip("torch")
+    if find_spec("spandrel") is None:  # importing it may need what stands in for torchvision
+        pytest.skip("spandrel is not installed")
+    if torch.cuda.is_available():
+        pytest.skip("there is CUDA")
+    from support.networks import network
+
+    torch.save(network("compact").state_dict(), tmp_path / "network.pth")
+    told = run_lerf(
+        "resize", photo[0], "-o", tmp_path / "o.png", "--scale", 2,
+        "--front", tmp_path / "network.pth", "--front-device", "cuda", code=2,
+    ).output  # fmt: skip
+    assert "'--front-device': front 'network' cannot run on device 'cuda'" in told
+    assert not (tmp_path / "o.png").exists()
 
 
 def test_bad_fronts(tmp_path: Path, photo: tuple[Path, np.ndarray]) -> None:

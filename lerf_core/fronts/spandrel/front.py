@@ -187,13 +187,9 @@ class SpandrelFront(Front):
         return facts
 
     def on(self, device: str) -> SpandrelFront:
-        """Return the same network on another device.
-
-        Raises
-        ------
-        FrontError
-            If there is no such device.
-        """
+        """See `Front`."""
+        if device == self.device:
+            return self
         front = replace(self, device=device)
         try:
             front._check()

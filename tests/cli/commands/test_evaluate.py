@@ -416,3 +416,9 @@ def test_fronts_before_banks(benchmark, warps, tmp_path, monkeypatch):
     result = run("sr", benchmark, "--front", "no-such-front")
     assert result.exit_code == 1
     assert "no front is called 'no-such-front'" in result.output
+    result = run("sr", benchmark, "--front", path, "--front-device", "cuda:1")
+    assert result.exit_code == 1
+    assert "front 'convolution' runs on the CPU alone" in result.output
+    result = run("warp", warps, "--front-device", "cuda")
+    assert result.exit_code == 2
+    assert "--front-device goes with --front" in result.output

@@ -66,6 +66,7 @@ def bank_method(
     bank: str,
     *,
     front: str | None = None,
+    front_device: str | None = None,
     border: str = "edge",
     anti_aliasing: bool | None = None,
     threads: int | None = None,
@@ -78,6 +79,8 @@ def bank_method(
         A name, a file, a folder in the published layout, or a checkpoint of ``lerf train``.
     front : str, optional
         A front before it: a name, a file, a folder in the published layout, or a checkpoint.
+    front_device : str, optional
+        Where it computes, as for `lerf_core.Front.on`; the CPU by default.
     border : {'edge', 'constant', ...}, optional
         Border of the feature when rescaling; ``'constant'`` is the published evaluation's.
         Warps have zeros outside the source: their masks leave the border out.
@@ -93,7 +96,7 @@ def bank_method(
     """
     loaded, what = load_evaluated_bank(bank)
     description = f"{loaded.kind.name} {what} {bank}"
-    enlarging = None if front is None else load_evaluated_front(front)
+    enlarging = None if front is None else load_evaluated_front(front).on(front_device or "cpu")
     if enlarging is not None:
         description = f"{description}, behind the front x{enlarging.scale} {front}"
     return method_of_bank(
