@@ -13,6 +13,7 @@ from lerf_cli.options.values import check_extra
 from lerf_core.errors import one_line
 
 if TYPE_CHECKING:
+    from lerf_training.loop.options import TrainingOptions
     from lerf_training.loop.trainer import Progress, Trainer
     from lerf_training.models.trained_model import Trainable
     from lerf_training.shrinking.trainer import ShrinkingTrainer
@@ -24,6 +25,7 @@ __all__ = [
     "check_device",
     "check_output",
     "needs_torch",
+    "new_trainer",
     "run_training",
     "tell_of_data",
     "use_threads",
@@ -48,6 +50,20 @@ def needs_torch(purpose: str) -> None:
     from lerf_training.loop.memory import keep_freed_memory
 
     keep_freed_memory()
+
+
+def new_trainer(
+    start: Trainable,
+    folders: Sequence[Path],
+    options: TrainingOptions,
+    values: dict[str, Any],
+    scanned: Scanned,
+) -> Trainer:
+    """Return a trainer that starts from a model, behind the front and on the device of `values`."""
+    from lerf_training.loop.trainer import Trainer
+
+    front, device = values["front"], values["device"]
+    return Trainer(start, folders, options, front=front, device=device, scanned=scanned)
 
 
 def check_output(path: Path, overwrite: bool) -> None:

@@ -10,6 +10,7 @@ import click
 from lerf_cli.options.shared import training_options
 from lerf_cli.options.training import (
     apply_defaults,
+    defaults_behind,
     fixed_scale,
     form_of,
     network_defaults,
@@ -17,7 +18,7 @@ from lerf_cli.options.training import (
     training_options_from,
 )
 from lerf_cli.options.values import load_model
-from lerf_cli.training_run import Scanned, needs_torch, run_training
+from lerf_cli.training_run import Scanned, needs_torch, new_trainer, run_training
 
 if TYPE_CHECKING:
     from lerf_training.loop.trainer import Trainer
@@ -44,11 +45,12 @@ def finetune(ctx: click.Context, /, bank: str, folders: tuple[Path, ...], **valu
     published tables, or a checkpoint of a training; networks of `--network` are transferred to
     tables first. Networks that are banks or fronts are tuned with --rate 0.0002 by default, and
     otherwise as `lerf train` trains them. A fine-tuning that was interrupted goes on with `lerf
-    train --resume`.
+    train --resume`. `--front` tunes a bank for what comes behind a front, as of `lerf train`.
 
     \b
     Examples:
       lerf finetune lerf-g my-scans/ -o scans.safetensors
+      lerf finetune lerf-p photos/ -o behind.safetensors --front twice.safetensors
       lerf finetune nets.checkpoint.safetensors photos/ -o tuned.safetensors --minutes 20
     """
     needs_torch("lerf finetune")
@@ -56,7 +58,6 @@ def finetune(ctx: click.Context, /, bank: str, folders: tuple[Path, ...], **valu
     def make(scanned: Scanned) -> Trainer:
         from lerf_training.loop.checkpoints import is_checkpoint
         from lerf_training.loop.restoring import bank_of_checkpoint
-        from lerf_training.loop.trainer import Trainer
 
         from lerf_core.bank import Bank, NetworkBank
         from lerf_core.fronts.cascade import TableCascade
@@ -66,15 +67,18 @@ def finetune(ctx: click.Context, /, bank: str, folders: tuple[Path, ...], **valu
         if not isinstance(start, (Bank, TableCascade, NetworkFront)):
             raise click.UsageError(f"{bank} is a front that lerf does not train")
         refuse_other_options(ctx, bank, form_of(start))
+        defaults: dict[str, Any] = {}
         if isinstance(start, TableCascade):
-            apply_defaults(ctx, values, fixed_scale(start))
+            defaults = fixed_scale(start)
         if isinstance(start, (NetworkBank, NetworkFront)):
-            apply_defaults(ctx, values, {**network_defaults(start), "rate": _NETWORK_RATE})
+            defaults = {**network_defaults(start), "rate": _NETWORK_RATE}
+        apply_defaults(ctx, values, {**defaults, **defaults_behind(values["front"])})
+        if isinstance(start, (NetworkBank, NetworkFront)):
             options = training_options_from(
                 values, _MINUTES, method="convolutional", width=start.width
             )
         else:
             options = training_options_from(values, _MINUTES)
-        return Trainer(start, folders, options, device=values["device"], scanned=scanned)
+        return new_trainer(start, folders, options, values, scanned)
 
     run_training(ctx, make, values, None)

@@ -11,13 +11,14 @@ from lerf_cli.options.shared import training_options
 from lerf_cli.options.training import (
     Form,
     apply_defaults,
+    defaults_behind,
     fixed_scale,
     network_defaults,
     refuse_other_options,
     refuse_with_resume,
     training_options_from,
 )
-from lerf_cli.training_run import Scanned, needs_torch, run_training
+from lerf_cli.training_run import Scanned, needs_torch, new_trainer, run_training
 from lerf_core.choices import CASCADE_SCALES, SAMPLING_INTERVALS
 from lerf_core.errors import InvalidArgumentError, one_line
 
@@ -79,7 +80,8 @@ _NETWORK_WIDTH = 64
 )
 @click.option(
     "--resume", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="CHECKPOINT",
-    help="Continue a training; its folders and options are in the checkpoint.",
+    help="Continue a training; its folders, front and options are in the checkpoint. --front and "
+    "FOLDER say where they have moved to.",
 )  # fmt: skip
 @click.pass_context
 def train(
@@ -106,6 +108,10 @@ def train(
     and --batch 16 --points 2500, lerf-net with --batch 8 --patch 66 --points 4000; fronts with
     --batch 16 --patch 48, at their own scale alone.
 
+    With --front the bank is trained for what a front leaves it to do: patches are made small by the
+    scale of both together, enlarged by the front, and taken from there to the photograph by the
+    bank. --scales and --scale-range are those of both together.
+
     \b
     Examples:
       lerf train photos/ -o mine.safetensors
@@ -113,6 +119,7 @@ def train(
       lerf train photos/ -o net.safetensors --kind lerf-n --minutes 300
       lerf train photos/ -o x2.safetensors --kind mulut --scale 2 --minutes 60
       lerf train photos/ -o twice.safetensors --kind front --scale 2 --minutes 300
+      lerf train photos/ -o behind.safetensors --front twice.safetensors
       lerf train --resume mine.checkpoint.safetensors -o mine.safetensors
       lerf train photos/ -o mine.safetensors --network --device cuda --steps 50000
     """  # fmt: skip
@@ -131,30 +138,34 @@ def train(
             else f"{kind} needs --scale: 2, 3 or 4"
         )
 
-    def make(scanned: Scanned) -> Trainer:
-        from lerf_training.loop.trainer import Trainer
+    front = values["front"]
 
+    def make(scanned: Scanned) -> Trainer:
         if resume:
-            return Trainer.resume(resume, folders, device=values["device"], scanned=scanned)
+            from lerf_training.loop.trainer import Trainer
+
+            return Trainer.resume(
+                resume, folders, front=front, device=values["device"], scanned=scanned
+            )
         if kind in {*_CONVOLUTIONAL, _FRONT}:
             shape, seed = {"width": width, "layers": layers}, values["seed"]
             start = _starting_network(kind, shape, int(scale or 0), seed)
-            apply_defaults(ctx, values, network_defaults(start))
+            apply_defaults(ctx, values, {**network_defaults(start), **defaults_behind(front)})
             options = training_options_from(
                 values, _CONVOLUTIONAL_MINUTES, method="convolutional", width=start.width
             )
-            return Trainer(start, folders, options, device=values["device"], scanned=scanned)
+            return new_trainer(start, folders, options, values, scanned)
         if kind == _CASCADE:
             from lerf_training.models.cascades import starting_cascade
 
             cascade = starting_cascade(int(scale or 0), interval=int(interval))
             apply_defaults(ctx, values, fixed_scale(cascade))
             options = training_options_from(values, _MINUTES)
-            return Trainer(cascade, folders, options, device=values["device"], scanned=scanned)
+            return new_trainer(cascade, folders, options, values, scanned)
         from lerf_training.models.starting_bank import starting_bank
 
-        if network:
-            apply_defaults(ctx, values, _NETWORK_DEFAULTS)
+        behind = defaults_behind(front)
+        apply_defaults(ctx, values, {**_NETWORK_DEFAULTS, **behind} if network else behind)
         options = training_options_from(
             values,
             _MINUTES,
@@ -162,7 +173,7 @@ def train(
             width=width or _NETWORK_WIDTH,
         )
         tables = starting_bank(kind, interval=int(interval))
-        return Trainer(tables, folders, options, device=values["device"], scanned=scanned)
+        return new_trainer(tables, folders, options, values, scanned)
 
     run_training(ctx, make, values, resume)
 

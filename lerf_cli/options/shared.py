@@ -252,7 +252,8 @@ def tiling_options(command: Command) -> Command:
 _PATCH_OPTIONS = (
     click.option(
         "--patch", type=click.IntRange(min=14), default=44, show_default=True,
-        help="Pixels of a low-resolution patch's side.",
+        help="Pixels of the side of a patch that is read: of low resolution, or enlarged by a "
+        "front.",
     ),
     click.option(
         "--points", type=click.IntRange(min=1), default=6400, show_default=True,
@@ -260,11 +261,13 @@ _PATCH_OPTIONS = (
     ),
     click.option(
         "--scales", type=numbers_type(), default="2,3,4", show_default=True,
-        help="Scales drawn most often.",
+        help="Scales drawn most often. Behind a front x2 those of both together: 2.5,3,4,6 by "
+        "default, and 1.25, 1.5, 2 and 3 times the scale of any other.",
     ),
     click.option(
         "--scale-range", type=numbers_type(2), default="1.3,7", show_default=True,
-        help="Range of the continuous scales and of the warps.",
+        help="Range of the continuous scales and of the warps. Behind a front 1.2 to 4 times its "
+        "scale by default.",
     ),
     click.option(
         "--continuous", type=click.FloatRange(0, 1), default=0.25, show_default=True,
@@ -374,6 +377,11 @@ def training_options(rate: float, minutes: str) -> Callable[[Command], Command]:
         click.option(
             "--batch", type=click.IntRange(min=1), default=20, show_default=True,
             help="Patches a step.",
+        ),
+        click.option(
+            "--front", metavar="NAME|FILE|FOLDER",
+            help="Train the bank for what comes behind this front, as for 'lerf resize': it "
+            "enlarges the patches, and stays as it is.",
         ),
         *_PATCH_OPTIONS,
         click.option(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Form",
     "apply_defaults",
+    "defaults_behind",
     "fixed_scale",
     "form_of",
     "network_defaults",
@@ -54,12 +55,13 @@ _OF_WIDTHS = {"width": "networks"}
 _OF_ANY_SCALE = dict.fromkeys(
     ("points", "scales", "scale_range", "continuous", "warps"), "banks, which take any scale"
 )
+_OF_BANKS = {"front": "banks"}
 _REFUSED: dict[Form, dict[str, str]] = {
     "tables": _OF_CONVOLUTIONS | _OF_WIDTHS,
     "networks of tables": _OF_CONVOLUTIONS,
     "convolutions": _OF_TABLES,
-    "cascade": {"network": "banks"} | _OF_CONVOLUTIONS | _OF_WIDTHS | _OF_ANY_SCALE,
-    "front": _OF_TABLES | _OF_ANY_SCALE,
+    "cascade": {"network": "banks"} | _OF_CONVOLUTIONS | _OF_WIDTHS | _OF_ANY_SCALE | _OF_BANKS,
+    "front": _OF_TABLES | _OF_ANY_SCALE | _OF_BANKS,
 }
 _OWN: dict[Form, str] = {
     "tables": "tables", "networks of tables": "tables", "convolutions": "a network",
@@ -145,6 +147,25 @@ def network_defaults(start: NetworkBank | NetworkFront) -> dict[str, Any]:
     if isinstance(start, NetworkFront):
         return {**_OF_NETWORKS, **_OF_FRONTS, **fixed_scale(start)}
     return {**_OF_NETWORKS, **(_NEAR if start.full_reach <= _NEAR_REACH else _FAR)}
+
+
+def defaults_behind(front: str | None) -> dict[str, Any]:
+    """Return what options of a training are by default for a bank behind a front.
+
+    Parameters
+    ----------
+    front : str or None
+        None: there is none, and nothing differs.
+    """
+    if front is None:
+        return {}
+    from lerf_training.data.patch_options import scale_range_behind, scales_behind
+
+    from lerf_core.fronts.loading import load_front
+
+    scale = load_front(front).scale
+    defaults = {"scales": scales_behind(scale), "scale_range": scale_range_behind(scale)}
+    return {name: value for name, value in defaults.items() if value is not None}
 
 
 def apply_defaults(ctx: click.Context, values: dict[str, Any], defaults: Mapping[str, Any]) -> None:

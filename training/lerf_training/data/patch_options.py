@@ -9,8 +9,11 @@ import numpy as np
 
 from lerf_core.errors import InvalidArgumentError
 
-__all__ = ["PATCH_MARGIN", "PatchOptions"]
+__all__ = ["PATCH_MARGIN", "PatchOptions", "scale_range_behind", "scales_behind"]
 
+# Scales behind a front that enlarges, in multiples of its own: those drawn most often, and a range.
+# At its own the front stands alone, and below it images shrink: no bank is read.
+_SCALES_BEHIND, _RANGE_BEHIND = (1.25, 1.5, 2.0, 3.0), (1.2, 4.0)
 #: Points keep this far from a patch's border, where reads of tables see the image's own pixels.
 PATCH_MARGIN = 3
 
@@ -24,11 +27,12 @@ class PatchOptions:
     batch : int
         Patches per step.
     size : int
-        Rows and columns of a patch, low resolution.
+        Rows and columns of a patch, low resolution; behind a front of a part of the enlargement.
     points : int
         Points of each patch that the loss looks at.
     scales : tuple of float
-        Scales drawn with equal chance, for a share `1 - continuous - warps` of the patches.
+        Scales drawn with equal chance, for a share `1 - continuous - warps` of the patches. Behind
+        a front they are those of both together.
     scale_range : (float, float)
         Range of the continuous scales, log-uniform.
     continuous : float
@@ -130,9 +134,70 @@ class PatchOptions:
                 f"from the border, so a patch has at least {least} pixels a side"
             )
 
+    def check_front(self, scale: int) -> None:
+        """Check that a bank has something to do behind a front.
+
+        Parameters
+        ----------
+        scale : int
+            Of the front.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the front stands alone at a scale.
+        """
+        if scale > 1 and self.least_scale <= scale:
+            raise InvalidArgumentError(
+                f"behind a front x{scale} banks are trained for scales of both together above "
+                f"{scale}, got {self.least_scale:g}"
+            )
+
+    @property
+    def least_scale(self) -> float:
+        """The smallest scale that is drawn."""
+        others = self.continuous + self.warps
+        used: list[float] = [*self.scales] if others < 1 else []
+        return min([*used, self.scale_range[0]] if others else used)
+
     @property
     def least(self) -> int:
         """Rows and columns that a photograph must have for the smallest scale to fit."""
-        others = self.continuous + self.warps
-        used = [*(self.scales if others < 1 else ()), *(self.scale_range[:1] if others else ())]
-        return int(np.ceil(min(used) * self.size)) + 4
+        return self.least_for(self.size)
+
+    def least_for(self, size: int) -> int:
+        """Rows and columns that a photograph must have for patches of a size.
+
+        Parameters
+        ----------
+        size : int
+            Rows and columns of the patches that are cut: larger ones behind a front.
+        """
+        return int(np.ceil(self.least_scale * size)) + 4
+
+
+def scales_behind(scale: int) -> tuple[float, ...] | None:
+    """Return the scales to train for behind a front, those of both together.
+
+    Parameters
+    ----------
+    scale : int
+        Of the front.
+
+    Returns
+    -------
+    tuple of float or None
+        None behind one that does not enlarge: those of any bank.
+
+    Examples
+    --------
+    >>> scales_behind(2)
+    (2.5, 3.0, 4.0, 6.0)
+    """
+    return None if scale == 1 else tuple(scale * factor for factor in _SCALES_BEHIND)
+
+
+def scale_range_behind(scale: int) -> tuple[float, float] | None:
+    """Return the range of scales to train for behind a front; see `scales_behind`."""
+    low, high = _RANGE_BEHIND
+    return None if scale == 1 else (scale * low, scale * high)

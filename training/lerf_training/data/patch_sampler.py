@@ -23,6 +23,7 @@ from lerf_training.data.numba.patches import (
     draw_scale_points,
     sample_homography,
 )
+from lerf_training.data.patch_front import PatchFront
 from lerf_training.data.patch_options import PATCH_MARGIN, PatchOptions
 
 __all__ = ["PatchSampler", "Sample", "random_homography"]
@@ -31,10 +32,13 @@ __all__ = ["PatchSampler", "Sample", "random_homography"]
 Planes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 _ATTEMPTS = 50
+_LUMA = 3
 # What is left of the colours of faded patches, at most.
 _MOST_FADED = 0.5
 # Pixels of the plane around the footprint of a patch under a homography.
 _HALO = 20
+# By how much the scale of a patch under a homography changes, per pixel, at most.
+_TILT = 0.006
 
 
 # Patch, first, offset and target of a `Sample`, of (channels, ...) planes.
@@ -71,11 +75,14 @@ class PatchSampler:
         Pixels that points keep from a patch's border.
     block : int or None, optional
         The scale of all patches, where all pixels of the plane inside a whole margin are targets.
+    front : PatchFront, optional
+        What enlarges patches before they are read. Points and the margin count in pixels of the
+        enlargement.
 
     Raises
     ------
     InvalidArgumentError
-        If patches are too small for the margin.
+        If patches are too small for the margin, or scales too small for the front.
     """
 
     def __init__(
@@ -85,12 +92,17 @@ class PatchSampler:
         colours: bool = False,
         margin: float = PATCH_MARGIN,
         block: int | None = None,
+        front: PatchFront | None = None,
     ) -> None:
         options.check_margin(margin)
         self.options, self.colours, self.margin, self.block = options, colours, margin, block
+        self.front = front or PatchFront(None, options.size)
+        options.check_front(self.front.scale)
         # Patches of the usual scales fit, warped or not.
         scales = [*options.scales, options.scale_range[0]] if block is None else [block]
-        self._drawn_side = int(1.5 * options.size * max(scales))
+        self._drawn_side = int(1.5 * self.front.source_size * max(scales))
+        # Of drawn planes: the larger the scale, the coarser what is still seen of them.
+        self._coarseness = max(1.0, self.front.scale / 2)
         self._chances = np.asarray(options.channels) / sum(options.channels)
 
     def draw(
@@ -121,16 +133,19 @@ class PatchSampler:
             coverage = False
             drawn = rng.random() < options.graphics
             if drawn:
-                plane = draw_graphics(rng, self._drawn_side, float(rng.integers(2, 5)))
+                cell = self._coarseness * float(rng.integers(2, 5))
+                plane = draw_graphics(rng, self._drawn_side, cell)
                 coverage = bool(rng.random() < options.rendered)
             else:
                 image = images[rng.choice(len(images), p=areas)]
                 photograph = image[len(image) - 1 if rng.random() < options.reduced else 0]
             grey = not self.colours or bool(rng.random() < options.grey)
+            single = 0
             if drawn:
                 planes = plane[None] if grey else coloured(plane, rng)
             else:
-                planes = photograph[self._channels(rng, grey=grey)]
+                channels, single = self._channels(rng, grey=grey)
+                planes = photograph[channels]
             patch = self._cut(turned(planes, int(rng.integers(8))), rng, coverage=coverage)
             if patch is not None:
                 break
@@ -142,22 +157,34 @@ class PatchSampler:
         if not drawn and options.jpeg and rng.random() < options.jpeg:
             worst, best = options.jpeg_quality
             low = _compressed(low, int(rng.integers(worst, best + 1)))
-        if not self.colours:
-            low, target = low[0], target[0]
-        elif grey:
-            low, target = np.repeat(low, 3, axis=0), np.repeat(target, 3, axis=0)
-        elif rng.random() < options.faded:
+        if self.colours and not grey and rng.random() < options.faded:
             share = rng.uniform(0, _MOST_FADED)
             low, target = np.rint(_faded(low, share)).astype(np.uint8), _faded(target, share)
+        low = self.front.enlarged(low)
+        if not self.colours:
+            low, target = low[single], target[single]
+        elif grey:
+            low, target = np.repeat(low, 3, axis=0), np.repeat(target, 3, axis=0)
         return Sample(low, first, offset, target)
 
-    def _channels(self, rng: np.random.Generator, *, grey: bool) -> list[int] | slice:
-        """Which of a photograph's planes (red, green, blue, luma) a patch is cut from."""
+    def _channels(self, rng: np.random.Generator, *, grey: bool) -> tuple[list[int] | slice, int]:
+        """Which of a photograph's planes (red, green, blue, luma) a patch is cut from.
+
+        Returns
+        -------
+        channels : list of int or slice
+        single : int
+            Which of these is the patch, where it is of one plane: a front that reads colours
+            together has seen the others beside it.
+        """
         if grey:
-            return [int(rng.choice(4, p=self._chances))]
+            channel = int(rng.choice(4, p=self._chances))
+            if self.front.reads_colours and not self.colours and channel != _LUMA:
+                return slice(0, 3), channel
+            return [channel], 0
         if rng.random() < self.options.permuted:
-            return [int(channel) for channel in rng.permutation(3)]
-        return slice(0, 3)
+            return [int(channel) for channel in rng.permutation(3)], 0
+        return slice(0, 3), 0
 
     def _cut(self, planes: Planes, rng: np.random.Generator, *, coverage: bool) -> _Patch | None:
         """A patch of planes (channels, rows, cols), or None where none fits."""
@@ -180,7 +207,7 @@ class PatchSampler:
     def _scaled(
         self, planes: Planes, scales: Floats, rng: np.random.Generator, *, coverage: bool
     ) -> _Patch | None:
-        size, shape = self.options.size, np.array(planes.shape[1:])
+        size, shape = self.front.source_size, np.array(planes.shape[1:])
         footprint = scales * size
         # Whole scales start on a pixel's edge, as in every benchmark; others anywhere.
         whole = scales == np.rint(scales)
@@ -199,12 +226,15 @@ class PatchSampler:
         )
         if self.block is not None:
             return low, *self._block(planes, start.astype(int))
+        # Where the kept part of the enlargement begins, and how large its pixels are.
+        start, pixel = start + self.front.reach * scales, scales / self.front.scale
         # Pixels whose positions lie inside the margin.
-        least = np.ceil(start + (self.margin + 0.5) * scales - 0.5).astype(np.int64)
-        most = np.floor(start + (size - self.margin - 0.5) * scales - 0.5).astype(np.int64)
+        near, far = self.margin, self.options.size - self.margin
+        least = np.ceil(start + (near + 0.5) * pixel - 0.5).astype(np.int64)
+        most = np.floor(start + (far - 0.5) * pixel - 0.5).astype(np.int64)
         first, offset, target = self._empty_points(len(planes))
         draw_scale_points(
-            planes, start, scales, least, most + 1 - least, _seed(rng), first, offset, target
+            planes, start, pixel, least, most + 1 - least, _seed(rng), first, offset, target
         )
         return low, first, offset, target
 
@@ -225,8 +255,9 @@ class PatchSampler:
         )
 
     def _warped(self, planes: Planes, rng: np.random.Generator) -> _Patch | None:
-        size = self.options.size
-        matrix = random_homography(rng, self.options.scale_range)
+        size, kept = self.front.source_size, self.options.size
+        tilt = _TILT * min(1.0, kept / size)
+        matrix = random_homography(rng, self.options.scale_range, tilt)
         # Lay the patch's footprint somewhere inside the plane.
         corners = matrix @ _corners(0, size - 1)
         if (corners[2] < 0.2).any():
@@ -243,8 +274,9 @@ class PatchSampler:
             return None
         # Pixels of the plane that lie in the patch. Of one plane they are drawn from all of it,
         # as for the banks that ship; those beyond the margin are drawn in vain.
-        if self.colours:
-            inner = matrix @ _corners(self.margin, size - 1 - self.margin)
+        matrix = matrix @ self.front.matrix
+        if self.colours or self.front.front is not None:
+            inner = matrix @ _corners(self.margin, kept - 1 - self.margin)
             inner = inner[:2] / inner[2]
             low, high = inner.min(1), inner.max(1)
         else:
@@ -254,7 +286,7 @@ class PatchSampler:
         first, offset, target = self._empty_points(len(planes))
         inverse = np.linalg.inv(matrix)
         enough = draw_homography_points(
-            planes, inverse, least, most + 1 - least, float(self.margin), size, _seed(rng),
+            planes, inverse, least, most + 1 - least, float(self.margin), kept, _seed(rng),
             first, offset, target,
         )  # fmt: skip
         return (patch, first, offset, target) if enough else None
@@ -305,7 +337,7 @@ def _seed(rng: np.random.Generator) -> int:
 
 
 def random_homography(
-    rng: np.random.Generator, scale_range: tuple[float, float]
+    rng: np.random.Generator, scale_range: tuple[float, float], tilt: float = _TILT
 ) -> npt.NDArray[np.float64]:
     """Patch (x, y, 1) to photograph: a scale in range, stretched, sheared, turned, tilted."""
     scale = np.exp(rng.uniform(*np.log(scale_range)))
@@ -319,5 +351,5 @@ def random_homography(
     )
     matrix = np.eye(3)
     matrix[:2, :2] = linear
-    matrix[2, :2] = rng.uniform(-0.006, 0.006, 2)
+    matrix[2, :2] = rng.uniform(-tilt, tilt, 2)
     return matrix

@@ -4,7 +4,7 @@ Each of a batch's patches is cut from a random photograph at a random place, one
 three together, turned and mirrored at random, and made small by anti-aliased bicubic, either by a
 scale (the same or not along both axes) or by a homography. The points are pixels of the
 high-resolution image; where they lie in the patch follows `lerf_core.sampling`, as in an
-application.
+application. A front, where there is one, enlarges the patches, and points lie on what it gives.
 
 Convention
 ----------
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lerf_training.data.patch_front import PatchFront
 from lerf_training.data.patch_options import PATCH_MARGIN, PatchOptions
 from lerf_training.data.patch_sampler import PatchSampler
 from lerf_training.data.photograph_groups import PhotographGroups
@@ -39,11 +40,11 @@ class Batch:
     Attributes
     ----------
     low : ndarray of uint8, (batch, size, size) or (batch, 3, size, size)
-        Low-resolution patches, of one plane or of three.
+        Low-resolution patches, of one plane or of three; parts of their enlargements by a front.
     first : ndarray of int32, (batch, points, 2)
         Row and column of the first of each point's 2x2 neighbours.
     offset : ndarray of float32, (batch, points, 2)
-        From that neighbour to the point, in low-resolution pixels.
+        From that neighbour to the point, in pixels of the patch.
     target : ndarray of float32, (batch, points) or (batch, 3, points), or (batch, rows, cols)
         What the points should be, in grey levels; or the enlargement.
     """
@@ -65,7 +66,7 @@ class PatchSource:
         How samples are drawn.
     seed : int
         With the step, decides everything.
-    colours, margin, block : optional
+    colours, margin, block, front : optional
         See `PatchSampler`.
     memory, steps_per_group : int
         See `lerf_training.data.photograph_groups`.
@@ -85,13 +86,21 @@ class PatchSource:
         colours: bool = False,
         margin: float = PATCH_MARGIN,
         block: int | None = None,
+        front: PatchFront | None = None,
         memory: int = 1 << 30,
         steps_per_group: int = 500,
     ) -> None:
         self.options, self.seed = options, seed
-        self.sampler = PatchSampler(options, colours=colours, margin=margin, block=block)
+        self.sampler = PatchSampler(
+            options, colours=colours, margin=margin, block=block, front=front
+        )
         self.groups = PhotographGroups(
-            photographs, options, seed, memory=memory, steps_per_group=steps_per_group
+            photographs,
+            options,
+            seed,
+            least=options.least_for(self.sampler.front.source_size),
+            memory=memory,
+            steps_per_group=steps_per_group,
         )
 
     def batch(self, step: int) -> Batch:

@@ -31,6 +31,8 @@ class PhotographGroups:
         Whether copies of half the size are wanted.
     seed : int
         Decides which photographs are together.
+    least : int
+        Rows and columns that a copy of half the size must have.
     memory : int
         Bytes that decoded photographs may take. More photographs than fit are trained on
         in groups, one group in memory and the next on its way.
@@ -44,11 +46,13 @@ class PhotographGroups:
         options: PatchOptions,
         seed: int,
         *,
+        least: int,
         memory: int,
         steps_per_group: int,
     ) -> None:
         self.photographs = tuple(photographs)
         self._options, self._seed, self._steps = options, seed, steps_per_group
+        self._least = least
         self._size = self._group_size(memory)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="photographs")
         self._groups: dict[int, Future[list[list[Planes]]]] = {}
@@ -98,7 +102,7 @@ class PhotographGroups:
     def _sizes_of(self, image: Planes) -> list[Planes]:
         """Planes of a photograph and, where it is large enough, of its copy of half the size."""
         sizes = [_with_luma(image)]
-        if self._options.reduced and min(image.shape[:2]) // 2 >= self._options.least:
+        if self._options.reduced and min(image.shape[:2]) // 2 >= self._least:
             rows, cols = image.shape[0] // 2, image.shape[1] // 2
             box = (0, 0, 2 * cols, 2 * rows)
             half = [degrade_patch(image[..., channel], box, (rows, cols)) for channel in range(3)]

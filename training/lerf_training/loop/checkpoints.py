@@ -41,6 +41,7 @@ _REQUIRED = {
     "progress": ("step", "steps", "seconds", "psnr", "history"),
     "data": ("fingerprint", "folders"),
 }
+_REQUIRED_OF_FRONTS = ("source", "name", "scale", "checksum")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,9 @@ class Checkpoint:
         Folders, fingerprint and counts of the photographs.
     tensors : dict of str to ndarray
         Model and optimiser.
+    front : dict or None
+        Of the front that the bank is trained behind, its `name`, `scale` and `checksum`, and its
+        `source`: a name or a path, or None where it has none.
     """
 
     method: str
@@ -69,6 +73,7 @@ class Checkpoint:
     progress: dict[str, Any]
     data: dict[str, Any]
     tensors: Mapping[str, npt.NDArray[np.float32]]
+    front: dict[str, Any] | None = None
 
     def group(self, prefix: str) -> dict[str, npt.NDArray[np.float32]]:
         """Tensors whose names start with ``prefix/``, without it."""
@@ -91,6 +96,7 @@ def write_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> No
             "options": checkpoint.options,
             "progress": checkpoint.progress,
             "data": checkpoint.data,
+            "front": checkpoint.front,
         }
     )
     arrays = {
@@ -161,9 +167,11 @@ def _described(path: str, data: dict[str, Any], tensors: dict[str, npt.NDArray[A
         raise CheckpointError(
             f"{path}: version {data['version']!r} is unknown; this program reads {_VERSION}"
         )
+    front = data.get("front")  # older checkpoints do not name it
+    required = _REQUIRED if front is None else {**_REQUIRED, "front": _REQUIRED_OF_FRONTS}
     missing = [
         f"{section}.{key}"
-        for section, keys in _REQUIRED.items()
+        for section, keys in required.items()
         for key in keys
         if key not in data[section]
     ]
@@ -176,6 +184,7 @@ def _described(path: str, data: dict[str, Any], tensors: dict[str, npt.NDArray[A
         progress=dict(data["progress"]),
         data=dict(data["data"]),
         tensors=tensors,
+        front=None if front is None else dict(front),
     )
 
 

@@ -56,9 +56,12 @@ def record_of(checkpoint: Checkpoint) -> dict[str, Any]:
     """What a bank says of its training; JSON types, no paths."""
     progress = checkpoint.progress
     scores = progress["history"][-1] if progress["history"] else {}
+    front = checkpoint.front or {}
+    behind = {key: value for key, value in front.items() if key != "source"}
     return {
         "method": checkpoint.method,
         "start": checkpoint.start.name,
+        **({"front": behind} if behind else {}),
         "steps": progress["step"],
         "minutes": round(progress["seconds"] / 60, 1),
         "options": {**checkpoint.options, "steps": progress["steps"], "minutes": None},

@@ -19,10 +19,18 @@ import torch
 from torch import Tensor
 
 from lerf_core.errors import InvalidArgumentError
+from lerf_core.fronts.loading import FrontSource
+from lerf_training.data.patch_front import PatchFront
 from lerf_training.data.patches import Batch, PatchSource
 from lerf_training.data.photographs import Folder, fingerprint, scan, split_share
 from lerf_training.errors import CheckpointError, TrainingError
 from lerf_training.loop.checkpoints import Checkpoint, read_checkpoint, write_checkpoint
+from lerf_training.loop.fronts import (
+    front_of_checkpoint,
+    front_record,
+    loaded_front,
+    threads_beside_training,
+)
 from lerf_training.loop.interruption import Interruption
 from lerf_training.loop.options import TrainingOptions
 from lerf_training.loop.restoring import (
@@ -83,6 +91,9 @@ class Trainer:
         Photographs.
     options : TrainingOptions
         How to train.
+    front : str, path or Front, optional
+        Train the bank behind this front, on what it makes of the patches; see
+        `lerf_core.fronts.loading.load_front`. It stays as it is.
     device : str, optional
         Of torch, as ``'cpu'`` or ``'cuda'``.
     scanned : callable, optional
@@ -92,8 +103,11 @@ class Trainer:
     ------
     DatasetError
         If the folders hold nothing to train on.
+    FrontError
+        If there is no such front.
     InvalidArgumentError
-        If the method does not fit the bank, or the patches are too small for it.
+        If the method does not fit the bank, the patches are too small for it, or the scales too
+        small for the front.
     """
 
     def __init__(
@@ -102,6 +116,7 @@ class Trainer:
         folders: Sequence[str | Path],
         options: TrainingOptions,
         *,
+        front: FrontSource | None = None,
         device: str = "cpu",
         scanned: Callable[[int, int], None] | None = None,
     ) -> None:
@@ -111,7 +126,14 @@ class Trainer:
         self.start = start
         self.model: TrainedModel = new_model(start, options).to(self.device)
         options.patches.check_margin(self.model.margin)
-        self.folder: Folder = scan(folders, options.patches.least, scanned)
+        self.front, self.front_source = loaded_front(front)
+        if self.front is not None and self.model.block is not None:
+            raise InvalidArgumentError(f"{start.name!r} is a front: none goes before it")
+        threads = threads_beside_training(self.front)
+        enlarging = PatchFront(self.front, options.patches.size, threads)
+        options.patches.check_front(enlarging.scale)
+        least = options.patches.least_for(enlarging.source_size)
+        self.folder: Folder = scan(folders, least, scanned)
         self.train, self.held_out = split_share(self.folder.photographs, options.held_out)
         self.optimizer = torch.optim.Adam(
             self.model.parameters(),
@@ -121,10 +143,8 @@ class Trainer:
         )
         self.average = self._copy() if options.average else None
         scale = self.model.block
-        self.validation = (
-            Validation(self.held_out)
-            if scale is None
-            else Validation(self.held_out, scales=(float(scale),))
+        self.validation = Validation(
+            self.held_out, scales=None if scale is None else (float(scale),), front=self.front
         )
         self.source = PatchSource(
             self.train,
@@ -133,6 +153,7 @@ class Trainer:
             colours=self.model.colours,
             margin=self.model.margin,
             block=self.model.block,
+            front=enlarging,
             memory=options.memory,
         )
         self.step = 0
@@ -326,6 +347,7 @@ class Trainer:
             progress=progress,
             data={**self._data(), "folders": self.folders},
             tensors={key: value.detach().cpu().numpy() for key, value in state.items()},
+            front=front_record(self.front, self.front_source),
         )
 
     def _tensors(self) -> dict[str, Tensor]:
@@ -345,6 +367,7 @@ class Trainer:
         path: str | Path,
         folders: Sequence[str | Path] = (),
         *,
+        front: FrontSource | None = None,
         device: str = "cpu",
         scanned: Callable[[int, int], None] | None = None,
     ) -> Trainer:
@@ -356,13 +379,15 @@ class Trainer:
             Of the checkpoint.
         folders : sequence of path, optional
             Where the photographs are now; where they were by default.
+        front : str, path or Front, optional
+            Where the front is now; where it was by default.
         device, scanned : optional
             As of the class.
 
         Raises
         ------
         CheckpointError
-            If the checkpoint does not fit, or the photographs are not the same.
+            If the checkpoint does not fit, or the photographs or the front are not the same.
         """
         checkpoint = read_checkpoint(path)
         options = options_of(checkpoint)
@@ -370,6 +395,7 @@ class Trainer:
             checkpoint.start,
             folders or checkpoint.data["folders"],
             options,
+            front=front_of_checkpoint(checkpoint, str(path), front),
             device=device,
             scanned=scanned,
         )

@@ -15,6 +15,7 @@ from lerf_core.metrics import luma, psnr
 from lerf_core.threads import thread_count
 from lerf_training.data.degradation import degrade_patch
 from lerf_training.data.image_files import Image
+from lerf_training.data.patch_options import scales_behind
 from lerf_training.data.photographs import Photograph, read_photograph
 from lerf_training.models.trained_model import Trainable
 
@@ -22,8 +23,9 @@ __all__ = ["PERFECT", "SCALES", "Validation"]
 
 #: Scales that are validated: whole ones, and one between.
 SCALES = (2.0, 2.5, 3.0, 4.0)
-# Crops of a multiple of this many pixels suit every scale.
-_MULTIPLE = 60
+# Crops of a multiple of this many pixels suit every scale; behind a front they suit the multiples
+# of its scale that are validated there.
+_MULTIPLE, _MULTIPLE_BEHIND = 60, 30
 #: dB of an image that comes out without an error.
 PERFECT = 99.0
 
@@ -53,8 +55,10 @@ class Validation:
         Held out from training.
     crop : int
         Rows and columns of the part, at most.
-    scales : sequence of float
-        That are validated.
+    scales : sequence of float, optional
+        That are validated: those of any bank, or behind a front `scales_behind` it.
+    front : Front, optional
+        What enlarges images before a bank.
     """
 
     def __init__(
@@ -62,13 +66,19 @@ class Validation:
         photographs: Sequence[Photograph],
         crop: int = 300,
         *,
-        scales: Sequence[float] = SCALES,
+        scales: Sequence[float] | None = None,
+        front: Front | None = None,
     ) -> None:
-        self._scales = scales
+        behind = None if front is None else scales_behind(front.scale)
+        self._scales = scales = scales or behind or SCALES
+        self._front = front
+        multiple = _MULTIPLE
+        if front is not None and behind is not None:
+            multiple = _MULTIPLE_BEHIND * front.scale
         self._cases: list[_Case] = []
         for photograph in photographs:
             image = read_photograph(photograph.path)
-            rows, cols = (min(size, crop) // _MULTIPLE * _MULTIPLE for size in image.shape[:2])
+            rows, cols = (min(size, crop) // multiple * multiple for size in image.shape[:2])
             if not rows or not cols:
                 continue
             top, left = (image.shape[0] - rows) // 2, (image.shape[1] - cols) // 2
@@ -89,16 +99,18 @@ class Validation:
         """
         figures: dict[float, list[float]] = {scale: [] for scale in self._scales}
         for case in self._cases:
-            result = _enlarged(case, bank)
+            result = _enlarged(case, bank, self._front)
             figure = psnr(luma(case.high), luma(result), shave=math.floor(case.scale))
             figures[case.scale].append(min(figure, PERFECT))
         means = {f"x{scale:g}": fmean(values) for scale, values in figures.items() if values}
         return {**means, "mean": fmean(means.values())} if means else {}
 
 
-def _enlarged(case: _Case, bank: Trainable) -> Image:
+def _enlarged(case: _Case, bank: Trainable, front: Front | None) -> Image:
     if isinstance(bank, Front):
         planes = np.ascontiguousarray(np.moveaxis(case.low, -1, 0))
         return np.ascontiguousarray(np.moveaxis(bank.enlarge(planes, thread_count(None)), 0, -1))
-    enlarged: Image = lerf_core.resize(case.low, case.high.shape[:2], bank=bank, channel_axis=-1)
+    enlarged: Image = lerf_core.resize(
+        case.low, case.high.shape[:2], bank=bank, front=front, channel_axis=-1
+    )
     return enlarged

@@ -35,7 +35,7 @@ class ShrinkingPatches:
     def __init__(self, photographs: Sequence[Photograph], options: ShrinkingOptions) -> None:
         self._options = options
         self._groups = PhotographGroups(
-            photographs, PatchOptions(reduced=0.0), options.seed,
+            photographs, PatchOptions(reduced=0.0), options.seed, least=options.patch,
             memory=options.memory, steps_per_group=_STEPS_PER_GROUP,
         )  # fmt: skip
 
