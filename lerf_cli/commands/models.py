@@ -12,7 +12,7 @@ import click
 
 from lerf_cli.commands.models_inspect import inspect_bank
 from lerf_cli.options.shared import OUTPUT_FILE
-from lerf_cli.options.values import load_bank, load_model
+from lerf_cli.options.values import load_model
 from lerf_cli.training_run import check_output
 from lerf_core.choices import DIAGONAL
 from lerf_core.errors import one_line
@@ -66,7 +66,8 @@ def list_banks(ctx: click.Context, as_json: bool = False) -> None:
 
     Reach says how many pixels away a pixel's parameters look; per pixel, what finding them costs:
     table reads of every channel, or multiplications of a network, of all three colours together.
-    Fronts, which --front knows by name, come last.
+    Fronts, which --front knows by name, come last. What a network of torch is takes seconds to
+    find out, and is told by 'lerf models info' alone.
 
     \b
     Example:
@@ -86,7 +87,7 @@ def list_banks(ctx: click.Context, as_json: bool = False) -> None:
             "name": [row["name"] for row in rows],
             "kind": [row["kind"] for row in rows],
             "size": [_size(row["bytes"]) for row in rows],
-            "reach": [str(row["reach"]) for row in rows],
+            "reach": ["?" if row["reach"] is None else str(row["reach"]) for row in rows],
             "source": [row["source"] for row in rows],
             "per pixel": [row["work"] for row in rows],
         }
@@ -137,40 +138,63 @@ def _bank_row(name: str, path: Path) -> dict[str, Any]:
 
 
 def _front_row(name: str, path: Path) -> dict[str, Any]:
-    from lerf_core.fronts.loading import load_front, user_front_folder
+    from lerf_core.fronts.loading import holds_foreign_network, load_front, user_front_folder
 
-    front = load_front(path)
+    if holds_foreign_network(path):
+        told: dict[str, Any] = {"kind": "front", "reach": None, "reads_colours": None}
+        told["work"] = f"a network of torch: lerf models info {name}"
+    else:
+        front = load_front(path)
+        told = {"kind": f"front x{front.scale}", "reach": front.reach}
+        told |= {"reads_colours": front.reads_colours, "work": front.work}
     return {
         "name": name,
-        "kind": f"front x{front.scale}",
         "bytes": path.stat().st_size,
-        "reach": front.reach,
-        "work": front.work,
-        "reads_colours": front.reads_colours,
         "source": _source(path, user_front_folder),
         "default": False,
         "path": str(path),
+        **told,
     }
 
 
-@models.command(short_help="Describe a bank.")
+@models.command(short_help="Describe a bank or a front.")
 @click.argument("name", metavar="NAME|FILE|FOLDER")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def info(name: str, as_json: bool) -> None:
     """Describe a bank or a front: kind, patterns and interval or layers, training, checksum.
 
+    Of networks of torch, how far they look and what memory they take is measured: seconds, and a
+    minute for large ones.
+
     \b
     Examples:
       lerf models info analytic
+      lerf models info 4x_network.pth
       lerf models info published/lerf-g --json
     """
-    description = load_model(name).describe()
+    description = _described(load_model(name))
     if as_json:
         click.echo(json.dumps(description, indent=2, default=str))
         return
     width = max(map(len, description))
     for key, value in description.items():
         click.echo(f"{key:<{width}}  {value}")
+
+
+def _described(model: Bank | Front) -> dict[str, Any]:
+    """Return what a bank or a front says of itself.
+
+    Raises
+    ------
+    click.ClickException
+        If it cannot be measured.
+    """
+    from lerf_core.errors import LerfError
+
+    try:
+        return model.describe()
+    except LerfError as error:
+        raise click.ClickException(f"{model.name}: {one_line(error)}") from None
 
 
 @models.command("import", short_help="Copy a bank or a front into the user's folder.")
@@ -181,12 +205,13 @@ def import_bank(source: Path, name: str | None, overwrite: bool) -> None:
     """Copy a bank or a front into the user's folder: a file, or a folder of published tables.
 
     It is checked first, and kept as one .safetensors file. Tables of LeRF are a bank, those of
-    MuLUT a front.
+    MuLUT a front, and so are networks that others have trained (.pth, .safetensors).
 
     \b
     Examples:
       lerf models import published/lerf-g --name lerf-g
       lerf models import published/sr_x2sdy --name mulut-x4
+      lerf models import 4x_network.pth --name network-x4
     """
     import lerf_core
     from lerf_core.bank.base import Described
@@ -201,9 +226,8 @@ def import_bank(source: Path, name: str | None, overwrite: bool) -> None:
         )
     # A path, so that a bank known by that name is not taken instead.
     model = load_model(str(source.resolve()))
-    if not isinstance(model, Described):
-        raise click.UsageError(f"{source} is used as it is, by its path: --front {source}")
-    kind, model = _kind_of(model), model.renamed(name)
+    if isinstance(model, Described):  # others have the name of their file
+        model = model.renamed(name)
     try:
         folder = user_front_folder() if isinstance(model, Front) else lerf_core.user_bank_folder()
     except lerf_core.errors.LerfError as error:
@@ -214,9 +238,10 @@ def import_bank(source: Path, name: str | None, overwrite: bool) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         model.save(target)
+        size = target.stat().st_size
     except OSError as error:
         raise click.ClickException(f"{target}: {one_line(error)}") from None
-    click.echo(f"{name}: {kind}, {_size(model.nbytes)} -> {target}")
+    click.echo(f"{name}: {_kind_of(model)}, {_size(size)} -> {target}")
 
 
 def _kind_of(model: Bank | Front) -> str:
@@ -225,12 +250,12 @@ def _kind_of(model: Bank | Front) -> str:
     return f"front x{model.scale}" if isinstance(model, Front) else model.kind.name
 
 
-@models.command("export", short_help="Write a bank in the published layout.")
+@models.command("export", short_help="Write tables in the published layout.")
 @click.argument("name", metavar="NAME|FILE")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--overwrite", is_flag=True, help="Write into a folder that holds tables.")
 def export_bank(name: str, folder: Path, overwrite: bool) -> None:
-    """Write tables as LUTft_*.npy files, the published layout; nothing is lost.
+    """Write tables as .npy files, the published layouts of LeRF and MuLUT; nothing is lost.
 
     A network has no such layout: its .safetensors file is what there is to hand on.
 
@@ -240,16 +265,21 @@ def export_bank(name: str, folder: Path, overwrite: bool) -> None:
     """
     import lerf_core
 
-    if not overwrite and folder.is_dir() and any(folder.glob("LUTft_*.npy")):
+    if not overwrite and folder.is_dir() and any(folder.glob("LUT*.npy")):
         raise click.UsageError(f"{folder} holds tables already: give --overwrite")
-    bank = load_bank(name)
+    model = load_model(name)
     try:
-        written = bank.export_folder(folder)
+        if isinstance(model, lerf_core.Bank):
+            written = model.export_folder(folder)
+        else:
+            from lerf_core.fronts.published import export_cascade
+
+            written = export_cascade(model, folder)
     except lerf_core.errors.LerfError as error:
         raise click.ClickException(one_line(error)) from None
     except OSError as error:
         raise click.ClickException(f"{folder}: {one_line(error)}") from None
-    click.echo(f"{bank.name}: {len(written)} files -> {folder}")
+    click.echo(f"{model.name}: {len(written)} files -> {folder}")
 
 
 @models.command("compress", short_help="Keep a tenth of a bank's or a front's entries.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lerf_cli.options.types import CROP, RANGE
-from lerf_cli.options.values import check_extra, load_bank
+from lerf_cli.options.values import check_extra, load_bank, load_model
 from lerf_core.errors import FileError, LerfError, one_line
 from lerf_core.io.formats import DEFAULT_MAX_PIXELS
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from lerf_cli.figures.inspection import Inspection
+    from lerf_core import Bank
 
 __all__ = ["inspect_bank"]
 
@@ -81,7 +82,7 @@ def inspect_bank(name: str, image: str | None, **options: Any) -> None:
         check_extra("lerf models inspect -o", "matplotlib", "figures")
     from lerf_cli.figures.inspection import inspect_bank_alone, inspect_image
 
-    bank = load_bank(name)
+    bank = _drawn_bank(name)
     start = None if options["start"] is None else load_bank(options["start"])
     try:
         if image is None:
@@ -97,6 +98,25 @@ def inspect_bank(name: str, image: str | None, **options: Any) -> None:
         raise click.ClickException(f"{what}: {one_line(error)}") from None
     if options["as_json"]:
         click.echo(json.dumps(inspection.statistics, indent=2))
+
+
+def _drawn_bank(name: str) -> Bank:
+    """Return the bank that is to be drawn.
+
+    Raises
+    ------
+    click.ClickException
+        If there is none, or if it is a front.
+    """
+    import lerf_core
+
+    model = load_model(name)
+    if not isinstance(model, lerf_core.Bank):
+        raise click.ClickException(
+            f"{name} is a front x{model.scale}, and pictures are drawn of banks alone: "
+            f"'lerf models info {name}' describes it"
+        )
+    return model
 
 
 def _check_usage(image: str | None, options: dict[str, Any]) -> None:

@@ -105,10 +105,16 @@ def load_model(name: str) -> Bank | Front:
         If there is neither, or it is damaged.
     """
     import lerf_core
-    from lerf_core.fronts.loading import available_fronts, holds_front, load_front
+    from lerf_core.fronts.loading import (
+        available_fronts,
+        holds_foreign_network,
+        holds_front,
+        load_front,
+    )
 
-    is_bank = name in lerf_core.available_banks()
-    if is_bank or not (name in available_fronts() or holds_front(Path(name))):
+    path = Path(name)
+    is_front = name in available_fronts() or holds_front(path) or holds_foreign_network(path)
+    if name in lerf_core.available_banks() or not is_front:
         return load_bank(name)
     try:
         return load_front(name)

@@ -6,6 +6,7 @@ whatever scale or map is asked for. Networks for super-resolution and cascades o
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -119,6 +120,18 @@ class Front(ABC):
             1 or 3.
         dtype : uint8 or float32
         """
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it to one ``.safetensors`` file that `load_front` reads, whole or not at all.
+
+        Raises
+        ------
+        FrontError
+            If there is no such file of it.
+        OSError
+            If the file cannot be written.
+        """
+        raise FrontError(f"front {self.name!r} has no form in a file: {os.fspath(path)!r}")
 
     def reads_together(self, colours: int) -> bool:
         """Whether so many channels, alpha not counted, are read together: three as colours."""

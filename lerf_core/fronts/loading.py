@@ -26,6 +26,7 @@ from lerf_core.fronts.formats import CASCADE_FORMAT, NETWORK_FRONT_FORMAT, is_pu
 __all__ = [
     "FrontSource",
     "available_fronts",
+    "holds_foreign_network",
     "holds_front",
     "load_front",
     "user_front_folder",
@@ -86,6 +87,21 @@ def holds_front(path: Path) -> bool:
         if path.is_dir():
             return is_published_cascade(path)
         return _own_format(path) in _LOADERS
+    except OSError:
+        return False
+
+
+def holds_foreign_network(path: Path) -> bool:
+    """Whether a file looks like the weights of a network that others have trained.
+
+    By its first bytes: what such a network is takes torch and some seconds to find out.
+    """
+    from lerf_core.fronts.spandrel.kinds import FIRST_BYTES, apparent_kind
+
+    try:
+        with path.open("rb") as file:
+            kind = apparent_kind(file.read(FIRST_BYTES))
+        return kind is not None and _own_format(path) is None
     except OSError:
         return False
 

@@ -1,4 +1,4 @@
-"""Cascades of tables in the published layout: a folder of NumPy files."""
+"""Cascades of tables from and to the published layout: a folder of NumPy files."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 from lerf_core.bank.files import read_table, table_name
 from lerf_core.choices import CASCADE_SCALES
 from lerf_core.errors import BankError, FrontError
+from lerf_core.fronts.base import Front
 from lerf_core.fronts.cascade import (
     CASCADE_PATTERNS,
     TableCascade,
@@ -16,7 +19,10 @@ from lerf_core.fronts.cascade import (
 )
 from lerf_core.fronts.formats import PUBLISHED_TABLE
 
-__all__ = ["published_cascade"]
+__all__ = ["export_cascade", "published_cascade"]
+
+# Levels of a byte's range, of which a node's number has the upper bits.
+_LEVELS = 256
 
 
 def published_cascade(folder: Path) -> TableCascade:
@@ -80,7 +86,7 @@ def _published(
     try:
         return TableCascade(
             folder.resolve().name,
-            256 >> bits,
+            _LEVELS >> bits,
             {pattern: CASCADE_PATTERNS[pattern] for pattern in patterns},
             cascade_stages(scale, patterns, stages),
             tables,
@@ -88,3 +94,46 @@ def _published(
         )
     except FrontError as error:
         raise FrontError(f"{folder}: {error}") from error
+
+
+def export_cascade(front: Front, folder: Path) -> list[Path]:
+    """Write a cascade's tables in the published layout; return the files.
+
+    `published_cascade` reads the same tables from them. Those that are compressed are written with
+    all their entries.
+
+    Parameters
+    ----------
+    front : Front
+    folder : Path
+        Is made where there is none.
+
+    Raises
+    ------
+    FrontError
+        If the front is no cascade, or one that the layout cannot say.
+    """
+    if not isinstance(front, TableCascade):
+        raise FrontError(
+            f"front {front.name!r} cannot be exported: the published layout holds tables, and it "
+            "is a network"
+        )
+    names = tuple(front.patterns)
+    known = {name: CASCADE_PATTERNS[name] for name in CASCADE_PATTERNS if name in names}
+    in_order = tuple(known)
+    published = cascade_stages(front.scale, in_order, len(front.stages))
+    if dict(front.patterns) != known or front.stages != published:
+        raise FrontError(
+            f"front {front.name!r} cannot be exported: the published layout holds stages of the "
+            f"patterns {', '.join(CASCADE_PATTERNS)} with the published divisors alone"
+        )
+    bits = (_LEVELS // front.interval).bit_length() - 1
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for number in range(1, len(front.stages) + 1):
+        for name in in_order:
+            table = front.tables[table_name(number, name, 0)]
+            path = folder / f"LUT_ft_x{front.scale}_{bits}bit_int8_s{number}_{name}.npy"
+            np.save(path, table.reshape(-1, table.shape[-1]), allow_pickle=False)
+            written.append(path)
+    return written

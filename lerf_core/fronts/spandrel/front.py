@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,7 @@ from lerf_core.fronts.spandrel.receptive_field import (
     measured_field,
 )
 from lerf_core.fronts.spandrel.weights import Weights
+from lerf_core.io.results.whole_files import write_whole
 from lerf_core.threads import bands
 
 __all__ = ["SpandrelFront"]
@@ -200,6 +203,11 @@ class SpandrelFront(Front):
     def within(self, memory: int) -> SpandrelFront:
         """Return the same network with tiles whose activations take so many bytes at most."""
         return replace(self, memory=memory)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """See `Front`: its weights alone, as spandrel and others read them."""
+        content = safetensors.torch.save(_unshared(self.weights), {"format": "pt"})
+        write_whole(Path(path), content)
 
     # -- what it gives --------------------------------------------------------------------
 
@@ -403,7 +411,7 @@ class SpandrelFront(Front):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # As bytes: each tensor on its own would take more, and may be shared.
-        weights = {name: value.contiguous().clone() for name, value in self.weights.items()}
+        weights = _unshared(self.weights)
         measured = {name: self.__dict__[name] for name in _MEASURED if name in self.__dict__}
         packed = safetensors.torch.save(weights)
         return _restored, (self.name, packed, self.device, self.memory, measured)
@@ -411,6 +419,11 @@ class SpandrelFront(Front):
 
 #: What is not measured again where a front was sent to.
 _MEASURED = ("field", "_bytes_per_pixel", "checksum")
+
+
+def _unshared(weights: Weights) -> dict[str, torch.Tensor]:
+    """Return weights of which no two have memory in common, for a file."""
+    return {name: value.contiguous().clone() for name, value in weights.items()}
 
 
 def _restored(

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from lerf_core.errors import FrontError
 
-__all__ = ["FileKind", "kind_of"]
+__all__ = ["FIRST_BYTES", "FileKind", "apparent_kind", "kind_of"]
 
 # Safetensors files begin with the length of a JSON text, in 8 bytes.
 _LENGTH_BYTES = 8
 _LONGEST_HEADER = 100_000_000
-_FIRST_BYTES = 64
+#: How many bytes of a file tell.
+FIRST_BYTES = 64
+_ARCHIVE = b"PK\x03\x04"
 
 
 class FileKind(Enum):
@@ -34,16 +36,12 @@ def kind_of(path: Path) -> FileKind:
         If it cannot be read.
     """
     with path.open("rb") as file:
-        first = file.read(_FIRST_BYTES)
+        first = file.read(FIRST_BYTES)
     if not first:
         raise FrontError(f"{path} is empty")
-    if first.startswith(b"PK\x03\x04"):
-        return _kind_of_archive(path)
-    if first[:1] == b"\x80" and len(first) > 1 and 2 <= first[1] <= 5:
-        return FileKind.PICKLE
-    length = int.from_bytes(first[:_LENGTH_BYTES], "little")
-    if first[_LENGTH_BYTES : _LENGTH_BYTES + 1] == b"{" and 2 <= length <= _LONGEST_HEADER:
-        return FileKind.SAFETENSORS
+    kind = apparent_kind(first)
+    if kind is not None:
+        return _kind_of_archive(path) if first.startswith(_ARCHIVE) else kind
     if first.startswith(b"version https://git-lfs"):
         raise FrontError(f"{path} is a pointer of Git LFS: the network itself was not downloaded")
     if first.lstrip().lower().startswith((b"<!doctype", b"<html")):
@@ -51,6 +49,18 @@ def kind_of(path: Path) -> FileKind:
     raise FrontError(
         f"{path} is no network: weights of PyTorch (.pth) or .safetensors are what can be read"
     )
+
+
+def apparent_kind(first: bytes) -> FileKind | None:
+    """Tell what a file is by its first bytes, or None; an archive may still hold something else."""
+    if first.startswith(_ARCHIVE):
+        return FileKind.PICKLE
+    if first[:1] == b"\x80" and len(first) > 1 and 2 <= first[1] <= 5:
+        return FileKind.PICKLE
+    length = int.from_bytes(first[:_LENGTH_BYTES], "little")
+    if first[_LENGTH_BYTES : _LENGTH_BYTES + 1] == b"{" and 2 <= length <= _LONGEST_HEADER:
+        return FileKind.SAFETENSORS
+    return None
 
 
 def _kind_of_archive(path: Path) -> FileKind:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from PIL import Image
 from support.banks import make_random_network
-from support.fronts import random_cascade
+from support.fronts import make_random_front, random_cascade
 
 import lerf_core
 from lerf_core.fronts.loading import load_front
@@ -243,9 +246,87 @@ def test_fronts_are_listed_described_and_compressed(run, tmp_path, own_front_fol
     assert "mine" in result.output
 
 
-def test_a_cascade_is_no_bank(run, tmp_path):
-    path = tmp_path / "c.safetensors"
-    random_cascade(2).save(path)
-    result = run("models", "export", path, tmp_path / "tables", code=1)
-    assert result.output.count("\n") == 1
-    assert "lerf-cascade" in result.output
+def test_a_cascade_is_exported_and_imported_again(run, tmp_path, own_front_folder):
+    path, folder = tmp_path / "c.safetensors", tmp_path / "tables"
+    cascade = random_cascade(3)
+    cascade.save(path)
+    assert run("models", "export", path, folder).output == f"random-x3: 6 files -> {folder}\n"
+    assert {file.name for file in folder.iterdir()} == {
+        f"LUT_ft_x3_3bit_int8_s{stage}_{pattern}.npy" for stage in (1, 2) for pattern in "sdy"
+    }
+    assert "holds tables already" in run("models", "export", path, folder, code=2).output
+    run("models", "export", path, folder, "--overwrite")
+    run("models", "import", folder, "--name", "random-x3")
+    again = load_front("random-x3")
+    assert (again.stages, again.interval) == (cascade.stages, cascade.interval)
+    for name, table in cascade.tables.items():
+        np.testing.assert_array_equal(again.tables[name], table)
+
+
+@pytest.mark.parametrize("form", ["cascade", "network", "torch"])
+def test_fronts_say_what_they_cannot(run, tmp_path, form):
+    path = tmp_path / f"{form}.safetensors"
+    if form == "torch":
+        network_of_torch().save(path)
+    else:
+        make = {"cascade": lambda: random_cascade(2, bias=3), "network": make_random_front}
+        make[form]().save(path)
+    told = run("models", "inspect", path, "--json", code=1).output
+    assert told.count("\n") == 1
+    assert f"{path} is a front x2, and pictures are drawn of banks alone" in told
+    told = run("models", "export", path, tmp_path / "tables", code=1).output
+    assert told.count("\n") == 1
+    assert "cannot be exported: the published layout holds" in told
+    assert not (tmp_path / "tables").exists()
+    if form != "cascade":
+        told = run("models", "compress", path, "-o", tmp_path / "o.safetensors", code=1).output
+        assert told.count("\n") == 1
+        assert "cannot be compressed: it has no tables" in told
+
+
+def network_of_torch():
+    """Return a small network of spandrel's architectures, which enlarges by 2."""
+    pytest.importorskip("torch")
+    if find_spec("spandrel") is None:  # importing it may need what stands in for torchvision
+        pytest.skip("spandrel is not installed")
+    from support.networks import front_of
+
+    return front_of("compact")
+
+
+def test_networks_of_torch(run, tmp_path, own_front_folder):
+    front = network_of_torch()
+    import torch
+
+    path = tmp_path / "2x_net.pth"
+    torch.save({"params_ema": dict(front.weights)}, path)
+    told = json.loads(run("models", "info", path, "--json").output)
+    assert (told["architecture"], told["scale"], told["purpose"]) == (
+        "RealESRGAN Compact", 2, "super-resolution",
+    )  # fmt: skip
+    assert run("models", "import", path).output.startswith("2x_net: front x2, ")
+    again = load_front("2x_net")
+    assert again.checksum == front.checksum
+    rows = {row["name"]: row for row in json.loads(run("models", "list", "--json").output)}
+    row = rows["2x_net"]
+    assert (row["kind"], row["reach"], row["reads_colours"]) == ("front", None, None)
+    line = next(line for line in run("models").output.splitlines() if line[2:].startswith("2x_"))
+    assert line.split()[1] == "front"
+    assert line.endswith("a network of torch: lerf models info 2x_net")
+    assert "--overwrite" in run("models", "import", path, code=2).output
+    path.write_bytes(path.read_bytes()[:-200])
+    for words in (("info", path), ("import", path, "--overwrite")):
+        told = run("models", *words, code=1).output
+        assert told.count("\n") == 1
+        assert "its archive cannot be read, or is cut off" in told
+    assert load_front("2x_net") is again
+
+
+def test_the_list_imports_no_torch(tmp_path, own_front_folder):
+    network_of_torch().save(own_front_folder / "net.safetensors")
+    code = (
+        "import sys; from lerf_cli.main import main\n"
+        "try: main(['models'])\n"
+        "except SystemExit as end: sys.exit(end.code or 'torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

@@ -18,8 +18,8 @@ from lerf_core.errors import FrontError
 from lerf_core.fronts import cascade as module
 from lerf_core.fronts.cascade import CASCADE_PATTERNS, TableCascade, cascade_stages
 from lerf_core.fronts.loading import load_front
-from lerf_core.fronts.published import published_cascade
-from tests.support.fronts import random_cascade
+from lerf_core.fronts.published import export_cascade, published_cascade
+from tests.support.fronts import make_random_front, random_cascade
 
 ODD = {**PATTERNS, "q": ((0, 0), (-2, 1), (3, 0), (1, -3))}
 STRUCTURES: list[dict[str, Any]] = [
@@ -376,3 +376,35 @@ def test_patterns_reach_two_pixels() -> None:
     assert CASCADE_PATTERNS["d"] == ((0, 0), (0, 2), (2, 0), (2, 2))
     assert rotate(CASCADE_PATTERNS["y"], 1) == ((0, 0), (1, -1), (2, -1), (1, -2))
     assert len(block_values(3)) == 9
+
+
+@pytest.mark.parametrize(
+    ("interval", "patterns", "stages"), [(8, "d", 1), (16, "sdy", 2), (64, "ys", 3)]
+)
+def test_the_published_layout_there_and_back(tmp_path, interval, patterns, stages):
+    given = {name: CASCADE_PATTERNS[name] for name in CASCADE_PATTERNS if name in patterns}
+    cascade = random_cascade(4, interval=interval, stages=stages, patterns=given)
+    written = export_cascade(cascade, tmp_path / "new" / "folder")
+    assert len(written) == stages * len(patterns)
+    again = load_front(tmp_path / "new" / "folder")
+    assert (again.scale, again.interval, again.stages) == (4, interval, cascade.stages)
+    assert dict(again.patterns) == dict(cascade.patterns)
+    for name, table in cascade.tables.items():
+        np.testing.assert_array_equal(again.tables[name], table)
+    small = cascade.compressed(1)
+    export_cascade(small, tmp_path / "small")
+    planes = np.random.default_rng(0).integers(0, 256, (1, 9, 8), np.uint8)
+    np.testing.assert_array_equal(
+        load_front(tmp_path / "small").enlarge(planes, 1), small.enlarge(planes, 1)
+    )
+
+
+def test_what_the_published_layout_cannot_say(tmp_path):
+    other = {"s": ((0, 0), (0, 1), (2, 0), (1, 1))}
+    for front in (
+        random_cascade(2, divisor=7), random_cascade(2, groups=((0, 2), (1, 3))),
+        random_cascade(2, patterns=other), make_random_front(2),
+    ):  # fmt: skip
+        with pytest.raises(FrontError, match="cannot be exported: the published layout"):
+            export_cascade(front, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
