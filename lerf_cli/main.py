@@ -26,6 +26,9 @@ COMMANDS = {
     "warp": Entry(
         "lerf_cli.commands.warp", "warp", "Warp images by a matrix, corners, angle or field."
     ),
+    "info": Entry(
+        "lerf_cli.commands.info", "info", "Say what files are, and what a resize of them takes."
+    ),
     "inspect": Entry(
         "lerf_cli.commands.inspect", "inspect", "Write the parameters of an image's pixels as maps."
     ),

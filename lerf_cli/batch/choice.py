@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lerf_cli.batch.tiled_resampling import TiledResampling
     from lerf_core.execution.plan import Plan
 
-__all__ = ["chosen_tiled_resampling"]
+__all__ = ["chosen_tiled_resampling", "whole_memory"]
 
 # Bytes of files, and values, that need no tiles.
 _SMALL = 16 << 20
@@ -108,8 +108,19 @@ def _resampling_of_tiff(
         return resampling
 
 
-def whole_memory(plan: Plan, source_bytes: int) -> int:
-    """Estimate the memory that an operation takes in one piece, in bytes."""
+def whole_memory(plan: Plan, source_bytes: int, frames: int = 1) -> int:
+    """Estimate the memory that an operation takes in one piece, in bytes.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of a frame.
+    source_bytes : int
+        Of its pixels.
+    frames : int, optional
+        How many are held at once, before and after.
+    """
     # The file's bytes, its pixels, the result, and the result as it is encoded.
     result = math.prod(plan.result_shape) * plan.result_dtype.itemsize
-    return 2 * source_bytes + plan.memory_needed() + result
+    further = 2 * (frames - 1) * result
+    return 2 * frames * source_bytes + plan.memory_needed() + result + further

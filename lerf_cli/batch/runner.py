@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from lerf_cli.batch.operation import ImageOperation
     from lerf_cli.batch.tiled_resampling import TiledResampling
 
-__all__ = ["run_batch"]
+__all__ = ["counted", "run_batch"]
 
 
 def run_batch(operation: ImageOperation, options: BatchOptions) -> int:
@@ -73,7 +73,7 @@ def run_batch(operation: ImageOperation, options: BatchOptions) -> int:
     try:
         with Termination() as termination, library_notes(reporter):
             for task in tasks:
-                _count(
+                counted(
                     tally,
                     task.entry,
                     reporter,
@@ -106,7 +106,7 @@ def _run_remote(operation: ImageOperation, options: BatchOptions) -> int:
     entry, reporter, tally = Entry(Path(source)), Reporter(options, 1), Tally()
     with Termination() as termination, library_notes(reporter):
         work = partial(_process_remote, source, entry, operation, options, reporter)
-        _count(tally, entry, reporter, work)
+        counted(tally, entry, reporter, work)
         termination.check()
     reporter.close(str(tally))
     return 1 if tally.failed else 0
@@ -235,7 +235,7 @@ def _by_tiles(
     from lerf_cli.batch import tiled
 
     if options.dry_run:
-        tiled.preview(resampling, source, output)
+        tiled.preview(resampling, source, output, options.tiling)
     else:
         tiled.process(resampling, source, output, entry, options, reporter)
     return True
@@ -259,7 +259,7 @@ def _is_skipped(task: FileTask, options: BatchOptions, reporter: Reporter) -> bo
     return False
 
 
-def _count(tally: Tally, entry: Entry, reporter: Reporter, work: Callable[[], bool]) -> None:
+def counted(tally: Tally, entry: Entry, reporter: Reporter, work: Callable[[], bool]) -> None:
     """Do the work on a file; whatever goes wrong is counted and told, and ends here."""
     try:
         if work():

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from lerf_core.io.tiles.tiled_reader import TiledReader
     from lerf_core.io.tiles.tiled_writer import TiledWriter, WriterSpec
 
-__all__ = ["opened_resampling", "opened_source", "preview", "process"]
+__all__ = ["check", "most_memory", "opened_resampling", "opened_source", "preview", "process"]
 
 Shape = tuple[int, int]
 #: Called with a line for the user.
@@ -140,11 +140,29 @@ def process(
     reporter.detail(f"{line} ({time.perf_counter() - started:.2f} s)")
 
 
-def preview(resampling: TiledResampling, source_path: str, target_path: str) -> None:
+def preview(
+    resampling: TiledResampling, source_path: str, target_path: str, tiling: TilingOptions
+) -> None:
     """Tell what `process` would do, without reading pixels; refuse what it would refuse."""
     with resampling.source:
-        resampling.spec(target_path)
+        check(resampling, target_path, tiling)
         click.echo(_change(source_path, target_path, resampling.plan))
+
+
+def check(resampling: TiledResampling, target_path: str, tiling: TilingOptions) -> None:
+    """Refuse what `process` would refuse, without reading pixels.
+
+    Raises
+    ------
+    FileError
+    """
+    resampling.source.limit_memory(*_source_memory(tiling))
+    resampling.spec(target_path)
+
+
+def most_memory(tiling: TilingOptions) -> int:
+    """Return the bytes that work by tiles may take, the program included; see `check`."""
+    return _budget(tiling) + _PROGRAM_BYTES
 
 
 def _change(source_path: str, target_path: str, plan: Plan) -> str:

@@ -28,7 +28,7 @@ from lerf_core.io.writing import Encoding, check_writable, encode, encode_to_byt
 if TYPE_CHECKING:
     from lerf_cli.batch.operation import ImageOperation
 
-__all__ = ["preview", "process", "shape_after"]
+__all__ = ["outcome_of", "preview", "process", "shape_after"]
 
 Shape = tuple[int, int]
 
@@ -46,12 +46,26 @@ def preview(
 ) -> None:
     """Tell what would be done, from the file's header alone."""
     header = read_header(source, options.max_pixels)
+    shape, target = outcome_of(header, task, operation, options)
+    click.echo(_change(task, header.shape, shape, target), err=task.output is None)
+
+
+def outcome_of(
+    header: Header, task: FileTask, operation: ImageOperation, options: BatchOptions
+) -> tuple[Shape, Format]:
+    """Return the (rows, columns) that a file becomes, and the format that they are written in.
+
+    Raises
+    ------
+    FileError
+        If its header tells that `process` would refuse it.
+    """
     target = _format_for(task, options, header.format)
     shape = shape_after(operation, header)
     pixels = shape[0] * shape[1] * header.frames
     check_samples(pixels, header.channels, options.max_pixels, "would become")
     check_sides(target, shape)
-    click.echo(_change(task, header.shape, shape, target), err=task.output is None)
+    return shape, target
 
 
 def process(

@@ -89,6 +89,8 @@ class Header:
         Memory that decoding the first frame takes at its worst moment.
     samples : int
         Per pixel as it is read; 0: those of the layout.
+    is_decoded : bool
+        Whether the first frame's pixels were decoded to know all this.
     """
 
     format: str
@@ -100,6 +102,7 @@ class Header:
     notes: tuple[str, ...] = ()
     decoding_bytes: int = 0
     samples: int = 0
+    is_decoded: bool = False
 
     @property
     def channels(self) -> int:

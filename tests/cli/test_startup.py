@@ -54,7 +54,9 @@ def ours(names: set[str]) -> set[str]:
     return {name for name in names if name.startswith("lerf_")}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["resize", "--help"], ["warp", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["resize", "--help"], ["warp", "--help"], ["info", "--help"]]
+)
 def test_help_imports_nothing_heavy(arguments):
     names = modules_after(*arguments)
     assert "click" in names

@@ -28,7 +28,7 @@ class ImageioCodec(DecodingCodec):
         image = self.read(file, max_pixels)
         return Header(
             image.format, image.shape, 1, image.layout, image.dtype,
-            decoding_bytes=2 * image.frames[0].nbytes,
+            decoding_bytes=2 * image.frames[0].nbytes, is_decoded=True,
         )  # fmt: skip
 
     def read(

@@ -84,14 +84,15 @@ class PillowCodec(DecodingCodec):
             check_pixels(image.width * image.height * frames, max_pixels, "claims")
             expansion, notes = _expansion(image), left_out(image)
             layout, notes = expansion.layout, expansion.notes + notes
-            if _is_gif_animation(image):
+            is_decoded = _is_gif_animation(image)
+            if is_decoded:
                 # What its first frame does not cover is clear.
                 first = read_frames(image, file.stream, 1)
                 layout, notes = first.layout, first.notes
             return self.header_of(
                 image, file, frames, layout, expansion.dtype,
                 notes=notes + self.notes_of(file),
-                decoding_bytes=_decoding_bytes(image, expansion),
+                decoding_bytes=_decoding_bytes(image, expansion), is_decoded=is_decoded,
             )  # fmt: skip
 
     def header_of(
@@ -154,6 +155,7 @@ class PillowCodec(DecodingCodec):
             xmp=xmp.encode() if isinstance(xmp, str) else xmp,
             dpi=_resolution(image) or exif.resolution(block or b""),
             aspect=_aspect(image),
+            bits=1 if image.mode == "1" else None,
             comments=(comment,) if comment else (),
             loop=int(loop) if loop is not None and frame_count(image) > 1 else None,
         )

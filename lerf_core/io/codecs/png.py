@@ -21,7 +21,7 @@ from lerf_core.io.image import DecodedImage, channels_of
 from lerf_core.io.metadata import exif
 from lerf_core.io.metadata.model import Metadata, Text
 from lerf_core.io.metadata.units import METRES_PER_INCH
-from lerf_core.io.pixels.depth import expansion_note
+from lerf_core.io.pixels.depth import expansion_note, stored_bits
 
 __all__ = ["PngCodec"]
 
@@ -120,6 +120,7 @@ class PngCodec(PillowCodec):
             text=tuple(text for text in own if text.key != _COMMENT),
             comments=tuple(text.value.encode() for text in own if text.key == _COMMENT),
             iptc=_iptc_of(profiles),
+            bits=stored_bits(min(file.head[_DEPTH_AT], 8), np.dtype(np.uint8)),
             **colour,
         )
 

@@ -39,6 +39,27 @@ class Georeference:
         """Whether it says where pixels lie, and not only in what system."""
         return self.transform is not None or bool(self.points)
 
+    def bounds(self, shape: tuple[int, int]) -> tuple[float, float, float, float] | None:
+        """Return the least x and y and the greatest x and y of an image's corners; None: not known.
+
+        Parameters
+        ----------
+        shape : (rows, columns)
+            Of the image.
+
+        Examples
+        --------
+        >>> Georeference((0.5, 0.0, 6.0, 0.0, -0.5, 47.0)).bounds((10, 20))
+        (6.0, 42.0, 16.0, 47.0)
+        """
+        if self.transform is None:
+            return None
+        a, b, c, d, e, f = self.transform
+        corners = [(col, row) for col in (0, shape[1]) for row in (0, shape[0])]
+        across = [a * col + b * row + c for col, row in corners]
+        down = [d * col + e * row + f for col, row in corners]
+        return min(across), min(down), max(across), max(down)
+
     def moved(self, placement: Placement) -> Georeference | None:
         """Return that of a resized or warped image; None where the map is not affine."""
         if placement.matrix is None:

@@ -33,6 +33,11 @@ class DecodedReader(TiledReader):
     codec : Codec
         Of the file's format.
 
+    Attributes
+    ----------
+    header : Header
+        What the file claims.
+
     Raises
     ------
     FileError
@@ -41,6 +46,7 @@ class DecodedReader(TiledReader):
 
     def __init__(self, path: str, options: dict[str, Any], codec: Codec) -> None:
         super().__init__(path, options)
+        self.storage = "whole"
         self._codec = codec
         try:
             with guarded_decoding(_NO_LIMIT), opened(Path(path)) as file:
@@ -48,7 +54,7 @@ class DecodedReader(TiledReader):
             self.fingerprint = file_fingerprint(path)
         except FileError as error:
             raise FileError(f"{path}: {error}") from error
-        self._header = header
+        self.header, self.orientation = header, header.metadata.orientation
         channels = header.channels
         self.format, self.layout, self.dtype = header.format, header.layout, header.dtype
         self.shape = header.shape if channels == 1 else (*header.shape, channels)
@@ -67,7 +73,7 @@ class DecodedReader(TiledReader):
     @property
     def bytes_per_read(self) -> int:
         """Bytes that decoding the image takes at its worst moment."""
-        return self._header.decoding_bytes
+        return self.header.decoding_bytes
 
     @property
     def decoded_chunks(self) -> int:
@@ -76,7 +82,7 @@ class DecodedReader(TiledReader):
 
     @property
     def _decoding_bytes(self) -> int:
-        return self._header.decoding_bytes
+        return self.header.decoding_bytes
 
     def _too_large(self, needed: str, allowed: str) -> str:
         return (

@@ -42,6 +42,9 @@ class TiledReader:
     chunks : tuple of int
         Length of a chunk along each axis: what is decoded at once. Of formats that decode as a
         whole, the shape.
+    storage : str
+        What pixels lie in: "tiles", "strips", "chunks", "rows" where they lie plain, or "whole"
+        where the format has no parts.
     axes : str
         A letter per axis: T, C, Z, Y, X, S for the samples of a pixel (colours), Q for unknown.
     layout : str
@@ -53,9 +56,14 @@ class TiledReader:
     level_shapes : tuple of tuple of int
     series, series_count : int
         The image that was opened, of how many in the file.
+    series_note : str
+        One of the notes: what of the file a reader of regions leaves aside; "" where it has one
+        image, or all of its images are left aside however it is read.
     is_described : bool
         Whether it is known what the file's pages are: planes, levels, side images, by a description
         or because it is a cloud-optimized GeoTIFF.
+    orientation : int
+        By which pixels are turned upright, EXIF's 1 to 8.
     metadata : Metadata
         Of the level that was opened.
     labels : dict
@@ -73,13 +81,16 @@ class TiledReader:
     dtype: np.dtype[Any]
     chunks: tuple[int, ...]
     axes: str
+    storage: str = "chunks"
     layout: str = GREY
     is_premultiplied: bool = False
     level: int = 0
     level_shapes: tuple[tuple[int, ...], ...] = ()
     series: int = 0
     series_count: int = 1
+    series_note: str = ""
     is_described: bool = False
+    orientation: int = 1
     metadata: Metadata = Metadata()
     fingerprint: str = ""
     # Those that do not depend on the cache.

@@ -33,6 +33,7 @@ class NpyReader(TiledReader):
     """
 
     format = "NPY"
+    storage = "rows"
 
     def __init__(self, path: str, options: dict[str, Any]) -> None:
         super().__init__(path, options)

@@ -33,7 +33,8 @@ class MaskedTiffReader(TiledReader):
         super().__init__(image.path, options)
         self._image, self._mask = image, mask
         for name in ("format", "dtype", "axes", "is_premultiplied", "level", "series",
-                     "series_count", "is_described", "metadata", "fingerprint"):  # fmt: skip
+                     "series_count", "series_note", "is_described", "orientation", "storage",
+                     "metadata", "fingerprint"):  # fmt: skip
             setattr(self, name, getattr(image, name))
         self.details = dict(image.details)
         self.layout, notes = masked_layout(image.layout, self.details)

@@ -81,8 +81,6 @@ class TiffReader(TiledReader):
     ----------
     mask_place : (series, level) or None
         Where the masks of its pages lie.
-    orientation : int
-        By which pixels are turned upright.
 
     Raises
     ------
@@ -247,7 +245,8 @@ class TiffReader(TiledReader):
         stored = self._layout
         self.shape, self.dtype = stored.shape, self._stored_dtype
         self._stored_chunks = (*(1 for _ in stored.lead), *stored.chunk)
-        if self._is_plain and not page.is_tiled:
+        self.storage = "tiles" if page.is_tiled else "rows" if self._is_plain else "strips"
+        if self.storage == "rows":
             self._stored_chunks = band_of_rows(self.shape, self.axes, self.dtype.itemsize)
         elif not self._is_plain:
             self._rows_apart = self._has_rows_apart(page)
@@ -310,7 +309,8 @@ class TiffReader(TiledReader):
         beside = neighbour_notes(handle.filehandle.path, metadata.georeference)
         self._notes += notes + troubles + beside + unheard
         if self.series_count > 1:
-            self._notes += (series_note(handle, self.series),)
+            self.series_note = series_note(handle, self.series)
+            self._notes += (self.series_note,)
 
     def _handed_out(self, stored: tuple[int, ...], axis: int | None) -> tuple[int, ...]:
         """Return the shape of a level's pixels by that of what is stored."""
