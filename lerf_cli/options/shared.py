@@ -442,7 +442,9 @@ def evaluation_options(command: Command) -> Command:
         click.option(
             "--front", "fronts", multiple=True, metavar="NAME|FILE|FOLDER",
             help="Front to evaluate before each bank, the default one if none is named; or a "
-            "checkpoint of 'lerf train'; may be repeated. At its own scale it stands alone.",
+            "checkpoint of 'lerf train'; or, of a front that is not at hand, its results: a folder "
+            "of the set's inputs enlarged by it, under the same names. May be repeated. At its own "
+            "scale a front stands alone.",
         ),
         _FRONT_DEVICE,
         click.option(

@@ -422,3 +422,23 @@ def test_fronts_before_banks(benchmark, warps, tmp_path, monkeypatch):
     result = run("warp", warps, "--front-device", "cuda")
     assert result.exit_code == 2
     assert "--front-device goes with --front" in result.output
+
+
+def test_results_of_a_front_in_its_place(benchmark, tmp_path):
+    out, folder = tmp_path / "sr.json", tmp_path / "enlarged"
+    for path in benchmark.glob("LR_bicubic/*/*.png"):
+        low = Image.open(path)
+        target = folder / path.relative_to(benchmark)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        low.resize((3 * low.width, 3 * low.height)).save(target)
+    result = run("sr", benchmark, "--front", folder, "--bank", "lerf-g", "--json", out)
+    assert result.exit_code == 0, result.output
+    record = json.loads(out.read_text())
+    assert {row["method"] for row in record["images"]} == {"lerf-g", "enlarged + lerf-g"}
+    assert "behind the front x3" in json.dumps(record)
+    result = run("sr", benchmark, "--front", folder, "--make-inputs")
+    assert result.exit_code == 1
+    assert "front 'enlarged' holds no enlargement of this image" in result.output
+    result = run("sr", benchmark, "--front", tmp_path)
+    assert result.exit_code == 1
+    assert "holds neither tables of a cascade nor enlargements of the inputs" in result.output

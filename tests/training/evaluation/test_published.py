@@ -78,3 +78,23 @@ def test_baselines_warps(shared_data, name, isc, osc):
     figures = warp_figures(shared_data / "bench" / "WarpBenchmark", baseline_method(name))
     assert float(figures["isc"]) == pytest.approx(isc, abs=0.011)
     assert float(figures["osc"]) == pytest.approx(osc, abs=0.011)
+
+
+def test_inputs_that_a_front_has_enlarged(shared_data):
+    """LeRF-Net++ at x2 is its front alone: 38.27 dB, as published."""
+    bench = shared_data / "bench"
+    front, sets = str(bench / "rrPreUpsample"), [bench / "rrBenchmark"]
+    method = bank_method("lerf-p", front=front, sets=sets, border="constant")
+    figures = sr_figures(bench / "rrBenchmark", method)
+    assert figures[0] == ("38.27", "0.9616")
+    assert [figure for figure, _ in figures[1:]] == ["34.11", "32.23"]
+
+
+def test_warps_of_inputs_that_a_front_has_enlarged(shared_data):
+    """The enlargement's outlines lie on those of the inputs; otherwise 29.0 and 25.0."""
+    bench = shared_data / "bench"
+    front, sets = str(bench / "WarpPreUpsample"), [bench / "WarpBenchmark"]
+    method = bank_method("lerf-p", front=front, sets=sets, anti_aliasing=False)
+    figures = warp_figures(bench / "WarpBenchmark", method)
+    assert float(figures["isc"]) > 35.4
+    assert float(figures["osc"]) > 29.1

@@ -33,6 +33,7 @@ from typing import TypeVar
 from lerf_training.errors import DatasetError
 
 __all__ = [
+    "IMAGE_SUFFIXES",
     "ScaleFactor",
     "ScalePair",
     "WarpPair",
@@ -48,7 +49,8 @@ _RR_FOLDER = re.compile(r"rrLR_X(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)")
 _SRF_FOLDER = re.compile(r"image_SRF_(\d+(?:\.\d+)?)")
 _SRF_FILE = re.compile(r"(?P<stem>.+)_LR")
 _MADE_SCALES: tuple[ScaleFactor, ...] = ((2.0, 2.0), (3.0, 3.0), (4.0, 4.0))
-_IMAGE_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"})
+#: Of the files that are taken for images.
+IMAGE_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".webp", ".jpg", ".jpeg"})
 
 
 @dataclass(frozen=True)
@@ -308,7 +310,7 @@ def _images(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in _IMAGE_SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
     )
 
 
@@ -317,7 +319,7 @@ def _partner(path: Path, folder: Path) -> Path:
     partners = sorted(
         candidate
         for candidate in folder.glob(f"{glob.escape(path.stem)}.*")
-        if candidate.suffix.lower() in _IMAGE_SUFFIXES
+        if candidate.suffix.lower() in IMAGE_SUFFIXES
     )
     if not partners:
         raise DatasetError(f"{path} has no image of its name in {folder}")

@@ -9,7 +9,7 @@ the method. A warp's matrix is forward: source (x, y, 1) to output, pixel centre
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,12 @@ import lerf_core
 from lerf_core.bank import Bank
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.fronts.base import Front
+from lerf_core.fronts.formats import is_published_cascade
 from lerf_core.fronts.loading import available_fronts, load_front
 from lerf_training.data.benchmark_sets import ScaleFactor
 from lerf_training.data.image_files import Image
 from lerf_training.data.matrix_files import Matrix
+from lerf_training.evaluation.stored_front import StoredFront
 
 if TYPE_CHECKING:
     from lerf_training.models.trained_model import Trainable
@@ -67,6 +69,7 @@ def bank_method(
     *,
     front: str | None = None,
     front_device: str | None = None,
+    sets: Sequence[Path] = (),
     border: str = "edge",
     anti_aliasing: bool | None = None,
     threads: int | None = None,
@@ -78,9 +81,12 @@ def bank_method(
     bank : str
         A name, a file, a folder in the published layout, or a checkpoint of ``lerf train``.
     front : str, optional
-        A front before it: a name, a file, a folder in the published layout, or a checkpoint.
+        A front before it: a name, a file, a folder in the published layout, a checkpoint, or a
+        folder of inputs that a front has enlarged; see `StoredFront`.
     front_device : str, optional
         Where it computes, as for `lerf_core.Front.on`; the CPU by default.
+    sets : sequence of Path, optional
+        Benchmark sets, or folders of them, whose inputs such a folder has.
     border : {'edge', 'constant', ...}, optional
         Border of the feature when rescaling; ``'constant'`` is the published evaluation's.
         Warps have zeros outside the source: their masks leave the border out.
@@ -96,8 +102,9 @@ def bank_method(
     """
     loaded, what = load_evaluated_bank(bank)
     description = f"{loaded.kind.name} {what} {bank}"
-    enlarging = None if front is None else load_evaluated_front(front).on(front_device or "cpu")
+    enlarging = None if front is None else load_evaluated_front(front, sets)
     if enlarging is not None:
+        enlarging = enlarging.on(front_device or "cpu")
         description = f"{description}, behind the front x{enlarging.scale} {front}"
     return method_of_bank(
         loaded,
@@ -188,18 +195,23 @@ def load_evaluated_bank(bank: str) -> tuple[Bank, str]:
     return lerf_core.load_bank(bank), "bank"
 
 
-def load_evaluated_front(front: str) -> Front:
+def load_evaluated_front(front: str, sets: Sequence[Path] = ()) -> Front:
     """Front by name or path.
 
     Parameters
     ----------
-    front : str
+    front, sets
         As for `bank_method`.
     """
-    if front not in available_fronts() and (found := _of_checkpoint(front)) is not None:
+    if front in available_fronts():
+        return load_front(front)
+    if (found := _of_checkpoint(front)) is not None:
         if not isinstance(found, Front):
             raise InvalidArgumentError(f"{front} is the training of a bank: give it as such")
         return found
+    folder = Path(front)
+    if folder.is_dir() and not is_published_cascade(folder):
+        return StoredFront.of(folder, sets)
     return load_front(front)
 
 

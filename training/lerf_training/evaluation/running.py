@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from lerf_core.errors import InvalidArgumentError
+from lerf_core.errors import FrontError, InvalidArgumentError
 from lerf_core.metrics import masked_psnr
 from lerf_training.data.benchmark_sets import ScalePair, WarpPair, format_scale
 from lerf_training.data.degradation import crop_to_scale, degrade_image
@@ -108,10 +108,10 @@ def evaluate_scale(
 
 @contextmanager
 def _naming(path: Path, case: str) -> Iterator[None]:
-    """Say which image an argument did not fit."""
+    """Say which image an argument, or a front, did not fit."""
     try:
         yield
-    except InvalidArgumentError as error:
+    except (InvalidArgumentError, FrontError) as error:
         raise DatasetError(f"{path} at {case}: {error}") from error
 
 
