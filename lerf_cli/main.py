@@ -29,6 +29,11 @@ COMMANDS = {
     "info": Entry(
         "lerf_cli.commands.info", "info", "Say what files are, and what a resize of them takes."
     ),
+    "compare": Entry(
+        "lerf_cli.commands.compare",
+        "compare",
+        "Show results by banks and kernels on one page with a slider.",
+    ),
     "inspect": Entry(
         "lerf_cli.commands.inspect", "inspect", "Write the parameters of an image's pixels as maps."
     ),

@@ -28,7 +28,7 @@ from lerf_core.io.writing import Encoding, check_writable, encode, encode_to_byt
 if TYPE_CHECKING:
     from lerf_cli.batch.operation import ImageOperation
 
-__all__ = ["outcome_of", "preview", "process", "shape_after"]
+__all__ = ["outcome_of", "preview", "process", "resampled", "shape_after"]
 
 Shape = tuple[int, int]
 
@@ -113,13 +113,13 @@ def _resampled_runs(preparations: list[Preparation], operation: ImageOperation) 
     """Return the image with all pages resampled; the list is emptied on the way."""
     runs = []
     while preparations:
-        runs.append(_resampled(preparations.pop(0), operation))
+        runs.append(resampled(preparations.pop(0), operation))
     notes = dict.fromkeys(note for run in runs[1:] for note in run.notes)
     told = tuple(note for note in notes if note not in runs[0].notes)
     return replace(runs[0], further=tuple(runs[1:])).noted(*told)
 
 
-def _resampled(preparation: Preparation, operation: ImageOperation) -> DecodedImage:
+def resampled(preparation: Preparation, operation: ImageOperation) -> DecodedImage:
     """Return the image with all its frames resampled."""
     with loading_modules():
         from lerf_core.resampling import compute_whole

@@ -55,7 +55,8 @@ def inputs_and_output(command: Command) -> Command:
     )(command)  # fmt: skip
 
 
-_VALUE_OPTIONS = (
+# How channels weigh, labels, and how values are understood.
+_MEAN_OPTIONS = (
     click.option(
         "--cval", type=numbers_type(nan=True), default="0", show_default=True,
         metavar="V[,V...]",
@@ -72,12 +73,14 @@ _VALUE_OPTIONS = (
         "--linear", is_flag=True,
         help="Average in linear light (the image is taken for sRGB).",
     ),
-    click.option(
-        "--labels", cls=OptionalChoice, type=click.Choice(LABEL_METHODS),
-        metavar="[nearest|majority]",
-        help="Pixels are labels or masks: no new values; palette indices and 1-bit pixels stay "
-        "what they are. By nearest neighbour, or by the label that covers most of an output pixel.",
-    ),
+)  # fmt: skip
+_LABELS = click.option(
+    "--labels", cls=OptionalChoice, type=click.Choice(LABEL_METHODS),
+    metavar="[nearest|majority]",
+    help="Pixels are labels or masks: no new values; palette indices and 1-bit pixels stay "
+    "what they are. By nearest neighbour, or by the label that covers most of an output pixel.",
+)  # fmt: skip
+_RANGE_OPTIONS = (
     click.option(
         "--nodata", type=NODATA, metavar="V|none",
         help="Pixel value that means 'no data' and is left out of the means; nan is allowed. None "
@@ -99,11 +102,27 @@ _VALUE_OPTIONS = (
         help="Threads to compute with.  [default: all cores]",
     ),
 )  # fmt: skip
+_VALUE_OPTIONS = (*_MEAN_OPTIONS, _LABELS, *_RANGE_OPTIONS)
 
 _FRONT_DEVICE = click.option(
     "--front-device", type=DEVICE, metavar="cpu|cuda[:N]",
     help="Where a front that is a network of torch computes.  [default: cpu]",
 )  # fmt: skip
+
+
+def _border_option(border: str, *, transparent: bool) -> Callable[[Any], Any]:
+    """Return the option on what lies outside; see `resampling_options`."""
+    borders = [*_BORDERS, "transparent"] if transparent else list(_BORDERS)
+    clear = (
+        " 'constant' is black unless --cval says otherwise, and clear where there is alpha; "
+        "'transparent' adds alpha where there is none, and is clear."
+        if transparent
+        else ""
+    )
+    return click.option(
+        "--border", type=click.Choice(borders), default=border, show_default=True,
+        help="What lies outside the image, by numpy's names." + clear,
+    )  # fmt: skip
 
 
 def resampling_options(*, border: str, transparent: bool = False) -> Callable[[Command], Command]:
@@ -116,13 +135,6 @@ def resampling_options(*, border: str, transparent: bool = False) -> Callable[[C
     transparent : bool, optional
         Whether ``--border transparent`` exists.
     """
-    borders = [*_BORDERS, "transparent"] if transparent else list(_BORDERS)
-    clear = (
-        " 'constant' is black unless --cval says otherwise, and clear where there is alpha; "
-        "'transparent' adds alpha where there is none, and is clear."
-        if transparent
-        else ""
-    )
     return _stacked(
         click.option(
             "--bank", metavar="NAME|FILE|FOLDER",
@@ -143,10 +155,7 @@ def resampling_options(*, border: str, transparent: bool = False) -> Callable[[C
             "file, or a folder of published tables.",
         ),
         _FRONT_DEVICE,
-        click.option(
-            "--border", type=click.Choice(borders), default=border, show_default=True,
-            help="What lies outside the image, by numpy's names." + clear,
-        ),
+        _border_option(border, transparent=transparent),
         *_VALUE_OPTIONS,
     )  # fmt: skip
 
@@ -242,6 +251,32 @@ def tiling_options(command: Command) -> Command:
             "--workers", type=click.IntRange(min=1), metavar="N",
             help="Compute on N processes of a dask cluster of its own.",
         ),
+    )(command)  # fmt: skip
+
+
+# -- compare ------------------------------------------------------------------------------
+
+
+def compared_options(command: Command) -> Command:
+    """Add the options on what results are compared, and on their pixels."""
+    return _stacked(
+        click.option(
+            "--bank", "banks", multiple=True, metavar="NAME|FILE|FOLDER",
+            help="Bank to show, as for 'lerf resize'; may be repeated.",
+        ),
+        click.option(
+            "--kernel", "kernels", multiple=True, metavar="NAME",
+            help="Fixed kernel to show, as for 'lerf resize'; may be repeated.",
+        ),
+        click.option(
+            "--front", "fronts", multiple=True, metavar="NAME|FILE|FOLDER",
+            help="Front to show before each bank, or before the default one if none is named; may "
+            "be repeated.",
+        ),
+        _FRONT_DEVICE,
+        _border_option("edge", transparent=False),
+        *_MEAN_OPTIONS,
+        *_RANGE_OPTIONS,
     )(command)  # fmt: skip
 
 

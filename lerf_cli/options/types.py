@@ -153,13 +153,21 @@ def parse_tile(text: str) -> tuple[int, int]:
     return int(match[2] or match[1]), int(match[1])
 
 
-def parse_crop(text: str) -> tuple[int, int, int, int]:
+def parse_window(text: str) -> tuple[int, int, int, int]:
     """Parse ``X,Y,WIDTHxHEIGHT`` in pixels; return left, top, width and height."""
     match = re.fullmatch(r"(\d{1,9}),(\d{1,9}),(\d{1,9})[xX](\d{1,9})", text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a window such as 10,20,48x48 (x,y,WxH)")
     x, y, width, height = map(int, match.groups())
-    if not (0 < width <= _MAX_CROP and 0 < height <= _MAX_CROP):
+    if not (width and height):
+        raise ValueError(f"{text!r}: sides are at least 1 pixel")
+    return x, y, width, height
+
+
+def parse_crop(text: str) -> tuple[int, int, int, int]:
+    """Parse a window that is enlarged for the eye; see `parse_window`."""
+    x, y, width, height = parse_window(text)
+    if max(width, height) > _MAX_CROP:
         raise ValueError(f"{text!r}: sides are 1 to {_MAX_CROP} pixels")
     return x, y, width, height
 
@@ -286,6 +294,7 @@ def parse_device(text: str) -> str:
 SCALE = ParsedType("scale", parse_scale)
 SIZE = ParsedType("size", parse_size)
 TILE = ParsedType("tile", parse_tile)
+WINDOW = ParsedType("window", parse_window)
 CROP = ParsedType("crop", parse_crop)
 REGION = ParsedType("region", parse_region)
 NODATA = ParsedType("number", parse_nodata)
