@@ -25,7 +25,7 @@ from lerf_core.pixels.likely_range import warn_of_range
 from lerf_core.validation import check_image, is_masked
 
 if TYPE_CHECKING:
-    from lerf_core.geometry.maps import Displacement
+    from lerf_core.geometry.maps import Displacement, ReadyMap
 
     MaskedImage = np.ma.MaskedArray[Any, np.dtype[Any]]
 
@@ -194,7 +194,7 @@ def rescale(
 @with_keywords(changed={"mode": "constant"}, without=["fast"])
 def warp(
     image: npt.ArrayLike,
-    inverse_map: npt.ArrayLike | Displacement | Callable[..., Any],
+    inverse_map: npt.ArrayLike | Displacement | ReadyMap | Callable[..., Any],
     *,
     output_shape: Sequence[int] | None = None,
     bank: BankSource = None,
@@ -206,12 +206,13 @@ def warp(
     ----------
     image : array_like
         As for `resize`, and so are the parameters not described here.
-    inverse_map : array_like, Displacement or callable
+    inverse_map : array_like, Displacement, Reprojection or callable
         Where each output pixel lies in the source, pixel centres at integers:
 
         - a 3x3 homography or 2x3 affine matrix from output (x, y, 1) to source (x, y);
         - an array (2, rows, cols) of absolute source (row, col) positions;
         - a `Displacement`: (row, col) steps from each pixel's own position;
+        - a `lerf_core.geometry.Reprojection`, from one map projection to another;
         - a callable from (N, 2) output (x, y) points to (N, 2) source points; it is called
           for blocks of rows, from several threads at a time.
 

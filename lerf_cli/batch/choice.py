@@ -37,7 +37,7 @@ def chosen_tiled_resampling(
     FileError
         If tiles are asked for, and a pipe or a device is read or written.
     """
-    asked = options.tiling.is_asked
+    asked = options.tiling.is_asked or operation.needs_tiles
     if task.output is None or is_stream(task.output) or isinstance(source, bytes):
         if asked:
             raise FileError("tiles need a file to read and a file to write, no pipes")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from lerf_cli.batch.operation import SameForAll
 from lerf_cli.batch.tiled_resampling import TiledResampling
 from lerf_core.errors import FileError
 from lerf_core.io.writing import Encoding
@@ -21,7 +22,7 @@ __all__ = ["label_resampling", "labels_of"]
 
 
 @dataclass(frozen=True)
-class LabelOperation:
+class LabelOperation(SameForAll):
     """What a command does to the labels of an image that it has a plan for.
 
     Attributes

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
-from lerf_cli.options.values import ResamplingOptions
-from lerf_core.execution.plan import Plan
+    from lerf_cli.options.values import ResamplingOptions
+    from lerf_core.execution.plan import Plan
+    from lerf_core.geometry.placement import Placement
+    from lerf_core.io.metadata.model import Metadata
+
+__all__ = ["ImageOperation", "SameForAll"]
 
 Shape = tuple[int, int]
 
@@ -18,6 +23,23 @@ class ImageOperation(Protocol):
     @property
     def resampling(self) -> ResamplingOptions:
         """How pixels are resampled."""
+
+    @property
+    def needs_tiles(self) -> bool:
+        """Whether files are done tile by tile, whatever their size."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of it."""
+
+    def for_file(self, metadata: Metadata, shape: Shape) -> ImageOperation:
+        """Return what is done to an image of (rows, columns) of which a file says so much.
+
+        Raises
+        ------
+        FileError
+            If it does not go with the file.
+        """
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the (rows, columns) that an image of (rows, columns) ``shape`` becomes."""
@@ -33,3 +55,22 @@ class ImageOperation(Protocol):
         keywords : dict
             The resampler's keywords, ``bank`` and ``channel_axis`` among them.
         """
+
+    def moved(self, metadata: Metadata, placement: Placement) -> tuple[Metadata, tuple[str, ...]]:
+        """Return the metadata of a result, and notes; see `Metadata.moved`."""
+
+
+class SameForAll:
+    """Base of operations that are the same for all files, whatever these say of themselves."""
+
+    needs_tiles: ClassVar[bool] = False
+    notes: ClassVar[tuple[str, ...]] = ()
+
+    def for_file(self, metadata: Metadata, shape: Shape) -> Self:
+        """See `ImageOperation.for_file`."""
+        del metadata, shape
+        return self
+
+    def moved(self, metadata: Metadata, placement: Placement) -> tuple[Metadata, tuple[str, ...]]:
+        """See `ImageOperation.moved`."""
+        return metadata.moved(placement)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lerf_cli.batch.operation import SameForAll
 from lerf_cli.options.types import ScaleFactors, Size
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ __all__ = ["ResizeOperation"]
 
 
 @dataclass(frozen=True)
-class ResizeOperation:
+class ResizeOperation(SameForAll):
     """Resizing by scale factors or to a size, whichever there is."""
 
     resampling: ResamplingOptions

@@ -70,6 +70,8 @@ class TiledResampling:
     def __init__(
         self, source: TiledReader, operation: ImageOperation, options: BatchOptions
     ) -> None:
+        rows, cols = (source.shape[source.axes.index(letter)] for letter in "YX")
+        operation = operation.for_file(source.metadata, (rows, cols))
         self.source, self.operation, self._options = source, operation, options
         resampling = operation.resampling
         taken: tuple[str, ...] = ()
@@ -112,7 +114,7 @@ class TiledResampling:
         """What the user should know; the first time, some pixels may be read for it."""
         preparation = self._preparation
         of_range = preparation.range_notes(partial(_sample, self.source))
-        return preparation.image.notes + of_range + self._later_notes
+        return self.operation.notes + preparation.image.notes + of_range + self._later_notes
 
     def _planned_shape(self, prepared: DecodedImage) -> tuple[int, ...]:
         """Return the source's shape with the channels that are resampled."""
@@ -227,7 +229,7 @@ class TiledResampling:
     ) -> tuple[str, Metadata, tuple[str, ...]]:
         """Return axes and metadata of the result, and notes on what is left out."""
         plan = self.plan
-        metadata, untrue = self._result.metadata.moved(plan.placement)
+        metadata, untrue = self.operation.moved(self._result.metadata, plan.placement)
         axes, metadata, renamed = fitting_axes(metadata, axes, target_format)
         # OME-XML and ImageJ take all samples of a pixel for one channel.
         letters = "C" if target_format in {"OME-TIFF", "ImageJ"} else "CS"

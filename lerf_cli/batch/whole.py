@@ -134,7 +134,9 @@ def resampled(preparation: Preparation, operation: ImageOperation) -> DecodedIma
         # What the file says of its pixels, it says of those of its first frame.
         placement = placement or plan.placement
         frames.append(compute_whole(plan, frame))
-    metadata, notes = image.metadata.moved(placement) if placement else (image.metadata, ())
+    metadata, notes = (
+        operation.moved(image.metadata, placement) if placement else (image.metadata, ())
+    )
     return replace(image, frames=frames, metadata=metadata).noted(*notes)
 
 

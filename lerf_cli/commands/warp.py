@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from lerf_cli.batch.operation import SameForAll
 from lerf_cli.options.optional_choice import OptionalChoiceCommand
+from lerf_cli.options.reprojecting import reprojection_of, reprojection_options
 from lerf_cli.options.shared import (
     file_options,
     inputs_and_output,
@@ -24,6 +26,7 @@ from lerf_cli.startup import loading_modules
 if TYPE_CHECKING:
     import numpy as np
 
+    from lerf_cli.batch.operation import ImageOperation
     from lerf_core.execution.plan import Plan
 
 __all__ = ["warp"]
@@ -88,7 +91,7 @@ class FieldGeometry:
 
 
 @dataclass(frozen=True)
-class WarpOperation:
+class WarpOperation(SameForAll):
     """Warping by one geometry, to a size, to the smallest that holds all, or to the image's own."""
 
     resampling: ResamplingOptions
@@ -145,7 +148,8 @@ def _to_corners(points: Any, shape: Shape) -> Any:
 
 
 def _check_options(values: dict[str, Any], size: Size | None, *, fit: bool) -> None:
-    exactly_one({f"--{name}": values[name] for name in _MAP_OPTIONS})
+    ways = {f"--{name}": values[name] for name in _MAP_OPTIONS}
+    exactly_one(ways | {"--to-crs": values["to_crs"] or values["like"]})
     if values["inverse"] and values["matrix"] is None:
         raise click.UsageError("--inverse goes with --matrix")
     if size is not None and fit:
@@ -196,6 +200,7 @@ def _check_options(values: dict[str, Any], size: Size | None, *, fit: bool) -> N
     "--field-order", type=click.Choice(["rc", "xy"]), default="rc", show_default=True,
     help="Whether the field's first plane is the row or the x.",
 )  # fmt: skip
+@reprojection_options
 @click.option(
     "--size", type=SIZE, metavar="WxH",
     help="Output size in pixels, WIDTHxHEIGHT; 1920x or x1080 keeps the aspect ratio. Turns and "
@@ -209,10 +214,11 @@ def _check_options(values: dict[str, Any], size: Size | None, *, fit: bool) -> N
 @tiling_options
 @click.pass_context
 def warp(ctx: click.Context, /, size: Size | None, fit: bool, **values: Any) -> None:
-    """Warp images by a matrix, four corners, an angle, a slant or a field.
+    """Warp images by a matrix, four corners, an angle, a slant, a field, or to another projection.
 
-    Exactly one of --matrix, --corners, --rotate, --shear and --field says how. The output keeps
-    the input's size unless --size or --fit is given. The EXIF orientation is applied first.
+    Exactly one of --matrix, --corners, --rotate, --shear, --field and --to-crs (or --like) says
+    how. The output keeps the input's size unless --size or --fit is given; a reprojected one holds
+    all of the input. The EXIF orientation is applied first.
 
     \b
     Examples:
@@ -221,17 +227,26 @@ def warp(ctx: click.Context, /, size: Size | None, fit: bool, **values: Any) -> 
       lerf warp a.png -o moved.png --matrix "1 0 12.5  0 1 -3  0 0 1"
       lerf warp *.png -o out/ --matrix homography.json --inverse --size 1024x768
       lerf warp frame.tif -o straight.tif --field shifts.npy --border edge
+      lerf warp scene.tif -o web.tif --to-crs EPSG:3857 --resolution 10
     """
     _check_options(values, size, fit=fit)
     with loading_modules():
         from lerf_cli.batch.runner import run_batch
-    from lerf_core.errors import LerfError
+    from lerf_core.errors import LerfError, one_line
 
     options = BatchOptions.of(values)
+    resampling = ResamplingOptions.of(values)
+    reprojection = reprojection_of(values, size, fit=fit)
+    operation: ImageOperation
     try:
-        geometry = _geometry_from(values)
+        if reprojection is not None:
+            from lerf_cli.batch.reprojecting import ReprojectOperation
+
+            operation = ReprojectOperation(resampling, reprojection)
+        else:
+            operation = WarpOperation(resampling, _geometry_from(values), size, fit)
     except LerfError as error:
-        way = next(name for name in _MAP_OPTIONS if values[name] is not None)
-        raise click.BadParameter(str(error), param_hint=f"'--{way}'") from None
-    operation = WarpOperation(ResamplingOptions.of(values), geometry, size, fit)
+        ways = (*_MAP_OPTIONS, "to_crs", "like")
+        way = next(name for name in ways if values[name] is not None).replace("_", "-")
+        raise click.BadParameter(one_line(error), param_hint=f"'--{way}'") from None
     ctx.exit(run_batch(operation, options))

@@ -32,7 +32,7 @@ from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.execution.masked import masked_plan, stacked, unstacked
 from lerf_core.execution.plan import Plan
 from lerf_core.execution.planning import plan_rescale, plan_resize, plan_warp
-from lerf_core.geometry.maps import Displacement
+from lerf_core.geometry.maps import Displacement, ReadyMap
 from lerf_core.options import DEFAULTS, ResamplingKeywords
 from lerf_core.validation import check_axes, check_count, check_number
 
@@ -137,7 +137,7 @@ def rescale(
 
 def warp(
     image: da.Array,
-    inverse_map: npt.ArrayLike | da.Array | Displacement | Callable[..., Any],
+    inverse_map: npt.ArrayLike | da.Array | Displacement | ReadyMap | Callable[..., Any],
     *,
     output_shape: Sequence[int] | None = None,
     bank: BankSource = None,
@@ -152,11 +152,11 @@ def warp(
     ----------
     image : dask.array.Array
         As for `resize`, and so are the parameters not described here.
-    inverse_map : array_like, dask.array.Array, Displacement or callable
+    inverse_map : array_like, dask.array.Array, Displacement, Reprojection or callable
         See `lerf_core.warp`. Of a matrix, the part of the image that a chunk sees is known
-        from its corners. Coordinates, a displacement field (NumPy or dask arrays) and what a
-        callable returns are gone through once, chunk by chunk, when this function is called,
-        to learn it; but see ``max_displacement``.
+        from its corners, of a reprojection from a lattice. Coordinates, a displacement field
+        (NumPy or dask arrays) and what a callable returns are gone through once, chunk by chunk,
+        when this function is called, to learn it; but see ``max_displacement``.
     output_shape : sequence of int, optional
         (rows, cols). None: that of the coordinates, or else that of the image.
     max_displacement : float, optional
@@ -190,7 +190,9 @@ def warp(
         inverse_map = _placeholder(values, is_relative=is_relative)
     plan = plan_warp(image.shape, image.dtype, inverse_map, output_shape, bank, **options)
     field = None
-    if isinstance(values, da.Array) or (not callable(values) and np.ndim(values) == 3):
+    if isinstance(values, da.Array) or (
+        not (callable(values) or isinstance(values, ReadyMap)) and np.ndim(values) == 3
+    ):
         field = Field(values, is_relative, max_displacement)
     return _lazy(plan, image, chunks, window_limit, field)
 

@@ -19,7 +19,7 @@ from lerf_core.validation import check_scale
 
 if TYPE_CHECKING:
     from lerf_core.fronts.base import Front
-    from lerf_core.geometry.maps import Displacement, InverseMap
+    from lerf_core.geometry.maps import Displacement, InverseMap, ReadyMap
 
 __all__ = ["plan_rescale", "plan_resize", "plan_warp", "shrinks_by_default"]
 
@@ -64,7 +64,7 @@ def plan_rescale(
 def plan_warp(
     shape: tuple[int, ...],
     dtype: np.dtype[Any],
-    inverse_map: npt.ArrayLike | Displacement | Callable[..., Any],
+    inverse_map: npt.ArrayLike | Displacement | ReadyMap | Callable[..., Any],
     output_shape: Sequence[int] | None,
     bank: BankSource,
     **keywords: Unpack[ResamplingKeywords],

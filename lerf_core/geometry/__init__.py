@@ -31,16 +31,21 @@ if TYPE_CHECKING:
         Displacement,
         Homography,
         InverseMap,
+        ReadyMap,
         SampledMap,
         as_inverse_map,
         field_map,
     )
+    from lerf_core.geometry.reprojection import Grid, Reprojection
 
 __all__ = [
     "BoundedMap",
     "Displacement",
+    "Grid",
     "Homography",
     "InverseMap",
+    "ReadyMap",
+    "Reprojection",
     "SampledMap",
     "as_homography",
     "as_inverse_map",
@@ -58,8 +63,11 @@ __all__ = [
 _HOMES = {
     "BoundedMap": "maps",
     "Displacement": "maps",
+    "Grid": "reprojection",
     "Homography": "maps",
     "InverseMap": "maps",
+    "ReadyMap": "maps",
+    "Reprojection": "reprojection",
     "SampledMap": "maps",
     "as_homography": "homography",
     "as_inverse_map": "maps",

@@ -16,7 +16,14 @@ import numpy.typing as npt
 
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.geometry.homography import Matrix, as_homography
-from lerf_core.geometry.maps import Homography, InverseMap, Located, Positions, SampledMap
+from lerf_core.geometry.maps import (
+    Homography,
+    InverseMap,
+    Located,
+    Positions,
+    ReadyMap,
+    SampledMap,
+)
 from lerf_core.geometry.whole_pixels import pixel_tolerance
 
 __all__ = ["ReflectedMap", "enlargement_matrix", "homography_to_enlargement", "map_to_enlargement"]
@@ -64,6 +71,8 @@ def map_to_enlargement(mapping: InverseMap, shape: Shape, factor: int) -> Invers
         Rows and columns of the source.
     factor : int
     """
+    if isinstance(mapping, ReadyMap):
+        return _EnlargedReadyMap(mapping, factor)
     if not isinstance(mapping, SampledMap):
         raise InvalidArgumentError(f"{type(mapping).__name__} is no map by positions")
     tolerance = pixel_tolerance((factor * shape[0], factor * shape[1]))
@@ -95,17 +104,54 @@ class _EnlargedMap(SampledMap):
 
     def extents(self, shape: Shape) -> Positions | None:
         """See `InverseMap.extents`."""
-        extents = self.source_map.extents(shape)
-        if extents is None:
-            return None
-        extents = extents * self.factor
-        extents[:, :2] += (self.factor - 1) / 2
-        return extents
+        return _enlarged_extents(self.source_map.extents(shape), self.factor)
 
     def of_block(self, top: int, left: int, shape: Shape, out_shape: Shape) -> _EnlargedMap:
         """See `InverseMap.of_block`."""
         block = self.source_map.of_block(top, left, shape, out_shape)
         return replace(self, source_map=block, origin=(top, left), out_shape=out_shape)
+
+
+@dataclass(frozen=True, eq=False)
+class _EnlargedReadyMap:
+    """A map that locates its pixels itself, to the pixels of an enlargement.
+
+    Attributes
+    ----------
+    source_map : ReadyMap
+        To the source's pixels.
+    factor : int
+    """
+
+    source_map: ReadyMap
+    factor: int
+
+    def locate(self, top: int, bottom: int, shape: Shape) -> Located:
+        """See `InverseMap.locate`."""
+        positions, footprints, _ = self.source_map.locate(top, bottom, shape)
+        enlarged = positions * self.factor + (self.factor - 1) / 2
+        return Located(enlarged, footprints * self.factor, None)
+
+    def extents(self, shape: Shape) -> Positions | None:
+        """See `InverseMap.extents`."""
+        return _enlarged_extents(self.source_map.extents(shape), self.factor)
+
+    def affine(self) -> Positions | None:
+        """See `InverseMap.affine`; the map to the source says it."""
+        return None
+
+    def of_block(self, top: int, left: int, shape: Shape, out_shape: Shape) -> _EnlargedReadyMap:
+        """See `InverseMap.of_block`."""
+        return replace(self, source_map=self.source_map.of_block(top, left, shape, out_shape))
+
+
+def _enlarged_extents(extents: Positions | None, factor: int) -> Positions | None:
+    """Return extents in the pixels of an enlargement."""
+    if extents is None:
+        return None
+    extents = extents * factor
+    extents[:, :2] += (factor - 1) / 2
+    return extents
 
 
 @dataclass(frozen=True, eq=False)

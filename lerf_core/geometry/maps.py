@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ __all__ = [
     "InverseMap",
     "Located",
     "LocatedMap",
+    "ReadyMap",
     "SampledMap",
     "as_inverse_map",
     "field_map",
@@ -104,6 +105,31 @@ class InverseMap(Protocol):
         shape, out_shape : (int, int)
             Rows and columns of the block, and of the output.
         """
+
+
+class ReadyMap(ABC):
+    """Base of inverse maps that are given to `warp` as they are, and know their output's shape."""
+
+    @property
+    @abstractmethod
+    def output_shape(self) -> Shape:
+        """Rows and columns of the whole output."""
+
+    @abstractmethod
+    def locate(self, top: int, bottom: int, shape: Shape) -> Located:
+        """See `InverseMap.locate`."""
+
+    @abstractmethod
+    def extents(self, shape: Shape) -> Positions | None:
+        """See `InverseMap.extents`."""
+
+    def affine(self) -> Positions | None:
+        """See `InverseMap.affine`."""
+        return None
+
+    @abstractmethod
+    def of_block(self, top: int, left: int, shape: Shape, out_shape: Shape) -> Self:
+        """See `InverseMap.of_block`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -502,7 +528,7 @@ def as_inverse_map(
 
     Parameters
     ----------
-    inverse_map : array_like, Displacement or callable
+    inverse_map : array_like, Displacement, ReadyMap or callable
         See `lerf_core.warp`.
     input_shape : (int, int)
         Rows and columns of the source.
@@ -514,6 +540,13 @@ def as_inverse_map(
     InvalidArgumentError, InvalidTypeError
         If it is no map, or does not fit the shape.
     """
+    if isinstance(inverse_map, ReadyMap):
+        if output_shape not in {None, inverse_map.output_shape}:
+            raise InvalidArgumentError(
+                f"the map is of an output of {inverse_map.output_shape}, got output_shape "
+                f"{output_shape}"
+            )
+        return inverse_map, inverse_map.output_shape
     if isinstance(inverse_map, Displacement):
         field = _checked_field(inverse_map.field, "displacement field", output_shape)
         return _whole_field(field, input_shape, is_relative=True)
@@ -523,7 +556,7 @@ def as_inverse_map(
     if not isinstance(inverse_map, (np.ndarray, list, tuple)):
         raise InvalidTypeError(
             "inverse_map must be a 3x3 or 2x3 matrix, a (2, rows, cols) array of coordinates, "
-            f"a Displacement or a callable, got {type(inverse_map).__name__}"
+            f"a Displacement, a Reprojection or a callable, got {type(inverse_map).__name__}"
         )
     if not isinstance(inverse_map, np.ndarray):
         inverse_map = real_array("inverse_map", inverse_map)

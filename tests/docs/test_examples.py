@@ -22,7 +22,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Run in windows, by tests/plugins/napari.
 ELSEWHERE = {"napari.md"}
 # What an example imports and an installation may lack.
-OPTIONAL = ("torch", "cv2", "skimage", "albumentations", "xarray", "zarr")
+OPTIONAL = ("torch", "cv2", "skimage", "albumentations", "xarray", "zarr", "pyproj")
 FENCE = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
