@@ -56,10 +56,11 @@ def resize(
     bank : Bank, str, path or None
         Learned tables or a network, or where to load it from (`load_bank`). Tables read each
         channel alone; a network reads the three channels beside alpha together, as red, green
-        and blue, and other numbers of channels one by one. None: the default bank for axes
-        that grow, and for those that shrink the learned function for shrinking
-        (`lerf_core.sampling.shrinking`), unless anti-aliasing is switched off; what shrinks goes
-        first. A bank that is named does both.
+        and blue, and other numbers of channels one by one. None: the default bank, which may be
+        another one behind a front (`lerf_core.bank.default_bank`), for axes that grow, and for
+        those that shrink the learned function for shrinking (`lerf_core.sampling.shrinking`),
+        unless anti-aliasing is switched off; what shrinks goes first. A bank that is named does
+        both.
     front : Front, str, path or None
         What enlarges the image by a whole number k first, or where to load it from
         (`load_front`); bank or kernel then take the enlargement to the result, by k times less.

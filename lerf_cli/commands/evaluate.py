@@ -491,7 +491,7 @@ def _methods(options: dict[str, Any], make: Callable[[str, str | None], Method])
     """Baselines, then banks, then fronts before each bank, each of its own name."""
     from lerf_training.evaluation.baselines import BASELINES, baseline_method, installed_baselines
 
-    from lerf_core import DEFAULT_BANK
+    from lerf_core.bank import default_bank
 
     installed = installed_baselines()
     if "all" in options["baselines"] and (missing := set(BASELINES) - set(installed)):
@@ -507,9 +507,11 @@ def _methods(options: dict[str, Any], make: Callable[[str, str | None], Method])
         raise click.UsageError("--front-device goes with --front")
     fronts, banks = (list(dict.fromkeys(options.get(name, ()))) for name in ("fronts", "banks"))
     asked: list[tuple[str, str | None]] = [(bank, None) for bank in banks]
-    asked += [(bank, front) for front in fronts for bank in banks or [DEFAULT_BANK]]
+    asked += [
+        (bank, front) for front in fronts for bank in banks or [default_bank(behind_front=True)]
+    ]
     if not (chosen or asked):
-        asked = [(DEFAULT_BANK, None)]
+        asked = [(default_bank(), None)]
     made = [make(*each) for each in asked]
     taken = [method.name for method in (*chosen, *made)]
     for (bank, front), method in zip(asked, made, strict=True):

@@ -62,7 +62,7 @@ def _source(path: Path, user_folder: Callable[[], Path]) -> str:
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with full paths.")
 @click.pass_context
 def list_banks(ctx: click.Context, as_json: bool = False) -> None:
-    """List the banks that --bank knows by name; * marks the default.
+    """List the banks that --bank knows by name; * marks the default, + that behind fronts.
 
     Reach says how many pixels away a pixel's parameters look; per pixel, what finding them costs:
     table reads of every channel, or multiplications of a network, of all three colours together.
@@ -92,7 +92,7 @@ def list_banks(ctx: click.Context, as_json: bool = False) -> None:
             "per pixel": [row["work"] for row in rows],
         }
         widths = [max(map(len, [head, *cells])) for head, cells in columns.items()]
-        marks = [" ", *("*" if row["default"] else " " for row in rows)]
+        marks = [" ", *map(_mark, rows)]
         lines = zip(*([head, *cells] for head, cells in columns.items()), strict=True)
         for mark, line in zip(marks, lines, strict=True):
             cells = "  ".join(
@@ -120,8 +120,16 @@ def _listed(
         return None
 
 
+def _mark(row: dict[str, Any]) -> str:
+    """Return what marks a bank that is used where none is named."""
+    if row["default"]:
+        return "*"
+    return "+" if row["default_behind_fronts"] else " "
+
+
 def _bank_row(name: str, path: Path) -> dict[str, Any]:
     import lerf_core
+    from lerf_core.bank import default_bank
 
     bank = lerf_core.load_bank(path)
     return {
@@ -132,7 +140,8 @@ def _bank_row(name: str, path: Path) -> dict[str, Any]:
         "work": bank.work,
         "reads_colours": bank.reads_colours,
         "source": _source(path, lerf_core.user_bank_folder),
-        "default": name == lerf_core.DEFAULT_BANK,
+        "default": name == default_bank(),
+        "default_behind_fronts": name == default_bank(behind_front=True),
         "path": str(path),
     }
 
@@ -152,6 +161,7 @@ def _front_row(name: str, path: Path) -> dict[str, Any]:
         "bytes": path.stat().st_size,
         "source": _source(path, user_front_folder),
         "default": False,
+        "default_behind_fronts": False,
         "path": str(path),
         **told,
     }

@@ -139,8 +139,9 @@ def resampling_options(*, border: str, transparent: bool = False) -> Callable[[C
         click.option(
             "--bank", metavar="NAME|FILE|FOLDER",
             help="Learned tables, or a network: a name from 'lerf models', a .safetensors file, or "
-            "a folder of tables in the published layout (LUTft_*.npy).  [default: the default "
-            "bank; axes that shrink are shrunk by the learned function lerf-s]",
+            "a folder of tables in the published layout (LUTft_*.npy).  [default: what 'lerf "
+            "models' marks by *, behind a front what it marks by +; axes that shrink are shrunk by "
+            "the learned function lerf-s]",
         ),
         click.option(
             "--kernel", metavar="NAME",

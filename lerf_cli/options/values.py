@@ -328,7 +328,10 @@ class ResamplingOptions:
         kernel = _kernel_of(values)
         try:
             # Now, so that a damaged one ends it here.
-            bank = None if kernel is not None else lerf_core.load_bank(values["bank"])
+            is_behind = values["front"] is not None
+            bank = None
+            if kernel is None:
+                bank = lerf_core.load_bank(values["bank"], behind_front=is_behind)
         except (lerf_core.errors.LerfError, OSError) as error:
             raise click.BadParameter(one_line(error), param_hint="'--bank'") from None
         same_names = ("border", "cval", "alpha", "linear", "labels", "anti_aliasing", "nodata",

@@ -5,10 +5,12 @@ from lerf_core.bank.base import Bank
 from lerf_core.bank.files import Table, table_name
 from lerf_core.bank.layered_network import Layer
 from lerf_core.bank.loading import (
+    BANK_BEHIND_FRONTS,
     DEFAULT_BANK,
     SHRINKING_BANK,
     available_banks,
     bank_from_metadata,
+    default_bank,
     load_bank,
     user_bank_folder,
 )
@@ -30,6 +32,7 @@ from lerf_core.bank.stages import (
 )
 
 __all__ = [
+    "BANK_BEHIND_FRONTS",
     "DEFAULT_BANK",
     "KINDS",
     "LOCAL_PLANE",
@@ -51,6 +54,7 @@ __all__ = [
     "available_banks",
     "bank_from_metadata",
     "block_values",
+    "default_bank",
     "load_bank",
     "rotate",
     "table_name",

@@ -12,19 +12,21 @@ from typing import Any
 from lerf_core.bank.base import Bank, format_of
 from lerf_core.bank.files import read_folder, read_tensors, table_name
 from lerf_core.bank.model import LutBank
-from lerf_core.bank.named_files import files_by_name, path_of, user_folder
+from lerf_core.bank.named_files import file_named, files_by_name, path_of, user_folder
 from lerf_core.bank.network import NETWORK_FORMAT, NetworkBank
 from lerf_core.bank.patterns import PATTERNS
 from lerf_core.bank.stages import KINDS, two_stages
 from lerf_core.errors import BankError, BankNotFoundError, InvalidTypeError
 
 __all__ = [
+    "BANK_BEHIND_FRONTS",
     "DEFAULT_BANK",
     "SHRINKING_BANK",
     "BankSource",
     "available_banks",
     "bank_for_scale",
     "bank_from_metadata",
+    "default_bank",
     "load_bank",
     "user_bank_folder",
 ]
@@ -33,6 +35,9 @@ __all__ = [
 BankSource = Bank | str | os.PathLike[str] | None
 #: The bank that is used when none is named.
 DEFAULT_BANK = "lerf-p"
+#: The bank that is used behind a front when none is named, and there is one of this name: trained
+#: for what fronts give.
+BANK_BEHIND_FRONTS = "lerf-f"
 #: The bank that shrinks where tables have to: trained ones know enlarging alone, and their
 #: pre-filter shifts the mean of fine textures.
 SHRINKING_BANK = "analytic"
@@ -65,7 +70,25 @@ def available_banks() -> dict[str, Path]:
     return files_by_name(user_bank_folder, _shipped_bank_folder)
 
 
-def load_bank(source: BankSource = None) -> Bank:
+def default_bank(*, behind_front: bool = False) -> str:
+    """Return the name of the bank that is used when none is named.
+
+    Parameters
+    ----------
+    behind_front : bool, optional
+        Whether a front enlarges images first.
+
+    Examples
+    --------
+    >>> default_bank()
+    'lerf-p'
+    """
+    if behind_front and file_named(BANK_BEHIND_FRONTS, user_bank_folder, _shipped_bank_folder):
+        return BANK_BEHIND_FRONTS
+    return DEFAULT_BANK
+
+
+def load_bank(source: BankSource = None, *, behind_front: bool = False) -> Bank:
     """Load a bank by name, from a file, or from a folder in the published layout.
 
     Parameters
@@ -74,6 +97,9 @@ def load_bank(source: BankSource = None) -> Bank:
         A name of `available_banks` (which goes before a file of that name: write
         ``./name`` for the file); a ``.safetensors`` file; a folder of ``LUTft_*.npy``
         files; a bank, returned as it is; None, the default bank.
+    behind_front : bool, optional
+        Whether a front enlarges images first: then the default bank may be another one, see
+        `lerf_core.bank.default_bank`.
 
     Returns
     -------
@@ -96,7 +122,7 @@ def load_bank(source: BankSource = None) -> Bank:
     if isinstance(source, Bank):
         return source
     if source is None:
-        source = DEFAULT_BANK
+        source = default_bank(behind_front=behind_front)
     if not isinstance(source, (str, os.PathLike)):
         raise InvalidTypeError(f"bank must be a name, a path or a Bank, got {source!r}")
     path = path_of(

@@ -18,6 +18,7 @@ from lerf_core.sampling.shapes import requested_shape, rescaled_shape, spatial_a
 from lerf_core.validation import check_scale
 
 if TYPE_CHECKING:
+    from lerf_core.bank.base import Bank
     from lerf_core.fronts.base import Front
     from lerf_core.geometry.maps import Displacement, InverseMap, ReadyMap
 
@@ -83,7 +84,7 @@ def plan_warp(
     keywords.setdefault("mode", "constant")
     keywords, _ = _with_front(keywords)
     is_fixed = bank is None and keywords.get("kernel") is not None
-    options = Options(bank=None if is_fixed else load_bank(bank), **keywords)
+    options = Options(bank=None if is_fixed else _loaded_bank(bank, keywords), **keywords)
     if options.fixed_kernel is not None and options.fixed_kernel.is_learned:
         raise InvalidArgumentError(
             f"kernel {options.fixed_kernel} shrinks images on a grid; warps take a fixed kernel"
@@ -149,7 +150,7 @@ def _plan_grid(
             keywords = {**keywords, "kernel": shrinking, "fast": False}
             shrinking = None
     is_fixed = bank is None and keywords.get("kernel") is not None
-    options = Options(bank=None if is_fixed else load_bank(bank), **keywords)
+    options = Options(bank=None if is_fixed else _loaded_bank(bank, keywords), **keywords)
     if options.fixed_kernel is not None and options.fixed_kernel.is_learned and max(scale) > 1:
         behind = "" if options.front is None else " behind the front"
         raise InvalidArgumentError(
@@ -164,6 +165,11 @@ def _plan_grid(
 
     outer, beside = GridResampling(scales.outer), _enlarging(front)
     return Plan(shape, dtype, out_shape, options, FrontResampling(front, outer, resampling, beside))
+
+
+def _loaded_bank(source: BankSource, keywords: ResamplingKeywords) -> Bank:
+    """Return the bank that is named, or the default one."""
+    return load_bank(source, behind_front=keywords.get("front") is not None)
 
 
 def _with_front(keywords: ResamplingKeywords) -> tuple[ResamplingKeywords, int]:

@@ -81,8 +81,9 @@ def check_averaging(
     fast: bool = False,
 ) -> None:
     """Raise unless there is such a bank, kernel and front, and nothing that excludes it."""
+    behind = front is not None
     Options(
-        bank=None if bank is None and kernel is not None else load_bank(bank),
+        bank=None if bank is None and kernel is not None else load_bank(bank, behind_front=behind),
         kernel=kernel, front=loaded_front(front), method=method, fast=fast,
     )  # fmt: skip
 
@@ -115,7 +116,9 @@ def reads_colours(averaging: Mapping[str, Any]) -> bool:
     front = averaging["front"]
     if front is not None and front.reads_colours:
         return True
-    return averaging.get("kernel") is None and load_bank(averaging.get("bank")).reads_colours
+    if averaging.get("kernel") is not None:
+        return False
+    return load_bank(averaging.get("bank"), behind_front=front is not None).reads_colours
 
 
 def scale_behind(front: Front | None, scale: Sequence[float]) -> list[float]:

@@ -11,6 +11,7 @@ import pytest
 import tifffile
 import zarr
 from PIL import Image
+from support.banks import write_bank_behind_fronts
 from support.cli import run_lerf
 from support.front_files import write_front
 from support.fronts import ConvolutionFront
@@ -252,3 +253,22 @@ def test_bad_fronts(tmp_path: Path, photo: tuple[Path, np.ndarray]) -> None:
         assert "--front" in told
         assert len(told.strip().splitlines()[-1]) < 400
     assert not (tmp_path / "o.png").exists()
+
+
+def test_where_no_bank_is_named_it_is_the_one_behind_fronts(
+    tmp_path: Path,
+    front: Path,
+    photo: tuple[Path, np.ndarray],
+    own_bank_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path, pixels = photo
+    bank = write_bank_behind_fronts(own_bank_folder, monkeypatch)
+    ours = lerf_core.rescale(pixels, 3.3, front=FRONT, bank=bank, channel_axis=-1)
+    words = ("resize", path, "--front", front, "--scale", 3.3)
+    run_lerf(*words, "-o", tmp_path / "{bank}.png")
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / f"{bank.name}.png")), ours)
+    run_lerf(*words, "-o", tmp_path / "tiled.tif", "--tile", 64)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "tiled.tif", level=0), ours)
+    lines = {line[2:].split(" ")[0]: line for line in run_lerf("models").output.splitlines()}
+    assert (lines["lerf-p"][0], lines["lerf-f"][0], lines["lerf-g"][0]) == ("*", "+", " ")

@@ -1,10 +1,19 @@
 """Banks of random tables and random networks."""
 
+import shutil
 from functools import cache
 
 import numpy as np
 
-from lerf_core.bank import KINDS, LOCAL_PLANE, LutBank, Stage
+from lerf_core.bank import (
+    BANK_BEHIND_FRONTS,
+    KINDS,
+    LOCAL_PLANE,
+    LutBank,
+    Stage,
+    available_banks,
+    load_bank,
+)
 from lerf_core.bank.layered_network import INPUTS, Layer
 from lerf_core.bank.network import OUTPUTS, NetworkBank
 from lerf_core.bank.patterns import PATTERNS
@@ -16,6 +25,7 @@ __all__ = [
     "random_bank",
     "random_layers",
     "random_network",
+    "write_bank_behind_fronts",
 ]
 
 
@@ -84,3 +94,11 @@ def _random_layer(rng, inputs, outputs, size, *, bits=0, middle=0):
 def random_network(*structure):
     """Return the network of random weights of a structure, made once a process."""
     return make_random_network(*structure)
+
+
+def write_bank_behind_fronts(folder, monkeypatch):
+    """Have a user's folder hold a bank of the name of the one behind fronts; return the bank."""
+    folder.mkdir(exist_ok=True)
+    shutil.copy(available_banks()["lerf-g"], folder / f"{BANK_BEHIND_FRONTS}.safetensors")
+    monkeypatch.setenv("LERF_BANKS", str(folder))
+    return load_bank("lerf-g")

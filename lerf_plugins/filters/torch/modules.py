@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from lerf_core.backends.torch.levels import ValueRange
 from lerf_core.bank.base import Bank
-from lerf_core.bank.loading import load_bank
 from lerf_core.errors import BankError
 from lerf_core.fronts.base import Front
 from lerf_plugins.filters.torch.bank_tensors import (
@@ -56,7 +55,7 @@ class _Filter(nn.Module):
     def __init__(self, options: FilterOptions) -> None:
         super().__init__()
         self.options = options
-        self.bank = None if options.kernel is not None else load_bank(options.bank)
+        self.bank = None if options.kernel is not None else options.own_bank
         self._structure, self._names = "", tuple[str, ...]()
         if self.bank is not None:
             tensors = bank_tensors(self.bank)

@@ -100,7 +100,7 @@ class FilterOptions:
     def __post_init__(self) -> None:
         object.__setattr__(self, "front", loaded_front(self.front))
         check_averaging(self.bank, self.kernel)
-        Options(bank=None if self.kernel is not None else load_bank(self.bank), **self.keywords)
+        Options(bank=None if self.kernel is not None else self.own_bank, **self.keywords)
         if self.value_range is not None:
             check_value_range(self.value_range, np.dtype(np.float32))
         if not math.isfinite(check_number("cval", self.cval)):
@@ -109,7 +109,9 @@ class FilterOptions:
     @property
     def own_bank(self) -> Bank:
         """The bank that is named, or the default one; a module's is its own."""
-        return self.own[0] if self.own else load_bank(self.bank)
+        if self.own:
+            return self.own[0]
+        return load_bank(self.bank, behind_front=self.front is not None)
 
     @property
     def keywords(self) -> ResamplingKeywords:

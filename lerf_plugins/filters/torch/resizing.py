@@ -94,7 +94,8 @@ def resize(
 
 def _own_of(bank: Bank, options: FilterOptions) -> Bank:
     """Return a module's bank where the default one is meant."""
-    return options.own_bank if options.own is not None and bank == load_bank() else bank
+    default = load_bank(behind_front=options.front is not None)
+    return options.own_bank if options.own is not None and bank == default else bank
 
 
 def _aligned_bank(plan: Plan, options: FilterOptions) -> Bank | None:
@@ -103,9 +104,8 @@ def _aligned_bank(plan: Plan, options: FilterOptions) -> Bank | None:
         return None
     scale = scale_behind(loaded_front(options.front), plan.scale or (1.0, 1.0))
     anti_aliased = options.anti_aliasing is not False
-    return _own_of(
-        load_bank(bank_for_scale(options.bank, scale, anti_aliased=anti_aliased)), options
-    )
+    source = bank_for_scale(options.bank, scale, anti_aliased=anti_aliased)
+    return _own_of(load_bank(source, behind_front=options.front is not None), options)
 
 
 def _resize_by_kernel(images: Tensor, plan: Plan, options: FilterOptions) -> Tensor:

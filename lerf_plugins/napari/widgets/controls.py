@@ -207,7 +207,7 @@ class SamplingOptions:
         borders: tuple[str, ...] = BORDERS,
         kernels: tuple[str, ...] = FIXED_KERNELS,
     ) -> None:
-        from lerf_core.bank.loading import DEFAULT_BANK, available_banks
+        from lerf_core.bank.loading import available_banks, default_bank
 
         self.kernel = labelled(
             "&Use",
@@ -218,8 +218,8 @@ class SamplingOptions:
         self.bank = labelled(
             "&Bank",
             ComboBox(choices=[DEFAULT, *available_banks()]),
-            f"Learned tables, or a network. default: {DEFAULT_BANK}, and what shrinks is shrunk by "
-            "lerf-s.\n"
+            f"Learned tables, or a network. default: {default_bank()}, behind a front "
+            f"{default_bank(behind_front=True)}, and what shrinks is shrunk by lerf-s.\n"
             "`lerf models import` and `lerf train` add your own.",
         )
         self.front = labelled(

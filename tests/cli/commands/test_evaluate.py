@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from support.banks import make_random_network
+from support.banks import make_random_network, write_bank_behind_fronts
 from support.cli import lerf_command
 from support.front_files import write_front
 from support.fronts import ConvolutionFront
@@ -422,6 +422,17 @@ def test_fronts_before_banks(benchmark, warps, tmp_path, monkeypatch):
     result = run("warp", warps, "--front-device", "cuda")
     assert result.exit_code == 2
     assert "--front-device goes with --front" in result.output
+
+
+def test_behind_fronts_their_own_default_bank_is_evaluated(benchmark, tmp_path, monkeypatch):
+    path = write_front(tmp_path, monkeypatch, ConvolutionFront(2, colours=True))
+    write_bank_behind_fronts(tmp_path / "banks", monkeypatch)
+    out = tmp_path / "sr.json"
+    result = run("sr", benchmark, "--front", path, "--json", out)
+    assert result.exit_code == 0, result.output
+    assert set(json.loads(out.read_text())["methods"]) == {"convolution + lerf-g"}
+    result = run("sr", benchmark, "--scale", 2)
+    assert "lerf-p" in result.output
 
 
 def test_results_of_a_front_in_its_place(benchmark, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.banks import write_bank_behind_fronts
 from support.fronts import ConvolutionFront, make_random_front, random_cascade
 
 import lerf_core
@@ -317,3 +318,14 @@ def test_albumentations(averaging, tmp_path):
     assert levels.max() <= 1  # matrices are inverted twice
     with pytest.raises(FrontError, match="no front is called"):
         ours.RandomScale(front="none-such")
+
+
+def test_where_no_bank_is_named_it_is_the_one_behind_fronts(tmp_path, monkeypatch):
+    opencv = pytest.importorskip("lerf_plugins.filters.opencv")
+    transforms = pytest.importorskip("lerf_plugins.filters.transforms")
+    before = opencv.resize(PHOTO, (77, 60), front=FRONT)
+    bank = write_bank_behind_fronts(tmp_path, monkeypatch)
+    want = resized(PHOTO, (60, 77), bank=bank)
+    assert not np.array_equal(want, before)
+    np.testing.assert_array_equal(opencv.resize(PHOTO, (77, 60), front=FRONT), want)
+    np.testing.assert_array_equal(transforms.Resize(60, 77, front=FRONT)(PHOTO), want)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support.banks import write_bank_behind_fronts
 from support.fronts import ConvolutionFront
 
 import lerf_core
@@ -54,9 +56,33 @@ def test_module(size: tuple[int, int]) -> None:
         assert "front='convolution'" in repr(module)
 
 
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize("size", [(40, 51), (12, 40)])
+def test_where_no_bank_is_named_it_is_the_one_behind_fronts(
+    size: tuple[int, int], align_corners: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options: Any = {"align_corners": align_corners, "front": FRONT}
+    images = torch.from_numpy(images_of())
+    before = filters.interpolate(images, size, **options)
+    write_bank_behind_fronts(tmp_path, monkeypatch)
+    after = filters.interpolate(images, size, **options)
+    module = filters.Interpolate(size, **options)
+    assert module.bank == lerf_core.load_bank("lerf-g")
+    np.testing.assert_array_equal(module(images).numpy(), after.numpy())
+    assert (after != before).any()
+    if not align_corners:
+        expected = lerf_core.resize(
+            images.numpy(), size, front=FRONT, channel_axis=1, alpha="separate"
+        )
+        np.testing.assert_array_equal(after.numpy(), expected)
+    else:
+        named = filters.interpolate(images, size, bank="lerf-g", **options)
+        assert (named == after).all() or min(size) < 30
+
+
 def test_a_modules_own_bank_works_behind_its_front() -> None:
     images, shapes = images_of(), ((40, 51), (12, 40))
-    default_bank: Any = lerf_core.load_bank()
+    default_bank: Any = lerf_core.load_bank(behind_front=True)
     halves = {name: table // 2 for name, table in default_bank.tables.items()}
     bank = replace(default_bank, tables=halves)
     trained = filters.Interpolate(scale_factor=2, bank=bank)
