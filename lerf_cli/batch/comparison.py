@@ -21,6 +21,7 @@ from lerf_cli.batch.whole import resampled
 from lerf_cli.options.values import ResamplingOptions
 from lerf_core import metrics
 from lerf_core.errors import FileError, LerfError, one_line
+from lerf_core.execution.memory import check_memory
 from lerf_core.io.codec import Encoding
 from lerf_core.io.formats import CMYK, GREY, GREY_ALPHA, LAB, MULTI, MULTI_ALPHA, RGB, RGBA, by_name
 from lerf_core.io.guards import check_samples
@@ -42,6 +43,8 @@ Values = Mapping[str, Any]
 # Below, there is no window for SSIM.
 _LEAST_SIDE = 11
 _LEVELS = 255.0
+# Planes of doubles that figures of an image take beside its channels.
+_PLANES = 6
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,7 @@ def _named_apart(variants: list[Variant]) -> list[Variant]:
     """Return the variants with different names, where different banks have one."""
     names = [variant.name for variant in variants]
     return [
-        replace(variant, name=f"{variant.name} {variant.checksum[:12]}")
+        replace(variant, name=f"{variant.name} {variant.checksum.rpartition(':')[2][:8]}")
         if names.count(variant.name) > 1
         else variant
         for variant in variants
@@ -228,6 +231,8 @@ def compared(
         original, further = _first_frame(reference, max_pixels)
         notes += [f"{reference.name}: {note}" for note in further]
         _check_alike(reference, original, image, shape)
+        needed = shape[0] * shape[1] * (channels + _PLANES) * 2 * 8
+        check_memory(needed, f"figures of {shape[1]}x{shape[0]} pixels")
     size, images = _Size(most_bytes), []
     against: _Measured | None = None
     if original is not None:

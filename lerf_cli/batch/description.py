@@ -20,6 +20,7 @@ from lerf_cli.batch.tiled_resampling import TiledResampling
 from lerf_cli.batch.whole import outcome_of
 from lerf_core.errors import FileError, LerfError, one_line
 from lerf_core.execution.memory import available_memory
+from lerf_core.io.formats import FORMATS, by_path, tiled_format
 from lerf_core.io.locations import is_url, is_zarr_folder
 from lerf_core.io.metadata.geo_keys import named_system
 from lerf_core.io.metadata.model import RULES
@@ -65,7 +66,8 @@ def describe(
     Returns
     -------
     dict
-        ``resize`` says what a resize into a file of the same format would be.
+        ``resize`` says what a resize into a file of the same name would be; of ``suffix`` where
+        nothing can be written under that name.
 
     Raises
     ------
@@ -73,7 +75,7 @@ def describe(
         If it cannot be read.
     """
     with _as_path(source) as path:
-        facts: Facts = {"file": entry.label}
+        facts: Facts = {"file": source if isinstance(source, str) else entry.label}
         if isinstance(source, bytes):
             facts["bytes"] = len(source)
         elif Path(path).is_file():
@@ -241,6 +243,16 @@ def _profile_name(block: bytes) -> str | None:
 # -- the resize ---------------------------------------------------------------------------
 
 
+def _output_name(name: str, format_name: str) -> str:
+    """Return a name that a result can have: the file's own, or else one of its format, or TIFF."""
+    if by_path(Path(name)) is not None or tiled_format(name) is not None:
+        return name
+    if format_name in {"Zarr", "OME-Zarr"}:
+        return f"{name}.zarr"
+    written = FORMATS.get(format_name)
+    return str(Path(name).with_suffix(".tif" if written is None else written.suffixes[0]))
+
+
 class _Resize:
     """What a resize would be: the path that it takes, and its memory.
 
@@ -262,13 +274,13 @@ class _Resize:
     ) -> None:
         self._reader, self._source = reader, source
         self._operation, self._options = operation, options
-        self._task = FileTask(entry, Path("out") / entry.name)
+        self._task = FileTask(entry, Path("out") / _output_name(entry.name, reader.format))
 
     def facts(self) -> Facts:
         """Return path, size, range of values and memory, or why there is none; and ``frames``."""
         reader = self._reader
         planes = _planes_of(reader)
-        facts: Facts = {"frames": planes}
+        facts: Facts = {"frames": planes, "suffix": Path(str(self._task.output)).suffix}
         header: Header | None = None
         if isinstance(reader, DecodedReader):
             header = reader.header

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from lerf_cli.options.defaults import resize_values
 from lerf_cli.options.shared import compared_options
 from lerf_cli.options.types import BYTES, SCALE, SIZE, WINDOW, ScaleFactors, Size
 from lerf_cli.options.values import exactly_one
@@ -79,7 +80,7 @@ def compare(
     from lerf_core.errors import LerfError, one_line
     from lerf_core.io.results.whole_files import atomic_file
 
-    variants = variants_of(values, _defaults(ctx))
+    variants = variants_of(values, resize_values(ctx, str(image)))
     if len(variants) + (reference is not None) < 2:
         raise click.UsageError(
             "nothing to compare: name two or more of --bank, --kernel and --front, or a --reference"
@@ -93,7 +94,10 @@ def compare(
         text = page(comparison, title, _asked(ctx))
         with atomic_file(output, overwrite=values["overwrite"]) as file:
             file.write(text.encode())
-    except (LerfError, OSError, MemoryError) as error:
+    except MemoryError as error:
+        words = one_line(error) if isinstance(error, LerfError) else "not enough memory"
+        raise click.ClickException(f"{image}: {words}") from None
+    except (LerfError, OSError) as error:
         message = one_line(error)
         told = (
             message if str(image) in message or str(reference) in message else f"{image}: {message}"
@@ -114,14 +118,6 @@ def _check_output(output: Path, *, overwrite: bool) -> None:
     check_output(output, overwrite)
 
 
-def _defaults(ctx: click.Context) -> dict[str, Any]:
-    """Return the values that options of 'lerf resize' have where they are not given."""
-    from lerf_cli.commands.info import command_of
-
-    arguments = ["-o", "out/", "--scale", "2", "in"]
-    return command_of(ctx, "resize").make_context("resize", arguments).params
-
-
 def _words(target: ScaleFactors | Size) -> str:
     if isinstance(target, Size):
         return f"to {target.width or ''}x{target.height or ''}"
@@ -129,19 +125,23 @@ def _words(target: ScaleFactors | Size) -> str:
     return f"x{cols:g}" if rows == cols else f"x{cols:g} by x{rows:g}"
 
 
-def _asked(ctx: click.Context) -> dict[str, str]:
-    """Return the options that were given, by their names, as they were written."""
+def _asked(ctx: click.Context) -> str:
+    """Return the options that were given, as they are written."""
     from click.core import ParameterSource
 
-    asked = {}
+    words: list[str] = []
     for parameter in ctx.command.params:
         name = parameter.name or ""
         is_given = ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
         if not is_given or name in _UNTOLD:
             continue
-        value = ctx.params[name]
-        asked[parameter.opts[-1]] = "" if value is True else _written(value)
-    return asked
+        value, option = ctx.params[name], parameter.opts[-1]
+        if isinstance(value, bool):
+            words.append(option if value else parameter.secondary_opts[-1])
+        else:
+            for each in value if getattr(parameter, "multiple", False) else [value]:
+                words += [option, _written(each)]
+    return " ".join(words)
 
 
 def _written(value: Any) -> str:

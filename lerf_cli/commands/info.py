@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lerf_cli.options.defaults import resize_values
 from lerf_cli.options.types import BYTES, SCALE, ScaleFactors
 from lerf_cli.startup import loading_modules
 from lerf_core.io.formats import DEFAULT_MAX_PIXELS
@@ -104,15 +105,6 @@ def info(
     ctx.exit(1 if tally.failed else 0)
 
 
-def command_of(ctx: click.Context, name: str) -> click.Command:
-    """Return another command of the program: its options have the defaults."""
-    group = ctx.find_root().command
-    command = group.get_command(ctx, name) if isinstance(group, click.Group) else None
-    if command is None:
-        raise click.UsageError(f"there is no command {name!r} beside this one")
-    return command
-
-
 def _resize_of(
     ctx: click.Context, inputs: tuple[str, ...], scale: ScaleFactors, given: dict[str, Any]
 ) -> tuple[ResizeOperation, BatchOptions]:
@@ -120,8 +112,7 @@ def _resize_of(
     from lerf_cli.batch.resizing import ResizeOperation
     from lerf_cli.options.values import BatchOptions, ResamplingOptions
 
-    arguments = ["-o", "out/", "--scale", "2", "--", *inputs]
-    values = command_of(ctx, "resize").make_context("resize", arguments).params | given
+    values = resize_values(ctx, *inputs) | given
     return ResizeOperation(ResamplingOptions.of(values), scale), BatchOptions.of(values)
 
 
@@ -252,7 +243,9 @@ def _end_lines(facts: Facts, scale: ScaleFactors) -> Iterator[tuple[str, str]]:
         yield "note", note
     if "resize" in facts:
         factor = f"{scale.cols:g}" if scale.cols == scale.rows else f"{scale.cols:g}x{scale.rows:g}"
-        yield "resize", f"x{factor}: {_outcome(facts['resize'])}"
+        suffix = facts["resize"]["suffix"]
+        into = "" if facts["file"].lower().endswith(suffix) else f" into {suffix}"
+        yield "resize", f"x{factor}{into}: {_outcome(facts['resize'])}"
 
 
 def _outcome(resize: Facts) -> str:

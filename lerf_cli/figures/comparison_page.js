@@ -149,7 +149,7 @@
     "[": () => show("left", view.left + 1), "]": () => show("right", view.right + 1),
   };
   document.addEventListener("keydown", (event) => {
-    const isOwn = ["SELECT", "INPUT"].includes(event.target.tagName) && /^Arrow|^\d$/.test(event.key);
+    const isOwn = event.target.tagName === "SELECT" && !["+", "-"].includes(event.key);
     const isPaged = /^Arrow(Up|Down)$/.test(event.key) && !event.shiftKey;
     if (!keys[event.key] || isOwn || isPaged || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();

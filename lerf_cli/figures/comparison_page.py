@@ -18,15 +18,15 @@ __all__ = ["page"]
 _FIGURES = {"psnr": ("PSNR, dB", 2), "psnr_y": ("PSNR-Y, dB", 2), "ssim_y": ("SSIM-Y", 4)}
 
 
-def page(comparison: Comparison, title: str, options: dict[str, str]) -> str:
+def page(comparison: Comparison, title: str, options: str) -> str:
     """Return the page.
 
     Parameters
     ----------
     comparison : Comparison
     title : str
-    options : dict
-        What was asked for, by the names of the command's options.
+    options : str
+        What was asked for, as on the command line.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def _number(value: float | None, digits: int) -> str:
     return "∞" if math.isinf(value) else f"{value:.{digits}f}"
 
 
-def _tables(comparison: Comparison, options: dict[str, str]) -> str:
+def _tables(comparison: Comparison, options: str) -> str:
     """Return the tables below the pictures."""
     source = comparison.source
     rows, cols = comparison.shape
@@ -93,7 +93,7 @@ def _tables(comparison: Comparison, options: dict[str, str]) -> str:
     facts["Results"] = f"{cols}x{rows}"
     if (width, height) != (cols, rows):
         facts["Shown"] = f"{width}x{height} from {left},{top} on"
-    facts["Options"] = " ".join(f"{name} {value}".strip() for name, value in options.items())
+    facts["Options"] = options
     facts["lerf"] = metadata.version("lerf")
     listed = "".join(
         f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>\n"

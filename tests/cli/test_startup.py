@@ -55,7 +55,14 @@ def ours(names: set[str]) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["resize", "--help"], ["warp", "--help"], ["info", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["resize", "--help"],
+        ["warp", "--help"],
+        ["info", "--help"],
+        ["compare", "--help"],
+    ],
 )
 def test_help_imports_nothing_heavy(arguments):
     names = modules_after(*arguments)

@@ -68,7 +68,7 @@ def test_pictures_are_those_of_resize(page, run, source, tmp_path, rgb):
         assert hashlib.sha256(wanted.tobytes()).hexdigest() in text
     assert lerf_core.load_bank("lerf-l").checksum in text
     assert hashlib.sha256(source.read_bytes()).hexdigest() in text
-    assert "--scale 2x1.5 --kernel lanczos3" in text
+    assert "--scale 2x1.5 --kernel lanczos3<" in text
     assert str(tmp_path) not in text
 
 
@@ -116,7 +116,7 @@ def test_banks_of_one_name_are_told_apart(page, source, tmp_path):
     bank = lerf_core.load_bank("lerf-l")
     lerf_core.load_bank("lerf-g").renamed("lerf-l").save(tmp_path / "b.safetensors")
     _, pictures = page(source, "--bank", "lerf-l", "--bank", tmp_path / "b.safetensors")
-    assert f"lerf-l {bank.checksum[:12]}" in pictures
+    assert f"lerf-l {bank.checksum.removeprefix('sha256:')[:8]}" in pictures
     assert len(pictures) == 2
 
 

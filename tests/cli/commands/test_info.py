@@ -12,6 +12,7 @@ import tifffile
 from PIL import Image
 from support.files import KINDS, exif_block, icc_profile, write_kind
 from support.geodata import keys, write_geotiff
+from support.microscopes import write_slide
 
 from lerf_cli.batch import choice, tiled
 from lerf_cli.options.values import TilingOptions
@@ -177,15 +178,32 @@ def test_what_would_be_refused_is_told(facts, tmp_path, rgb, run):
     assert told["width"] == 14
     assert "refused: would become" in run("info", path, "--max-pixels", 200).stdout
     assert "refused" in facts(path, "--max-pixels", 20)[0]["resize"]
-    path = tmp_path / "a.ico"
+    path = tmp_path / "a.jpg"
     Image.fromarray(rgb).save(path)
-    assert "cannot write ico" in facts(path)[0]["resize"]["refused"]
+    assert (
+        "holds sides of at most 65,500" in facts(path, "--scale", "9000x1")[0]["resize"]["refused"]
+    )
     big = tmp_path / "strip.tif"
     tifffile.imwrite(big, np.zeros((6000, 6000), np.uint16), rowsperstrip=6000, compression="zlib")
     told = facts(big, "--memory", "448M", "--scale", 4)[0]
     words = run("resize", big, "-o", tmp_path / "o.tif", "--memory", "448M", "--scale", 4,
                 "--dry-run", code=1).output  # fmt: skip
     assert told["resize"]["refused"] in words
+
+
+def test_a_name_that_nothing_is_written_under(run, facts, tmp_path, rgb):
+    path = tmp_path / "a.ico"
+    Image.fromarray(rgb).save(path)
+    (told,) = facts(path)
+    assert (told["resize"]["suffix"], told["resize"]["path"]) == (".tif", "whole")
+    assert "refused" not in told["resize"]
+    assert "resize       x2 into .tif: 28x20, in one piece" in run("info", path).stdout
+    slide = tmp_path / "a.svs"
+    write_slide(slide, np.kron(rgb, np.ones((16, 16, 1), np.uint8)))
+    (told,) = facts(slide)
+    assert (told["resize"]["suffix"], told["resize"]["path"]) == (".tif", "tiles")
+    line = run("resize", slide, "-o", tmp_path / "o.tif", "--scale", 2, "--dry-run").stdout
+    assert "tile by tile" in line
 
 
 def test_frames_count_in_the_memory(facts, tmp_path, rgb):
