@@ -20,7 +20,8 @@ import numpy.typing as npt
 from lerf_core.errors import InvalidArgumentError, one_line
 
 __all__ = [
-    "area_of_use", "geographic_base", "middle_of", "named_system", "period_of",
+    "area_of_use", "described_axes", "described_system", "geographic_base", "middle_of",
+    "named_system", "period_of",
     "pyproj_module", "system_name", "transformed",
 ]  # fmt: skip
 
@@ -198,6 +199,18 @@ def _central_meridian(text: str) -> float:
         if parameter.name in {"Longitude of natural origin", "Longitude of false origin"}:
             return float(np.rad2deg(parameter.value * parameter.unit_conversion_factor))
     return 0.0
+
+
+def described_system(text: str) -> dict[str, Any]:
+    """Return the attributes by which CF's conventions describe a system, ``crs_wkt`` among them."""
+    described: dict[str, Any] = _system(text).to_cf()
+    return described
+
+
+def described_axes(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the attributes by which CF's conventions describe y and x, in this order."""
+    axes = {axis["axis"]: axis for axis in _system(text).cs_to_cf()}
+    return axes.get("Y", {}), axes.get("X", {})
 
 
 def area_of_use(text: str) -> tuple[float, float, float, float] | None:

@@ -1,7 +1,7 @@
-"""resize, rescale and warp of xarray's DataArrays and Datasets, by names of dimensions.
+"""resize, rescale, warp and reproject of xarray's DataArrays and Datasets, by names of dimensions.
 
 They take the place of `DataArray.interp` and ``coarsen`` on regular grids, and of rioxarray's
-``reproject`` to another resolution of the same projection. Arrays of dask stay lazy
+``reproject``, whatever the projection. Arrays of dask stay lazy
 (`lerf_core.chunked`).
 
 Convention
@@ -35,6 +35,18 @@ their range, or "auto" for the least and greatest, which goes through an array o
 Integers of more than 16 bits are labels unless there is a ``value_range``.
 """
 
-from lerf_plugins.filters.xarray.functions import rescale, resize, warp
+from typing import TYPE_CHECKING
 
-__all__ = ["rescale", "resize", "warp"]
+from lerf_core.lazy import loaded_when_used
+
+if TYPE_CHECKING:
+    from lerf_plugins.filters.xarray.functions import rescale, resize, warp
+    from lerf_plugins.filters.xarray.reprojecting import reproject
+
+__all__ = ["reproject", "rescale", "resize", "warp"]
+
+_HOMES = {
+    "reproject": "reprojecting", "rescale": "functions", "resize": "functions",
+    "warp": "functions",
+}  # fmt: skip
+__getattr__, __dir__ = loaded_when_used(__name__, _HOMES)

@@ -16,7 +16,7 @@ from lerf_core.sampling.taps import axis_positions
 from lerf_plugins.filters.xarray.dimensions import Dims, is_lazy
 from lerf_plugins.filters.xarray.grid_coordinates import Floats, interpolated
 
-__all__ = ["LOCATIONS", "Grid", "is_stale"]
+__all__ = ["LOCATIONS", "Grid", "is_stale", "numbers_of"]
 
 # What an interpolated coordinate keeps of its encoding: packed integers hold no halves.
 _OF_COORDINATE = ("_FillValue", "calendar")
@@ -120,7 +120,7 @@ class Grid:
     def _located(self, key: str, value: Any) -> Any:
         """Return the new value of an attribute that locates pixels; None: it has none."""
         if key == "res":
-            numbers, axes = _numbers(value, 2), self.placement.source_axes
+            numbers, axes = numbers_of(value, 2), self.placement.source_axes
             if numbers is None or axes is None or self.placement.steps is None:
                 return value if numbers is None else None
             down, across = self.placement.steps
@@ -130,7 +130,7 @@ class Grid:
         if key == "gcps":
             return self._moved_points(value)
         is_text = key == "GeoTransform"
-        numbers = _numbers(str(value).split() if is_text else value)
+        numbers = numbers_of(str(value).split() if is_text else value)
         if numbers is None:
             return value
         # GDAL's text has x of the corner first.
@@ -160,7 +160,7 @@ class Grid:
         return json.dumps(document)
 
 
-def _numbers(value: Any, count: int = 6) -> tuple[float, ...] | None:
+def numbers_of(value: Any, count: int = 6) -> tuple[float, ...] | None:
     """Return the numbers of an attribute; rasterio's transforms may have a third row. Else None."""
     try:
         numbers = tuple(float(number) for number in value)
