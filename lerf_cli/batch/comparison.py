@@ -7,7 +7,7 @@ shown has 8 bits.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,22 +15,19 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from lerf_cli.batch.compared_images import Measured, as_shown, kind_of
 from lerf_cli.batch.preparation import Preparation
 from lerf_cli.batch.resizing import ResizeOperation
 from lerf_cli.batch.whole import resampled
 from lerf_cli.options.values import ResamplingOptions
-from lerf_core import metrics
 from lerf_core.errors import FileError, LerfError, one_line
 from lerf_core.execution.memory import check_memory
 from lerf_core.io.codec import Encoding
-from lerf_core.io.formats import CMYK, GREY, GREY_ALPHA, LAB, MULTI, MULTI_ALPHA, RGB, RGBA, by_name
 from lerf_core.io.guards import check_samples
-from lerf_core.io.image import DecodedImage, Pixels
+from lerf_core.io.image import DecodedImage
 from lerf_core.io.locations import is_zarr_folder
-from lerf_core.io.pixels.conversions import converted
 from lerf_core.io.pixels.opacity import opaque_value
 from lerf_core.io.reading import read_image
-from lerf_core.io.writing import encode_to_bytes
 from lerf_core.pixels.format import holds_intensities
 
 if TYPE_CHECKING:
@@ -40,11 +37,13 @@ __all__ = ["Comparison", "Shown", "Variant", "compared", "variants_of"]
 
 Values = Mapping[str, Any]
 
-# Below, there is no window for SSIM.
-_LEAST_SIDE = 11
-_LEVELS = 255.0
 # Planes of doubles that figures of an image take beside its channels.
 _PLANES = 6
+_FIGURES = (
+    "figures are of the whole results, all pixels to the border, before they are made 8 bits: PSNR "
+    "of all values, PSNR-Y and SSIM-Y of the luma (ITU-R BT.601), in units of 8-bit levels; "
+    "colours are multiplied by their opacity, missing pixels left out"
+)
 
 
 @dataclass(frozen=True)
@@ -234,11 +233,13 @@ def compared(
         needed = shape[0] * shape[1] * (channels + _PLANES) * 2 * 8
         check_memory(needed, f"figures of {shape[1]}x{shape[0]} pixels")
     size, images = _Size(most_bytes), []
-    against: _Measured | None = None
+    against: Measured | None = None
     if original is not None:
+        if original.metadata.icc != image.metadata.icc:
+            notes.append("the reference has another colour profile: figures are of stored values")
         lo, hi = _range_of(variants[0], original)
-        against = _Measured(original, lo, hi)
-        shown, told = _as_shown(original, part, (lo, hi))
+        against = Measured(original, lo, hi)
+        shown, told = as_shown(original, part, (lo, hi))
         notes += told
         images.append(
             Shown("reference", "reference", "", size.checked(shown), _digest(original), {})
@@ -248,9 +249,9 @@ def compared(
         preparation = Preparation(variant.resampling, Encoding(), image)
         lo, hi = preparation.encoding.value_range or (0.0, float(opaque_value(image.dtype)))
         result = resampled(preparation, operation)
-        shown, told = _as_shown(result, part, (lo, hi))
+        shown, told = as_shown(result, part, (lo, hi))
         notes += [*result.notes, *told]
-        figures = {} if against is None else against.figures(_Measured(result, lo, hi))
+        figures = {} if against is None else against.figures(Measured(result, lo, hi))
         images.append(
             Shown(variant.name, variant.kind, variant.checksum, size.checked(shown),
                   _digest(result), figures)
@@ -268,13 +269,6 @@ def compared(
         source["reference"] = {"name": reference.name, "sha256": _file_digest(reference)}
         notes.append(_FIGURES)
     return Comparison(source, shape, part, tuple(images), tuple(dict.fromkeys(notes)))
-
-
-_FIGURES = (
-    "figures are of the whole results, all pixels to the border, before they are made 8 bits: PSNR "
-    "of all values, PSNR-Y and SSIM-Y of the luma (ITU-R BT.601), in units of 8-bit levels; "
-    "colours are multiplied by their opacity, missing pixels left out"
-)
 
 
 def _first_frame(path: Path, max_pixels: int) -> tuple[DecodedImage, list[str]]:
@@ -326,16 +320,9 @@ def _check_alike(
             f"{path}: the reference has {cols}x{rows} pixels, and the results have "
             f"{out_cols}x{out_rows}: give --size {cols}x{rows}, or another reference"
         )
-    counts = [_colours(each) for each in (original, image)]
-    if counts[0] != counts[1]:
-        raise FileError(
-            f"{path}: the reference has {counts[0]} channels of colour, and the image {counts[1]}"
-        )
-
-
-def _colours(image: DecodedImage) -> int:
-    frame = image.frames[0]
-    return 1 if frame.ndim == 2 else frame.shape[2] - image.has_alpha
+    kinds = [kind_of(each) for each in (original, image)]
+    if kinds[0] != kinds[1]:
+        raise FileError(f"{path}: the reference is {kinds[0]}, and the image {kinds[1]}")
 
 
 def _range_of(variant: Variant, image: DecodedImage) -> tuple[float, float]:
@@ -378,141 +365,3 @@ def _digest(image: DecodedImage) -> str:
 def _file_digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-# -- figures ------------------------------------------------------------------------------
-
-
-class _Measured:
-    """An image in levels of 0..255, colours multiplied by opacity.
-
-    Parameters
-    ----------
-    image : DecodedImage
-    lo, hi : float
-        Values of black and white.
-    """
-
-    def __init__(self, image: DecodedImage, lo: float, hi: float) -> None:
-        frame = image.frames[0].astype(np.float64)
-        frame = frame[..., np.newaxis] if frame.ndim == 2 else frame
-        colours = frame[..., :-1] if image.has_alpha else frame
-        self._levels = (colours - lo) * (_LEVELS / (hi - lo))
-        if image.has_alpha and not image.premultiplied:
-            self._levels = self._levels * (frame[..., -1:] / float(opaque_value(image.dtype)))
-        self._valid = ~_missing(image)
-
-    def figures(self, result: _Measured) -> dict[str, float | None]:
-        """Return what a result has against this one; see `Shown`."""
-        valid = self._valid & result._valid
-        names = ("psnr", "psnr_y", "ssim_y")
-        if not valid.any():
-            return dict.fromkeys(names)
-        psnr = metrics.masked_psnr(self._levels, result._levels, valid)
-        if self._levels.shape[2] not in {1, 3}:
-            return {"psnr": psnr, "psnr_y": None, "ssim_y": None}
-        ours, theirs = self._luma(), result._luma()
-        is_measured = valid.all() and min(valid.shape) >= _LEAST_SIDE
-        return {
-            "psnr": psnr,
-            "psnr_y": metrics.masked_psnr(ours, theirs, valid),
-            "ssim_y": metrics.ssim(ours, theirs) if is_measured else None,
-        }
-
-    def _luma(self) -> Pixels:
-        if self._levels.shape[2] == 1:
-            return self._levels[..., 0]
-        return metrics.luma(self._levels)
-
-
-def _missing(image: DecodedImage) -> Pixels:
-    """Return where an image has a value that is missing, (rows, cols)."""
-    frame, nodata = image.frames[0], image.metadata.nodata
-    colours = frame[..., :-1] if image.has_alpha else frame
-    missing: Pixels = ~np.isfinite(colours)
-    if nodata is not None and not np.isnan(nodata):
-        missing |= colours == nodata
-    return missing if missing.ndim == 2 else np.any(missing, axis=2)
-
-
-# -- pictures -----------------------------------------------------------------------------
-
-
-def _as_shown(
-    image: DecodedImage, part: tuple[int, int, int, int], value_range: tuple[float, float]
-) -> tuple[bytes, list[str]]:
-    """Return a part of an image as PNG of 8 bits, grey or RGB, perhaps with alpha; and notes."""
-    left, top, width, height = part
-    image = image.mapped(lambda frame: frame[top : top + height, left : left + width])
-    missing, notes = _missing(image), list(_notes_on(image, value_range))
-    image = replace(image, metadata=replace(image.metadata, nodata=None))
-    if image.layout == LAB:
-        from lerf_core.io.pixels.cielab import as_srgb
-
-        image = as_srgb(image)
-        value_range = (0.0, float(opaque_value(image.dtype)))
-    image = converted(image, "8", value_range)
-    image = _in_colours(image)
-    if missing.any():
-        image = _with_gaps(image, missing)
-    png, _ = encode_to_bytes(replace(image, notes=()), by_name("png"), Encoding(strip=True))
-    return png, notes
-
-
-def _notes_on(image: DecodedImage, value_range: tuple[float, float]) -> Iterator[str]:
-    """Yield how an image is shown, where that is not as it is."""
-    lo, hi = value_range
-    if image.dtype != np.uint8:
-        yield f"{image.dtype} is shown with 8 bits: {lo:g} is black, {hi:g} white"
-    if image.has_alpha:
-        yield "transparent pixels are shown over a checkerboard"
-    if _missing(image).any():
-        yield "missing pixels are shown clear"
-    if image.layout == CMYK:
-        yield "CMYK is shown as RGB without its profile"
-    if image.layout == LAB:
-        yield "CIELAB is shown as sRGB"
-    if image.layout in {MULTI, MULTI_ALPHA}:
-        count = _colours(image)
-        words = "the first three as red, green and blue" if count >= 3 else "the first as grey"
-        yield f"of {count} channels {words} are shown"
-    if image.metadata.icc:
-        yield "the colour profile is in the pictures: browsers show colours by it"
-
-
-def _in_colours(image: DecodedImage) -> DecodedImage:
-    """Return an image of 8 bits as grey or RGB, perhaps with alpha."""
-    if image.layout == CMYK:
-        from PIL import Image
-
-        def as_rgb(frame: Pixels) -> Pixels:
-            size = frame.shape[1::-1]
-            data = np.ascontiguousarray(frame).tobytes()
-            return np.asarray(Image.frombytes("CMYK", size, data).convert("RGB"))
-
-        metadata = replace(image.metadata, icc=None)
-        return image.mapped(as_rgb, layout=RGB, metadata=metadata)
-    if image.layout not in {MULTI, MULTI_ALPHA}:
-        return image
-    count = 3 if _colours(image) >= 3 else 1
-    kept = [*range(count), *([-1] if image.has_alpha else [])]
-    layout = {(1, False): GREY, (1, True): GREY_ALPHA, (3, False): RGB, (3, True): RGBA}[
-        count, image.has_alpha
-    ]
-    return image.mapped(
-        lambda frame: frame[..., 0] if kept == [0] else frame[..., kept], layout=layout
-    )
-
-
-def _with_gaps(image: DecodedImage, missing: Pixels) -> DecodedImage:
-    """Return an image of 8 bits that is clear where pixels are missing."""
-
-    def clear(frame: Pixels) -> Pixels:
-        colours = frame[..., np.newaxis] if frame.ndim == 2 else frame
-        alpha = np.where(missing, 0, 255).astype(np.uint8)
-        if image.has_alpha:
-            colours, alpha = colours[..., :-1], np.minimum(colours[..., -1], alpha)
-        return np.dstack([colours, alpha])
-
-    layout = {GREY: GREY_ALPHA, RGB: RGBA}.get(image.layout, image.layout)
-    return image.mapped(clear, layout=layout)

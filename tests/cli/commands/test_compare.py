@@ -206,6 +206,34 @@ def test_other_channels(page, tmp_path, rgb):
     assert "CMYK is shown as RGB" in text
 
 
+def test_cielab_is_shown_and_measured_as_srgb(page, tmp_path, run, rgb):
+    lab, plain = tmp_path / "lab.tif", tmp_path / "plain.png"
+    tifffile.imwrite(lab, np.dstack([rgb[..., 0], np.full((24, 30, 2), 128)]).astype(np.uint8),
+                     photometric="cielab")  # fmt: skip
+    run("resize", lab, "-o", plain, "--scale", 1)  # PNG has no CIELAB: it becomes sRGB
+    text, picture = shown(page, lab, "--reference", plain)
+    assert picture.mode == "RGB"
+    assert np.array_equal(np.asarray(picture), np.asarray(Image.open(plain)))
+    assert "CIELAB is shown as sRGB" in text
+    assert text.count('<td class="number">∞</td>') == 4  # nearest and box, of all and of luma
+
+
+def test_channels_that_are_no_colours_have_no_luma(page, tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((20, 20, 2), np.uint8), photometric="minisblack",
+                     planarconfig="contig", extrasamples=["unspecified"])  # fmt: skip
+    text, _ = shown(page, path, "--reference", path)
+    assert '∞</td><td class="number">–</td><td class="number">–' in text  # noqa: RUF001
+
+
+def test_another_profile_is_told(page, tmp_path, rgb):
+    reference, path = tmp_path / "b.png", tmp_path / "a.png"
+    Image.fromarray(rgb).save(path)
+    Image.fromarray(rgb).save(reference, icc_profile=icc_profile())
+    text, _ = shown(page, path, "--reference", reference)
+    assert "the reference has another colour profile" in text
+
+
 def test_profiles_stay_with_the_pictures(page, tmp_path, rgb):
     path = tmp_path / "a.png"
     Image.fromarray(rgb).save(path, icc_profile=icc_profile(), exif=Image.Exif().tobytes())
@@ -273,7 +301,7 @@ def test_bad_files_take_one_line(run, source, tmp_path, rgb):
         (tmp_path / "labels.tif", [], "int32 pixels are taken for labels"),
         (source, ["--reference", none], f"Error: {none}: No such file"),
         (source, ["--reference", same], "and the results have 60x48: give --size 30x24"),
-        (source, ["--reference", grey], "the reference has 1 channels of colour, and the image 3"),
+        (source, ["--reference", grey], "the reference is grey, and the image RGB"),
         (source, ["--crop", "20,0,11x5"], "reaches out of 30x24 pixels"),
         (source, ["--max-bytes", "2K"], "--max-bytes: show a part with --crop"),
         (source, ["--max-pixels", "2000"], "would become 2,880 pixels"),
