@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
 from lerf_cli.batch.cluster import connected
 from lerf_cli.batch.labels import label_resampling, labels_of
@@ -119,6 +120,10 @@ def process(
         spec, lost = resampling.spec(target_path)
         labels, left = labels_of(source, spec.format)
         target = _opened_target(target_path, spec, options, tell)
+        if spec.is_cog and not (spec.is_labels or spec.is_majority or spec.dtype == np.bool_):
+            from lerf_core.tiled.overviews import ShrunkLevels
+
+            target.level_maker = ShrunkLevels(spec)
         try:
             for note in resampling.notes + lost + left + target.claim.notes:
                 tell(note)

@@ -151,6 +151,9 @@ class TiledResampling:
         shape, axes = self._result_axes()
         if target_format == "TIFF":
             target_format = self._kind_of_tiff(shape, axes)
+        if options.tiling.cog and target_format != "TIFF":
+            what = path if set(axes) <= set("YXS") else f"an image with axes {axes}"
+            raise FileError(f"--cog writes a plain TIFF of one image: not {what}, {target_format}")
         axes, metadata, lost = self._fitting_metadata(shape, axes, target_format)
         spec = WriterSpec(
             shape=shape,
@@ -166,6 +169,7 @@ class TiledResampling:
             is_labels=self.plan.pixels.is_nearest,
             is_majority=self.plan.pixels.is_majority,
             is_masked=target_format == "TIFF" and has_mask(result.layout, source.details),
+            is_cog=options.tiling.cog,
             nodata=result.metadata.nodata,
             metadata=metadata,
             details=source.details,
@@ -222,7 +226,8 @@ class TiledResampling:
             return "none"
         if target_format == "OME-Zarr":
             return "lz4"
-        return _KEPT_COMPRESSIONS.get(self.source.details.get("compression", "none"), "deflate")
+        kept = _KEPT_COMPRESSIONS.get(self.source.details.get("compression", "none"), "deflate")
+        return "deflate" if self._options.tiling.cog and kept == "none" else kept
 
     def _fitting_metadata(
         self, shape: tuple[int, ...], axes: str, target_format: str

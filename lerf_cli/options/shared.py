@@ -228,6 +228,12 @@ def tiling_options(command: Command) -> Command:
             "[default: down to about 1024 pixels]",
         ),
         click.option(
+            "--cog", is_flag=True,
+            help="Write a Cloud Optimized GeoTIFF, whatever the size: tiles, levels behind the "
+            "image that are shrunk by the learned function lerf-s, and the order that readers of "
+            "remote files want.",
+        ),
+        click.option(
             "--level", type=click.IntRange(min=0), metavar="N", default=0,
             help="Read this level of the input's pyramid.  [default: 0, the largest]",
         ),

@@ -135,6 +135,8 @@ class TilingOptions:
     compression : str or None
     pyramid : int or None
         Levels to write.
+    cog : bool
+        Whether to write a Cloud Optimized GeoTIFF.
     level : int
         Pyramid level of the input.
     series : int
@@ -152,6 +154,7 @@ class TilingOptions:
     tile: tuple[int, int] | None = None
     compression: str | None = None
     pyramid: int | None = None
+    cog: bool = False
     level: int = 0
     series: int = 0
     missing: str = "fill"

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -82,6 +82,9 @@ class WriterSpec:
         Whether these are of the label that most have, instead of the first.
     is_masked : bool
         Whether the last sample is an opacity that is written as a mask: none, or full.
+    is_cog : bool
+        Whether it is a Cloud Optimized GeoTIFF, whatever it says of places: levels of a TIFF are
+        pages behind the image, and are made once it is complete, by `TiledWriter.level_maker`.
     nodata : float or None
         Value of pixels that are missing, whether or not the file can say so.
     metadata : Metadata
@@ -105,6 +108,7 @@ class WriterSpec:
     is_labels: bool = False
     is_majority: bool = False
     is_masked: bool = False
+    is_cog: bool = False
     nodata: float | None = None
     metadata: Metadata = field(default_factory=Metadata)
     details: dict[str, Any] = field(default_factory=dict)
@@ -166,7 +170,7 @@ class WriterSpec:
         """Whether levels are pages behind the image's, as GDAL has them; in other TIFFs SubIFDs."""
         metadata = self.metadata
         says = metadata.says("georeference") or metadata.says("nodata") or metadata.says("gdal")
-        return self.format == "TIFF" and (self.is_masked or says)
+        return self.format == "TIFF" and (self.is_masked or self.is_cog or says)
 
     @cached_property
     def level_shapes(self) -> list[tuple[int, ...]]:
@@ -215,7 +219,8 @@ class WriterSpec:
         while True:
             yield level, region, pixels
             level += 1
-            if level == len(self.level_shapes) or not self._covers_tiles(level, region):
+            is_last = self.is_cog or level == len(self.level_shapes)
+            if is_last or not self._covers_tiles(level, region):
                 return
             region, pixels = self.halved_region(region), self.halved(pixels)
 
@@ -350,7 +355,12 @@ class TiledWriter(ABC):
     finished_count : int
         Regions that were recorded, and tiles of upper levels.
     claim : Claim
+    level_maker : callable or None
+        Returns the pixels of a region of a level, from what reads regions of whole tiles of the
+        levels below: ``level_maker(level, region, read)``. None: means of two by two.
     """
+
+    level_maker: Callable[[int, Region, Callable[[int, Region], Pixels]], Pixels] | None = None
 
     def __init__(
         self,
@@ -477,9 +487,13 @@ class TiledWriter(ABC):
     def _tile_above(self, level: int, tile: tuple[int, ...]) -> list[Any]:
         spec = self._spec
         region = spec.region_below(level, tile)
-        pixels = spec.halved(self._read(level - 1, region))
+        above = spec.halved_region(region)
+        if self.level_maker is None:
+            pixels = spec.halved(self._read(level - 1, region))
+        else:
+            pixels = self.level_maker(level, above, self._read)
         self.sink.check_claim()
-        return self.sink.put_level(level, spec.halved_region(region), pixels)
+        return self.sink.put_level(level, above, pixels)
 
     def _key(self, level: int, tile: tuple[int, ...]) -> tuple[int, ...]:
         """Return what a tile is known by once it is finished."""
