@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lerf_core.geometry import Displacement, homography_from_points
     from lerf_core.inspection import parameter_maps
     from lerf_core.resampling import rescale, resize, warp
+    from lerf_core.sampling.fitting import Fit, fit
     from lerf_core.sampling.kernels import Kernel
     from lerf_core.sampling.named_kernels import get_kernel
     from lerf_core.sampling.shapes import rescaled_shape
@@ -35,6 +36,7 @@ __all__ = [
     "DEFAULT_BANK",
     "Bank",
     "Displacement",
+    "Fit",
     "Front",
     "Kernel",
     "LutBank",
@@ -46,6 +48,7 @@ __all__ = [
     "chunked",
     "errors",
     "first_run_message",
+    "fit",
     "geometry",
     "get_kernel",
     "homography_from_points",
@@ -65,6 +68,7 @@ _HOMES = {
     "Bank": "bank.base",
     "DEFAULT_BANK": "bank.loading",
     "Displacement": "geometry.maps",
+    "Fit": "sampling.fitting",
     "Front": "fronts.base",
     "Kernel": "sampling.kernels",
     "LutBank": "bank.model",
@@ -75,6 +79,7 @@ _HOMES = {
     "chunked": "",
     "errors": "",
     "first_run_message": "backends.first_run",
+    "fit": "sampling.fitting",
     "geometry": "",
     "get_kernel": "sampling.named_kernels",
     "homography_from_points": "geometry.homography",

@@ -6,6 +6,8 @@ __all__ = [
     "BORDER_MODES",
     "CASCADE_SCALES",
     "DIAGONAL",
+    "FITS",
+    "GRAVITIES",
     "KERNEL_ALIASES",
     "KERNEL_NAMES",
     "LABEL_METHODS",
@@ -38,6 +40,22 @@ KERNEL_NAMES = (
 KERNEL_ALIASES = {"bilinear": "linear", "bicubic": "cubic", "lanczos": "lanczos3"}
 #: How labels are resampled: by the nearest pixel, or by the label that covers most of a pixel.
 LABEL_METHODS = ("nearest", "majority")
+#: How an image is fitted to a size, by sharp's names (`lerf_core.fit`).
+FITS = ("inside", "outside", "cover", "contain", "fill")
+#: Which part of an image stays where it is cropped, and where it lies where it is padded: the share
+#: of what is left over that lies above, and to the left; None: a half.
+GRAVITIES: dict[str, tuple[float | None, float | None]] = {
+    "centre": (None, None),
+    "north": (0, None),
+    "northeast": (0, 1),
+    "east": (None, 1),
+    "southeast": (1, 1),
+    "south": (1, None),
+    "southwest": (1, 0),
+    "west": (None, 0),
+    "northwest": (0, 0),
+    "center": (None, None),
+}
 #: Grey levels between two nodes of a table.
 SAMPLING_INTERVALS = (8, 16, 32, 64)
 #: How many times cascades of tables enlarge.

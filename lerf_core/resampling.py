@@ -25,6 +25,7 @@ from lerf_core.pixels.likely_range import warn_of_range
 from lerf_core.validation import check_image, is_masked
 
 if TYPE_CHECKING:
+    from lerf_core.execution.frame import Fill
     from lerf_core.geometry.maps import Displacement, ReadyMap
 
     MaskedImage = np.ma.MaskedArray[Any, np.dtype[Any]]
@@ -38,7 +39,9 @@ Image = npt.NDArray[Any]
 def resize(
     image: npt.ArrayLike,
     output_shape: Sequence[int],
+    crop: Sequence[int] | None = None,
     *,
+    fill: Fill | None = None,
     bank: BankSource = None,
     **keywords: Unpack[ResamplingKeywords],
 ) -> Image:
@@ -53,6 +56,13 @@ def resize(
         than half of the weight; with alpha, where it is transparent.
     output_shape : sequence of int
         (rows, cols); or the shape of the whole result.
+    crop : (int, int, int, int), optional
+        Top, bottom, left and right of the part of that to return: rows top..bottom-1 and columns
+        left..right-1, bit for bit what they are in the whole, of which the rest is not computed.
+        `lerf_core.fit` gives both. Where it reaches beyond, the result is `fill`.
+    fill : float or sequence of float, optional
+        Value around the image, or one per channel. None: clear where there is alpha, else `nodata`
+        if given, else 0; masked, of a masked array.
     bank : Bank, str, path or None
         Learned tables or a network, or where to load it from (`load_bank`). Tables read each
         channel alone; a network reads the three channels beside alpha together, as red, green
@@ -138,6 +148,9 @@ def resize(
     An axis that keeps its length is not resampled, and an image that keeps its shape is
     returned as a copy; behind a front so is the enlargement, where the result has its shape.
 
+    Of a `crop` only what it shows of the image is looked at: with ``fast=True`` a float image that
+    misses values elsewhere may differ there from the whole result.
+
     References
     ----------
     Li et al., "Learning Steerable Function for Efficient Image Resampling", CVPR 2023.
@@ -150,7 +163,8 @@ def resize(
     """
     keywords = complete_keywords(resize, keywords)
     array = check_image(image, keywords["channel_axis"])
-    plan = plan_resize(array.shape, array.dtype, output_shape, bank, **keywords)
+    framing: dict[str, Any] = {"crop": crop, "fill": fill}
+    plan = plan_resize(array.shape, array.dtype, output_shape, bank, **framing, **keywords)
     _warn_of_range(plan, array)
     return compute_whole(plan, array)
 

@@ -274,7 +274,8 @@ class _Resize:
     ) -> None:
         self._reader, self._source = reader, source
         self._operation, self._options = operation, options
-        self._task = FileTask(entry, Path("out") / _output_name(entry.name, reader.format))
+        output = Path("out") / _output_name(entry.name, reader.format)
+        self._task = FileTask(entry, output, operation)
 
     def facts(self) -> Facts:
         """Return path, size, range of values and memory, or why there is none; and ``frames``."""
@@ -331,7 +332,7 @@ class _Resize:
     def _refuse_by(self, header: Header, facts: Facts) -> None:
         """Add why a file that is read whole is refused, where its header tells."""
         try:
-            outcome_of(header, self._task, self._operation, self._options)
+            outcome_of(header, self._task, self._options)
         except LerfError as error:
             facts["refused"] = self._reason(error)
 

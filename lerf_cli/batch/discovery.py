@@ -7,8 +7,11 @@ import stat
 import string
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +19,10 @@ from lerf_cli.streams import read_stdin
 from lerf_core.errors import FileError, one_line
 from lerf_core.io.formats import Format, by_path, looks_like_image
 from lerf_core.io.locations import is_zarr_folder
+
+if TYPE_CHECKING:
+    from lerf_cli.batch.operation import ImageOperation
+    from lerf_core.io.image import DecodedImage
 
 PIPE = "-"
 # Fields of a pattern that tell of the result.
@@ -54,10 +61,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class FileTask:
-    """One input and its output; ``output`` None is standard output."""
+    """One input, what is done to it, and its output; ``output`` None is standard output."""
 
     entry: Entry
     output: Path | None
+    operation: ImageOperation
     error: str | None = None
 
 
@@ -71,13 +79,16 @@ class OutputPattern:
         "pipe", "pattern", "folder" or "file".
     text : str
         What ``--output`` says.
+    suffix : str
+        What files in a folder have behind the inputs' names; fields as in a pattern.
     """
 
     kind: str
     text: str
+    suffix: str = ""
 
     @classmethod
-    def of(cls, text: str, inputs: Iterable[str]) -> OutputPattern:
+    def of(cls, text: str, inputs: Iterable[str], suffix: str | None = None) -> OutputPattern:
         """Tell what ``--output`` means for these inputs.
 
         Parameters
@@ -87,13 +98,27 @@ class OutputPattern:
             ends with a slash, several inputs or an input folder make it a folder; else it is a
             file.
         inputs : iterable of str
+        suffix : str, optional
+            What ``--suffix`` says.
 
         Raises
         ------
         click.UsageError
             If inputs and output do not go together, or a pattern has unknown fields.
         """
-        given = list(inputs)
+        output = cls._told(text, list(inputs))
+        if suffix is None:
+            return output
+        if output.kind != "folder":
+            raise click.UsageError("--suffix goes with an output folder: end it with /")
+        if "/" in suffix or os.sep in suffix:
+            raise click.UsageError(f"--suffix {suffix!r} may not name folders")
+        _check_pattern(suffix, "--suffix")
+        return replace(output, suffix=suffix)
+
+    @classmethod
+    def _told(cls, text: str, given: list[str]) -> OutputPattern:
+        """Return what ``--output`` means, without a suffix."""
         if text == PIPE:
             if len(given) != 1 or is_folder(given[0]):
                 raise click.UsageError("'-o -' takes exactly one input file")
@@ -125,10 +150,9 @@ class OutputPattern:
 
     @property
     def fields(self) -> set[str]:
-        """The fields that a pattern uses; none for other outputs."""
-        if self.kind != "pattern":
-            return set()
-        return {field for _, field, _, _ in string.Formatter().parse(self.text) if field}
+        """The fields that a pattern uses, or a suffix; none for other outputs."""
+        text = self.text if self.kind == "pattern" else self.suffix
+        return {field for _, field, _, _ in string.Formatter().parse(text) if field}
 
 
 def is_folder(path: str | Path) -> bool:
@@ -150,6 +174,26 @@ class InputData:
 
     def __init__(self) -> None:
         self._streams: dict[Entry, bytes] = {}
+        self._decoded: tuple[Entry, DecodedImage] | None = None
+
+    def decoded(
+        self, entry: Entry, read: Callable[[], DecodedImage], *, keep: bool
+    ) -> DecodedImage:
+        """Return an entry's image: read now, or kept since it was.
+
+        Parameters
+        ----------
+        entry : Entry
+        read : callable
+            Returns the image.
+        keep : bool
+            Whether it will be asked for again, next.
+        """
+        kept, self._decoded = self._decoded, None
+        image = kept[1] if kept is not None and kept[0] is entry else read()
+        if keep:
+            self._decoded = (entry, image)
+        return image
 
     def of(self, entry: Entry) -> Path | bytes:
         """Return a path, or the whole data of what is no plain file.
@@ -173,15 +217,16 @@ class InputData:
         return self._streams[entry]
 
 
-def _check_pattern(text: str) -> None:
+def _check_pattern(text: str, option: str = "-o") -> None:
     listing = ", ".join("{" + field + "}" for field in FIELDS)
     try:
         pieces = list(string.Formatter().parse(text))
     except ValueError as error:
-        raise click.UsageError(f"-o {text}: {error}; fields are {listing}") from None
+        raise click.UsageError(f"{option} {text}: {error}; fields are {listing}") from None
     for _, field, style, conversion in pieces:
         if field is not None and (field not in FIELDS or style or conversion):
-            raise click.UsageError(f"-o {text}: no such field {{{field}}}; fields are {listing}")
+            words = f"no such field {{{field}}}; fields are {listing}"
+            raise click.UsageError(f"{option} {text}: {words}")
 
 
 def discover(inputs: Iterable[str], output: OutputPattern, *, recursive: bool) -> list[Entry]:
@@ -240,31 +285,33 @@ def _key(path: Path) -> str:
 
 def plan_tasks(
     entries: Iterable[Entry],
+    operations: Iterable[ImageOperation],
     output: OutputPattern,
     wanted: Format | None,
-    values_of: Callable[[Entry], dict[str, str]],
+    values_of: Callable[[Entry, ImageOperation], dict[str, str]],
 ) -> list[FileTask]:
-    """Give each input its output.
+    """Give each input its outputs, one for each operation.
 
     Parameters
     ----------
     entries : iterable of Entry
+    operations : iterable of ImageOperation
     output : OutputPattern
     wanted : Format or None
         Value of ``--format``.
     values_of : callable
         Returns the values of the fields that tell of the result, ``width`` to ``front``, for an
-        entry; a FileError becomes the task's.
+        entry and an operation; a FileError becomes the task's.
     """
     tasks = []
-    for entry in entries:
-        if entry.error is not None:
-            tasks.append(FileTask(entry, None, entry.error))
-            continue
-        try:
-            tasks.append(FileTask(entry, _output_of(entry, output, wanted, values_of)))
-        except FileError as error:
-            tasks.append(FileTask(entry, None, str(error)))
+    for entry, operation in product(entries, operations):
+        path, error = None, entry.error
+        if error is None:
+            try:
+                path = _output_of(entry, output, wanted, partial(values_of, entry, operation))
+            except FileError as caught:
+                error = str(caught)
+        tasks.append(FileTask(entry, path, operation, error))
     return tasks
 
 
@@ -272,7 +319,7 @@ def _output_of(
     entry: Entry,
     output: OutputPattern,
     wanted: Format | None,
-    values_of: Callable[[Entry], dict[str, str]],
+    more_values: Callable[[], dict[str, str]],
 ) -> Path | None:
     if output.kind == "pipe":
         return None
@@ -282,10 +329,8 @@ def _output_of(
     extension = name.suffix[1:]
     if wanted is not None and by_path(name) is not wanted:
         extension = wanted.extension
-    if output.kind == "folder":
-        if not extension:
-            raise FileError("its name has no extension: name the output's format with --format")
-        return output.path / entry.folder / f"{name.stem}.{extension}"
+    if output.kind == "folder" and not extension:
+        raise FileError("its name has no extension: name the output's format with --format")
     values = {
         "stem": name.stem,
         "name": name.name,
@@ -293,7 +338,10 @@ def _output_of(
         "parent": str(entry.path.parent) if entry.path is not None else ".",
     }
     if output.fields.intersection(_RESULT_FIELDS):
-        values |= values_of(entry)
+        values |= more_values()
+    if output.kind == "folder":
+        suffix = string.Formatter().vformat(output.suffix, (), values)
+        return output.path / entry.folder / f"{name.stem}{suffix}.{extension}"
     path = Path(string.Formatter().vformat(output.text, (), values))
     if not path.suffix and wanted is None:
         raise FileError(f"{path} has no extension: add .{{ext}} to the pattern, or --format")
@@ -315,7 +363,7 @@ def check_conflicts(tasks: Iterable[FileTask]) -> None:
             inputs[_key(task.entry.path)] = task.entry.path
             if (identity := _identity(task.entry.path)) is not None:
                 inputs[identity] = task.entry.path
-    taken: dict[str, Entry] = {}
+    taken: dict[str, FileTask] = {}
     alike: dict[str, Path] = {}
     for task in listed:
         if task.output is None:
@@ -328,7 +376,14 @@ def check_conflicts(tasks: Iterable[FileTask]) -> None:
                 f"{task.entry.label} would be written over the input {victim}: "
                 "choose another output; nothing was written"
             )
-        other = taken.setdefault(key, task.entry)
+        first = taken.setdefault(key, task)
+        other = first.entry
+        if other is task.entry and first is not task:
+            raise click.UsageError(
+                f"{other.label} would be written to {task.output} in more than one size: name them "
+                "by a pattern such as '{stem}_{width}.{ext}', or by --suffix '_{width}'; nothing "
+                "was written"
+            )
         if other is not task.entry:
             raise click.UsageError(
                 f"{other.label} and {task.entry.label} would both be written to {task.output}: "

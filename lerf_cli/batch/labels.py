@@ -51,6 +51,7 @@ class LabelOperation(SameForAll):
             nodata=None,
             depth=None,
             value_range=None,
+            padding=None,
         )
 
     def output_shape(self, shape: tuple[int, int]) -> tuple[int, int]:
@@ -63,7 +64,7 @@ class LabelOperation(SameForAll):
         Raises
         ------
         FileError
-            If they have other pixels than the image, and it is warped.
+            If they have other pixels than the image, and it is warped, cropped or padded.
         """
         from lerf_core.execution.planning import plan_rescale
         from lerf_core.sampling.shapes import spatial_axes
@@ -71,9 +72,10 @@ class LabelOperation(SameForAll):
         rows, cols = spatial_axes(len(shape), keywords["channel_axis"])
         if (shape[rows], shape[cols]) == self.image_plan.source_shape:
             return self.image_operation.plan(shape, dtype, keywords)
-        if self.image_plan.scale is None:
+        if self.image_plan.scale is None or self.image_plan.frame is not None:
+            what = "a warp" if self.image_plan.scale is None else "what is shown of it"
             raise FileError(
-                f"their {shape[cols]}x{shape[rows]} pixels are not those of the image, and a warp "
+                f"their {shape[cols]}x{shape[rows]} pixels are not those of the image, and {what} "
                 "is of its pixels"
             )
         return plan_rescale(shape, dtype, self.image_plan.scale, **keywords)

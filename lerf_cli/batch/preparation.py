@@ -136,6 +136,10 @@ class Preparation:
         is_fast = options.fast and nodata is None
         if options.front is not None:
             keywords["front"] = options.front
+        if options.is_padded:
+            from lerf_core.io.pixels.padding import padding_of
+
+            keywords["fill"] = padding_of(image, options.padding, self.encoding.value_range)
         return keywords | ({"fast": True} if is_fast else {})
 
 
@@ -150,6 +154,11 @@ def as_resampled(options: ResamplingOptions, image: DecodedImage) -> DecodedImag
         image = replace(image, metadata=replace(image.metadata, nodata=nodata))
     if options.border == "transparent":
         image = with_alpha(image)
+    if options.is_padded:
+        from lerf_core.io.pixels.padding import needs_alpha
+
+        if needs_alpha(image, options.padding, is_labels=bool(options.labels)):
+            image = with_alpha(image, "--background")
     image = _deepened(options, image)
     if options.fast and image.layout != RGB:
         image = image.noted(f"--fast is for RGB: {image.layout} is resized in full")

@@ -58,6 +58,16 @@ class Reporter:
         self.shows_bars = options.verbosity >= 0 and is_terminal(sys.stderr)
         wanted = total > 1 and not options.dry_run and self.shows_bars
         self._bar = progress_bar(total, unit="image") if wanted else None
+        # Of the last file: each of its sizes finds the same.
+        self._told: tuple[Entry | None, set[str]] = (None, set())
+
+    def _is_news(self, entry: Entry, text: str) -> bool:
+        """Tell whether a line on a file is said the first time."""
+        if self._told[0] is not entry:
+            self._told = (entry, set())
+        is_new = text not in self._told[1]
+        self._told[1].add(text)
+        return is_new
 
     def _line(self, text: str) -> None:
         if self._bar is not None:
@@ -70,11 +80,12 @@ class Reporter:
 
     def error(self, entry: Entry, text: str) -> None:
         """Tell why a file failed."""
-        self._line(f"lerf: {entry.label}: {text}")
+        if self._is_news(entry, text):
+            self._line(f"lerf: {entry.label}: {text}")
 
     def note(self, entry: Entry, text: str) -> None:
         """Tell what the user should know about a file, unless quiet."""
-        if self._verbosity >= 0:
+        if self._verbosity >= 0 and self._is_news(entry, text):
             self._line(f"{entry.label}: note: {text}")
 
     def announce(self, text: str) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,12 +45,14 @@ if TYPE_CHECKING:
 __all__ = ["counted", "run_batch"]
 
 
-def run_batch(operation: ImageOperation, options: BatchOptions) -> int:
+def run_batch(operations: Sequence[ImageOperation], options: BatchOptions) -> int:
     """Process all inputs, and return the exit status.
 
     Parameters
     ----------
-    operation : ImageOperation
+    operations : sequence of ImageOperation
+        What is done to each; of several an input has as many outputs, and is decoded once where it
+        is done in one piece.
     options : BatchOptions
 
     Returns
@@ -63,22 +66,19 @@ def run_batch(operation: ImageOperation, options: BatchOptions) -> int:
         For conflicts between files, before anything is written.
     """
     if any(is_url(text) for text in (*options.inputs, options.output)):
-        return _run_remote(operation, options)
+        return _run_remote(operations, options)
     data = InputData()
-    tasks = _tasks(operation, options, data)
+    tasks = _tasks(operations, options, data)
     tally = Tally()
     reporter = Reporter(options, len(tasks))
     if not options.dry_run and (message := _first_run_message()):
         reporter.announce(message)
     try:
         with Termination() as termination, library_notes(reporter):
-            for task in tasks:
-                counted(
-                    tally,
-                    task.entry,
-                    reporter,
-                    partial(_process, task, data, operation, options, reporter),
-                )
+            for task, following in zip_longest(tasks, tasks[1:]):
+                keep = following is not None and following.entry is task.entry
+                work = partial(_process, task, data, options, reporter, keep=keep)
+                counted(tally, task.entry, reporter, work)
                 termination.check()
                 reporter.step()
                 if task is not tasks[-1]:
@@ -98,10 +98,13 @@ def _first_run_message() -> str | None:
         raise click.UsageError(one_line(error)) from error
 
 
-def _run_remote(operation: ImageOperation, options: BatchOptions) -> int:
+def _run_remote(operations: Sequence[ImageOperation], options: BatchOptions) -> int:
     """Process the only input where it, or the output, is an address of remote storage."""
     if len(options.inputs) != 1 or options.output == PIPE or "{" in options.output:
         raise click.UsageError("with an address such as s3://, give one input and one output")
+    if len(operations) != 1 or options.suffix is not None:
+        raise click.UsageError("with an address such as s3://, give one size, and no --suffix")
+    (operation,) = operations
     (source,) = options.inputs
     entry, reporter, tally = Entry(Path(source)), Reporter(options, 1), Tally()
     with Termination() as termination, library_notes(reporter):
@@ -115,7 +118,9 @@ def _run_remote(operation: ImageOperation, options: BatchOptions) -> int:
 # -- tasks --------------------------------------------------------------------------------
 
 
-def _tasks(operation: ImageOperation, options: BatchOptions, data: InputData) -> list[FileTask]:
+def _tasks(
+    operations: Sequence[ImageOperation], options: BatchOptions, data: InputData
+) -> list[FileTask]:
     """Return what is to be done, in order.
 
     Raises
@@ -123,20 +128,44 @@ def _tasks(operation: ImageOperation, options: BatchOptions, data: InputData) ->
     click.UsageError
         If there is nothing to do, or outputs conflict with other files.
     """
-    output = OutputPattern.of(options.output, options.inputs)
+    output = OutputPattern.of(options.output, options.inputs, options.suffix)
     _check_output(output, options)
     for field in output.fields & {"kernel", "front"}:
-        if getattr(operation.resampling, field) is None:
+        if getattr(operations[0].resampling, field) is None:
             raise click.UsageError(f"-o {output.text}: {{{field}}} goes with --{field}")
+    if len(operations) > 1 and output.kind in {"file", "pipe"}:
+        raise click.UsageError(
+            f"-o {output.text} is one output, and {len(operations)} sizes are asked for: give a "
+            "pattern such as '{stem}_{width}.{ext}', or a folder with --suffix '_{width}'"
+        )
     entries = discover(options.inputs, output, recursive=options.recursive)
     if not entries:
         raise click.UsageError("no images found in the given folders (see --recursive)")
-    values_of = partial(
-        _pattern_values, output=output, operation=operation, options=options, data=data
-    )
-    tasks = plan_tasks(entries, output, options.format, values_of)
+    values_of = partial(_pattern_values, output=output, options=options, data=data)
+    tasks = plan_tasks(entries, operations, output, options.format, values_of)
+    if len(operations) > 1:
+        tasks = _without_repeats(tasks, options, data)
     check_conflicts(tasks)
     return tasks
+
+
+def _without_repeats(
+    tasks: list[FileTask], options: BatchOptions, data: InputData
+) -> list[FileTask]:
+    """Leave out what would be written twice under one name: sizes that come out the same."""
+    from lerf_cli.batch.resizing import come_out_alike
+
+    kept: dict[tuple[int, Path], FileTask] = {}
+    result = []
+    for task in tasks:
+        if task.output is not None:
+            first = kept.setdefault((id(task.entry), task.output), task)
+            if first is not task:
+                shape = read_header(data.of(task.entry), options.max_pixels).shape
+                if come_out_alike(task.operation, first.operation, shape):
+                    continue
+        result.append(task)
+    return result
 
 
 def _check_output(output: OutputPattern, options: BatchOptions) -> None:
@@ -155,9 +184,9 @@ def _check_output(output: OutputPattern, options: BatchOptions) -> None:
 
 def _pattern_values(
     entry: Entry,
+    operation: ImageOperation,
     *,
     output: OutputPattern,
-    operation: ImageOperation,
     options: BatchOptions,
     data: InputData,
 ) -> dict[str, str]:
@@ -177,9 +206,10 @@ def _pattern_values(
 def _process(
     task: FileTask,
     data: InputData,
-    operation: ImageOperation,
     options: BatchOptions,
     reporter: Reporter,
+    *,
+    keep: bool,
 ) -> bool:
     """Do one task; return whether there was something to do."""
     if task.error is not None:
@@ -189,7 +219,8 @@ def _process(
     source = data.of(task.entry)
     try:
         with between_files(task, source, options) as (work, data_or_path):
-            _work(work, data_or_path, operation, options, reporter)
+            read = partial(data.decoded, task.entry, keep=keep)
+            _work(work, data_or_path, read, options, reporter)
     except ResultExistsError:
         if not options.skip_existing:
             raise
@@ -201,18 +232,19 @@ def _process(
 def _work(
     task: FileTask,
     source: Path | bytes,
-    operation: ImageOperation,
+    decoded: whole.Decoded,
     options: BatchOptions,
     reporter: Reporter,
 ) -> None:
     """Do one task, in one piece or by tiles."""
+    operation = task.operation
     resampling = chosen_tiled_resampling(task, source, operation, options)
     if resampling is not None:
         _by_tiles(resampling, str(source), str(task.output), task.entry, options, reporter)
     elif options.dry_run:
-        whole.preview(task, source, operation, options)
+        whole.preview(task, source, options)
     else:
-        whole.process(task, source, operation, options, reporter)
+        whole.process(task, source, decoded, options, reporter)
 
 
 def _process_remote(

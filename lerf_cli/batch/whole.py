@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,9 +30,11 @@ from lerf_core.io.writing import Encoding, check_writable, encode, encode_to_byt
 if TYPE_CHECKING:
     from lerf_cli.batch.operation import ImageOperation
 
-__all__ = ["outcome_of", "preview", "process", "resampled", "shape_after"]
+__all__ = ["Decoded", "outcome_of", "preview", "process", "resampled", "shape_after"]
 
 Shape = tuple[int, int]
+#: From what reads an image to the image.
+Decoded = Callable[[Callable[[], DecodedImage]], DecodedImage]
 
 
 def shape_after(operation: ImageOperation, header: Header) -> Shape:
@@ -41,18 +45,14 @@ def shape_after(operation: ImageOperation, header: Header) -> Shape:
         raise FileError(one_line(error)) from error
 
 
-def preview(
-    task: FileTask, source: Path | bytes, operation: ImageOperation, options: BatchOptions
-) -> None:
+def preview(task: FileTask, source: Path | bytes, options: BatchOptions) -> None:
     """Tell what would be done, from the file's header alone."""
     header = read_header(source, options.max_pixels)
-    shape, target = outcome_of(header, task, operation, options)
+    shape, target = outcome_of(header, task, options)
     click.echo(_change(task, header.shape, shape, target), err=task.output is None)
 
 
-def outcome_of(
-    header: Header, task: FileTask, operation: ImageOperation, options: BatchOptions
-) -> tuple[Shape, Format]:
+def outcome_of(header: Header, task: FileTask, options: BatchOptions) -> tuple[Shape, Format]:
     """Return the (rows, columns) that a file becomes, and the format that they are written in.
 
     Raises
@@ -61,7 +61,7 @@ def outcome_of(
         If its header tells that `process` would refuse it.
     """
     target = _format_for(task, options, header.format)
-    shape = shape_after(operation, header)
+    shape = shape_after(task.operation, header)
     pixels = shape[0] * shape[1] * header.frames
     check_samples(pixels, header.channels, options.max_pixels, "would become")
     check_sides(target, shape)
@@ -71,18 +71,28 @@ def outcome_of(
 def process(
     task: FileTask,
     source: Path | bytes,
-    operation: ImageOperation,
+    decoded: Decoded,
     options: BatchOptions,
     reporter: Reporter,
 ) -> None:
     """Do one task.
 
+    Parameters
+    ----------
+    task : FileTask
+    source : Path or bytes
+    decoded : callable
+        Takes what reads the image, and returns it; read before, where it is kept for other tasks.
+    options : BatchOptions
+    reporter : Reporter
+
     Raises
     ------
     FileError, LerfError
     """
-    started = time.perf_counter()
-    image = read_image(source, options.max_pixels, labels=bool(operation.resampling.labels))
+    started, operation = time.perf_counter(), task.operation
+    labels = bool(operation.resampling.labels)
+    image = decoded(partial(read_image, source, options.max_pixels, labels=labels))
     target = _format_for(task, options, image.format)
     before = image.shape
     # All that can be refused is refused before the work.

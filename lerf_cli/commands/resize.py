@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from lerf_cli.options.fitting import fitting_options, targets_of
 from lerf_cli.options.optional_choice import OptionalChoiceCommand
 from lerf_cli.options.shared import (
     file_options,
@@ -13,8 +14,7 @@ from lerf_cli.options.shared import (
     resampling_options,
     tiling_options,
 )
-from lerf_cli.options.types import SCALE, SIZE, ScaleFactors, Size
-from lerf_cli.options.values import BatchOptions, ResamplingOptions, exactly_one
+from lerf_cli.options.values import BatchOptions, ResamplingOptions
 from lerf_cli.startup import loading_modules
 
 __all__ = ["resize"]
@@ -35,14 +35,7 @@ def _check_fast(values: dict[str, Any]) -> None:
 
 @click.command(cls=OptionalChoiceCommand, short_help="Resize images to a scale or a size.")
 @inputs_and_output
-@click.option(
-    "--scale", type=SCALE, metavar="S|SxS",
-    help="Scale factor, or WIDTHxHEIGHT factors; sides are rounded up. 1.5, 2x1.5, 0.25, ...",
-)  # fmt: skip
-@click.option(
-    "--size", type=SIZE, metavar="WxH",
-    help="Size in pixels, WIDTHxHEIGHT; 1920x or x1080 keeps the aspect ratio.",
-)  # fmt: skip
+@fitting_options
 @resampling_options(border="edge")
 @click.option(
     "--fast", is_flag=True,
@@ -53,9 +46,7 @@ def _check_fast(values: dict[str, Any]) -> None:
 @file_options
 @tiling_options
 @click.pass_context
-def resize(
-    ctx: click.Context, /, scale: ScaleFactors | None, size: Size | None, **values: Any
-) -> None:
+def resize(ctx: click.Context, /, **values: Any) -> None:
     """Resize images by learned resampling.
 
     Files keep their format, depth, colour profile, EXIF and resolution; the EXIF orientation is
@@ -69,9 +60,11 @@ def resize(
       lerf resize photos/ -o small/ --size 1920x --recursive
       lerf resize *.png -o 'out/{stem}_{width}x{height}.{ext}' --size x1080
       lerf resize logo.png -o logo.jpg --scale 3 --background white
+      lerf resize photos/ -o thumbs/ --size 200x200 --fit cover --suffix _thumb
+      lerf resize *.jpg -o 'web/{stem}-{width}.{ext}' --size 320x --size 640x --no-enlarge
       cat in.png | lerf resize - -o - --scale 2 > out.png
     """
-    target = exactly_one({"--scale": scale, "--size": size})
+    targets = targets_of(values)
     if values["fast"]:
         _check_fast(values)
     with loading_modules():
@@ -79,5 +72,6 @@ def resize(
         from lerf_cli.batch.runner import run_batch
 
     options = BatchOptions.of(values)
-    operation = ResizeOperation(ResamplingOptions.of(values), target)
-    ctx.exit(run_batch(operation, options))
+    resampling = ResamplingOptions.of(values)
+    operations = [ResizeOperation(resampling, target) for target in targets]
+    ctx.exit(run_batch(operations, options))

@@ -249,4 +249,4 @@ def warp(ctx: click.Context, /, size: Size | None, fit: bool, **values: Any) -> 
         ways = (*_MAP_OPTIONS, "to_crs", "like")
         way = next(name for name in ways if values[name] is not None).replace("_", "-")
         raise click.BadParameter(one_line(error), param_hint=f"'--{way}'") from None
-    ctx.exit(run_batch(operation, options))
+    ctx.exit(run_batch([operation], options))

@@ -13,7 +13,16 @@ from typing import Any, TypeVar
 import click
 
 from lerf_cli.options.optional_choice import OptionalChoice
-from lerf_cli.options.types import BYTES, COLOUR, DEVICE, NODATA, RANGE, TILE, numbers_type
+from lerf_cli.options.types import (
+    BACKGROUND,
+    BYTES,
+    DENSITY,
+    DEVICE,
+    NODATA,
+    RANGE,
+    TILE,
+    numbers_type,
+)
 from lerf_core.choices import BORDER_MODES, KERNEL_ALIASES, KERNEL_NAMES, LABEL_METHODS
 from lerf_core.io.formats import DEFAULT_MAX_PIXELS
 
@@ -51,6 +60,11 @@ def inputs_and_output(command: Command) -> Command:
             help="A file, a folder (it exists, ends with /, or there are several inputs), a "
             "pattern, or - for standard output. Pattern fields: {stem} {name} {ext} {parent} "
             "{width} {height} {bank} {kernel} {front}.",
+        ),
+        click.option(
+            "--suffix", metavar="TEXT",
+            help="What outputs in a folder have behind their names, before the extension; fields "
+            "as in a pattern: _small, _{width}.",
         ),
     )(command)  # fmt: skip
 
@@ -175,8 +189,14 @@ def file_options(command: Command) -> Command:
             "input's]",
         ),
         click.option(
-            "--background", type=COLOUR, metavar="COLOR",
-            help="Flatten transparency onto a colour: white, #ffcc00, ...",
+            "--background", type=BACKGROUND, metavar="COLOR",
+            help="Flatten transparency onto a colour: white, #ffcc00, ... It surrounds what 'lerf "
+            "resize --fit contain' pads, which 'transparent' leaves clear.",
+        ),
+        click.option(
+            "--density", type=DENSITY, metavar="N|NxN",
+            help="Resolution that is told in the output, in pixels per inch; pixels stay as they "
+            "are.  [default: the input's]",
         ),
         click.option(
             "--quality", type=click.IntRange(1, 100), metavar="1-100",

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from fractions import Fraction
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -76,24 +75,16 @@ class Size(NamedTuple):
         Returns
         -------
         tuple of int
-            An absent side is rounded to the nearest pixel, halves up, and is at least 1.
+            An absent side is rounded as `lerf_core.fit` rounds it, and is at least 1.
 
         Examples
         --------
         >>> Size(1920, None).shape_for((1000, 3000))
         (640, 1920)
         """
-        rows, cols = shape
-        height = self.height if self.height is not None else _follow(rows, self.width, cols)
-        width = self.width if self.width is not None else _follow(cols, self.height, rows)
-        return height, width
+        from lerf_core import fit
 
-
-def _follow(side: int, other_new: int | None, other: int) -> int:
-    if other_new is None:
-        raise ValueError("a size needs a width or a height")
-    # Fractions: a float would round wrongly near halves of huge sides.
-    return max(1, math.floor(Fraction(side * other_new, other) + Fraction(1, 2)))
+        return fit(shape, (self.height, self.width)).shape
 
 
 def parse_scale(text: str) -> ScaleFactors:
@@ -143,6 +134,35 @@ def parse_size(text: str) -> Size:
     if 0 in {width, height}:
         raise ValueError(f"{text!r} is not a size: sides are at least 1 pixel")
     return Size(width, height)
+
+
+def parse_megapixels(text: str) -> float:
+    """Parse a number of pixels in millions: finite, and at least one pixel."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 1 <= value * 1e6 < math.inf:
+        raise ValueError(f"{text!r} is not a number of megapixels such as 2 or 0.5")
+    return value
+
+
+def parse_density(text: str) -> tuple[float, float]:
+    """Parse pixels per inch, or ACROSSxDOWN; return (x, y).
+
+    Examples
+    --------
+    >>> parse_density("300")
+    (300.0, 300.0)
+    """
+    numbers = re.split(_SEPARATOR, text.strip())
+    try:
+        values = [float(number) for number in numbers]
+    except ValueError:
+        values = []
+    if not 1 <= len(values) <= 2 or not all(0 < value < math.inf for value in values):
+        raise ValueError(f"{text!r} is not a density such as 300 or 300x150 (pixels per inch)")
+    return values[0], values[-1]
 
 
 def parse_tile(text: str) -> tuple[int, int]:
@@ -265,6 +285,11 @@ def parse_bytes(text: str) -> int:
     return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
+def parse_background(text: str) -> tuple[int, int, int] | str:
+    """Parse a colour; ``transparent`` stays what it is."""
+    return text if text == "transparent" else parse_colour(text)
+
+
 def parse_colour(text: str) -> tuple[int, int, int]:
     """Parse a colour's name or #RRGGBB; return 8-bit red, green and blue."""
     from PIL import ImageColor
@@ -300,7 +325,9 @@ REGION = ParsedType("region", parse_region)
 NODATA = ParsedType("number", parse_nodata)
 RANGE = ParsedType("range", parse_range)
 BYTES = ParsedType("size", parse_bytes)
-COLOUR = ParsedType("colour", parse_colour)
+BACKGROUND = ParsedType("colour", parse_background)
+MEGAPIXELS = ParsedType("megapixels", parse_megapixels)
+DENSITY = ParsedType("density", parse_density)
 DEVICE = ParsedType("device", parse_device)
 
 

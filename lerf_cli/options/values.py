@@ -80,6 +80,11 @@ def check_extra(purpose: str, package: str, extra: str) -> None:
         raise click.ClickException(str(MissingExtraError(purpose, package, extra)))
 
 
+def pads(values: Values) -> bool:
+    """Tell whether a command's options let images be padded: ``--fit contain``."""
+    return bool(values.get("fit") == "contain")
+
+
 def load_bank(name: str | None) -> Bank:
     """Load the bank that an argument names.
 
@@ -206,6 +211,8 @@ class BatchOptions:
     verbosity : int
         -1 quiet, 0, 1 verbose.
     tiling : TilingOptions
+    suffix : str or None
+        What names of outputs in a folder have before the extension.
     """
 
     inputs: tuple[str, ...]
@@ -219,6 +226,7 @@ class BatchOptions:
     max_pixels: int
     verbosity: int
     tiling: TilingOptions = field(default_factory=TilingOptions)
+    suffix: str | None = None
 
     @classmethod
     def of(cls, values: Values) -> BatchOptions:
@@ -240,15 +248,21 @@ class BatchOptions:
             wanted = by_name(values["format_name"]) if values["format_name"] else None
         except FileError as error:
             raise click.BadParameter(str(error), param_hint="'--format'") from None
+        background = values["background"]
+        if background == "transparent":
+            if not pads(values):
+                raise click.UsageError("--background transparent goes with --fit contain")
+            background = None
         same_names = ("inputs", "output", "recursive", "overwrite", "skip_existing", "dry_run",
-                      "max_pixels")  # fmt: skip
+                      "max_pixels", "suffix")  # fmt: skip
         return cls(
             **{name: values[name] for name in same_names},
             encoding=Encoding(
                 depth=values["depth"],
-                background=values["background"],
+                background=background,
                 quality=values["quality"],
                 strip=values["strip"],
+                dpi=values["density"],
             ),
             format=wanted,
             verbosity=values["verbose"] - values["quiet"],
@@ -290,6 +304,10 @@ class ResamplingOptions:
         Wanted depth: a deeper one is taken on before resampling, so that it gains levels.
     fast : bool
         The luma alone by the bank, for commands that know of it.
+    is_padded : bool
+        Whether images are padded to a size.
+    padding : (red, green, blue), "transparent" or None
+        What surrounds them; None: clear, missing or black, whatever there is.
     """
 
     bank: Bank | None
@@ -307,6 +325,8 @@ class ResamplingOptions:
     threads: int | None
     depth: str | None
     fast: bool = False
+    is_padded: bool = False
+    padding: tuple[int, int, int] | str | None = None
 
     @property
     def front_name(self) -> str:
@@ -345,6 +365,8 @@ class ResamplingOptions:
             bank_name=_as_file_name(bank.name if bank is not None else str(kernel)),
             front=_front_of(values),
             fast=values.get("fast", False),
+            is_padded=pads(values),
+            padding=values["background"] if pads(values) else None,
             **{name: values[name] for name in same_names},
         )
 

@@ -29,6 +29,7 @@ import numpy.typing as npt
 from lerf_core.bank.loading import BankSource
 from lerf_core.chunked.graph import Field, lazy_result
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+from lerf_core.execution.frame import Fill
 from lerf_core.execution.masked import masked_plan, stacked, unstacked
 from lerf_core.execution.plan import Plan
 from lerf_core.execution.planning import plan_rescale, plan_resize, plan_warp
@@ -47,7 +48,9 @@ WINDOW_LIMIT = 1 << 26
 def resize(
     image: da.Array,
     output_shape: Sequence[int],
+    crop: Sequence[int] | None = None,
     *,
+    fill: Fill | None = None,
     bank: BankSource = None,
     chunks: Chunks = None,
     window_limit: int = WINDOW_LIMIT,
@@ -63,6 +66,10 @@ def resize(
         `lerf_core.resize`.
     output_shape : sequence of int
         (rows, cols); or the shape of the whole result.
+    crop : (int, int, int, int), optional
+        Top, bottom, left and right of the part of that to return; see `lerf_core.resize`, and so
+        for `fill`.
+    fill : float or sequence of float, optional
     bank : Bank, str, path or None
         See `lerf_core.resize`.
     chunks : int, (rows, cols) or None
@@ -97,7 +104,9 @@ def resize(
     (2, 2)
     """
     image, options = _checked(image, keywords, mode="edge")
-    plan = plan_resize(image.shape, image.dtype, output_shape, bank, **options)
+    plan = plan_resize(
+        image.shape, image.dtype, output_shape, bank, crop=crop, fill=fill, **options
+    )
     return _lazy(plan, image, chunks, window_limit)
 
 

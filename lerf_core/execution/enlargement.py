@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from lerf_core.backends.contract import Backend, get_backend
 from lerf_core.bank.loading import load_bank
 from lerf_core.constants import LEVELS
-from lerf_core.execution.context import BlockContext
+from lerf_core.execution.context import BlockContext, Resampling
 from lerf_core.fronts.base import Front
 from lerf_core.pixels.alpha import clear_missing
 from lerf_core.pixels.format import PixelFormat
@@ -28,9 +28,6 @@ from lerf_core.pixels.values import ValueScale
 from lerf_core.sampling.kernels import KERNELS
 from lerf_core.sampling.windows import Block, Window, Windows
 from lerf_core.threads import bands, run_all
-
-if TYPE_CHECKING:
-    from lerf_core.execution.plan import Resampling
 
 __all__ = ["Enlargement", "halo_beside"]
 

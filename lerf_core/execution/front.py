@@ -19,10 +19,10 @@ from typing import Any
 import numpy.typing as npt
 
 from lerf_core.errors import FrontError
-from lerf_core.execution.context import BlockContext
+from lerf_core.execution.context import BandWriter, BlockContext, OutputBlock, Resampling
 from lerf_core.execution.enlargement import Enlargement, halo_beside
 from lerf_core.execution.memory import memory_to_enlarge
-from lerf_core.execution.plan import BandWriter, OutputBlock, Plan, Resampling
+from lerf_core.execution.plan import Plan
 from lerf_core.execution.warp import WarpResampling
 from lerf_core.fronts.base import Front
 from lerf_core.geometry.enlarged import ReflectedMap, map_to_enlargement
@@ -38,7 +38,7 @@ Image = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class FrontResampling:
-    """A resize or a warp behind a front; see `lerf_core.execution.plan.Resampling`.
+    """A resize or a warp behind a front; see `lerf_core.execution.context.Resampling`.
 
     Attributes
     ----------
@@ -58,17 +58,17 @@ class FrontResampling:
 
     @property
     def scale(self) -> tuple[float, float] | None:
-        """See `lerf_core.execution.plan.Resampling`."""
+        """See `lerf_core.execution.context.Resampling`."""
         return self.outer.scale
 
     def placement(self, shape: tuple[int, int], out_shape: tuple[int, int]) -> Placement:
-        """See `lerf_core.execution.plan.Resampling`."""
+        """See `lerf_core.execution.context.Resampling`."""
         return self.outer.placement(shape, out_shape)
 
     def output_block(
         self, context: BlockContext, requested: Block | None = None, windows: Windows | None = None
     ) -> FrontBlock:
-        """See `lerf_core.execution.plan.Resampling`."""
+        """See `lerf_core.execution.context.Resampling`."""
         return FrontBlock(context, self, requested, windows)
 
 
@@ -111,7 +111,7 @@ def with_mapping(plan: Plan, mapping: InverseMap) -> Plan:
 
 
 class FrontBlock:
-    """A block of a result behind a front; see `lerf_core.execution.plan.OutputBlock`.
+    """A block of a result behind a front; see `lerf_core.execution.context.OutputBlock`.
 
     Attributes
     ----------
@@ -157,7 +157,7 @@ class FrontBlock:
     def band_writer(
         self, planes: Image, alpha_levels: tuple[float, float] | None, threads: int
     ) -> BandWriter:
-        """Enlarge planes, cut to the windows; see `lerf_core.execution.plan.OutputBlock`."""
+        """Enlarge planes, cut to the windows; see `lerf_core.execution.context.OutputBlock`."""
         read, given = self._needed_windows(self._front.reach), self.windows
         if read is None or given is None or self._inner.windows is None:
             raise ValueError("nothing of the image is visible in the block")
@@ -232,7 +232,7 @@ def _in_grid(window: Window, grid: int) -> Window:
 
 
 class EnlargedBlock:
-    """A block of the enlargement itself; see `lerf_core.execution.plan.OutputBlock`."""
+    """A block of the enlargement itself; see `lerf_core.execution.context.OutputBlock`."""
 
     def __init__(self, context: BlockContext, requested: Block | None) -> None:
         self.requested = self.computed = requested or context.all_pixels
@@ -255,7 +255,7 @@ class EnlargedBlock:
 
 
 class EnlargedPixels:
-    """Copies of the enlargement's pixels; see `lerf_core.execution.plan.BandWriter`."""
+    """Copies of the enlargement's pixels; see `lerf_core.execution.context.BandWriter`."""
 
     def __init__(self, planes: Image) -> None:
         self._planes = planes

@@ -26,7 +26,7 @@ Image = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class GridResampling:
-    """A resize by a (row, column) scale; see `lerf_core.execution.plan.Resampling`.
+    """A resize by a (row, column) scale; see `lerf_core.execution.context.Resampling`.
 
     Attributes
     ----------
@@ -40,13 +40,13 @@ class GridResampling:
     shrinking: ShrinkingKernel | None = None
 
     def placement(self, shape: tuple[int, int], out_shape: tuple[int, int]) -> Placement:
-        """See `lerf_core.execution.plan.Resampling`."""
+        """See `lerf_core.execution.context.Resampling`."""
         return Placement.of_resize(self.scale, shape, out_shape)
 
     def output_block(
         self, context: BlockContext, requested: Block | None = None, windows: Windows | None = None
     ) -> GridBlock | KernelBlock | MixedBlock:
-        """See `lerf_core.execution.plan.Resampling`."""
+        """See `lerf_core.execution.context.Resampling`."""
         kernel = context.kernel
         if context.pixels.is_nearest:
             return GridBlock(context, self.scale, requested, windows)
@@ -67,7 +67,7 @@ class GridResampling:
 class MixedBlock:
     """A block of a resize that shrinks one axis and then enlarges the other by tables.
 
-    See `lerf_core.execution.plan.OutputBlock`. In between stands an image of the source's dtype.
+    See `lerf_core.execution.context.OutputBlock`. In between stands an image of the source's dtype.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ class MixedBlock:
     def band_writer(
         self, planes: Image, alpha_levels: tuple[float, float] | None, threads: int
     ) -> GridMeans | LumaMeans | GridCopies | GridMajority:
-        """Shrink planes, cut to the windows; see `lerf_core.execution.plan.OutputBlock`."""
+        """Shrink planes, cut to the windows; see `lerf_core.execution.context.OutputBlock`."""
         rows, cols = self._between.shape
         image = np.empty((rows, cols, len(planes)), planes.dtype)
         between = np.moveaxis(image, -1, 0)

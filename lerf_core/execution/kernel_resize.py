@@ -39,7 +39,7 @@ _ROWS = 16
 
 
 class KernelBlock:
-    """A block of a resize by a kernel; see `lerf_core.execution.plan.OutputBlock`.
+    """A block of a resize by a kernel; see `lerf_core.execution.context.OutputBlock`.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class KernelBlock:
         alpha_levels: tuple[float, float] | None,
         threads: int,  # noqa: ARG002 - bands are computed in one thread each
     ) -> KernelMeans:
-        """Prepare planes, cut to the windows; see `lerf_core.execution.plan.OutputBlock`."""
+        """Prepare planes, cut to the windows; see `lerf_core.execution.context.OutputBlock`."""
         context = self.context
         channels = prepare_kernel_channels(planes, context.pixels, context.mode, alpha_levels)
         return self._means(channels)
@@ -148,7 +148,7 @@ class KernelBlock:
 
 
 class KernelMeans:
-    """Means that a kernel weighs, on a grid; see `lerf_core.execution.plan.BandWriter`."""
+    """Means that a kernel weighs, on a grid; see `lerf_core.execution.context.BandWriter`."""
 
     def __init__(self, block: KernelBlock, channels: KernelChannels) -> None:
         self._block, self._channels = block, channels

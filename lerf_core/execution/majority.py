@@ -1,6 +1,6 @@
 """Bands of labels: every output pixel is a copy of one of the label that covers most of it.
 
-See `lerf_core.execution.plan.BandWriter`. All channels of a pixel are its label, so that none
+See `lerf_core.execution.context.BandWriter`. All channels of a pixel are its label, so that none
 arises that was not there.
 """
 

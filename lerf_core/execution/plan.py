@@ -16,30 +16,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import product
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lerf_core.execution.channels import channels_first
-from lerf_core.execution.context import BlockContext
+from lerf_core.execution.context import BlockContext, CopiedBlock, OutputBlock, Resampling
 from lerf_core.geometry.placement import Placement
 from lerf_core.options import Options
 from lerf_core.pixels.alpha import alpha_levels
 from lerf_core.pixels.format import PixelFormat
 from lerf_core.sampling.shapes import spatial_axes
-from lerf_core.sampling.windows import Block, Window, Windows
+from lerf_core.sampling.windows import Block, Windows
 from lerf_core.threads import bands, run_all, thread_count, useful_threads
 
-__all__ = [
-    "LEAST_SIDE",
-    "AnyBlock",
-    "BandWriter",
-    "CopiedBlock",
-    "OutputBlock",
-    "Plan",
-    "Resampling",
-]
+if TYPE_CHECKING:
+    from lerf_core.execution.frame import Frame
+
+__all__ = ["LEAST_SIDE", "AnyBlock", "Plan"]
 
 Image = npt.NDArray[Any]
 
@@ -49,90 +44,7 @@ LEAST_SIDE = 16
 _BAND_PIXELS = 1 << 20
 
 
-class BandWriter(Protocol):
-    """Computes bands of a block's rows, for every channel of one plane of an image."""
-
-    def write(self, top: int, bottom: int, out: Image) -> None:
-        """Compute rows top..bottom-1 of the block into an array of (channels, rows, cols).
-
-        Bands do not depend on each other: several threads may compute them at once.
-        """
-
-
-class OutputBlock(Protocol):
-    """A block of output pixels: what it needs of the image, and how its rows are computed."""
-
-    @property
-    def requested(self) -> Block:
-        """The output pixels that are asked for."""
-
-    @property
-    def computed(self) -> Block:
-        """Those that are computed: the requested ones, perhaps with columns around them."""
-
-    @property
-    def windows(self) -> Windows | None:
-        """The part of the image's planes that they depend on; None: nothing of it is visible."""
-
-    def band_height(self, threads: int) -> int:
-        """Return how many of the block's rows a task computes."""
-
-    def band_writer(
-        self,
-        planes: Image,
-        alpha_levels: tuple[float, float] | None,
-        threads: int,
-    ) -> BandWriter:
-        """Prepare the channels of one plane; return what computes bands of the block's rows.
-
-        Parameters
-        ----------
-        planes : ndarray, (channels, rows, cols)
-            The plane of the image, cut to the windows, of the dtype that is computed with; a view
-            of whatever layout, as channels side by side.
-        alpha_levels : (float, float) or None
-            Grey levels that alpha is clipped to.
-        threads : int
-            How many may be used before bands are computed.
-        """
-
-
-class Resampling(Protocol):
-    """Where output pixels lie in the source: a resize, or a warp."""
-
-    @property
-    def scale(self) -> tuple[float, float] | None:
-        """Factors of rows and columns; None: a warp."""
-
-    def placement(self, shape: tuple[int, int], out_shape: tuple[int, int]) -> Placement:
-        """Return where the pixels of a result of (rows, columns) lie in a source of them."""
-
-    def output_block(
-        self, context: BlockContext, requested: Block | None = None, windows: Windows | None = None
-    ) -> OutputBlock:
-        """Return a block of the result; of all of it unless pixels are requested.
-
-        Parameters
-        ----------
-        context : BlockContext
-        requested : Block, optional
-            The output pixels that are asked for.
-        windows : Windows, optional
-            Those of the same block, if they have been found before.
-        """
-
-
-class CopiedBlock:
-    """A block of an image that is not resampled; see `OutputBlock`."""
-
-    def __init__(self, context: BlockContext, requested: Block | None) -> None:
-        self.requested = self.computed = requested or context.all_pixels
-        top, bottom, left, right = self.computed
-        rows, cols = context.shape
-        self.windows = Windows(Window(rows, 0, ((top, bottom),)), Window(cols, 0, ((left, right),)))
-
-
-#: A block of any plan.
+#: A block of any plan; framed ones hold one of the others.
 AnyBlock = OutputBlock | CopiedBlock
 
 
@@ -153,6 +65,8 @@ class Plan:
         Where output pixels lie in the source.
     is_masked : bool
         Whether the latter half of the channels are masks of the others.
+    frame : Frame, optional
+        Which part of what the image is resized to the result is, where it is not the whole.
 
     Raises
     ------
@@ -166,14 +80,16 @@ class Plan:
     options: Options
     resampling: Resampling
     is_masked: bool = False
+    frame: Frame | None = None
 
     def __post_init__(self) -> None:
-        _ = self.pixels  # raises, if the options do not fit
+        _ = self.pixels, self.fill  # raises, if the options do not fit
 
     def __dask_tokenize__(self) -> tuple[Any, ...]:
         options = tuple(getattr(self.options, field.name) for field in fields(Options))
         image = (self.shape, self.dtype.str, self.out_shape, self.is_masked)
-        return ("lerf-plan", *image, options, self.resampling)
+        framed = () if self.frame is None else (self.frame,)
+        return ("lerf-plan", *image, options, self.resampling, *framed)
 
     # -- shapes and pixels --------------------------------------------------------------
 
@@ -187,6 +103,11 @@ class Plan:
         """Rows and columns of the image."""
         rows, cols = self.axes
         return self.shape[rows], self.shape[cols]
+
+    @property
+    def resized_shape(self) -> tuple[int, int]:
+        """Rows and columns of the whole image after it is resized, of which a frame shows part."""
+        return self.out_shape if self.frame is None else self.frame.whole
 
     @property
     def result_shape(self) -> tuple[int, ...]:
@@ -218,7 +139,13 @@ class Plan:
     @property
     def placement(self) -> Placement:
         """Where the result's pixels lie in the image."""
-        return self.resampling.placement(self.source_shape, self.out_shape)
+        placement = self.resampling.placement(self.source_shape, self.resized_shape)
+        return placement if self.frame is None else placement.cut(self.frame.crop)
+
+    @cached_property
+    def fill(self) -> tuple[float, ...]:
+        """What surrounds the image in its frame: the value of each channel, masks included."""
+        return () if self.frame is None else self.frame.values(self.pixels)
 
     @property
     def uses_value_range(self) -> bool:
@@ -235,7 +162,7 @@ class Plan:
         """Whether nothing is resampled, and nothing enlarged."""
         if self.options.front is not None:
             return False
-        return self.scale == (1.0, 1.0) and self.out_shape == self.source_shape
+        return self.scale == (1.0, 1.0) and self.resized_shape == self.source_shape
 
     def memory_needed(self) -> int:
         """Estimate the bytes that the whole result and the work on it take, without the image."""
@@ -279,6 +206,20 @@ class Plan:
         self, requested: Block | None = None, windows: Windows | None = None
     ) -> AnyBlock:
         """Return a block of the result; see `Resampling.output_block`."""
+        if self.frame is None:
+            return self._block(requested, windows)
+        from lerf_core.execution.frame import FramedBlock
+
+        requested = requested or Block(0, self.out_shape[0], 0, self.out_shape[1])
+        shown, front = self.frame.shown(requested), self.options.loaded_front
+        if shown is None:
+            return FramedBlock(None, self.frame, requested, self.fill)
+        if front is not None and not front.is_local and requested.shape == self.out_shape:
+            shown = None  # it sees the whole image anyway
+        return FramedBlock(self._block(shown, windows), self.frame, requested, self.fill)
+
+    def _block(self, requested: Block | None, windows: Windows | None) -> AnyBlock:
+        """Return a block of the resized image, which has no frame yet."""
         if self.is_copy:
             return CopiedBlock(self.context, requested)
         return self.resampling.output_block(self.context, requested, windows)
@@ -310,7 +251,7 @@ class Plan:
         options = self.options
         return BlockContext(
             shape=self.source_shape,
-            out_shape=self.out_shape,
+            out_shape=self.resized_shape,
             pixels=self.pixels,
             mode=options.mode,
             anti_aliasing=options.anti_aliasing is None or bool(options.anti_aliasing),
@@ -324,7 +265,8 @@ class Plan:
 
     def compute(self, image: Image) -> Image:
         """Return the whole result of the whole image."""
-        return self._result_of(self.output_block(), image, is_cut=False)
+        output = self.output_block()
+        return self._requested_of(output, self._result_of(output, image, is_cut=False))
 
     def compute_block(self, output: AnyBlock, image: Image) -> Image:
         """Return a block of the result: what it is in the whole result, bit for bit.
@@ -336,7 +278,10 @@ class Plan:
         image : ndarray
             The image within these windows; all other axes as they are, or cut.
         """
-        result = self._result_of(output, image, is_cut=True)
+        return self._requested_of(output, self._result_of(output, image, is_cut=True))
+
+    def _requested_of(self, output: AnyBlock, result: Image) -> Image:
+        """Return the pixels that are requested of those that are computed."""
         (top, _, left, _), requested = output.computed, output.requested
         if requested == output.computed:
             return result
@@ -355,7 +300,9 @@ class Plan:
             Of the result, which has the image's axes.
         """
         pixels = self.pixels
-        if pixels.is_nearest:
+        if self.frame is not None:
+            values = np.array(self.fill)
+        elif pixels.is_nearest:
             values = np.array(pixels.cvals).astype(pixels.value_scale.dtype)
         else:
             from lerf_core.pixels.blending import BorderBlend
@@ -381,8 +328,19 @@ class Plan:
         else:
             out = np.empty(shape, pixels.result_dtype)
             source, target = (channels_first(array, channel_axis) for array in (image, out))
-            self._compute_planes(output, source, target, is_cut=is_cut)
+            if self.is_copy:
+                self._copy_framed(output, source, target, is_cut=is_cut)
+            else:
+                self._compute_planes(output, source, target, is_cut=is_cut)
         return self._in_result_range(out)
+
+    def _copy_framed(self, output: OutputBlock, source: Image, out: Image, *, is_cut: bool) -> None:
+        """Copy what a frame shows of an image, (channels, ..., rows, cols), that is no larger."""
+        from lerf_core.execution.frame import FramedBlock
+
+        if not isinstance(output, FramedBlock) or output.windows is None:
+            raise TypeError("a copy without a frame is no resample")
+        output.put(source if is_cut else output.windows.cut(source, self.options.mode), out)
 
     def _in_result_range(self, out: Image) -> Image:
         """Return a result with its values, but no masks, mapped as the options say, in place."""

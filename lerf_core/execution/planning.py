@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
@@ -19,6 +20,7 @@ from lerf_core.validation import check_scale
 
 if TYPE_CHECKING:
     from lerf_core.bank.base import Bank
+    from lerf_core.execution.frame import Fill, Frame
     from lerf_core.fronts.base import Front
     from lerf_core.geometry.maps import Displacement, InverseMap, ReadyMap
 
@@ -30,15 +32,20 @@ def plan_resize(
     dtype: np.dtype[Any],
     output_shape: Sequence[int],
     bank: BankSource,
+    *,
+    crop: Sequence[int] | None = None,
+    fill: Fill | None = None,
     **keywords: Unpack[ResamplingKeywords],
 ) -> Plan:
     """Plan what `lerf_core.resize` does to an image of a shape and dtype."""
     rows, cols = spatial_axes(len(shape), keywords.get("channel_axis"))
     out_shape = requested_shape(shape, (rows, cols), output_shape)
+    frame = _frame_of(out_shape, crop, fill)
     keywords, k = _with_front(keywords)
     scale = (out_shape[0] / shape[rows], out_shape[1] / shape[cols])
     inner = (out_shape[0] / (k * shape[rows]), out_shape[1] / (k * shape[cols]))
-    return _plan_grid(shape, dtype, out_shape, _Scales(scale, inner), bank, keywords)
+    plan = _plan_grid(shape, dtype, out_shape, _Scales(scale, inner), bank, keywords)
+    return plan if frame is None else replace(plan, out_shape=frame.crop.shape, frame=frame)
 
 
 def plan_rescale(
@@ -104,6 +111,19 @@ def plan_warp(
         inner = map_to_enlargement(mapping, source_shape, front.scale)
     resampling = warp_behind(front, mapping, inner, _enlarging(front), source_shape, options.mode)
     return Plan(shape, dtype, out_shape, options, resampling)
+
+
+def _frame_of(
+    resized: tuple[int, int], crop: Sequence[int] | None, fill: Fill | None
+) -> Frame | None:
+    """Return the frame for a crop; None: all is shown."""
+    if crop is None:
+        if fill is not None:
+            raise InvalidArgumentError("fill goes with a crop that reaches beyond the image")
+        return None
+    from lerf_core.execution.frame import Frame
+
+    return Frame.of(resized, crop, fill)
 
 
 def _enlarging(front: Front) -> GridResampling:

@@ -47,7 +47,7 @@ _LUMA_VALUES = 1 << 18
 
 
 class GridBlock:
-    """A block of a resize; see `lerf_core.execution.plan.OutputBlock`.
+    """A block of a resize; see `lerf_core.execution.context.OutputBlock`.
 
     Attributes
     ----------
@@ -105,7 +105,7 @@ class GridBlock:
         alpha_levels: tuple[float, float] | None,
         threads: int,  # noqa: ARG002 - tables are read band by band, in one thread each
     ) -> GridMeans | LumaMeans | GridCopies | GridMajority:
-        """Prepare planes, cut to the windows; see `lerf_core.execution.plan.OutputBlock`."""
+        """Prepare planes, cut to the windows; see `lerf_core.execution.context.OutputBlock`."""
         context = self.context
         if context.pixels.is_majority:
             rows, cols = self._coverage(self.computed)
@@ -269,7 +269,7 @@ class GridBlock:
 
 
 class GridMeans:
-    """Weighted means on a grid; see `lerf_core.execution.plan.BandWriter`."""
+    """Weighted means on a grid; see `lerf_core.execution.context.BandWriter`."""
 
     def __init__(self, block: GridBlock, channels: Sequence[Channel]) -> None:
         self._block, self._channels = block, channels
@@ -370,7 +370,7 @@ def is_plain_colour(planes: Image, pixels: PixelFormat, mode: str) -> bool:
 class LumaMeans:
     """Weighted means of the luma, and colours as what they differ from it by cubic convolution.
 
-    See `lerf_core.execution.plan.BandWriter`.
+    See `lerf_core.execution.context.BandWriter`.
 
     Parameters
     ----------
@@ -425,7 +425,7 @@ class LumaMeans:
 
 
 class GridCopies:
-    """Copies of the nearest pixels; see `lerf_core.execution.plan.BandWriter`."""
+    """Copies of the nearest pixels; see `lerf_core.execution.context.BandWriter`."""
 
     def __init__(self, block: GridBlock, planes: Image) -> None:
         self._planes = planes

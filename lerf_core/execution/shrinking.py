@@ -23,7 +23,7 @@ _UNLIMITED = np.float32(1e38)
 
 
 class ShrinkingBlock(KernelBlock):
-    """A block of an image that is shrunk; see `lerf_core.execution.plan.OutputBlock`."""
+    """A block of an image that is shrunk; see `lerf_core.execution.context.OutputBlock`."""
 
     kernel: ShrinkingKernel
 
@@ -55,7 +55,7 @@ class ShrinkingBlock(KernelBlock):
 
 
 class ShrinkingMeans(KernelMeans):
-    """Results of the learned function; see `lerf_core.execution.plan.BandWriter`."""
+    """Results of the learned function; see `lerf_core.execution.context.BandWriter`."""
 
     _block: ShrinkingBlock
 

@@ -48,24 +48,24 @@ PERIODIC_MARGIN = 32
 
 @dataclass(frozen=True, eq=False)
 class WarpResampling:
-    """A warp by an inverse map; see `lerf_core.execution.plan.Resampling`."""
+    """A warp by an inverse map; see `lerf_core.execution.context.Resampling`."""
 
     mapping: InverseMap
     scale = None
 
     def placement(self, shape: tuple[int, int], out_shape: tuple[int, int]) -> Placement:
-        """See `lerf_core.execution.plan.Resampling`."""
+        """See `lerf_core.execution.context.Resampling`."""
         return Placement(self.mapping.affine(), shape, out_shape)
 
     def output_block(
         self, context: BlockContext, requested: Block | None = None, windows: Windows | None = None
     ) -> WarpBlock:
-        """See `lerf_core.execution.plan.Resampling`."""
+        """See `lerf_core.execution.context.Resampling`."""
         return WarpBlock(context, self.mapping, requested, windows)
 
 
 class WarpBlock:
-    """A block of a warp; see `lerf_core.execution.plan.OutputBlock`.
+    """A block of a warp; see `lerf_core.execution.context.OutputBlock`.
 
     Attributes
     ----------
@@ -160,7 +160,7 @@ class WarpBlock:
         alpha_levels: tuple[float, float] | None,
         threads: int,
     ) -> WarpMeans | WarpCopies | PointMajority:
-        """Prepare planes, cut to the windows; see `lerf_core.execution.plan.OutputBlock`."""
+        """Prepare planes, cut to the windows; see `lerf_core.execution.context.OutputBlock`."""
         context = self.context
         if self.takes_majority:
             from lerf_core.execution.majority import PointMajority
@@ -233,7 +233,7 @@ class WarpBlock:
 
 
 class WarpMeans:
-    """Weighted means at scattered positions; see `lerf_core.execution.plan.BandWriter`.
+    """Weighted means at scattered positions; see `lerf_core.execution.context.BandWriter`.
 
     A row of the result may lie anywhere in the windows: their tables are read at once.
     """
@@ -355,7 +355,7 @@ class KernelStack:
 
 
 class WarpCopies:
-    """Copies of source pixels; see `lerf_core.execution.plan.BandWriter`."""
+    """Copies of source pixels; see `lerf_core.execution.context.BandWriter`."""
 
     def __init__(self, block: WarpBlock, planes: Image) -> None:
         self._block, self._planes = block, planes

@@ -55,6 +55,21 @@ class Placement:
             matrix[axis, 2] = (before[axis] - 1) / 2 - (after[axis] - 1) / (2 * factor)
         return cls(matrix, before, after)
 
+    def cut(self, crop: tuple[int, int, int, int]) -> Placement:
+        """Return the placement of a part of the result, or of more than it.
+
+        Parameters
+        ----------
+        crop : (top, bottom, left, right)
+            In pixels of the result; rows and columns beyond it lie where they would.
+        """
+        top, bottom, left, right = crop
+        matrix = None
+        if self.matrix is not None:
+            matrix = self.matrix.copy()
+            matrix[:, 2] += self.matrix[:, :2] @ (top, left)
+        return Placement(matrix, self.before, (bottom - top, right - left))
+
     @property
     def steps(self) -> tuple[float, float] | None:
         """Source pixels between neighbouring rows, and columns, of the result; None: not affine."""

@@ -132,6 +132,8 @@ class Encoding:
         Leave EXIF, XMP, texts and comments out.
     value_range : (lo, hi) or None
         Values of float pixels that ``depth`` maps to black and white.
+    dpi : (x, y) or None
+        Pixels per inch that are told; None keeps those of the input.
     """
 
     depth: str | None = None
@@ -139,6 +141,7 @@ class Encoding:
     quality: int | None = None
     strip: bool = False
     value_range: tuple[float, float] | None = None
+    dpi: tuple[float, float] | None = None
 
 
 class Codec:

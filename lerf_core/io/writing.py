@@ -166,6 +166,12 @@ def fitting_metadata(
     if encoding.strip:
         metadata = metadata.stripped()
     metadata, notes = metadata.fitted(shape, MEDIA_TYPES.get(name, ""))
+    if encoding.dpi is not None:
+        if "axes" in HOLDS[name] and metadata.axis("X") and metadata.axis("Y"):
+            # Resolution tags say it, to those who read nothing else.
+            notes += ("--density left out: the file states the size of its pixels",)
+        else:
+            metadata = metadata.at_density(encoding.dpi)
     if name == "WEBP" and (metadata.icc or b"")[16:20] == b"GRAY":
         notes += ("grey ICC profile dropped: WebP stores grey as RGB",)
         metadata = replace(metadata, icc=None)

@@ -67,11 +67,13 @@ def block_bytes(plan: Plan, shape: tuple[int, int]) -> int:
     result = height * width * plan.pixels.channels
     averaged, enlarging = source, 0
     if plan.options.front is not None:
+        from lerf_core.execution.frame import FramedBlock
         from lerf_core.execution.front import FrontBlock
 
-        if isinstance(output, FrontBlock):
-            averaged = output.enlarged_area * plan.pixels.channels
-            enlarging = output.memory_needed()
+        behind = output.inner if isinstance(output, FramedBlock) else output
+        if isinstance(behind, FrontBlock):
+            averaged = behind.enlarged_area * plan.pixels.channels
+            enlarging = behind.memory_needed()
     window_bytes = source * plan.dtype.itemsize + averaged * _work_bytes(plan) + enlarging
     # The result, its wider block, its smaller copy and what is encoded of it.
     result_bytes = result * plan.result_dtype.itemsize * 3

@@ -253,7 +253,9 @@ def resolution(data: bytes) -> tuple[float, float] | None:
     return x[0] * per_inch, y[0] * per_inch
 
 
-def with_resolution(data: bytes | None, dpi: tuple[float, float]) -> bytes:
+def with_resolution(
+    data: bytes | None, dpi: tuple[float, float], *, replaced: bool = False
+) -> bytes:
     """Return an EXIF block that states a resolution: what the block states, or else this one.
 
     Parameters
@@ -262,6 +264,8 @@ def with_resolution(data: bytes | None, dpi: tuple[float, float]) -> bytes:
         A block, or none.
     dpi : (x, y)
         In pixels per inch.
+    replaced : bool, optional
+        Whether it takes the place of what the block states.
 
     Raises
     ------
@@ -276,7 +280,9 @@ def with_resolution(data: bytes | None, dpi: tuple[float, float]) -> bytes:
             _Y_RESOLUTION: (_RATIONAL, block.rational(dpi[1])),
             _RESOLUTION_UNIT: (_SHORT, struct.pack(block.order + "H", _INCH)),
         }
-        missing = {tag: values[tag] for tag in tags if block.find(block.first, tag) is None}
+        missing = {
+            tag: values[tag] for tag in tags if replaced or block.find(block.first, tag) is None
+        }
         if missing:
             block.add(missing)
     except struct.error as error:

@@ -303,6 +303,25 @@ class Metadata:
         pages = tuple(replace(page, name="", texts=()) for page in self.pages)
         return replace(self, pages=pages).without(_PRIVATE)
 
+    def at_density(self, dpi: tuple[float, float]) -> Metadata:
+        """Return metadata that state a resolution, (x, y) in pixels per inch, and no other one."""
+        exif, xmp = self.exif, self.xmp
+        if exif is not None:
+            from lerf_core.io.metadata import exif as exif_blocks
+
+            with contextlib.suppress(ValueError):
+                exif = exif_blocks.with_resolution(exif, dpi, replaced=True)
+        if xmp is not None:
+            from lerf_core.io.metadata import xmp as xmp_packets
+
+            with contextlib.suppress(ValueError):
+                xmp = xmp_packets.with_resolution(xmp, dpi)
+        pages = tuple(
+            replace(page, dpi=dpi, aspect=None) if page.dpi or page.aspect else page
+            for page in self.pages
+        )
+        return replace(self, dpi=dpi, aspect=None, exif=exif, xmp=xmp, pages=pages)
+
     def axis(self, letter: str) -> AxisScale | None:
         """Return what is known of an axis, or None."""
         return next((axis for axis in self.axes if axis.letter == letter), None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from fractions import Fraction
 
 from lerf_core.geometry.placement import Placement
 from lerf_core.io.metadata.xmp_packet import Name, Packet, Property, number_of
@@ -27,6 +28,7 @@ _WIDTHS = frozenset({(_TIFF, "ImageWidth"), (_EXIF, "PixelXDimension")})
 _HEIGHTS = frozenset({(_TIFF, "ImageLength"), (_EXIF, "PixelYDimension")})
 _ORIENTATION = (_TIFF, "Orientation")
 _RESOLUTIONS = ((_TIFF, "XResolution"), (_TIFF, "YResolution"))
+_RESOLUTION_UNIT, _INCH = (_TIFF, "ResolutionUnit"), "2"
 _FOCAL_PLANE = ((_EXIF, "FocalPlaneXResolution"), (_EXIF, "FocalPlaneYResolution"))
 _FORMAT = ("http://purl.org/dc/elements/1.1/", "format")
 _FRAMES = frozenset({
@@ -118,6 +120,30 @@ def updated(
         elif name in _FRAMES:
             _set_size(item, width, height)
     return packet.encoded() if packet.is_changed else data, _words(removed)
+
+
+def with_resolution(data: bytes, dpi: tuple[float, float]) -> bytes:
+    """Return a packet that states no other resolution than this one.
+
+    Parameters
+    ----------
+    data : bytes
+    dpi : (x, y)
+        In pixels per inch.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read.
+    """
+    packet, values = Packet(data), dict(zip(_RESOLUTIONS, dpi, strict=True))
+    for item in packet.properties():
+        if item.name in values:
+            ratio = Fraction(values[item.name]).limit_denominator(10_000)
+            item.set(f"{ratio.numerator}/{ratio.denominator}")
+        elif item.name == _RESOLUTION_UNIT:
+            item.set(_INCH)
+    return packet.encoded() if packet.is_changed else data
 
 
 def _set_size(item: Property, width: int, height: int) -> None:

@@ -20,8 +20,14 @@ __all__ = [
 ]  # fmt: skip
 
 
-def with_alpha(image: DecodedImage) -> DecodedImage:
+def with_alpha(image: DecodedImage, option: str = "--border transparent") -> DecodedImage:
     """Return the image with an opaque alpha channel, added where there is none.
+
+    Parameters
+    ----------
+    image : DecodedImage
+    option : str, optional
+        What asks for it, for the error.
 
     Raises
     ------
@@ -31,7 +37,7 @@ def with_alpha(image: DecodedImage) -> DecodedImage:
     if image.has_alpha:
         return image
     if image.layout not in {GREY, RGB}:
-        raise FileError(f"--border transparent needs grey or RGB, and this is {image.layout}")
+        raise FileError(f"{option} needs grey or RGB, and this is {image.layout}")
 
     def add(frame: Pixels) -> Pixels:
         colours = frame[..., np.newaxis] if frame.ndim == 2 else frame

@@ -1,8 +1,9 @@
-"""Pillow's resize, transform, contain and fit by lerf's tables.
+"""Pillow's resize, transform, contain, cover, fit and pad by lerf's tables.
 
 Arguments and their order are those of `PIL.Image.Image.resize` and ``transform`` and of
-`PIL.ImageOps.contain` and ``fit``, with the image in front. The result has the image's mode and
-``info`` (resolution, colour profile, EXIF, transparency); of an animation it is the current frame.
+`PIL.ImageOps.contain`, ``cover``, ``fit`` and ``pad``, with the image in front. The result has the
+image's mode and ``info`` (resolution, colour profile, EXIF, transparency); of an animation it is
+the current frame.
 
 =========================================== ==================================================
 Mode                                        What happens
@@ -21,6 +22,6 @@ Sizes are (width, height). Points, boxes and the data of `transform` are (x, y) 
 elsewhere in lerf. `transform` takes the map from output to source.
 """
 
-from lerf_plugins.filters.pillow.functions import contain, fit, resize, transform
+from lerf_plugins.filters.pillow.functions import contain, cover, fit, pad, resize, transform
 
-__all__ = ["contain", "fit", "resize", "transform"]
+__all__ = ["contain", "cover", "fit", "pad", "resize", "transform"]

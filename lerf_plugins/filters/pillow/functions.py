@@ -1,4 +1,4 @@
-"""resize, contain, fit and transform; see `lerf_plugins.filters.pillow`."""
+"""resize, contain, cover, fit, pad and transform; see `lerf_plugins.filters.pillow`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from lerf_plugins.filters.pillow.arguments import (
 )
 from lerf_plugins.filters.pillow.pixels import as_pixels, resampled, without_hues
 
-__all__ = ["contain", "fit", "resize", "transform"]
+__all__ = ["contain", "cover", "fit", "pad", "resize", "transform"]
 
 Color = float | tuple[float, ...] | str | None
 
@@ -174,6 +174,107 @@ def contain(
     elif image.width * height < width * image.height:
         width = max(1, round(image.width / image.height * height))
     return resize(image, (width, height), method, **options)
+
+
+def cover(
+    image: Image.Image, size: Sequence[int], method: int | None = None, **options: Any
+) -> Image.Image:
+    """Resize an image to the smallest size that has another inside, as `PIL.ImageOps.cover` does.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        As for `resize`.
+    size : (int, int)
+        (width, height), one of which the result has; the other follows from the image's own.
+    method : int or None
+        As `resample` of `resize`.
+    **options
+        `bank`, `kernel`, `fast`, `linear_light` and `anti_aliasing` of `resize`.
+
+    Returns
+    -------
+    PIL.Image.Image
+        As of `resize`. Nothing is cropped, unlike by `fit`.
+
+    Raises
+    ------
+    InvalidArgumentError, InvalidTypeError
+        If an argument cannot be used.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> cover(Image.new("L", (40, 30)), (100, 100)).size
+    (133, 100)
+    """
+    width, height = check_sides("size", size)
+    check_image(image)
+    if image.width * height < width * image.height:
+        height = round(image.height / image.width * width)
+    elif image.width * height > width * image.height:
+        width = round(image.width / image.height * height)
+    return resize(image, (width, height), method, **options)
+
+
+def pad(
+    image: Image.Image,
+    size: Sequence[int],
+    method: int | None = None,
+    color: Color = None,
+    centering: Sequence[float] = (0.5, 0.5),
+    **options: Any,
+) -> Image.Image:
+    """Resize an image to lie within a size, and pad it to that, as `PIL.ImageOps.pad` does.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        As for `resize`.
+    size : (int, int)
+        (width, height) of the result.
+    method : int or None
+        As `resample` of `resize`.
+    color : color, optional
+        Around the image. None: 0, which is transparent where there is alpha.
+    centering : (float, float)
+        Share of what is left over that lies to the left, and above.
+    **options
+        `bank`, `kernel`, `fast`, `linear_light` and `anti_aliasing` of `resize`.
+
+    Returns
+    -------
+    PIL.Image.Image
+        As of `resize`.
+
+    Raises
+    ------
+    InvalidArgumentError, InvalidTypeError
+        If an argument cannot be used.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> pad(Image.new("L", (40, 30)), (100, 100), color=9).getpixel((50, 0))
+    9
+    """
+    target = check_sides("size", size)
+    shares = [min(max(share, 0.0), 1.0) for share in check_numbers("centering", centering, 2)[:2]]
+    resized = contain(image, target, method, **options)
+    if resized.size == target:
+        return resized
+    out = Image.new(resized.mode, target, 0 if color is None else color)
+    out.info = dict(resized.info)
+    if resized.palette is not None:
+        palette = resized.getpalette()
+        if palette is not None:
+            out.putpalette(palette)
+    across, down = (
+        round((side - length) * share)
+        for side, length, share in zip(target, resized.size, shares, strict=True)
+    )
+    out.paste(resized, (across, down))
+    return out
 
 
 def fit(

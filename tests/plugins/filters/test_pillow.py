@@ -66,6 +66,8 @@ def difference(first, second):
         (pillow.resize, Image.Image.resize),
         (pillow.transform, Image.Image.transform),
         (pillow.contain, ImageOps.contain),
+        (pillow.cover, ImageOps.cover),
+        (pillow.pad, ImageOps.pad),
         (pillow.fit, ImageOps.fit),
     ],
 )
@@ -216,6 +218,27 @@ def test_contain_and_fit_have_their_sizes(size):
     mine, theirs = pillow.contain(image, size), ImageOps.contain(image, size)
     assert mine.size == tuple(max(1, side) for side in theirs.size)
     assert pillow.fit(image, size).size == size
+
+
+@pytest.mark.parametrize("size", [(20, 20), (7, 30), (40, 5), (16, 12)])
+@pytest.mark.parametrize("centering", [(0.5, 0.5), (0, 1)])
+def test_cover_and_pad_have_their_sizes(size, centering):
+    image = Image.new("RGB", (32, 24), "red")
+    assert pillow.cover(image, size).size == ImageOps.cover(image, size).size
+    words = {"color": "blue", "centering": centering}
+    np.testing.assert_array_equal(
+        np.asarray(pillow.pad(image, size, **words)), np.asarray(ImageOps.pad(image, size, **words))
+    )
+
+
+def test_pad_keeps_palettes_and_info():
+    image = Image.new("P", (4, 2), 1)
+    image.putpalette([0, 0, 0, 255, 0, 0])
+    image.info["dpi"] = (72, 72)
+    result = pillow.pad(image, (8, 8))
+    assert result.info["dpi"] == (72, 72)
+    assert result.convert("RGB").getpixel((4, 4)) == (255, 0, 0)
+    assert result.convert("RGB").getpixel((0, 0)) == (0, 0, 0)
 
 
 def test_fit_shows_the_same_part():
