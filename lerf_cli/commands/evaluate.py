@@ -308,7 +308,8 @@ def compare(
     )
     loaded: list[Bank] = []
 
-    def make(bank: str, _front: str | None) -> Method:
+    def make(bank: str | None, _front: str | None) -> Method:
+        bank = bank or DEFAULT_BANK
         entry, what = load_evaluated_bank(bank)
         loaded.append(entry)
         return method_of_bank(entry, f"{entry.kind.name} {what} {bank}", threads=threads)
@@ -487,11 +488,11 @@ class _Outputs:
             report.write_csv(self.csv)
 
 
-def _methods(options: dict[str, Any], make: Callable[[str, str | None], Method]) -> list[Method]:
+def _methods(
+    options: dict[str, Any], make: Callable[[str | None, str | None], Method]
+) -> list[Method]:
     """Baselines, then banks, then fronts before each bank, each of its own name."""
     from lerf_training.evaluation.baselines import BASELINES, baseline_method, installed_baselines
-
-    from lerf_core.bank import default_bank
 
     installed = installed_baselines()
     if "all" in options["baselines"] and (missing := set(BASELINES) - set(installed)):
@@ -506,18 +507,17 @@ def _methods(options: dict[str, Any], make: Callable[[str, str | None], Method])
     if options.get("front_device") is not None and not options["fronts"]:
         raise click.UsageError("--front-device goes with --front")
     fronts, banks = (list(dict.fromkeys(options.get(name, ()))) for name in ("fronts", "banks"))
-    asked: list[tuple[str, str | None]] = [(bank, None) for bank in banks]
-    asked += [
-        (bank, front) for front in fronts for bank in banks or [default_bank(behind_front=True)]
-    ]
+    # None: the default one, or that of what the front is.
+    asked: list[tuple[str | None, str | None]] = [(bank, None) for bank in banks]
+    asked += [(bank, front) for front in fronts for bank in banks or [None]]
     if not (chosen or asked):
-        asked = [(default_bank(), None)]
+        asked = [(None, None)]
     made = [make(*each) for each in asked]
     taken = [method.name for method in (*chosen, *made)]
     for (bank, front), method in zip(asked, made, strict=True):
         # A shipped bank and a file may share a name: tell them apart as they were asked for.
         twin = taken.count(method.name) > 1
-        name = bank if front is None else f"{front} + {bank}"
+        name = " + ".join(filter(None, (front, bank)))
         chosen.append(replace(method, name=name) if twin else method)
     return chosen
 

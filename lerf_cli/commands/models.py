@@ -141,7 +141,7 @@ def _bank_row(name: str, path: Path) -> dict[str, Any]:
         "reads_colours": bank.reads_colours,
         "source": _source(path, lerf_core.user_bank_folder),
         "default": name == default_bank(),
-        "default_behind_fronts": name == default_bank(behind_front=True),
+        "default_behind_fronts": name == default_bank(enlarged_by=2),
         "path": str(path),
     }
 

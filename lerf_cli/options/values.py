@@ -348,13 +348,13 @@ class ResamplingOptions:
             raise click.UsageError("--cval goes with --border constant")
         if values["labels"] and values["linear"]:
             raise click.UsageError("--labels and --linear exclude each other")
-        kernel = _kernel_of(values)
+        kernel, front = _kernel_of(values), _front_of(values)
+        enlarged_by = 1 if front is None else front.scale
         try:
             # Now, so that a damaged one ends it here.
-            is_behind = values["front"] is not None
             bank = None
             if kernel is None:
-                bank = lerf_core.load_bank(values["bank"], behind_front=is_behind)
+                bank = lerf_core.load_bank(values["bank"], enlarged_by=enlarged_by)
         except (lerf_core.errors.LerfError, OSError) as error:
             raise click.BadParameter(one_line(error), param_hint="'--bank'") from None
         same_names = ("border", "cval", "alpha", "linear", "labels", "anti_aliasing", "nodata",
@@ -363,7 +363,7 @@ class ResamplingOptions:
             bank=bank if values["bank"] else None,
             kernel=kernel,
             bank_name=_as_file_name(bank.name if bank is not None else str(kernel)),
-            front=_front_of(values),
+            front=front,
             fast=values.get("fast", False),
             is_padded=pads(values),
             padding=values["background"] if pads(values) else None,

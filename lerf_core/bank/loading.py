@@ -35,8 +35,8 @@ __all__ = [
 BankSource = Bank | str | os.PathLike[str] | None
 #: The bank that is used when none is named.
 DEFAULT_BANK = "lerf-p"
-#: The bank that is used behind a front when none is named, and there is one of this name: trained
-#: for what fronts give.
+#: The bank that is used behind a front that enlarges when none is named, and there is one of this
+#: name: trained for what fronts give.
 BANK_BEHIND_FRONTS = "lerf-f"
 #: The bank that shrinks where tables have to: trained ones know enlarging alone, and their
 #: pre-filter shifts the mean of fine textures.
@@ -70,25 +70,26 @@ def available_banks() -> dict[str, Path]:
     return files_by_name(user_bank_folder, _shipped_bank_folder)
 
 
-def default_bank(*, behind_front: bool = False) -> str:
+def default_bank(*, enlarged_by: int = 1) -> str:
     """Return the name of the bank that is used when none is named.
 
     Parameters
     ----------
-    behind_front : bool, optional
-        Whether a front enlarges images first.
+    enlarged_by : int, optional
+        How many times a front has enlarged images before; 1: no front, or one that restores.
 
     Examples
     --------
     >>> default_bank()
     'lerf-p'
     """
-    if behind_front and file_named(BANK_BEHIND_FRONTS, user_bank_folder, _shipped_bank_folder):
+    is_behind = enlarged_by > 1
+    if is_behind and file_named(BANK_BEHIND_FRONTS, user_bank_folder, _shipped_bank_folder):
         return BANK_BEHIND_FRONTS
     return DEFAULT_BANK
 
 
-def load_bank(source: BankSource = None, *, behind_front: bool = False) -> Bank:
+def load_bank(source: BankSource = None, *, enlarged_by: int = 1) -> Bank:
     """Load a bank by name, from a file, or from a folder in the published layout.
 
     Parameters
@@ -97,9 +98,9 @@ def load_bank(source: BankSource = None, *, behind_front: bool = False) -> Bank:
         A name of `available_banks` (which goes before a file of that name: write
         ``./name`` for the file); a ``.safetensors`` file; a folder of ``LUTft_*.npy``
         files; a bank, returned as it is; None, the default bank.
-    behind_front : bool, optional
-        Whether a front enlarges images first: then the default bank may be another one, see
-        `lerf_core.bank.default_bank`.
+    enlarged_by : int, optional
+        How many times a front has enlarged images before: the default bank may then be another
+        one, see `lerf_core.bank.default_bank`.
 
     Returns
     -------
@@ -122,7 +123,7 @@ def load_bank(source: BankSource = None, *, behind_front: bool = False) -> Bank:
     if isinstance(source, Bank):
         return source
     if source is None:
-        source = default_bank(behind_front=behind_front)
+        source = default_bank(enlarged_by=enlarged_by)
     if not isinstance(source, (str, os.PathLike)):
         raise InvalidTypeError(f"bank must be a name, a path or a Bank, got {source!r}")
     path = path_of(

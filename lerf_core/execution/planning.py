@@ -189,7 +189,12 @@ def _plan_grid(
 
 def _loaded_bank(source: BankSource, keywords: ResamplingKeywords) -> Bank:
     """Return the bank that is named, or the default one."""
-    return load_bank(source, behind_front=keywords.get("front") is not None)
+    front = keywords.get("front")
+    if front is None:
+        return load_bank(source)
+    from lerf_core.fronts.loading import load_front
+
+    return load_bank(source, enlarged_by=load_front(front).scale)
 
 
 def _with_front(keywords: ResamplingKeywords) -> tuple[ResamplingKeywords, int]:

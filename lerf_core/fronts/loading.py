@@ -26,6 +26,7 @@ from lerf_core.fronts.formats import CASCADE_FORMAT, NETWORK_FRONT_FORMAT, is_pu
 __all__ = [
     "FrontSource",
     "available_fronts",
+    "front_scale",
     "holds_foreign_network",
     "holds_front",
     "load_front",
@@ -148,6 +149,17 @@ def load_front(source: FrontSource) -> Front:
         raise
     except OSError as error:
         raise FrontError(f"{path} cannot be read: {one_line(error)}") from error
+
+
+def front_scale(front: FrontSource | None) -> int:
+    """Return how many times a front enlarges; 1 where there is none.
+
+    Parameters
+    ----------
+    front : str, path, Front or None
+        As for `load_front`.
+    """
+    return 1 if front is None else load_front(front).scale
 
 
 def _shipped_folder() -> Path:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from lerf_core.bank.loading import BankSource, load_bank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.fronts.base import Front
-from lerf_core.fronts.loading import FrontSource, load_front
+from lerf_core.fronts.loading import FrontSource, front_scale, load_front
 from lerf_core.options import Options
 from lerf_core.sampling.kernels import Kernel, NearestKernel
 from lerf_core.sampling.named_kernels import get_kernel
@@ -81,9 +81,9 @@ def check_averaging(
     fast: bool = False,
 ) -> None:
     """Raise unless there is such a bank, kernel and front, and nothing that excludes it."""
-    behind = front is not None
+    no_bank = bank is None and kernel is not None
     Options(
-        bank=None if bank is None and kernel is not None else load_bank(bank, behind_front=behind),
+        bank=None if no_bank else load_bank(bank, enlarged_by=front_scale(front)),
         kernel=kernel, front=loaded_front(front), method=method, fast=fast,
     )  # fmt: skip
 
@@ -118,7 +118,7 @@ def reads_colours(averaging: Mapping[str, Any]) -> bool:
         return True
     if averaging.get("kernel") is not None:
         return False
-    return load_bank(averaging.get("bank"), behind_front=front is not None).reads_colours
+    return load_bank(averaging.get("bank"), enlarged_by=front_scale(front)).reads_colours
 
 
 def scale_behind(front: Front | None, scale: Sequence[float]) -> list[float]:

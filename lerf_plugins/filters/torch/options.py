@@ -18,6 +18,7 @@ from lerf_core.bank import LutBank
 from lerf_core.bank.base import Bank
 from lerf_core.bank.loading import load_bank
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+from lerf_core.fronts.loading import front_scale
 from lerf_core.options import Options, ResamplingKeywords
 from lerf_core.validation import (
     check_choice,
@@ -111,7 +112,7 @@ class FilterOptions:
         """The bank that is named, or the default one; a module's is its own."""
         if self.own:
             return self.own[0]
-        return load_bank(self.bank, behind_front=self.front is not None)
+        return load_bank(self.bank, enlarged_by=front_scale(self.front))
 
     @property
     def keywords(self) -> ResamplingKeywords:

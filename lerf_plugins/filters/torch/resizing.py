@@ -31,6 +31,7 @@ from lerf_core.execution.plan import Plan
 from lerf_core.execution.planning import plan_resize
 from lerf_core.execution.resize import GridBlock
 from lerf_core.execution.shrinking import ShrinkingBlock
+from lerf_core.fronts.loading import front_scale
 from lerf_core.sampling.kernels import Kernel, NearestKernel
 from lerf_core.sampling.named_kernels import get_kernel
 from lerf_core.sampling.shrinking import ShrinkingKernel
@@ -94,7 +95,7 @@ def resize(
 
 def _own_of(bank: Bank, options: FilterOptions) -> Bank:
     """Return a module's bank where the default one is meant."""
-    default = load_bank(behind_front=options.front is not None)
+    default = load_bank(enlarged_by=front_scale(options.front))
     return options.own_bank if options.own is not None and bank == default else bank
 
 
@@ -105,7 +106,7 @@ def _aligned_bank(plan: Plan, options: FilterOptions) -> Bank | None:
     scale = scale_behind(loaded_front(options.front), plan.scale or (1.0, 1.0))
     anti_aliased = options.anti_aliasing is not False
     source = bank_for_scale(options.bank, scale, anti_aliased=anti_aliased)
-    return _own_of(load_bank(source, behind_front=options.front is not None), options)
+    return _own_of(load_bank(source, enlarged_by=front_scale(options.front)), options)
 
 
 def _resize_by_kernel(images: Tensor, plan: Plan, options: FilterOptions) -> Tensor:

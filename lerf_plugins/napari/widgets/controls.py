@@ -219,7 +219,7 @@ class SamplingOptions:
             "&Bank",
             ComboBox(choices=[DEFAULT, *available_banks()]),
             f"Learned tables, or a network. default: {default_bank()}, behind a front "
-            f"{default_bank(behind_front=True)}, and what shrinks is shrunk by lerf-s.\n"
+            f"{default_bank(enlarged_by=2)}, and what shrinks is shrunk by lerf-s.\n"
             "`lerf models import` and `lerf train` add your own.",
         )
         self.front = labelled(

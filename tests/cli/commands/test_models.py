@@ -16,7 +16,7 @@ from support.fronts import make_random_front, random_cascade
 import lerf_core
 from lerf_core.fronts.loading import load_front
 
-SHIPPED = ("analytic", "lerf-g", "lerf-l", "lerf-n", "lerf-net", "lerf-p", "lerf-x2")
+SHIPPED = ("analytic", "lerf-f", "lerf-g", "lerf-l", "lerf-n", "lerf-net", "lerf-p", "lerf-x2")
 
 
 @pytest.fixture

@@ -39,18 +39,18 @@ def own_bank(monkeypatch, tmp_path):
 
 
 def test_names_of_default_banks(own_bank):
-    assert (default_bank(), default_bank(behind_front=True)) == (DEFAULT_BANK, BANK_BEHIND_FRONTS)
-    assert load_bank(behind_front=True) == own_bank
+    assert (default_bank(), default_bank(enlarged_by=2)) == (DEFAULT_BANK, BANK_BEHIND_FRONTS)
+    assert load_bank(enlarged_by=2) == own_bank
     assert load_bank() == load_bank(DEFAULT_BANK)
-    assert load_bank("lerf-l", behind_front=True) == load_bank("lerf-l")
+    assert load_bank("lerf-l", enlarged_by=2) == load_bank("lerf-l")
 
 
 @pytest.mark.usefixtures("no_own_banks")
 def test_the_default_behind_fronts_can_be_loaded():
     """Whether a bank of its own ships or not."""
-    name = default_bank(behind_front=True)
+    name = default_bank(enlarged_by=2)
     assert name in lerf_core.available_banks()
-    assert load_bank(behind_front=True) == load_bank(name)
+    assert load_bank(enlarged_by=2) == load_bank(name)
     if BANK_BEHIND_FRONTS not in lerf_core.available_banks():
         assert name == DEFAULT_BANK
 
@@ -77,3 +77,10 @@ def test_a_kernel_that_is_named_needs_no_bank():
     enlarged = FRONT.enlarge(IMAGE[None], 1)[0]
     expected = lerf_core.rescale(enlarged, 1.5, kernel="lanczos3")
     np.testing.assert_array_equal(lerf_core.rescale(IMAGE, 3, **named), expected)
+
+
+@pytest.mark.usefixtures("own_bank")
+def test_behind_a_front_that_restores_the_bank_is_that_of_images():
+    restored = lerf_core.rescale(IMAGE, 2.7, front=ConvolutionFront(1))
+    expected = lerf_core.rescale(IMAGE, 2.7, front=ConvolutionFront(1), bank=DEFAULT_BANK)
+    np.testing.assert_array_equal(restored, expected)

@@ -12,6 +12,7 @@ from support.banks import write_bank_behind_fronts
 from support.fronts import ConvolutionFront
 
 import lerf_core
+from lerf_core.bank import default_bank
 from lerf_core.errors import FrontError, InvalidArgumentError
 
 torch = pytest.importorskip("torch")
@@ -82,7 +83,7 @@ def test_where_no_bank_is_named_it_is_the_one_behind_fronts(
 
 def test_a_modules_own_bank_works_behind_its_front() -> None:
     images, shapes = images_of(), ((40, 51), (12, 40))
-    default_bank: Any = lerf_core.load_bank(behind_front=True)
+    default_bank: Any = lerf_core.load_bank(enlarged_by=2)
     halves = {name: table // 2 for name, table in default_bank.tables.items()}
     bank = replace(default_bank, tables=halves)
     trained = filters.Interpolate(scale_factor=2, bank=bank)
@@ -102,7 +103,7 @@ def test_a_modules_own_bank_works_behind_its_front() -> None:
 
 def test_aligned_corners() -> None:
     images = torch.from_numpy(images_of("float32"))
-    for size, bank in (((22, 27), "analytic"), ((45, 57), "lerf-p")):
+    for size, bank in (((22, 27), "analytic"), ((45, 57), default_bank(enlarged_by=2))):
         result = filters.interpolate(images, size, front=FRONT, align_corners=True)
         step = [(old - 1) / (new - 1) for old, new in zip((15, 19), size, strict=True)]
         matrix = np.diag([step[1], step[0], 1])

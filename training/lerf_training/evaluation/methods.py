@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lerf_core
-from lerf_core.bank import Bank
+from lerf_core.bank import Bank, default_bank
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.fronts.base import Front
 from lerf_core.fronts.formats import is_published_cascade
@@ -65,7 +65,7 @@ class Method:
 
 
 def bank_method(
-    bank: str,
+    bank: str | None,
     *,
     front: str | None = None,
     front_device: str | None = None,
@@ -78,8 +78,9 @@ def bank_method(
 
     Parameters
     ----------
-    bank : str
-        A name, a file, a folder in the published layout, or a checkpoint of ``lerf train``.
+    bank : str or None
+        A name, a file, a folder in the published layout, or a checkpoint of ``lerf train``; None:
+        the default bank, or that behind such a front.
     front : str, optional
         A front before it: a name, a file, a folder in the published layout, a checkpoint, or a
         folder of inputs that a front has enlarged; see `StoredFront`.
@@ -100,9 +101,11 @@ def bank_method(
     Method
         Named like the bank, or like front and bank.
     """
+    enlarging = None if front is None else load_evaluated_front(front, sets)
+    if bank is None:
+        bank = default_bank(enlarged_by=1 if enlarging is None else enlarging.scale)
     loaded, what = load_evaluated_bank(bank)
     description = f"{loaded.kind.name} {what} {bank}"
-    enlarging = None if front is None else load_evaluated_front(front, sets)
     if enlarging is not None:
         enlarging = enlarging.on(front_device or "cpu")
         description = f"{description}, behind the front x{enlarging.scale} {front}"
