@@ -121,6 +121,13 @@ class Placement:
                 return False
         return True
 
+    @property
+    def is_part(self) -> bool:
+        """Whether it shows the source, or a part of it, scaled and neither turned nor mirrored."""
+        if self.matrix is None or self.source_axes != (0, 1):
+            return False
+        return bool(self.matrix[0, 0] > 0 and self.matrix[1, 1] > 0)
+
     def moved_point(self, row: float, col: float) -> tuple[float, float] | None:
         """Return where a point of the source lies in the result; None: nowhere."""
         inverse = self.to_result

@@ -461,8 +461,8 @@ class Metadata:
             turned = self._transposed()
             moved = replace(moved, dpi=turned.dpi, aspect=turned.aspect, pages=turned.pages)
         if dropped:
-            # A resize leaves nothing out but what lies beyond the image before it.
-            why = "beyond the image" if placement.is_scaling else "this warp leaves no true one"
+            # A resize leaves nothing out but what lies beyond the image before it, or its crop.
+            why = "beyond the image" if placement.is_part else "this warp leaves no true one"
             notes += (f"{', '.join(dropped)} dropped: {why}",)
         return moved, notes
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lerf_core.bank.loading import load_bank
-from lerf_core.execution.planning import plan_rescale, plan_warp
+from lerf_core.execution.planning import plan_rescale, plan_resize, plan_warp
 from lerf_core.geometry.homography import rotation
 from lerf_core.geometry.maps import Displacement
 from lerf_core.geometry.placement import Placement
@@ -78,3 +78,16 @@ def test_identity():
     assert Placement.of_resize((1, 1), SHAPE, SHAPE).is_identity
     assert warp_placement(np.eye(3)).is_identity
     assert not warp_placement(np.eye(3), (40, 61)).is_identity
+
+
+def test_a_crop_lies_where_it_lay_in_the_whole():
+    crop = (4, 30, -6, 50)
+    whole = plan_resize(SHAPE, np.dtype(np.uint8), (80, 90), None).placement
+    part = plan_resize(SHAPE, np.dtype(np.uint8), (80, 90), None, crop=crop).placement
+    assert part.after == (26, 56)
+    np.testing.assert_allclose(part.matrix @ [0, 0, 1], whole.matrix @ [4, -6, 1])
+    np.testing.assert_allclose(part.steps, whole.steps)
+    assert whole.is_part
+    assert part.is_part
+    assert not part.is_scaling
+    assert not warp_placement([[-1, 0, 59], [0, 1, 0], [0, 0, 1]]).is_part
