@@ -149,6 +149,10 @@ class ReprojectOperation:
         if nodata is not None and resampling.border == "constant" and resampling.cval == (0.0,):
             # What the image does not cover is missing, where something can be.
             resampling = replace(resampling, cval=(nodata,))
+        probe = Reprojection(image.system, image.placing, image.shape, grid)
+        if probe.goes_around and resampling.border == "constant":
+            # Beside its sides lies the image itself; nothing else of it is seen beyond its border.
+            resampling = replace(resampling, border="edge")
         if isinstance(image.placing, PolynomialPlacing):
             words = (
                 f"{len(image.placing.points)} ground control points, order {image.placing.order}"

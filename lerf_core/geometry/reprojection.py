@@ -31,6 +31,8 @@ Transform = tuple[float, float, float, float, float, float]
 
 # Output pixels by which the way there and back may miss: more, and there is no such place.
 _ROUND_TRIP = 0.5
+# Part of the world that an image all around it may lack.
+_ROUNDING = 1e-6
 
 
 class Placing(Protocol):
@@ -169,6 +171,18 @@ class Reprojection(InterpolatedMap):
         return Reprojection(self.target.system, self.target.placing, self.target.shape, image)
 
     @cached_property
+    def goes_around(self) -> bool:
+        """Whether the image's rows go around the world: its sides are one line, and no border.
+
+        Then only what lies on the image has a place. Warped with mode "edge" it has no seam.
+        """
+        if self._period is None or not isinstance(self.placing, AffinePlacing):
+            return False
+        a, b, _, d, _, _ = self.placing.transform
+        width = abs(a) * self.source_shape[1]
+        return not b and not d and width >= self._period * (1 - _ROUNDING)
+
+    @cached_property
     def _period(self) -> float | None:
         return period_of(self.source)
 
@@ -194,6 +208,10 @@ class Reprojection(InterpolatedMap):
         if self._period is not None:
             source_x -= self._period * np.rint((source_x - self._middle) / self._period)
         col, row = self.placing.to_pixels(source_x, source_y)
+        if self.goes_around:
+            rows_there = self.source_shape[0]
+            with np.errstate(invalid="ignore"):
+                row = np.where((row >= 0) & (row <= rows_there), row, np.nan)
         positions = np.stack([row - 0.5, col - 0.5])
         positions[:, ~np.isfinite(positions).all(axis=0)] = np.nan
         return positions

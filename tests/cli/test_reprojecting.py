@@ -326,3 +326,75 @@ def test_points_that_are_not_there(run, tmp_path, scene):
     result = run("warp", scene, "-o", tmp_path / "out.tif", "--to-crs", "EPSG:3857", "--gcps",
                  code=1)  # fmt: skip
     assert "no ground control points" in result.stderr
+
+
+# -- all around the world -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("west", [-180.0, 0.0])
+@pytest.mark.parametrize("target", ["EPSG:3413", "EPSG:3857", "EPSG:3832"])
+def test_a_world_has_no_seam(run, tmp_path, west, target):
+    world = np.full((180, 360), 200, np.uint8)
+    source = write_placed(tmp_path / "in.tif", world, "EPSG:4326", (1.0, 0, west, 0, -1.0, 90.0))
+    out = tmp_path / "out.tif"
+    bounds = ("--bounds", "-3e6,-3e6,3e6,3e6") if target == "EPSG:3413" else ()
+    run("warp", source, "-o", out, "--to-crs", target, "--size", "300x300", *bounds)
+    pixels = tifffile.imread(out)
+    assert (pixels == 200).mean() > 0.99
+    # Where the result's outline is that of Mercator's world.
+    assert (pixels[2:-2, 2:-2] == 200).all()
+
+
+def test_what_lies_beyond_a_belt_of_the_world_is_outside(run, tmp_path):
+    belt = np.full((100, 360), 200, np.uint8)
+    source = write_placed(tmp_path / "in.tif", belt, "EPSG:4326", (1.0, 0, -180, 0, -1.0, 50.0))
+    out = tmp_path / "out.tif"
+    run("warp", source, "-o", out, "--to-crs", "EPSG:3413", "--bounds", "-6e6,-6e6,6e6,6e6",
+        "--size", "300x300")  # fmt: skip
+    pixels = tifffile.imread(out)
+    a, _, c, _, _, f = transform_of(out)
+    rows, cols = np.indices(pixels.shape) + 0.5
+    _, lat = pyproj.Transformer.from_crs("EPSG:3413", "EPSG:4326", always_xy=True).transform(
+        c + a * cols, f - a * rows
+    )
+    np.testing.assert_array_equal(pixels == 200, lat <= 50)
+    assert set(np.unique(pixels)) == {0, 200}
+
+
+# -- bands --------------------------------------------------------------------------------
+
+
+def test_each_band_misses_its_own_pixels(run, tmp_path):
+    pixels = ramps()
+    pixels[40:60, 50:80, 0] = -9999
+    source = write_placed(tmp_path / "in.tif", pixels, nodata="-9999", planarconfig="contig")
+    out = tmp_path / "out.tif"
+    run("warp", source, "-o", out, "--to-crs", "EPSG:3857", "--kernel", "cubic")
+    result, expected = tifffile.imread(out), true_ramps(out)
+    hole = (np.abs(expected - [65, 50]) < [13, 8]).all(axis=-1)
+    assert hole.any()
+    assert (result[hole][:, 0] == -9999).all()
+    np.testing.assert_allclose(result[hole][:, 1], expected[hole][:, 1], atol=0.01)
+
+
+def test_internal_masks_go_along(run, tmp_path):
+    rasterio = pytest.importorskip("rasterio")
+    source, out = tmp_path / "in.tif", tmp_path / "out.tif"
+    mask = np.full(SHAPE, 255, np.uint8)
+    mask[40:60, 50:80] = 0
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(
+        source, "w", driver="GTiff", height=SHAPE[0], width=SHAPE[1], count=3, dtype="uint8",
+        crs="EPSG:32632", transform=rasterio.Affine(*UTM), photometric="rgb",
+    ) as file:  # fmt: skip
+        file.write(np.full((3, *SHAPE), 77, np.uint8))
+        file.write_mask(mask)
+    run("warp", source, "-o", out, "--to-crs", "EPSG:3857")
+    with rasterio.open(out) as file:
+        valid = file.read_masks(1) > 0
+        assert (file.read()[:, valid] == 77).all()
+    expected = true_ramps(out)
+    hole = (np.abs(expected - [65, 50]) < [13, 8]).all(axis=-1)
+    outside = (np.abs(expected - [100, 75]) > [101, 76]).any(axis=-1)
+    assert not valid[hole | outside].any()
+    inner = (np.abs(expected - [100, 75]) < [98, 73]).all(axis=-1)
+    assert valid[inner & (np.abs(expected - [65, 50]) > [17, 12]).any(axis=-1)].all()

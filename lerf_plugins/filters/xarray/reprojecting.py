@@ -128,6 +128,8 @@ def reproject(
         inverse = Reprojection(
             source.system, source.placing, source.shape, target, max_error=max_error
         )
+        if inverse.goes_around:
+            keywords.setdefault("mode", "edge")
     values = VariableResampling(
         "warp", inverse, dims, channel_dim, value_range, nodata,
         {**keywords, "output_shape": target.shape},

@@ -12,7 +12,7 @@ from lerf_core.geometry.enlarged import (
     homography_to_enlargement,
     map_to_enlargement,
 )
-from lerf_core.geometry.maps import BoundedMap, as_inverse_map
+from lerf_core.geometry.maps import BoundedMap, Located, ReadyMap, as_inverse_map
 from lerf_core.sampling.borders import fold_coordinates
 
 SHAPE, OUT = (11, 14), (9, 13)
@@ -89,3 +89,31 @@ def test_extents_of_bounded_fields() -> None:
 def test_matrices_are_no_maps_by_positions() -> None:
     with pytest.raises(InvalidArgumentError, match="Homography is no map by positions"):
         map_to_enlargement(as_inverse_map(MATRIX, SHAPE, OUT)[0], SHAPE, 2)
+
+
+def test_a_map_that_locates_itself_goes_to_an_enlargement():
+    """Positions and bounds are those of the enlargement's pixels, whatever the block."""
+
+    class Shifted(ReadyMap):
+        output_shape = (20, 30)
+
+        def locate(self, top, bottom, shape):
+            rows, cols = np.mgrid[top:bottom, : shape[1]]
+            positions = np.stack([rows + 0.25, cols - 1.5])
+            return Located(positions, np.ones_like(positions), None)
+
+        def extents(self, shape):
+            return np.array([[0.25, shape[0] - 0.75, 1], [-1.5, shape[1] - 2.5, 1]])
+
+        def of_block(self, top, left, shape, out_shape):
+            return self
+
+    mapping = map_to_enlargement(Shifted(), (20, 30), 3)
+    positions, footprints, copied = mapping.locate(4, 7, (20, 30))
+    np.testing.assert_allclose(positions[:, 0, 0], [3 * 4.75 - 0.5, 3 * -1.0 - 0.5])
+    assert (footprints == 3).all()
+    assert copied is None
+    np.testing.assert_allclose(mapping.extents((20, 30)), [[1.75, 58.75, 3], [-3.5, 83.5, 3]])
+    block = mapping.of_block(4, 0, (3, 30), (20, 30))
+    assert block.affine() is None
+    np.testing.assert_array_equal(block.locate(0, 1, (3, 30)).footprints, 3.0)
