@@ -4,11 +4,11 @@
     python tools/guard_sweep.py --start    # they begin at one
     python tools/guard_sweep.py --seconds 60
 
-Whole resizes and warps of every bank, dtype and border mode, of sizes around the ends of vectors,
-segments and blocks; then the tests of `TESTS`, each backend's step against the reference; all in
-memory of `guard_pages`. A read or write beyond an array ends the process, with a traceback that
-names the kernel's call and, in the last line of the log, the call that was made. Results are
-compared with those of ordinary memory: to read what was never written is a difference.
+Whole resizes and warps of every bank, dtype and border mode, some behind fronts, of sizes around
+the ends of vectors, segments and blocks; then the tests of `TESTS`, each backend's step against the
+reference; all in memory of `guard_pages`. A read or write beyond an array ends the process, with a
+traceback that names the kernel's call and, in the last line of the log, the call that was made.
+Results are compared with those of ordinary memory: to read what was never written is a difference.
 What kernels allocate is guarded as well where a library of compiled kernels is used; numba's own
 memory, under ``LERF_KERNELS=numba``, is not. The variants of kernels that were not run are listed.
 """
@@ -35,6 +35,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "training"), str(ROOT / "tests")]
 
 import guard_pages  # noqa: E402
 from support.banks import random_network  # noqa: E402
+from support.fronts import make_random_front, random_cascade  # noqa: E402
 
 import lerf_core  # noqa: E402
 from lerf_core.backends.numba import cell_tables, entry_points, separable, shrinking  # noqa: E402
@@ -51,6 +52,11 @@ BANKS = (
     "lerf-p", "lerf-g", "lerf-l", "analytic",
     random_network(16, 3, 2, 3), random_network(20, 5, 1, 1),
 )  # fmt: skip
+FRONTS = (
+    random_cascade(2), random_cascade(3, interval=64), random_cascade(4, interval=16, noise=5),
+    random_cascade(2, stages=1), make_random_front(2), make_random_front(3, 20, 5, 1, 1),
+    make_random_front(1, 16, 3, 1, 3),
+)  # fmt: skip
 KERNELS = ("lanczos3", "cubic", "linear", "area", "lanczos2")
 FACTORS = (1.5, 2, 3, 4, 0.5, 5, 2.37, 0.11, 0.31)
 MODES = ("edge", "constant", "wrap", "reflect", "symmetric")
@@ -62,7 +68,8 @@ MATRICES = (
 #: Tests of steps that whole calls of images do not reach all variants of.
 TESTS = (
     "test_parity_of_dtypes.py", "test_parity.py", "test_kernel_points.py", "test_separable.py",
-    "test_shrinking.py", "test_network_parity.py", "../fronts/test_cascade.py",
+    "test_shrinking.py", "test_network_parity.py", "test_front_parity.py",
+    "../fronts/test_cascade.py",
 )  # fmt: skip
 # Of an output: more pixels find nothing more.
 _MOST_PIXELS = 400_000
@@ -87,6 +94,8 @@ def calls(seed: int) -> Iterator[Call]:
         if dtype == "uint8":
             ways.append({"bank": choose(BANKS), "nodata": 0})
         options |= choose(ways)
+        if choose((True, False, False)):
+            options["front"] = choose(FRONTS)
         text = f"{name} {options} {dtype} {shape} {channels}"
         image_shape = (*shape, channels) if channels else shape
         yield text, image_shape, dtype, partial(function, **options, threads=1)

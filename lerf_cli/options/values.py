@@ -98,7 +98,7 @@ def load_bank(name: str | None) -> Bank:
     try:
         return lerf_core.load_bank(name)
     except (lerf_core.errors.LerfError, OSError) as error:
-        raise click.ClickException(f"{name}: {one_line(error)}") from None
+        raise click.ClickException(_told_of(name, error)) from None
 
 
 def load_model(name: str) -> Bank | Front:
@@ -124,7 +124,13 @@ def load_model(name: str) -> Bank | Front:
     try:
         return load_front(name)
     except (lerf_core.errors.LerfError, OSError) as error:
-        raise click.ClickException(f"{name}: {one_line(error)}") from None
+        raise click.ClickException(_told_of(name, error)) from None
+
+
+def _told_of(name: str | None, error: Exception) -> str:
+    """Return an error of a file or a name in one line, which begins with that."""
+    text = one_line(error)
+    return text if text.startswith((str(name), repr(name))) else f"{name}: {text}"
 
 
 @dataclass(frozen=True)

@@ -67,8 +67,14 @@ def write_tensors(path: Path, text: str, tensors: Tensors) -> None:
     write_whole(path, save(arrays, metadata={_METADATA_KEY: text}))
 
 
-def read_tensors(path: Path) -> tuple[str, dict[str, npt.NDArray[Any]]]:
+def read_tensors(path: Path, content: str = "bank") -> tuple[str, dict[str, npt.NDArray[Any]]]:
     """Read a ``.safetensors`` file: the JSON text that describes its arrays, and the arrays.
+
+    Parameters
+    ----------
+    path : Path
+    content : str
+        What the file should hold, for messages.
 
     Raises
     ------
@@ -77,17 +83,17 @@ def read_tensors(path: Path) -> tuple[str, dict[str, npt.NDArray[Any]]]:
     """
     from safetensors import SafetensorError, safe_open
 
-    _check_size(path, "bank")
+    _check_size(path, content)
     try:
         with safe_open(path, framework="np") as file:
             text = (file.metadata() or {}).get(_METADATA_KEY)
             if text is None:
-                raise BankError(f"{path} is a safetensors file without a bank's description")
+                raise BankError(f"{path} is a safetensors file without a {content}'s description")
             return text, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (BankError, PermissionError):
         raise
     except (SafetensorError, OSError, TypeError, AttributeError, ValueError) as error:
-        raise BankError(f"{path} is not a bank: {error}") from error
+        raise BankError(f"{path} is not a {content}: {error}") from error
 
 
 def write_folder(folder: Path, tables: Mapping[str, Table]) -> list[Path]:

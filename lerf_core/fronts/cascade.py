@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CASCADE_PATTERNS",
+    "MOST_STAGES",
     "TableCascade",
     "cascade_stages",
 ]
@@ -58,7 +59,8 @@ CASCADE_PATTERNS: Mapping[str, Offsets] = MappingProxyType(
         "y": ((0, 0), (1, 1), (1, 2), (2, 1)),
     }
 )
-_MOST_STAGES = 8
+#: Stages of a cascade, at most.
+MOST_STAGES = 8
 # Rows that all stages are read for, one after the other: few enough that what stands in between is
 # small, many enough that the rows read twice at the seams hardly count.
 _BAND_ROWS = 192
@@ -110,8 +112,8 @@ class TableCascade(StagedTables, Described, Front):
             training = checked_record(self.name, self.training)
         except BankError as error:
             raise FrontError(str(error)) from error
-        if len(self.stages) > _MOST_STAGES:
-            raise FrontError(f"a cascade has at most {_MOST_STAGES} stages, got {len(self.stages)}")
+        if len(self.stages) > MOST_STAGES:
+            raise FrontError(f"a cascade has at most {MOST_STAGES} stages, got {len(self.stages)}")
         last = self.stages[-1]
         if len(set(last.divisor)) > 1 or len(set(last.bias)) > 1:
             raise FrontError("all pixels of a block have the same divisor and bias")

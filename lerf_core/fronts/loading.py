@@ -41,7 +41,7 @@ def _load_own(module: str, form_name: str, path: Path) -> Front:
     """Load a file of this project's own by the class that it is of; its module, when wanted."""
     form = getattr(import_module(f"lerf_core.fronts.{module}"), form_name)
     try:
-        text, tensors = read_tensors(path)
+        text, tensors = read_tensors(path, "front")
     except BankError as error:
         raise FrontError(str(error)) from error
     front: Front = form.from_metadata(text, tensors, origin=str(path))

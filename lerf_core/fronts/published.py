@@ -14,6 +14,7 @@ from lerf_core.errors import BankError, FrontError
 from lerf_core.fronts.base import Front
 from lerf_core.fronts.cascade import (
     CASCADE_PATTERNS,
+    MOST_STAGES,
     TableCascade,
     cascade_stages,
 )
@@ -70,6 +71,10 @@ def _published(
     )
     if scale not in CASCADE_SCALES:
         raise FrontError(f"{str(folder)!r}: cascades enlarge by 2, 3 or 4, and this one by {scale}")
+    if stages > MOST_STAGES:
+        raise FrontError(
+            f"{str(folder)!r}: a cascade has at most {MOST_STAGES} stages, and this one {stages}"
+        )
     wanted = {(stage, pattern) for stage in range(1, stages + 1) for pattern in patterns}
     if unknown := sorted(pattern for _, pattern in files if pattern not in CASCADE_PATTERNS):
         raise FrontError(f"{str(folder)!r}: pattern {unknown[0]!r} is not known")

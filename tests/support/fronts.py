@@ -15,7 +15,14 @@ from lerf_core.fronts.cascade import CASCADE_PATTERNS, TableCascade, cascade_sta
 from lerf_core.fronts.network import NetworkFront
 from tests.support.banks import random_layers
 
-__all__ = ["ConvolutionFront", "GridFront", "WholeFront", "make_random_front", "random_cascade"]
+__all__ = [
+    "ConvolutionFront",
+    "GridFront",
+    "WholeFront",
+    "make_random_front",
+    "noise_and_ramp",
+    "random_cascade",
+]
 
 # Fractional bits of the weights.
 _SHIFT = 6
@@ -204,3 +211,13 @@ def make_random_front(
     layers = random_layers(width, first, middle, last, outputs=4 * scale**2, seed=seed, bits=1)
     keywords = {"training": {"method": "random"}, **keywords}
     return NetworkFront(f"random-front-{seed}", layers, **keywords)
+
+
+def noise_and_ramp(rows: int, cols: int, *, seed: int = 0, channels: int = 1) -> Any:
+    """Return noise beside what is smooth, so that reads of all kinds of cells are met."""
+    rng = np.random.default_rng(seed)
+    smooth = np.add.outer(np.linspace(0, 200, rows), np.linspace(0, 55, cols))
+    planes = np.where(
+        np.arange(cols) < cols // 2, rng.uniform(0, 255, (channels, rows, cols)), smooth
+    )
+    return np.rint(planes).astype(np.uint8)

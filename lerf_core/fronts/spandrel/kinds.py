@@ -66,9 +66,10 @@ def apparent_kind(first: bytes) -> FileKind | None:
 def _kind_of_archive(path: Path) -> FileKind:
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
+            members = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise FrontError(f"{path} is damaged: its archive cannot be read, or is cut off") from error
+    names = [member.filename for member in members]
     # As torch has it, all names are in a folder.
     inner = {name.partition("/")[2] for name in names}
     if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
@@ -78,4 +79,7 @@ def _kind_of_archive(path: Path) -> FileKind:
         )
     if "data.pkl" not in inner:
         raise FrontError(f"{path} is an archive, but of no weights")
+    # PyTorch writes weights as they are. What unpacks to more than the file has no end.
+    if sum(member.file_size for member in members) > path.stat().st_size:
+        raise FrontError(f"{path} is an archive that unpacks to more than itself: not of PyTorch")
     return FileKind.PICKLE

@@ -48,9 +48,24 @@ def read_weights(path: Path, kind: FileKind) -> Weights:
     if not weights:
         raise FrontError(f"{path} holds no weights of a network")
     for name, value in weights.items():
-        if bool(torch.isnan(value).any()):
-            raise FrontError(f"{path} is damaged: {name} has weights that are no numbers")
+        _check(value, name, path)
     return weights
+
+
+def _check(value: torch.Tensor, name: str, path: Path) -> None:
+    """Raise a `FrontError` unless these are numbers that the file holds."""
+    is_plain = value.layout is torch.strided and value.device.type == "cpu"
+    if not is_plain or value.is_quantized or value.is_complex():
+        raise FrontError(f"{path} holds weights in a form that is not read: {name}")
+    # One number can be said to stand for any number of them.
+    if value.nbytes > value.untyped_storage().nbytes():
+        raise FrontError(f"{path} is damaged: {name} has {value.numel()} weights, and holds less")
+    try:
+        has_nan = bool(torch.isnan(value).any())
+    except RuntimeError as error:
+        raise FrontError(f"{path} holds weights of a type that is not read: {name}") from error
+    if has_nan:
+        raise FrontError(f"{path} is damaged: {name} has weights that are no numbers")
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:

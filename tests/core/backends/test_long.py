@@ -20,10 +20,14 @@ ROOT = Path(__file__).resolve().parents[3]
 FOLDER = Path(__file__).parent
 # Tests of a backend's steps and of whole calls.
 PARITY = [
-    FOLDER / f"test_{name}.py"
-    for name in (
-        "parity", "parity_of_dtypes", "network_parity", "kernel_points", "separable", "shrinking",
-    )
+    *(
+        FOLDER / f"test_{name}.py"
+        for name in (
+            "parity", "parity_of_dtypes", "network_parity", "front_parity", "kernel_points",
+            "separable", "shrinking",
+        )
+    ),
+    FOLDER.parent / "fronts" / "test_cascade.py",
 ]  # fmt: skip
 LEVELS = [level.name for level in usable_levels()]
 

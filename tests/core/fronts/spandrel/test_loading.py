@@ -5,6 +5,7 @@ import pickle
 import sys
 import warnings
 import zipfile
+from copy import copy
 from importlib.util import find_spec
 
 import numpy as np
@@ -132,6 +133,46 @@ def test_files_that_are_cut_off(weights, tmp_path, form):
     for share in (0.02, 0.3, 0.7, 0.99):
         path.write_bytes(content[: int(share * len(content))])
         refused(path, "damaged|no code is run|no network")
+
+
+@pytest.mark.parametrize("name", ["data.pkl", "data/0"])
+@pytest.mark.parametrize("way", ["packed", "twice"])
+def test_archives_that_unpack_to_more_than_they_are(weights, tmp_path, name, way):
+    """Nothing of them is unpacked."""
+    path = tmp_path / "n.pth"
+    with zipfile.ZipFile(saved(weights, tmp_path / "whole.pth")) as whole:
+        members = {member: whole.read(member) for member in whole.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, content in members.items():
+            is_large = member.endswith(f"/{name}") and way == "packed"
+            packing = zipfile.ZIP_DEFLATED if is_large else zipfile.ZIP_STORED
+            archive.writestr(member, bytes(1 << 20) if is_large else content, packing)
+        if way == "twice":  # many names for the same bytes
+            first = archive.infolist()[-1]
+            for number in range(100):
+                other = copy(first)
+                other.filename = f"n/{name}{number}"
+                other.file_size = 1 << 20
+                archive.filelist.append(other)
+                archive.NameToInfo[other.filename] = other
+            archive._didModify = True
+    refused(path, "unpacks to more than itself")
+
+
+@pytest.mark.parametrize(
+    ("form", "match"),
+    [
+        (lambda value: torch.zeros(1).expand(60000, 60000, 3, 3), "has 32400000000 weights"),
+        (lambda value: value.flatten()[:2, None].to_sparse(), "in a form that is not read"),
+        (lambda value: value.to("meta"), "in a form that is not read"),
+        (lambda value: value.to(torch.complex64), "in a form that is not read"),
+    ],
+    ids=["one number for all", "sparse", "meta", "complex"],
+)
+def test_weights_of_other_forms(weights, tmp_path, form, match):
+    name = "body.2.weight"
+    path = saved({**weights, name: form(weights[name])}, tmp_path / "n.pth")
+    refused(path, match)
 
 
 @pytest.mark.parametrize(
