@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from support import banks
 
-from lerf_core.bank import KINDS, LutBank
+from lerf_core.bank import DEFAULT_BANK, KINDS, LutBank
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -74,6 +74,13 @@ def shared_data() -> Path:
     if folder is None:
         pytest.skip(NO_DATA)
     return folder
+
+
+@pytest.fixture
+def one_default_bank(tmp_path_factory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the default bank be the one behind fronts too, whatever ships."""
+    folder = tmp_path_factory.mktemp("banks")
+    banks.write_bank_behind_fronts(folder, monkeypatch, DEFAULT_BANK)
 
 
 @pytest.fixture(scope="session")

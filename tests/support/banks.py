@@ -96,9 +96,9 @@ def random_network(*structure):
     return make_random_network(*structure)
 
 
-def write_bank_behind_fronts(folder, monkeypatch):
+def write_bank_behind_fronts(folder, monkeypatch, name="lerf-g"):
     """Have a user's folder hold a bank of the name of the one behind fronts; return the bank."""
     folder.mkdir(exist_ok=True)
-    shutil.copy(available_banks()["lerf-g"], folder / f"{BANK_BEHIND_FRONTS}.safetensors")
+    shutil.copy(available_banks()[name], folder / f"{BANK_BEHIND_FRONTS}.safetensors")
     monkeypatch.setenv("LERF_BANKS", str(folder))
-    return load_bank("lerf-g")
+    return load_bank(name)

@@ -1,6 +1,8 @@
 """Banks that are trained behind a front: resumed, recorded and scored with it."""
 
 import json
+from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -188,3 +190,21 @@ def test_photographs_are_large_enough_for_what_the_front_reads(make_photographs,
     one = Trainer(starting_bank("lerf-l"), [small, large], options(held_out=0.0), front=front)
     other = Trainer(starting_bank("lerf-l"), [small, large], options(held_out=0.0), front=far)
     assert len(one.train) > len(other.train) == 1
+
+
+@pytest.mark.parametrize("name", ["compact", "windows", "restoration", "whole"])
+def test_networks_that_people_have_go_before(make_photographs, name):
+    if find_spec("spandrel") is None:
+        pytest.skip("spandrel is not installed")
+    from support.networks import front_of
+
+    network = front_of(name)
+    usual = {"scales": (2.0, 3.0), "scale_range": (1.3, 4.0)}
+    scales = {} if network.scale == 2 else usual
+    patches = replace(PATCHES, **scales)
+    folder = make_photographs(1, rows=190, cols=190)
+    start, threads = starting_bank("lerf-l"), torch.get_num_threads()
+    one = Trainer(start, [folder], options(steps=2, patches=patches), front=network)
+    assert one.run(silent)
+    assert torch.get_num_threads() == threads
+    assert one.bank("mine").training["front"]["checksum"] == network.checksum

@@ -20,6 +20,9 @@ from lerf_core.geometry.homography import Matrix
 __all__ = ["PatchFront"]
 
 Planes = npt.NDArray[np.uint8]
+# What is cut off of patches that a front sees as a whole, as it sees images: where their borders
+# tell most. In pixels of the patch.
+_BORDER_OF_WHOLE = 16
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class PatchFront:
     Attributes
     ----------
     front : Front or None
-        One that sees whole images sees a patch as one.
+        For one that sees whole images a patch is an image; less of its border is cut off than the
+        front could reach.
     size : int
         Rows and columns of the kept patch.
     threads : int
@@ -48,7 +52,10 @@ class PatchFront:
     @property
     def reach(self) -> int:
         """Pixels of the patch that is enlarged, at each side, that are not kept."""
-        return 0 if self.front is None else self.front.reach
+        if self.front is None:
+            return 0
+        reach = self.front.reach
+        return reach if self.front.is_local else min(reach, _BORDER_OF_WHOLE)
 
     @property
     def source_size(self) -> int:
