@@ -162,7 +162,8 @@ def _variant(words: Values, resampling: ResamplingOptions) -> Variant:
     import lerf_core
 
     # None leaves it to the resampler, which has another function where an image shrinks.
-    bank = resampling.bank or lerf_core.load_bank(None)
+    is_behind = resampling.front is not None
+    bank = resampling.bank or lerf_core.load_bank(None, behind_front=is_behind)
     name = bank.name if resampling.bank else f"default ({bank.name})"
     if resampling.front is None:
         return Variant(name, "bank", bank.checksum, resampling)

@@ -22,7 +22,6 @@ from lerf_core.errors import FileError, LerfError, one_line
 from lerf_core.execution.memory import available_memory
 from lerf_core.io.formats import FORMATS, by_path, tiled_format
 from lerf_core.io.locations import is_url, is_zarr_folder
-from lerf_core.io.metadata.geo_keys import named_system
 from lerf_core.io.metadata.model import RULES
 from lerf_core.io.reading import read_header
 from lerf_core.io.tiles.decoded_reader import DecodedReader
@@ -198,7 +197,9 @@ def _places_of(metadata: Metadata, shape: tuple[int, int]) -> Facts:
         facts["dpi"] = list(metadata.dpi)
     place = metadata.georeference
     if place is not None:
-        code, name = named_system(place.keys)
+        from lerf_core.io.codecs.tiff.geo_keys import stated_system
+
+        code, name = stated_system(place.keys)
         if code or name:
             facts["crs"] = {"code": code or None, "name": name or None}
         if place.transform is not None:

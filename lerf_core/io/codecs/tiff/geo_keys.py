@@ -13,7 +13,7 @@ from lerf_core.errors import FileError, InvalidArgumentError, one_line
 from lerf_core.geometry.coordinate_systems import named_system, pyproj_module
 from lerf_core.io.codecs.tiff import codes
 
-__all__ = ["keys_of_system", "system_of_keys"]
+__all__ = ["keys_of_system", "stated_system", "system_of_keys"]
 
 GeoKeys = tuple[tuple[int, tuple[int | float, ...] | str], ...]
 
@@ -26,6 +26,8 @@ _LENGTH_UNIT, _LENGTH_UNIT_SIZE = 3076, 3077
 _MODEL_PROJECTED, _MODEL_GEOGRAPHIC = 1, 2
 _AREA = 1
 _USER_DEFINED, _UNDEFINED = 32767, 0
+# Codes of EPSG.
+_CODES = range(1024, _USER_DEFINED)
 _ESRI = "ESRI PE String = "
 _METRE = 9001
 # A system whose axes are east and north, in metres.
@@ -77,6 +79,37 @@ def system_of_keys(keys: GeoKeys) -> str:
         raise FileError(
             f"its system of coordinates is not understood: {one_line(error)}"
         ) from error
+
+
+def stated_system(keys: GeoKeys) -> tuple[str, str]:
+    """Return the code of a system, such as "EPSG:32632", and its name, as the keys state them.
+
+    Nothing is looked up: pyproj is not needed.
+
+    Parameters
+    ----------
+    keys : tuple of (code, values)
+        See `lerf_core.io.metadata.georeference.Georeference`.
+
+    Returns
+    -------
+    code, name : str
+        "" where the keys have none.
+
+    Examples
+    --------
+    >>> directory = (1, 1, 0, 2, 1024, 0, 1, 1, 3072, 0, 1, 32632)
+    >>> stated_system(((34735, directory),))
+    ('EPSG:32632', '')
+    """
+    values = _values(keys)
+    is_projected = _PROJECTED in values or values.get(_MODEL) == _MODEL_PROJECTED
+    code = values.get(_PROJECTED if is_projected else _GEOGRAPHIC)
+    citations = [_PROJECTED_CITATION, _CITATION, _GEOGRAPHIC_CITATION]
+    if not is_projected:
+        citations = [_GEOGRAPHIC_CITATION, _CITATION]
+    names = (str(values.get(key, "")).strip() for key in citations)
+    return f"EPSG:{code}" if code in _CODES else "", next(filter(None, names), "")
 
 
 def _values(keys: GeoKeys) -> dict[int, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lerf_core.io.metadata.geo_keys import named_system
+from lerf_core.io.codecs.tiff.geo_keys import stated_system
 from lerf_core.io.metadata.georeference import Georeference
 
 USER = 32_767
@@ -34,7 +34,7 @@ def keys(*entries, texts=""):
     ],
 )
 def test_code_and_name(given, named):
-    assert named_system(given) == named
+    assert stated_system(given) == named
 
 
 def test_bounds_of_a_turned_image_hold_all_corners():
