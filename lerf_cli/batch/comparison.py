@@ -162,8 +162,7 @@ def _variant(words: Values, resampling: ResamplingOptions) -> Variant:
     import lerf_core
 
     # None leaves it to the resampler, which has another function where an image shrinks.
-    is_behind = resampling.front is not None
-    bank = resampling.bank or lerf_core.load_bank(None, behind_front=is_behind)
+    bank = resampling.bank or lerf_core.load_bank(resampling.bank_name)
     name = bank.name if resampling.bank else f"default ({bank.name})"
     if resampling.front is None:
         return Variant(name, "bank", bank.checksum, resampling)
