@@ -419,6 +419,9 @@ def test_alpha_is_enlarged_by_the_bank() -> None:
     result = rescale(image, 2, front=front, channel_axis=-1)[..., 1]
     expected = rescale(np.stack([alpha, alpha], -1), 2, channel_axis=-1)[..., 1]
     np.testing.assert_array_equal(result, expected)
+    # By one that was trained on images as they are.
+    behind = rescale(image, 2, front=front, channel_axis=-1, bank="lerf-f")[..., 1]
+    np.testing.assert_array_equal(behind, expected)
     result = rescale(image, 2, front=front, channel_axis=-1, kernel="linear")[..., 1]
     np.testing.assert_array_equal(result, rescale(alpha, 2, kernel="linear"))
 
