@@ -181,7 +181,7 @@ def test_names_of_outputs(
     run_lerf(*words, "--front", front)
     run_lerf(*words, "--front", front, "--kernel", "mitchell")
     assert {found.name for found in tmp_path.glob("photo_*.png")} == {
-        "photo_lerf-p_x2__ours.png", "photo_mitchell_x2__ours.png",
+        "photo_lerf-f_x2__ours.png", "photo_mitchell_x2__ours.png",
     }  # fmt: skip
     assert "{front} goes with --front" in run_lerf(*words, code=2).output
 

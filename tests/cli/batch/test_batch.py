@@ -383,9 +383,9 @@ def test_the_bank_is_loaded_once(run, tmp_path, photos, monkeypatch):
     calls = []
     load = lerf_core.load_bank
 
-    def counted(*arguments):
+    def counted(*arguments, **keywords):
         calls.append(arguments)
-        return load(*arguments)
+        return load(*arguments, **keywords)
 
     monkeypatch.setattr(lerf_core, "load_bank", counted, raising=False)
     run("resize", photos, "-o", tmp_path / "o", "--scale", 2, "--recursive", code=1)
