@@ -26,6 +26,7 @@ from typing import Any
 from competitors import resize_case, source_image
 
 import lerf_core
+from lerf_core.bank import default_bank
 from lerf_core.fronts.loading import available_fronts, load_front
 
 KERNELS = ("linear", "cubic", "lanczos3")
@@ -70,8 +71,12 @@ class Choice:
 def all_choices(added: Sequence[str]) -> list[Choice]:
     """Return what ships, and what is asked for."""
     chosen = [Choice(PILLOW, None), *(Choice(name, {"kernel": name}) for name in KERNELS)]
-    chosen += [Choice(name, {"bank": name}) for name in sorted(lerf_core.available_banks())]
-    chosen += [Choice(f"{name} + default", {"front": name}) for name in sorted(available_fronts())]
+    banks = {name: lerf_core.load_bank(name) for name in sorted(lerf_core.available_banks())}
+    # Those that were trained behind a front are for no other use.
+    chosen += [Choice(n, {"bank": n}) for n, b in banks.items() if "front" not in b.training]
+    for name in sorted(available_fronts()):
+        bank = default_bank(enlarged_by=load_front(name).scale)
+        chosen.append(Choice(f"{name} + {bank}", {"front": name, "bank": bank}))
     for text in added:
         options: dict[str, Any] = dict(part.split("=", 1) for part in text.split())
         name = " + ".join(
@@ -184,7 +189,11 @@ def draw(choices: Sequence[Choice], file: Path) -> None:
         for choice in choices:
             at = (choice.milliseconds[case] / base[case], choice.psnr[case])
             axes.plot(*at, "o", color=groups[choice.group])
-            axes.annotate(choice.name, at, xytext=(4, 4), textcoords="offset points", fontsize=7)
+            # Fronts lie beside the largest network: their names go to the left.
+            side, offset = ("right", -5) if "front" in (choice.options or {}) else ("left", 5)
+            axes.annotate(
+                choice.name, at, xytext=(offset, 3), textcoords="offset points", ha=side, fontsize=7
+            )
         axes.set_xscale("log")
         axes.set_xlabel(f"time, {PILLOW} is 1")
         axes.set_ylabel("PSNR of Y, dB")
