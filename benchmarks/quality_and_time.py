@@ -73,7 +73,7 @@ def all_choices(added: Sequence[str]) -> list[Choice]:
     chosen = [Choice(PILLOW, None), *(Choice(name, {"kernel": name}) for name in KERNELS)]
     banks = {name: lerf_core.load_bank(name) for name in sorted(lerf_core.available_banks())}
     # Those that were trained behind a front are for no other use.
-    chosen += [Choice(n, {"bank": n}) for n, b in banks.items() if "front" not in b.training]
+    chosen += [Choice(n, {"bank": n}) for n, b in banks.items() if not b.follows_front]
     for name in sorted(available_fronts()):
         bank = default_bank(enlarged_by=load_front(name).scale)
         chosen.append(Choice(f"{name} + {bank}", {"front": name, "bank": bank}))

@@ -125,7 +125,6 @@ def sr(
     """
     outputs = _Outputs.of(options)
     from lerf_training.data.benchmark_sets import find_scale_pairs, format_scale
-    from lerf_training.evaluation.methods import bank_method
     from lerf_training.evaluation.perceptual import perceptual_measure
     from lerf_training.evaluation.protocol import degradations, scale_protocol
     from lerf_training.evaluation.running import evaluate_scale
@@ -140,17 +139,7 @@ def sr(
     ]
     images = [(pair.dataset, format_scale(pair.scale), pair.name) for pair in pairs]
     _refuse_twins(images)
-    methods = _methods(
-        options,
-        lambda bank, front: bank_method(
-            bank,
-            front=front,
-            front_device=options["front_device"],
-            sets=folders,
-            border=border,
-            threads=options["threads"],
-        ),
-    )
+    methods = _bank_methods(options, folders, border=border)
     inputs = [path for pair in pairs for path in (pair.high, pair.low)]
     pictures = outputs.pictures(images, methods, inputs, "PSNR-Y  SSIM-Y")
     scores = evaluate_scale(
@@ -177,7 +166,6 @@ def warp(folders: Sequence[Path], anti_aliasing: bool | None, **options: Any) ->
     """
     outputs = _Outputs.of(options)
     from lerf_training.data.benchmark_sets import find_warp_pairs
-    from lerf_training.evaluation.methods import bank_method
     from lerf_training.evaluation.protocol import warp_protocol
     from lerf_training.evaluation.running import evaluate_warp
 
@@ -186,17 +174,7 @@ def warp(folders: Sequence[Path], anti_aliasing: bool | None, **options: Any) ->
     pairs = [pair for folder in folders for pair in find_warp_pairs(folder)]
     images = [(pair.dataset, pair.part, pair.name) for pair in pairs]
     _refuse_twins(images)
-    methods = _methods(
-        options,
-        lambda bank, front: bank_method(
-            bank,
-            front=front,
-            front_device=options["front_device"],
-            sets=folders,
-            anti_aliasing=anti_aliasing,
-            threads=options["threads"],
-        ),
-    )
+    methods = _bank_methods(options, folders, anti_aliasing=anti_aliasing)
     usable = [method for method in methods if method.warp is not None]
     for method in methods:
         if method.warp is None:
@@ -486,6 +464,14 @@ class _Outputs:
             report.write_json(self.json)
         if self.csv:
             report.write_csv(self.csv)
+
+
+def _bank_methods(options: dict[str, Any], sets: Sequence[Path], **how: Any) -> list[Method]:
+    """Methods of which the banks resample as `bank_method` is told how."""
+    from lerf_training.evaluation.methods import bank_method
+
+    given = {"front_device": options["front_device"], "threads": options["threads"], **how}
+    return _methods(options, lambda bank, front: bank_method(bank, front=front, sets=sets, **given))
 
 
 def _methods(

@@ -101,6 +101,11 @@ class Bank(Described):
     training: Record
 
     @property
+    def follows_front(self) -> bool:
+        """Whether it was trained on what a front gives, not on images as they are."""
+        return "front" in self.training
+
+    @property
     @abstractmethod
     def full_reach(self) -> int:
         """How far from a pixel lie the source pixels that its parameters depend on, in pixels."""

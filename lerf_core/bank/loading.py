@@ -12,7 +12,7 @@ from typing import Any
 from lerf_core.bank.base import Bank, format_of
 from lerf_core.bank.files import read_folder, read_tensors, table_name
 from lerf_core.bank.model import LutBank
-from lerf_core.bank.named_files import file_named, files_by_name, path_of, user_folder
+from lerf_core.bank.named_files import files_by_name, path_of, user_folder
 from lerf_core.bank.network import NETWORK_FORMAT, NetworkBank
 from lerf_core.bank.patterns import PATTERNS
 from lerf_core.bank.stages import KINDS, two_stages
@@ -35,8 +35,8 @@ __all__ = [
 BankSource = Bank | str | os.PathLike[str] | None
 #: The bank that is used when none is named.
 DEFAULT_BANK = "lerf-p"
-#: The bank that is used behind a front that enlarges when none is named, and there is one of this
-#: name: trained for what fronts give.
+#: The bank that is used behind a front that enlarges when none is named: trained for what fronts
+#: give.
 BANK_BEHIND_FRONTS = "lerf-f"
 #: The bank that shrinks where tables have to: trained ones know enlarging alone, and their
 #: pre-filter shifts the mean of fine textures.
@@ -80,13 +80,10 @@ def default_bank(*, enlarged_by: int = 1) -> str:
 
     Examples
     --------
-    >>> default_bank()
-    'lerf-p'
+    >>> default_bank(), default_bank(enlarged_by=2)
+    ('lerf-p', 'lerf-f')
     """
-    is_behind = enlarged_by > 1
-    if is_behind and file_named(BANK_BEHIND_FRONTS, user_bank_folder, _shipped_bank_folder):
-        return BANK_BEHIND_FRONTS
-    return DEFAULT_BANK
+    return BANK_BEHIND_FRONTS if enlarged_by > 1 else DEFAULT_BANK
 
 
 def load_bank(source: BankSource = None, *, enlarged_by: int = 1) -> Bank:

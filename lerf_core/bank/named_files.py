@@ -10,7 +10,7 @@ from pathlib import Path
 from lerf_core.bank.files import SUFFIX
 from lerf_core.errors import BankNotFoundError
 
-__all__ = ["Folder", "file_named", "files_by_name", "path_of", "user_folder"]
+__all__ = ["Folder", "files_by_name", "path_of", "user_folder"]
 
 #: Says where files lie; raises FileNotFoundError where there is no such folder.
 Folder = Callable[[], Path]
@@ -83,7 +83,7 @@ def path_of(
     missing : callable
         Makes the error that is raised if nothing has that name.
     """
-    if isinstance(source, str) and (named := file_named(source, own, shipped)):
+    if isinstance(source, str) and (named := _file_named(source, own, shipped)):
         return named
     path = Path(source)
     try:
@@ -98,7 +98,7 @@ def path_of(
     raise missing(f"no {content} file or folder at {os.fspath(source)!r}")
 
 
-def file_named(name: str, own: Folder, shipped: Folder) -> Path | None:
+def _file_named(name: str, own: Folder, shipped: Folder) -> Path | None:
     """Return the file that `files_by_name` has for a name, or None; no folder is listed."""
     try:
         folder = own()

@@ -85,7 +85,7 @@ def _alpha_context(context: BlockContext, alpha: int) -> BlockContext:
     cvals = (context.pixels.cvals[alpha],)
     pixels = replace(context.pixels, channels=1, alpha=0, cvals=cvals, masks=0, nodata=None)
     context = context._replace(pixels=pixels, mode="edge", fast=False)
-    if context.bank is not None and "front" in context.bank.training:
+    if context.bank is not None and context.bank.follows_front:
         # It knows what fronts give; alpha comes from no front.
         return context._replace(bank=load_bank())
     if context.kernel is not None and context.kernel.is_learned:  # it shrinks alone

@@ -190,7 +190,7 @@ def cover(
     method : int or None
         As `resample` of `resize`.
     **options
-        `bank`, `kernel`, `fast`, `linear_light` and `anti_aliasing` of `resize`.
+        `bank`, `kernel`, `front`, `fast`, `linear_light` and `anti_aliasing` of `resize`.
 
     Returns
     -------
@@ -240,7 +240,7 @@ def pad(
     centering : (float, float)
         Share of what is left over that lies to the left, and above.
     **options
-        `bank`, `kernel`, `fast`, `linear_light` and `anti_aliasing` of `resize`.
+        `bank`, `kernel`, `front`, `fast`, `linear_light` and `anti_aliasing` of `resize`.
 
     Returns
     -------

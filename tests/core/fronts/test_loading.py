@@ -33,6 +33,17 @@ def test_names_are_those_of_files() -> None:
         assert load_front(name) == load_front(path)
 
 
+def test_the_front_that_ships_leaves_flat_areas_within_a_level() -> None:
+    front = load_front("lerf-x2")
+    greys = np.arange(256, dtype=np.int16)
+    flat = np.repeat(np.repeat(greys.astype(np.uint8), 24)[None, None], 24, axis=1)
+    # In the middle of each stripe nothing else is seen.
+    large = front.enlarge(flat, 1)[0, 24:26].reshape(2, 256, 48)[:, :, 24:26]
+    off = np.abs(large.astype(np.int16) - greys[:, None]).max(axis=(0, 2))
+    assert off.max() == 1
+    assert (off > 0).sum() == 36  # docs/model-cards.md
+
+
 @pytest.mark.parametrize("source", ["no-such-front", "x" * 5000, "a\0b"])
 def test_unknown_names(source: str) -> None:
     with pytest.raises(FrontNotFoundError) as caught:

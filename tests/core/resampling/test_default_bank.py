@@ -47,12 +47,10 @@ def test_names_of_default_banks(own_bank):
 
 @pytest.mark.usefixtures("no_own_banks")
 def test_the_default_behind_fronts_can_be_loaded():
-    """Whether a bank of its own ships or not."""
-    name = default_bank(enlarged_by=2)
-    assert name in lerf_core.available_banks()
-    assert load_bank(enlarged_by=2) == load_bank(name)
-    if BANK_BEHIND_FRONTS not in lerf_core.available_banks():
-        assert name == DEFAULT_BANK
+    bank = load_bank(enlarged_by=2)
+    assert bank.name == BANK_BEHIND_FRONTS
+    assert bank.follows_front
+    assert not load_bank().follows_front
 
 
 @pytest.mark.parametrize("call", CALLS)
