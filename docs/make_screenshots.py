@@ -2,7 +2,8 @@
 
     xvfb-run -a -s "-screen 0 1400x1000x24" python docs/make_screenshots.py [SCENE...]
 
-Scenes: resize, warp, bake, inspect, pyramid, and walk (the pictures of a first walk). Default: all.
+Scenes: resize, fit, warp, bake, inspect, pyramid, and walk (the pictures of a first walk).
+Default: all.
 
 Needs napari and a Qt binding: pip install -e '.[test]'.
 """
@@ -97,6 +98,19 @@ def resize(stage: Stage) -> None:
     viewer.scene.camera.zoom, viewer.scene.camera.center = 9, (0, 50, 88)
     stage.preview(widget)
     stage.shoot("resize")
+
+
+def fit(stage: Stage) -> None:
+    """A photograph that is cropped to a size."""
+    viewer = stage.viewer
+    viewer.add_image(iio.imread(PHOTOS / "coffee.jpg"), name="coffee", rgb=True)
+    widget = stage.dock("Resize")
+    widget.fitting.way.value = "cover"
+    widget.cols.value, widget.rows.value = 400, 400
+    widget.fitting.gravity.value = "east"
+    viewer.layers["coffee"].opacity = 0.6
+    stage.preview(widget)
+    stage.shoot("fit")
 
 
 def warp(stage: Stage) -> None:
@@ -214,7 +228,7 @@ def _move_corners(stage: Stage, widget: Any, corners: Any, state: str) -> None:
     stage.wait(60, lambda: widget.preview.state == state)
 
 
-SCENES = {scene.__name__: scene for scene in (resize, warp, bake, inspect, pyramid, walk)}
+SCENES = {scene.__name__: scene for scene in (resize, fit, warp, bake, inspect, pyramid, walk)}
 
 
 def main() -> None:

@@ -18,8 +18,10 @@ import numpy as np
 
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.pixels.format import holds_intensities
+from lerf_core.sampling.fitting import fit
 from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.operations import LayerOperation, ResizeOperation, WarpOperation
+from lerf_plugins.napari.model.padding import whole_range
 from lerf_plugins.napari.model.pixel_grid import Matrix
 
 __all__ = [
@@ -137,15 +139,15 @@ def resampling_command(
         )
     if isinstance(operation, WarpOperation):
         verb, done = "warp", {"bake": "baked"}.get(operation.verb, "warped")
-        way = ["--matrix", _matrix_words(operation, level, saved)]
+        matrix = _matrix_words(operation, level, saved)
+        way = ["--matrix", matrix, "--size", _size_word(operation.out_shape)]
     elif isinstance(operation, ResizeOperation):
-        verb, done, way = "resize", "resized", []
+        verb, done, way = "resize", "resized", _size_words(operation, level)
     else:
         raise InvalidArgumentError("the command line knows no such operation")
-    cols, rows = operation.out_shape[::-1]
     arguments = [
         verb, source.argument, "-o", source.output(done, as_zarr=as_zarr), *way,
-        "--size", f"{cols}x{rows}", *_pixel_words(operation, layer),
+        *_pixel_words(operation, layer),
     ]  # fmt: skip
     if source.has_missing and not layer.is_copied:
         arguments += ["--nodata", "none"]
@@ -195,6 +197,34 @@ def inspect_command(
     if source.has_missing:
         arguments += ["--nodata", "none"]
     return CommandLine(tuple(arguments), source.note_on(layer))
+
+
+def _size_words(operation: ResizeOperation, level: int) -> list[str]:
+    """Return the options of the result's size, and of how the image is fitted to it."""
+    fitting = operation.fitting
+    if not fitting:
+        return ["--size", _size_word(operation.out_shape)]
+    if level and fit(operation.image.level_shape(level), **fitting) != operation.fit:
+        raise InvalidArgumentError(
+            f"the result is made of level {level} of the layer's pyramid, which is fitted otherwise"
+        )
+    words = []
+    for name, value in fitting.items():
+        if name == "size":
+            words += ["--size", _size_word(value)]
+        elif name == "gravity":
+            words += [] if value == "centre" else ["--gravity", value]
+        else:
+            option = "fit" if name == "how" else name
+            words += [f"--{option}", value if isinstance(value, str) else _number(float(value))]
+    if operation.background not in {None, "black"}:
+        words += ["--background", str(operation.background)]
+    return words
+
+
+def _size_word(shape: tuple[int, int]) -> str:
+    rows, cols = shape
+    return f"{cols}x{rows}"
 
 
 def _matrix_words(operation: WarpOperation, level: int, saved: tuple[str, Matrix] | None) -> str:
@@ -253,12 +283,8 @@ def _check_range(layer: LayerImage, value_range: tuple[float, float] | None) -> 
 
 
 def _range_words(layer: LayerImage, value_range: tuple[float, float] | None) -> list[str]:
-    if value_range is None:
+    if value_range is None or tuple(value_range) == whole_range(layer.dtype):
         return []
-    if layer.dtype.kind in "iu" and holds_intensities(layer.dtype):
-        info = np.iinfo(layer.dtype)
-        if tuple(value_range) == (info.min, info.max):
-            return []
     return ["--range", ",".join(map(_number, map(float, value_range)))]
 
 
@@ -267,8 +293,9 @@ def _border_words(operation: LayerOperation, layer: LayerImage) -> list[str]:
     keywords = operation.keywords
     default = "constant" if isinstance(operation, WarpOperation) else "edge"
     mode = str(keywords.get("mode", default))
-    if operation.image.levels[0].shape != layer.levels[0].shape:
-        return ["--border", "transparent"]  # alpha was added
+    has_alpha_added = operation.image.levels[0].shape != layer.levels[0].shape
+    if has_alpha_added and isinstance(operation, WarpOperation):
+        return ["--border", "transparent"]
     words = [] if mode == default else ["--border", mode]
     if mode != "constant":
         return words

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.geometry import as_homography, invert
+from lerf_core.sampling.fitting import Fit, fit
+from lerf_core.sampling.windows import Block
 from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.pixel_grid import Matrix, PixelGrid
 
@@ -155,24 +158,89 @@ class LayerOperation:
         raise NotImplementedError
 
 
+@dataclass(frozen=True, eq=False)
 class ResizeOperation(LayerOperation):
-    """Another number of rows and columns within the same outline."""
+    """Another number of rows and columns, within the same outline or cropped or padded.
+
+    Attributes
+    ----------
+    fitting : mapping, optional
+        Keywords of `lerf_core.fit` that `out_shape` follows from; see `fitted`.
+    background : str, optional
+        What the command line calls the surroundings of an image that is padded; their values are
+        the keyword ``fill``.
+    """
+
+    fitting: Mapping[str, Any] = field(default_factory=dict)
+    background: str | None = None
+
+    @classmethod
+    def fitted(
+        cls,
+        image: LayerImage,
+        fitting: Mapping[str, Any],
+        bank: str | None,
+        keywords: Mapping[str, Any],
+        background: str | None = None,
+    ) -> ResizeOperation:
+        """Return the resize of an image that is fitted.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If it cannot be fitted so.
+        """
+        out_shape = fit(image.shape, **fitting).result_shape
+        return cls(image, out_shape, bank, keywords, fitting, background)
+
+    @cached_property
+    def fit(self) -> Fit:
+        """What the image is resized to, and which part of that is the result."""
+        if self.fitting:
+            return fit(self.image.shape, **self.fitting)
+        rows, cols = self.out_shape
+        return Fit(self.out_shape, Block(0, rows, 0, cols))
 
     @property
     def grid(self) -> PixelGrid:
         """See `LayerOperation`."""
-        return PixelGrid.of_resize(self.image.shape, self.out_shape)
+        whole, crop = self.fit
+        return PixelGrid.of_resize(self.image.shape, whole).shifted(crop.top, crop.left)
 
     def record(self) -> dict[str, Any]:
         """See `LayerOperation`."""
-        scale = [out / size for out, size in zip(self.out_shape, self.image.shape, strict=True)]
-        return {"operation": "resize", "scale": scale} | super().record()
+        whole = self.fit.shape
+        scale = [out / size for out, size in zip(whole, self.image.shape, strict=True)]
+        record = {"operation": "resize", "scale": scale} | super().record()
+        return record | ({} if self.fit.is_whole else {"crop": tuple(self.fit.crop)})
+
+    def _level_fit(self, out_shape: Shape) -> Fit:
+        """Return what the image is resized to for a level of the result, and which part it shows.
+
+        What is cropped or padded of coarser levels is rounded to their whole pixels: they lie up
+        to half a pixel of their own off.
+        """
+        if out_shape == self.out_shape:
+            return self.fit
+        if self.fit.is_whole:
+            return Fit(out_shape, Block(0, out_shape[0], 0, out_shape[1]))
+        crop = self.fit.crop
+        sides = []
+        for size, first, stop, all_shown, shown in zip(
+            self.fit.shape, crop[::2], crop[1::2], self.out_shape, out_shape, strict=True
+        ):
+            before = max(round(first * shown / all_shown), 1 - shown)
+            after = round((size - stop) * shown / all_shown)
+            sides.append((max(1, before + shown + after), before, before + shown))
+        (rows, top, bottom), (cols, left, right) = sides
+        return Fit((rows, cols), Block(top, bottom, left, right))
 
     def _source_level(self, out_shape: Shape, image: LayerImage) -> int:
+        whole = self._level_fit(out_shape).shape
         best = 0
         for number in range(1, len(image.levels)):
             shape = image.level_shape(number)
-            if all(size >= out for size, out in zip(shape, out_shape, strict=True)):
+            if all(size >= out for size, out in zip(shape, whole, strict=True)):
                 best = number
         return best
 
@@ -187,7 +255,11 @@ class ResizeOperation(LayerOperation):
         from lerf_core.execution.planning import plan_resize
 
         keywords = {"mode": "edge"} | dict(self.keywords)
-        return plan_resize(shape, image.dtype, out_shape, self.bank, **keywords)
+        fitted = self._level_fit(out_shape)
+        fill = keywords.pop("fill", None)
+        if not fitted.is_whole:
+            keywords |= {"crop": fitted.crop, "fill": fill}
+        return plan_resize(shape, image.dtype, fitted.shape, self.bank, **keywords)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import FloatSlider, FloatSpinBox, SpinBox
 
 from lerf_core.choices import KERNEL_NAMES
-from lerf_core.errors import InvalidArgumentError
+from lerf_core.errors import InvalidArgumentError, LerfError
+from lerf_core.sampling.fitting import fit
 from lerf_core.sampling.shapes import rescaled_shape
 from lerf_plugins.napari.model.layer_image import LayerImage, plane_shape
 from lerf_plugins.napari.model.operations import LayerOperation, ResizeOperation, check_size
+from lerf_plugins.napari.model.padding import padded
 from lerf_plugins.napari.widgets.controls import (
     Effects,
     LayerKind,
@@ -21,6 +23,7 @@ from lerf_plugins.napari.widgets.controls import (
     labelled,
     ticked,
 )
+from lerf_plugins.napari.widgets.fitting import MOST, FitControls
 from lerf_plugins.napari.widgets.layer_widget import ResamplingWidget
 
 if TYPE_CHECKING:
@@ -30,12 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ResizeWidget"]
 
-# Sides that a spin box takes.
-_MOST = 2**31 - 1
-
 
 class ResizeWidget(ResamplingWidget):
-    """Resizes a layer's rows and columns by any factor, or to any size.
+    """Resizes a layer's rows and columns by any factor, to any size, or fitted to one.
 
     Parameters
     ----------
@@ -45,6 +45,7 @@ class ResizeWidget(ResamplingWidget):
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__(viewer)
         self._setting = False
+        self.fitting = FitControls()
         self.scale = labelled(
             "&Scale",
             FloatSpinBox(value=2, min=0.001, max=1000, step=0.1),
@@ -57,10 +58,14 @@ class ResizeWidget(ResamplingWidget):
             "The scale, from 1/8 to 8.",
         )
         self.cols = labelled(
-            "&Width", SpinBox(value=1, min=1, max=_MOST), "Columns of the result, in pixels."
+            "&Width",
+            SpinBox(value=1, min=1, max=MOST),
+            "Columns of the result, or of what it is fitted to, in pixels.",
         )
         self.rows = labelled(
-            "&Height", SpinBox(value=1, min=1, max=_MOST), "Rows of the result, in pixels."
+            "&Height",
+            SpinBox(value=1, min=1, max=MOST),
+            "Rows of the result, or of what it is fitted to, in pixels.",
         )
         self.proportions = ticked(
             "&Keep proportions", "Change height and width together.", value=True
@@ -70,11 +75,12 @@ class ResizeWidget(ResamplingWidget):
             "Read the bank for the brightness of colours alone: with tables half of the time, some "
             "0.1 dB less.",
         )
-        self._effects = Effects([self.fast])
+        self._effects = Effects([self.fast, self.fitting.background])
         self.sampling = SamplingOptions(kernels=KERNEL_NAMES)
         self._lay_out(
-            self.scale, self.slider, self.cols, self.rows, self.proportions, self.preview_box,
-            *self.sampling.controls, self.fast, self.result,
+            self.fitting.way, self.scale, self.slider, self.cols, self.rows, self.proportions,
+            *self.fitting.controls, self.preview_box, *self.sampling.controls, self.fast,
+            self.result,
         )  # fmt: skip
         self.sampling.follow(self.layer, self._scales)
         self._on_close.functions.append(self.sampling.leave)
@@ -83,9 +89,11 @@ class ResizeWidget(ResamplingWidget):
         self.slider.changed.connect(self._by_slider)
         self.rows.changed.connect(partial(self._by_size, 0))
         self.cols.changed.connect(partial(self._by_size, 1))
+        self.fitting.way.changed.connect(self._show_fitting)
+        self.fitting.connect(self.refresh)
         self.sampling.connect(self.refresh)
         self.fast.changed.connect(self.refresh)
-        self._by_scale()
+        self._show_fitting()
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:
@@ -100,9 +108,21 @@ class ResizeWidget(ResamplingWidget):
         layer = self.layer.value
         return None if layer is None else plane_shape(layer)
 
+    def _show_fitting(self) -> None:
+        """Show the controls that go with how the layer is fitted."""
+        fills = self.fitting.fills
+        self._show(fills, self.scale, self.slider, self.proportions)
+        self._show(self.fitting.by_size, self.cols, self.rows)
+        self.fitting.show(self._show)
+        # Width and height may have been those of a size to fit.
+        self._by_scale()
+
     def _by_scale(self) -> None:
         shape = self._shape()
         if self._setting or shape is None:
+            return
+        if not self.fitting.fills:
+            self.refresh()
             return
         with self._quietly():
             self._move_slider()
@@ -113,6 +133,9 @@ class ResizeWidget(ResamplingWidget):
         """Let the scale, and with it the other side, follow the height (0) or the width (1)."""
         shape = self._shape()
         if self._setting or shape is None:
+            return
+        if not self.fitting.fills:
+            self.refresh()
             return
         other = 1 - axis
         sides = (self.rows, self.cols)
@@ -137,12 +160,22 @@ class ResizeWidget(ResamplingWidget):
         shape = self._shape()
         if shape is None:
             return None
-        return self.rows.value / shape[0], self.cols.value / shape[1]
+        try:
+            rows, cols = fit(shape, **self._fitting()).shape
+        except LerfError:
+            return None  # the line says why
+        return rows / shape[0], cols / shape[1]
+
+    def _fitting(self) -> dict[str, Any]:
+        """Return the keywords of `lerf_core.fit`."""
+        return self.fitting.keywords(int(self.rows.value), int(self.cols.value))
 
     def refresh(self) -> None:
         """See `ResamplingWidget`; what has no effect is switched off."""
         self.sampling.adapt()
         self._effects.set(self.fast, self._why_not_fast())
+        kind = self.sampling.layer_kind()
+        self._effects.set(self.fitting.background, self.fitting.why_no_background(kind))
         super().refresh()
 
     def _why_not_fast(self) -> str | None:
@@ -158,17 +191,30 @@ class ResizeWidget(ResamplingWidget):
             return "what shrinks needs no bank"
         if sampling.border.value == "constant":
             return "with a constant border each channel is read"
+        if self.fitting.adds_alpha:
+            return "with a transparent background each channel is read"
         return None
 
     def operation(self, image: LayerImage) -> LayerOperation:
         """See `ResamplingWidget`."""
         image, keywords = self.sampling.prepared(image)
         keywords["fast"] = bool(self.fast.value) and self._effects.has(self.fast)
-        shape = (int(self.rows.value), int(self.cols.value))
-        if min(shape) < 1:
-            raise InvalidArgumentError(f"the result would be empty: {shape}")
-        check_size(*shape)
-        return ResizeOperation(image, shape, self.sampling.bank_name, keywords)
+        bank = self.sampling.bank_name
+        if self.fitting.fills:
+            shape = (int(self.rows.value), int(self.cols.value))
+            if min(shape) < 1:
+                raise InvalidArgumentError(f"the result would be empty: {shape}")
+            check_size(*shape)
+            return ResizeOperation(image, shape, bank, keywords)
+        background = None
+        if self.fitting.pads:
+            name = str(self.fitting.background.value)
+            background = name if self._effects.has(self.fitting.background) else None
+            image, keywords = padded(image, name, keywords)
+        operation = ResizeOperation.fitted(image, self._fitting(), bank, keywords, background)
+        check_size(*operation.fit.shape)
+        check_size(*operation.out_shape)
+        return operation
 
     def result_name(self, operation: LayerOperation) -> str:
         """See `ResamplingWidget`."""

@@ -231,6 +231,32 @@ def test_cover_and_pad_have_their_sizes(size, centering):
     )
 
 
+def test_a_thousand_sizes_are_pillows():
+    """Pixels are copied: it is sizes, and where a padded image lies, that are compared."""
+    rng = np.random.default_rng(23)
+    nearest = Image.Resampling.NEAREST
+    for _ in range(1000):
+        columns, rows, *sides = (int(side) for side in 2 ** rng.uniform(0, 7, 4))
+        image, words = Image.new("L", (columns, rows), 1), {"method": nearest}
+        theirs = ImageOps.contain(image, sides, nearest) if min(_ratios(image, sides)) else None
+        if theirs is not None:
+            assert pillow.contain(image, sides, nearest).size == theirs.size
+            centering = tuple(rng.uniform(0, 1, 2))
+            padded = pillow.pad(image, sides, color=9, centering=centering, **words)
+            expected = ImageOps.pad(image, sides, color=9, centering=centering, **words)
+            assert padded.tobytes() == expected.tobytes()
+        assert pillow.cover(image, sides, nearest).size == (
+            ImageOps.cover(image, sides, nearest).size
+        )
+        assert pillow.fit(image, sides, nearest).size == ImageOps.fit(image, sides, nearest).size
+
+
+def _ratios(image, sides):
+    """Return the sides that Pillow rounds: it refuses those that it rounds to nothing."""
+    width, height = sides
+    return round(image.height / image.width * width), round(image.width / image.height * height)
+
+
 def test_pad_keeps_palettes_and_info():
     image = Image.new("P", (4, 2), 1)
     image.putpalette([0, 0, 0, 255, 0, 0])

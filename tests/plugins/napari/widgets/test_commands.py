@@ -13,6 +13,7 @@ from support.layers import docked, exhaust, finish, random_transform
 from lerf_plugins.napari import host
 from lerf_plugins.napari.compute.results import in_memory
 from lerf_plugins.napari.model.layer_image import LayerImage
+from lerf_plugins.napari.widgets.controls import LayerKind
 
 pytestmark = pytest.mark.usefixtures("display")
 
@@ -121,6 +122,19 @@ def choose_resize(widget, rng):
     widget.fast.value = widget.sampling.kernel.value == "none" and bool(rng.random() < 0.4)
 
 
+def choose_fit(widget, rng):
+    """Choose what to fit to at random."""
+    fitting = widget.fitting
+    fitting.way.value = str(rng.choice(fitting.way.choices[1:]))
+    widget.cols.value, widget.rows.value = (int(size) for size in rng.integers(3, 60, 2))
+    fitting.side.value = int(rng.integers(3, 60))
+    fitting.megapixels.value = float(rng.choice([0.0004, 0.001, 0.0021]))
+    fitting.gravity.value = str(rng.choice(fitting.gravity.choices))
+    is_colour = widget.sampling.layer_kind() in {LayerKind.RGB, LayerKind.RGBA}
+    fitting.background.value = str(rng.choice(fitting.background.choices[: 3 + is_colour]))
+    widget.fast.value = widget.sampling.kernel.value == "none" and bool(rng.random() < 0.4)
+
+
 def choose_warp(widget, rng):
     """Choose a homography at random, and what of it is to show."""
     widget.way.value = "numbers"
@@ -142,8 +156,11 @@ def choose_bake(widget, rng):
 
 @pytest.mark.parametrize(
     ("title", "choose"),
-    [("Resize", choose_resize), ("Warp", choose_warp), ("Bake transform", choose_bake)],
-)
+    [
+        ("Resize", choose_resize), ("Resize", choose_fit), ("Warp", choose_warp),
+        ("Bake transform", choose_bake),
+    ],
+)  # fmt: skip
 @pytest.mark.slow
 def test_its_pixels_are_those_of_run(viewer, tmp_path, title, choose):
     widget = docked(viewer, title)

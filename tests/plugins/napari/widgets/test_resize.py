@@ -7,6 +7,7 @@ from support.layers import docked, finish, preview_of, random_transform
 
 import lerf_core
 from lerf_plugins.napari import host
+from lerf_plugins.napari.model.layer_image import LayerImage
 
 pytestmark = [pytest.mark.usefixtures("display"), pytest.mark.slow]
 
@@ -108,6 +109,39 @@ def test_sizes_follow_each_other(viewer):
     widget.slider.value = 1
     assert widget.scale.value == 2
     assert (widget.cols.value, widget.rows.value) == (200, 100)
+
+
+def test_what_is_fitted_lies_where_it_was(viewer, until, photo):
+    """A crop lies within its source; its preview is what Run gives."""
+    source = viewer.add_image(photo, name="photo", rgb=True, **random_transform(2, 2))
+    widget = docked(viewer, "Resize")
+    widget.fitting.way.value = "cover"
+    assert widget.scale.native.isHidden()
+    widget.cols.value, widget.rows.value = 40, 90
+    widget.fitting.gravity.value = "east"
+    widget.preview_box.value = True
+    viewer.reset_view()
+    shown = preview_of(widget, until)
+    until(lambda: "40 x 90" in widget.status.text())
+    fitted = lerf_core.fit(photo.shape[:2], (90, 40), "cover", gravity="east")
+    expected = lerf_core.resize(photo, *fitted, channel_axis=-1)
+    until(lambda: shown.data.shape == expected.shape)
+    np.testing.assert_array_equal(shown.data, expected)
+    widget.run()
+    finish(widget, until)
+    result = viewer.layers.selection.active
+    np.testing.assert_array_equal(result.data, expected)
+    assert result.metadata["lerf"]["crop"] == tuple(fitted.crop)
+    inner, outer = result._extent_augmented.data, source._extent_augmented.data
+    corner = result.data_to_world(inner[1]), source.data_to_world(outer[1])
+    np.testing.assert_allclose(*corner, atol=1e-6)
+    widget.layer.value = source
+    widget.fitting.way.value = "shortest side"
+    widget.fitting.side.value = 30
+    assert widget.operation(LayerImage.of(source)).out_shape == (30, 42)
+    assert "no effect" not in widget.fitting.side.tooltip
+    widget.fitting.way.value = "fill"
+    assert (widget.cols.value, widget.rows.value) == (166, 120)
 
 
 def test_another_layer_is_resized_by_the_same_scale(viewer):
