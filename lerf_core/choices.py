@@ -11,8 +11,10 @@ __all__ = [
     "KERNEL_ALIASES",
     "KERNEL_NAMES",
     "LABEL_METHODS",
+    "LANDMARK_MODELS",
     "LEARNED_KERNEL",
     "SAMPLING_INTERVALS",
+    "THIN_PLATE",
 ]
 
 #: Names of `numpy.pad`: what lies beyond the border of the image.
@@ -56,6 +58,10 @@ GRAVITIES: dict[str, tuple[float | None, float | None]] = {
     "northwest": (0, 0),
     "center": (None, None),
 }
+#: The spline that meets every landmark.
+THIN_PLATE = "thin-plate"
+#: What is fitted to landmarks (`lerf_core.geometry.registration`); the first by default.
+LANDMARK_MODELS = ("affine", "similarity", "rigid", "translation", "homography", THIN_PLATE)
 #: Grey levels between two nodes of a table.
 SAMPLING_INTERVALS = (8, 16, 32, 64)
 #: How many times cascades of tables enlarge.

@@ -64,7 +64,7 @@ class SameForAll:
     """Base of operations that are the same for all files, whatever these say of themselves."""
 
     needs_tiles: ClassVar[bool] = False
-    notes: ClassVar[tuple[str, ...]] = ()
+    notes: tuple[str, ...] = ()
 
     def for_file(self, metadata: Metadata, shape: Shape) -> Self:
         """See `ImageOperation.for_file`."""

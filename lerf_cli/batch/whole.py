@@ -147,7 +147,8 @@ def resampled(preparation: Preparation, operation: ImageOperation) -> DecodedIma
     metadata, notes = (
         operation.moved(image.metadata, placement) if placement else (image.metadata, ())
     )
-    return replace(image, frames=frames, metadata=metadata).noted(*notes)
+    told = operation.notes + notes
+    return replace(image, frames=frames, metadata=metadata).noted(*told)
 
 
 def _format_for(task: FileTask, options: BatchOptions, read_as: str) -> Format:

@@ -12,6 +12,11 @@ import click
 
 from lerf_cli.batch.operation import SameForAll
 from lerf_cli.options.optional_choice import OptionalChoiceCommand
+from lerf_cli.options.registering import (
+    RegistrationGeometry,
+    check_registration_options,
+    registration_options,
+)
 from lerf_cli.options.reprojecting import reprojection_of, reprojection_options
 from lerf_cli.options.shared import (
     file_options,
@@ -34,7 +39,7 @@ __all__ = ["warp"]
 Shape = tuple[int, int]
 
 # The options that say how to warp; exactly one of them is given.
-_MAP_OPTIONS = ("matrix", "corners", "rotate", "shear", "field")
+_MAP_OPTIONS = ("matrix", "corners", "rotate", "shear", "field", "registration")
 
 
 class Geometry(Protocol):
@@ -98,6 +103,7 @@ class WarpOperation(SameForAll):
     geometry: Geometry
     size: Size | None
     fit: bool
+    notes: tuple[str, ...] = ()
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the (rows, columns) that an image of ``shape`` becomes."""
@@ -114,7 +120,7 @@ class WarpOperation(SameForAll):
         return plan_warp(shape, dtype, inverse, output_shape, **keywords)
 
 
-def _geometry_from(values: dict[str, Any]) -> Geometry:
+def _geometry_from(values: dict[str, Any], *, fit: bool) -> Geometry:
     """Build the geometry; a FileError says what is wrong with a matrix or field."""
     from lerf_cli.options import matrices
     from lerf_core import Displacement, geometry
@@ -123,6 +129,8 @@ def _geometry_from(values: dict[str, Any]) -> Geometry:
         matrix = geometry.as_homography(matrices.read_matrix(values["matrix"]))
         forward = geometry.invert(matrix) if values["inverse"] else matrix
         return MatrixGeometry(lambda _: forward)
+    if values["registration"] is not None:
+        return RegistrationGeometry.of(values, fit=fit)
     if values["corners"] is not None:
         points = matrices.read_points(values["corners"])
         # Tell at once, for any image, when three of the corners lie on a line.
@@ -150,8 +158,9 @@ def _to_corners(points: Any, shape: Shape) -> Any:
 def _check_options(values: dict[str, Any], size: Size | None, *, fit: bool) -> None:
     ways = {f"--{name}": values[name] for name in _MAP_OPTIONS}
     exactly_one(ways | {"--to-crs": values["to_crs"] or values["like"]})
-    if values["inverse"] and values["matrix"] is None:
-        raise click.UsageError("--inverse goes with --matrix")
+    if values["inverse"] and values["matrix"] is None and values["registration"] is None:
+        raise click.UsageError("--inverse goes with --matrix or --registration")
+    check_registration_options(values)
     if size is not None and fit:
         raise click.UsageError("--size and --fit exclude each other")
     if values["field"] is not None and (size is not None or fit):
@@ -164,7 +173,8 @@ def _check_options(values: dict[str, Any], size: Size | None, *, fit: bool) -> N
 
 
 @click.command(
-    cls=OptionalChoiceCommand, short_help="Warp images by a matrix, corners, angle or field."
+    cls=OptionalChoiceCommand,
+    short_help="Warp images by a matrix, corners, angle, field or registration.",
 )
 @inputs_and_output
 @click.option(
@@ -172,7 +182,10 @@ def _check_options(values: dict[str, Any], size: Size | None, *, fit: bool) -> N
     help="3x3 (or 2x3) matrix from source (x, y) to output (x, y), pixel centres at integers, row "
     "by row; or a file with it: JSON, text, .npy, or .pth (needs torch).",
 )  # fmt: skip
-@click.option("--inverse", is_flag=True, help="--matrix maps from output to source.")
+@click.option(
+    "--inverse", is_flag=True,
+    help="--matrix maps from output to source; the input is the fixed image of --registration.",
+)  # fmt: skip
 @click.option(
     "--corners", metavar='"x,y x,y x,y x,y"',
     help="Where the source's corner pixels go in the output: top left, top right, bottom right, "
@@ -200,6 +213,7 @@ def _check_options(values: dict[str, Any], size: Size | None, *, fit: bool) -> N
     "--field-order", type=click.Choice(["rc", "xy"]), default="rc", show_default=True,
     help="Whether the field's first plane is the row or the x.",
 )  # fmt: skip
+@registration_options
 @reprojection_options
 @click.option(
     "--size", type=SIZE, metavar="WxH",
@@ -214,11 +228,12 @@ def _check_options(values: dict[str, Any], size: Size | None, *, fit: bool) -> N
 @tiling_options
 @click.pass_context
 def warp(ctx: click.Context, /, size: Size | None, fit: bool, **values: Any) -> None:
-    """Warp images by a matrix, four corners, an angle, a slant, a field, or to another projection.
+    """Warp images by a matrix, corners, an angle, a field, a registration, or to a projection.
 
-    Exactly one of --matrix, --corners, --rotate, --shear, --field and --to-crs (or --like) says
-    how. The output keeps the input's size unless --size or --fit is given; a reprojected one holds
-    all of the input. The EXIF orientation is applied first.
+    Exactly one of --matrix, --corners, --rotate, --shear, --field, --registration and --to-crs (or
+    --like) says how. The output keeps the input's size unless --size or --fit is given; a
+    reprojected one holds all of the input, and some registrations say the output's size. The EXIF
+    orientation is applied first.
 
     \b
     Examples:
@@ -227,6 +242,7 @@ def warp(ctx: click.Context, /, size: Size | None, fit: bool, **values: Any) -> 
       lerf warp a.png -o moved.png --matrix "1 0 12.5  0 1 -3  0 0 1"
       lerf warp *.png -o out/ --matrix homography.json --inverse --size 1024x768
       lerf warp frame.tif -o straight.tif --field shifts.npy --border edge
+      lerf warp moving.tif -o moved.tif --registration TransformParameters.0.txt
       lerf warp scene.tif -o web.tif --to-crs EPSG:3857 --resolution 10
     """
     _check_options(values, size, fit=fit)
@@ -244,7 +260,9 @@ def warp(ctx: click.Context, /, size: Size | None, fit: bool, **values: Any) -> 
 
             operation = ReprojectOperation(resampling, reprojection)
         else:
-            operation = WarpOperation(resampling, _geometry_from(values), size, fit)
+            geometry = _geometry_from(values, fit=fit)
+            notes = geometry.notes if isinstance(geometry, RegistrationGeometry) else ()
+            operation = WarpOperation(resampling, geometry, size, fit, notes)
     except LerfError as error:
         ways = (*_MAP_OPTIONS, "to_crs", "like")
         way = next(name for name in ways if values[name] is not None).replace("_", "-")

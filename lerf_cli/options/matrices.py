@@ -54,6 +54,10 @@ def read_matrix(text: str) -> Matrix:
             return as_matrix(_load_torch(path), str(path))
         return load_matrix(path)
     except MatrixFileError as error:
+        from lerf_core.geometry.registration import is_registration
+
+        if is_registration(text):
+            raise FileError(f"{text} is another program's: it goes with --registration") from None
         raise FileError(one_line(error)) from None
     except FileError:
         raise

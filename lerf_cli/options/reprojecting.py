@@ -52,8 +52,8 @@ _OPTIONS = (
     ),
     click.option(
         "--max-error", type=click.FloatRange(min=0), metavar="PIXELS", default=None,
-        help="How far off positions may be, in pixels of the input: transforms between systems are "
-        "interpolated where this allows; 0 for none.  [default: 0.05]",
+        help="How far off positions may be, in pixels of the input: transforms between systems and "
+        "splines are interpolated where this allows; 0 for none.  [default: 0.05]",
     ),
 )  # fmt: skip
 
@@ -78,7 +78,7 @@ def reprojection_of(
     given = {name: value for name, value in values.items() if value is not None}
     if "to_crs" not in given and "like" not in given:
         for name in _DETAILS:
-            if name in given:
+            if name in given and not (name == "max_error" and "registration" in given):
                 raise click.UsageError(f"{_option(name)} goes with --to-crs")
         return None
     if fit:

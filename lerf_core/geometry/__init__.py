@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         as_inverse_map,
         field_map,
     )
+    from lerf_core.geometry.registration.reading import read_registration
+    from lerf_core.geometry.registration.registrations import Registration
     from lerf_core.geometry.reprojection import Grid, Reprojection
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "Homography",
     "InverseMap",
     "ReadyMap",
+    "Registration",
     "Reprojection",
     "SampledMap",
     "as_homography",
@@ -55,6 +58,7 @@ __all__ = [
     "homography_from_points",
     "invert",
     "moves_pixels",
+    "read_registration",
     "rotation",
     "shear",
     "transform_points",
@@ -67,6 +71,7 @@ _HOMES = {
     "Homography": "maps",
     "InverseMap": "maps",
     "ReadyMap": "maps",
+    "Registration": "registration.registrations",
     "Reprojection": "reprojection",
     "SampledMap": "maps",
     "as_homography": "homography",
@@ -77,6 +82,7 @@ _HOMES = {
     "homography_from_points": "homography",
     "invert": "homography",
     "moves_pixels": "homography",
+    "read_registration": "registration.reading",
     "rotation": "homography",
     "shear": "homography",
     "transform_points": "homography",

@@ -21,7 +21,7 @@ Matrix = npt.NDArray[np.float64]
 Points = npt.NDArray[np.float64]
 
 #: The kinds of maps, and how many pairs of points fix one.
-MODELS = {"translation": 1, "similarity": 2, "affine": 3, "homography": 4}
+MODELS = {"translation": 1, "rigid": 2, "similarity": 2, "affine": 3, "homography": 4}
 
 
 def matrix_from_points(
@@ -35,8 +35,8 @@ def matrix_from_points(
     ----------
     source, target : array_like, (N, 2)
         Corresponding (x, y) points.
-    model : {"translation", "similarity", "affine", "homography"}
-        "similarity" shifts, turns and scales, and does not mirror.
+    model : {"translation", "rigid", "similarity", "affine", "homography"}
+        "rigid" shifts and turns; "similarity" scales as well, and does not mirror.
 
     Returns
     -------
@@ -69,6 +69,8 @@ def matrix_from_points(
         return homography_from_points(first, second)
     if model == "translation":
         linear = np.eye(2)
+    elif model == "rigid":
+        linear = _rotation(first, second)
     elif model == "similarity":
         linear = _similarity(first, second)
     else:
@@ -129,6 +131,15 @@ def _similarity(source: Points, target: Points) -> Matrix:
     real = (first * second).sum() / spread
     imaginary = (first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]).sum() / spread
     return np.array([[real, -imaginary], [imaginary, real]])
+
+
+def _rotation(source: Points, target: Points) -> Matrix:
+    """Return the turn, (2, 2), of least squares: that of the similarity."""
+    linear = _similarity(source, target)
+    scale = np.hypot(linear[0, 0], linear[1, 0])
+    if not scale > 0:
+        raise InvalidArgumentError("points do not fix a turn: all target points coincide")
+    return np.asarray(linear / scale)
 
 
 def _affine(source: Points, target: Points) -> Matrix:

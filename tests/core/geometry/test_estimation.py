@@ -9,7 +9,8 @@ from lerf_core.geometry.estimation import MODELS, matrix_from_points, residuals
 
 TRUE = {
     "translation": [[1, 0, 5], [0, 1, -3], [0, 0, 1]],
-    "similarity": [[0.8, -0.6, 5], [0.6, 0.8, -3], [0, 0, 1]],
+    "rigid": [[0.8, -0.6, 5], [0.6, 0.8, -3], [0, 0, 1]],
+    "similarity": [[1.6, -1.2, 5], [1.2, 1.6, -3], [0, 0, 1]],
     "affine": [[0.9, 0.2, 5], [-0.3, 1.2, -3], [0, 0, 1]],
     "homography": [[0.9, 0.2, 5], [-0.3, 1.2, -3], [0.001, -0.002, 1]],
 }

@@ -1,0 +1,159 @@
+"""The options of ``lerf warp`` on registrations. Light: imports no image library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from lerf_cli.options.types import numbers_type
+from lerf_core.choices import LANDMARK_MODELS
+
+if TYPE_CHECKING:
+    from lerf_cli.options.types import Size
+    from lerf_core.geometry.registration import Registration
+
+__all__ = ["RegistrationGeometry", "check_registration_options", "registration_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Shape = tuple[int, int]
+Pair = tuple[float, float]
+
+# Those that say more of a registration; it is asked for by --registration.
+_DETAILS = ("transform", "pixel_size", "origin", "output_pixel_size", "output_origin")
+_SIZES = ("pixel_size", "output_pixel_size")
+
+_OPTIONS = (
+    click.option(
+        "--registration", metavar="FILE",
+        help="What a registration program wrote: a transform of ITK or ANTs (.tfm, .txt, .mat), "
+        "TransformParameters of elastix, landmarks of BigWarp or bUnwarpJ, a displacement field "
+        "of ITK (.mha, .mhd; .nii needs the extra nifti), or a matrix file. The input is the "
+        "moving image.",
+    ),
+    click.option(
+        "--transform", type=click.Choice(LANDMARK_MODELS),
+        help="What is fitted to landmarks, by least squares; thin-plate meets them exactly.  "
+        f"[default: {LANDMARK_MODELS[0]}]",
+    ),
+    click.option(
+        "--pixel-size", type=numbers_type(1, 2), metavar="S|X,Y",
+        help="Sides of the input's pixels, in the units of --registration.  [default: 1]",
+    ),
+    click.option(
+        "--origin", type=numbers_type(2), metavar="X,Y",
+        help="Where the centre of the input's first pixel lies, in these units.  [default: 0,0]",
+    ),
+    click.option(
+        "--output-pixel-size", type=numbers_type(1, 2), metavar="S|X,Y",
+        help="Sides of the output's pixels.  [default: what the file says, or the input's]",
+    ),
+    click.option(
+        "--output-origin", type=numbers_type(2), metavar="X,Y",
+        help="Where the centre of the output's first pixel lies.  [default: what the file says, "
+        "or 0,0]",
+    ),
+)  # fmt: skip
+
+
+def registration_options(command: Command) -> Command:
+    """Add the options on registrations."""
+    for decorator in reversed(_OPTIONS):
+        command = decorator(command)
+    return command
+
+
+def check_registration_options(values: dict[str, Any]) -> None:
+    """Check the values of `registration_options`.
+
+    Raises
+    ------
+    click.UsageError
+        If an option has nothing to say, or says what cannot be.
+    """
+    for name in _DETAILS:
+        if values[name] is not None and values["registration"] is None:
+            raise click.UsageError(f"--{name.replace('_', '-')} goes with --registration")
+    for name in _SIZES:
+        if values[name] is not None and not min(values[name]) > 0:
+            raise click.BadParameter(
+                "sides of a pixel are above 0", param_hint=f"'--{name.replace('_', '-')}'"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class RegistrationGeometry:
+    """Pixels go where a registration says.
+
+    Attributes
+    ----------
+    registration : Registration
+    places : dict
+        Keywords of `Registration.for_image`: pixel sizes, origins, and the largest error.
+    """
+
+    registration: Registration
+    places: dict[str, Any]
+
+    @classmethod
+    def of(cls, values: dict[str, Any], *, fit: bool) -> RegistrationGeometry:
+        """Read the registration that options name.
+
+        Raises
+        ------
+        LerfError
+            If it cannot be read, or the options do not go with it.
+        """
+        from lerf_core.errors import InvalidArgumentError
+        from lerf_core.geometry.registration import read_registration
+
+        registration = read_registration(
+            values["registration"], model=values["transform"], inverse=values["inverse"]
+        )
+        if fit and registration.transform.matrix is None:
+            raise InvalidArgumentError(
+                f"{registration.kind} is no matrix: --fit does not go with it"
+            )
+        places: dict[str, Any] = {
+            name: (values[name][0], values[name][-1])
+            for name in _DETAILS[1:]
+            if values[name] is not None
+        }
+        if values["max_error"] is not None:
+            places["max_error"] = values["max_error"]
+        # Now, so that what goes with no image ends it here.
+        registration.for_image((1, 1), **places)
+        return cls(registration, places)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know."""
+        return self.registration.notes
+
+    def plan(self, shape: Shape, size: Size | None, *, fit: bool) -> tuple[Any, Shape]:
+        """Return the inverse map and the output's (rows, columns) for an image of ``shape``.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If nothing of the image would show.
+        """
+        import numpy as np
+
+        from lerf_core import geometry
+        from lerf_core.errors import InvalidArgumentError
+        from lerf_core.geometry.registration import shows
+
+        output_shape = None if size is None else size.shape_for(shape)
+        inverse, out = self.registration.for_image(shape, output_shape=output_shape, **self.places)
+        if fit and isinstance(inverse, np.ndarray):
+            forward, out = geometry.fit_output(geometry.invert(inverse), shape)
+            return geometry.invert(forward), out
+        if not shows(inverse, out, shape):
+            raise InvalidArgumentError(
+                f"nothing of the image of {shape[1]} x {shape[0]} pixels would show: sizes and "
+                "origins of pixels may be missing, or in other units"
+            )
+        return inverse, out
