@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import click
 
@@ -42,16 +42,24 @@ class Entry:
         Folder below the given input folder, mirrored in the output.
     error : str or None
         Why it cannot be read, where that is known already.
+    address : str or None
+        Of a file in remote storage, as it was given: paths leave out one of its slashes.
     """
 
     path: Path | None
     folder: Path = Path()
     error: str | None = None
+    address: str | None = None
+
+    @classmethod
+    def at(cls, address: str) -> Self:
+        """Return the input at an address."""
+        return cls(Path(address), address=address)
 
     @property
     def label(self) -> str:
         """Name in messages."""
-        return "<stdin>" if self.path is None else str(self.path)
+        return self.address or ("<stdin>" if self.path is None else str(self.path))
 
     @property
     def name(self) -> str:

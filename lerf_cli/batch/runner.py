@@ -106,7 +106,7 @@ def _run_remote(operations: Sequence[ImageOperation], options: BatchOptions) -> 
         raise click.UsageError("with an address such as s3://, give one size, and no --suffix")
     (operation,) = operations
     (source,) = options.inputs
-    entry, reporter, tally = Entry(Path(source)), Reporter(options, 1), Tally()
+    entry, reporter, tally = Entry.at(source), Reporter(options, 1), Tally()
     with Termination() as termination, library_notes(reporter):
         work = partial(_process_remote, source, entry, operation, options, reporter)
         counted(tally, entry, reporter, work)
@@ -300,7 +300,7 @@ def counted(tally: Tally, entry: Entry, reporter: Reporter, work: Callable[[], b
             tally.skipped += 1
         return
     except lerf_core.errors.LerfError as error:
-        text = one_line(error)
+        text = one_line(error).removeprefix(f"{entry.label}: ")
     except MemoryError:
         text = "not enough memory"
     except BrokenPipeError:

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -92,16 +91,16 @@ def info(
     entries = _entries(inputs, recursive=given["recursive"])
     data, tally, reporter = InputData(), Tally(), Reporter(options, 1)
 
-    def tell(entry: Entry, address: str | None) -> bool:
-        facts = describe(entry, address or data.of(entry), operation, options)
+    def tell(entry: Entry) -> bool:
+        facts = describe(entry, entry.address or data.of(entry), operation, options)
         if as_json:
             click.echo(json.dumps(_with_plain_numbers(facts), ensure_ascii=False))
         else:
             click.echo("\n" * (tally.done > 0) + "\n".join(_lines(facts, scale)))
         return True
 
-    for entry, address in entries:
-        counted(tally, entry, reporter, partial(tell, entry, address))
+    for entry in entries:
+        counted(tally, entry, reporter, partial(tell, entry))
     ctx.exit(1 if tally.failed else 0)
 
 
@@ -116,8 +115,8 @@ def _resize_of(
     return ResizeOperation(ResamplingOptions.of(values), scale), BatchOptions.of(values)
 
 
-def _entries(inputs: tuple[str, ...], *, recursive: bool) -> list[tuple[Entry, str | None]]:
-    """Return the files, and of those in remote storage the addresses.
+def _entries(inputs: tuple[str, ...], *, recursive: bool) -> list[Entry]:
+    """Return the files, those of this machine first.
 
     Raises
     ------
@@ -127,14 +126,12 @@ def _entries(inputs: tuple[str, ...], *, recursive: bool) -> list[tuple[Entry, s
     from lerf_cli.batch.discovery import PIPE, Entry, OutputPattern, discover
     from lerf_core.io.locations import is_url
 
-    remote: list[tuple[Entry, str | None]] = [
-        (Entry(Path(text)), text) for text in inputs if is_url(text)
-    ]
+    remote = [Entry.at(text) for text in inputs if is_url(text)]
     local = [text for text in inputs if not is_url(text)]
     found = discover(local, OutputPattern("pipe", PIPE), recursive=recursive)
     if not (found or remote):
         raise click.UsageError("no images found in the given folders (see --recursive)")
-    return [(entry, None) for entry in found] + remote
+    return [*found, *remote]
 
 
 # -- as JSON ------------------------------------------------------------------------------

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-__all__ = ["ZARR_DOCUMENTS", "is_url", "is_zarr_folder", "local_path"]
+__all__ = ["REMOTE_READS", "ZARR_DOCUMENTS", "is_url", "is_zarr_folder", "local_path"]
 
 #: Files of metadata that make a folder a Zarr array or group, of version 3 or 2.
 ZARR_DOCUMENTS = ("zarr.json", ".zarray", ".zgroup")
+
+#: Chunks, or ranges of bytes, that are waited for at once where they come from afar.
+REMOTE_READS = 8
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 

@@ -101,8 +101,9 @@ def open_reader(
     Parameters
     ----------
     path : str or path
-        A file, a folder of Zarr, or the address of a Zarr such as "s3://bucket/image.zarr" (an
-        fsspec URL, whose own package must be installed).
+        A file, a folder of Zarr, or the address of a TIFF or a Zarr such as
+        "s3://bucket/image.tif" (an fsspec URL, whose own package must be installed). Of a TIFF the
+        ranges are read that are needed.
     level : int, optional
         Of a pyramid: 0 is the full image.
     series : int, optional

@@ -32,16 +32,19 @@ _FREQUENT = {
     b"BM": "bmp.BmpCodec", b"GIF8": "gif.GifCodec", b"RIFF": "pillow.PillowCodec",
 }  # fmt: skip
 _ZARR = "zarr.codec.ZarrCodec"
+_TIFF = "tiff.codec.TiffCodec"
 # What is not here is Pillow's.
 _WRITERS = {
-    "TIFF": "tiff.codec.TiffCodec", "OME-TIFF": "tiff.codec.TiffCodec",
-    "ImageJ": "tiff.codec.TiffCodec", "PNG": "png.PngCodec", "JPEG": "jpeg.JpegCodec",
+    "TIFF": _TIFF, "OME-TIFF": _TIFF, "ImageJ": _TIFF,
+    "PNG": "png.PngCodec", "JPEG": "jpeg.JpegCodec",
     "JPEG2000": "jpeg2000.Jpeg2000Codec", "BMP": "bmp.BmpCodec", "AVIF": "avif.AvifCodec",
     "PPM": "netpbm.NetpbmCodec", "PAM": "netpbm.NetpbmCodec", "PFM": "netpbm.NetpbmCodec",
     "NPY": "npy.codec.NpyCodec", "Zarr": _ZARR, "OME-Zarr": _ZARR,
 }  # fmt: skip
 
-_FILE_SUFFIXES = frozenset({".tif", ".tiff", ".npy", ".png", ".jpg", ".jpeg", ".webp"})
+# Of files in remote storage: what is no such file is a Zarr.
+_TIFF_SUFFIXES = frozenset({".tif", ".tiff", ".btf", ".tf8"})
+_FILE_SUFFIXES = frozenset({".npy", ".png", ".jpg", ".jpeg", ".webp"})
 
 
 @cache
@@ -86,8 +89,11 @@ def codec_of_path(name: str) -> Codec:
         If nothing is there that could be read.
     """
     if "://" in name:
-        if PurePosixPath(name.partition("?")[0]).suffix.lower() in _FILE_SUFFIXES:
-            raise FileError(f"{name}: addresses are read for Zarr alone: download it first")
+        suffix = PurePosixPath(name.partition("?")[0].partition("#")[0]).suffix.lower()
+        if suffix in _TIFF_SUFFIXES:
+            return _codec(_TIFF)
+        if suffix in _FILE_SUFFIXES:
+            raise FileError(f"{name}: addresses are read for TIFF and Zarr: download it first")
         return _codec(_ZARR)
     path = Path(name)
     if path.is_dir():

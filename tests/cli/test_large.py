@@ -306,6 +306,26 @@ def test_addresses_of_remote_storage(run, tmp_path, source, photo):
     assert "one input and one output" in usage.stderr
 
 
+def test_addresses_of_tiffs(run, tmp_path, source):
+    import fsspec
+
+    url = f"memory://{tmp_path.name}/in.tif"
+    system, place = fsspec.core.url_to_fs(url)
+    system.pipe(place, source.read_bytes())
+    for out, given in (("a.tif", url), ("b.tif", source)):
+        fitted = ("--size", "80x60", "--fit", "cover", "--tile", 64)
+        run("resize", given, "-o", tmp_path / out, *fitted)
+    assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
+    run("warp", url, "-o", tmp_path / "c.npy", "--rotate", 20)
+    facts = json.loads(run("info", url, "--json").stdout)
+    assert (facts["format"], facts["width"]) == ("TIFF", 330)
+    system.rm(place)
+    for command in (("resize", "--scale", 2, "-o", tmp_path / "d.tif"), ("info",)):
+        told = run(command[0], url, *command[1:], code=1).stderr
+        assert f"{url}: no such file" in told
+        assert "Traceback" not in told
+
+
 # -- interruptions ------------------------------------------------------------
 
 

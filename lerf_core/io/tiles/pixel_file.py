@@ -6,7 +6,10 @@ import math
 import mmap
 import os
 import threading
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,13 +43,29 @@ class PixelFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self._handle: int | None = None
+        self._lock = threading.Lock()
+        self.size = self._open()
+
+    def _open(self) -> int:
+        """Open the file; return its size."""
         flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         try:
-            self._handle: int | None = os.open(path, flags)
+            self._handle = os.open(self.path, flags)
         except OSError as error:
-            raise FileError(f"{path}: {one_line(error)}") from error
-        self.size = os.fstat(self._handle).st_size
-        self._lock = threading.Lock()
+            raise FileError(f"{self.path}: {one_line(error)}") from error
+        return os.fstat(self._handle).st_size
+
+    @property
+    def fingerprint(self) -> str:
+        """A text that stays the same as long as the file does."""
+        return file_fingerprint(self.path)
+
+    @contextmanager
+    def stream(self) -> Iterator[BinaryIO]:
+        """Open the file for reading here and there, for one thread."""
+        with Path(self.path).open("rb") as opened:
+            yield opened
 
     def read(self, offset: int, count: int) -> bytes:
         """Return `count` bytes from `offset` on.

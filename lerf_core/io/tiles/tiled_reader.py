@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lerf_core.errors import FileError, SourceChangedError
 from lerf_core.io.formats import GREY, WITH_ALPHA
+from lerf_core.io.locations import is_url
 from lerf_core.io.metadata.model import Metadata
 from lerf_core.io.tiles.chunk_cache import ChunkCache
 from lerf_core.io.tiles.pixel_file import readable_bytes
@@ -209,7 +210,8 @@ class TiledReader:
                 is_same = again.fingerprint == self.fingerprint
         except FileError:
             # An open file can be read to its end after its name is gone; a Zarr has many.
-            is_same = "Zarr" not in self.format and not os.path.lexists(self.path)
+            is_one_file = "Zarr" not in self.format and not is_url(self.path)
+            is_same = is_one_file and not os.path.lexists(self.path)
         if not is_same:
             raise SourceChangedError(f"{self.path} was changed while it was read")
 

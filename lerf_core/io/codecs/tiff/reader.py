@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -45,8 +44,9 @@ from lerf_core.io.codecs.tiff.samples import Samples
 from lerf_core.io.codecs.tiff.tags import details_of, orientation_of
 from lerf_core.io.formats import GREY, PALETTE
 from lerf_core.io.guards import guarded_decoding, quiet_decoders
+from lerf_core.io.locations import REMOTE_READS, is_url
 from lerf_core.io.metadata.orientation import TRANSPOSED, stored_region, upright
-from lerf_core.io.tiles.pixel_file import PixelFile, file_fingerprint
+from lerf_core.io.tiles.pixel_file import PixelFile
 from lerf_core.io.tiles.regions import Region, axis_of, overlap
 from lerf_core.io.tiles.tiled_reader import TiledReader, band_of_rows, plain_dtype
 
@@ -74,6 +74,7 @@ class TiffReader(TiledReader):
     Parameters
     ----------
     path : str
+        A file, or an address of fsspec's, of which the ranges are read that are needed.
     options : dict
         Of :func:`lerf_core.io.reading.open_reader`.
 
@@ -97,6 +98,9 @@ class TiffReader(TiledReader):
         self._missing_is_error = options["missing"] == "error"
         self._files: dict[str, PixelFile] = {}
         self._reopening = threading.Lock()
+        self._is_remote = is_url(path)
+        if self._is_remote:
+            self._reads_at_once = REMOTE_READS
         try:
             self._open()
             self.limit_memory(options["cache_bytes"], options["max_decoded_bytes"])
@@ -106,7 +110,13 @@ class TiffReader(TiledReader):
 
     def _open(self) -> None:
         try:
-            with quiet_decoders(2**62), self._opened(self.path) as opened:
+            own = self._file(self.path)
+            # tifffile maps a file whose path it is given.
+            with (
+                quiet_decoders(2**62),
+                own.stream() if self._is_remote else nullcontext(self.path) as source,
+                self._opened(source) as opened,
+            ):
                 self._notes = opened.notes
                 self._read_structure(opened.handle)
         except FileError:
@@ -116,10 +126,9 @@ class TiffReader(TiledReader):
         except MemoryError as error:
             raise FileError(f"{self.path}: not enough memory to read it") from error
         except Exception as error:
-            raise FileError(f"{self.path}: damaged TIFF: {one_line(error)}") from error
-        self.fingerprint = file_fingerprint(
-            self.path, f"series {self.series}", f"level {self.level}"
-        )
+            kind = "cannot be read as TIFF" if self._is_remote else "damaged TIFF"
+            raise FileError(f"{self.path}: {kind}: {one_line(error)}") from error
+        self.fingerprint = f"{own.fingerprint} series {self.series} level {self.level}"
 
     @contextmanager
     def _opened(self, source: str | BinaryIO) -> Iterator[OpenTiff]:
@@ -175,12 +184,14 @@ class TiffReader(TiledReader):
     def _collect(self, series: tifffile.TiffPageSeries) -> list[_Page | None]:
         """Return the pages; none where one block behind the first page holds all."""
         page = series.keyframe
+        if self._is_remote and series.is_multifile:
+            raise FileError(f"{self.path}: its pages lie in several files: download them first")
         self._page_order = page.parent.byteorder
         self._block: tuple[PixelFile, int] | None = None
         # Read so, the pixels' meaning is their bytes.
         self._is_plain = bool(page.is_final) and page.dtype != np.bool_
         if self._is_plain and series.dataoffset is not None and not series.is_multifile:
-            file = self._file(page.parent.filehandle.path)
+            file = self._file_of(page)
             self._block = file, int(series.dataoffset)
             self._check_block(*self._block, math.prod(self._layout.shape), "the pixels")
             return []
@@ -200,9 +211,18 @@ class TiffReader(TiledReader):
             for number, item in enumerate(series)
         ]
 
+    def _file_of(self, page: Any) -> PixelFile:
+        """Return the file that a page lies in: of several, OME-TIFF's, not always the first."""
+        return self._file(self.path if self._is_remote else page.parent.filehandle.path)
+
     def _file(self, path: str) -> PixelFile:
         if path not in self._files:
-            self._files[path] = PixelFile(path)
+            kind = PixelFile
+            if self._is_remote:
+                from lerf_core.io.tiles.remote_file import RemoteFile
+
+                kind = RemoteFile
+            self._files[path] = kind(path)
         return self._files[path]
 
     def _check_block(self, file: PixelFile, offset: int, values: int, what: str) -> None:
@@ -215,7 +235,7 @@ class TiffReader(TiledReader):
 
     def _checked(self, page: Any, number: int) -> _Page:
         """Return where a page's chunks lie, once all of them are known to lie in the file."""
-        file = self._file(page.parent.filehandle.path)
+        file = self._file_of(page)
         offsets = np.asarray(page.dataoffsets, np.int64)
         counts = np.asarray(page.databytecounts, np.int64)
         wanted = math.prod(self._layout.grid)
@@ -249,7 +269,8 @@ class TiffReader(TiledReader):
         if self.storage == "rows":
             self._stored_chunks = band_of_rows(self.shape, self.axes, self.dtype.itemsize)
         elif not self._is_plain:
-            self._rows_apart = self._has_rows_apart(page)
+            # From afar whole chunks come at the price of some of their rows, and are kept.
+            self._rows_apart = not self._is_remote and self._has_rows_apart(page)
             if not self._rows_apart:
                 self._chunk_bytes = math.prod(self._stored_chunks) * self._stored_dtype.itemsize
         self.chunks = self._stored_chunks
@@ -471,7 +492,7 @@ class TiffReader(TiledReader):
         with (
             self._reopening,
             guarded_decoding(2**62),
-            Path(self.path).open("rb") as stream,
+            self._file(self.path).stream() as stream,
             self._opened(stream) as opened,
         ):
             page = opened.handle.series[self.series].levels[self.level][number]

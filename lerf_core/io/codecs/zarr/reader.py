@@ -15,7 +15,7 @@ from lerf_core.io.codecs.tiff.ome import read_image
 from lerf_core.io.codecs.zarr.arrays import ImageArray, image_array
 from lerf_core.io.codecs.zarr.multiscales import Multiscale, description_of, read_multiscale
 from lerf_core.io.formats import layout_of_samples
-from lerf_core.io.locations import ZARR_DOCUMENTS
+from lerf_core.io.locations import REMOTE_READS, ZARR_DOCUMENTS
 from lerf_core.io.metadata.model import Metadata
 from lerf_core.io.tiles.tiled_reader import TiledReader, plain_dtype
 
@@ -31,8 +31,6 @@ _UNSUPPORTED = re.compile(r"[Uu]nknown|No Zarr data type|not available|not suppo
 # Names of labels that are paths within their group.
 _NAME = re.compile(r"(?!\.{1,2}(/|$))[^/\\\x00]+(/(?!\.{1,2}(/|$))[^/\\\x00]+)*")
 _EMPTY = np.iinfo(np.uint64).max
-# Chunks that are waited for at once where they come from afar.
-_REMOTE_READS = 8
 
 
 class ZarrReader(TiledReader):
@@ -56,7 +54,7 @@ class ZarrReader(TiledReader):
         self._missing_is_error = options["missing"] == "error"
         self._in_collection = False
         if "://" in path:
-            self._reads_at_once = _REMOTE_READS
+            self._reads_at_once = REMOTE_READS
         try:
             import zarr
         except ImportError as error:

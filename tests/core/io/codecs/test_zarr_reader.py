@@ -229,8 +229,8 @@ def test_addresses_that_are_refused():
         open_reader(f"memory://{uuid.uuid4()}.zarr")
     with pytest.raises(FileError, match="nosuch"):
         open_reader("nosuch://bucket/a.zarr")
-    with pytest.raises(FileError, match="for Zarr alone"):
-        open_reader("memory://a.tif")
+    with pytest.raises(FileError, match="for TIFF and Zarr"):
+        open_reader("memory://a.png")
 
 
 @pytest.mark.parametrize("version", [2, 3])
