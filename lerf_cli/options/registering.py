@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,15 +24,19 @@ Pair = tuple[float, float]
 
 # Those that say more of a registration; it is asked for by --registration.
 _DETAILS = ("transform", "pixel_size", "origin", "output_pixel_size", "output_origin")
+# The inverse of a file, as antsApplyTransforms has it.
+_TURNED = re.compile(r"\[\s*(.+?)\s*,\s*1\s*\]")
 _SIZES = ("pixel_size", "output_pixel_size")
 
 _OPTIONS = (
     click.option(
-        "--registration", metavar="FILE",
+        "--registration", metavar="FILE", multiple=True,
+        callback=lambda _context, _option, files: files or None,
         help="What a registration program wrote: a transform of ITK or ANTs (.tfm, .txt, .mat), "
         "TransformParameters of elastix, landmarks of BigWarp or bUnwarpJ, a displacement field "
         "of ITK (.mha, .mhd; .nii needs the extra nifti), or a matrix file. The input is the "
-        "moving image.",
+        "moving image. Several are one after the other, in antsApplyTransforms' order; [FILE,1] "
+        "is the inverse of one.",
     ),
     click.option(
         "--transform", type=click.Choice(LANDMARK_MODELS),
@@ -107,11 +112,16 @@ class RegistrationGeometry:
             If it cannot be read, or the options do not go with it.
         """
         from lerf_core.errors import InvalidArgumentError
-        from lerf_core.geometry.registration import read_registration
+        from lerf_core.geometry.registration import read_registrations
 
-        registration = read_registration(
-            values["registration"], model=values["transform"], inverse=values["inverse"]
-        )
+        names, is_inverse = list(values["registration"]), values["inverse"]
+        if is_inverse:
+            names.reverse()
+        files = []
+        for name in names:
+            turned = _TURNED.fullmatch(name)
+            files.append((name, is_inverse) if turned is None else (turned[1], not is_inverse))
+        registration = read_registrations(files, model=values["transform"])
         if fit and registration.transform.matrix is None:
             raise InvalidArgumentError(
                 f"{registration.kind} is no matrix: --fit does not go with it"

@@ -15,7 +15,11 @@ from lerf_core.lazy import loaded_when_used
 
 if TYPE_CHECKING:
     from lerf_core.geometry.registration.grids import PhysicalGrid
-    from lerf_core.geometry.registration.reading import is_registration, read_registration
+    from lerf_core.geometry.registration.reading import (
+        is_registration,
+        read_registration,
+        read_registrations,
+    )
     from lerf_core.geometry.registration.registrations import Registration, shows
 
 __all__ = [
@@ -23,6 +27,7 @@ __all__ = [
     "Registration",
     "is_registration",
     "read_registration",
+    "read_registrations",
     "shows",
 ]
 
@@ -31,6 +36,7 @@ _HOMES = {
     "Registration": "registrations",
     "is_registration": "reading",
     "read_registration": "reading",
+    "read_registrations": "reading",
     "shows": "registrations",
 }
 __getattr__, __dir__ = loaded_when_used(__name__, _HOMES)

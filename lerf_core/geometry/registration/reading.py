@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ from lerf_core.geometry.registration.landmark_files import (
     landmarks_of,
     landmarks_of_json,
 )
-from lerf_core.geometry.registration.registrations import Registration
+from lerf_core.geometry.registration.registrations import Registration, composed
 from lerf_core.geometry.registration.transforms import DisplacementTransform, MatrixTransform
 from lerf_core.validation import check_choice
 
-__all__ = ["is_registration", "read_registration"]
+__all__ = ["is_registration", "read_registration", "read_registrations"]
 
 # Bytes by which a file is known, and of the longest text that is read: splines and fields as text.
 _HEAD = 4096
@@ -81,32 +82,68 @@ def read_registration(
     >>> inverse_map.tolist(), output_shape
     ([[1.0, 0.0, 2.0], [0.0, 1.0, 5.0], [0.0, 0.0, 1.0]], (480, 640))
     """
+    return read_registrations([(path, inverse)], model=model)
+
+
+def read_registrations(
+    files: Sequence[tuple[str | Path, bool]], *, model: str | None = None
+) -> Registration:
+    """Read registrations that are one after the other, as one.
+
+    Parameters
+    ----------
+    files : sequence of (str or Path, bool)
+        Of each whether it is inverted; see `read_registration`. The first takes the output's
+        places, the last one ends at the input.
+    model : str, optional
+        What to fit to those that are landmarks.
+
+    Returns
+    -------
+    Registration
+        See `lerf_core.geometry.registration.registrations.composed`.
+
+    Raises
+    ------
+    FileError, InvalidArgumentError
+        As `read_registration`.
+    """
     if model is not None:
         check_choice("model", model, LANDMARK_MODELS)
-    path = Path(path)
+    registrations, is_fitted = [], False
+    for path, inverse in files:
+        found = _opened(Path(path))
+        if isinstance(found, Landmarks):
+            is_fitted = True
+            landmarks = found.swapped() if inverse else found
+            registrations.append(fitted(landmarks, model or LANDMARK_MODELS[0], Path(path)))
+        else:
+            registrations.append(found.inverted() if inverse else found)
+    registration = composed(registrations)
+    if model is not None and not is_fitted:
+        raise InvalidArgumentError(
+            f"{registration.kind}: it says itself what it is; {model} is for landmarks"
+        )
+    return registration
+
+
+def _opened(path: Path) -> Registration | Landmarks:
+    """Return what a file holds; a FileError says what is wrong with it."""
     try:
-        found = _read(path)
+        return _read(path)
+    except FileError:
+        raise
     except OSError as error:
-        if isinstance(error, FileError):
-            raise
         raise FileError(f"{path}: {one_line(error)}") from error
     except MatrixFileError as error:
         raise FileError(one_line(error)) from None
-    if isinstance(found, Landmarks):
-        landmarks = found.swapped() if inverse else found
-        return fitted(landmarks, model or LANDMARK_MODELS[0], path)
-    if model is not None:
-        raise InvalidArgumentError(
-            f"{found.kind}: it says itself what it is; {model} is for landmarks"
-        )
-    return found.inverted() if inverse else found
 
 
 def is_registration(path: str | Path) -> bool:
     """Whether a file is one that `read_registration` knows, other than a matrix."""
     try:
-        found = _read(Path(path))
-    except (OSError, MatrixFileError, InvalidArgumentError):
+        found = _opened(Path(path))
+    except FileError:
         return False
     return isinstance(found, Landmarks) or not found.is_of_pixels
 

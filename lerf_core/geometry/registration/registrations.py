@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -13,10 +14,14 @@ from lerf_core.geometry.homography import Matrix, as_homography, invert
 from lerf_core.geometry.interpolated import DEFAULT_MAX_ERROR, InterpolatedMap
 from lerf_core.geometry.maps import Positions, ReadyMap, SampledMap
 from lerf_core.geometry.registration.grids import PhysicalGrid
-from lerf_core.geometry.registration.transforms import MatrixTransform, PlaneTransform
+from lerf_core.geometry.registration.transforms import (
+    Composition,
+    MatrixTransform,
+    PlaneTransform,
+)
 from lerf_core.geometry.whole_pixels import pixel_tolerance
 
-__all__ = ["Registration", "shows"]
+__all__ = ["Registration", "composed", "shows"]
 
 Floats = npt.NDArray[np.float64]
 Shape = tuple[int, int]
@@ -121,6 +126,41 @@ class Registration:
             return SmoothMap(self.transform, source, target, size, max_error=max_error), size
         ready = FieldMap(self.transform, source, target, size, tolerance=pixel_tolerance(shape))
         return ready, size
+
+
+def composed(registrations: Sequence[Registration]) -> Registration:
+    """Return one registration for several, of which the first takes the output's places.
+
+    Parameters
+    ----------
+    registrations : sequence of Registration
+        One at least; each ends in the space that the next begins in.
+
+    Returns
+    -------
+    Registration
+        With the output of the first, and the input of the last.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If some count in pixels, and some do not.
+    """
+    first, *others = registrations
+    if not others:
+        return first
+    for other in others:
+        if other.is_of_pixels != first.is_of_pixels:
+            counting = first if first.is_of_pixels else other
+            raise InvalidArgumentError(
+                f"{counting.kind} counts in pixels: it goes with no other registration"
+            )
+    return Registration(
+        " and ".join(registration.kind for registration in registrations),
+        Composition(tuple(registration.transform for registration in registrations)),
+        first.output, others[-1].input, first.is_of_pixels,
+        tuple(note for registration in registrations for note in registration.notes),
+    )  # fmt: skip
 
 
 def _side(

@@ -83,7 +83,7 @@ def forward_of_pairs(source: npt.ArrayLike, target: npt.ArrayLike, model: str) -
     ----------
     source, target : array_like, (N, 2)
         (x, y) pixels of the moving and of the fixed image.
-    model : {"translation", "similarity", "affine", "homography"}
+    model : {"translation", "rigid", "similarity", "affine", "homography"}
 
     Raises
     ------

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from lerf_core.errors import LerfError, MatrixFileError
+from lerf_core.errors import LerfError, MatrixFileError, one_line
 from lerf_core.geometry import as_homography, invert
 from lerf_core.geometry.matrix_files import load_entries, load_matrix, save_matrix
+from lerf_core.geometry.registration import is_registration, read_registration
 from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.maps import Sampling
 from lerf_plugins.napari.model.operations import Shape, WarpOperation
@@ -94,6 +95,9 @@ def result_to_layer(operation: WarpOperation, layer: LayerImage) -> Matrix:
 def load_warp(path: str | Path) -> SavedWarp:
     """Read a matrix file, of this plugin or of another program.
 
+    Of registrations (`lerf_core.geometry.read_registration`) those are taken that are matrices
+    between pixels of 1 x 1 unit.
+
     Raises
     ------
     MatrixFileError
@@ -101,7 +105,12 @@ def load_warp(path: str | Path) -> SavedWarp:
     OSError
         If it cannot be read.
     """
-    matrix, entries = load_matrix(path), load_entries(path)
+    try:
+        matrix, entries = load_matrix(path), load_entries(path)
+    except MatrixFileError:
+        if not is_registration(path):
+            raise
+        return _registered(path)
     place = entries.get(_PLACE)
     return SavedWarp(
         matrix,
@@ -109,6 +118,21 @@ def load_warp(path: str | Path) -> SavedWarp:
         _shape_of(entries, _RESULT, path),
         None if place is None else _affine(place, path),
     )
+
+
+def _registered(path: str | Path) -> SavedWarp:
+    """Return what another program's registration says."""
+    try:
+        registration = read_registration(path)
+        inverse_map, _ = registration.for_image((1, 1))
+    except LerfError as error:
+        raise MatrixFileError(one_line(error)) from None
+    if not isinstance(inverse_map, np.ndarray):
+        raise MatrixFileError(
+            f"{registration.kind} is no matrix: lerf warp --registration goes by it"
+        )
+    output = registration.output
+    return SavedWarp(invert(inverse_map), out_shape=None if output is None else output.shape)
 
 
 def _shape_of(entries: dict[str, Any], name: str, path: str | Path) -> Shape | None:

@@ -24,7 +24,7 @@ _SAVED = {
     "Text, with commas (*.csv)": ".csv",
     "NumPy (*.npy)": ".npy",
 }
-_LOADED = "Matrices (*.json *.txt *.csv *.npy);;All (*)"
+_LOADED = "Matrices (*.json *.txt *.csv *.npy *.tfm *.mat);;All (*)"
 
 
 def _row(*parts: QWidget) -> QWidget:
@@ -68,7 +68,8 @@ class MatrixRow:
         if load is not None:
             self.load_button = _button(
                 "Load matri&x...",
-                "A saved matrix, or a 3x3 or 2x3 one of another program: JSON, text or .npy.",
+                "A saved matrix, or a 3x3 or 2x3 one of another program: JSON, text or .npy;\n"
+                "affine transforms of ITK and elastix, and landmarks, in pixels.",
                 load,
             )
         self.native = _row(*filter(None, (self.save_button, self.load_button)))

@@ -205,8 +205,8 @@ class WarpWidget(ResamplingWidget):
         self.model = labelled(
             "&Kind of map",
             ComboBox(choices=list(MODELS), value="affine"),
-            "translation: 1 pair; similarity (shift, turn, scale): 2; affine: 3; homography: 4.\n"
-            "More pairs: least squares.",
+            "translation: 1 pair; rigid (shift, turn) and similarity (scale, too): 2; affine: 3;\n"
+            "homography: 4. More pairs: least squares.",
         )
 
     # -- which controls show ----------------------------------------------------------------

@@ -74,6 +74,28 @@ def test_sizes_and_origins_of_pixels(registered, grey):
     np.testing.assert_array_equal(half[:-1, :-3], grey[1][2::2, 3:])
 
 
+def test_several_are_one_after_the_other(run, tmp_path, grey, pixels):
+    """The first takes the output's places, as in antsApplyTransforms; resampled once."""
+    scale = SHIFT.replace("TranslationT", "ScaleT").replace("3 2", "2 2")
+    for name, text in (("shift", SHIFT), ("scale", scale)):
+        (tmp_path / name).write_text(text)
+    shift, scale, turned = tmp_path / "shift", tmp_path / "scale", f"[{tmp_path / 'shift'},1]"
+    for files, matrix in (
+        ((shift, scale), [[2, 0, 6], [0, 2, 4], [0, 0, 1]]),
+        ((scale, shift), [[2, 0, 3], [0, 2, 2], [0, 0, 1]]),
+        ((scale, turned), [[2, 0, -3], [0, 2, -2], [0, 0, 1]]),
+        ((shift, scale, "--inverse"), [[0.5, 0, -3], [0, 0.5, -2], [0, 0, 1]]),
+    ):
+        words = [w if w == "--inverse" else f"--registration={w}" for w in files]
+        run("warp", grey[0], "-o", tmp_path / "o.png", "--overwrite", *words)
+        expected = lerf_core.warp(grey[1], np.array(matrix, float))
+        np.testing.assert_array_equal(pixels(tmp_path / "o.png"), expected)
+    (tmp_path / "m.txt").write_text("1 0 0 0 1 0")
+    words = ("--registration", shift, "--registration", tmp_path / "m.txt")
+    told = run("warp", grey[0], "-o", tmp_path / "o.png", *words, code=2)
+    assert "counts in pixels: it goes with no other" in told.output
+
+
 def test_landmarks_and_what_is_told_of_them(run, tmp_path, grey, pixels):
     (tmp_path / "l.csv").write_text(LANDMARKS)
     options = ("-o", tmp_path / "o.png", "--overwrite", "--registration", tmp_path / "l.csv")

@@ -10,7 +10,7 @@ from PIL import Image
 
 import lerf_core
 from lerf_core.errors import FileError, InvalidArgumentError
-from lerf_core.geometry.registration import read_registration
+from lerf_core.geometry.registration import read_registration, read_registrations
 
 sitk = pytest.importorskip("SimpleITK")
 
@@ -156,6 +156,21 @@ def test_signs_of_nifti_vectors_are_as_itk_reads_them(tmp_path, intent):
     assert (np.sign(read[0, 0]) == np.sign(sitk.GetArrayFromImage(field_image())[0, 0])).all() == (
         intent == 1007
     )
+
+
+def test_a_field_and_an_affine_map_of_ants(tmp_path):
+    """In the order of antsApplyTransforms: the field lies in the output's space."""
+    sitk.WriteImage(field_image(), str(tmp_path / "1Warp.mha"))
+    sitk.WriteTransform(affine(), str(tmp_path / "0GenericAffine.mat"))
+    names = ("1Warp.mha", "0GenericAffine.mat")
+    both = read_registrations([(tmp_path / name, False) for name in names])
+    inverse_map, shape = both.for_image(SHAPE, pixel_size=(0.5, 0.7))
+    assert shape == (9, 11)
+    expected = by_itk(
+        TRANSFORMS["affine-of-field"](), image(SHAPE, (0.5, 0.7)),
+        image((9, 11), (2.5, 2), (1, 3), TURNED),
+    )  # fmt: skip
+    np.testing.assert_allclose(inverse_map.locate(0, 9, shape).positions, expected, atol=1e-9)
 
 
 def test_images_are_resampled_as_by_itk(tmp_path):
