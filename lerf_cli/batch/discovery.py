@@ -7,6 +7,7 @@ import stat
 import string
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -22,7 +23,9 @@ from lerf_core.io.locations import is_zarr_folder
 
 if TYPE_CHECKING:
     from lerf_cli.batch.operation import ImageOperation
+    from lerf_cli.batch.tiled_resampling import TiledResampling
     from lerf_core.io.image import DecodedImage
+    from lerf_core.io.tiles.tiled_reader import TiledReader
 
 PIPE = "-"
 # Fields of a pattern that tell of the result.
@@ -183,6 +186,7 @@ class InputData:
     def __init__(self) -> None:
         self._streams: dict[Entry, bytes] = {}
         self._decoded: tuple[Entry, DecodedImage] | None = None
+        self._open: TiledReader | None = None
 
     def decoded(
         self, entry: Entry, read: Callable[[], DecodedImage], *, keep: bool
@@ -202,6 +206,44 @@ class InputData:
         if keep:
             self._decoded = (entry, image)
         return image
+
+    @contextmanager
+    def lent(self, resampling: TiledResampling, *, keep: bool) -> Iterator[bool]:
+        """Let a file that is read by tiles be read from where it is open, for a size before.
+
+        Parameters
+        ----------
+        resampling : TiledResampling
+            Its source becomes the one that is open, with its decoded chunks, where that reads the
+            same.
+        keep : bool
+            Whether it stays open for a further size; else, or after an error, it is closed.
+
+        Yields
+        ------
+        bool
+            Whether other sizes are made of the same source.
+        """
+        kept, self._open = self._open, None
+        is_same = kept is not None and _read_the_same(kept, resampling.source)
+        if kept is not None:
+            (resampling.source if is_same else kept).close()
+        if kept is not None and is_same:
+            resampling.source = kept
+        try:
+            yield keep or is_same
+        except BaseException:
+            resampling.source.close()
+            raise
+        self._open = resampling.source
+        if not keep:
+            self.close()
+
+    def close(self) -> None:
+        """Close what is open; again is no error."""
+        kept, self._open = self._open, None
+        if kept is not None:
+            kept.close()
 
     def of(self, entry: Entry) -> Path | bytes:
         """Return a path, or the whole data of what is no plain file.
@@ -223,6 +265,12 @@ class InputData:
                 raise FileError(one_line(error)) from error
             self._streams[entry] = data
         return self._streams[entry]
+
+
+def _read_the_same(reader: TiledReader, other: TiledReader) -> bool:
+    """Tell whether two readers of one run give the same pixels."""
+    names = ("path", "fingerprint", "dtype")
+    return all(getattr(reader, name) == getattr(other, name) for name in names)
 
 
 def _check_pattern(text: str, option: str = "-o") -> None:

@@ -51,8 +51,8 @@ def run_batch(operations: Sequence[ImageOperation], options: BatchOptions) -> in
     Parameters
     ----------
     operations : sequence of ImageOperation
-        What is done to each; of several an input has as many outputs, and is decoded once where it
-        is done in one piece.
+        What is done to each; of several an input has as many outputs, and is decoded once: by
+        tiles, where the memory holds all of it.
     options : BatchOptions
 
     Returns
@@ -79,6 +79,8 @@ def run_batch(operations: Sequence[ImageOperation], options: BatchOptions) -> in
                 keep = following is not None and following.entry is task.entry
                 work = partial(_process, task, data, options, reporter, keep=keep)
                 counted(tally, task.entry, reporter, work)
+                if not keep:
+                    data.close()
                 termination.check()
                 reporter.step()
                 if task is not tasks[-1]:
@@ -220,7 +222,17 @@ def _process(
     try:
         with between_files(task, source, options) as (work, data_or_path):
             read = partial(data.decoded, task.entry, keep=keep)
-            _work(work, data_or_path, read, options, reporter)
+            resampling = chosen_tiled_resampling(work, data_or_path, work.operation, options)
+            if resampling is not None:
+                target = str(work.output)
+                _by_tiles(
+                    resampling, str(data_or_path), target, task.entry, options, reporter, data,
+                    keep=keep,
+                )  # fmt: skip
+            elif options.dry_run:
+                whole.preview(work, data_or_path, options)
+            else:
+                whole.process(work, data_or_path, read, options, reporter)
     except ResultExistsError:
         if not options.skip_existing:
             raise
@@ -229,31 +241,15 @@ def _process(
     return True
 
 
-def _work(
-    task: FileTask,
-    source: Path | bytes,
-    decoded: whole.Decoded,
-    options: BatchOptions,
-    reporter: Reporter,
-) -> None:
-    """Do one task, in one piece or by tiles."""
-    operation = task.operation
-    resampling = chosen_tiled_resampling(task, source, operation, options)
-    if resampling is not None:
-        _by_tiles(resampling, str(source), str(task.output), task.entry, options, reporter)
-    elif options.dry_run:
-        whole.preview(task, source, options)
-    else:
-        whole.process(task, source, decoded, options, reporter)
-
-
 def _process_remote(
     source: str, entry: Entry, operation: ImageOperation, options: BatchOptions, reporter: Reporter
 ) -> bool:
     from lerf_cli.batch.tiled import opened_resampling
 
     resampling = opened_resampling(source, operation, options)
-    return _by_tiles(resampling, source, options.output, entry, options, reporter)
+    return _by_tiles(
+        resampling, source, options.output, entry, options, reporter, InputData(), keep=False
+    )
 
 
 def _by_tiles(
@@ -263,13 +259,16 @@ def _by_tiles(
     entry: Entry,
     options: BatchOptions,
     reporter: Reporter,
+    data: InputData,
+    *,
+    keep: bool,
 ) -> bool:
     from lerf_cli.batch import tiled
 
     if options.dry_run:
         tiled.preview(resampling, source, output, options.tiling)
     else:
-        tiled.process(resampling, source, output, entry, options, reporter)
+        tiled.process(resampling, source, output, entry, options, reporter, data, keep=keep)
     return True
 
 

@@ -32,7 +32,7 @@ from lerf_core.execution.memory import available_memory
 from lerf_core.io.locations import is_url, local_path
 
 if TYPE_CHECKING:
-    from lerf_cli.batch.discovery import Entry
+    from lerf_cli.batch.discovery import Entry, InputData
     from lerf_cli.batch.operation import ImageOperation
     from lerf_core.execution.plan import Plan
     from lerf_core.io.tiles.tiled_reader import TiledReader
@@ -92,19 +92,26 @@ def process(
     entry: Entry,
     options: BatchOptions,
     reporter: Reporter,
+    data: InputData,
+    *,
+    keep: bool = False,
 ) -> None:
     """Resample one file, tile by tile.
 
     Parameters
     ----------
     resampling : TiledResampling
-        Its source is closed afterwards.
+        Its source is closed afterwards, or kept.
     source_path, target_path : str
         Paths, or fsspec's URLs.
     entry : Entry
         The file in messages.
     options : BatchOptions
     reporter : Reporter
+    data : InputData
+        May have the file open, with the chunks that were decoded for a size before.
+    keep : bool, optional
+        Whether a further size of the file follows.
 
     Raises
     ------
@@ -112,8 +119,9 @@ def process(
     """
     tell = partial(reporter.note, entry)
     started = time.perf_counter()
-    cache, most_decoded = _source_memory(options.tiling)
-    with resampling.source as source:
+    with data.lent(resampling, keep=keep) as is_shared:
+        source = resampling.source
+        cache, most_decoded = _source_memory(options.tiling, source if is_shared else None)
         source.limit_memory(cache, most_decoded)
         for note in source.notes:
             tell(note)
@@ -225,10 +233,21 @@ def _budget(options: TilingOptions) -> int:
     return max(most, _LEAST_BYTES) - _PROGRAM_BYTES
 
 
-def _source_memory(options: TilingOptions) -> tuple[int, int]:
-    """Return the bytes of chunks that are kept, and the most that one decoding may take."""
+def _source_memory(options: TilingOptions, shared: TiledReader | None = None) -> tuple[int, int]:
+    """Return the bytes of chunks that are kept, and the most that one decoding may take.
+
+    Parameters
+    ----------
+    options : TilingOptions
+    shared : TiledReader, optional
+        Of which several sizes are made: all of its chunks are kept, where half of the memory will
+        do. A part of them would be of no use: the next size begins at the first one.
+    """
     budget = _budget(options)
-    return min(_MOST_CACHE_BYTES, budget // 5), budget // 2
+    cache = min(_MOST_CACHE_BYTES, budget // 5)
+    if shared is not None and shared.bytes_to_keep_all <= budget // 2:
+        cache = max(cache, shared.bytes_to_keep_all)
+    return cache, budget // 2
 
 
 # -- target and run -----------------------------------------------------------------------

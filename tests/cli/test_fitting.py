@@ -11,8 +11,11 @@ from support.geodata import tags_of, transform_of, write_geotiff
 from support.ome_zarr import add_labels, stored_level, write_ome_zarr
 
 import lerf_core
-from lerf_cli.batch import whole
+from lerf_cli.batch import tiled, whole
+from lerf_core.io.codecs.tiff.masked_reader import MaskedTiffReader
+from lerf_core.io.codecs.tiff.reader import TiffReader
 from lerf_core.io.reading import read_image
+from lerf_core.io.tiles.tiled_reader import TiledReader
 
 
 @pytest.fixture
@@ -215,6 +218,56 @@ def test_several_sizes_decode_a_file_once(run, tmp_path, photo, monkeypatch):
         made = tmp_path / "out" / f"photo_{width}.png"
         expected = whole_of(photo, (round(width * 2 / 3), width))
         np.testing.assert_array_equal(pixels_of(made), expected)
+
+
+@pytest.mark.parametrize("holds_all", [True, False])
+@pytest.mark.parametrize("masked", [False, True])
+def test_several_sizes_decode_tiles_once(run, tmp_path, monkeypatch, holds_all, masked):
+    """Where half of the memory holds all of them; results are those of a run for each."""
+    pixels = np.random.default_rng(4).integers(0, 256, (300, 500, 3), dtype=np.uint8)
+    source, options = tmp_path / "in.tif", {"tile": (64, 64), "compression": "zlib"}
+    with tifffile.TiffWriter(source) as writer:
+        writer.write(pixels, photometric="rgb", **options)
+        if masked:
+            mask = np.ones((300, 500), bool)
+            writer.write(mask, photometric="mask", subfiletype=4, **options)
+    decoded = []
+    read_chunk = TiffReader._read_chunk
+
+    def counted(reader, position):
+        decoded.append((id(reader), position))
+        return read_chunk(reader, position)
+
+    monkeypatch.setattr(TiffReader, "_read_chunk", counted)
+    if not holds_all:
+        monkeypatch.setattr(TiledReader, "bytes_to_keep_all", 1 << 40)
+        monkeypatch.setattr(MaskedTiffReader, "bytes_to_keep_all", 1 << 40)
+        monkeypatch.setattr(tiled, "_MOST_CACHE_BYTES", 64 * 64 * 3 * 8)
+    widths, pattern = (50, 125, 600), f"{tmp_path}/{{stem}}_{{width}}.tif"
+    sizes = [word for width in widths for word in ("--size", f"{width}x")]
+    told = run("resize", source, "-o", pattern, *sizes, "--tile", 32)
+    assert told.output.splitlines()[-1] == "3 done, 0 skipped, 0 failed"
+    tiles = 40 * (1 + masked)
+    assert len(decoded) == tiles if holds_all else len(decoded) >= 3 * tiles
+    monkeypatch.undo()
+    for width in widths:
+        run("resize", source, "-o", tmp_path / "alone.tif", "--size", f"{width}x", "--tile", 32,
+            "--overwrite")  # fmt: skip
+        alone = (tmp_path / "alone.tif").read_bytes()
+        assert (tmp_path / f"in_{width}.tif").read_bytes() == alone
+
+
+def test_a_size_that_fails_leaves_the_others(run, tmp_path):
+    source = tmp_path / "in.tif"
+    pixels = np.zeros((90, 90), np.uint8)
+    tifffile.imwrite(source, pixels, tile=(32, 32), compression="zlib", photometric="minisblack")
+    (tmp_path / "in_20.tif").write_bytes(b"there")
+    sizes = ("--size", "10x", "--size", "20x", "--size", "30x")
+    pattern = f"{tmp_path}/{{stem}}_{{width}}.tif"
+    told = run("resize", source, "-o", pattern, *sizes, "--tile", 16, code=1)
+    assert told.stderr.splitlines()[-1] == "2 done, 0 skipped, 1 failed"
+    assert pixels_of(tmp_path / "in_30.tif").shape == (30, 30)
+    assert (tmp_path / "in_20.tif").read_bytes() == b"there"
 
 
 def test_sizes_that_come_out_the_same_are_written_once(run, tmp_path, photo):

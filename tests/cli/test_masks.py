@@ -9,6 +9,9 @@ import pytest
 import tifffile
 from support.geodata import text_tag, write_geotiff
 
+from lerf_core.errors import SourceChangedError
+from lerf_core.io.reading import open_reader
+
 WAYS = pytest.mark.parametrize("tiles", [(), ("--tile", 32)], ids=["whole", "tiled"])
 DETAIL = np.random.default_rng(5)
 
@@ -261,3 +264,13 @@ def test_rasterio_reads_the_mask(run, tmp_path, tiles):
         assert rasterio.enums.MaskFlags.per_dataset in file.mask_flag_enums[0]
         assert (file.dataset_mask() == 0).sum() == pytest.approx(24 * 40, abs=4)
         assert tuple(file.transform)[:6] == pytest.approx((0.05, 0, 6, 0, -0.05, 47))
+
+
+def test_a_masked_file_that_changes_is_noticed(tmp_path):
+    path = write_masked(tmp_path / "in.tif", np.zeros((40, 60), np.uint8), holed(), tile=(16, 16))
+    with open_reader(path) as source:
+        source.check_unchanged()
+        assert source[0, 0].tolist() == [0, 0]
+        write_masked(path, np.zeros((40, 60, 3), np.uint8), holed(), tile=(16, 16))
+        with pytest.raises(SourceChangedError):
+            source.check_unchanged()

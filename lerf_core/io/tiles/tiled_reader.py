@@ -158,6 +158,12 @@ class TiledReader:
         return math.prod(self.chunks) * self.dtype.itemsize
 
     @property
+    def bytes_to_keep_all(self) -> int:
+        """Bytes of the cache that keeps all chunks, decoded; 0 where pixels lie plain."""
+        counts = (-(-size // side) for size, side in zip(self.shape, self.chunks, strict=True))
+        return self._chunk_bytes * math.prod(counts)
+
+    @property
     def decoded_chunks(self) -> int:
         """Number of chunks decoded since it was opened; reads of the cache are not counted."""
         return self._cache.decoded

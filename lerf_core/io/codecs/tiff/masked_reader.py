@@ -15,6 +15,9 @@ from lerf_core.io.tiles.tiled_reader import TiledReader
 
 __all__ = ["MaskedTiffReader"]
 
+# Of the cache, of which the mask has one.
+_SHARES = 8
+
 
 class MaskedTiffReader(TiledReader):
     """A series of pages and the masks of them.
@@ -59,6 +62,12 @@ class MaskedTiffReader(TiledReader):
         return (*lengths[: self._axis], count + 1, *lengths[self._axis + 1 :])
 
     @property
+    def bytes_to_keep_all(self) -> int:
+        """See `TiledReader`."""
+        image, mask = self._image.bytes_to_keep_all, self._mask.bytes_to_keep_all
+        return max(-(-image * _SHARES // (_SHARES - 1)), mask * _SHARES)
+
+    @property
     def decoded_chunks(self) -> int:
         """See `TiledReader`."""
         return self._image.decoded_chunks + self._mask.decoded_chunks
@@ -66,9 +75,13 @@ class MaskedTiffReader(TiledReader):
     def limit_memory(self, cache_bytes: int, max_decoded_bytes: int | None) -> None:
         """See `TiledReader`; most of the cache is the image's."""
         super().limit_memory(cache_bytes, max_decoded_bytes)
-        share = cache_bytes // 8
+        share = cache_bytes // _SHARES
         self._image.limit_memory(cache_bytes - share, max_decoded_bytes)
         self._mask.limit_memory(share, max_decoded_bytes)
+
+    def check_unchanged(self) -> None:
+        """See `TiledReader`; the mask lies in the same file."""
+        self._image.check_unchanged()
 
     def forget_chunks(self) -> None:
         """See `TiledReader`."""
