@@ -60,7 +60,7 @@ class _Parameters:
         """Return the first word of an entry, by the first of its names that is there."""
         for name in names:
             if self._entries.get(name):
-                return self._entries[name][0]
+                return " ".join(self._entries[name][0].split())
         return default
 
     def numbers(self, name: str, count: int | None = None) -> list[float]:

@@ -7,7 +7,9 @@ ITK's: vectors (x, y) in physical space, from a place of the output to one of th
 
 from __future__ import annotations
 
+import math
 import re
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -49,14 +51,15 @@ def field_of_meta_image(path: Path) -> tuple[Values, PhysicalGrid]:
     """
     entries, header_bytes = _header(path)
     sizes = [int(size) for size in _numbers(path, entries, "DimSize")]
-    axes, channels = len(sizes), int(entries.get("ElementNumberOfChannels", "1"))
+    (channels,) = _numbers(path, entries, "ElementNumberOfChannels", default=[1.0])[:1] or (0.0,)
+    axes = len(sizes)
     if not 2 <= axes <= _MOST_AXES or any(size != 1 for size in sizes[2:]) or min(sizes) < 1:
         raise FileError(
             f"{path} is of {' x '.join(map(str, sizes))} pixels: a field lies in a plane"
         )
     if channels not in {2, 3}:
-        raise FileError(f"{path} has {channels} values a pixel: a field has x and y, and z 0")
-    values = _values(path, entries, header_bytes, (sizes[1], sizes[0], channels))
+        raise FileError(f"{path} has {channels:g} values a pixel: a field has x and y, and z 0")
+    values = _values(path, entries, header_bytes, (sizes[1], sizes[0], int(channels)))
     if channels == 3 and np.any(values[..., 2]):
         raise FileError(f"{path} has steps along z: a field lies in a plane")
     grid = _grid(path, entries, axes, (sizes[1], sizes[0]))
@@ -125,7 +128,9 @@ def _values(
         raise FileError(f"{path}: pixels in several files are not supported")
     data_path = path if name.upper() == "LOCAL" else path.parent / name
     start = header_bytes if data_path == path else 0
-    needed = int(np.prod(shape)) * dtype.itemsize
+    needed = math.prod(shape) * dtype.itemsize
+    if needed > sys.maxsize:
+        raise FileError(f"{path} would have {needed} bytes of pixels")
     try:
         size = data_path.stat().st_size
         skipped = int(entries.get("HeaderSize", "0"))

@@ -10,6 +10,9 @@ vector" and whose vectors have three values they are NIfTI's, as ITK reads it.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +54,16 @@ def field_of_nifti(path: Path) -> tuple[Values, PhysicalGrid]:
     """
     try:
         import nibabel
+        from nibabel.imageglobals import logger
     except ModuleNotFoundError:
         raise FileError(
             f"{path} needs nibabel to be read: pip install 'lerf[nifti]', or save the field as .mha"
         ) from None
     try:
-        image: Any = nibabel.load(path)
-        shape, affine = image.shape, np.array(image.affine, np.float64)
-        intent = int(image.header["intent_code"])
+        with _silent(logger):
+            image: Any = nibabel.load(path)
+            shape, affine = image.shape, np.array(image.affine, np.float64)
+            intent = int(image.header["intent_code"])
     # Damaged headers raise anything.
     except Exception as error:  # noqa: BLE001
         raise FileError(f"{path} is no readable NIfTI file: {one_line(error, 120)}") from None
@@ -87,6 +92,16 @@ def field_of_nifti(path: Path) -> tuple[Values, PhysicalGrid]:
     if intent == _DISPLACEMENT_INTENT:
         field = -field
     return field, _grid(path, affine, (size[1], size[0]))
+
+
+@contextmanager
+def _silent(logger: logging.Logger) -> Iterator[None]:
+    """Keep a logger from saying on standard error what it mends."""
+    was_disabled, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = was_disabled
 
 
 def _grid(path: Path, affine: npt.NDArray[np.float64], shape: tuple[int, int]) -> PhysicalGrid:

@@ -233,7 +233,8 @@ def _positions(
     cols: Floats,
 ) -> Positions:
     """Return source (row, col) of places among the output's pixels, (2, ...); NaN for nowhere."""
-    col, row = source.to_pixels(*transform(*target.to_physical(cols, rows)))
+    with np.errstate(invalid="ignore", over="ignore"):
+        col, row = source.to_pixels(*transform(*target.to_physical(cols, rows)))
     positions = np.stack([row, col])
     positions[:, ~np.isfinite(positions).all(axis=0)] = np.nan
     return positions
