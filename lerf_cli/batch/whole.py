@@ -40,7 +40,7 @@ Decoded = Callable[[Callable[[], DecodedImage]], DecodedImage]
 def shape_after(operation: ImageOperation, header: Header) -> Shape:
     """Return the (rows, columns) that a file becomes; a FileError where it cannot."""
     try:
-        return operation.output_shape(header.shape)
+        return operation.for_file(header.metadata, header.shape).output_shape(header.shape)
     except lerf_core.errors.LerfError as error:
         raise FileError(one_line(error)) from error
 
@@ -95,6 +95,7 @@ def process(
     image = decoded(partial(read_image, source, options.max_pixels, labels=labels))
     target = _format_for(task, options, image.format)
     before = image.shape
+    operation = operation.for_file(image.metadata, before)
     # All that can be refused is refused before the work.
     shapes = [operation.output_shape(frame.shape[:2]) for run in image.runs for frame in run.frames]
     pixels = sum(rows * cols for rows, cols in shapes)

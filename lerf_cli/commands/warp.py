@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from lerf_cli.batch.operation import ImageOperation
     from lerf_core.execution.plan import Plan
+    from lerf_core.io.metadata.model import Metadata
 
 __all__ = ["warp"]
 
@@ -104,6 +105,13 @@ class WarpOperation(SameForAll):
     size: Size | None
     fit: bool
     notes: tuple[str, ...] = ()
+
+    def for_file(self, metadata: Metadata, shape: Shape) -> WarpOperation:
+        """See `ImageOperation.for_file`: a registration may go by the sizes of its pixels."""
+        del shape
+        if isinstance(self.geometry, RegistrationGeometry):
+            return replace(self, geometry=self.geometry.for_file(metadata))
+        return self
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the (rows, columns) that an image of ``shape`` becomes."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lerf_cli.options.types import numbers_type
+from lerf_cli.options.types import ParsedType, numbers_type, parse_pixel_size
 from lerf_core.choices import LANDMARK_MODELS
 
 if TYPE_CHECKING:
     from lerf_cli.options.types import Size
     from lerf_core.geometry.registration import Registration
+    from lerf_core.io.metadata.model import Metadata
 
 __all__ = ["RegistrationGeometry", "check_registration_options", "registration_options"]
 
@@ -26,7 +27,6 @@ Pair = tuple[float, float]
 _DETAILS = ("transform", "pixel_size", "origin", "output_pixel_size", "output_origin")
 # The inverse of a file, as antsApplyTransforms has it.
 _TURNED = re.compile(r"\[\s*(.+?)\s*,\s*1\s*\]")
-_SIZES = ("pixel_size", "output_pixel_size")
 
 _OPTIONS = (
     click.option(
@@ -44,8 +44,9 @@ _OPTIONS = (
         f"[default: {LANDMARK_MODELS[0]}]",
     ),
     click.option(
-        "--pixel-size", type=numbers_type(1, 2), metavar="S|X,Y",
-        help="Sides of the input's pixels, in the units of --registration.  [default: 1]",
+        "--pixel-size", type=ParsedType("pixel size", parse_pixel_size), metavar="S|X,Y|UNIT",
+        help="Sides of the input's pixels, in the units of --registration; or that unit (um, mm), "
+        "where the input says how large its pixels are.  [default: 1]",
     ),
     click.option(
         "--origin", type=numbers_type(2), metavar="X,Y",
@@ -81,11 +82,8 @@ def check_registration_options(values: dict[str, Any]) -> None:
     for name in _DETAILS:
         if values[name] is not None and values["registration"] is None:
             raise click.UsageError(f"--{name.replace('_', '-')} goes with --registration")
-    for name in _SIZES:
-        if values[name] is not None and not min(values[name]) > 0:
-            raise click.BadParameter(
-                "sides of a pixel are above 0", param_hint=f"'--{name.replace('_', '-')}'"
-            )
+    if values["output_pixel_size"] is not None and not min(values["output_pixel_size"]) > 0:
+        raise click.BadParameter("sides of a pixel are above 0", param_hint="'--output-pixel-size'")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,10 +95,14 @@ class RegistrationGeometry:
     registration : Registration
     places : dict
         Keywords of `Registration.for_image`: pixel sizes, origins, and the largest error.
+    unit : str
+        That of the registration, where the input says how large its pixels are; "": it is not
+        asked.
     """
 
     registration: Registration
     places: dict[str, Any]
+    unit: str = ""
 
     @classmethod
     def of(cls, values: dict[str, Any], *, fit: bool) -> RegistrationGeometry:
@@ -126,16 +128,43 @@ class RegistrationGeometry:
             raise InvalidArgumentError(
                 f"{registration.kind} is no matrix: --fit does not go with it"
             )
+        size = values["pixel_size"]
+        unit = size if isinstance(size, str) else ""
         places: dict[str, Any] = {
             name: (values[name][0], values[name][-1])
             for name in _DETAILS[1:]
-            if values[name] is not None
+            if values[name] is not None and values[name] != unit
         }
         if values["max_error"] is not None:
             places["max_error"] = values["max_error"]
         # Now, so that what goes with no image ends it here.
-        registration.for_image((1, 1), **places)
-        return cls(registration, places)
+        registration.for_image((1, 1), **(places | ({"pixel_size": (1.0, 1.0)} if unit else {})))
+        return cls(registration, places, unit)
+
+    def for_file(self, metadata: Metadata) -> RegistrationGeometry:
+        """Return the geometry for an image of which a file says so much.
+
+        Raises
+        ------
+        FileError
+            If its pixels are to have a size, and it says none.
+        """
+        if not self.unit:
+            return self
+        from lerf_core.errors import FileError
+        from lerf_core.io.metadata.units import converted
+
+        sides = []
+        for letter in "XY":
+            axis = metadata.axis(letter)
+            side = None if axis is None else converted(axis.step, axis.unit, self.unit)
+            if side is None or not side > 0:
+                raise FileError(
+                    "it does not say how large its pixels are: --pixel-size "
+                    f"{self.unit} goes by that"
+                )
+            sides.append(side)
+        return replace(self, places={**self.places, "pixel_size": tuple(sides)}, unit="")
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -331,6 +331,33 @@ DENSITY = ParsedType("density", parse_density)
 DEVICE = ParsedType("device", parse_device)
 
 
+def parse_pixel_size(text: str) -> tuple[float, ...] | str:
+    """Parse one or two sides of a pixel, or a unit of length, by its name in OME-Zarr or symbol.
+
+    Raises
+    ------
+    ValueError
+        If the text is something else, or a side is not above 0.
+
+    Examples
+    --------
+    >>> parse_pixel_size("0.5,1"), parse_pixel_size("um")
+    ((0.5, 1.0), 'micrometer')
+    """
+    from lerf_core.io.metadata.units import is_length, unit_of
+
+    unit = unit_of(text)
+    if is_length(unit):
+        return unit
+    try:
+        sides = parse_numbers(text, (1, 2))
+    except ValueError:
+        raise ValueError(f"{text!r} is neither sides of a pixel nor a unit such as um") from None
+    if not min(sides) > 0:
+        raise ValueError("sides of a pixel are above 0")
+    return sides
+
+
 def numbers_type(*counts: int, nan: bool = False) -> ParsedType:
     """Return the type of lists of numbers; the arguments are those of `parse_numbers`."""
     return ParsedType("numbers", partial(parse_numbers, counts=counts, nan=nan))

@@ -74,6 +74,21 @@ def test_sizes_and_origins_of_pixels(registered, grey):
     np.testing.assert_array_equal(half[:-1, :-3], grey[1][2::2, 3:])
 
 
+@pytest.mark.parametrize("tiles", [[], ["--tile", "32"]])
+def test_sizes_of_pixels_that_the_input_says(run, tmp_path, grey, tiles):
+    """Half a micrometre: a shift of 3 micrometres is one by 6 pixels."""
+    path, out = tmp_path / "in.ome.tif", tmp_path / "out.tif"
+    metadata = {"axes": "YX", "PhysicalSizeX": 500, "PhysicalSizeXUnit": "nm",
+                "PhysicalSizeY": 0.5, "PhysicalSizeYUnit": "µm"}  # fmt: skip
+    tifffile.imwrite(path, grey[1], metadata=metadata)
+    (tmp_path / "r").write_text(SHIFT)
+    options = ("--registration", tmp_path / "r", "--pixel-size", "um", "--overwrite")
+    run("warp", path, "-o", out, *options, *tiles)
+    np.testing.assert_array_equal(tifffile.imread(out)[:-4, :-6], grey[1][4:, 6:])
+    told = run("warp", grey[0], "-o", tmp_path / "o.png", *options, code=1)
+    assert "does not say how large its pixels are: --pixel-size micrometer" in told.output
+
+
 def test_several_are_one_after_the_other(run, tmp_path, grey, pixels):
     """The first takes the output's places, as in antsApplyTransforms; resampled once."""
     scale = SHIFT.replace("TranslationT", "ScaleT").replace("3 2", "2 2")
