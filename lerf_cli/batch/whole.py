@@ -40,7 +40,10 @@ Decoded = Callable[[Callable[[], DecodedImage]], DecodedImage]
 def shape_after(operation: ImageOperation, header: Header) -> Shape:
     """Return the (rows, columns) that a file becomes; a FileError where it cannot."""
     try:
-        return operation.for_file(header.metadata, header.shape).output_shape(header.shape)
+        # What goes by tiles alone asks more of a file than a header has.
+        if not operation.needs_tiles:
+            operation = operation.for_file(header.metadata, header.shape)
+        return operation.output_shape(header.shape)
     except lerf_core.errors.LerfError as error:
         raise FileError(one_line(error)) from error
 
