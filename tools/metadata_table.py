@@ -27,6 +27,7 @@ from metadata_files import SOURCES, Source
 from lerf_cli.main import main as lerf
 from lerf_core.errors import LerfError
 from lerf_core.geometry.placement import Placement
+from lerf_core.io.codecs.tiff.geo_keys import stated_system
 from lerf_core.io.formats import FORMATS, HOLDS
 from lerf_core.io.metadata.model import RULES, AxisName, AxisScale, Channel, Metadata, Page
 from lerf_core.io.reading import open_reader, read_image
@@ -171,6 +172,9 @@ def _equal(field: str, wanted: Any, new: Any) -> bool:
         return new is not None and b"Maker" in new if b"Maker" in wanted else new is not None
     if field == "xmp":
         return new is not None and b"a lens" in new
+    if field == "georeference" and new is not None:  # keys may have the system's name, too
+        systems = [stated_system(place.keys)[0] for place in (wanted, new)]
+        return systems[0] == systems[1] and _close(wanted.transform, new.transform)
     if field == "ome":  # what it says of the image is brought up to date
         return new is not None and "2020-05-04" in new
     if field in {"text", "attributes", "display", "label_facts", "imagej"}:

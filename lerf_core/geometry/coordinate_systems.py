@@ -22,7 +22,7 @@ from lerf_core.errors import InvalidArgumentError, one_line
 __all__ = [
     "area_of_use", "described_axes", "described_system", "geographic_base", "middle_of",
     "named_system", "period_of",
-    "pyproj_module", "system_name", "transformed",
+    "pyproj_module", "system_name", "transformed", "wkt_of",
 ]  # fmt: skip
 
 Floats = npt.NDArray[np.float64]
@@ -146,6 +146,12 @@ def system_name(text: str) -> str:
 
 
 @lru_cache(maxsize=64)
+def wkt_of(text: str) -> str:
+    """Return the text of a system in WKT2."""
+    wkt: str = _system(text).to_wkt()
+    return wkt
+
+
 def period_of(text: str) -> float | None:
     """Return the steps in x after which a system shows the same places again; None: it does not.
 

@@ -131,6 +131,7 @@ HOLDS = {
     "JPEG2000": _BLOCKS | {"dpi", "iptc"},
     "OME-Zarr": frozenset({
         "axes", "axis_names", "channels", "display", "name", "attributes", "label_facts",
+        "georeference",
     }),
     "Zarr": frozenset(),
     "NPY": frozenset(),

@@ -187,6 +187,11 @@ def fitting_metadata(
         notes += further
     metadata, further = _fitting_channels(metadata, name)
     notes += further
+    if name == "OME-Zarr" and metadata.georeference is not None:
+        from lerf_core.io.codecs.zarr.places import fitting_place
+
+        place, further = fitting_place(metadata.georeference)
+        metadata, notes = replace(metadata, georeference=place), notes + further
     lost = [field for field in RULES if field not in HOLDS[name] and metadata.says(field)]
     # That samples were expanded is told when they are read.
     silent = {"bits"}

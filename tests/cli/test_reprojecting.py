@@ -14,6 +14,7 @@ pyproj = pytest.importorskip("pyproj")
 from lerf_core.io.codecs.tiff.geo import geo_tags  # noqa: E402
 from lerf_core.io.codecs.tiff.geo_keys import keys_of_system  # noqa: E402
 from lerf_core.io.metadata.georeference import Georeference  # noqa: E402
+from lerf_core.io.reading import open_reader  # noqa: E402
 
 UTM = (10.0, 0.0, 400000.0, 0.0, -10.0, 5008000.0)
 SHAPE = (150, 200)
@@ -398,3 +399,48 @@ def test_internal_masks_go_along(run, tmp_path):
     assert not valid[hole | outside].any()
     inner = (np.abs(expected - [100, 75]) < [98, 73]).all(axis=-1)
     assert valid[inner & (np.abs(expected - [65, 50]) > [17, 12]).any(axis=-1)].all()
+
+
+# -- Zarr ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", ["EPSG:3857", "+proj=laea +lat_0=45 +lon_0=8 +ellps=GRS80"])
+def test_zarr_says_where_it_lies(run, tmp_path, scene, target):
+    zarr = pytest.importorskip("zarr")
+    options = ("--to-crs", target, "--resolution", "20")
+    run("warp", scene, "-o", tmp_path / "out.tif", *options)
+    told = run("warp", scene, "-o", tmp_path / "out.zarr", *options, "--pyramid", 3).stderr
+    assert "georeferencing" not in told
+    place = transform_of(tmp_path / "out.tif")
+    group = zarr.open_group(tmp_path / "out.zarr", mode="r")
+    attributes = dict(group.attrs)
+    assert attributes["spatial:transform"] == list(place)
+    assert attributes["spatial:dimensions"] == ["y", "x"]
+    assert [item["name"] for item in attributes["zarr_conventions"]] == ["proj", "spatial"]
+    if target.startswith("EPSG"):
+        assert attributes["proj:code"] == target
+    else:
+        points = [
+            pyproj.Transformer.from_crs(4326, system, always_xy=True).transform(8.5, 46)
+            for system in (attributes["proj:wkt2"], target)
+        ]
+        np.testing.assert_allclose(*points, atol=1e-6)
+    coarse = dict(group["2"].attrs)
+    assert coarse["spatial:transform"] == [80, 0, place[2], 0, -80, place[5]]
+    assert coarse["spatial:shape"] == list(group["2"].shape[-2:])
+    with open_reader(tmp_path / "out.zarr", level=2) as source:
+        assert source.metadata.georeference.transform == tuple(coarse["spatial:transform"])
+        assert not source.metadata.attributes
+    # And back, from where it says that it lies: as from the TIFF.
+    for name in ("out.tif", "out.zarr"):
+        back = tmp_path / f"back_{name.partition('.')[2]}.tif"
+        run("warp", tmp_path / name, "-o", back, "--like", scene, "--nodata", "-9999")
+    by_channels = np.moveaxis(tifffile.imread(tmp_path / "back_tif.tif"), -1, 0)
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "back_zarr.tif"), by_channels)
+
+
+def test_resizes_of_zarr_move_its_place(run, tmp_path, scene):
+    pytest.importorskip("zarr")
+    run("resize", scene, "-o", tmp_path / "a.zarr", "--scale", 0.5)
+    run("resize", tmp_path / "a.zarr", "-o", tmp_path / "b.tif", "--size", "50x75", "--fit", "fill")
+    assert transform_of(tmp_path / "b.tif") == (40, 0, 400000, 0, -20, 5008000)

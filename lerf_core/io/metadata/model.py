@@ -260,8 +260,8 @@ class Metadata:
     )  # fmt: skip
     axis_names: tuple[AxisName, ...] = _field((), "names of axes")
     georeference: Georeference | None = _field(  # noqa: RUF009 - a frozen value
-        None, "georeferencing", "recomputed", "recomputed where the map is affine, else dropped "
-        "with a note",
+        None, "georeferencing", "recomputed", "recomputed where the map is affine; with --to-crs "
+        "that of the new grid; else dropped with a note",
     )  # fmt: skip
     nodata: float | None = _field(None, "the missing value")
     gdal: str = _field(

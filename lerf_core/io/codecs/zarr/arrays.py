@@ -13,6 +13,11 @@ import numpy as np
 
 from lerf_core.errors import FileError
 from lerf_core.io.codecs.zarr.axes import array_axes, axis_names
+from lerf_core.io.codecs.zarr.places import (
+    georeference_of,
+    georeference_of_mapping,
+    without_places,
+)
 from lerf_core.io.metadata.model import AxisScale, Metadata
 
 if TYPE_CHECKING:
@@ -21,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["ImageArray", "image_array"]
 
 # Attributes that say of an array what its reader takes in.
-_READ = frozenset({"_ARRAY_DIMENSIONS", "_FillValue", "missing_value", "coordinates"})
+_READ = frozenset({
+    "_ARRAY_DIMENSIONS", "_FillValue", "missing_value", "coordinates", "grid_mapping",
+})  # fmt: skip
 # Coordinates that differ by less, of a step, are evenly spaced.
 _EVEN = 1e-4
 
@@ -120,17 +127,34 @@ def _described(array: Any, others: dict[str, Any], shared: dict[str, Any]) -> Im
             notes += (f"coordinates {name}, which are not evenly spaced numbers, left out",)
         else:
             scales.append(scale)
+    georeference, mapping, further = georeference_of_mapping(attributes, others, scales)
+    used.add(mapping)
+    kept = without_places({**shared, **attributes})
+    if georeference is None:
+        names_of = dict(zip(axes, map(str, names), strict=False))
+        georeference, told = georeference_of(
+            shared, attributes, (names_of.get("Y", ""), names_of.get("X", "")),
+            _sides_of(array, axes), (1.0, 1.0),
+        )  # fmt: skip
+        further += told
+    notes += further
     left = sorted(set(others) - used)
     if left:
         notes += (f"arrays beside it left out: {', '.join(left[:8])}",)
-    kept = {**shared, **attributes}
     metadata = Metadata(
         axes=tuple(scales),
+        georeference=georeference,
         axis_names=axis_names(axes, names),
         nodata=_missing_value(array, attributes),
         attributes=tuple((key, value) for key, value in kept.items() if key not in _READ),
     )
     return ImageArray(array, axes, metadata, notes)
+
+
+def _sides_of(array: Any, axes: str) -> tuple[int, int]:
+    """Return rows and columns of an array."""
+    sides = dict(zip(axes, array.shape, strict=False))
+    return sides.get("Y", 1), sides.get("X", 1)
 
 
 def _scale(letter: str, coordinate: Any) -> AxisScale | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lerf_core.errors import FileError
 from lerf_core.io.codecs.zarr.axes import axis_names, multiscale_axes
+from lerf_core.io.codecs.zarr.places import without_places
 from lerf_core.io.metadata.model import AxisScale, Channel, Metadata
 
 __all__ = ["NEWEST_VERSION", "Multiscale", "description_of", "read_multiscale"]
@@ -134,7 +135,7 @@ def read_multiscale(
         for key, value in ({**attributes, **block} if "ome" in attributes else block).items()
         if key not in _KNOWN_KEYS and key != "ome"
     }
-    words = replace(parsed.words, attributes=tuple(attributes.items()))
+    words = replace(parsed.words, attributes=tuple(without_places(attributes).items()))
     notes = parsed.notes
     if len(every) > 1:
         notes += (f"only image {number + 1} of the {len(every)} in the group is read",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from lerf_core.errors import FileError, one_line
 from lerf_core.io.codecs.tiff.ome import read_image
 from lerf_core.io.codecs.zarr.arrays import ImageArray, image_array
 from lerf_core.io.codecs.zarr.multiscales import Multiscale, description_of, read_multiscale
+from lerf_core.io.codecs.zarr.places import georeference_of
 from lerf_core.io.formats import layout_of_samples
 from lerf_core.io.locations import REMOTE_READS, ZARR_DOCUMENTS
 from lerf_core.io.metadata.model import Metadata
@@ -103,6 +105,8 @@ class ZarrReader(TiledReader):
         self.level_shapes = tuple(tuple(array.shape) for array in arrays)
         self._set_pixels()
         self._describe(multiscale, plain)
+        if multiscale is not None:
+            self._place(multiscale, attributes)
         nodes = {"", self._array_read.path, group.path if group is not None else ""}
         self.fingerprint = (
             f"{self._digest(nodes)} series {self.series} level {self.level} {self.shape}"
@@ -219,6 +223,22 @@ class ZarrReader(TiledReader):
         axis = self.channel_axis
         if axis is not None:
             self.layout = layout_of_samples(self.shape[axis])
+
+    def _place(self, multiscale: Multiscale, attributes: dict[str, Any]) -> None:
+        """Set where the level lies on earth, by the attributes of its group and its own."""
+        places = [self.axes.index(letter) for letter in "YX"]
+        rows, cols = (self.shape[place] for place in places)
+        whole = [self.level_shapes[0][place] for place in places]
+        # Pyramids halve, and round up.
+        steps = (
+            2.0 ** round(math.log2(whole[0] / rows)), 2.0 ** round(math.log2(whole[1] / cols)),
+        )  # fmt: skip
+        georeference, notes = georeference_of(
+            attributes, dict(self._array_read.attrs),
+            [multiscale.names[place] for place in places], (rows, cols), steps,
+        )  # fmt: skip
+        self.metadata = replace(self.metadata, georeference=georeference)
+        self._notes += notes
 
     def _too_large(self, needed: str, allowed: str) -> str:
         return f"one chunk of {self.chunks} takes {needed} in memory, {allowed} allowed"

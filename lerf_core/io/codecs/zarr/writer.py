@@ -16,6 +16,7 @@ import numpy as np
 from lerf_core.errors import FileError, ResultExistsError, one_line
 from lerf_core.io.codecs.zarr.axes import TYPES
 from lerf_core.io.codecs.zarr.multiscales import NEWEST_VERSION
+from lerf_core.io.codecs.zarr.places import place_attributes
 from lerf_core.io.formats import RGB, RGBA
 from lerf_core.io.locations import ZARR_DOCUMENTS, is_url
 from lerf_core.io.metadata.model import Channel
@@ -362,6 +363,7 @@ def _create(url: str, spec: WriterSpec, layout: Layout, *, overwrite: bool = Fal
             compressors=_compressors(spec),
             fill_value=spec.dtype.type(0),
             dimension_names=_axis_names(spec, layout),
+            attributes=_place(spec, layout, level),
             zarr_format=3,
         )
 
@@ -420,7 +422,22 @@ def _attributes(spec: WriterSpec, layout: Layout) -> dict[str, Any]:
             "channels": [_channel(channel, spec.dtype) for channel in channels],
             **display,
         }
-    return {**dict(metadata.attributes), "ome": ome}
+    attributes = dict(metadata.attributes)
+    place = _place(spec, layout, 0)
+    if place:
+        # Beside those conventions that the source follows.
+        key = "zarr_conventions"
+        place[key] = [*attributes.get(key, ()), *place[key]]
+    return {**attributes, **place, "ome": ome}
+
+
+def _place(spec: WriterSpec, layout: Layout, level: int) -> dict[str, Any]:
+    """Return the attributes that say where a level lies on earth."""
+    names = dict(zip(layout.axes, _axis_names(spec, layout), strict=True))
+    rows, cols = (spec.level_shapes[level][axis] for axis in spec.plane_axes)
+    return place_attributes(
+        spec.metadata.georeference, (names["Y"], names["X"]), (rows, cols), level
+    )
 
 
 def _colour_channels(count: int) -> tuple[Channel, ...]:

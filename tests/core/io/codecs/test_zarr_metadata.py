@@ -9,6 +9,7 @@ import pytest
 import tifffile
 
 from lerf_core.errors import FileError
+from lerf_core.io.codecs.tiff.geo_keys import stated_system
 from lerf_core.io.metadata.model import AxisName, AxisScale, Channel
 from lerf_core.io.reading import open_reader
 
@@ -295,3 +296,77 @@ def test_a_damaged_array_of_a_group_is_told_once(tmp_path, capfd):
     with pytest.raises(FileError, match="damaged Zarr"):
         open_reader(path)
     assert capfd.readouterr().err == ""
+
+
+# -- places on earth ------------------------------------------------------------------------
+
+TRANSFORM = [10.0, 0.0, 400000.0, 0.0, -20.0, 5008000.0]
+PLACED = {
+    "proj:code": "EPSG:32632", "spatial:dimensions": ["y", "x"], "spatial:transform": TRANSFORM,
+}  # fmt: skip
+
+
+def place_of(path, **options):
+    with open_reader(path, **options) as source:
+        return source.metadata.georeference, source.notes
+
+
+@pytest.mark.parametrize(
+    ("changes", "transform"),
+    [
+        ({}, TRANSFORM),
+        ({"spatial:registration": "node"}, [10, 0, 399995, 0, -20, 5008010]),
+        ({"spatial:transform": None, "spatial:bbox": [0, 0, 600, 100]}, [20, 0, 0, 0, -5, 100]),
+        ({"proj:code": None, "proj:projjson": "json"}, TRANSFORM),
+    ],
+)
+def test_conventions_on_places(tmp_path, changes, transform):
+    pyproj = pytest.importorskip("pyproj")
+    array = zarr.create_array(
+        tmp_path / "a.zarr", shape=(20, 30), chunks=(8, 8), dtype="u2", dimension_names=["y", "x"]
+    )
+    attributes = PLACED | changes
+    if "proj:projjson" in changes:
+        attributes["proj:projjson"] = pyproj.CRS("EPSG:32632").to_json_dict()
+    array.attrs.update({key: value for key, value in attributes.items() if value is not None})
+    place, notes = place_of(tmp_path / "a.zarr")
+    assert place.transform == tuple(transform)
+    assert stated_system(place.keys)[0] == "EPSG:32632"
+    assert notes == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"spatial:transform_type": "rpc"}, "by 'rpc', which is not known"),
+        ({"spatial:dimensions": ["z", "y"]}, "that of dimensions"),
+        ({"spatial:transform": [1, 2]}, "neither transform nor bounds"),
+        ({"spatial:transform": [0, 0, 1, 0, 0, 1]}, "no size"),
+        ({"proj:code": "EPSG:1"}, "its system of coordinates is left out"),
+    ],
+)
+def test_places_that_are_not_understood_are_told(tmp_path, changes, told):
+    pytest.importorskip("pyproj")
+    group = make(tmp_path / "a.zarr", {"axes": SPACE, **datasets(SCALE)})
+    group.attrs.update(PLACED | changes)
+    place, notes = place_of(tmp_path / "a.zarr")
+    assert (place is None or not place.is_placed) != ("proj:code" in changes)
+    assert any(told in note for note in notes)
+
+
+def test_grid_mappings_of_xarray(tmp_path):
+    """As rioxarray and odc-geo write them, with a transform or with coordinates alone."""
+    xr = pytest.importorskip("xarray")
+    pyproj = pytest.importorskip("pyproj")
+    places = {"y": 47 - 0.5 * np.arange(20), "x": 6 + 0.25 * np.arange(30)}
+    array = xr.DataArray(np.zeros((20, 30)), places, ("y", "x"), "height")
+    for number, words in enumerate(({}, {"GeoTransform": "5.875 0.25 0 47.25 0 -0.5"})):
+        system = {"crs_wkt": pyproj.CRS("EPSG:4326").to_wkt(), **words}
+        placed = array.assign_coords(spatial_ref=xr.Variable((), 0, system))
+        placed.encoding["grid_mapping"] = "spatial_ref"
+        path = tmp_path / f"{number}.zarr"
+        placed.to_zarr(path, zarr_format=2, consolidated=True)
+        place, notes = place_of(path)
+        assert place.transform == (0.25, 0, 5.875, 0, -0.5, 47.25)
+        assert stated_system(place.keys)[0] == "EPSG:4326"
+        assert notes == ()
