@@ -4,14 +4,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from lerf_core.choices import THIN_PLATE
 from lerf_core.errors import FileError, InvalidArgumentError, one_line
-from lerf_core.geometry.control_points import PolynomialPlacing
+from lerf_core.geometry.control_point_files import read_control_points
+from lerf_core.geometry.control_points import PolynomialPlacing, ThinPlatePlacing
 from lerf_core.geometry.coordinate_systems import named_system, system_name
 from lerf_core.geometry.interpolated import DEFAULT_MAX_ERROR
 from lerf_core.geometry.output_grids import Bounds, GridRequest, PlacedImage, suggested_grid
@@ -48,7 +51,10 @@ class ReprojectionOptions(NamedTuple):
         File whose grid the output takes.
     size : Size or None
     gcps : str or None
-        Order of the polynomials by which ground control points place the image, or "auto".
+        Order of the polynomials by which ground control points place the image, "auto", or
+        "thin-plate".
+    points : str or None
+        File of control points, in place of the image's own.
     max_error : float
         In source pixels.
     """
@@ -60,6 +66,7 @@ class ReprojectionOptions(NamedTuple):
     like: str | None = None
     size: Size | None = None
     gcps: str | None = None
+    points: str | None = None
     max_error: float = DEFAULT_MAX_ERROR
 
 
@@ -113,6 +120,12 @@ class ReprojectOperation:
                 f"{options.like} is in {system_name(self._like.system)}, not in {options.to_crs}"
             )
         self._from = None if options.from_crs is None else named_system(options.from_crs)
+        self._points: tuple[tuple[float, float, float, float], ...] = ()
+        if options.points is not None:
+            self._points, system = read_control_points(options.points)
+            if self._from is None and not system:
+                raise InvalidArgumentError(f"{options.points} names no system: --from-crs is to")
+            self._from = self._from or named_system(system)
         # Now, so that what no file can hold ends it here.
         self._keys = keys_of_system(self._system)
         self._options = options
@@ -158,6 +171,8 @@ class ReprojectOperation:
                 f"{len(image.placing.points)} ground control points, order {image.placing.order}"
             )
             notes += (f"{words}: off by {image.placing.residual:.2g} pixels, root mean square",)
+        elif isinstance(image.placing, ThinPlatePlacing):
+            notes += (f"{len(image.placing.points)} ground control points, met exactly",)
         return FileReprojection(
             resampling, image, grid, Georeference(grid.transform, self._keys), notes,
             self._options.max_error,
@@ -166,6 +181,10 @@ class ReprojectOperation:
     def _placed(self, metadata: Metadata, shape: Shape) -> PlacedImage:
         """Return where an image lies."""
         reference = metadata.georeference
+        if self._options.points is not None:
+            if reference is not None and reference.is_placed:
+                raise FileError("it says itself where it lies: --points does not go with it")
+            return PlacedImage(self._from or "", self._placing(self._points), shape)
         if reference is None or not reference.is_placed:
             raise FileError("it does not say where on the earth it lies: nothing to reproject")
         system = system_of_keys(reference.keys) if self._from is None else self._from
@@ -177,12 +196,17 @@ class ReprojectOperation:
             return PlacedImage(system, AffinePlacing(reference.transform), shape)
         if not reference.points:
             raise FileError("it has no ground control points: --gcps has nothing to go by")
-        order = None if self._options.gcps == "auto" else int(self._options.gcps)
+        return PlacedImage(system, self._placing(reference.points), shape)
+
+    def _placing(self, points: Sequence[Sequence[float]]) -> PolynomialPlacing | ThinPlatePlacing:
+        """Return where pixels lie by control points."""
+        way = self._options.gcps or "auto"
         try:
-            placing = PolynomialPlacing.of_points(reference.points, order)
+            if way == THIN_PLATE:
+                return ThinPlatePlacing.of_points(points)
+            return PolynomialPlacing.of_points(points, None if way == "auto" else int(way))
         except InvalidArgumentError as error:
             raise FileError(one_line(error)) from error
-        return PlacedImage(system, placing, shape)
 
     def _grid(self, image: PlacedImage) -> tuple[Grid, tuple[str, ...]]:
         """Return the output's grid, and notes on it."""

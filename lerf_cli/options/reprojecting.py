@@ -9,6 +9,7 @@ import click
 
 from lerf_cli.options.optional_choice import OptionalChoice
 from lerf_cli.options.types import numbers_type
+from lerf_core.choices import THIN_PLATE
 
 if TYPE_CHECKING:
     from lerf_cli.batch.reprojecting import ReprojectionOptions
@@ -19,7 +20,7 @@ __all__ = ["reprojection_of", "reprojection_options"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 # Those that say more of a reprojection; it is asked for by --to-crs or --like.
-_DETAILS = ("resolution", "bounds", "from_crs", "gcps", "max_error")
+_DETAILS = ("resolution", "bounds", "from_crs", "gcps", "points", "max_error")
 
 _OPTIONS = (
     click.option(
@@ -45,10 +46,15 @@ _OPTIONS = (
         help="System of the input, in place of what it says of itself.",
     ),
     click.option(
-        "--gcps", cls=OptionalChoice, type=click.Choice(["auto", "1", "2", "3"]),
-        metavar="[auto|1|2|3]",
+        "--gcps", cls=OptionalChoice, type=click.Choice(["auto", "1", "2", "3", THIN_PLATE]),
+        metavar=f"[auto|1|2|3|{THIN_PLATE}]",
         help="Place the input by its ground control points: by polynomials of an order, or of 2 "
-        "where there are six points and 1 where there are fewer.",
+        "where there are six points and 1 where there are fewer; or by a spline through all.",
+    ),
+    click.option(
+        "--points", metavar="FILE",
+        help="Place an input that says of no place by these ground control points: QGIS's .points, "
+        "in the system that the file names, or --from-crs.",
     ),
     click.option(
         "--max-error", type=click.FloatRange(min=0), metavar="PIXELS", default=None,

@@ -1,4 +1,4 @@
-"""Images that lie by ground control points: polynomials through them, as near as can be.
+"""Images that lie by ground control points: polynomials near them, or splines through them.
 
 Convention
 ----------
@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.errors import InvalidArgumentError
+from lerf_core.geometry.registration.thin_plate import ThinPlateSpline
 
-__all__ = ["PolynomialPlacing"]
+__all__ = ["PolynomialPlacing", "ThinPlatePlacing"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,6 +28,8 @@ _NEEDED = {1: 3, 2: 6, 3: 10}
 _HIGHEST = 2
 # Points lie on a line where the smallest direction is less than this part of the largest.
 _FLAT = 1e-9
+# Pixels by which a spline's inverse may be off, and steps in which it is to be found.
+_NEAR, _MOST_STEPS = 1e-9, 50
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,61 @@ class PolynomialPlacing:
         pixels, world = self._sides
         found = np.stack(self.to_pixels(*world.T), axis=1)
         return float(np.sqrt(((found - pixels) ** 2).sum(axis=1).mean()))
+
+
+@dataclass(frozen=True)
+class ThinPlatePlacing:
+    """Where pixels lie by points, which are met; see `lerf_core.geometry.reprojection.Placing`.
+
+    A spline takes places to pixels; pixels are taken to places by its inverse, as GDAL does.
+
+    Attributes
+    ----------
+    points : tuple of (col, row, x, y)
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there are too few points, two lie at one place, or all on a line.
+    """
+
+    points: tuple[tuple[float, float, float, float], ...]
+
+    @classmethod
+    def of_points(cls, points: Sequence[Sequence[float]]) -> ThinPlatePlacing:
+        """Make it of points."""
+        return cls(tuple((p[0], p[1], p[2], p[3]) for p in points))
+
+    def __post_init__(self) -> None:
+        _ = self._forward, self._backward  # raise, where points do not determine them
+
+    @cached_property
+    def _forward(self) -> ThinPlateSpline:
+        points = np.reshape(self.points, (-1, 4))
+        return ThinPlateSpline.through(points[:, :2], points[:, 2:])
+
+    @cached_property
+    def _backward(self) -> ThinPlateSpline:
+        points = np.reshape(self.points, (-1, 4))
+        return ThinPlateSpline.through(points[:, 2:], points[:, :2])
+
+    def to_world(self, col: Floats, row: Floats) -> tuple[Floats, Floats]:
+        """See `Placing.to_world`."""
+        col, row = np.asarray(col, np.float64), np.asarray(row, np.float64)
+        x, y = self._forward(col, row)
+        (a, b, _), (c, d, _) = (self._forward.linear / self._forward.size).tolist()
+        # The spline of the other direction is near; its slope brings it nearer.
+        for _ in range(_MOST_STEPS):
+            found_col, found_row = self.to_pixels(x, y)
+            off_col, off_row = col - found_col, row - found_row
+            x, y = x + a * off_col + b * off_row, y + c * off_col + d * off_row
+            if not max(np.abs(off_col).max(initial=0), np.abs(off_row).max(initial=0)) > _NEAR:
+                break
+        return x, y
+
+    def to_pixels(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        """See `Placing.to_pixels`."""
+        return self._backward(np.asarray(x, np.float64), np.asarray(y, np.float64))
 
 
 class _Polynomial:

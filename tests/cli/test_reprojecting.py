@@ -329,6 +329,29 @@ def test_points_that_are_not_there(run, tmp_path, scene):
     assert "no ground control points" in result.stderr
 
 
+@pytest.mark.parametrize("way", [(), ("--gcps", "1"), ("--gcps", "thin-plate")])
+def test_points_of_qgis_place_an_image_that_says_of_no_place(run, tmp_path, way):
+    image = ramps()[..., 0] / 250
+    source = write_points(tmp_path / "points.tif", image, control_points())
+    tifffile.imwrite(tmp_path / "bare.tif", image, photometric="minisblack")
+    lines = ["#CRS: EPSG:32632", "mapX,mapY,sourceX,sourceY,enable,dX,dY,residual"]
+    lines += [f"{x},{y},{col},{-row},1,0,0,0" for col, row, x, y in control_points()]
+    lines += ["0,0,0,0,0,0,0,0"]
+    (tmp_path / "scan.points").write_text("\n".join(lines))
+    command = ("--to-crs", "EPSG:3857", "--kernel", "linear", *way)
+    points = ("--points", tmp_path / "scan.points")
+    run("warp", source, "-o", tmp_path / "a.tif", *command, *(() if way else ("--gcps",)))
+    result = run("warp", tmp_path / "bare.tif", "-o", tmp_path / "b.tif", *command, *points)
+    assert "16 ground control points" in result.stderr
+    np.testing.assert_array_equal(*(tifffile.imread(tmp_path / f"{name}.tif") for name in "ab"))
+    assert transform_of(tmp_path / "a.tif") == transform_of(tmp_path / "b.tif")
+    result = run("warp", source, "-o", tmp_path / "c.tif", *command, *points, code=1)
+    assert "it says itself where it lies" in result.stderr
+    (tmp_path / "scan.points").write_text("\n".join(lines[1:]))
+    result = run("warp", tmp_path / "bare.tif", "-o", tmp_path / "c.tif", *command, *points, code=2)
+    assert "names no system: --from-crs is to" in " ".join(result.stderr.split())
+
+
 # -- all around the world -----------------------------------------------------------------
 
 

@@ -116,8 +116,8 @@ def landmarks_of(path: Path, text: str) -> Landmarks | None:
         return _landmarks(path, "landmarks of bUnwarpJ", [row[1:] for row in rows], names)
     if {"mapx", "mapy"} <= set(heads) or lines[0].lower().startswith("#crs"):
         raise FileError(
-            f"{path} are control points of QGIS, which lie on a map: gdal_translate -gcp puts them "
-            "into a GeoTIFF, and lerf warp --to-crs --gcps goes by them"
+            f"{path} are control points of QGIS, which lie on a map: lerf warp --to-crs takes them "
+            "by --points"
         )
     words = _SEPARATORS.split(lines[0][:_LONGEST_LINE].replace('"', ""))
     if len(words) in {6, 8} and words[1].strip().lower() in {"true", "false"}:
