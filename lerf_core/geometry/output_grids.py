@@ -147,7 +147,7 @@ class _Outline:
         is_whole = bool(np.isfinite(x).all())
         corners = (0, 2 * _ALONG) if is_whole else None
         poles = self._poles()
-        if self._period is not None and (self._reaches_pole() or not is_whole):
+        if self._period is not None and (self._reaches(poles) or not is_whole):
             x, y = self._up_to_poles(x, y, poles)
             corners = None
         elif self._period is not None:
@@ -210,10 +210,10 @@ class _Outline:
         south, north = self._holds(np.zeros(2), np.array([-90.0, 90.0]))
         return bool(south), bool(north)
 
-    def _reaches_pole(self) -> bool:
-        """Whether the image holds a pole, or nearly."""
+    def _reaches(self, poles: tuple[bool, bool]) -> bool:
+        """Whether the image holds one of the poles, as `_poles` tells, or nearly."""
         _, lat = self._geographic(*self._edges())
-        return any(self._poles()) or bool(np.nanmax(np.abs(lat), initial=0.0) > _POLAR)
+        return any(poles) or bool(np.nanmax(np.abs(lat), initial=0.0) > _POLAR)
 
     def _up_to_poles(self, x: Floats, y: Floats, poles: tuple[bool, bool]) -> tuple[Floats, Floats]:
         """Return the outline in a system that has its poles along lines, or nowhere."""

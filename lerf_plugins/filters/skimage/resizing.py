@@ -150,17 +150,9 @@ def resize(
         )
     array = array.reshape(array.shape + (1,) * (len(sizes) - array.ndim))
     options = _Options(
-        order,
-        mode,
-        cval,
-        clip,
-        preserve_range,
-        anti_aliasing,
-        anti_aliasing_sigma,
-        bank,
-        kernel,
+        order, mode, cval, clip, preserve_range, anti_aliasing, anti_aliasing_sigma, bank, kernel,
         front,
-    )
+    )  # fmt: skip
     return _resized(array, sizes, channel_axis, options)
 
 
@@ -217,17 +209,9 @@ def rescale(
     for number, factor in zip(spatial, factors, strict=True):
         sizes[number] = max(1, round(array.shape[number] * factor))
     options = _Options(
-        order,
-        mode,
-        cval,
-        clip,
-        preserve_range,
-        anti_aliasing,
-        anti_aliasing_sigma,
-        bank,
-        kernel,
+        order, mode, cval, clip, preserve_range, anti_aliasing, anti_aliasing_sigma, bank, kernel,
         front,
-    )
+    )  # fmt: skip
     return _resized(array, tuple(sizes), axis, options)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dask.array as da
@@ -13,6 +13,7 @@ import xarray as xr
 import lerf_core
 from lerf_core import chunked
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+from lerf_core.pixels.format import holds_intensities
 from lerf_plugins.filters.xarray.dimensions import ARRAY_NAME, Dims, is_lazy
 
 __all__ = ["VariableResampling"]
@@ -45,14 +46,23 @@ class VariableResampling:
         axis = -1 if channels else None
         # An axis in front keeps three columns from being taken for colours.
         has_new_axis = axis is None and data.ndim == 3
+        values = self
+        if name != ARRAY_NAME and self._copies(data.dtype):
+            # Beside others they are copied, front or not; alone, a front is asked for in vain.
+            values = replace(self, keywords={**self.keywords, "front": None})
         try:
-            result = self._called(data[None] if has_new_axis else data, axis, variable.attrs)
+            result = values._called(data[None] if has_new_axis else data, axis, variable.attrs)
         except InvalidTypeError as error:
             subject = "" if name == ARRAY_NAME else f"variable {name!r}: "
             raise InvalidTypeError(f"{subject}{error}") from error
         encoding = {k: v for k, v in variable.encoding.items() if k not in _OF_SHAPE}
         result = result[0] if has_new_axis else result
         return xr.Variable(order, result, variable.attrs, encoding).transpose(*variable.dims)
+
+    def _copies(self, dtype: np.dtype[Any]) -> bool:
+        """Whether values of a dtype are labels, since nothing says otherwise."""
+        is_told = self.value_range is not None or self.keywords.get("method", "auto") != "auto"
+        return not (is_told or holds_intensities(dtype))
 
     def _called(self, data: Any, channel_axis: int | None, attrs: Mapping[Any, Any]) -> Any:
         """Call the function for an array whose rows and columns are the last axes but channels."""

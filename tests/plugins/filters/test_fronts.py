@@ -267,9 +267,27 @@ def test_xarray():
         np.testing.assert_array_equal(out, resized(FLOATS, (33, 47)) if want is None else want)
     turned = xarray.warp(photo, SHIFT, channel_dim="band", front=FRONT, cval=0.0, coords={})
     np.testing.assert_array_equal(turned, warped(FLOATS))
-    labels = xr.Dataset({"seen": (("y", "x"), PHOTO[..., 0] > 100)})
-    with pytest.raises(InvalidTypeError, match="variable 'seen': a front enlarges intensities"):
+    labels = xr.DataArray(PHOTO[..., 0] > 100, dims=("y", "x"))
+    with pytest.raises(InvalidTypeError, match="a front enlarges intensities"):
         xarray.resize(labels, {"y": 33, "x": 47}, front=FRONT)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int32, np.int64])
+def test_labels_of_a_dataset_need_no_front(dtype):
+    """Beside an image they are copied, as they are without it."""
+    xr = pytest.importorskip("xarray")
+    from lerf_plugins.filters import xarray
+
+    labels, sizes = (PHOTO[..., 0] > 100).astype(dtype), {"y": 33, "x": 47}
+    image = ("y", "x"), FLOATS[..., 0]
+    dataset = xr.Dataset({"image": image, "seen": (("y", "x"), labels)})
+    for given in (dataset, dataset.chunk({"y": 7, "x": 11})):
+        out = xarray.resize(given, sizes, front=FRONT)
+        np.testing.assert_array_equal(out["seen"], lerf_core.resize(labels, (33, 47)))
+        expected = lerf_core.resize(FLOATS[..., 0], (33, 47), front=FRONT)
+        np.testing.assert_array_equal(out["image"], expected)
+    turned = xarray.warp(dataset, SHIFT, front=FRONT, coords={})
+    np.testing.assert_array_equal(turned["seen"], lerf_core.warp(labels, SHIFT))
 
 
 @pytest.mark.parametrize("averaging", AVERAGING)
