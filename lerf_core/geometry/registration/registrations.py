@@ -200,7 +200,9 @@ def _side(
 
 
 def shows(inverse_map: Matrix | ReadyMap, output_shape: Shape, shape: Shape) -> bool:
-    """Whether an output shows anything of an image, as far as a lattice of points tells.
+    """Whether an output may show anything of an image.
+
+    False where a lattice of points lies beyond one side of the image, by more than its steps.
 
     Parameters
     ----------
@@ -217,9 +219,15 @@ def shows(inverse_map: Matrix | ReadyMap, output_shape: Shape, shape: Shape) -> 
         return True
     else:
         col, row = MatrixTransform(inverse_map)(cols, rows)
-    with np.errstate(invalid="ignore"):
-        inside = (row >= -0.5) & (row <= shape[0] - 0.5) & (col >= -0.5) & (col <= shape[1] - 0.5)
-    return bool(inside.any())
+    for values, size in ((row, shape[0]), (col, shape[1])):
+        if not np.isfinite(values).any():
+            return False
+        with np.errstate(invalid="ignore"):
+            steps = (np.abs(np.diff(values, axis=axis)).ravel() for axis in (0, 1))
+            step = np.nanmax(np.append(np.concatenate(list(steps)), 0.0))
+        if np.nanmin(values) - step > size - 0.5 or np.nanmax(values) + step < -0.5:
+            return False
+    return True
 
 
 # -- maps ---------------------------------------------------------------------------------

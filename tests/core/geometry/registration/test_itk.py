@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ import lerf_core
 from lerf_core.errors import FileError, InvalidArgumentError
 from lerf_core.geometry.registration import read_registration, read_registrations
 
-sitk = pytest.importorskip("SimpleITK")
+with warnings.catch_warnings():  # of SWIG, in newer Pythons
+    warnings.simplefilter("ignore")
+    sitk = pytest.importorskip("SimpleITK")
 
 PHOTOGRAPH = Path(__file__).resolve().parents[4] / "examples" / "photos" / "chelsea.png"
 SHAPE = (30, 40)

@@ -12,7 +12,12 @@ import lerf_core
 from lerf_core import chunked
 from lerf_core.errors import FileError, InvalidArgumentError
 from lerf_core.geometry.matrix_files import save_matrix
-from lerf_core.geometry.registration import PhysicalGrid, is_registration, read_registration
+from lerf_core.geometry.registration import (
+    PhysicalGrid,
+    is_registration,
+    read_registration,
+    shows,
+)
 
 FORWARD = np.array([[0.9, 0.1, 5], [-0.2, 1.1, 3], [0.0001, 0, 1]])
 TRANSLATION = """#Insight Transform File V1.0
@@ -157,6 +162,17 @@ def test_a_field_is_the_displacement_that_it_holds(tmp_path):
     image = np.random.default_rng(6).random((20, 30))
     expected = lerf_core.warp(image, lerf_core.Displacement(np.moveaxis(steps, -1, 0)[::-1]))
     np.testing.assert_array_equal(lerf_core.warp(image, inverse_map, output_shape=shape), expected)
+
+
+@pytest.mark.parametrize(("shift", "is_seen"), [(0, True), (28, True), (1300, False)])
+def test_outputs_that_show_nothing(tmp_path, nonlinear, shift, is_seen):
+    """A speck of an image is seen between the points of a lattice."""
+    save_matrix(tmp_path / "m.txt", [[0.001, 0, 0.5 + shift], [0, 0.001, 0.7], [0, 0, 1]])
+    inverse_map, _ = read_registration(tmp_path / "m.txt").for_image((60, 70))
+    assert shows(inverse_map, (1000, 1000), (60, 70)) == is_seen
+    for registration in nonlinear:
+        inverse_map, shape = registration.for_image((60, 70), origin=(shift, 0))
+        assert shows(inverse_map, shape, (60, 70)) == is_seen
 
 
 def test_whole_steps_copy_pixels(tmp_path):
