@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 from support.geodata import tags_of, transform_of, write_geotiff
+from support.http_files import served
 
 pyproj = pytest.importorskip("pyproj")
 
@@ -467,3 +468,23 @@ def test_resizes_of_zarr_move_its_place(run, tmp_path, scene):
     run("resize", scene, "-o", tmp_path / "a.zarr", "--scale", 0.5)
     run("resize", tmp_path / "a.zarr", "-o", tmp_path / "b.tif", "--size", "50x75", "--fit", "fill")
     assert transform_of(tmp_path / "b.tif") == (40, 0, 400000, 0, -20, 5008000)
+
+
+def test_addresses_are_read_by_the_tiles_that_bounds_need(run, tmp_path):
+    """And the result is that of the file; `--like` takes an address as well."""
+    pytest.importorskip("aiohttp")
+    pixels = np.random.default_rng(8).integers(0, 255, (2000, 2000), dtype=np.uint8)
+    source = write_placed(tmp_path / "in.tif", pixels, tile=(128, 128), compression="zlib")
+    data = source.read_bytes()
+    options = ("--to-crs", "EPSG:3857", "--resolution", 15)
+    bounds = ("--bounds", "870000,5648000,874000,5652000")
+    with served({"in.tif": data}) as server:
+        address = server.address("in.tif")
+        run("warp", address, "-o", tmp_path / "remote.tif", *options, *bounds)
+        assert server.sent < len(data) / 4
+        run("warp", source, "-o", tmp_path / "file.tif", *options, *bounds)
+        run("warp", tmp_path / "file.tif", "-o", tmp_path / "back.tif", "--like", address)
+    remote, local = (tifffile.imread(tmp_path / name) for name in ("remote.tif", "file.tif"))
+    assert remote.any()
+    np.testing.assert_array_equal(remote, local)
+    assert tifffile.imread(tmp_path / "back.tif").shape == (2000, 2000)

@@ -47,13 +47,13 @@ class FitControls:
             "The longer, or the shorter, side of the result, in pixels.",
         )
         self.megapixels = labelled(
-            "&Megapixels",
+            "Megapi&xels",
             FloatSpinBox(value=1, min=0.0001, max=1e6, step=0.1),
             "The most pixels that the result may have, in millions.",
         )
         self.megapixels.native.setDecimals(4)
         self.gravity = labelled(
-            "&Gravity",
+            "Gravit&y",
             ComboBox(choices=list(_COMPASS)),
             "Which part stays of what is cropped, and where the image lies in what is padded.",
         )
