@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.backends.contract import get_backend
 from lerf_core.backends.packed import unpack
 from lerf_core.bank.inspection import (
     SLICES,
@@ -179,6 +178,7 @@ def parameter_maps(
     nodata: float | None = None,
     threads: int | None = None,
     engine: str = "numba",
+    device: str | None = None,
 ) -> ParameterMaps:
     """Return the feature and the parameters that `lerf_core.resize` resamples an image by.
 
@@ -203,7 +203,8 @@ def parameter_maps(
     nodata : float or None
         Value of pixels that do not count.
     threads : int or None
-    engine : {"numba", "reference"}
+    engine, device
+        As for `lerf_core.resize`.
 
     Returns
     -------
@@ -237,7 +238,7 @@ def parameter_maps(
     array = check_image(image, channel_axis)
     options = Options(
         bank=load_bank(bank), channel_axis=channel_axis, alpha=alpha, value_range=value_range,
-        nodata=nodata, threads=threads, engine=engine,
+        nodata=nodata, threads=threads, engine=engine, device=device,
     )  # fmt: skip
     pixels = options.pixel_format(
         array.dtype, 1 if channel_axis is None else array.shape[channel_axis]
@@ -266,7 +267,7 @@ def _read_maps(image: npt.NDArray[Any], stack: Map, pixels: PixelFormat, options
         layers.append(channels_first(np.ma.getmaskarray(image), axis))
     source = layers[0]
     target = channels_first(stack, None if axis is None else axis % image.ndim + 1)
-    backend, threads = get_backend(options.engine), thread_count(options.threads)
+    backend, threads = options.backend, thread_count(options.threads)
     for index in np.ndindex(*source.shape[1:-2]):
         planes = [
             plane.astype(pixels.dtype, copy=False)
@@ -277,7 +278,7 @@ def _read_maps(image: npt.NDArray[Any], stack: Map, pixels: PixelFormat, options
         every = read_channels(channels, 0, channels[0].plane.shape[0], threads)
         for number, (channel, samples) in enumerate(zip(channels, every, strict=True)):
             maps = target[(number, slice(None), *index)]
-            maps[0], maps[1:] = unpack(samples.packed)
+            maps[0], maps[1:] = unpack(backend.host(samples.packed))
             if channel.validity is not None:
                 maps[:, channel.validity == 0] = np.nan
 
@@ -290,6 +291,7 @@ def luma_maps(
     nodata: float | None = None,
     threads: int | None = None,
     engine: str = "numba",
+    device: str | None = None,
 ) -> ParameterMaps:
     """Return the maps of a colour image's luma (ITU-R BT.601).
 
@@ -301,7 +303,7 @@ def luma_maps(
     ----------
     image : array_like, (rows, cols, 3 or 4)
         Red, green, blue and, perhaps, opacity.
-    bank, value_range, nodata, threads, engine
+    bank, value_range, nodata, threads, engine, device
         As for `parameter_maps`.
 
     Returns
@@ -330,7 +332,7 @@ def luma_maps(
     has_alpha = array.shape[2] == 4
     keywords: dict[str, Any] = {
         "bank": given, "value_range": value_range, "nodata": nodata, "threads": threads,
-        "engine": engine, "alpha": "premultiply" if has_alpha else "separate",
+        "engine": engine, "device": device, "alpha": "premultiply" if has_alpha else "separate",
     }  # fmt: skip
     if given.reads_colours:
         return _luma_of(parameter_maps(array, channel_axis=2, **keywords))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import numpy as np
 
-from lerf_core.backends.contract import BACKENDS
+from lerf_core.backends.contract import BACKENDS, Backend, get_backend
 from lerf_core.bank.base import Bank
 from lerf_core.choices import BORDER_MODES, LABEL_METHODS
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
@@ -65,6 +65,7 @@ class ResamplingKeywords(TypedDict, total=False):
     fast: bool
     threads: int | None
     engine: str
+    device: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +101,7 @@ class Options:
     fast: bool = False
     threads: int | None = None
     engine: str = "numba"
+    device: str | None = None
 
     def __post_init__(self) -> None:
         check_choice("mode", self.mode, BORDER_MODES)
@@ -108,6 +110,7 @@ class Options:
         self._check_kernel()
         self._check_front()
         check_choice("engine", self.engine, BACKENDS)
+        self._check_device()
         thread_count(self.threads)
         if self.anti_aliasing is not None and not isinstance(self.anti_aliasing, (bool, np.bool_)):
             raise InvalidArgumentError(
@@ -119,6 +122,17 @@ class Options:
             check_number("nodata", self.nodata)
         if self.alpha == "premultiply" and self.channel_axis is None:
             raise InvalidArgumentError("alpha='premultiply' needs a channel_axis, got None")
+
+    def _check_device(self) -> None:
+        """Raise unless the engine has devices, and this one is there."""
+        if self.device is not None and not isinstance(self.device, str):
+            raise InvalidTypeError(f"device must be a string, got {self.device!r}")
+        if self.engine == "torch":
+            get_backend(self.engine, self.device)
+        elif self.device is not None:
+            raise InvalidArgumentError(
+                f"device {self.device!r} needs engine 'torch', got engine {self.engine!r}"
+            )
 
     def _check_kernel(self) -> None:
         """Find the kernel by its name; raise unless nothing else says how to average."""
@@ -152,6 +166,11 @@ class Options:
             raise InvalidArgumentError(
                 f"{copies} copies pixels, and a front makes new ones: they exclude each other"
             )
+
+    @property
+    def backend(self) -> Backend:
+        """What does the steps."""
+        return get_backend(self.engine, self.device)
 
     @property
     def loaded_front(self) -> Front | None:

@@ -124,8 +124,12 @@ def resize(
         others are resized in full.
     threads : int or None
         None: as many as the process may use.
-    engine : {"numba", "reference"}
-        "reference" is plain NumPy: slow, with the same result.
+    engine : {"numba", "reference", "torch"}
+        "reference" is plain NumPy: slow. "torch" works on a GPU, or wherever else torch can
+        (``pip install 'lerf[torch]'``). All give the same result.
+    device : str or None
+        Of engine "torch", as torch names it: "cpu", "cuda", "cuda:1", "mps". None: a GPU if there
+        is one.
 
     Returns
     -------

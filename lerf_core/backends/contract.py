@@ -30,6 +30,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lerf_core.backends.numba.libraries import kernel_trouble, missing_kernels
+from lerf_core.backends.reference.overshoot import bounds_along_kept_axes
+from lerf_core.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from lerf_core.bank.layered_network import LayeredNetwork
@@ -58,13 +60,29 @@ Rows = tuple[int, int]
 _CLASSES = {
     "numba": ("lerf_core.backends.numba.backend", "NumbaBackend"),
     "reference": ("lerf_core.backends.reference.backend", "ReferenceBackend"),
+    "torch": ("lerf_core.backends.torch.backend", "TorchBackend"),
 }
 #: Names of backends: what the public keyword ``engine=`` takes.
 BACKENDS = tuple(_CLASSES)
 
 
 class Backend(Protocol):
-    """The steps of the method."""
+    """The steps of the method.
+
+    Planes that one step gives to another (units, features, packed parameters, bounds) may be of a
+    type of the backend's own, which can be sliced as arrays can; `host` makes arrays of them.
+    Means, values and what is written are arrays.
+    """
+
+    @property
+    def band_source(self) -> int | None:
+        """How many source pixels a band should have; None: as few as caches and threads like."""
+        return None
+
+    def host(self, plane: Any) -> Plane:
+        """Return what a step has given as an array in main memory, perhaps the same memory."""
+        array: Plane = plane
+        return array
 
     # -- values and grey levels --------------------------------------------------------
 
@@ -236,6 +254,25 @@ class Backend(Protocol):
             and within 0..255.
         """
 
+    def bounds_along_kept_axes(self, bounds: Plane, rows: AxisTaps, cols: AxisTaps) -> Plane:
+        """Return the bounds of a grid whose axes of one tap are not resampled.
+
+        As `lerf_core.backends.reference.overshoot.bounds_along_kept_axes` has them.
+
+        Parameters
+        ----------
+        bounds : ndarray, (2, rows + 1, cols + 1)
+            Of `overshoot_bounds`.
+        rows, cols : AxisTaps
+            Of the grid.
+
+        Returns
+        -------
+        ndarray of the same dtype
+            A row (column) less for an axis that is kept.
+        """
+        return bounds_along_kept_axes(bounds, rows, cols)
+
     def mean_on_grid(
         self,
         packed: Plane,
@@ -264,7 +301,7 @@ class Backend(Protocol):
         cval, cval_validity : float or None, float
             Grey level and validity beyond the border; None: those of the nearest pixel.
         bounds : ndarray, (2, rows + 1, cols + 1), or None
-            Overshoot bounds in grey levels; a row (column) less for an axis of one tap.
+            Overshoot bounds in grey levels, as `bounds_along_kept_axes` gives them.
         to_uint8 : bool
             Whether the mean is rounded to bytes.
 
@@ -628,8 +665,10 @@ class Backend(Protocol):
 
 
 @cache
-def get_backend(name: str) -> Backend:
+def get_backend(name: str, device: str | None = None) -> Backend:
     """Return a backend by its name, one of `BACKENDS`; it is loaded when it is first wanted.
+
+    `device` is where "torch" works, as torch names it; None: a GPU if there is one.
 
     Where the compiled kernels of ``"numba"`` are neither there nor can be made, the specification
     stands in, which gives the same results slowly; that is told once, as is a damaged library.
@@ -637,8 +676,11 @@ def get_backend(name: str) -> Backend:
     Raises
     ------
     InvalidArgumentError
-        If ``LERF_KERNELS`` names what cannot be had.
+        If ``LERF_KERNELS`` names what cannot be had, torch is not installed, or there is no such
+        device.
     """
+    if name == "torch":
+        return _torch_backend(device)
     if name == "numba":
         if trouble := missing_kernels():
             name = "reference"
@@ -646,6 +688,23 @@ def get_backend(name: str) -> Backend:
             trouble = kernel_trouble()
         if trouble:
             _LOGGER.warning("%s", trouble)
+    backend: Backend = _class_of(name)()
+    return backend
+
+
+def _class_of(name: str) -> Any:
     module, class_name = _CLASSES[name]
-    backend: Backend = getattr(import_module(module), class_name)()
+    return getattr(import_module(module), class_name)
+
+
+def _torch_backend(device: str | None) -> Backend:
+    try:
+        backend_class = _class_of("torch")
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise InvalidArgumentError(
+            "engine 'torch' needs the package torch: pip install 'lerf[torch]'"
+        ) from error
+    backend: Backend = backend_class(device)
     return backend

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy.typing as npt
 
+from lerf_core.backends.contract import Backend, get_backend
 from lerf_core.bank.base import Bank
 from lerf_core.constants import OVERSHOOT_REACH
 from lerf_core.pixels.format import PixelFormat
@@ -45,6 +46,8 @@ class BlockContext(NamedTuple):
         None: pixels are averaged by the bank, or copied.
     engine : str
         Name of the backend.
+    device : str or None
+        Where it works; see `get_backend`.
     """
 
     shape: tuple[int, int]
@@ -56,6 +59,30 @@ class BlockContext(NamedTuple):
     bank: Bank | None
     kernel: Kernel | None
     engine: str
+    device: str | None = None
+
+    @property
+    def backend(self) -> Backend:
+        """What does the steps."""
+        return get_backend(self.engine, self.device)
+
+    def band_height(self, rows: int, pixels_per_row: float) -> int | None:
+        """Return how many output rows a band has that a backend wants large.
+
+        Parameters
+        ----------
+        rows : int
+            Output rows of the block.
+        pixels_per_row : float
+            Source pixels that an output row takes.
+
+        Returns
+        -------
+        int or None
+            None: bands are as small as suits the caller.
+        """
+        wanted = self.backend.band_source
+        return None if wanted is None else max(1, min(rows, int(wanted / pixels_per_row)))
 
     @property
     def all_pixels(self) -> Block:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.backends.contract import Backend, get_backend
+from lerf_core.backends.contract import Backend
 from lerf_core.bank.loading import load_bank
 from lerf_core.constants import LEVELS
 from lerf_core.execution.context import BlockContext, Resampling
@@ -280,7 +280,7 @@ class Enlargement:
 
     @property
     def _backend(self) -> Backend:
-        return get_backend(self.context.engine)
+        return self.context.backend
 
 
 # -- where pixels lie -----------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.backends.contract import Backend, get_backend
+from lerf_core.backends.contract import Backend
 from lerf_core.execution.context import BlockContext
 from lerf_core.execution.kernel_channels import (
     AVERAGED_DTYPES,
@@ -66,6 +66,8 @@ class KernelBlock:
     def band_height(self, threads: int) -> int:
         """Return how many of the block's rows a task computes."""
         height, pixels = self.computed.shape[0], self.context.pixels
+        if large := self.context.band_height(height, len(self.windows.cols) / self.scale[0]):
+            return large
         has_layers = pixels.can_miss or pixels.value_scale.linear_light
         most = _BAND_SOURCE if has_layers else _BAND_STORED
         # Neighbouring bands read the same rows: a band has some times as many.
@@ -91,7 +93,7 @@ class KernelBlock:
     @property
     def backend(self) -> Backend:
         """What takes the means."""
-        return get_backend(self.context.engine)
+        return self.context.backend
 
     # -- taps and windows ---------------------------------------------------------------
 

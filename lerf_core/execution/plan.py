@@ -259,6 +259,7 @@ class Plan:
             bank=options.bank,
             kernel=options.fixed_kernel,
             engine=options.engine,
+            device=options.device,
         )
 
     # -- results ------------------------------------------------------------------------

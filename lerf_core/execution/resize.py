@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.backends.contract import Backend, get_backend
-from lerf_core.backends.reference.overshoot import bounds_along_kept_axes
+from lerf_core.backends.contract import Backend
 from lerf_core.constants import LEVELS
 from lerf_core.execution.channels import Channel, prepare_channel, prepare_channels
 from lerf_core.execution.context import BlockContext
@@ -85,6 +84,8 @@ class GridBlock:
         """Return how many of the block's rows a task computes."""
         height = self.computed.shape[0]
         cols = len(self.windows.cols)
+        if large := self.context.band_height(height, cols / self.scale[0]):
+            return large
         source_rows = min(_BAND_SOURCE // cols, max(_BAND_ROWS, _BAND_LEAST // cols))
         most = max(1, int(source_rows * self.scale[0]))
         even = height if threads == 1 else -(-height // (self._tasks_per_thread(threads) * threads))
@@ -133,7 +134,7 @@ class GridBlock:
     @property
     def backend(self) -> Backend:
         """What reads the tables and takes the means."""
-        return get_backend(self.context.engine)
+        return self.context.backend
 
     # -- taps ---------------------------------------------------------------------------
 
@@ -342,7 +343,9 @@ class GridBand:
         self._samples = samples
         self.overshoot_bounds = self._samples.overshoot_bounds
         if self.overshoot_bounds is not None:
-            self.overshoot_bounds = bounds_along_kept_axes(self.overshoot_bounds, rows, block.cols)
+            self.overshoot_bounds = block.backend.bounds_along_kept_axes(
+                self.overshoot_bounds, rows, block.cols
+            )
 
     def mean(self, rows: AxisTaps, *, to_uint8: bool) -> tuple[Image, Image | None]:
         """Return mean and valid share of rows of the band."""

@@ -91,14 +91,17 @@ def read_channel(channel: Channel, first: int, last: int, threads: int) -> Sampl
 
 def _finished(channel: Channel, packed: Plane, first: int, last: int, threads: int) -> Samples:
     """Add bounds and validity to packed parameters; decode them to linear light."""
-    bank, scale = channel.bank, channel.value_scale
+    bank, scale, backend = channel.bank, channel.value_scale, channel.backend
+    if scale.linear_light or channel.is_alpha:
+        packed = backend.host(packed)
     bounds = (
         _overshoot_bounds(channel, first, last, threads) if bank.kind.has_local_planes else None
     )
     if scale.linear_light:
         _decode_to_linear(*unpack(packed), bank)
         if bounds is not None:
-            linear = decode_srgb(bounds.astype(np.float64) / LEVELS) * LEVELS
+            encoded = backend.host(bounds).astype(np.float64)
+            linear = decode_srgb(encoded / LEVELS) * LEVELS
             bounds = linear.astype(np.float32)
     weighting = bank.kind.weighting
     if channel.is_alpha:

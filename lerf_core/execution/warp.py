@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from lerf_core.backends.contract import Backend, get_backend
+from lerf_core.backends.contract import Backend
 from lerf_core.backends.reference.coordinates import source_coordinates
 from lerf_core.execution.channels import Channel, prepare_channels
 from lerf_core.execution.context import BlockContext
@@ -152,7 +152,8 @@ class WarpBlock:
 
     def band_height(self, threads: int) -> int:  # noqa: ARG002 - there are many bands
         """Return how many of the block's rows a task computes."""
-        return max(1, _BAND_POINTS // self.computed.shape[1])
+        height, width = self.computed.shape
+        return self.context.band_height(height, width) or max(1, _BAND_POINTS // width)
 
     def band_writer(
         self,
@@ -189,7 +190,7 @@ class WarpBlock:
     @property
     def backend(self) -> Backend:
         """What reads the tables and takes the means."""
-        return get_backend(self.context.engine)
+        return self.context.backend
 
     def in_windows(self, row: Any, col: Any) -> tuple[Any, Any]:
         """Bring positions in reach of the (extended) image into the windows."""

@@ -8,7 +8,7 @@ are the results. What is averaged, and which values are missing, is as
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -29,8 +29,18 @@ from lerf_core.sampling.kernel_points import KernelTable
 from lerf_core.sampling.kernel_taps import KernelTaps
 from lerf_core.sampling.shrinking import ShrinkingTaps
 
-__all__ = ["AveragedPlanes", "kernel_mean_at_points", "nearest_pixels", "separable_mean", "shrunk"]
+__all__ = [
+    "AveragedPlanes",
+    "kernel_mean_at_points",
+    "nearest_pixels",
+    "separable_mean",
+    "separable_range",
+    "shrunk",
+    "within_limits",
+]
 
+#: What lies beyond the border.
+Border: TypeAlias = float | Tensor | None
 #: Averages float32 planes; what lies beyond them is a number, or the nearest pixel.
 Average = Callable[[Tensor, "float | None"], Tensor]
 
@@ -110,10 +120,11 @@ def nearest_pixels(planes: Tensor, rows: KernelTaps, cols: KernelTaps) -> Tensor
     return planes
 
 
-def separable_mean(
-    planes: Tensor, rows: KernelTaps, cols: KernelTaps, cval: float | None
-) -> Tensor:
-    """Mean that the taps of both axes weigh, of float32 planes (count, rows, cols)."""
+def separable_mean(planes: Tensor, rows: KernelTaps, cols: KernelTaps, cval: Border) -> Tensor:
+    """Mean that the taps of both axes weigh, of float32 planes (count, rows, cols).
+
+    Beyond the border stands `cval`, one for all planes or (count, 1, 1); None: the nearest pixel.
+    """
     for axis, taps in enumerate((rows, cols), 1):
         shape = (-1, 1) if axis == 1 else (1, -1)
         weight = torch.from_numpy(np.ascontiguousarray(taps.weight.T)).to(planes.device)
@@ -125,7 +136,7 @@ def separable_mean(
     return planes
 
 
-def _lines(planes: Tensor, taps: KernelTaps, axis: int, cval: float | None) -> list[Tensor]:
+def _lines(planes: Tensor, taps: KernelTaps, axis: int, cval: Border) -> list[Tensor]:
     """Neighbours along an axis, tap after tap."""
     shape = (-1, 1) if axis == 1 else (1, -1)
     lines = []
@@ -133,7 +144,8 @@ def _lines(planes: Tensor, taps: KernelTaps, axis: int, cval: float | None) -> l
         line = planes.index_select(axis, torch.from_numpy(index.copy()).to(planes.device))
         if cval is not None and outside.any():
             beyond = torch.from_numpy(outside.copy()).to(planes.device).view(shape)
-            line = line.masked_fill(beyond, cval)
+            value = cval if isinstance(cval, Tensor) else line.new_full((), cval)
+            line = torch.where(beyond, value, line)
         lines.append(line)
     return lines
 
@@ -150,35 +162,69 @@ def shrunk(
         lambda planes, cval: separable_mean(planes, rows.sharp, cols.sharp, cval)
     )
     inner = (slice(None), rows.inner, cols.inner)
-    mean, share = mean[inner], None if share is None else share[inner]
     with torch.no_grad():
         smooth, _ = averaged.average(
             lambda planes, cval: separable_mean(planes, rows.smooth, cols.smooth, cval)
         )
-        greatest = functional.max_pool2d(smooth[:, None], 3, 1, 1)[:, 0][inner]
-        least = -functional.max_pool2d(-smooth[:, None], 3, 1, 1)[:, 0][inner]
+        low, high = _visible_range(averaged, rows.near, cols.near)
+    limited = within_limits(
+        mean, smooth, (low, high), (rows.inner, cols.inner), widening, overshoot
+    )
+    return averaged.finish(limited, None if share is None else share[inner])
+
+
+def within_limits(
+    sharp: Tensor,
+    smooth: Tensor,
+    ends: tuple[Tensor, Tensor],
+    inner: tuple[slice, slice],
+    widening: float,
+    overshoot: float,
+) -> Tensor:
+    """Inner sharp pixels within the limits of the smooth and of the source's ends.
+
+    As `lerf_core.backends.contract`'s `limited`, of planes (count, rows, cols); limits count as
+    constant.
+    """
+    part = (slice(None), *inner)
+    with torch.no_grad():
+        greatest = functional.max_pool2d(smooth[:, None], 3, 1, 1)[:, 0][part]
+        least = -functional.max_pool2d(-smooth[:, None], 3, 1, 1)[:, 0][part]
         step = widening * (greatest - least)
         limits = least - step, greatest + step
-        low, high = (end[inner] for end in _range(averaged, rows.near, cols.near))
+        low, high = (end[part] for end in ends)
         step = overshoot * (high - low)
         bounds = low - step, high + step
-    mean = quantise(mean, low=limits[0], high=limits[1], whole=False)
-    return averaged.finish(quantise(mean, low=bounds[0], high=bounds[1], whole=False), share)
+    mean = quantise(sharp[part], low=limits[0], high=limits[1], whole=False)
+    return quantise(mean, low=bounds[0], high=bounds[1], whole=False)
 
 
-def _range(averaged: AveragedPlanes, rows: KernelTaps, cols: KernelTaps) -> tuple[Tensor, Tensor]:
+def _visible_range(
+    averaged: AveragedPlanes, rows: KernelTaps, cols: KernelTaps
+) -> tuple[Tensor, Tensor]:
     """Least and greatest visible value that the taps weigh; all values where none is visible."""
-    low = high = averaged.values
+    values = averaged.values
     if averaged.hidden is not None:
-        is_hidden = averaged.hidden == 1
-        low, high = low.masked_fill(is_hidden, torch.inf), high.masked_fill(is_hidden, -torch.inf)
-    low = -_greatest(-low, rows, cols, None if averaged.cval is None else -averaged.cval)
-    high = _greatest(high, rows, cols, averaged.cval)
+        values = values.masked_fill(averaged.hidden == 1, torch.nan)
+    low, high = separable_range(values, rows, cols, averaged.cval)
     nothing = low > high
     return low.masked_fill(nothing, -torch.inf), high.masked_fill(nothing, torch.inf)
 
 
-def _greatest(planes: Tensor, rows: KernelTaps, cols: KernelTaps, cval: float | None) -> Tensor:
+def separable_range(
+    planes: Tensor, rows: KernelTaps, cols: KernelTaps, cval: Border
+) -> tuple[Tensor, Tensor]:
+    """Least and greatest value that the taps weigh, of float32 planes (count, rows, cols).
+
+    NaN does not count: infinity and minus infinity where there is nothing else.
+    """
+    is_nan = planes.isnan()
+    low, high = planes.masked_fill(is_nan, torch.inf), planes.masked_fill(is_nan, -torch.inf)
+    opposite = None if cval is None else -cval
+    return -_greatest(-low, rows, cols, opposite), _greatest(high, rows, cols, cval)
+
+
+def _greatest(planes: Tensor, rows: KernelTaps, cols: KernelTaps, cval: Border) -> Tensor:
     for axis, taps in enumerate((rows, cols), 1):
         shape = (-1, 1) if axis == 1 else (1, -1)
         result = None

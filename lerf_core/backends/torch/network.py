@@ -40,11 +40,11 @@ from torch.autograd.function import once_differentiable
 
 from lerf_core.backends.torch.straight_through import quantise
 from lerf_core.backends.torch.table_reads import pad_edges, unpad_gradient
-from lerf_core.bank.layered_network import INPUTS, Layer
+from lerf_core.bank.layered_network import INPUTS, Layer, LayeredNetwork
 from lerf_core.bank.network import NetworkBank
 from lerf_core.constants import LEVELS
 
-__all__ = ["grey_surroundings", "network_parameters"]
+__all__ = ["grey_surroundings", "network_outputs", "network_parameters"]
 
 # Pixels of a tile, with those around: some kilobytes of each live at a time.
 _TILE_PIXELS = 1 << 18
@@ -73,20 +73,46 @@ def network_parameters(plane: Tensor, bank: NetworkBank, units: int, together: i
         In 0..255; differentiable by `plane`. Roundings are passed straight through; activations
         that are clipped pass nothing, parameters as by `straight_through.quantise`.
     """
-    network = _Network.of(bank, units.bit_length() - 1, together == INPUTS, plane.device)
     planes = (plane * units).unflatten(0, (-1, together))
-    values = _Outputs.apply(planes, network) / units
-    by_output = dict(zip(network.outputs, values.unbind(1), strict=True))
-    alone = [by_output[output] for output in bank.outputs_of(None)]
+    values = _outputs(planes, bank, units.bit_length() - 1) / units
+    return list(values.flatten(0, 1).unbind(1))
+
+
+def network_outputs(planes: Tensor, network: LayeredNetwork, grey_bits: int) -> Tensor:
+    """Outputs of each channel's pixels: `lerf_core.backends.reference`'s `channel_outputs`.
+
+    Parameters
+    ----------
+    planes : Tensor of uint8 or int32, (images, 3 or 1, rows, cols)
+        Units of ``2**-grey_bits`` grey levels: red, green and blue, or planes on their own. Beyond
+        the border lie the border's pixels.
+    network : LayeredNetwork
+    grey_bits : int
+
+    Returns
+    -------
+    Tensor of int32, (images, 3 or 1, outputs, rows, cols)
+        In the order of `LayeredNetwork.outputs_of`, in units.
+    """
+    with torch.no_grad():
+        return _outputs(planes.float(), network, grey_bits).int()
+
+
+def _outputs(planes: Tensor, bank: LayeredNetwork, grey_bits: int) -> Tensor:
+    """Outputs (images, 3 or 1, outputs, rows, cols), in units that are whole floats."""
+    together = planes.shape[1]
+    network = _Network.of(bank, grey_bits, together == INPUTS, planes.device)
+    values = _Outputs.apply(planes, network)
+    place = {output: number for number, output in enumerate(network.outputs)}
+
+    def of(channel: int | None) -> Tensor:
+        return values[:, [place[output] for output in bank.outputs_of(channel)]]
+
+    alone = of(None)
     if together != INPUTS:
-        return alone
-    is_grey = grey_surroundings(planes.detach())
-    own = zip(*map(bank.outputs_of, range(INPUTS)), strict=True)
-    parameters = (
-        torch.stack([torch.where(is_grey, grey, by_output[output]) for output in each], 1)
-        for grey, each in zip(alone, own, strict=True)
-    )
-    return [each.flatten(0, 1) for each in parameters]
+        return alone[:, None]
+    is_grey = grey_surroundings(planes.detach())[:, None]
+    return torch.stack([torch.where(is_grey, alone, of(channel)) for channel in range(INPUTS)], 1)
 
 
 def grey_surroundings(planes: Tensor) -> Tensor:
@@ -256,7 +282,7 @@ class _Network:
 
     @staticmethod
     @lru_cache(maxsize=32)
-    def of(bank: NetworkBank, grey_bits: int, colours: bool, device: torch.device) -> _Network:
+    def of(bank: LayeredNetwork, grey_bits: int, colours: bool, device: torch.device) -> _Network:
         """Layers of a bank; of the outputs all, or those of a plane on its own."""
         channels = (*range(INPUTS), None) if colours else (None,)
         outputs = tuple(sorted({k for channel in channels for k in bank.outputs_of(channel)}))

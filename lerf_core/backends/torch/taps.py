@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -56,10 +57,13 @@ class Taps:
         What the offsets follow, and results may be differentiated by.
     cval : float or None
         Grey level beyond the border; None: the border pixel's.
+    cval_validity : float
+        Validity beyond the border, where that level stands.
     """
 
     positions: tuple[Tensor, ...] = ()
     cval: float | None = None
+    cval_validity: float = 1.0
 
     def each(self, *positions: Tensor) -> Iterator[Tap]:
         """Yield the taps, one after the other, for these `positions`."""
@@ -67,6 +71,10 @@ class Taps:
 
     def select_bounds(self, bounds: Bounds) -> Bounds | None:
         """Overshoot bounds of every output pixel, of those of cells; None: nothing is bound."""
+        raise NotImplementedError
+
+    def select_cells(self, bounds: Bounds) -> Bounds | None:
+        """Do the same of `lerf_core.backends.reference`'s `bounds_along_kept_axes`."""
         raise NotImplementedError
 
     def fused_mean(
@@ -93,6 +101,8 @@ class GridTaps(Taps):
         Grey level beyond the border; None: the border pixel's.
     device : torch.device
         Where the planes are.
+    cval_validity : float, optional
+        Validity beyond the border.
     """
 
     def __init__(
@@ -102,8 +112,21 @@ class GridTaps(Taps):
         shape: tuple[int, int],
         cval: float | None,
         device: torch.device,
+        cval_validity: float = 1.0,
     ) -> None:
         self.axes, self.shape, self.cval, self.device = (rows, cols), shape, cval, device
+        self.cval_validity = cval_validity
+
+    @property
+    def out_shape(self) -> tuple[int, int]:
+        """Rows and columns of the output."""
+        return self.axes[0].size, self.axes[1].size
+
+    def part(self, top: int, bottom: int) -> GridTaps:
+        """Return the taps of output rows top..bottom-1."""
+        rows, cols = self.axes
+        part = rows.part(top, bottom)
+        return GridTaps(part, cols, self.shape, self.cval, self.device, self.cval_validity)
 
     def each(self, *positions: Tensor) -> Iterator[Tap]:  # noqa: ARG002 - it has none
         """See `Taps.each`."""
@@ -123,50 +146,78 @@ class GridTaps(Taps):
 
     def _axis(self, taps: AxisTaps, size: int, axis: int) -> Iterator[tuple[Tensor, ...]]:
         """Index, offset, what lies in reach, and what beyond the border, of each tap."""
-        index = taps.index.clip(0, size - 1)
-        members = (index, taps.offset, abs(taps.offset) <= REACH_LIMIT, taps.index != index)
-        for number in range(taps.count):
-            yield tuple(
-                torch.from_numpy(member[:, number].copy())
-                .to(self.device)
-                .view((-1, 1) if axis == 0 else (1, -1))
-                for member in members
-            )
+        shape = (-1, 1) if axis == 0 else (1, -1)
+        whole, offset = _axis_tensors(taps, self.device)
+        for tap, distance in zip(whole.long(), offset, strict=True):
+            index = tap.clamp(0, size - 1)
+            members = (index, distance, distance.abs() <= REACH_LIMIT.item(), tap != index)
+            yield tuple(member.view(shape) for member in members)
 
     def fused_mean(self, kernels: Any, terms: Tensor, *, linear: bool) -> tuple[Tensor, Tensor]:
         """See `Taps.fused_mean`."""
         mean: tuple[Tensor, Tensor] = kernels.grid_mean(
-            terms, self._arrays, self.shape, self.cval, linear=linear
+            terms, self.arrays, self.shape, self.cval, linear=linear
         )
         return mean
 
     @cached_property
-    def _arrays(self) -> list[tuple[Tensor, Tensor]]:
+    def arrays(self) -> list[tuple[Tensor, Tensor]]:
+        """Of rows and of columns indices (int32) and offsets (float32), (taps, size) each."""
+        return [_axis_tensors(taps, self.device) for taps in self.axes]
+
+    @cached_property
+    def cells(self) -> list[Tensor]:
+        """Which bounds hold for rows and for columns, int32; -1: none. See `axis_cells`."""
         return [
-            (
-                torch.from_numpy(np.ascontiguousarray(taps.index.T, np.int32)).to(self.device),
-                torch.from_numpy(np.ascontiguousarray(taps.offset.T)).to(self.device),
-            )
-            for taps in self.axes
+            _axis_cells(taps, size, self.cval is not None, self.device)
+            for taps, size in zip(self.axes, self.shape, strict=True)
         ]
 
+    @property
+    def is_bound(self) -> bool:
+        """Whether bounds hold: not where a filter scale is above 1."""
+        return all(taps.count <= 2 for taps in self.axes)
+
     def select_bounds(self, bounds: Bounds) -> Bounds | None:
-        """See `Taps.select_bounds`; nothing is bound where a filter scale is above 1."""
-        if any(taps.count > 2 for taps in self.axes):
+        """See `Taps.select_bounds`."""
+        if not self.is_bound:
             return None
         for axis, taps in enumerate(self.axes, 1):
             if taps.count == 1:
                 bounds = bounds_along_kept_axis(bounds, axis)
+        return self.select_cells(bounds)
+
+    def select_cells(self, bounds: Bounds) -> Bounds | None:
+        """See `Taps.select_cells`."""
+        if not self.is_bound:
+            return None
         low, high = bounds
-        unbound = []
-        for axis, (taps, size) in enumerate(zip(self.axes, self.shape, strict=True), 1):
-            cells = axis_cells(taps, size, constant=self.cval is not None)
-            index = torch.from_numpy(cells.clip(min=0)).to(self.device)
+        for axis, cells in enumerate(self.cells, 1):
+            index = cells.clamp(min=0)
             low, high = low.index_select(axis, index), high.index_select(axis, index)
-            unbound.append(torch.from_numpy(cells < 0).to(self.device))
         if self.cval is None:
             return low, high
-        return _unbound(low, high, unbound[0][:, None] | unbound[1])
+        down, across = (cells < 0 for cells in self.cells)
+        return _unbound(low, high, down[:, None] | across)
+
+
+@lru_cache(maxsize=64)
+def _axis_tensors(taps: AxisTaps, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Indices and offsets of an axis' taps, (taps, size); the axes of images come again."""
+    index = np.ascontiguousarray(taps.index.T, np.int32)
+    offset = np.ascontiguousarray(taps.offset.T)
+    return _on_device(index, device), _on_device(offset, device)
+
+
+@lru_cache(maxsize=64)
+def _axis_cells(taps: AxisTaps, size: int, constant: bool, device: torch.device) -> Tensor:
+    cells = axis_cells(taps, size, constant=constant)
+    return _on_device(cells.astype(np.int32), device)
+
+
+def _on_device(array: npt.NDArray[Any], device: torch.device) -> Tensor:
+    # A transpose of a row is contiguous: it would not be a copy.
+    return torch.from_numpy(array if array.flags.writeable else array.copy()).to(device)
 
 
 class _ScatteredTaps(Taps):
@@ -185,6 +236,11 @@ class _ScatteredTaps(Taps):
     start: Tensor
     first: tuple[Tensor, Tensor]
     shape: tuple[int, int]
+
+    def select_cells(self, bounds: Bounds) -> Bounds | None:
+        """See `Taps.select_cells`; all axes are resampled."""
+        low, high = bounds
+        return self.select_bounds((low.flatten(1), high.flatten(1)))
 
     def _pixel(self, row: Tensor, col: Tensor) -> Tensor:
         """Number of the pixel at a row and column, or of the border's nearest one."""

@@ -34,7 +34,7 @@ from lerf_core.constants import (
 )
 from lerf_core.pixels.missing import VALID_SHARE_NEEDED
 
-__all__ = ["mean_terms", "weighted_mean"]
+__all__ = ["mean_and_share", "mean_terms", "weighted_mean"]
 
 # Of float32's values, the bits of 1.
 _ONE = 0x3F800000
@@ -194,23 +194,43 @@ def _tent(slope: Tensor, distance: Tensor) -> Tensor:
     return torch.where(size <= 1, tent, tent.new_zeros(()))
 
 
-def _tap_validity(validity: Tensor, tap: Tap) -> Tensor:
-    """Whether the pixels of a tap count, (planes, *output); the border's constant does."""
+def _tap_validity(validity: Tensor, tap: Tap, beyond: float) -> Tensor:
+    """Validities of a tap's pixels, (planes, *output); `beyond` is that of the border's constant.
+
+    They are of the dtype of `validity`: bools, or factors.
+    """
     flat = tap.index.reshape(-1).expand(len(validity), -1)
     valid = validity.gather(1, flat).view(len(validity), *tap.index.shape)
-    return valid if tap.beyond_border is None else valid | tap.beyond_border
+    if tap.beyond_border is None:
+        return valid
+    return torch.where(tap.beyond_border, valid.new_full((), beyond), valid)
 
 
-def _mean_and_weights(
+def mean_and_share(
     terms: Tensor, validity: Tensor | None, weighting: str, taps: Taps, positions: Sequence[Tensor]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Weighted mean, the sum of the weights that count, and their share of all."""
+    """Weighted mean, the sum of the weights that count, and their share of all.
+
+    Parameters
+    ----------
+    terms, weighting, taps
+        As for `weighted_mean`.
+    validity : Tensor of bool or float32, (planes, pixels), or None
+        Factor of each pixel's weight; None: 1.
+    positions : sequence of Tensor
+        See `Taps.each`.
+
+    Returns
+    -------
+    mean, total : Tensor, (planes, *output)
+    share : Tensor, (planes, *output); () without validity
+    """
     base = first = None
     for tap in taps.each(*positions):
         value, weight, exponent = _neighbour(terms, weighting, tap, taps.cval, first)
         weights = [weight]
         if validity is not None:
-            weights.insert(0, weight * _tap_validity(validity, tap))
+            weights.insert(0, weight * _tap_validity(validity, tap, taps.cval_validity))
         if base is None:
             base, first = value, exponent
             totals = [torch.zeros_like(value) for _ in weights]
@@ -245,9 +265,7 @@ class _Mean(torch.autograd.Function):
         if kernels is not None:
             fused = taps.fused_mean(kernels, terms, linear=weighting == "linear")
         if fused is None:
-            mean, total, valid_share = _mean_and_weights(
-                terms, validity, weighting, taps, positions
-            )
+            mean, total, valid_share = mean_and_share(terms, validity, weighting, taps, positions)
         else:
             mean, total = fused
             valid_share = total.new_ones(())
@@ -276,7 +294,8 @@ class _Mean(torch.autograd.Function):
                     first = neighbour.exponent.detach()
                 counted = share
                 if validity is not None:
-                    counted = share * (_tap_validity(validity, tap) | (valid_share == 0))
+                    valid = _tap_validity(validity, tap, taps.cval_validity)
+                    counted = share * (valid | (valid_share == 0))
                 _add_gradients(sums, leaves, neighbour, counted, mean)
         remaining = iter(sums)
         by_inputs = [next(remaining) if want else None for want in wanted]

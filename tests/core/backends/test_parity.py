@@ -253,7 +253,7 @@ def test_table_reads(name, kind, dtype, cell_bits, shape, seed, threads, data):
     rows = (first, data.draw(st.integers(first + 1, shape[0])))
     for number in range(len(bank.stages)):
         for part in (None, rows):
-            ours = backend.read_stage(plane, bank, number, cell_bits, threads, part)
+            ours = backend.host(backend.read_stage(plane, bank, number, cell_bits, threads, part))
             expected = REFERENCE.read_stage(plane, bank, number, cell_bits, 1, part)
             assert ours.dtype == dtype
             np.testing.assert_array_equal(ours, expected)
@@ -264,7 +264,9 @@ def test_table_reads(name, kind, dtype, cell_bits, shape, seed, threads, data):
         outputs = [(np.uint8, None), (np.float32, None)]
     for stored, rest in outputs:
         ours, expected = (
-            one.read_packed(plane, bank, cell_bits, threads, rows, rest, stored)[..., :used]
+            one.host(one.read_packed(plane, bank, cell_bits, threads, rows, rest, stored))[
+                ..., :used
+            ]
             for one in (backend, REFERENCE)
         )
         assert ours.dtype == stored
@@ -278,7 +280,8 @@ def test_table_reads_of_long_rows_and_many_bands(name, kind):
     bank = random_bank(kind)
     expected = REFERENCE.read_stage(plane, bank, 1, 4, 1)
     for threads in (1, 2):
-        ours = get_backend(name).read_stage(plane, bank, 1, 4, threads)
+        backend = get_backend(name)
+        ours = backend.host(backend.read_stage(plane, bank, 1, 4, threads))
         np.testing.assert_array_equal(ours, expected)
 
 
@@ -297,7 +300,7 @@ def test_sums_of_the_largest_entries_do_not_overflow(name, kind, interval, sign)
     bits = interval.bit_length() - 1
     plane = rng.integers(0, 256, (9, 270), dtype=np.uint8)
     ours, expected = (
-        one.read_stage(plane, bank, 1, bits, 1) for one in (get_backend(name), REFERENCE)
+        one.host(one.read_stage(plane, bank, 1, bits, 1)) for one in (get_backend(name), REFERENCE)
     )
     np.testing.assert_array_equal(ours, expected)
 
@@ -312,7 +315,8 @@ def test_sums_of_the_largest_entries_do_not_overflow(name, kind, interval, sign)
 def test_overshoot_bounds(name, dtype, shape, extreme, seed):
     plane = draw.levels(np.random.default_rng(seed), shape, np.dtype(dtype), extreme=extreme)
     for threads in (1, 2):
-        ours = get_backend(name).overshoot_bounds(plane, threads)
+        backend = get_backend(name)
+        ours = backend.host(backend.overshoot_bounds(plane, threads))
         assert ours.dtype == plane.dtype
         np.testing.assert_array_equal(ours, REFERENCE.overshoot_bounds(plane, 1))
 

@@ -1,0 +1,332 @@
+"""The steps on batches of planes without gradients: units in, packed parameters, levels out.
+
+Arithmetic and results are the reference's: `lerf_core.backends.torch.backend` has these steps
+behind the contract, the filters for images on a device. On CUDA each step is one Triton kernel
+(`fused_kernels`), elsewhere torch's own operations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from lerf_core.backends.packed import slot_count
+from lerf_core.backends.torch.fused import fused_kernels
+from lerf_core.backends.torch.integer_reads import StageLayout, read_units
+from lerf_core.backends.torch.network import network_outputs
+from lerf_core.backends.torch.overshoot_bounds import overshoot_bounds
+from lerf_core.backends.torch.taps import GridTaps, PointTaps, Taps
+from lerf_core.backends.torch.weighted_mean import mean_and_share, mean_terms
+from lerf_core.bank.layered_network import LayeredNetwork
+from lerf_core.bank.staged_tables import StagedTables
+from lerf_core.constants import LEVELS
+
+__all__ = [
+    "PackedPlanes",
+    "bounds_of_cells",
+    "grid_mean",
+    "pack_planes",
+    "points_mean",
+    "read_network_packed",
+    "read_packed",
+    "read_stage",
+]
+
+# Output pixels, times planes, that torch's operations work on at a time.
+_CHUNK = 1 << 24
+# The same on the CPU, where caches are small.
+_CPU_CHUNK = 1 << 19
+
+
+class PackedPlanes(NamedTuple):
+    """What the weighted mean needs of the source pixels of some planes.
+
+    Attributes
+    ----------
+    packed : Tensor of uint8 or float32, (planes, rows, cols, slots)
+        Features and parameters in grey levels; see `lerf_core.backends.packed`.
+    weighting : str
+        "gaussian" or "linear".
+    validity : Tensor of float32, (rows, cols) or (planes, rows, cols), or None
+        Factor of each pixel's weight; None: 1.
+    bounds : Tensor of uint8 or float32, (planes, 2, rows + 1, cols + 1), or None
+        Overshoot bounds in grey levels.
+    """
+
+    packed: Tensor
+    weighting: str
+    validity: Tensor | None = None
+    bounds: Tensor | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the source."""
+        return self.packed.shape[1], self.packed.shape[2]
+
+    @property
+    def parameters(self) -> int:
+        """How many parameters a pixel has."""
+        slots = self.packed.shape[-1]
+        return next(count for count in (1, 3, 6) if slot_count(count) == slots)
+
+    def terms(self) -> Tensor:
+        """What torch's operations take the mean of; see `weighted_mean.mean_terms`."""
+        feature, *values = self.packed[..., : self.parameters + 1].float().unbind(-1)
+        return mean_terms(feature, values, self.weighting).flatten(2)
+
+
+# -- reads ----------------------------------------------------------------------------------
+
+
+def read_stage(plane: Tensor, bank: StagedTables, number: int, cell_bits: int) -> Tensor:
+    """Values of a stage, (planes, values, rows, cols), in the plane's units and dtype.
+
+    Parameters
+    ----------
+    plane : Tensor of uint8 or int32, (planes, rows, cols)
+        Units. Beyond the border lie the border's pixels.
+    bank : StagedTables
+    number : int
+        Stage, counted from 0.
+    cell_bits : int
+        log2 of the units that a cell of the tables spans.
+    """
+    layout = StageLayout.of(bank, number, plane.device)
+    kernels = fused_kernels(plane.device)
+    if kernels is not None:
+        values: Tensor = kernels.read_units(plane, layout, cell_bits)
+        return values
+    return read_units(plane, layout, cell_bits)
+
+
+def read_packed(
+    plane: Tensor,
+    bank: StagedTables,
+    cell_bits: int,
+    remainder: Tensor | None,
+    dtype: torch.dtype,
+) -> Tensor:
+    """Packed parameters, (planes, rows, cols, slots), of a bank's last stage.
+
+    Parameters
+    ----------
+    plane, cell_bits
+        As `read_stage` has them; the plane is the feature.
+    remainder : Tensor of float32, (planes, rows, cols), or None
+        In grey levels; is added to the feature.
+    dtype : torch.dtype
+        uint8, for units of bytes; or float32: grey levels.
+    """
+    number = len(bank.stages) - 1
+    kernels = fused_kernels(plane.device)
+    if kernels is not None:
+        layout = StageLayout.of(bank, number, plane.device)
+        packed: Tensor = kernels.read_packed(plane, layout, cell_bits, remainder, dtype)
+        return packed
+    level = (1 << cell_bits) // bank.interval
+    return pack_planes(plane, read_stage(plane, bank, number, cell_bits), level, remainder, dtype)
+
+
+def read_network_packed(
+    planes: Tensor,
+    network: LayeredNetwork,
+    grey_bits: int,
+    remainder: Tensor | None,
+    dtype: torch.dtype,
+) -> Tensor:
+    """Packed parameters, (planes, rows, cols, slots), of a network's layers.
+
+    Parameters
+    ----------
+    planes : Tensor of uint8 or int32, (images, 3 or 1, rows, cols)
+        Units of ``2**-grey_bits`` grey levels: red, green and blue, or planes on their own.
+    network : LayeredNetwork
+    grey_bits : int
+    remainder : Tensor of float32, (images, 3 or 1, rows, cols), or None
+    dtype : torch.dtype
+        As `read_packed` has it.
+    """
+    values = network_outputs(planes, network, grey_bits).flatten(0, 1)
+    flat = None if remainder is None else remainder.flatten(0, 1)
+    return pack_planes(planes.flatten(0, 1), values, 1 << grey_bits, flat, dtype)
+
+
+def pack_planes(
+    feature: Tensor, values: Tensor, level: int, remainder: Tensor | None, dtype: torch.dtype
+) -> Tensor:
+    """Pack features and parameters as `lerf_core.backends.packed.pack` does.
+
+    Parameters
+    ----------
+    feature : Tensor of integers, (planes, rows, cols)
+    values : Tensor of integers, (planes, parameters, rows, cols)
+    level : int
+        How many units of both are a grey level.
+    remainder : Tensor of float32, (planes, rows, cols), or None
+    dtype : torch.dtype
+
+    Returns
+    -------
+    Tensor of `dtype`, (planes, rows, cols, slots)
+    """
+    parameters = values.shape[1]
+    packed = feature.new_zeros((*feature.shape, slot_count(parameters)), dtype=dtype)
+    packed[..., 0] = feature
+    packed[..., 1 : parameters + 1] = values.movedim(1, -1)
+    if dtype == torch.float32:
+        packed.mul_(1 / level)
+    if remainder is not None:
+        packed[..., 0] += remainder
+    return packed
+
+
+def bounds_of_cells(plane: Tensor) -> Tensor:
+    """Overshoot bounds, (planes, 2, rows + 1, cols + 1), as `Backend.overshoot_bounds` has them.
+
+    Parameters
+    ----------
+    plane : Tensor of uint8 or float32, (planes, rows, cols)
+        The source in grey levels.
+    """
+    kernels = fused_kernels(plane.device)
+    if kernels is not None:
+        found: Tensor = kernels.overshoot_bounds(plane)
+        return found
+    bounds = torch.stack(overshoot_bounds(plane.float()), 1)
+    return _to_bytes(bounds) if plane.dtype == torch.uint8 else bounds
+
+
+def _to_bytes(levels: Tensor) -> Tensor:
+    return levels.round().clamp(0, LEVELS).to(torch.uint8)
+
+
+# -- means ----------------------------------------------------------------------------------
+
+
+def grid_mean(
+    planes: PackedPlanes, taps: GridTaps, *, to_uint8: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Weighted mean on a grid.
+
+    Parameters
+    ----------
+    planes : PackedPlanes
+        Bounds are those of `lerf_core.backends.reference.overshoot.bounds_along_kept_axes`.
+    taps : GridTaps
+    to_uint8 : bool
+        Whether the mean is rounded to bytes.
+
+    Returns
+    -------
+    mean : Tensor of uint8 or float32, (planes, output rows, output cols)
+        In grey levels.
+    valid_share : Tensor of float32, of that shape, or None
+        Share of the weight that is valid; None without validity.
+    """
+    kernels = fused_kernels(planes.packed.device)
+    if kernels is not None:
+        fused: tuple[Tensor, Tensor | None] = kernels.packed_grid_mean(
+            planes, taps, to_uint8=to_uint8
+        )
+        return fused
+    rows, cols = taps.out_shape
+    height = max(1, _chunk(planes) // max(1, cols * len(planes.packed)))
+    parts = (taps.part(top, min(top + height, rows)) for top in range(0, rows, height))
+    return _means(planes, parts, to_uint8=to_uint8, axis=1)
+
+
+def points_mean(
+    planes: PackedPlanes,
+    row: Tensor,
+    col: Tensor,
+    filter_scales: Sequence[Tensor] | None,
+    *,
+    to_uint8: bool,
+) -> tuple[Tensor, Tensor | None]:
+    """Weighted mean at scattered positions of one image; see `grid_mean`.
+
+    Parameters
+    ----------
+    planes : PackedPlanes
+        Bounds are those of cells.
+    row, col : Tensor of float64, (points,)
+        In source pixels. Taps beyond the border are the nearest pixel's.
+    filter_scales : (Tensor, Tensor) of float64, (points,), or None
+        Along rows and columns, at least 1; None: 1.
+    """
+    if not len(row):
+        empty = planes.packed.new_empty((len(planes.packed), 0), dtype=torch.float32)
+        mean = empty.to(torch.uint8) if to_uint8 else empty
+        return mean, None if planes.validity is None else empty
+    kernels = fused_kernels(planes.packed.device)
+    scales = filter_scales or (torch.ones_like(row), torch.ones_like(col))
+    start = torch.zeros(row.shape, dtype=torch.int64, device=row.device)
+    if kernels is not None:
+        fused: tuple[Tensor, Tensor | None] = kernels.packed_points_mean(
+            planes, (row, col), scales, start, to_uint8=to_uint8
+        )
+        return fused
+    taps = PointTaps(row, col, scales, start, planes.shape)
+    size = max(1, _chunk(planes) // len(planes.packed))
+    groups = taps.groups()
+    if groups == [None] and len(row) <= size:
+        return _means(planes, iter([taps]), to_uint8=to_uint8, axis=1)
+    every = torch.arange(len(row), device=row.device)
+    numbers = [part for group in groups for part in (every if group is None else group).split(size)]
+    found = _means(planes, map(taps.chosen, numbers), to_uint8=to_uint8, axis=1)
+    order = torch.cat(numbers)
+    mean, share = (_scattered(each, order) for each in found)
+    if mean is None:
+        raise ValueError("a mean has values")
+    return mean, share
+
+
+def _scattered(values: Tensor | None, order: Tensor) -> Tensor | None:
+    """Put values (planes, points) where their numbers say."""
+    if values is None:
+        return None
+    out = torch.empty_like(values)
+    out[:, order] = values
+    return out
+
+
+def _chunk(planes: PackedPlanes) -> int:
+    return _CPU_CHUNK if planes.packed.device.type == "cpu" else _CHUNK
+
+
+def _means(
+    planes: PackedPlanes, parts: Iterator[Any], *, to_uint8: bool, axis: int
+) -> tuple[Tensor, Tensor | None]:
+    """Means by torch's operations, of some output pixels at a time."""
+    terms = planes.terms()
+    validity = planes.validity
+    if validity is not None:
+        validity = validity.reshape(-1, math.prod(planes.shape)).expand(len(terms), -1)
+    bounds = None if planes.bounds is None else planes.bounds.float().unbind(1)
+    means, shares = [], []
+    for taps in parts:
+        mean, share = _mean(terms, planes.weighting, taps, validity, bounds)
+        means.append(_to_bytes(mean) if to_uint8 else mean)
+        if share is not None:
+            shares.append(share)
+    share = torch.cat(shares, axis) if shares else None
+    return (means[0] if len(means) == 1 else torch.cat(means, axis)), share
+
+
+def _mean(
+    terms: Tensor,
+    weighting: str,
+    taps: Taps,
+    validity: Tensor | None,
+    bounds: tuple[Tensor, ...] | None,
+) -> tuple[Tensor, Tensor | None]:
+    mean, _, share = mean_and_share(terms, validity, weighting, taps, taps.positions)
+    if bounds is not None:
+        selected = taps.select_cells((bounds[0], bounds[1]))
+        if selected is not None:
+            mean = torch.minimum(torch.maximum(mean, selected[0]), selected[1])
+    return mean, None if validity is None else share
