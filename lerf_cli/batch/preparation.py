@@ -133,6 +133,8 @@ class Preparation:
             "linear_light": options.linear,
             "threads": options.threads,
         }
+        if options.device is not None:
+            keywords |= {"engine": "torch", "device": options.device}
         is_fast = options.fast and nodata is None
         if options.front is not None:
             keywords["front"] = options.front

@@ -119,7 +119,7 @@ _RANGE_OPTIONS = (
 _VALUE_OPTIONS = (*_MEAN_OPTIONS, _LABELS, *_RANGE_OPTIONS)
 
 _FRONT_DEVICE = click.option(
-    "--front-device", type=DEVICE, metavar="cpu|cuda[:N]",
+    "--front-device", type=DEVICE, metavar="cpu|cuda[:N]|mps",
     help="Where a front that is a network of torch computes.  [default: cpu]",
 )  # fmt: skip
 
@@ -170,6 +170,11 @@ def resampling_options(*, border: str, transparent: bool = False) -> Callable[[C
             "file, or a folder of published tables.",
         ),
         _FRONT_DEVICE,
+        click.option(
+            "--device", type=DEVICE, metavar="cpu|cuda[:N]|mps",
+            help="Where to compute by torch, with the same results: a GPU, for large images and "
+            "many of them.  [default: the processor, by compiled code]",
+        ),
         _border_option(border, transparent=transparent),
         *_VALUE_OPTIONS,
     )  # fmt: skip

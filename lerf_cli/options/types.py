@@ -309,8 +309,8 @@ def parse_device(text: str) -> str:
     ValueError
         If it is another one.
     """
-    if re.fullmatch(r"cpu|cuda(:\d{1,3})?", text) is None:
-        raise ValueError(f"{text!r} is no device such as cpu, cuda or cuda:1")
+    if re.fullmatch(r"cpu|cuda(:\d{1,3})?|mps", text) is None:
+        raise ValueError(f"{text!r} is no device such as cpu, cuda, cuda:1 or mps")
     return text
 
 

@@ -306,6 +306,8 @@ class ResamplingOptions:
         "none": no pixel is missing; None: the file says which are.
     value_range : (lo, hi), "auto" or None
     threads : int or None
+    device : str or None
+        Where torch computes; None: compiled code does.
     depth : str or None
         Wanted depth: a deeper one is taken on before resampling, so that it gains levels.
     fast : bool
@@ -329,6 +331,7 @@ class ResamplingOptions:
     nodata: float | str | None
     value_range: tuple[float, float] | str | None
     threads: int | None
+    device: str | None
     depth: str | None
     fast: bool = False
     is_padded: bool = False
@@ -355,6 +358,7 @@ class ResamplingOptions:
         if values["labels"] and values["linear"]:
             raise click.UsageError("--labels and --linear exclude each other")
         kernel, front = _kernel_of(values), _front_of(values)
+        _check_device(values)
         enlarged_by = 1 if front is None else front.scale
         try:
             # Now, so that a damaged one ends it here.
@@ -364,7 +368,7 @@ class ResamplingOptions:
         except (lerf_core.errors.LerfError, OSError) as error:
             raise click.BadParameter(one_line(error), param_hint="'--bank'") from None
         same_names = ("border", "cval", "alpha", "linear", "labels", "anti_aliasing", "nodata",
-                      "value_range", "threads", "depth")  # fmt: skip
+                      "value_range", "threads", "device", "depth")  # fmt: skip
         return cls(
             bank=bank if values["bank"] else None,
             kernel=kernel,
@@ -400,6 +404,19 @@ def _kernel_of(values: Values) -> Kernel | None:
     if kernel.name == "nearest" and values["linear"]:
         raise click.UsageError("--kernel nearest and --linear exclude each other")
     return kernel
+
+
+def _check_device(values: Values) -> None:
+    """End with one line where torch cannot compute on the device that is asked for."""
+    if values["device"] is None:
+        return
+    from lerf_core.backends import get_backend
+    from lerf_core.errors import LerfError
+
+    try:
+        get_backend("torch", values["device"])
+    except LerfError as error:
+        raise click.BadParameter(one_line(error), param_hint="'--device'") from None
 
 
 def _front_of(values: Values) -> Front | None:

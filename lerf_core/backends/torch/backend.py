@@ -27,7 +27,6 @@ from lerf_core.backends.torch.kernel_means import (
     within_limits,
 )
 from lerf_core.backends.torch.network import network_outputs
-from lerf_core.backends.torch.overshoot_bounds import bounds_along_kept_axis
 from lerf_core.backends.torch.packed_planes import PackedPlanes
 from lerf_core.backends.torch.taps import GridTaps
 from lerf_core.bank.layered_network import LayeredNetwork
@@ -227,11 +226,8 @@ class TorchBackend(Backend):
 
     def bounds_along_kept_axes(self, bounds: Any, rows: AxisTaps, cols: AxisTaps) -> Any:
         """See `Backend.bounds_along_kept_axes`."""
-        low, high = self._tensor(bounds)[:, None]
-        for axis, taps in enumerate((rows, cols), 1):
-            if taps.count == 1:
-                low, high = bounds_along_kept_axis((low, high), axis)
-        return torch.cat([low, high])
+        cells = self._tensor(bounds)[None]
+        return packed_planes.along_kept_axes(cells, (rows.count, cols.count))[0]
 
     def mean_on_grid(
         self,
@@ -313,8 +309,9 @@ class TorchBackend(Backend):
             self._tensor(array.ravel() if wanted is None else array[wanted]) for array in arrays
         )
         mean, share = packed_planes.points_mean(
-            points.planes, down, across, scales or None, to_uint8=to_uint8
-        )
+            points.planes, down[None], across[None], [scale[None] for scale in scales] or None,
+            to_uint8=to_uint8,
+        )  # fmt: skip
         shape = (len(mean), *row.shape)
         means = _spread(self.host(mean), shape, wanted)
         return means, None if share is None else _spread(self.host(share), shape, wanted)

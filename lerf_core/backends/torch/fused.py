@@ -1,18 +1,18 @@
-"""Where table reads and means are one Triton kernel each (`fused_kernels`), on CUDA."""
+"""Where steps are one Triton kernel each (`triton_kernels`), on CUDA."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import warnings
-from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from lerf_core.backends.torch.table_reads import StageReads, stage_values
+from lerf_core.backends.torch.integer_reads import StageLayout
+from lerf_core.backends.torch.table_reads import stage_values
 from lerf_core.bank.model import LutBank
 
 __all__ = ["fused_kernels", "fused_stage", "triton_kernels"]
@@ -29,11 +29,8 @@ def triton_kernels() -> Any:
     if importlib.util.find_spec("triton") is None:
         return None
     try:
-        kernels = importlib.import_module("lerf_core.backends.torch.fused_kernels")
-        plane = torch.zeros((1, 1, 1), device="cuda")
-        tables = torch.zeros((5**4, 1), dtype=torch.int8, device="cuda")
-        offsets = torch.zeros((1, 4, 2), dtype=torch.int32, device="cuda")
-        kernels.read(plane, tables, offsets, None, 1, 64, 1)
+        kernels = importlib.import_module("lerf_core.backends.torch.triton_kernels")
+        kernels.overshoot_bounds(torch.zeros((1, 1, 1), dtype=torch.uint8, device="cuda"))
     except Exception as error:  # noqa: BLE001 - whatever a compiler raises
         warnings.warn(
             f"Triton does not work here, torch's own operations are slower: {error!r}", stacklevel=2
@@ -42,10 +39,8 @@ def triton_kernels() -> Any:
     return kernels
 
 
-def fused_stage(
-    plane: Tensor, bank: LutBank, number: int, tables: Tensor, units: int, kernels: Any
-) -> Tensor:
-    """Values (planes, rows, cols, values) of a stage in grey levels.
+def fused_stage(plane: Tensor, bank: LutBank, number: int, units: int, kernels: Any) -> Tensor:
+    """Values (planes, rows, cols, values) of a stage in grey levels, differentiable by the plane.
 
     Parameters
     ----------
@@ -54,85 +49,27 @@ def fused_stage(
     bank : LutBank
     number : int
         Stage, counted from 0.
-    tables : Tensor of int8, (tables, nodes**4, values)
-        The stage's of `table_reads.stage_tables`.
     units : int
         Units per grey level.
     kernels : module
         Of `fused_kernels`.
     """
-    spec = bank.stages[number]
-    layout = _Layout.of(bank, number, plane.device)
-    sizes = (len(spec.values), bank.interval, units)
-    turned = layout.turned(tables)
-    if torch.is_grad_enabled() and plane.requires_grad:
-        total = _FusedReads.apply(plane, turned, layout.offsets, kernels, sizes)
-        return stage_values(total, spec, units=units)
-    values: Tensor = kernels.read(plane, turned, layout.offsets, layout.numbers, *sizes)
-    return values.movedim(1, -1)
+    layout = StageLayout.of(bank, number, plane.device)
+    total = _FusedReads.apply(plane, layout, kernels, units)
+    return stage_values(total, bank.stages[number], units=units)
 
 
 class _FusedReads(torch.autograd.Function):
     """Sums of a stage's reads, (planes, rows, cols, values)."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        plane: Tensor,
-        tables: Tensor,
-        offsets: Tensor,
-        kernels: Any,
-        sizes: tuple[int, int, int],
-    ) -> Tensor:
-        ctx.save_for_backward(plane, tables, offsets)
-        ctx.kernels, ctx.sizes = kernels, sizes
-        total: Tensor = kernels.read(plane, tables, offsets, None, *sizes)
+    def forward(ctx: Any, plane: Tensor, layout: StageLayout, kernels: Any, units: int) -> Tensor:
+        ctx.save_for_backward(plane)
+        ctx.layout, ctx.kernels, ctx.units = layout, kernels, units
+        total: Tensor = kernels.read_sums(plane, layout, units)
         return total.movedim(1, -1)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        grad = grads[0].movedim(-1, 1)
-        return ctx.kernels.read_slopes(*ctx.saved_tensors, grad, *ctx.sizes[1:]), *[None] * 4
-
-
-class _Layout(NamedTuple):
-    """How the kernels read a stage; see `fused_kernels.read`.
-
-    Attributes
-    ----------
-    offsets, numbers : Tensor
-        As there.
-    table : Tensor of int64, (reads,)
-        The table of each read.
-    columns : Tensor of int64, (reads, 1, values)
-        Which of its columns is each value...
-    signs : Tensor of int8, (reads, 1, values)
-        ... and its sign.
-    """
-
-    offsets: Tensor
-    numbers: Tensor
-    table: Tensor
-    columns: Tensor
-    signs: Tensor
-
-    @staticmethod
-    @lru_cache(maxsize=32)
-    def of(bank: LutBank, number: int, device: torch.device) -> _Layout:
-        """Layout of a bank's stage."""
-        reads, spec = StageReads.of(bank, number), bank.stages[number]
-        offsets = torch.tensor(reads.offsets, dtype=torch.int32).flatten(0, 1)
-        turns = torch.tensor(reads.turns).flatten(0, 1)[:, None]
-        table = torch.arange(len(reads.offsets)).repeat_interleave(len(reads.offsets[0]))
-        values = len(spec.values)
-        numbers = torch.ones((3, 1 << (values - 1).bit_length()), dtype=torch.float64)
-        numbers[:, :values] = torch.tensor([spec.divisor, spec.bias, spec.lowest])
-        members = (offsets, numbers, table, turns[..., 0], turns[..., 1].to(torch.int8))
-        return _Layout(*(member.contiguous().to(device) for member in members))
-
-    def turned(self, tables: Tensor) -> Tensor:
-        """Return a table for every read, of int8, (reads * nodes**4, slots)."""
-        chosen = tables[self.table]
-        turned = chosen.gather(2, self.columns.expand_as(chosen)) * self.signs
-        slots = self.numbers.shape[1]
-        return functional.pad(turned, (0, slots - turned.shape[2])).flatten(0, 1)
+        (plane,), grad = ctx.saved_tensors, grads[0].movedim(-1, 1)
+        return ctx.kernels.read_slopes(plane, ctx.layout, grad, ctx.units), None, None, None

@@ -27,6 +27,8 @@ __all__ = ["StageLayout", "read_units"]
 _CHUNK = 1 << 22
 # The same on the CPU, where caches are small.
 _CPU_CHUNK = 1 << 18
+# A product that leaves 32 bits room for the sums.
+_MOST_PRODUCT = 1 << 28
 
 
 class StageLayout(NamedTuple):
@@ -44,6 +46,8 @@ class StageLayout(NamedTuple):
         unit a level (`finished` says how they count).
     values : int
         Values of a read.
+    widest : int
+        The largest product of a divisor with its bias, or with the range of levels.
     """
 
     reads: StageReads
@@ -51,11 +55,16 @@ class StageLayout(NamedTuple):
     tables: Tensor
     finish: Tensor
     values: int
+    widest: int
 
     @staticmethod
     def of(bank: StagedTables, number: int, device: torch.device) -> StageLayout:
         """Layout of a bank's stage, counted from 0; the last ones are kept."""
         return _layout(bank, number, device)
+
+    def is_wide(self, cell: int) -> bool:
+        """Whether finishing the sums for a cell of so many units takes more than 32 bits."""
+        return bool(self.widest * cell >= _MOST_PRODUCT)
 
     @property
     def nodes(self) -> int:
@@ -77,7 +86,12 @@ def _layout(bank: StagedTables, number: int, device: torch.device) -> StageLayou
     finish = torch.ones((3, slots), dtype=torch.int32)
     finish[:, :values] = torch.tensor([stage.divisor, stage.bias, stage.lowest])
     padded = functional.pad(torch.cat(turned), (0, slots - values)).contiguous()
-    return StageLayout(reads, offsets.to(device), padded.to(device), finish.to(device), values)
+    widest = max(
+        abs(divisor) * max(LEVELS, abs(bias))
+        for divisor, bias in zip(stage.divisor, stage.bias, strict=True)
+    )
+    offsets, padded, finish = (tensor.to(device) for tensor in (offsets, padded, finish))
+    return StageLayout(reads, offsets, padded, finish, values, widest)
 
 
 def read_units(plane: Tensor, layout: StageLayout, cell_bits: int) -> Tensor:

@@ -12,9 +12,17 @@ from lerf_core.backends.torch.straight_through import rounded
 from lerf_core.bank.base import Bank
 from lerf_core.bank.model import LutBank
 from lerf_core.constants import DEEP_CELL_BITS, LEVELS, NETWORK_GREY_BITS
-from lerf_core.pixels.missing import FILL_STEPS
+from lerf_core.pixels.missing import FILL_STEPS, VALID_SHARE_NEEDED
 
-__all__ = ["GreyLevels", "ValueRange", "from_grey", "missing_beyond", "value_range_of"]
+__all__ = [
+    "GreyLevels",
+    "ValueRange",
+    "are_levels",
+    "from_grey",
+    "levels_to_values",
+    "missing_beyond",
+    "value_range_of",
+]
 
 #: Values at grey levels 0 and 255; None: those of the dtype.
 ValueRange = tuple[float, float] | None
@@ -27,6 +35,11 @@ def value_range_of(dtype: torch.dtype, value_range: ValueRange) -> tuple[float, 
     if value_range is not None:
         return value_range
     return (0.0, float(LEVELS)) if dtype == torch.uint8 else (0.0, 1.0)
+
+
+def are_levels(dtype: torch.dtype, value_range: ValueRange) -> bool:
+    """Whether values are bytes that are grey levels as they stand."""
+    return dtype == torch.uint8 and value_range_of(dtype, value_range) == (0, LEVELS)
 
 
 class GreyLevels(NamedTuple):
@@ -56,7 +69,7 @@ class GreyLevels(NamedTuple):
     def of(cls, planes: Tensor, value_range: ValueRange, bank: Bank) -> GreyLevels:
         """Levels of planes; bytes without a range of their own are levels as they stand."""
         low, high = value_range_of(planes.dtype, value_range)
-        if planes.dtype == torch.uint8 and (low, high) == (0, LEVELS):
+        if are_levels(planes.dtype, value_range):
             grey = planes.float()
             return cls(grey, grey, None, 1)
         validity = None
@@ -113,3 +126,17 @@ def from_grey(grey: Tensor, dtype: torch.dtype, value_range: ValueRange) -> Tens
     if dtype == torch.uint8:
         grey = torch.round(grey).clamp(0, LEVELS)
     return grey.to(dtype)
+
+
+def levels_to_values(
+    mean: Tensor, valid_share: Tensor | None, dtype: torch.dtype, value_range: ValueRange
+) -> Tensor:
+    """Values of a dtype from means in grey levels, NaN where too little of the weight is valid.
+
+    Means of bytes are values as they stand.
+    """
+    if mean.dtype == torch.uint8:
+        return mean
+    if valid_share is not None:
+        mean = mean.masked_fill(valid_share < float(VALID_SHARE_NEEDED), torch.nan)
+    return from_grey(mean, dtype, value_range)

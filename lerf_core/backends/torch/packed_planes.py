@@ -17,22 +17,34 @@ from torch import Tensor
 from lerf_core.backends.packed import slot_count
 from lerf_core.backends.torch.fused import fused_kernels
 from lerf_core.backends.torch.integer_reads import StageLayout, read_units
+from lerf_core.backends.torch.levels import GreyLevels, ValueRange, are_levels
 from lerf_core.backends.torch.network import network_outputs
-from lerf_core.backends.torch.overshoot_bounds import overshoot_bounds
+from lerf_core.backends.torch.overshoot_bounds import bounds_along_kept_axis, overshoot_bounds
+from lerf_core.backends.torch.source_pixels import (
+    is_known_identity,
+    known_values,
+    planes_together,
+)
 from lerf_core.backends.torch.taps import GridTaps, PointTaps, Taps
 from lerf_core.backends.torch.weighted_mean import mean_and_share, mean_terms
+from lerf_core.bank.base import Bank
 from lerf_core.bank.layered_network import LayeredNetwork
+from lerf_core.bank.model import LutBank
+from lerf_core.bank.network import NetworkBank
 from lerf_core.bank.staged_tables import StagedTables
 from lerf_core.constants import LEVELS
+from lerf_core.errors import InvalidTypeError
 
 __all__ = [
     "PackedPlanes",
+    "along_kept_axes",
     "bounds_of_cells",
     "grid_mean",
     "pack_planes",
     "points_mean",
     "read_network_packed",
     "read_packed",
+    "read_planes",
     "read_stage",
 ]
 
@@ -72,6 +84,15 @@ class PackedPlanes(NamedTuple):
         """How many parameters a pixel has."""
         slots = self.packed.shape[-1]
         return next(count for count in (1, 3, 6) if slot_count(count) == slots)
+
+    def part(self, first: int, last: int) -> PackedPlanes:
+        """Planes first..last-1."""
+        chosen = slice(first, last)
+        validity = self.validity
+        if validity is not None and validity.ndim == 3:
+            validity = validity[chosen]
+        bounds = None if self.bounds is None else self.bounds[chosen]
+        return PackedPlanes(self.packed[chosen], self.weighting, validity, bounds)
 
     def terms(self) -> Tensor:
         """What torch's operations take the mean of; see `weighted_mean.mean_terms`."""
@@ -155,6 +176,67 @@ def read_network_packed(
     return pack_planes(planes.flatten(0, 1), values, 1 << grey_bits, flat, dtype)
 
 
+def read_planes(planes: Tensor, value_range: ValueRange, bank: Bank, channels: int) -> PackedPlanes:
+    """Read a bank for planes of images.
+
+    Parameters
+    ----------
+    planes : Tensor, (planes, rows, cols)
+        In the images' values; those of an image stand side by side.
+    value_range : (float, float) or None
+        Values at grey levels 0 and 255; None: those of the dtype.
+    bank : Bank
+        Of tables, or a network.
+    channels : int
+        Planes of each image.
+
+    Returns
+    -------
+    PackedPlanes
+        Of bytes where the image's bytes are grey levels; bounds are those of cells.
+
+    Raises
+    ------
+    InvalidTypeError
+        If the bank is of another form.
+    """
+    remainder = validity = None
+    if are_levels(planes.dtype, value_range):
+        units, grey, level, dtype = planes, planes, 1, torch.uint8
+    else:
+        levels = GreyLevels.of(planes, value_range, bank)
+        grey, level, dtype = levels.grey, levels.units, torch.float32
+        units, remainder = (levels.whole * level).int(), levels.remainder
+        validity = None if levels.validity is None else levels.validity.float()
+    if isinstance(bank, NetworkBank):
+        shape = (-1, planes_together(bank, channels))
+        rest = None if remainder is None else remainder.unflatten(0, shape)
+        grey_bits = level.bit_length() - 1
+        packed = read_network_packed(units.unflatten(0, shape), bank, grey_bits, rest, dtype)
+    elif isinstance(bank, LutBank):
+        packed = _read_tables(units, bank, level, remainder, dtype)
+    else:
+        raise InvalidTypeError(f"bank must be one of tables or a network, got {bank!r}")
+    bounds = bounds_of_cells(grey) if bank.kind.has_local_planes else None
+    return PackedPlanes(packed, bank.kind.weighting, validity, bounds)
+
+
+def _read_tables(
+    units: Tensor, bank: LutBank, level: int, remainder: Tensor | None, dtype: torch.dtype
+) -> Tensor:
+    """Packed parameters of all stages; those that are known beforehand are not read."""
+    cell_bits, last = (level * bank.interval).bit_length() - 1, len(bank.stages) - 1
+    for number in range(last):
+        if not is_known_identity(bank, number):
+            units = read_stage(units, bank, number, cell_bits)[:, 0]
+    constants = known_values(bank, last, cell_bits)
+    if constants is None:
+        return read_packed(units, bank, cell_bits, remainder, dtype)
+    values = torch.from_numpy(constants).int().to(units.device)[:, None, None]
+    spread = values.expand(len(units), -1, *units.shape[1:])
+    return pack_planes(units, spread, level, remainder, dtype)
+
+
 def pack_planes(
     feature: Tensor, values: Tensor, level: int, remainder: Tensor | None, dtype: torch.dtype
 ) -> Tensor:
@@ -204,6 +286,20 @@ def _to_bytes(levels: Tensor) -> Tensor:
     return levels.round().clamp(0, LEVELS).to(torch.uint8)
 
 
+def along_kept_axes(bounds: Tensor, counts: Sequence[int]) -> Tensor:
+    """Bounds (planes, 2, rows, cols) of a grid with axes of so many taps, of those of cells.
+
+    As `lerf_core.backends.reference.overshoot.bounds_along_kept_axes` has them.
+    """
+    if 1 not in counts:
+        return bounds
+    low, high = bounds.unbind(1)
+    for axis, count in enumerate(counts, 1):
+        if count == 1:
+            low, high = bounds_along_kept_axis((low, high), axis)
+    return torch.stack([low, high], 1)
+
+
 # -- means ----------------------------------------------------------------------------------
 
 
@@ -247,29 +343,52 @@ def points_mean(
     *,
     to_uint8: bool,
 ) -> tuple[Tensor, Tensor | None]:
-    """Weighted mean at scattered positions of one image; see `grid_mean`.
+    """Weighted mean at scattered positions; see `grid_mean`.
 
     Parameters
     ----------
     planes : PackedPlanes
-        Bounds are those of cells.
-    row, col : Tensor of float64, (points,)
+        Those of an image stand side by side. Bounds are those of cells.
+    row, col : Tensor of float64, (images, points)
         In source pixels. Taps beyond the border are the nearest pixel's.
-    filter_scales : (Tensor, Tensor) of float64, (points,), or None
+    filter_scales : (Tensor, Tensor) of float64, (images, points), or None
         Along rows and columns, at least 1; None: 1.
+    to_uint8 : bool
+
+    Returns
+    -------
+    mean, valid_share : Tensor, (planes, points)
     """
-    if not len(row):
+    if not row.numel():
         empty = planes.packed.new_empty((len(planes.packed), 0), dtype=torch.float32)
         mean = empty.to(torch.uint8) if to_uint8 else empty
         return mean, None if planes.validity is None else empty
     kernels = fused_kernels(planes.packed.device)
     scales = filter_scales or (torch.ones_like(row), torch.ones_like(col))
-    start = torch.zeros(row.shape, dtype=torch.int64, device=row.device)
     if kernels is not None:
         fused: tuple[Tensor, Tensor | None] = kernels.packed_points_mean(
-            planes, (row, col), scales, start, to_uint8=to_uint8
+            planes, (row, col), scales, to_uint8=to_uint8
         )
         return fused
+    channels = len(planes.packed) // len(row)
+    results = [
+        _image_points_mean(
+            planes.part(number * channels, (number + 1) * channels), row[number], col[number],
+            [scale[number] for scale in scales], to_uint8=to_uint8,
+        )
+        for number in range(len(row))
+    ]  # fmt: skip
+    if len(results) == 1:
+        return results[0]
+    means, shares = zip(*results, strict=True)
+    return torch.cat(means), None if planes.validity is None else torch.cat(shares)
+
+
+def _image_points_mean(
+    planes: PackedPlanes, row: Tensor, col: Tensor, scales: Sequence[Tensor], *, to_uint8: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Means of one image's planes at positions (points,), by torch's operations."""
+    start = torch.zeros(row.shape, dtype=torch.int64, device=row.device)
     taps = PointTaps(row, col, scales, start, planes.shape)
     size = max(1, _chunk(planes) // len(planes.packed))
     groups = taps.groups()

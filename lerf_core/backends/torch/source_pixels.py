@@ -21,7 +21,14 @@ from lerf_core.bank.model import LutBank
 from lerf_core.bank.network import NetworkBank
 from lerf_core.constants import COLOUR_PLANES
 
-__all__ = ["SourcePixels", "planes_together", "read_network", "read_source_pixels"]
+__all__ = [
+    "SourcePixels",
+    "is_known_identity",
+    "known_values",
+    "planes_together",
+    "read_network",
+    "read_source_pixels",
+]
 
 #: A function like `lerf_core.backends.torch.table_reads.read_tables`.
 TableReader = Callable[..., Tensor]
@@ -67,9 +74,9 @@ def read_source_pixels(
     """
     plane, last = levels.whole, len(bank.stages) - 1
     for number in range(last):
-        if not _is_identity(bank, number):
+        if not is_known_identity(bank, number):
             plane = _stage(plane, bank, number, tables[number], levels.units, reader)[..., 0]
-    constants = _constant_values(bank, last, (levels.units * bank.interval).bit_length() - 1)
+    constants = known_values(bank, last, (levels.units * bank.interval).bit_length() - 1)
     if constants is None:
         values = _stage(plane, bank, last, tables[last], levels.units, reader)
         parameters: Sequence[Any] = values.unbind(-1)
@@ -116,12 +123,12 @@ def _stage(
     """Values (planes, rows, cols, values) of a stage in grey levels."""
     kernels = fused_kernels(plane.device)
     if kernels is not None:
-        return fused_stage(plane, bank, number, tables, units, kernels)
+        return fused_stage(plane, bank, number, units, kernels)
     total = reader(plane, tables.float(), _reads(bank, number), units=units)
     return stage_values(total, bank.stages[number], units=units)
 
 
 # Kept, because every call asks for them.
 _reads = lru_cache(maxsize=32)(StageReads.of)
-_is_identity = lru_cache(maxsize=32)(is_identity)
-_constant_values = lru_cache(maxsize=32)(constant_values)
+is_known_identity = lru_cache(maxsize=32)(is_identity)
+known_values = lru_cache(maxsize=32)(constant_values)

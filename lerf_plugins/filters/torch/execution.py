@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lerf_core.backends.torch.levels import GreyLevels
+from lerf_core.backends.torch.packed_planes import PackedPlanes, read_planes
 from lerf_core.backends.torch.source_pixels import (
     SourcePixels,
     planes_together,
@@ -29,6 +30,7 @@ __all__ = [
     "chunks_of_planes",
     "in_windows",
     "is_compiled",
+    "packed_planes",
     "source_pixels",
     "wants_gradient",
 ]
@@ -121,6 +123,14 @@ def source_pixels(
         raise InvalidTypeError(f"bank must be one of tables or a network, got {bank!r}")
     tables = options.tables(bank, planes.device)
     return read_source_pixels(levels, bank, tables, reader=_table_reader(planes))
+
+
+def packed_planes(
+    planes: Tensor, channels: int, options: FilterOptions, bank: Bank, windows: Sequence[Window]
+) -> PackedPlanes:
+    """Read a bank for planes that want no gradient; see `source_pixels`."""
+    planes = in_windows(planes, options.mode, windows)
+    return read_planes(planes, options.value_range, bank, channels)
 
 
 def in_windows(planes: Tensor, mode: str, windows: Sequence[Window]) -> Tensor:

@@ -16,7 +16,8 @@ from lerf_core.backends.torch.kernel_means import (
     separable_mean,
     shrunk,
 )
-from lerf_core.backends.torch.levels import from_grey, value_range_of
+from lerf_core.backends.torch.levels import from_grey, levels_to_values, value_range_of
+from lerf_core.backends.torch.packed_planes import along_kept_axes, grid_mean
 from lerf_core.backends.torch.taps import GridTaps
 from lerf_core.backends.torch.weighted_mean import weighted_mean
 from lerf_core.bank.base import Bank
@@ -164,6 +165,13 @@ def _resize_planes(
 ) -> Tensor:
     """Resize planes (count, rows, cols) that fit into memory, `channels` of each image."""
     bank = plan.options.averaging_bank
+    if not execution.wants_gradient(planes):
+        packed = execution.packed_planes(planes, channels, options, bank, windows)
+        if packed.bounds is not None:
+            counts = [axis.count for axis in taps.axes]
+            packed = packed._replace(bounds=along_kept_axes(packed.bounds, counts))
+        mean, share = grid_mean(packed, taps, to_uint8=packed.packed.dtype == torch.uint8)
+        return levels_to_values(mean, share, planes.dtype, options.value_range)
     source = execution.source_pixels(planes, channels, options, bank, windows)
     mean = weighted_mean(
         source.terms.flatten(2), bank.kind.weighting, taps,

@@ -14,7 +14,8 @@ import lerf_core
 from lerf_core.backends.torch.coordinates import coverage, filter_scale, fold_coordinates
 from lerf_core.backends.torch.fused import fused_kernels
 from lerf_core.backends.torch.kernel_means import AveragedPlanes, kernel_mean_at_points
-from lerf_core.backends.torch.levels import from_grey
+from lerf_core.backends.torch.levels import from_grey, levels_to_values
+from lerf_core.backends.torch.packed_planes import points_mean
 from lerf_core.backends.torch.taps import PointTaps
 from lerf_core.backends.torch.weighted_mean import weighted_mean
 from lerf_core.bank.base import Bank
@@ -145,8 +146,11 @@ def _warp_by_torch(
             return _blend_border(value, covered[:, None], options.cval)
         if bank is None:
             raise InvalidArgumentError("neither bank nor kernel")
-        grey = _sample(images, row, col, scales, options, bank, windows)
-        value = from_grey(grey, images.dtype, options.value_range)
+        if execution.wants_gradient(images, row, col):
+            grey = _sample(images, row, col, scales, options, bank, windows)
+            value = from_grey(grey, images.dtype, options.value_range)
+        else:
+            value = _sample_packed(images, row, col, scales, options, bank, windows)
         return _blend_border(value, covered[:, None], options.cval)
 
     warped, copied = means(images), positions.copied[numbers] & (covered > 0)
@@ -267,6 +271,27 @@ def _sample(
         order = torch.cat([points for points in groups if points is not None])
         mean = torch.cat(means, 1)[:, torch.argsort(order)]
     return mean.view(channels, count, *row.shape[1:]).transpose(0, 1)
+
+
+def _sample_packed(
+    images: Tensor,
+    row: Tensor,
+    col: Tensor,
+    filter_scales: Sequence[Tensor],
+    options: FilterOptions,
+    bank: Bank,
+    windows: Sequence[Window],
+) -> Tensor:
+    """Values (N, C, rows, cols) at positions (N, rows, cols), without gradients."""
+    planes, channels = images.flatten(0, 1), images.shape[1]
+    packed = execution.packed_planes(planes, channels, options, bank, windows)
+    scales = [scale.flatten(1) for scale in filter_scales]
+    mean, share = points_mean(
+        packed, row.flatten(1), col.flatten(1), scales,
+        to_uint8=packed.packed.dtype == torch.uint8,
+    )  # fmt: skip
+    value = levels_to_values(mean, share, images.dtype, options.value_range)
+    return value.view(*images.shape[:2], *row.shape[1:])
 
 
 def _by_channel(planes: Tensor, count: int) -> Tensor:
