@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -17,6 +18,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # As `lerf train` has it; before torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Without a GPU Triton interprets its kernels; it asks when it is imported.
+if shutil.which("nvidia-smi") is None:
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 # No deadlines: the first call of a kernel compiles it. Derandomised: a red run can be repeated.
 hypothesis.settings.register_profile("lerf", deadline=None, derandomize=True, max_examples=50)

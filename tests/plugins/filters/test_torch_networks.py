@@ -15,7 +15,7 @@ from support.combinations import each_pair_of
 from support.torch_filters import TILT, TURN, assert_equal, noise, on_backend, slope
 
 import lerf_core
-from lerf_core.backends.torch import network, source_pixels
+from lerf_core.backends.torch import network, packed_planes, source_pixels
 from lerf_core.bank import Layer, NetworkBank
 from lerf_core.errors import BankError
 from lerf_plugins.filters.torch import (
@@ -180,6 +180,7 @@ def projection(shape, device, seed=3):
 def test_image_gradients_are_differences(device, channels, size, monkeypatch):
     # Gradients have bounds for constants, differences move them.
     monkeypatch.setattr(source_pixels, "overshoot_bounds", lambda _: None)
+    monkeypatch.setattr(packed_planes, "bounds_of_cells", lambda _: None)
     bank = smooth_network()
     image = photo()[:, :channels].to(device).requires_grad_()
     weight = projection((1, channels, *size), device)
