@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 import numpy as np
 
-from lerf_core.backends.contract import BACKENDS, Backend, get_backend
+from lerf_core.backends.contract import Backend
+from lerf_core.backends.loading import BACKENDS, get_backend
 from lerf_core.bank.base import Bank
 from lerf_core.choices import BORDER_MODES, LABEL_METHODS
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError

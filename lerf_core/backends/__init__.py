@@ -5,6 +5,7 @@ its compiled twin. `torch` computes the same for tensors, with gradients, and ha
 own. Images travel between the steps as `packed` parameters.
 """
 
-from lerf_core.backends.contract import BACKENDS, Backend, get_backend
+from lerf_core.backends.contract import Backend
+from lerf_core.backends.loading import BACKENDS, get_backend
 
 __all__ = ["BACKENDS", "Backend", "get_backend"]

@@ -1,6 +1,6 @@
 """What a backend does: the steps of the method, as `lerf_core.execution` calls them.
 
-A new backend is a class with the methods of `Backend` and a line in `_CLASSES`. Its results must
+A new backend is a class with the methods of `Backend`, and a line in `loading`. Its results must
 equal those of `reference.backend.ReferenceBackend` bit for bit; `tests/core/backends` holds it to
 that for every bank kind, dtype and border mode.
 
@@ -20,18 +20,11 @@ Conventions
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
-from functools import cache
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-
-from lerf_core.backends.numba.libraries import kernel_trouble, missing_kernels
-from lerf_core.backends.reference.overshoot import bounds_along_kept_axes
-from lerf_core.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from lerf_core.bank.layered_network import LayeredNetwork
@@ -47,23 +40,12 @@ if TYPE_CHECKING:
     from lerf_core.sampling.shrinking import ShrinkingTaps
     from lerf_core.sampling.taps import AxisTaps
 
-__all__ = ["BACKENDS", "Backend", "get_backend"]
-
-_LOGGER = logging.getLogger(__name__)
+__all__ = ["Backend"]
 
 Plane = npt.NDArray[Any]
 FloatPlane = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.float64]
 Rows = tuple[int, int]
-
-# Module and class of each backend, loaded when it is first asked for.
-_CLASSES = {
-    "numba": ("lerf_core.backends.numba.backend", "NumbaBackend"),
-    "reference": ("lerf_core.backends.reference.backend", "ReferenceBackend"),
-    "torch": ("lerf_core.backends.torch.backend", "TorchBackend"),
-}
-#: Names of backends: what the public keyword ``engine=`` takes.
-BACKENDS = tuple(_CLASSES)
 
 
 class Backend(Protocol):
@@ -271,7 +253,6 @@ class Backend(Protocol):
         ndarray of the same dtype
             A row (column) less for an axis that is kept.
         """
-        return bounds_along_kept_axes(bounds, rows, cols)
 
     def mean_on_grid(
         self,
@@ -662,49 +643,3 @@ class Backend(Protocol):
 
     def store_channels(self, planes: Iterable[Plane], out: Plane) -> None:
         """Write channels, (rows, cols) each, into an array, (channels, rows, cols)."""
-
-
-@cache
-def get_backend(name: str, device: str | None = None) -> Backend:
-    """Return a backend by its name, one of `BACKENDS`; it is loaded when it is first wanted.
-
-    `device` is where "torch" works, as torch names it; None: a GPU if there is one.
-
-    Where the compiled kernels of ``"numba"`` are neither there nor can be made, the specification
-    stands in, which gives the same results slowly; that is told once, as is a damaged library.
-
-    Raises
-    ------
-    InvalidArgumentError
-        If ``LERF_KERNELS`` names what cannot be had, torch is not installed, or there is no such
-        device.
-    """
-    if name == "torch":
-        return _torch_backend(device)
-    if name == "numba":
-        if trouble := missing_kernels():
-            name = "reference"
-        else:
-            trouble = kernel_trouble()
-        if trouble:
-            _LOGGER.warning("%s", trouble)
-    backend: Backend = _class_of(name)()
-    return backend
-
-
-def _class_of(name: str) -> Any:
-    module, class_name = _CLASSES[name]
-    return getattr(import_module(module), class_name)
-
-
-def _torch_backend(device: str | None) -> Backend:
-    try:
-        backend_class = _class_of("torch")
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        raise InvalidArgumentError(
-            "engine 'torch' needs the package torch: pip install 'lerf[torch]'"
-        ) from error
-    backend: Backend = backend_class(device)
-    return backend

@@ -5,6 +5,8 @@ The analytic bank, which shrinks images where no bank is named, is made of such 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -14,6 +16,7 @@ from lerf_core.bank.staged_tables import StagedTables
 __all__ = ["constant_values", "is_identity"]
 
 
+@lru_cache(maxsize=64)
 def is_identity(bank: StagedTables, number: int) -> bool:
     """Whether a stage (counted from 0) gives each pixel its own level, at every level.
 
@@ -35,6 +38,7 @@ def is_identity(bank: StagedTables, number: int) -> bool:
     return total == bank.interval * stage.divisor[0]
 
 
+@lru_cache(maxsize=64)
 def constant_values(
     bank: StagedTables, number: int, cell_bits: int
 ) -> npt.NDArray[np.int64] | None:

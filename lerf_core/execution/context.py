@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy.typing as npt
 
-from lerf_core.backends.contract import Backend, get_backend
+from lerf_core.backends.contract import Backend
+from lerf_core.backends.loading import get_backend
 from lerf_core.bank.base import Bank
 from lerf_core.constants import OVERSHOOT_REACH
 from lerf_core.pixels.format import PixelFormat

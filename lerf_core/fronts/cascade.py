@@ -173,7 +173,7 @@ class TableCascade(StagedTables, Described, Front):
 
     def _enlarged(self, planes: Planes, threads: int) -> Planes:
         """See `Front.enlarge`."""
-        from lerf_core.backends.contract import get_backend
+        from lerf_core.backends.loading import get_backend
 
         return self.enlarged_by(get_backend("numba"), planes, threads)
 

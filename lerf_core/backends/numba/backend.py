@@ -44,7 +44,7 @@ from lerf_core.backends.numba.entry_points import (
 from lerf_core.backends.numba.stages import STAGE_ROWS, is_compiled, read_blocks, read_cells
 from lerf_core.backends.packed import as_words, empty_packed, pack, slot_count, unpack
 from lerf_core.backends.reference.backend import ReferenceBackend
-from lerf_core.backends.reference.overshoot import axis_cells
+from lerf_core.backends.reference.overshoot import axis_cells, bounds_along_kept_axes
 from lerf_core.bank.model import LutBank
 from lerf_core.bank.network import NetworkBank
 from lerf_core.bank.staged_tables import StagedTables
@@ -78,8 +78,6 @@ _STORED = ("uint8", "uint16", "float32", "float64")
 _STORES = {2: store_two, 3: store_three, 4: store_four}
 
 # All bands and channels have the same bank, and the same columns.
-_is_identity = lru_cache(maxsize=64)(is_identity)
-_constant_values = lru_cache(maxsize=64)(constant_values)
 _axis_cells = lru_cache(maxsize=16)(axis_cells)
 
 
@@ -133,9 +131,9 @@ class NumbaBackend(Backend):
         first, last = rows or (0, len(plane))
         values = len(bank.stages[number].values)
         shape = (last - first, plane.shape[1])
-        if _is_identity(bank, number):
+        if is_identity(bank, number):
             return plane[None, first:last]
-        constant = _constant_values(bank, number, cell_bits)
+        constant = constant_values(bank, number, cell_bits)
         if constant is not None:
             return np.broadcast_to(constant.astype(plane.dtype)[:, None, None], (values, *shape))
         if not is_compiled(plane, bank, number, cell_bits):
@@ -161,7 +159,7 @@ class NumbaBackend(Backend):
         """Read the last stage into packed parameters."""
         number = len(bank.stages) - 1
         first, last = rows
-        is_constant = _constant_values(bank, number, cell_bits) is not None
+        is_constant = constant_values(bank, number, cell_bits) is not None
         if is_constant or not is_compiled(plane, bank, number, cell_bits):
             values = self.read_stage(plane, bank, number, cell_bits, threads, rows)
             level = (1 << cell_bits) // bank.interval
@@ -227,6 +225,8 @@ class NumbaBackend(Backend):
             tasks = bands(rows + 1, STAGE_ROWS)
             run_all(lambda first, last: overshoot_rows(padded, first, last, out), tasks, threads)
         return out
+
+    bounds_along_kept_axes = staticmethod(bounds_along_kept_axes)
 
     def mean_on_grid(
         self,

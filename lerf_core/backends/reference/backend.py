@@ -147,6 +147,8 @@ class ReferenceBackend(Backend):
         bounds = overshoot.overshoot_bounds(plane)
         return _to_bytes(bounds) if plane.dtype == np.uint8 else bounds
 
+    bounds_along_kept_axes = staticmethod(overshoot.bounds_along_kept_axes)
+
     def mean_on_grid(
         self,
         packed: Plane,

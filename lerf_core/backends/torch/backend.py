@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lerf_core.backends.contract import Backend, FloatPlane, Plane, Positions, Rows, get_backend
+from lerf_core.backends.contract import Backend, FloatPlane, Plane, Positions, Rows
+from lerf_core.backends.loading import get_backend
 from lerf_core.backends.torch import packed_planes
 from lerf_core.backends.torch.kernel_means import (
     kernel_mean_at_points,

@@ -40,11 +40,12 @@ from torch.autograd.function import once_differentiable
 
 from lerf_core.backends.torch.straight_through import quantise
 from lerf_core.backends.torch.table_reads import pad_edges, unpad_gradient
+from lerf_core.bank.base import Bank
 from lerf_core.bank.layered_network import INPUTS, Layer, LayeredNetwork
 from lerf_core.bank.network import NetworkBank
-from lerf_core.constants import LEVELS
+from lerf_core.constants import COLOUR_PLANES, LEVELS
 
-__all__ = ["grey_surroundings", "network_outputs", "network_parameters"]
+__all__ = ["grey_surroundings", "network_outputs", "network_parameters", "planes_together"]
 
 # Pixels of a tile, with those around: some kilobytes of each live at a time.
 _TILE_PIXELS = 1 << 18
@@ -113,6 +114,11 @@ def _outputs(planes: Tensor, bank: LayeredNetwork, grey_bits: int) -> Tensor:
         return alone[:, None]
     is_grey = grey_surroundings(planes.detach())[:, None]
     return torch.stack([torch.where(is_grey, alone, of(channel)) for channel in range(INPUTS)], 1)
+
+
+def planes_together(bank: Bank, channels: int) -> int:
+    """Return how many planes of an image a bank reads together: its three channels, or 1."""
+    return COLOUR_PLANES if bank.reads_colours and channels == COLOUR_PLANES else 1
 
 
 def grey_surroundings(planes: Tensor) -> Tensor:

@@ -14,17 +14,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from lerf_core.backends.known_stages import constant_values, is_identity
 from lerf_core.backends.packed import slot_count
 from lerf_core.backends.torch.fused import fused_kernels
 from lerf_core.backends.torch.integer_reads import StageLayout, read_units
 from lerf_core.backends.torch.levels import GreyLevels, ValueRange, are_levels
-from lerf_core.backends.torch.network import network_outputs
+from lerf_core.backends.torch.network import network_outputs, planes_together
 from lerf_core.backends.torch.overshoot_bounds import bounds_along_kept_axis, overshoot_bounds
-from lerf_core.backends.torch.source_pixels import (
-    is_known_identity,
-    known_values,
-    planes_together,
-)
 from lerf_core.backends.torch.taps import GridTaps, PointTaps, Taps
 from lerf_core.backends.torch.weighted_mean import mean_and_share, mean_terms
 from lerf_core.bank.base import Bank
@@ -227,9 +223,9 @@ def _read_tables(
     """Packed parameters of all stages; those that are known beforehand are not read."""
     cell_bits, last = (level * bank.interval).bit_length() - 1, len(bank.stages) - 1
     for number in range(last):
-        if not is_known_identity(bank, number):
+        if not is_identity(bank, number):
             units = read_stage(units, bank, number, cell_bits)[:, 0]
-    constants = known_values(bank, last, cell_bits)
+    constants = constant_values(bank, last, cell_bits)
     if constants is None:
         return read_packed(units, bank, cell_bits, remainder, dtype)
     values = torch.from_numpy(constants).int().to(units.device)[:, None, None]

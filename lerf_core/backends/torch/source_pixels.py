@@ -10,22 +10,19 @@ import torch
 from torch import Tensor
 
 from lerf_core.backends.known_stages import constant_values, is_identity
-from lerf_core.backends.torch.fused import fused_kernels, fused_stage
+from lerf_core.backends.torch.fused import fused_kernels
+from lerf_core.backends.torch.integer_reads import StageLayout
 from lerf_core.backends.torch.levels import GreyLevels
-from lerf_core.backends.torch.network import network_parameters
+from lerf_core.backends.torch.network import network_parameters, planes_together
 from lerf_core.backends.torch.overshoot_bounds import Bounds, overshoot_bounds
 from lerf_core.backends.torch.table_reads import StageReads, read_tables, stage_values
 from lerf_core.backends.torch.weighted_mean import mean_terms
 from lerf_core.bank.base import Bank
 from lerf_core.bank.model import LutBank
 from lerf_core.bank.network import NetworkBank
-from lerf_core.constants import COLOUR_PLANES
 
 __all__ = [
     "SourcePixels",
-    "is_known_identity",
-    "known_values",
-    "planes_together",
     "read_network",
     "read_source_pixels",
 ]
@@ -74,20 +71,15 @@ def read_source_pixels(
     """
     plane, last = levels.whole, len(bank.stages) - 1
     for number in range(last):
-        if not is_known_identity(bank, number):
+        if not is_identity(bank, number):
             plane = _stage(plane, bank, number, tables[number], levels.units, reader)[..., 0]
-    constants = known_values(bank, last, (levels.units * bank.interval).bit_length() - 1)
+    constants = constant_values(bank, last, (levels.units * bank.interval).bit_length() - 1)
     if constants is None:
         values = _stage(plane, bank, last, tables[last], levels.units, reader)
         parameters: Sequence[Any] = values.unbind(-1)
     else:
         parameters = [torch.full_like(plane, float(value) / levels.units) for value in constants]
     return _source_pixels(plane, parameters, levels, bank)
-
-
-def planes_together(bank: Bank, channels: int) -> int:
-    """Return how many planes of an image a bank reads together: its three channels, or 1."""
-    return COLOUR_PLANES if bank.reads_colours and channels == COLOUR_PLANES else 1
 
 
 def read_network(levels: GreyLevels, bank: NetworkBank, channels: int) -> SourcePixels:
@@ -123,12 +115,46 @@ def _stage(
     """Values (planes, rows, cols, values) of a stage in grey levels."""
     kernels = fused_kernels(plane.device)
     if kernels is not None:
-        return fused_stage(plane, bank, number, units, kernels)
+        return _fused_stage(plane, bank, number, units, kernels)
     total = reader(plane, tables.float(), _reads(bank, number), units=units)
     return stage_values(total, bank.stages[number], units=units)
 
 
-# Kept, because every call asks for them.
+# Kept, because every call asks for it.
 _reads = lru_cache(maxsize=32)(StageReads.of)
-is_known_identity = lru_cache(maxsize=32)(is_identity)
-known_values = lru_cache(maxsize=32)(constant_values)
+
+
+def _fused_stage(plane: Tensor, bank: LutBank, number: int, units: int, kernels: Any) -> Tensor:
+    """Values (planes, rows, cols, values) of a stage in grey levels, differentiable by the plane.
+
+    Parameters
+    ----------
+    plane : Tensor of float32, (planes, rows, cols)
+        Grey levels, whole units each.
+    bank : LutBank
+    number : int
+        Stage, counted from 0.
+    units : int
+        Units per grey level.
+    kernels : module
+        Of `fused_kernels`.
+    """
+    layout = StageLayout.of(bank, number, plane.device)
+    total = _FusedReads.apply(plane, layout, kernels, units)
+    return stage_values(total, bank.stages[number], units=units)
+
+
+class _FusedReads(torch.autograd.Function):
+    """Sums of a stage's reads, (planes, rows, cols, values)."""
+
+    @staticmethod
+    def forward(ctx: Any, plane: Tensor, layout: StageLayout, kernels: Any, units: int) -> Tensor:
+        ctx.save_for_backward(plane)
+        ctx.layout, ctx.kernels, ctx.units = layout, kernels, units
+        total: Tensor = kernels.read_sums(plane, layout, units)
+        return total.movedim(1, -1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        (plane,), grad = ctx.saved_tensors, grads[0].movedim(-1, 1)
+        return ctx.kernels.read_slopes(plane, ctx.layout, grad, ctx.units), None, None, None

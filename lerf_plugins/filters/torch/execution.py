@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from lerf_core.backends.torch.levels import GreyLevels
+from lerf_core.backends.torch.network import planes_together
 from lerf_core.backends.torch.packed_planes import PackedPlanes, read_planes
 from lerf_core.backends.torch.source_pixels import (
     SourcePixels,
-    planes_together,
     read_network,
     read_source_pixels,
 )
