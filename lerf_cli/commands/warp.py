@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from lerf_cli.batch.operation import ImageOperation
     from lerf_core.execution.plan import Plan
+    from lerf_core.geometry.placement import Placement
     from lerf_core.io.metadata.model import Metadata
 
 __all__ = ["warp"]
@@ -112,6 +113,12 @@ class WarpOperation(SameForAll):
         if isinstance(self.geometry, RegistrationGeometry):
             return replace(self, geometry=self.geometry.for_file(metadata))
         return self
+
+    def moved(self, metadata: Metadata, placement: Placement) -> tuple[Metadata, tuple[str, ...]]:
+        """See `ImageOperation.moved`."""
+        if isinstance(self.geometry, RegistrationGeometry):
+            return self.geometry.moved(metadata, placement)
+        return super().moved(metadata, placement)
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the (rows, columns) that an image of ``shape`` becomes."""

@@ -14,6 +14,7 @@ from lerf_core.choices import LANDMARK_MODELS
 
 if TYPE_CHECKING:
     from lerf_cli.options.types import Size
+    from lerf_core.geometry.placement import Placement
     from lerf_core.geometry.registration import Registration
     from lerf_core.io.metadata.model import Metadata
 
@@ -149,7 +150,7 @@ class RegistrationGeometry:
         FileError
             If its pixels are to have a size, and it says none.
         """
-        if not self.unit:
+        if not self.unit or "pixel_size" in self.places:
             return self
         from lerf_core.errors import FileError
         from lerf_core.io.metadata.units import converted
@@ -164,7 +165,25 @@ class RegistrationGeometry:
                     f"{self.unit} goes by that"
                 )
             sides.append(side)
-        return replace(self, places={**self.places, "pixel_size": tuple(sides)}, unit="")
+        return replace(self, places={**self.places, "pixel_size": tuple(sides)})
+
+    def moved(self, metadata: Metadata, placement: Placement) -> tuple[Metadata, tuple[str, ...]]:
+        """Return the metadata of a result, and notes; where the unit is known, with its own size.
+
+        The output's pixels are as large as the fixed image's, however much the map enlarges.
+        """
+        if not self.unit:
+            return metadata.moved(placement)
+        from lerf_core.io.metadata.model import AxisScale
+
+        grid = self.registration.output
+        x, y = self.places.get("output_pixel_size", self.places["pixel_size"])
+        x, y = (x, y) if grid is None else grid.spacing
+        others = tuple(axis for axis in metadata.axes if axis.letter not in "YX")
+        sides = (AxisScale(letter, side, self.unit, is_placed=False) for letter, side in
+                 (("Y", y), ("X", x)))  # fmt: skip
+        moved, notes = replace(metadata, axes=others).moved(placement)
+        return replace(moved, axes=(*moved.axes, *sides)), notes
 
     @property
     def notes(self) -> tuple[str, ...]:

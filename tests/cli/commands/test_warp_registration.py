@@ -85,6 +85,14 @@ def test_sizes_of_pixels_that_the_input_says(run, tmp_path, grey, tiles):
     options = ("--registration", tmp_path / "r", "--pixel-size", "um", "--overwrite")
     run("warp", path, "-o", out, *options, *tiles)
     np.testing.assert_array_equal(tifffile.imread(out)[:-4, :-6], grey[1][4:, 6:])
+    write_all(tmp_path)
+    options = (*options[2:], "--registration", tmp_path / "bspline.txt")
+    run("warp", path, "-o", tmp_path / "o.ome.tif", *options, *tiles)
+    # Those of the fixed image, by the registration.
+    said = json.loads(run("info", tmp_path / "o.ome.tif", "--json").output)["pixel_size"]
+    assert {axis: (said[axis]["step"], said[axis]["unit"]) for axis in "XY"} == {
+        "X": (0.5, "micrometer"), "Y": (0.8, "micrometer"),
+    }  # fmt: skip
     told = run("warp", grey[0], "-o", tmp_path / "o.png", *options, code=1)
     assert "does not say how large its pixels are: --pixel-size micrometer" in told.output
 
