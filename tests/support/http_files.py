@@ -16,6 +16,8 @@ class FileServer(ThreadingHTTPServer):
     files : dict of str to bytes
     sent, requests : int
         Bytes of files that were sent, and how often.
+    failing : int
+        How many of the next requests fail.
     ranges : str
         "yes", "no" (all is sent, whatever is asked for), or "refused" (and it says so).
     """
@@ -25,7 +27,7 @@ class FileServer(ThreadingHTTPServer):
     def __init__(self, files, ranges):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files, self.ranges = files, ranges
-        self.sent = self.requests = 0
+        self.sent = self.requests = self.failing = 0
         self.lock = threading.Lock()
 
     def address(self, name):
@@ -49,6 +51,12 @@ class _Handler(BaseHTTPRequestHandler):
         data = self.server.files.get(self.path.partition("?")[0].lstrip("/"))
         if data is None:
             self.send_error(404)
+            return
+        with self.server.lock:
+            fails = self.server.failing > 0
+            self.server.failing -= fails
+        if fails:
+            self.send_error(503)
             return
         asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
         status, part = 200, data

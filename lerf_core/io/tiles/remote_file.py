@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, TypeVar
@@ -22,6 +23,8 @@ _BLOCK_BYTES, _BLOCKS = 1 << 16, 128
 # Rows are read together while no more bytes than these lie unused between two of them.
 _GAP_BYTES = 1 << 16
 _MOST_TOGETHER = 4 << 20
+# Seconds before a range is asked for again.
+_WAITS = (0.2, 1.0, 3.0)
 # What a description of a file says of its contents; each storage has some of them.
 _STATE = (
     "ETag", "etag", "Content-MD5", "Last-Modified", "LastModified", "last_modified", "mtime",
@@ -120,10 +123,21 @@ class RemoteFile(PixelFile):
         stop = min(offset + count, self.size)
         if stop <= offset:
             return b""
-        data: bytes = self._done(lambda: self._system.cat_file(self._place, offset, stop))
+        data: bytes = self._done(lambda: self._range(offset, stop))
         if len(data) > count:
             raise FileError(f"{self.path}: its server sent more than the part that was asked for")
         return data
+
+    def _range(self, start: int, stop: int) -> bytes:
+        """Return a range of bytes; what fails is tried again, as a line may drop now and then."""
+        for seconds in _WAITS:
+            try:
+                return bytes(self._system.cat_file(self._place, start, stop))
+            except (FileNotFoundError, PermissionError):
+                raise
+            except Exception:  # noqa: BLE001 - each storage has errors of its own
+                time.sleep(seconds)
+        return bytes(self._system.cat_file(self._place, start, stop))
 
     def read_array(
         self,

@@ -12,6 +12,7 @@ from support.http_files import served
 
 from lerf_core.errors import FileError, SourceChangedError
 from lerf_core.io.reading import open_reader
+from lerf_core.io.tiles import remote_file
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -126,6 +127,20 @@ def test_narrow_columns_of_wide_rows_are_read_apart(memory):
             opened = server.sent
             np.testing.assert_array_equal(source[:, 50_000:50_100], wide[:, 50_000:50_100])
             assert server.sent - opened == 20 * 100 * 2
+
+
+def test_what_fails_is_asked_for_again(monkeypatch):
+    pytest.importorskip("aiohttp")
+    monkeypatch.setattr(remote_file, "_WAITS", (0.0, 0.0))
+    with (
+        served({"a.tif": tiff(tile=(128, 128))}) as server,
+        open_reader(server.address("a.tif")) as source,
+    ):
+        server.failing = 2
+        np.testing.assert_array_equal(source[:100, :100], PIXELS[:100, :100])
+        server.failing = 1000
+        with pytest.raises(FileError, match=r"a\.tif: .*503"):
+            _ = source[500:600, 500:600]
 
 
 @pytest.mark.parametrize("ranges", ["no", "refused"])
