@@ -1,4 +1,4 @@
-"""Parametrisations of which any two values meet, without all combinations of all axes."""
+"""Parametrisations of which any two values meet, without all combinations of all axes, or before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-__all__ = ["each_pair_of"]
+__all__ = ["each_pair_first", "each_pair_of"]
 
 
 def each_pair_of(**axes: Sequence[Any]) -> pytest.MarkDecorator:
@@ -20,10 +20,29 @@ def each_pair_of(**axes: Sequence[Any]) -> pytest.MarkDecorator:
     """
     values = [list(axis) for axis in axes.values()]
     rows = _covering_rows([len(axis) for axis in values])
+    return pytest.mark.parametrize(tuple(axes), [_at(values, row) for row in sorted(rows)])
+
+
+def each_pair_first(**axes: Sequence[Any]) -> pytest.MarkDecorator:
+    """Parametrize a test by all combinations, most of which are for `make test-long` alone.
+
+    For axes that the same code handles, where three values together might differ from each two of
+    them. `make test` runs the tests of `each_pair_of`; the others are marked ``long``.
+    """
+    values = [list(axis) for axis in axes.values()]
+    lengths = [len(axis) for axis in values]
+    first = set(_covering_rows(lengths))
     return pytest.mark.parametrize(
         tuple(axes),
-        [tuple(axis[k] for axis, k in zip(values, row, strict=True)) for row in sorted(rows)],
+        [
+            pytest.param(*_at(values, row), marks=() if row in first else pytest.mark.long)
+            for row in itertools.product(*map(range, lengths))
+        ],
     )
+
+
+def _at(values: Sequence[Sequence[Any]], row: Sequence[int]) -> tuple[Any, ...]:
+    return tuple(axis[k] for axis, k in zip(values, row, strict=True))
 
 
 def _covering_rows(lengths: Sequence[int]) -> list[tuple[int, ...]]:

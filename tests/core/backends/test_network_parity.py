@@ -90,7 +90,7 @@ def test_networks_of_each_width(name, dtype, count, width):
 def test_networks_of_long_rows_and_many_tasks(name, dtype, middle, threads):
     rng = np.random.default_rng(middle)
     bank = random_network(8, 3, middle, 3)
-    ours = assert_networks_agree(name, planes_of(rng, (90, 700), 3, dtype), bank, threads=threads)
+    ours = assert_networks_agree(name, planes_of(rng, (50, 700), 3, dtype), bank, threads=threads)
     assert len(np.unique(unpack(ours[0])[1])) > 100
 
 

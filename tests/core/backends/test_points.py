@@ -84,10 +84,12 @@ def test_planes_without_bounds_are_held_back_by_nothing_but_the_dtype(dtype):
 
 
 @each_level_dtype
-def test_footprints_beyond_the_most_taps_and_footprints_of_a_pixel_side_by_side(dtype):
+@pytest.mark.parametrize("axes", ["y", "x", pytest.param("yx", marks=pytest.mark.long)])
+def test_footprints_beyond_the_most_taps_and_footprints_of_a_pixel_side_by_side(dtype, axes):
     rng = np.random.default_rng(4)
     row, col = draw.positions(rng, (300, 300), (2, 40))
-    scales = [rng.choice([1.0, 1.0 + 2e-6, 1.5, 63.9, 64.0, 64.1, 130.3], row.shape) for _ in row]
+    near, far = [1.0, 1.0 + 2e-6, 1.5], [63.9, 64.0, 64.1, 130.3]
+    scales = [rng.choice(near + far * (axis in axes), row.shape) for axis in "yx"]
     assert_means_agree("lerf-p", dtype, (300, 300), row, col, scales, valid=True)
 
 

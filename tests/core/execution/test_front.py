@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.combinations import each_pair_first, each_pair_of
 from support.fronts import ConvolutionFront
 
 import lerf_core
@@ -218,13 +219,13 @@ def test_a_tile_that_repeats_goes_on_without_a_seam() -> None:
 # -- by blocks ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(
-    ("channels", "dtype"),
-    [(None, "uint8"), (3, "uint8"), (4, "uint8"), (4, "float32"), (2, "uint16")],
+@each_pair_first(
+    mode=MODES,
+    pixels=[(None, "uint8"), (3, "uint8"), (4, "uint8"), (4, "float32"), (2, "uint16")],
+    scale=[2.0, 3.3, (0.7, 2.5), 1.4],
 )
-@pytest.mark.parametrize("scale", [2.0, 3.3, (0.7, 2.5), 1.4])
-def test_blocks_of_a_resize(mode: str, channels: int | None, dtype: str, scale: Any) -> None:
+def test_blocks_of_a_resize(mode: str, pixels: tuple[int | None, str], scale: Any) -> None:
+    channels, dtype = pixels
     image = image_of(channels, dtype)
     axis = None if channels is None else -1
     if dtype == "float32":
@@ -237,19 +238,17 @@ def test_blocks_of_a_resize(mode: str, channels: int | None, dtype: str, scale: 
     np.testing.assert_array_equal(by_blocks(plan, image), plan.compute(image))
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", MATRICES)
-def test_blocks_of_a_warp(mode: str, name: str) -> None:
+@each_pair_of(mode=MODES, name=list(MATRICES), by_field=[False, True])
+def test_blocks_of_a_warp(mode: str, name: str, *, by_field: bool) -> None:
     image = image_of(4)
     image[3:8, 4:9, 3] = 0
     matrix = np.array(MATRICES[name]) + [[0, 0, -2.0], [0, 0, 3.0], [0, 0, 0]]
     front = ConvolutionFront(2, colours=True)
-    for mapping in (matrix, positions_of(matrix, (26, 31))):
-        plan = plan_warp(
-            image.shape, image.dtype, mapping, (26, 31), None, channel_axis=-1, mode=mode,
-            front=front,
-        )  # fmt: skip
-        np.testing.assert_array_equal(by_blocks(plan, image), plan.compute(image))
+    mapping = positions_of(matrix, (26, 31)) if by_field else matrix
+    plan = plan_warp(
+        image.shape, image.dtype, mapping, (26, 31), None, channel_axis=-1, mode=mode, front=front
+    )
+    np.testing.assert_array_equal(by_blocks(plan, image, 16), plan.compute(image))
 
 
 @pytest.mark.parametrize("factor", [1, 3])
