@@ -11,6 +11,7 @@ from typing import Any
 import hypothesis
 import pytest
 from support import banks
+from support.examples import EXAMPLES_FACTOR
 
 from lerf_core.bank import DEFAULT_BANK, KINDS, LutBank
 
@@ -23,7 +24,9 @@ if shutil.which("nvidia-smi") is None:
     os.environ.setdefault("TRITON_INTERPRET", "1")
 
 # No deadlines: the first call of a kernel compiles it. Derandomised: a red run can be repeated.
-hypothesis.settings.register_profile("lerf", deadline=None, derandomize=True, max_examples=50)
+hypothesis.settings.register_profile(
+    "lerf", deadline=None, derandomize=True, max_examples=50 * EXAMPLES_FACTOR
+)
 hypothesis.settings.load_profile("lerf")
 
 NO_DATA = "the benchmark data are missing (LERF_DATA, or ../shared/data beside the project)"

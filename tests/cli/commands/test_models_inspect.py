@@ -19,7 +19,7 @@ from lerf_core.inspection import luma_maps, parameter_maps
 
 pytestmark = pytest.mark.slow
 
-PIXELS_PER_INCH = 60
+PIXELS_PER_INCH = 40
 
 
 @pytest.fixture
@@ -53,9 +53,10 @@ def opened(path):
     """Read a picture; it has colours, and more than its paper."""
     with Image.open(path) as image:
         assert (image.format, image.mode) == ("PNG", "RGB")
-        colours = image.getcolors(maxcolors=1 << 24)
-        assert len(colours) > 20
-        assert max(colours)[0] < 0.999 * image.width * image.height
+        levels = np.asarray(image, np.uint32) >> 3
+        counts = np.bincount((levels @ np.array([1024, 32, 1], np.uint32)).ravel())
+        assert np.count_nonzero(counts) > 20
+        assert counts.max() < 0.999 * image.width * image.height
         return image
 
 
@@ -85,11 +86,13 @@ def test_a_network_on_an_image(run, tmp_path, network, photo, mode):
     with Image.open(photo) as image:
         image.convert(mode).save(path)
         pixels = np.asarray(image.convert(mode))
-    command = ("models", "inspect", network, path, "-o", tmp_path / "m.png", "--separate")
-    statistics = json.loads(run(*command, "--json", "--npz", tmp_path / "m.npz").stdout)
+    command = ["models", "inspect", network, path, "-o", tmp_path / "m.png", "--json"]
+    command += ["--separate"] if mode == "RGB" else []
+    statistics = json.loads(run(*command, "--npz", tmp_path / "m.npz").stdout)
     assert [layer["channels"] for layer in statistics["layers"]] == [8, 8, 8, 15]
     opened(tmp_path / "m.png")
-    opened(tmp_path / "m_channels.png")
+    if mode == "RGB":
+        opened(tmp_path / "m_channels.png")
     bank = lerf_core.load_bank(network)
     maps = luma_maps(pixels, bank=bank) if "RGB" in mode else None
     if mode == "L":
@@ -312,7 +315,8 @@ def test_help_is_light():
 def test_odd_shapes(run, tmp_path, leaning, shape):
     Image.new("L", shape[::-1], 77).save(tmp_path / "in.png")
     command = ("models", "inspect", leaning, tmp_path / "in.png", "-o", f"{tmp_path}/o/", "--json")
-    found = json.loads(run(*command, "--separate").stdout)
+    command += ("--separate",) if shape == (1, 50) else ()
+    found = json.loads(run(*command).stdout)
     assert found["shape"] == list(shape)
     assert found["crop"] == [0, 0, min(shape[1], 48), min(shape[0], 48)]
     assert found["maps"]["image"] == {"min": 77, "median": 77, "max": 77}

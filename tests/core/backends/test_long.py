@@ -60,12 +60,12 @@ def needs(kernels):
 @pytest.mark.parametrize("kernels", [*LEVELS, "numba"])
 def test_kernels_of_every_level_equal_the_reference(kernels):
     needs(kernels)
-    assert " passed" in run_parity(environment(kernels))
+    assert " passed" in run_parity(environment(kernels, LERF_TEST_EXAMPLES=2))
 
 
 def test_no_index_leaves_an_array(tmp_path):
     needs("numba")
-    env = environment("numba", NUMBA_BOUNDSCHECK=1, NUMBA_CACHE_DIR=tmp_path)
+    env = environment("numba", NUMBA_BOUNDSCHECK=1, NUMBA_CACHE_DIR=tmp_path, LERF_TEST_EXAMPLES=2)
     assert " passed" in run_parity(env)
 
 

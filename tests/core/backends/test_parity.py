@@ -8,11 +8,12 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support import strategies as draw
 from support.banks import make_random_bank, random_bank
 from support.combinations import each_pair_of
+from support.examples import examples
 
 from lerf_core import Displacement, rescale, resize, warp
 from lerf_core.backends import BACKENDS, get_backend, reference
@@ -53,7 +54,7 @@ def assert_calls_agree(name, function, *arguments, **options):
 
 @each_backend
 @each_pair
-@settings(max_examples=4)
+@examples(2)
 @given(data=st.data())
 def test_resizing(name, kind, dtype, mode, data):
     image = data.draw(draw.images(dtype))
@@ -70,7 +71,7 @@ def test_resizing(name, kind, dtype, mode, data):
 @pytest.mark.slow
 @each_backend
 @each_pair
-@settings(max_examples=3)
+@examples(2)
 @given(data=st.data())
 def test_channels_alpha_and_nodata(name, kind, dtype, mode, data):
     image = data.draw(draw.images(dtype, channels=st.integers(1, 5)))
@@ -85,7 +86,7 @@ def test_channels_alpha_and_nodata(name, kind, dtype, mode, data):
 @pytest.mark.slow
 @each_backend
 @each_pair
-@settings(max_examples=4)
+@examples(2)
 @given(data=st.data())
 def test_warping(name, kind, dtype, mode, data):
     image = data.draw(draw.images(dtype, channels=st.sampled_from([1, 2])))
@@ -101,7 +102,7 @@ def test_warping(name, kind, dtype, mode, data):
 @each_backend
 @each_kind
 @each_mode
-@settings(max_examples=2)
+@examples(2)
 @given(image=draw.images("uint8"), field=draw.wild_fields(st.just((9, 15))))
 def test_warping_by_fields_and_functions(name, kind, mode, image, field):
     for inverse in (Displacement(field), field, lambda points: points[:, ::-1] * 0.7):
@@ -111,7 +112,7 @@ def test_warping_by_fields_and_functions(name, kind, mode, image, field):
 @each_backend
 @each_dtype
 @each_mode
-@settings(max_examples=2)
+@examples(2)
 @given(data=st.data())
 def test_warping_by_whole_pixels(name, dtype, mode, data):
     image = data.draw(draw.images(dtype, channels=st.integers(1, 4)))
@@ -125,7 +126,7 @@ def test_warping_by_whole_pixels(name, dtype, mode, data):
 @pytest.mark.slow
 @each_backend
 @each_pair
-@settings(max_examples=2)
+@examples(2)
 @given(data=st.data())
 def test_resizing_by_the_luma_alone(name, kind, dtype, mode, data):
     image = data.draw(draw.images(dtype, channels=3, shapes=st.tuples(*[st.integers(2, 24)] * 2)))
@@ -166,7 +167,7 @@ def test_threads_and_long_rows_do_not_change_a_bit(name, kind, scale, fast):
 @each_backend
 @each_dtype
 @each_mode
-@settings(max_examples=12)
+@examples(6)
 @given(data=st.data())
 def test_fixed_kernels(name, dtype, mode, data):
     image = data.draw(draw.images(dtype, channels=st.integers(1, 5)))
@@ -201,7 +202,7 @@ def values_of(dtype, low, high, seed):
 
 @each_backend
 @pytest.mark.parametrize("dtype", [*draw.DTYPES[1:], "int32", "int64", "longdouble"])
-@settings(max_examples=10)
+@examples(10)
 @given(ends=RANGES, grey_bits=st.sampled_from([8, 9, 10]), seed=draw.SEEDS)
 def test_values_become_units_and_levels(name, dtype, ends, grey_bits, seed):
     scale, backend = ValueScale(np.dtype(dtype), *ends), get_backend(name)
@@ -217,7 +218,7 @@ def test_values_become_units_and_levels(name, dtype, ends, grey_bits, seed):
 
 @each_backend
 @pytest.mark.parametrize("dtype", [*draw.DTYPES, "int16"])
-@settings(max_examples=10)
+@examples(10)
 @given(ends=RANGES, linear=st.booleans(), seed=draw.SEEDS)
 def test_levels_become_values(name, dtype, ends, linear, seed):
     scale = ValueScale(np.dtype(dtype), *ends, linear_light=linear)
@@ -241,7 +242,7 @@ def test_halves_round_to_even(name):
 @each_backend
 @each_kind
 @pytest.mark.parametrize(("dtype", "cell_bits"), UNIT_BITS)
-@settings(max_examples=10)
+@examples(5)
 @given(shape=draw.SHAPES, seed=draw.SEEDS, threads=st.sampled_from([1, 3]), data=st.data())
 def test_table_reads(name, kind, dtype, cell_bits, shape, seed, threads, data):
     rng, bank, backend = np.random.default_rng(seed), random_bank(kind), get_backend(name)
@@ -310,7 +311,7 @@ def test_sums_of_the_largest_entries_do_not_overflow(name, kind, interval, sign)
 
 @each_backend
 @each_level_dtype
-@settings(max_examples=20)
+@examples(20)
 @given(shape=draw.SHAPES, extreme=st.booleans(), seed=draw.SEEDS)
 def test_overshoot_bounds(name, dtype, shape, extreme, seed):
     plane = draw.levels(np.random.default_rng(seed), shape, np.dtype(dtype), extreme=extreme)
@@ -349,7 +350,7 @@ def grid_taps(shape, scales, *, anti_aliasing=True):
 @each_backend
 @each_kind
 @each_level_dtype
-@settings(max_examples=25)
+@examples(25)
 @given(
     shape=draw.SHAPES, scales=st.tuples(draw.SCALES, draw.SCALES), anti_aliasing=st.booleans(),
     cval=st.sampled_from([None, 0.0, 77.5, -300.0]), has_validity=st.booleans(),
@@ -391,7 +392,7 @@ def colours_of(rng, shape, dtype, *, extreme):
 
 @each_backend
 @each_level_dtype
-@settings(max_examples=25)
+@examples(25)
 @given(
     shape=draw.SHAPES, scales=st.tuples(draw.SCALES, draw.SCALES), bounded=st.booleans(),
     cval=st.sampled_from([None, 0.0, 77.5, -300.0]), extreme=st.booleans(), seed=draw.SEEDS,
@@ -519,7 +520,7 @@ def assert_points_agree(name, kind, dtype, shape, out_shape, channels, seed, *, 
 @each_backend
 @each_kind
 @each_level_dtype
-@settings(max_examples=20)
+@examples(10)
 @given(
     shape=draw.SHAPES, channels=st.integers(1, 3), valid=st.booleans(), scaled=st.booleans(),
     seed=draw.SEEDS,
@@ -585,7 +586,7 @@ def assert_coordinates_agree(
 
 @each_backend
 @each_mode
-@settings(max_examples=12)
+@examples(12)
 @given(
     shape=draw.SHAPES, anti_aliasing=st.booleans(), seed=draw.SEEDS,
     size=st.sampled_from([0.1, 0.5, 1.0, 3.0]), bend=st.sampled_from([0.0, 1e-4, 1e-2, 0.1]),
@@ -621,7 +622,7 @@ def test_coordinates_from_the_horizon_to_close_by(name, mode):
 
 @each_backend
 @each_mode
-@settings(max_examples=8)
+@examples(8)
 @given(shape=draw.SHAPES, anti_aliasing=st.booleans(), field=draw.wild_fields(draw.SHAPES))
 def test_coordinates_of_fields_and_functions(name, mode, shape, anti_aliasing, field):
     assert_fields_agree(name, mode, shape, anti_aliasing, field)
@@ -629,7 +630,7 @@ def test_coordinates_of_fields_and_functions(name, mode, shape, anti_aliasing, f
 
 @each_backend
 @each_mode
-@settings(max_examples=25)
+@examples(25)
 @given(shape=draw.SHAPES, anti_aliasing=st.booleans(), field=draw.whole_fields(draw.SHAPES))
 def test_coordinates_of_whole_pixels(name, mode, shape, anti_aliasing, field):
     assert_fields_agree(name, mode, shape, anti_aliasing, field)
@@ -653,7 +654,7 @@ def assert_fields_agree(name, mode, shape, anti_aliasing, field):
 
 @each_backend
 @each_level_dtype
-@settings(max_examples=15)
+@examples(15)
 @given(shape=draw.SHAPES, scales=st.tuples(draw.SCALES, draw.SCALES), seed=draw.SEEDS)
 def test_luma_and_colour_differences(name, dtype, shape, scales, seed):
     rng, backend = np.random.default_rng(seed), get_backend(name)

@@ -241,7 +241,7 @@ def test_columns_that_grow_by_a_whole_number_lie_alike(size, out_size, scale, ph
     assert backend.phase_count(taps, size) == phases
 
 
-# -- instructions ---------------------------------------------------------------------
+# -- instructions: of one variant each, of the others in `make test-long` ------------------
 
 HOST = {name for name, there in binding.get_host_cpu_features().items() if there}
 
@@ -276,7 +276,7 @@ def widest(code, instructions):
 
 
 @on_this_processor
-@pytest.mark.parametrize("bank", ["lerf-g", "lerf-p"])
+@pytest.mark.parametrize("bank", [pytest.param("lerf-g", marks=pytest.mark.long), "lerf-p"])
 def test_table_reads_are_products_of_vectors(calls, bank):
     twice(noise(20, 20), bank=bank, threads=1)
     features, packed = (
@@ -295,7 +295,10 @@ def test_table_reads_are_products_of_vectors(calls, bank):
 
 
 @on_this_processor
-@pytest.mark.parametrize(("dtype", "instruction"), [("uint8", "pdpbusd"), ("uint16", "pdpwssd")])
+@pytest.mark.parametrize(
+    ("dtype", "instruction"),
+    [("uint8", "pdpbusd"), pytest.param("uint16", "pdpwssd", marks=pytest.mark.long)],
+)
 def test_convolutions_are_products_of_vectors(calls, dtype, instruction):
     twice(noise(20, 20, 3, dtype=np.dtype(dtype)), bank=random_network(16, 3, 2, 3), threads=1)
     code = machine_code("network_rows", calls["network_rows"][0])
@@ -314,8 +317,8 @@ def test_convolutions_are_products_of_vectors(calls, dtype, instruction):
     ("bank", "name", "loops", "left_over"),
     [
         # Of columns that all lie alike and of others; of levels also within limits.
-        ("lerf-l", "grid2_rows", 2, 2),
-        ("lerf-g", "grid2_rows", 4, 4),
+        pytest.param("lerf-l", "grid2_rows", 2, 2, marks=pytest.mark.long),
+        pytest.param("lerf-g", "grid2_rows", 4, 4, marks=pytest.mark.long),
         ("lerf-p", "grid2_rows", 2, 2),
         # Gaussians and tents.
         ("lerf-p", "points2_rows", 2, 4),

@@ -58,7 +58,7 @@ def test_warps(mode: str, kind: str, channels: int) -> None:
             Displacement(da.from_array(steps, chunks=(1, 20, 23))) if kind != "field" else expected
         )
     bound = {"max_displacement": 4.0} if kind == "bounded" else {}
-    result = chunked.warp(lazy, given, chunks=24, window_limit=900, **bound, **keywords)
+    result = chunked.warp(lazy, given, chunks=31, window_limit=900, **bound, **keywords)
     np.testing.assert_array_equal(result.compute(), lerf_core.warp(image, expected, **keywords))
 
 

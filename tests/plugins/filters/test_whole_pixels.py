@@ -170,7 +170,7 @@ def test_torch_grids(torch_filters, dtype, padding_mode, align_corners):
         grid = torch.nn.functional.affine_grid(theta, images.shape, align_corners=align_corners)
         expected = images.flip([axis for axis, sign in ((3, x), (2, y)) if sign < 0])
         assert torch.equal(torch_filters.grid_sample(images, grid, **options), expected)
-        assert torch.equal(torch_filters.GridSample(**options)(images, grid), expected)
+    assert torch.equal(torch_filters.GridSample(**options)(images, grid), expected)
     assert torch.equal(torch_filters.interpolate(images, (11, 14)), images)
     assert torch.equal(torch_filters.Interpolate(scale_factor=1)(images), images)
 
