@@ -1,4 +1,4 @@
-"""Parametrisations of which any two values meet, without all combinations of all axes, or before."""
+"""Parametrisations of which any two values meet, without all combinations or before these."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-__all__ = ["each_pair_first", "each_pair_of"]
+__all__ = ["each_pair_first", "each_pair_of", "some_first"]
 
 
 def each_pair_of(**axes: Sequence[Any]) -> pytest.MarkDecorator:
@@ -21,6 +21,15 @@ def each_pair_of(**axes: Sequence[Any]) -> pytest.MarkDecorator:
     values = [list(axis) for axis in axes.values()]
     rows = _covering_rows([len(axis) for axis in values])
     return pytest.mark.parametrize(tuple(axes), [_at(values, row) for row in sorted(rows)])
+
+
+def some_first(first: Sequence[Any], others: Sequence[Any]) -> list[Any]:
+    """Return values of a parametrisation, tuples for several names, all of them in test-long.
+
+    ``others`` are marked ``long``: `make test` leaves them out.
+    """
+    rows = (value if isinstance(value, tuple) else (value,) for value in others)
+    return [*first, *(pytest.param(*row, marks=pytest.mark.long) for row in rows)]
 
 
 def each_pair_first(**axes: Sequence[Any]) -> pytest.MarkDecorator:

@@ -53,10 +53,10 @@ CLOSE_WINDOW, CLOSE_VIEWER = "viewer.window._qt_window.close()", "viewer.close()
     ],
 )
 def test_closing_leaves_no_tracebacks(tmp_path, name, act, after, close, asynchronous):
+    shape = SMALL if name == "Warp" else LARGE
     program = PROGRAM.format(
-        asynchronous=asynchronous, shape=SMALL if name == "Warp" else LARGE, name=name, act=act, after=after,
-        close=close,
-    )  # fmt: skip
+        asynchronous=asynchronous, shape=shape, name=name, act=act, after=after, close=close
+    )
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(program)],
         env=os.environ | {"XDG_CONFIG_HOME": str(tmp_path), "NAPARI_CONFIG": ""},
