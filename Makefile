@@ -60,12 +60,13 @@ test: kernels ## run the tests; ARGS="-k name" picks some
 	@$(DISPLAY_RUN) env $(PYTEST) $(PARALLEL) $(ARGS)
 
 test-fast: kernels ## the tests that take no more than a moment
-	@$(DISPLAY_RUN) env $(PYTEST) $(PARALLEL) -m "not slow" $(ARGS)
+	@$(DISPLAY_RUN) env $(PYTEST) $(PARALLEL) -m "not slow and not long" $(ARGS)
 
-# One file of tests, each a run of many minutes of its own.
-test-long: $(VENV)/.test-installed ## kernels of every level, with bounds checks, between protected pages
+# Some are runs of many minutes of their own. Where hypothesis draws, it draws more than in `make test`.
+test-long: $(VENV)/.test-installed ## kernels of every level, and the combinations that test leaves out
 	@$(BIN)/python -m lerf_core.backends.numba.building.build --all
-	@$(BIN)/python -m pytest -n auto --dist load -m long $(ARGS)
+	@$(DISPLAY_RUN) env $(PYTEST) -n auto --dist load -m long $(ARGS)
+	@$(DISPLAY_RUN) env LERF_TEST_EXAMPLES=4 $(PYTEST) $(PARALLEL) -m "hypothesis and not long" $(ARGS)
 
 # Of other versions of napari and of another Qt binding, each pair in an environment of its own.
 NAPARI ?= 0.9
