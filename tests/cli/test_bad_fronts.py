@@ -192,7 +192,7 @@ def test_images_of_few_pixels(tmp_path: Path, shape: tuple[int, ...]) -> None:
     for number, front in enumerate(fronts):
         path, out = tmp_path / f"{number}.safetensors", tmp_path / "out.png"
         front.save(path)
-        for scale in (0.3, 1, 1.5, 5.5):
+        for scale in (0.3, 1, 2.5):
             words = ("--scale", scale, "--front", path, "--overwrite")
             run_lerf("resize", tmp_path / "in.png", "-o", out, *words)
             axis = 2 if len(shape) == 3 else None

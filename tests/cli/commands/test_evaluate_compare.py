@@ -94,6 +94,7 @@ def test_gains_to_the_first_bank(photos, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_all_tasks_by_default(photos, tmp_path):
     pytest.importorskip("numba")
     for path in photos.iterdir():

@@ -87,6 +87,7 @@ def test_banks_and_kernels_have_rows(photos, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_all_kernels_have_a_row_each(photos):
     result = run(photos, "--factor", 2, "--no-flip", "--kernel", "all", "--kernel", "area")
     assert result.exit_code == 0, result.output

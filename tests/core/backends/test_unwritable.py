@@ -14,7 +14,8 @@ for name in names:  # numba has them with and without a leading underscore
 assert len(names) > 2
 import numpy as np
 import lerf_core
-out = lerf_core.rescale(np.full((3, 4), 9, np.uint8), 2)
+# The kernel that is compiled soonest.
+out = lerf_core.rescale(np.full((3, 4), 9, np.uint8), 2, kernel="linear")
 assert (out == 9).all() and out.shape == (6, 8)
 """
 

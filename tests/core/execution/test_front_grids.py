@@ -7,6 +7,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import pytest
+from support.combinations import each_pair_first
 from support.fronts import GridFront, WholeFront
 
 from lerf_core import chunked, rescale, warp
@@ -38,9 +39,7 @@ def by_blocks(plan: Any, image: np.ndarray, side: int) -> np.ndarray:
     return out
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("scale", [2.0, 3.3, 0.8])
-@pytest.mark.parametrize("cell", [3, 4])
+@each_pair_first(mode=MODES, scale=[2.0, 3.3, 0.8], cell=[3, 4])
 def test_blocks_of_a_resize(mode: str, scale: float, cell: int) -> None:
     image, front = image_of((41, 50)), GridFront(2, cell=cell)
     plan = plan_rescale(image.shape, image.dtype, scale, None, mode=mode, front=front)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dask.array as da
 import numpy as np
 import pytest
+from support.combinations import each_pair_first
 from support.images import noise
 
 from lerf_core import Displacement, chunked, parameter_maps, rescale, resize, warp
@@ -168,10 +169,11 @@ def test_the_input_is_left_alone():
     np.testing.assert_array_equal(image.mask, mask)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "float32", "int32"])
-@pytest.mark.parametrize("call", ["larger", "odd", "smaller", "constant", "rotated", "shifted",
-                                  "field", "nearest"])  # fmt: skip
-@pytest.mark.parametrize("channels", [None, 3, 4])
+@each_pair_first(
+    dtype=["uint8", "float32", "int32"],
+    call=["larger", "odd", "smaller", "constant", "rotated", "shifted", "field", "nearest"],
+    channels=[None, 3, 4],
+)
 def test_dask_has_the_same(dtype, call, channels):
     function, target, options = CALLS[call]
     shape = (30, 40) if channels is None else (30, 40, channels)

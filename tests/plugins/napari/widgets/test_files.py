@@ -238,6 +238,7 @@ def test_a_lazy_result_is_saved(viewer, tmp_path, until, photo):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_100_000_pixels(viewer, tmp_path, until):
     """Preview, a lazy result, and saving that is stopped; nothing of it reads the whole."""
     path = sparse_pyramid(tmp_path / "a.zarr", 100_000, [(49152, 49152)], scale=(0.25, 0.25))
