@@ -15,12 +15,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lerf_core.backends.torch.levels import ValueRange, missing_beyond, value_range_of
+from lerf_core.backends.torch.levels import (
+    ValueRange,
+    missing_beyond,
+    value_range_of,
+    whole_values,
+)
 from lerf_core.backends.torch.straight_through import quantise
 from lerf_core.constants import (
     KERNEL_SAMPLES,
     LEAST_VALID_SHARE,
-    LEVELS,
     MAX_POINT_TAPS,
     POSITION_EPS,
 )
@@ -97,8 +101,8 @@ class AveragedPlanes(NamedTuple):
 
     def finish(self, mean: Tensor, share: Tensor | None) -> Tensor:
         """Return the image's values of means, NaN where too little is valid."""
-        if self.dtype == torch.uint8:
-            return torch.round(mean).clamp(0, LEVELS).to(torch.uint8)
+        if not self.dtype.is_floating_point:
+            return whole_values(mean, self.dtype)
         value = mean
         if self.dtype == torch.float64:
             low, high = self.ends

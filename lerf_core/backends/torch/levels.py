@@ -18,10 +18,13 @@ __all__ = [
     "GreyLevels",
     "ValueRange",
     "are_levels",
+    "deep_units",
+    "farthest_value",
     "from_grey",
     "levels_to_values",
     "missing_beyond",
     "value_range_of",
+    "whole_values",
 ]
 
 #: Values at grey levels 0 and 255; None: those of the dtype.
@@ -31,10 +34,10 @@ _LARGEST = 1e30
 
 
 def value_range_of(dtype: torch.dtype, value_range: ValueRange) -> tuple[float, float]:
-    """The range that is given, or the dtype's own: (0, 255) for uint8, (0, 1) for floats."""
+    """The range that is given, or the dtype's own: that of integers, (0, 1) for floats."""
     if value_range is not None:
         return value_range
-    return (0.0, float(LEVELS)) if dtype == torch.uint8 else (0.0, 1.0)
+    return (0.0, 1.0) if dtype.is_floating_point else (0.0, float(torch.iinfo(dtype).max))
 
 
 def are_levels(dtype: torch.dtype, value_range: ValueRange) -> bool:
@@ -75,13 +78,13 @@ class GreyLevels(NamedTuple):
         validity = None
         if planes.is_floating_point():
             planes, validity = _filled(planes, low, high, bank)
-        units = _deep_units(bank)
+        units = deep_units(bank)
         grey = (planes.double() - low) * (LEVELS / (high - low))
         exact = rounded(grey.clamp(0, LEVELS) * units) / units
         return cls(grey.float(), exact.float(), (grey - exact).float(), units, validity)
 
 
-def _deep_units(bank: Bank) -> int:
+def deep_units(bank: Bank) -> int:
     """Units per grey level of all images but bytes."""
     if isinstance(bank, LutBank):
         return (1 << DEEP_CELL_BITS) // bank.interval
@@ -90,8 +93,13 @@ def _deep_units(bank: Bank) -> int:
 
 def missing_beyond(planes: Tensor, low: float, high: float) -> Tensor:
     """Where values of floats are missing: they are not finite, or out of all proportion."""
-    farthest = min(_LARGEST * (high - low), torch.finfo(planes.dtype).max)
-    return ~(planes.detach().abs() <= farthest)
+    return ~(planes.detach().abs() <= farthest_value(planes.dtype, low, high))
+
+
+def farthest_value(dtype: torch.dtype, low: float, high: float) -> float:
+    """The largest value that is not missing."""
+    largest = torch.finfo(dtype).max if dtype.is_floating_point else torch.inf
+    return float(min(_LARGEST * (high - low), largest))
 
 
 def _filled(planes: Tensor, low: float, high: float, bank: Bank) -> tuple[Tensor, Tensor | None]:
@@ -117,15 +125,18 @@ def _sum_around(planes: Tensor) -> Tensor:
 
 
 def from_grey(grey: Tensor, dtype: torch.dtype, value_range: ValueRange) -> Tensor:
-    """Values of a dtype from grey levels; bytes rounded and clipped."""
-    if dtype == torch.float64:
+    """Values of a dtype from grey levels; integers rounded and clipped."""
+    if dtype in {torch.float64, torch.uint16}:
         grey = grey.double()
     low, high = value_range_of(dtype, value_range)
     if (low, high) != (0, LEVELS):
         grey = grey * ((high - low) / LEVELS) + low
-    if dtype == torch.uint8:
-        grey = torch.round(grey).clamp(0, LEVELS)
-    return grey.to(dtype)
+    return grey.to(dtype) if dtype.is_floating_point else whole_values(grey, dtype)
+
+
+def whole_values(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Integers of a dtype: rounded half to even, and clipped."""
+    return torch.round(values).clamp(0, torch.iinfo(dtype).max).to(dtype)
 
 
 def levels_to_values(

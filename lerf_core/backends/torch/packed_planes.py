@@ -18,7 +18,14 @@ from lerf_core.backends.known_stages import constant_values, is_identity
 from lerf_core.backends.packed import slot_count
 from lerf_core.backends.torch.fused import fused_kernels
 from lerf_core.backends.torch.integer_reads import StageLayout, read_units
-from lerf_core.backends.torch.levels import GreyLevels, ValueRange, are_levels
+from lerf_core.backends.torch.levels import (
+    GreyLevels,
+    ValueRange,
+    are_levels,
+    deep_units,
+    farthest_value,
+    value_range_of,
+)
 from lerf_core.backends.torch.network import network_outputs, planes_together
 from lerf_core.backends.torch.overshoot_bounds import bounds_along_kept_axis, overshoot_bounds
 from lerf_core.backends.torch.taps import GridTaps, PointTaps, Taps
@@ -200,10 +207,8 @@ def read_planes(planes: Tensor, value_range: ValueRange, bank: Bank, channels: i
     if are_levels(planes.dtype, value_range):
         units, grey, level, dtype = planes, planes, 1, torch.uint8
     else:
-        levels = GreyLevels.of(planes, value_range, bank)
-        grey, level, dtype = levels.grey, levels.units, torch.float32
-        units, remainder = (levels.whole * level).int(), levels.remainder
-        validity = None if levels.validity is None else levels.validity.float()
+        level, dtype = deep_units(bank), torch.float32
+        grey, units, remainder, validity = _deep_levels(planes, value_range, bank)
     if isinstance(bank, NetworkBank):
         shape = (-1, planes_together(bank, channels))
         rest = None if remainder is None else remainder.unflatten(0, shape)
@@ -215,6 +220,21 @@ def read_planes(planes: Tensor, value_range: ValueRange, bank: Bank, channels: i
         raise InvalidTypeError(f"bank must be one of tables or a network, got {bank!r}")
     bounds = bounds_of_cells(grey) if bank.kind.has_local_planes else None
     return PackedPlanes(packed, bank.kind.weighting, validity, bounds)
+
+
+def _deep_levels(
+    planes: Tensor, value_range: ValueRange, bank: Bank
+) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+    """Grey levels, units, remainders and validities; None: all are valid."""
+    kernels, units = fused_kernels(planes.device), deep_units(bank)
+    if kernels is not None:
+        ends = value_range_of(planes.dtype, value_range)
+        found = kernels.to_units(planes, ends, farthest_value(planes.dtype, *ends), units)
+        if found is not None:
+            return *found, None
+    levels = GreyLevels.of(planes, value_range, bank)
+    validity = None if levels.validity is None else levels.validity.float()
+    return levels.grey, (levels.whole * units).int(), levels.remainder, validity
 
 
 def _read_tables(

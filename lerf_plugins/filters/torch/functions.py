@@ -2,7 +2,7 @@
 
 Tensors stay on their device. On the CPU, where no gradient is wanted, lerf_core's compiled backend
 does the work; everywhere else torch operations do the same arithmetic, and results are equal: of
-uint8 to the last bit, of floats to 1e-5 of the value range.
+integers to the last bit, of floats to 1e-5 of the value range.
 
 Convention
 ----------
@@ -19,7 +19,7 @@ method (of levels to the tables' units, of features, of parameters) are passed s
 tables are piecewise linear, and where a pixel lies on a border between two pieces the
 gradient is that of one of them; networks are differentiated layer by layer. What is clipped passes
 the gradients that lead back into the range; between a network's layers it passes none. Filter
-scales and overshoot bounds count as constants. Images of uint8 have no gradient.
+scales and overshoot bounds count as constants. Images of integers have no gradient.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def interpolate(
     Parameters
     ----------
     input : Tensor, (N, C, H, W)
-        uint8, or float16, bfloat16, float32 or float64, on any device.
+        uint8, uint16, float16, bfloat16, float32 or float64, on any device.
     size : int or (int, int), optional
         Rows and columns of the result.
     scale_factor : float or (float, float), optional
@@ -107,7 +107,7 @@ def interpolate(
     anti_aliasing : bool, optional
         Stretch the support where an axis shrinks. None: yes.
     value_range : (float, float), optional
-        Values at the tables' darkest and brightest level. None: (0, 255) for uint8, (0, 1) for
+        Values at the tables' darkest and brightest level. None: those of integers, (0, 1) for
         floats. Values outside it are kept, not clipped.
 
     Returns

@@ -66,6 +66,7 @@ PADDINGS = {
 # Dtypes of images, and what they are computed as.
 _DTYPES = {
     torch.uint8: np.uint8,
+    torch.uint16: np.uint16,
     torch.float16: np.float32,
     torch.bfloat16: np.float32,
     torch.float32: np.float32,

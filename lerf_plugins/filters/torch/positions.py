@@ -26,6 +26,7 @@ __all__ = [
     "SourcePositions",
     "aligned_positions",
     "grid_positions",
+    "inverse_positions",
     "matrix_positions",
 ]
 
@@ -119,15 +120,28 @@ def grid_positions(
 
 def matrix_positions(images: Tensor, matrix: Tensor, size: tuple[int, int]) -> SourcePositions:
     """As `lerf_core.geometry.Homography.locate`, by forward matrices (N, 3, 3)."""
-    source_size = (images.shape[2], images.shape[3])
     forward = matrix.detach().cpu().double().numpy()
     inverses = np.array([invert(single) for single in forward]).reshape(-1, 3, 3)
+    return inverse_positions(images, inverses, size, matrix)
+
+
+def inverse_positions(
+    images: Tensor,
+    inverses: npt.NDArray[np.float64],
+    size: tuple[int, int],
+    matrix: Tensor | None = None,
+) -> SourcePositions:
+    """As `lerf_core.geometry.Homography.locate`, by matrices (N, 3, 3) from output to source.
+
+    `matrix` are the forward ones that gradients are wanted by, if there are any.
+    """
+    source_size = (images.shape[2], images.shape[3])
     maps = [Homography.from_inverse(inverse, source_size, size) for inverse in inverses]
     matrices = np.array([single.matrix for single in maps]).reshape(-1, 3, 3)
     m = torch.from_numpy(matrices).to(images.device)
     moves_pixels = torch.tensor([single.moves_pixels for single in maps], dtype=torch.bool)
     moves_pixels = moves_pixels.to(images.device)[:, None, None]
-    if wants_gradient(matrix):
+    if matrix is not None and wants_gradient(matrix):
         # The same to the last bits, with a gradient.
         exact = torch.linalg.inv(matrix.to(images.device).double())
         factor = (matrices * inverses).sum((1, 2)) / np.square(inverses).sum((1, 2))

@@ -14,12 +14,12 @@ import lerf_core
 from lerf_core.backends.torch.coordinates import coverage, filter_scale, fold_coordinates
 from lerf_core.backends.torch.fused import fused_kernels
 from lerf_core.backends.torch.kernel_means import AveragedPlanes, kernel_mean_at_points
-from lerf_core.backends.torch.levels import from_grey, levels_to_values
+from lerf_core.backends.torch.levels import from_grey, levels_to_values, whole_values
 from lerf_core.backends.torch.packed_planes import points_mean
 from lerf_core.backends.torch.taps import PointTaps
 from lerf_core.backends.torch.weighted_mean import weighted_mean
 from lerf_core.bank.base import Bank
-from lerf_core.constants import LEVELS, POSITION_EPS
+from lerf_core.constants import POSITION_EPS
 from lerf_core.errors import InvalidArgumentError
 from lerf_core.execution.warp import PERIODIC_MARGIN
 from lerf_core.pixels.missing import VALID_SHARE_NEEDED
@@ -201,7 +201,12 @@ def _nearest(
             index = _nearest_index(position)
             outside = outside | (index < 0) | (index >= side)
     copies = _pixels_at(images, found[0], found[1])
-    return copies.masked_fill(outside[:, None], options.cval)
+    return torch.where(outside[:, None], _fill_of(copies, options.cval), copies)
+
+
+def _fill_of(images: Tensor, value: float) -> Tensor:
+    """Return a value as the images' dtype has it, ()."""
+    return torch.tensor(value, device=images.device).to(images.dtype)
 
 
 def _nearest_index(position: Tensor) -> Tensor:
@@ -216,8 +221,10 @@ def _pixels_at(images: Tensor, row: Tensor, col: Tensor) -> Tensor:
         for end, side in zip((row, col), images.shape[2:], strict=True)
     )
     index = (rows * images.shape[3] + cols).flatten(1)[:, None]
-    pixels = images.flatten(2).gather(2, index.expand(-1, images.shape[1], -1))
-    return pixels.unflatten(2, row.shape[1:])
+    # torch gathers no uint16: their bits are.
+    stored = images.view(torch.int16) if images.dtype == torch.uint16 else images
+    pixels = stored.flatten(2).gather(2, index.expand(-1, images.shape[1], -1))
+    return pixels.unflatten(2, row.shape[1:]).view(images.dtype)
 
 
 class _GradientOf(torch.autograd.Function):
@@ -301,9 +308,8 @@ def _by_channel(planes: Tensor, count: int) -> Tensor:
 
 def _blend_border(value: Tensor, covered: Tensor, cval: float) -> Tensor:
     """Blend with the constant where less than all of an output pixel's footprint is covered."""
-    if value.dtype == torch.uint8:
-        blended = value.double() * covered + cval * (1 - covered)
-        return torch.round(blended).clamp(0, LEVELS).to(torch.uint8)
+    if not value.is_floating_point():
+        return whole_values(value.double() * covered + cval * (1 - covered), value.dtype)
     share = covered.to(torch.float64 if value.dtype == torch.float64 else torch.float32)
     shown = torch.where(share > 0, value * share, 0.0)
     blended = (shown + cval * (1 - share)).to(value.dtype)

@@ -7,6 +7,7 @@ Triton interprets the kernels (``TRITON_INTERPRET=1``), which is how they are te
 ===========  ======================================================================================
 module       kernels
 ===========  ======================================================================================
+``levels``   values of deep images in units of grey levels
 ``reads``    a stage's table reads: sums for gradients, units, packed parameters; their slopes
 ``bounds``   overshoot bounds of cells
 ``means``    the weighted mean on grids and at points: of terms for gradients, of packed parameters
@@ -14,6 +15,7 @@ module       kernels
 """
 
 from lerf_core.backends.torch.triton_kernels.bounds import overshoot_bounds
+from lerf_core.backends.torch.triton_kernels.levels import to_units
 from lerf_core.backends.torch.triton_kernels.means import (
     grid_mean,
     packed_grid_mean,
@@ -37,4 +39,5 @@ __all__ = [
     "read_slopes",
     "read_sums",
     "read_units",
+    "to_units",
 ]
