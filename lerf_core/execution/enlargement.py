@@ -221,7 +221,7 @@ class Enlargement:
         """Have the front enlarge grey levels, (rows, cols) each, within the given windows."""
         read, k = _places_of_windows(self.read, self.given), self.front.scale
         levels = np.stack([_cut(plane, *read) for plane in planes])
-        enlarged = self.front.enlarge(levels, self.threads)
+        enlarged = self.front.enlarged_by(self._backend, levels, self.threads)
         return _cut(enlarged, *_places_of_windows(self.wanted, self.read, k))
 
     # -- beside it ----------------------------------------------------------------------

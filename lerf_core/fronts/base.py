@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lerf_core.constants import COLOUR_PLANES
 from lerf_core.errors import FrontError
+
+if TYPE_CHECKING:
+    from lerf_core.backends.contract import Backend
 
 __all__ = ["Front", "Planes"]
 
@@ -170,6 +173,19 @@ class Front(ABC):
                 f"got {result.shape} of {result.dtype}"
             )
         return result
+
+    def enlarged_by(self, backend: Backend, planes: Planes, threads: int) -> Planes:  # noqa: ARG002
+        """Enlarge planes by a backend; all give the same bits.
+
+        Networks of torch compute where they are (`on`), whatever the backend is.
+
+        Parameters
+        ----------
+        backend : Backend
+        planes, threads
+            As `enlarge` has them.
+        """
+        return self.enlarge(planes, threads)
 
     @abstractmethod
     def _enlarged(self, planes: Planes, threads: int) -> Planes:

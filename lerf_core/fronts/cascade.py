@@ -178,14 +178,7 @@ class TableCascade(StagedTables, Described, Front):
         return self.enlarged_by(get_backend("numba"), planes, threads)
 
     def enlarged_by(self, backend: Backend, planes: Planes, threads: int) -> Planes:
-        """Enlarge planes by a backend; all give the same bits.
-
-        Parameters
-        ----------
-        backend : Backend
-        planes, threads
-            As `Front.enlarge` has them.
-        """
+        """See `Front.enlarged_by`."""
         channels, rows, cols = planes.shape
         out = np.empty((channels, self.scale * rows, self.scale * cols), planes.dtype)
         for plane, target in zip(planes, out, strict=True):

@@ -145,14 +145,7 @@ class NetworkFront(LayeredNetwork, Described, Front):
     _enlarged_alone = _enlarged
 
     def enlarged_by(self, backend: Backend, planes: Planes, threads: int) -> Planes:
-        """Enlarge planes by a backend; all give the same bits.
-
-        Parameters
-        ----------
-        backend : Backend
-        planes, threads
-            As `Front.enlarge` has them.
-        """
+        """See `Front.enlarged_by`."""
         if planes.dtype == np.uint8:
             return backend.enlarge_by_network(planes, self, threads)
         units = np.empty(planes.shape, np.int32)

@@ -30,6 +30,8 @@ OTHERS = [name for name in BACKENDS if name != "reference"]
 UNIT_BITS = [(np.uint8, 4), (np.int32, 14)]
 
 each_backend = pytest.mark.parametrize("name", OTHERS)
+# Those that have kernels of their own for every step; torch's whole calls: torch/test_backend.py.
+each_compiled = pytest.mark.parametrize("name", [name for name in OTHERS if name != "torch"])
 each_kind = pytest.mark.parametrize("kind", KINDS)
 each_level_dtype = pytest.mark.parametrize("dtype", ["uint8", "float32"])
 each_dtype = pytest.mark.parametrize("dtype", draw.DTYPES)
@@ -52,7 +54,7 @@ def assert_calls_agree(name, function, *arguments, **options):
     np.testing.assert_array_equal(ours, expected)
 
 
-@each_backend
+@each_compiled
 @each_pair
 @examples(2)
 @given(data=st.data())
@@ -69,7 +71,7 @@ def test_resizing(name, kind, dtype, mode, data):
 
 
 @pytest.mark.slow
-@each_backend
+@each_compiled
 @each_pair
 @examples(2)
 @given(data=st.data())
@@ -84,7 +86,7 @@ def test_channels_alpha_and_nodata(name, kind, dtype, mode, data):
 
 
 @pytest.mark.slow
-@each_backend
+@each_compiled
 @each_pair
 @examples(2)
 @given(data=st.data())
@@ -99,7 +101,7 @@ def test_warping(name, kind, dtype, mode, data):
 
 
 @pytest.mark.slow
-@each_backend
+@each_compiled
 @each_kind
 @each_mode
 @examples(2)
@@ -109,7 +111,7 @@ def test_warping_by_fields_and_functions(name, kind, mode, image, field):
         assert_calls_agree(name, warp, image, inverse, bank=random_bank(kind), mode=mode, cval=9)
 
 
-@each_backend
+@each_compiled
 @each_dtype
 @each_mode
 @examples(2)
@@ -124,7 +126,7 @@ def test_warping_by_whole_pixels(name, dtype, mode, data):
 
 
 @pytest.mark.slow
-@each_backend
+@each_compiled
 @each_pair
 @examples(2)
 @given(data=st.data())
@@ -140,7 +142,7 @@ def test_resizing_by_the_luma_alone(name, kind, dtype, mode, data):
 
 
 @pytest.mark.slow
-@each_backend
+@each_compiled
 @each_kind
 @pytest.mark.parametrize("interval", [8, 32, 64])
 def test_other_intervals_patterns_and_stages_are_data(name, kind, interval):
@@ -154,7 +156,7 @@ def test_other_intervals_patterns_and_stages_are_data(name, kind, interval):
         assert_calls_agree(name, warp, image, rotation(20, image.shape), bank=bank, threads=1)
 
 
-@each_backend
+@each_compiled
 @each_kind
 @pytest.mark.parametrize(("scale", "fast"), [(2.3, False), (2, True), (1.3, True)])
 def test_threads_and_long_rows_do_not_change_a_bit(name, kind, scale, fast):
@@ -164,7 +166,7 @@ def test_threads_and_long_rows_do_not_change_a_bit(name, kind, scale, fast):
     np.testing.assert_array_equal(alone, rescale(image, scale, threads=3, **options))
 
 
-@each_backend
+@each_compiled
 @each_dtype
 @each_mode
 @examples(6)
@@ -200,7 +202,7 @@ def values_of(dtype, low, high, seed):
     return values
 
 
-@each_backend
+@each_compiled
 @pytest.mark.parametrize("dtype", [*draw.DTYPES[1:], "int32", "int64", "longdouble"])
 @examples(10)
 @given(ends=RANGES, grey_bits=st.sampled_from([8, 9, 10]), seed=draw.SEEDS)
@@ -216,7 +218,7 @@ def test_values_become_units_and_levels(name, dtype, ends, grey_bits, seed):
         np.testing.assert_array_equal(grey, REFERENCE.to_grey(scale, values))
 
 
-@each_backend
+@each_compiled
 @pytest.mark.parametrize("dtype", [*draw.DTYPES, "int16"])
 @examples(10)
 @given(ends=RANGES, linear=st.booleans(), seed=draw.SEEDS)
@@ -274,7 +276,7 @@ def test_table_reads(name, kind, dtype, cell_bits, shape, seed, threads, data):
         np.testing.assert_array_equal(ours, expected)
 
 
-@each_backend
+@each_compiled
 @each_kind
 def test_table_reads_of_long_rows_and_many_bands(name, kind):
     plane = np.random.default_rng(0).integers(0, 256, (110, 1100), dtype=np.uint8)
@@ -368,7 +370,7 @@ def test_means_on_grids(
     )  # fmt: skip
 
 
-@each_backend
+@each_compiled
 @each_kind
 @pytest.mark.parametrize("has_validity", [False, True])
 @pytest.mark.parametrize("scale", [2, 3, 4, 5, 1.9])
@@ -417,7 +419,7 @@ def test_means_of_colours(name, dtype, shape, scales, bounded, cval, extreme, se
         np.testing.assert_array_equal(ours, expected)
 
 
-@each_backend
+@each_compiled
 @each_level_dtype
 @pytest.mark.parametrize("scale", [2, 3, 4, 5])
 def test_means_of_colours_on_rows_of_many_segments(name, dtype, scale):
@@ -434,7 +436,7 @@ def test_means_of_colours_on_rows_of_many_segments(name, dtype, scale):
     np.testing.assert_array_equal(*results)
 
 
-@each_backend
+@each_compiled
 def test_columns_of_no_phase_give_what_those_of_phases_give(name):
     rng = np.random.default_rng(2)
     packed = draw.packed_levels(rng, "lerf-p", (6, 600), np.dtype("uint8"))
@@ -531,7 +533,7 @@ def test_means_at_points(name, kind, dtype, shape, channels, valid, scaled, seed
     )
 
 
-@each_backend
+@each_compiled
 @each_kind
 @each_level_dtype
 @pytest.mark.parametrize("valid", [False, True])
@@ -584,7 +586,7 @@ def assert_coordinates_agree(
                 np.testing.assert_array_equal(getattr(ours, field), value, field)
 
 
-@each_backend
+@each_compiled
 @each_mode
 @examples(12)
 @given(
@@ -601,7 +603,7 @@ def test_coordinates_of_homographies(name, mode, shape, anti_aliasing, seed, siz
     assert_coordinates_agree(name, mapping, shape, (21, 330), mode, anti_aliasing=anti_aliasing)
 
 
-@each_backend
+@each_compiled
 @each_mode
 @pytest.mark.parametrize("degrees", [0, 30, 45, 90, 180, 270.0])
 def test_coordinates_of_turns(name, mode, degrees):
@@ -609,7 +611,7 @@ def test_coordinates_of_turns(name, mode, degrees):
     assert_coordinates_agree(name, mapping, (60, 300), (60, 300), mode)
 
 
-@each_backend
+@each_compiled
 @each_mode
 def test_coordinates_from_the_horizon_to_close_by(name, mode):
     corners = [(0, 0), (511, 0), (511, 511), (0, 511)]
@@ -620,7 +622,7 @@ def test_coordinates_from_the_horizon_to_close_by(name, mode):
     assert_coordinates_agree(name, mapping, (512, 512), (2000, 2000), mode, bands=bands)
 
 
-@each_backend
+@each_compiled
 @each_mode
 @examples(8)
 @given(shape=draw.SHAPES, anti_aliasing=st.booleans(), field=draw.wild_fields(draw.SHAPES))
@@ -628,7 +630,7 @@ def test_coordinates_of_fields_and_functions(name, mode, shape, anti_aliasing, f
     assert_fields_agree(name, mode, shape, anti_aliasing, field)
 
 
-@each_backend
+@each_compiled
 @each_mode
 @examples(25)
 @given(shape=draw.SHAPES, anti_aliasing=st.booleans(), field=draw.whole_fields(draw.SHAPES))
@@ -652,7 +654,7 @@ def assert_fields_agree(name, mode, shape, anti_aliasing, field):
 # -- colours and writing ----------------------------------------------------------------
 
 
-@each_backend
+@each_compiled
 @each_level_dtype
 @examples(15)
 @given(shape=draw.SHAPES, scales=st.tuples(draw.SCALES, draw.SCALES), seed=draw.SEEDS)
@@ -673,7 +675,7 @@ def test_luma_and_colour_differences(name, dtype, shape, scales, seed):
     np.testing.assert_array_equal(*results)
 
 
-@each_backend
+@each_compiled
 @pytest.mark.parametrize("dtype", [*draw.DTYPES, "int64", "bool"])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
 def test_writing(name, dtype, channels):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
 
-from support.banks import random_bank  # noqa: E402
+from support.banks import make_random_bank  # noqa: E402
 
 from lerf_core.backends.torch import fused, packed_planes, source_pixels, weighted_mean  # noqa: E402
 from lerf_core.backends.torch.integer_reads import StageLayout, read_units  # noqa: E402
@@ -22,6 +23,13 @@ from lerf_core.sampling.taps import axis_taps  # noqa: E402
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 KINDS = ("lerf-g", "lerf-l", "lerf-p")
 SHAPE = (7, 9)
+
+
+@cache
+def bank_of(kind):
+    """A bank of few reads: they are interpreted."""
+    patterns = {"a": ((0, 0), (0, 1), (2, 0), (-1, 3))}
+    return make_random_bank(kind, patterns=patterns, prefilters=1)
 
 
 @pytest.fixture(scope="module")
@@ -75,17 +83,34 @@ each_dtype = pytest.mark.parametrize("dtype", ["bytes", "floats"])
 @each_kind
 @each_dtype
 def test_reads_and_bounds(both, kind, dtype):
-    bank, planes = random_bank(kind), image(dtype)
+    bank, planes = bank_of(kind), image(dtype)
     ours, expected = both(lambda: packed_planes.read_planes(planes, None, bank, 2))
     used = len(bank.kind.values) + 1
     assert_same(ours.packed[..., :used], expected.packed[..., :used])
     assert_same(ours.bounds, expected.bounds)
 
 
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64", "uint16"])
+def test_values_become_units(both, dtype, missing):
+    """Floats that miss values are left to torch's operations."""
+    values = torch.rand((1, *SHAPE), generator=torch.Generator().manual_seed(0)) * 1.4 - 0.2
+    is_whole = dtype == "uint16"
+    values = (values.clamp(0, 1) * 65535 if is_whole else values).to(getattr(torch, dtype))
+    if missing and not is_whole:
+        values[0, 3, 2] = torch.nan
+    bank, ends = bank_of("lerf-p"), (3, 50000) if is_whole else (-0.1, 0.9)
+    work = lambda: packed_planes.read_planes(values.to(DEVICE), ends, bank, 1)  # noqa: E731
+    ours, expected = both(work)
+    assert (expected.validity is not None) == (missing and not is_whole)
+    assert_same(ours.packed[..., :7], expected.packed[..., :7])
+    assert_same((ours.validity, ours.bounds), (expected.validity, expected.bounds))
+
+
 @pytest.mark.parametrize("wide", [False, True])
 def test_sums_are_rounded_half_to_even(kernels, monkeypatch, wide):
     """Also where 32 bits would do: both ways of finishing them."""
-    bank = random_bank("lerf-p")
+    bank = bank_of("lerf-p")
     layout = StageLayout.of(bank, 1, DEVICE)
     # Sums that end at halves, of both signs.
     finish = layout.finish.clone()
@@ -100,7 +125,7 @@ def test_sums_are_rounded_half_to_even(kernels, monkeypatch, wide):
 @pytest.mark.parametrize(("scale", "cval", "valid"), [(1.7, None, False), (0.6, 3.0, True),
                                                       (2.0, 9.0, True)])  # fmt: skip
 def test_grids(both, kind, dtype, scale, cval, valid):
-    planes = packed_planes.read_planes(image(dtype), None, random_bank(kind), 2)
+    planes = packed_planes.read_planes(image(dtype), None, bank_of(kind), 2)
     axes = [axis_taps(size, round(size * scale), scale, anti_aliasing=True) for size in SHAPE]
     taps = GridTaps(*axes, SHAPE, cval, DEVICE, 0.5)
     if valid:
@@ -113,7 +138,7 @@ def test_grids(both, kind, dtype, scale, cval, valid):
 @each_dtype
 @pytest.mark.parametrize("stretched", [False, True])
 def test_points_of_two_images(both, kind, dtype, stretched):
-    planes = packed_planes.read_planes(image(dtype), None, random_bank(kind), 1)
+    planes = packed_planes.read_planes(image(dtype), None, bank_of(kind), 1)
     rng = np.random.default_rng(2)
     row, col = (torch.from_numpy(rng.uniform(-2, size + 1, (2, 40))).to(DEVICE) for size in SHAPE)
     scales = None
@@ -128,7 +153,7 @@ def test_points_of_two_images(both, kind, dtype, stretched):
 
 @each_kind
 def test_gradients(both, kind):
-    bank, planes = random_bank(kind), image("floats")
+    bank, planes = bank_of(kind), image("floats")
 
     def gradient():
         leaf = planes.clone().requires_grad_()
