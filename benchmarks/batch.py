@@ -4,11 +4,17 @@ Makes the files in a temporary folder, runs one `lerf resize` over them, looks a
 and samples the process's resident memory as it goes.
 
     python benchmarks/batch.py [--files 200] [--scale 2] [--only KIND] [--json FILE] [--keep FOLDER]
+
+Files that overlap beside files one after the other, of some megapixels, with the same outputs:
+
+    python benchmarks/batch.py --overlap both --only "JPEG RGB" --sides 2000,3000 --files 40
+    python benchmarks/batch.py --overlap both --only "JPEG RGB" --sides 4000,6000 --device cuda
 """
 
 from __future__ import annotations
 
 import argparse
+import filecmp
 import io
 import json
 import re
@@ -32,6 +38,13 @@ PHOTO = Path(__file__).resolve().parents[1] / "examples" / "photos" / "chelsea.p
 ORIENTATION = 0x0112
 #: After how many files the memory is told.
 MARKS = (10, 50, 100, 200)
+#: The command, with files that overlap, and with one after the other.
+COMMANDS = {
+    "on": "from lerf_cli.main import main; main(prog_name='lerf')",
+    "off": "from contextlib import nullcontext; from lerf_cli.batch import runner; "
+    "from lerf_cli.main import main; "
+    "runner._overlapping = lambda *_: nullcontext(lambda _index: False); main(prog_name='lerf')",
+}
 _REPORTED = re.compile(
     r"^(?:lerf: )?(?P<path>\S+?)(?:: (?P<note>note: )?(?P<text>.*)| \d+x\d+ -> .*)$"
 )
@@ -212,10 +225,12 @@ class Case:
     message: str = ""
 
 
-def make_files(folder: Path, count: int, only: str | None = None) -> dict[str, Case]:
+def make_files(
+    folder: Path, count: int, only: str | None = None, sides: tuple[int, int] = (90, 260)
+) -> dict[str, Case]:
     """Write the files in a fixed shuffled order, every tenth one broken.
 
-    `only` names the one kind of sound files to make.
+    `only` names the one kind of sound files to make; `sides` are the least and the greatest.
     """
     kinds = [kind for kind in SOUND if only is None or kind[0] == only]
     rng = np.random.default_rng(0)
@@ -225,7 +240,7 @@ def make_files(folder: Path, count: int, only: str | None = None) -> dict[str, C
     cases = {}
     sound = broken = 0
     for number in range(count):
-        width, height = (int(side) for side in rng.integers(90, 260, 2))
+        width, height = (int(side) for side in rng.integers(*sides, 2))
         picture = photo.resize((width, height), Image.Resampling.LANCZOS)
         turn = number % 8 + 1
         if number % 10 == 7:
@@ -256,10 +271,12 @@ def resident_mb(pid: int, field: str = "VmRSS") -> float | None:
     return int(found[1]) * 1024 / 1e6 if found else None
 
 
-def run(source: Path, target: Path, scale: float, cases: dict[str, Case]) -> dict[str, Any]:
+def run(
+    source: Path, target: Path, words: list[str], cases: dict[str, Case], overlap: str = "on"
+) -> dict[str, Any]:
     """Run the command; fill in the cases, and return exit status, time and memory."""
-    lerf = str(Path(sys.executable).with_name("lerf"))
-    command = [lerf, "resize", f"{source}/", "-o", f"{target}/", "--scale", f"{scale:g}", "-v"]
+    command = [sys.executable, "-c", COMMANDS[overlap], "resize", f"{source}/", "-o", f"{target}/"]
+    command += ["-v", *words]
     start = time.perf_counter()
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None  # noqa: S101 - a pipe was asked for
@@ -346,12 +363,33 @@ def report(cases: dict[str, Case], run_record: dict[str, Any]) -> None:
         print(f"highest resident memory       {run_record['peak_mb']:7.1f} MB")
 
 
+def compare(first: Path, second: Path, records: dict[str, dict[str, Any]]) -> None:
+    """Print the times of files one after the other and overlapping, and whether outputs differ."""
+    names = {path.name for folder in (first, second) for path in folder.iterdir()}
+    _, differing, missing = filecmp.cmpfiles(first, second, names, shallow=False)
+    print(f"\n{len(names)} outputs; other bytes: {sorted(differing + missing) or 'none'}")
+    one_by_one, overlapping = (records[overlap]["seconds"] for overlap in ("off", "on"))
+    share = overlapping / one_by_one
+    print(f"one after the other {one_by_one} s, overlapping {overlapping} s: {share:.2f} of it")
+
+
+def _sides(text: str) -> tuple[int, int]:
+    least, most = (int(side) for side in text.split(","))
+    return least, most
+
+
 def main() -> None:
     """Make the files, run, look, and report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=200)
     parser.add_argument("--scale", type=float, default=2.0)
     parser.add_argument("--only", choices=[kind[0] for kind in SOUND], help="one sound kind alone")
+    parser.add_argument("--sides", type=_sides, default=(90, 260), metavar="LEAST,MOST")
+    parser.add_argument("--device", help="compute by torch there")
+    parser.add_argument(
+        "--overlap", choices=["on", "off", "both"], default="on",
+        help="whether files overlap; both: one run after the other, and their times",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the files there")
     options = parser.parse_args()
@@ -359,8 +397,17 @@ def main() -> None:
         folder = options.keep or Path(name)
         source, target = folder / "in", folder / "out"
         source.mkdir(parents=True)
-        cases = make_files(source, options.files, options.only)
-        record = run(source, target, options.scale, cases)
+        cases = make_files(source, options.files, options.only, options.sides)
+        words = ["--scale", f"{options.scale:g}"]
+        words += ["--device", options.device] if options.device else []
+        record: dict[str, Any] = {}
+        if options.overlap == "both":
+            before = run(source, folder / "out-before", words, cases, "off")
+            record = run(source, target, words, cases)
+            compare(folder / "out-before", target, {"off": before, "on": record})
+            record["one_by_one"] = before
+        else:
+            record = run(source, target, words, cases, options.overlap)
         for case in cases.values():
             look_at(case, target / case.name, options.scale)
         report(cases, record)

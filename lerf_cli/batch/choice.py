@@ -1,4 +1,4 @@
-"""Whether a file is resampled in one piece or tile by tile."""
+"""Whether a file is resampled in one piece or tile by tile, and what memory one piece takes."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lerf_cli.batch.discovery import FileTask, is_stream
+from lerf_cli.batch.preparation import Preparation
 from lerf_cli.options.values import BatchOptions
 from lerf_core.errors import FileError, LerfError
 from lerf_core.io.formats import DEFAULT_MAX_PIXELS, by_path, tiled_format
+from lerf_core.io.image import DecodedImage
 from lerf_core.io.locations import is_zarr_folder
 
 if TYPE_CHECKING:
     from lerf_cli.batch.operation import ImageOperation
     from lerf_cli.batch.tiled_resampling import TiledResampling
     from lerf_core.execution.plan import Plan
+    from lerf_core.io.codec import Header
 
-__all__ = ["chosen_tiled_resampling", "whole_memory"]
+__all__ = ["chosen_tiled_resampling", "memory_limit", "memory_of", "whole_memory"]
 
 # Bytes of files, and values, that need no tiles.
 _SMALL = 16 << 20
@@ -79,11 +84,8 @@ def _resampling_of_tiff(
     """
     from lerf_cli.batch.tiled import opened_source
     from lerf_cli.batch.tiled_resampling import TiledResampling
-    from lerf_core.execution.memory import available_memory
 
-    tiling = options.tiling
-    free = available_memory()
-    limit = tiling.memory or (None if free is None else free // 2)
+    tiling, limit = options.tiling, memory_limit(options)
     with ExitStack() as stack:
         labels = bool(operation.resampling.labels)
         source = stack.enter_context(opened_source(str(path), tiling, 1 << 20, None, labels=labels))
@@ -106,6 +108,44 @@ def _resampling_of_tiff(
             return None
         stack.pop_all()
         return resampling
+
+
+def memory_limit(options: BatchOptions) -> int | None:
+    """Return the bytes that work in one piece may take; None: nobody knows."""
+    from lerf_core.execution.memory import available_memory
+
+    free = available_memory()
+    return options.tiling.memory or (None if free is None else free // 2)
+
+
+def memory_of(header: Header, operation: ImageOperation, options: BatchOptions) -> int | None:
+    """Estimate the memory that a file takes in one piece, in bytes, before it is decoded.
+
+    Returns
+    -------
+    int or None
+        None: its header does not tell.
+
+    Raises
+    ------
+    FileError, LerfError
+        If it is refused.
+    """
+    if not header.layout:
+        return None
+    operation = operation.for_file(header.metadata, header.shape)
+    axes = (header.channels,) if header.channels > 1 else ()
+    template = DecodedImage(
+        [np.zeros((1, 1, *axes), header.dtype)], header.layout, header.format, header.metadata
+    )
+    preparation = Preparation(
+        operation.resampling, options.encoding, template, lambda _missing: (0.0, 1.0)
+    )
+    frame = preparation.image.frames[0]
+    shape = (*header.shape, *frame.shape[2:])
+    plan = operation.plan(shape, frame.dtype, preparation.keywords())
+    needed = whole_memory(plan, math.prod(shape) * frame.itemsize, header.frames)
+    return max(needed, header.decoding_bytes)
 
 
 def whole_memory(plan: Plan, source_bytes: int, frames: int = 1) -> int:

@@ -1,12 +1,12 @@
-"""Running one operation over many files, in one process that holds one image at a time."""
+"""Running one operation over many files, in one process, in order."""
 
 from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
-from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ import click
 
 import lerf_core
 from lerf_cli.batch import whole
-from lerf_cli.batch.choice import chosen_tiled_resampling
+from lerf_cli.batch.choice import chosen_tiled_resampling, memory_limit, memory_of
 from lerf_cli.batch.discovery import (
     PIPE,
     Entry,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     import ctypes
 
     from lerf_cli.batch.operation import ImageOperation
+    from lerf_cli.batch.pipeline import Attempt, ReadFile, Settle
     from lerf_cli.batch.tiled_resampling import TiledResampling
 
 __all__ = ["counted", "run_batch"]
@@ -73,18 +74,28 @@ def run_batch(operations: Sequence[ImageOperation], options: BatchOptions) -> in
     reporter = Reporter(options, len(tasks))
     if not options.dry_run and (message := _first_run_message()):
         reporter.announce(message)
+
+    def settle(index: int, work: Callable[[], bool]) -> None:
+        task = tasks[index]
+        counted(tally, task.entry, reporter, partial(_unless_there, task, work, options, reporter))
+        reporter.step()
+        if tally.total < len(tasks):
+            _return_memory()
+
+    attempt = partial(_attempt, tasks, data, options, reporter)
     try:
-        with Termination() as termination, library_notes(reporter):
-            for task, following in zip_longest(tasks, tasks[1:]):
-                keep = following is not None and following.entry is task.entry
-                work = partial(_process, task, data, options, reporter, keep=keep)
-                counted(tally, task.entry, reporter, work)
+        with (
+            Termination() as termination,
+            library_notes(reporter),
+            _overlapping(len(tasks), attempt, settle) as does,
+        ):
+            for index, task in enumerate(tasks):
+                keep = _is_asked_for_next(tasks, index)
+                if not does(index):
+                    settle(index, partial(_process, task, data, options, reporter, keep=keep))
                 if not keep:
                     data.close()
                 termination.check()
-                reporter.step()
-                if task is not tasks[-1]:
-                    _return_memory()
     except (KeyboardInterrupt, SystemExit):
         reporter.close(f"{tally}, {len(tasks) - tally.total} left")
         raise
@@ -202,6 +213,68 @@ def _pattern_values(
     return values
 
 
+# -- tasks beside others ------------------------------------------------------------------
+
+
+@contextmanager
+def _overlapping(count: int, attempt: Attempt, settle: Settle) -> Iterator[Callable[[int], bool]]:
+    """Yield what does a task beside others, and returns whether it could; see `Pipeline`."""
+    if count < 2:
+        yield lambda _index: False
+        return
+    from lerf_cli.batch.pipeline import Pipeline
+
+    with Pipeline(count, attempt, settle) as pipeline:
+        yield pipeline.do
+
+
+def _attempt(
+    tasks: Sequence[FileTask],
+    data: InputData,
+    options: BatchOptions,
+    reporter: Reporter,
+    index: int,
+    held: int,
+) -> ReadFile | None:
+    """Read a file in one piece, if it can be read beside others that take `held` bytes."""
+    from lerf_cli.batch.pipeline import ReadFile
+
+    task = tasks[index]
+    if options.dry_run or options.tiling.is_asked or task.operation.needs_tiles:
+        return None
+    # Whatever is wrong comes up again in the task's turn, and is told there.
+    try:
+        source = data.of(task.entry) if _is_of_plain_files(task, options) else b""
+        if isinstance(source, bytes):
+            return None
+        resampling = chosen_tiled_resampling(task, source, task.operation, options)
+        if resampling is not None:
+            resampling.source.close()
+            return None
+        header = read_header(source, options.max_pixels)
+        needed, limit = memory_of(header, task.operation, options), memory_limit(options)
+        if needed is None or (limit is not None and held + needed > limit):
+            return None
+        file = whole.WholeFile(task, source, options)
+        file.read(partial(data.decoded, task.entry, keep=_is_asked_for_next(tasks, index)))
+    except Exception:  # noqa: BLE001
+        return None
+    return ReadFile(file.compute, file.write, partial(file.tell, reporter), needed)
+
+
+def _is_of_plain_files(task: FileTask, options: BatchOptions) -> bool:
+    """Tell whether a task reads a file and writes another, which is free or may be replaced."""
+    path, output = task.entry.path, task.output
+    if task.error is not None or path is None or output is None or is_stream(path):
+        return False
+    return not output.exists() or (options.overwrite and output.is_file())
+
+
+def _is_asked_for_next(tasks: Sequence[FileTask], index: int) -> bool:
+    """Tell whether the next task has the same input."""
+    return index + 1 < len(tasks) and tasks[index + 1].entry is tasks[index].entry
+
+
 # -- one task -----------------------------------------------------------------------------
 
 
@@ -213,32 +286,42 @@ def _process(
     *,
     keep: bool,
 ) -> bool:
-    """Do one task; return whether there was something to do."""
+    """Do one task alone; return whether there was something to do."""
     if task.error is not None:
         raise FileError(task.error)
     if _is_skipped(task, options, reporter):
         return False
     source = data.of(task.entry)
+    with between_files(task, source, options) as (work, data_or_path):
+        resampling = chosen_tiled_resampling(work, data_or_path, work.operation, options)
+        if resampling is not None:
+            target = str(work.output)
+            _by_tiles(
+                resampling, str(data_or_path), target, task.entry, options, reporter, data,
+                keep=keep,
+            )  # fmt: skip
+        elif options.dry_run:
+            whole.preview(work, data_or_path, options)
+        else:
+            file = whole.WholeFile(work, data_or_path, options)
+            file.read(partial(data.decoded, task.entry, keep=keep))
+            file.compute()
+            file.write()
+            file.tell(reporter)
+    return True
+
+
+def _unless_there(
+    task: FileTask, work: Callable[[], bool], options: BatchOptions, reporter: Reporter
+) -> bool:
+    """Do the work on a task; return whether it was done, and no other run was first."""
     try:
-        with between_files(task, source, options) as (work, data_or_path):
-            read = partial(data.decoded, task.entry, keep=keep)
-            resampling = chosen_tiled_resampling(work, data_or_path, work.operation, options)
-            if resampling is not None:
-                target = str(work.output)
-                _by_tiles(
-                    resampling, str(data_or_path), target, task.entry, options, reporter, data,
-                    keep=keep,
-                )  # fmt: skip
-            elif options.dry_run:
-                whole.preview(work, data_or_path, options)
-            else:
-                whole.process(work, data_or_path, read, options, reporter)
+        return work()
     except ResultExistsError:
         if not options.skip_existing:
             raise
         reporter.detail(f"{task.entry.label}: skipped, {task.output} exists now")
         return False
-    return True
 
 
 def _process_remote(

@@ -30,7 +30,7 @@ from lerf_core.io.writing import Encoding, check_writable, encode, encode_to_byt
 if TYPE_CHECKING:
     from lerf_cli.batch.operation import ImageOperation
 
-__all__ = ["Decoded", "outcome_of", "preview", "process", "resampled", "shape_after"]
+__all__ = ["Decoded", "WholeFile", "outcome_of", "preview", "resampled", "shape_after"]
 
 Shape = tuple[int, int]
 #: From what reads an image to the image.
@@ -61,7 +61,7 @@ def outcome_of(header: Header, task: FileTask, options: BatchOptions) -> tuple[S
     Raises
     ------
     FileError
-        If its header tells that `process` would refuse it.
+        If its header tells that `WholeFile` would refuse it.
     """
     target = _format_for(task, options, header.format)
     shape = shape_after(task.operation, header)
@@ -71,56 +71,91 @@ def outcome_of(header: Header, task: FileTask, options: BatchOptions) -> tuple[S
     return shape, target
 
 
-def process(
-    task: FileTask,
-    source: Path | bytes,
-    decoded: Decoded,
-    options: BatchOptions,
-    reporter: Reporter,
-) -> None:
-    """Do one task.
+class WholeFile:
+    """The work on one file, in steps to be taken in order, each in any thread.
 
     Parameters
     ----------
     task : FileTask
     source : Path or bytes
-    decoded : callable
-        Takes what reads the image, and returns it; read before, where it is kept for other tasks.
     options : BatchOptions
-    reporter : Reporter
-
-    Raises
-    ------
-    FileError, LerfError
     """
-    started, operation = time.perf_counter(), task.operation
-    labels = bool(operation.resampling.labels)
-    image = decoded(partial(read_image, source, options.max_pixels, labels=labels))
-    target = _format_for(task, options, image.format)
-    before = image.shape
-    operation = operation.for_file(image.metadata, before)
-    # All that can be refused is refused before the work.
-    shapes = [operation.output_shape(frame.shape[:2]) for run in image.runs for frame in run.frames]
-    pixels = sum(rows * cols for rows, cols in shapes)
-    samples = 1 if image.frames[0].ndim == 2 else image.frames[0].shape[2]
-    check_samples(pixels, samples, options.max_pixels, "would become")
-    for shape in shapes:
-        check_sides(target, shape)
-    preparations = [
-        Preparation(operation.resampling, options.encoding, replace(run, further=()))
-        for run in image.runs
-    ]
-    del image
-    encoding = preparations[0].encoding
-    first, *others = (preparation.image for preparation in preparations)
-    check_writable(replace(first, further=tuple(others)), target, encoding)
-    del first, others
-    result = _resampled_runs(preparations, operation)
-    written = _write(task, result, target, encoding, overwrite=options.overwrite)
-    for note in written.notes:
-        reporter.note(task.entry, note)
-    line = _change(task, before, written.shape, target)
-    reporter.detail(f"{line} ({time.perf_counter() - started:.2f} s)")
+
+    def __init__(self, task: FileTask, source: Path | bytes, options: BatchOptions) -> None:
+        self._task, self._source, self._options = task, source, options
+        self._seconds = 0.0
+        self._notes: tuple[str, ...] = ()
+
+    def read(self, decoded: Decoded) -> None:
+        """Read the image, and prepare it: all that can be refused is refused before the work.
+
+        Parameters
+        ----------
+        decoded : callable
+            Takes what reads the image, and returns it; read before, where it is kept for other
+            tasks.
+
+        Raises
+        ------
+        FileError, LerfError
+        """
+        started, task, options = time.perf_counter(), self._task, self._options
+        labels = bool(task.operation.resampling.labels)
+        image = decoded(partial(read_image, self._source, options.max_pixels, labels=labels))
+        self._target = _format_for(task, options, image.format)
+        self._before = image.shape
+        self._operation = operation = task.operation.for_file(image.metadata, image.shape)
+        shapes = [
+            operation.output_shape(frame.shape[:2]) for run in image.runs for frame in run.frames
+        ]
+        pixels = sum(rows * cols for rows, cols in shapes)
+        samples = 1 if image.frames[0].ndim == 2 else image.frames[0].shape[2]
+        check_samples(pixels, samples, options.max_pixels, "would become")
+        for shape in shapes:
+            check_sides(self._target, shape)
+        self._preparations = [
+            Preparation(operation.resampling, options.encoding, replace(run, further=()))
+            for run in image.runs
+        ]
+        del image
+        self._encoding = self._preparations[0].encoding
+        first, *others = (preparation.image for preparation in self._preparations)
+        check_writable(replace(first, further=tuple(others)), self._target, self._encoding)
+        self._seconds += time.perf_counter() - started
+
+    def compute(self) -> None:
+        """Resample what was read, which is held no longer.
+
+        Raises
+        ------
+        FileError, LerfError
+        """
+        started = time.perf_counter()
+        self._result = _resampled_runs(self._preparations, self._operation)
+        self._seconds += time.perf_counter() - started
+
+    def write(self) -> None:
+        """Write the result, which is held no longer.
+
+        Raises
+        ------
+        FileError
+        """
+        started = time.perf_counter()
+        result = self._result
+        del self._result
+        written = _write(
+            self._task, result, self._target, self._encoding, overwrite=self._options.overwrite
+        )
+        self._notes, self._after = written.notes, written.shape
+        self._seconds += time.perf_counter() - started
+
+    def tell(self, reporter: Reporter) -> None:
+        """Tell of the work that is done: notes, what became of the file, and the time it took."""
+        for note in self._notes:
+            reporter.note(self._task.entry, note)
+        line = _change(self._task, self._before, self._after, self._target)
+        reporter.detail(f"{line} ({self._seconds:.2f} s)")
 
 
 def _resampled_runs(preparations: list[Preparation], operation: ImageOperation) -> DecodedImage:

@@ -113,7 +113,8 @@ _RANGE_OPTIONS = (
     ),
     click.option(
         "--threads", type=click.IntRange(min=1), metavar="N",
-        help="Threads to compute with.  [default: all cores]",
+        help="Threads to compute with; of several files the next is read and the last written "
+        "meanwhile.  [default: all cores]",
     ),
 )  # fmt: skip
 _VALUE_OPTIONS = (*_MEAN_OPTIONS, _LABELS, *_RANGE_OPTIONS)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from lerf_core.errors import FileError, one_line
 
-__all__ = ["check_jpeg_ls", "check_pixels", "check_samples", "guarded_decoding", "quiet_decoders"]
+__all__ = [
+    "check_jpeg_ls", "check_pixels", "check_samples", "guarded_decoding", "quiet_decoders",
+    "quiet_libraries",
+]  # fmt: skip
 
 # A damaged file must fail, never come out half grey.
 ImageFile.LOAD_TRUNCATED_IMAGES = False
-# The decoders' limits and loggers belong to the process.
-_SETTINGS_LOCK = threading.RLock()
+# Pillow's limit belongs to the process: whoever sets it is alone with it.
+_LIMIT_LOCK = threading.RLock()
 _LOGGERS = tuple(logging.getLogger(name) for name in ("tifffile", "PIL", "imageio", "imagecodecs"))
 # Decoders also run in threads of their own. Where nobody listens, Python would print what they log.
 for _logger in _LOGGERS:
@@ -81,22 +85,68 @@ def check_jpeg_ls(data: bytes) -> None:
         raise FileError("damaged: the file ends before its pixels do")
 
 
+class _Shared:
+    """A context manager that is entered by the first thread within, and left by the last."""
+
+    def __init__(self, manager: Callable[[], AbstractContextManager[None]]) -> None:
+        self._manager, self._within = manager, 0
+        self._lock, self._ending = threading.Lock(), ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._within == 0:
+                self._ending.enter_context(self._manager())
+            self._within += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._within -= 1
+            if self._within == 0:
+                self._ending.close()
+
+
+@contextmanager
+def _without_logs() -> Iterator[None]:
+    levels = [logger.level for logger in _LOGGERS]
+    for logger in _LOGGERS:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(_LOGGERS, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+_WITHOUT_LOGS, _WITHOUT_WARNINGS = _Shared(_without_logs), _Shared(_without_warnings)
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Hold warnings and logs of image libraries back within a ``with``, in any thread."""
+    # Filters of warnings belong to the process, or to a thread (free-threaded Python 3.14).
+    each_its_own = getattr(sys.flags, "context_aware_warnings", False)
+    with _WITHOUT_LOGS, _without_warnings() if each_its_own else _WITHOUT_WARNINGS:
+        yield
+
+
 @contextmanager
 def quiet_decoders(max_pixels: int) -> Iterator[None]:
-    """Hold the decoders' warnings and logs back, and set their limit, within a ``with``."""
-    with _SETTINGS_LOCK, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        before, levels = Image.MAX_IMAGE_PIXELS, [logger.level for logger in _LOGGERS]
+    """Do as `quiet_libraries`, and set Pillow's limit, for one thread at a time."""
+    with _LIMIT_LOCK, quiet_libraries():
+        before = Image.MAX_IMAGE_PIXELS
         # Pillow refuses images of more than twice this.
         Image.MAX_IMAGE_PIXELS = (max_pixels + 1) // 2
-        for logger in _LOGGERS:
-            logger.setLevel(logging.CRITICAL + 1)
         try:
             yield
         finally:
             Image.MAX_IMAGE_PIXELS = before
-            for logger, level in zip(_LOGGERS, levels, strict=True):
-                logger.setLevel(level)
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from lerf_core.io.formats import (
     Format,
     check_holds,
 )
-from lerf_core.io.guards import quiet_decoders
+from lerf_core.io.guards import quiet_decoders, quiet_libraries
 from lerf_core.io.image import DecodedImage
 from lerf_core.io.locations import is_url, local_path
 from lerf_core.io.metadata.exif import PREFIX, resolution
@@ -127,8 +127,10 @@ def encode(file: BinaryIO, image: DecodedImage, target: Format, encoding: Encodi
     check_holds(target, image.layout, image.dtype.name, len(image.frames), uneven=image.uneven)
     metadata, notes = fitting_metadata(image.metadata, image.shape, target.name, encoding)
     image = image.noted(*notes)
+    # Pillow crops frames of animations, and reads again what it wrote, within its limit.
+    quiet = quiet_libraries() if image.pages == 1 else quiet_decoders(2**62)
     try:
-        with quiet_decoders(2**62):
+        with quiet:
             further = tuple(
                 replace(
                     run,
