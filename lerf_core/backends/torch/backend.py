@@ -89,6 +89,8 @@ class TorchBackend(Backend):
 
     def __init__(self, device: str | None = None) -> None:
         self.device = _checked_device(device or default_device())
+        # Apple's devices have no float64, which positions and deep networks take.
+        self._precise = torch.device("cpu") if self.device.type == "mps" else self.device
         self._host = get_backend("numba")
         for step in _HOST_STEPS:
             setattr(self, step, getattr(self._host, step))
@@ -105,16 +107,17 @@ class TorchBackend(Backend):
             return array
         return np.asarray(plane)
 
-    def _tensor(self, plane: Any) -> Tensor:
-        """Return a plane on the device."""
+    def _tensor(self, plane: Any, device: torch.device | None = None) -> Tensor:
+        """Return a plane on the device, or on another one."""
+        device = device or self.device
         if isinstance(plane, Tensor):
-            return plane.to(self.device)
+            return plane.to(device)
         array = np.ascontiguousarray(plane)
         if not array.dtype.isnative:
             array = array.astype(array.dtype.newbyteorder("="))
         if not array.flags.writeable:  # torch warns of those
             array = array.copy()
-        return torch.from_numpy(array).to(self.device)
+        return torch.from_numpy(array).to(device)
 
     # -- table reads -------------------------------------------------------------------
 
@@ -182,13 +185,14 @@ class TorchBackend(Backend):
         """See `Backend.read_network`."""
         first, last = rows
         top, bottom = _widened(planes[0], first, last, bank.full_reach)
-        units = torch.stack([self._tensor(plane[top:bottom]) for plane in planes])[None]
-        grey_bits = 0 if units.dtype == torch.uint8 else NETWORK_GREY_BITS
+        grey_bits = 0 if planes[0].dtype in (np.uint8, torch.uint8) else NETWORK_GREY_BITS
+        device = self._precise if grey_bits else self.device
+        units = torch.stack([self._tensor(plane[top:bottom], device) for plane in planes])[None]
         inner = slice(first - top, last - top)
         values = network_outputs(units, bank, grey_bits)[0, :, :, inner]
         rest = None
         if remainders is not None:
-            rest = torch.stack([self._tensor(remainder) for remainder in remainders])
+            rest = torch.stack([self._tensor(remainder, device) for remainder in remainders])
         packed = packed_planes.pack_planes(
             units[0, :, inner], values, 1 << grey_bits, rest, _torch_dtype(dtype)
         )
@@ -210,7 +214,8 @@ class TorchBackend(Backend):
         for first in range(0, rows, height):
             last = min(first + height, rows)
             top, bottom = _widened(planes[0], first, last, front.full_reach)
-            units = self._tensor(planes[:, top:bottom])[None]
+            device = self._precise if grey_bits else self.device
+            units = self._tensor(planes[:, top:bottom], device)[None]
             inner = slice(first - top, last - top)
             changes = network_outputs(units, front, grey_bits)[0, :, :, inner]
             levels = units[0, :, None, inner].int() + changes - (NO_CHANGE << grey_bits)
@@ -272,13 +277,14 @@ class TorchBackend(Backend):
         weighting: str,
         validity: FloatPlane | None,
         bounds: Sequence[Any],
+        device: torch.device | None = None,
     ) -> PackedPlanes:
-        """Return channels side by side on the device."""
-        together = torch.stack([self._tensor(pixels) for pixels in packed])
+        """Return channels side by side on the device, or on another one."""
+        together = torch.stack([self._tensor(pixels, device) for pixels in packed])
         limits = None
         if bounds and bounds[0] is not None:
-            limits = torch.stack([self._tensor(each) for each in bounds])
-        factor = None if validity is None else self._tensor(validity)
+            limits = torch.stack([self._tensor(each, device) for each in bounds])
+        factor = None if validity is None else self._tensor(validity, device)
         return PackedPlanes(together, weighting, factor, limits)
 
     def points_of(
@@ -289,9 +295,8 @@ class TorchBackend(Backend):
         validity: FloatPlane | None,
     ) -> _Points:
         """See `Backend.points_of`."""
-        pairs = [(self._tensor(packed), bounds) for packed, bounds in channels]
-        packed, bounds = zip(*pairs, strict=True)
-        return _Points(self._packed(packed, weighting, validity, bounds))
+        packed, bounds = zip(*channels, strict=True)
+        return _Points(self._packed(packed, weighting, validity, bounds, self._precise))
 
     def mean_at_points(
         self,
@@ -307,7 +312,8 @@ class TorchBackend(Backend):
         wanted = _wanted(row.shape, visible_columns)
         arrays = [row, col, *(filter_scales or ())]
         down, across, *scales = (
-            self._tensor(array.ravel() if wanted is None else array[wanted]) for array in arrays
+            self._tensor(array.ravel() if wanted is None else array[wanted], self._precise)
+            for array in arrays
         )
         mean, share = packed_planes.points_mean(
             points.planes, down[None], across[None], [scale[None] for scale in scales] or None,
@@ -347,13 +353,16 @@ class TorchBackend(Backend):
         wanted = _wanted(row.shape, visible_columns)
         scales = filter_scales or (np.ones_like(row), np.ones_like(col))
         down, across, *stretched = (
-            self._tensor(array.ravel() if wanted is None else array[wanted])[None, None]
+            self._tensor(array.ravel() if wanted is None else array[wanted], self._precise)[
+                None, None
+            ]
             for array in (row, col, *scales)
         )
         if not down.numel():
             out[...] = 0
             return
-        planes, pair = self._channels(source)[None], (stretched[0], stretched[1])
+        planes = self._channels(source).to(self._precise)[None]
+        pair = (stretched[0], stretched[1])
         means = kernel_mean_at_points(planes, table, down, across, pair)[0, :, 0]
         out[...] = _spread(self.host(_fitting(means, out.dtype)), out.shape, wanted)
 
@@ -397,6 +406,8 @@ def _checked_device(name: str) -> torch.device:
         device = torch.device(name)
         if device.type == "meta":
             raise RuntimeError("it computes nothing")
+        if device.type == "mps" and not torch.backends.mps.is_available():
+            raise RuntimeError("this is no Apple silicon, or torch does not know it")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of drivers that are too old: the error says more
             torch.zeros(1, device=device)

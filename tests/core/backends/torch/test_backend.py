@@ -27,6 +27,9 @@ from lerf_core.inspection import parameter_maps
 
 torch = pytest.importorskip("torch")
 
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+from torch.utils._pytree import tree_leaves  # noqa: E402
+
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 DTYPES = ("uint8", "uint16", "float32")
 MATRIX = [[0.9, 0.1, -1], [-0.2, 1.1, 2], [0.001, 0, 1]]
@@ -133,6 +136,30 @@ def test_large_images_take_several_bands(device, monkeypatch):
     image = noise((40, 23, 3), "uint8")
     assert_agree(device, rescale, image, (1.7, 2), channel_axis=-1)
     assert_agree(device, warp, image, rotation(30, image.shape), channel_axis=-1)
+
+
+class NoDoubles(TorchDispatchMode):
+    """Refuses float64, which Apple's devices have not."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **kwargs or {})
+        for tensor in tree_leaves(result):
+            if isinstance(tensor, torch.Tensor) and tensor.dtype == torch.float64:
+                raise AssertionError(f"{function} gives float64")
+        return result
+
+
+@pytest.mark.parametrize("options", [{}, {"bank": "lerf-l"}, {"kernel": "lanczos3"},
+                                     {"kernel": "lerf-s"}, {"bank": "lerf-n"}])  # fmt: skip
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_resizes_take_no_float64(options, dtype):
+    if options == {"bank": "lerf-n"} and dtype != "uint8":
+        pytest.skip("deep networks do")
+    image, scale = noise((9, 11, 3), dtype), 0.6 if options.get("kernel") == "lerf-s" else 1.7
+    keywords = options | {"channel_axis": -1}
+    with NoDoubles():
+        ours = rescale(image, scale, engine="torch", device="cpu", threads=1, **keywords)
+    np.testing.assert_array_equal(ours, rescale(image, scale, **keywords))
 
 
 def test_parameter_maps(device):
