@@ -76,7 +76,7 @@ class Cost(NamedTuple):
 def calls_of(work: Callable[[], Any]) -> list[Call]:
     """Return the kernels that some work calls on the CPU; none is run."""
     from lerf_core.backends.torch import triton_kernels
-    from lerf_core.backends.torch.triton_kernels import bounds, means, reads
+    from lerf_core.backends.torch.triton_kernels import bounds, levels, means, reads
 
     calls: list[Call] = []
 
@@ -84,7 +84,7 @@ def calls_of(work: Callable[[], Any]) -> list[Call]:
         calls.append(Call(kernel, programs, arguments, constants))
 
     saved = packed_planes.fused_kernels
-    launchers = [(module, module.launch) for module in (bounds, means, reads)]
+    launchers = [(module, module.launch) for module in (bounds, levels, means, reads)]
     packed_planes.fused_kernels = lambda _: triton_kernels
     for module, _ in launchers:
         module.launch = record

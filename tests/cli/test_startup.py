@@ -26,7 +26,7 @@ NEVER = {
     "torch", "tqdm", "unittest", "zarr",
 }  # fmt: skip
 # Of this project's modules, what a small image takes; more cost each command half a millisecond.
-MOST_MODULES = 132
+MOST_MODULES = 133
 # numba imports much, where there is no library.
 needs_library = pytest.mark.skipif(find_library() is None, reason="no compiled kernels")
 PROBE = """

@@ -9,6 +9,7 @@ module                 steps
 =====================  ===========================================================================
 ``levels``             values to grey levels and units, and back
 ``table_reads``        reads of a stage's tables, and the stage's values
+``integer_reads``      the same in units, without gradients
 ``network``            layers of a network
 ``source_pixels``      a bank's reads of an image: terms of the mean, overshoot bounds, validity
 ``coordinates``        source coordinates: folded, how far covered, filter scales
@@ -16,6 +17,9 @@ module                 steps
 ``weighted_mean``      the mean of neighbours, each weighed by its own function
 ``overshoot_bounds``   between which values results of local planes lie
 ``straight_through``   rounding and clipping that pass gradients
-``fused``              table reads and means as one Triton kernel each, on CUDA
+``packed_planes``      the steps without gradients, on packed parameters
+``backend``            these behind the contract, for arrays in main memory
+``fused``              where there are Triton's kernels: on CUDA
+``triton_kernels``     steps as one kernel each
 =====================  ===========================================================================
 """

@@ -12,7 +12,6 @@ from torch import Tensor
 
 import lerf_core
 from lerf_core.backends.torch.coordinates import coverage, filter_scale, fold_coordinates
-from lerf_core.backends.torch.fused import fused_kernels
 from lerf_core.backends.torch.kernel_means import AveragedPlanes, kernel_mean_at_points
 from lerf_core.backends.torch.levels import from_grey, levels_to_values, whole_values
 from lerf_core.backends.torch.packed_planes import points_mean
@@ -248,7 +247,10 @@ def _sample(
     bank: Bank,
     windows: Sequence[Window],
 ) -> Tensor:
-    """Weighted means (N, C, rows, cols) in grey levels, at positions (N, rows, cols)."""
+    """Weighted means (N, C, rows, cols) in grey levels, at positions (N, rows, cols).
+
+    Differentiable by images and positions.
+    """
     count, channels = images.shape[:2]
     source = execution.source_pixels(images.flatten(0, 1), channels, options, bank, windows)
     terms, validity, bounds = source.terms, source.validity, source.bounds
@@ -262,10 +264,7 @@ def _sample(
         row.flatten(), col.flatten(), [scale.flatten() for scale in filter_scales],
         start.expand_as(row).flatten(), shape,
     )  # fmt: skip
-    # Triton's kernels take points of any number of taps.
-    fused = validity is None and fused_kernels(images.device) is not None
-    alike = fused and not execution.wants_gradient(terms, row, col)
-    groups = [None] if alike else taps.groups()
+    groups = taps.groups()
     means = [
         weighted_mean(
             terms, bank.kind.weighting, taps if points is None else taps.chosen(points),
