@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq -c constraints.txt
+# Of some twenty thousand modules tests use a part: those are compiled when they are imported.
+LAZY := --no-compile
 BUILD := hatchling editables numba
 DEPS := pyproject.toml constraints.txt
 # A process a core; each takes test files whole.
@@ -35,14 +37,14 @@ $(VENV)/.base-installed: $(VENV)/.venv-made $(DEPS)
 # is needed for tests as well: an environment of its own for it would be installed each time.
 $(VENV)/.test-installed: $(VENV)/.venv-made $(DEPS)
 	@echo "installing lerf with its test set into $(VENV)"
-	@$(PIP) torch $(BUILD)
-	@$(PIP) --no-build-isolation -e '.[test,train]'
+	@$(PIP) $(LAZY) torch $(BUILD)
+	@$(PIP) $(LAZY) --no-build-isolation -e '.[test,train]'
 	@touch $@ $(VENV)/.base-installed
 
 $(VENV)/.lint-installed: $(VENV)/.venv-made $(DEPS)
 	@echo "installing lerf with its linters into $(VENV)"
-	@$(PIP) $(BUILD)
-	@$(PIP) --no-build-isolation -e '.[lint]'
+	@$(PIP) $(LAZY) $(BUILD)
+	@$(PIP) $(LAZY) --no-build-isolation -e '.[lint]'
 	@touch $@ $(VENV)/.base-installed
 
 venv: $(VENV)/.test-installed $(VENV)/.lint-installed ## everything a developer needs
