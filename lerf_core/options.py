@@ -24,7 +24,12 @@ from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.pixels.format import PixelFormat, holds_intensities, unit_range_dtype
 from lerf_core.pixels.values import ValueScale
 from lerf_core.threads import thread_count
-from lerf_core.validation import check_choice, check_number, check_value_range
+from lerf_core.validation import (
+    check_choice,
+    check_device_name,
+    check_number,
+    check_value_range,
+)
 
 if TYPE_CHECKING:
     from lerf_core.fronts.base import Front
@@ -125,12 +130,16 @@ class Options:
             raise InvalidArgumentError("alpha='premultiply' needs a channel_axis, got None")
 
     def _check_device(self) -> None:
-        """Raise unless the engine has devices, and this one is there."""
-        if self.device is not None and not isinstance(self.device, str):
+        """Raise unless the engine has devices, and this is one.
+
+        Whether it is there is asked where blocks are computed, which may be another computer.
+        """
+        if self.device is None:
+            return
+        if not isinstance(self.device, str):
             raise InvalidTypeError(f"device must be a string, got {self.device!r}")
-        if self.engine == "torch":
-            get_backend(self.engine, self.device)
-        elif self.device is not None:
+        check_device_name(self.device)
+        if self.engine != "torch":
             raise InvalidArgumentError(
                 f"device {self.device!r} needs engine 'torch', got engine {self.engine!r}"
             )
@@ -170,7 +179,13 @@ class Options:
 
     @property
     def backend(self) -> Backend:
-        """What does the steps."""
+        """What does the steps.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If it cannot be had here: the device is missing, or torch is.
+        """
         return get_backend(self.engine, self.device)
 
     @property

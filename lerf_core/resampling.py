@@ -129,7 +129,7 @@ def resize(
         (``pip install 'lerf[torch]'``). All give the same result.
     device : str or None
         Of engine "torch", as torch names it: "cpu", "cuda", "cuda:1", "mps". None: a GPU if there
-        is one.
+        is one. Of `lerf_core.chunked` the device of whoever computes a chunk.
 
     Returns
     -------
@@ -287,6 +287,7 @@ def compute_whole(plan: Plan, image: Image) -> Image:
     image : ndarray
         Of a masked array the result is one, too.
     """
+    _ = plan.options.backend  # raises where there is no such device, copies or not
     if is_masked(image):
         return _compute_masked(plan, image)
     check_memory(plan.memory_needed(), f"an image of {plan.out_shape}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ __all__ = [
     "check_axes",
     "check_choice",
     "check_count",
+    "check_device_name",
     "check_image",
     "check_number",
     "check_output_shape",
@@ -44,6 +46,12 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """Raise unless `value` is one of the choices."""
     if value not in choices:
         raise InvalidArgumentError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+def check_device_name(name: str) -> None:
+    """Raise unless it is the name of a device, whether this computer has it or not."""
+    if re.fullmatch(r"cpu|cuda(:\d{1,3})?|mps", name) is None:
+        raise InvalidArgumentError(f"{name!r} is no device such as cpu, cuda, cuda:1 or mps")
 
 
 def check_image(image: object, channel_axis: int | None) -> npt.NDArray[Any]:

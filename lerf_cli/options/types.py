@@ -309,8 +309,9 @@ def parse_device(text: str) -> str:
     ValueError
         If it is another one.
     """
-    if re.fullmatch(r"cpu|cuda(:\d{1,3})?|mps", text) is None:
-        raise ValueError(f"{text!r} is no device such as cpu, cuda, cuda:1 or mps")
+    from lerf_core.validation import check_device_name
+
+    check_device_name(text)
     return text
 
 

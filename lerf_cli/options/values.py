@@ -407,8 +407,11 @@ def _kernel_of(values: Values) -> Kernel | None:
 
 
 def _check_device(values: Values) -> None:
-    """End with one line where torch cannot compute on the device that is asked for."""
-    if values["device"] is None:
+    """End with one line where torch cannot compute on the device that is asked for.
+
+    What a scheduler's workers have, they say themselves.
+    """
+    if values["device"] is None or values.get("scheduler"):
         return
     from lerf_core.backends import get_backend
     from lerf_core.errors import LerfError

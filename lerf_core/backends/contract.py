@@ -21,6 +21,7 @@ Conventions
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -60,6 +61,10 @@ class Backend(Protocol):
     def band_source(self) -> int | None:
         """How many source pixels a band should have; None: as few as caches and threads like."""
         return None
+
+    def turn(self) -> AbstractContextManager[object]:
+        """Return what a thread computes a block within: it may wait there until others are done."""
+        return nullcontext()
 
     def host(self, plane: Any) -> Plane:
         """Return what a step has given as an array in main memory, perhaps the same memory."""

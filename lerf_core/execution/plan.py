@@ -279,7 +279,8 @@ class Plan:
         image : ndarray
             The image within these windows; all other axes as they are, or cut.
         """
-        return self._requested_of(output, self._result_of(output, image, is_cut=True))
+        with self.options.backend.turn():
+            return self._requested_of(output, self._result_of(output, image, is_cut=True))
 
     def _requested_of(self, output: AnyBlock, result: Image) -> Image:
         """Return the pixels that are requested of those that are computed."""

@@ -8,8 +8,10 @@ labels, colours' differences, writing.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -50,6 +52,11 @@ __all__ = ["TorchBackend", "default_device"]
 _BAND_SOURCE = 1 << 22
 # The same on the CPU, where caches are small.
 _CPU_BAND_SOURCE = 1 << 18
+# Blocks that threads compute on a device at once: one is prepared, or brought back, while the
+# device works on another; more would take its memory and gain nothing.
+_BLOCKS_AT_ONCE = 2
+# By devices: several threads may load a backend at once.
+_TURNS: dict[str, threading.Semaphore] = {}
 # What the compiled backend does.
 _HOST_STEPS = (
     "to_units", "to_grey", "from_grey", "source_coordinates", "majority_on_grid",
@@ -91,6 +98,7 @@ class TorchBackend(Backend):
         self.device = _checked_device(device or default_device())
         # Apple's devices have no float64, which positions and deep networks take.
         self._precise = torch.device("cpu") if self.device.type == "mps" else self.device
+        self._turns = _turns_on(self.device)
         self._host = get_backend("numba")
         for step in _HOST_STEPS:
             setattr(self, step, getattr(self._host, step))
@@ -99,6 +107,10 @@ class TorchBackend(Backend):
     def band_source(self) -> int:
         """See `Backend.band_source`."""
         return _CPU_BAND_SOURCE if self.device.type == "cpu" else _BAND_SOURCE
+
+    def turn(self) -> AbstractContextManager[object]:
+        """See `Backend.turn`; the processor's threads are no concern of a device's memory."""
+        return nullcontext() if self.device.type == "cpu" else self._turns
 
     def host(self, plane: Any) -> Plane:
         """See `Backend.host`."""
@@ -398,6 +410,12 @@ class TorchBackend(Backend):
     def _store(self, planes: Tensor, out: Plane) -> None:
         """Write means, (channels, rows, cols), into an image (rows, cols, channels)."""
         out[...] = np.moveaxis(self.host(_fitting(planes, out.dtype)), 0, -1)
+
+
+def _turns_on(device: torch.device) -> threading.Semaphore:
+    """Return what threads take turns by on a device, under whatever name it goes."""
+    name = str(torch.empty(0, device=device).device)
+    return _TURNS.setdefault(name, threading.Semaphore(_BLOCKS_AT_ONCE))
 
 
 def _checked_device(name: str) -> torch.device:

@@ -195,9 +195,9 @@ def test_images_may_be_read_only_and_of_any_layout(device):
     ("options", "error", "message"),
     [
         ({"device": "cpu"}, InvalidArgumentError, "needs engine 'torch', got engine 'numba'"),
-        ({"engine": "torch", "device": "toaster"}, InvalidArgumentError, "no device .toaster."),
+        ({"engine": "torch", "device": "toaster"}, InvalidArgumentError, ".toaster. is no device"),
         ({"engine": "torch", "device": "cuda:77"}, InvalidArgumentError, "no device .cuda:77."),
-        ({"engine": "torch", "device": "meta"}, InvalidArgumentError, "no device 'meta' here"),
+        ({"engine": "torch", "device": "meta"}, InvalidArgumentError, "'meta' is no device"),
         ({"engine": "torch", "device": 0}, InvalidTypeError, "device must be a string, got 0"),
     ],
 )  # fmt: skip
