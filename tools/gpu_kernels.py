@@ -27,7 +27,7 @@ from torch import Tensor
 
 from lerf_core.backends.torch import packed_planes
 from lerf_core.backends.torch.integer_reads import StageLayout
-from lerf_core.backends.torch.taps import GridTaps
+from lerf_core.backends.torch.taps import GridTaps, PointTaps
 from lerf_core.bank.loading import load_bank
 from lerf_core.bank.model import LutBank
 from lerf_core.sampling.taps import axis_taps
@@ -76,7 +76,7 @@ class Cost(NamedTuple):
 def calls_of(work: Callable[[], Any]) -> list[Call]:
     """Return the kernels that some work calls on the CPU; none is run."""
     from lerf_core.backends.torch import triton_kernels
-    from lerf_core.backends.torch.triton_kernels import bounds, levels, means, reads
+    from lerf_core.backends.torch.triton_kernels import bounds, gradients, levels, means, reads
 
     calls: list[Call] = []
 
@@ -84,7 +84,7 @@ def calls_of(work: Callable[[], Any]) -> list[Call]:
         calls.append(Call(kernel, programs, arguments, constants))
 
     saved = packed_planes.fused_kernels
-    launchers = [(module, module.launch) for module in (bounds, levels, means, reads)]
+    launchers = [(module, module.launch) for module in (bounds, gradients, levels, means, reads)]
     packed_planes.fused_kernels = lambda _: triton_kernels
     for module, _ in launchers:
         module.launch = record
@@ -136,6 +136,29 @@ def works() -> Iterator[tuple[str, Callable[[], Any]]]:
             f"{name}: reads for gradients",
             lambda plane=plane, layout=layout: triton_kernels.read_sums(plane, layout, 1),
         )
+        terms = planes.terms()
+        axis = axis_taps(size, 2 * size, 2.0, anti_aliasing=True)
+        taps = GridTaps(axis, axis, (size, size), None, torch.device("cpu"))
+        result = torch.zeros((3, 2 * size, 2 * size))
+        yield (
+            f"{name}: gradients of a resize by 2",
+            lambda terms=terms, taps=taps, result=result, bank=bank: taps.fused_gradients(
+                triton_kernels, terms, result, result,
+                linear=bank.kind.weighting == "linear", by_terms=True,
+            ),
+        )  # fmt: skip
+        places = torch.zeros(size * size, dtype=torch.float64)
+        points = PointTaps(
+            places, places, [torch.ones_like(places)] * 2, places.long(), (size, size)
+        )
+        found = torch.zeros((3, size * size))
+        yield (
+            f"{name}: gradients of a warp",
+            lambda terms=terms, points=points, found=found, bank=bank: points.fused_gradients(
+                triton_kernels, terms, found, found,
+                linear=bank.kind.weighting == "linear", by_terms=True,
+            ),
+        )  # fmt: skip
         yield (
             f"{name}: gradients of reads",
             lambda plane=plane, layout=layout, grad=grad: triton_kernels.read_slopes(

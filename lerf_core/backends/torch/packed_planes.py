@@ -55,6 +55,8 @@ __all__ = [
 _CHUNK = 1 << 24
 # The same on the CPU, where caches are small.
 _CPU_CHUNK = 1 << 19
+# Output pixels of a plane that kernels can count.
+_MOST_FUSED = (1 << 31) - 129
 
 
 class PackedPlanes(NamedTuple):
@@ -339,13 +341,13 @@ def grid_mean(
     valid_share : Tensor of float32, of that shape, or None
         Share of the weight that is valid; None without validity.
     """
+    rows, cols = taps.out_shape
     kernels = fused_kernels(planes.packed.device)
-    if kernels is not None:
+    if kernels is not None and rows * cols <= _MOST_FUSED:
         fused: tuple[Tensor, Tensor | None] = kernels.packed_grid_mean(
             planes, taps, to_uint8=to_uint8
         )
         return fused
-    rows, cols = taps.out_shape
     height = max(1, _chunk(planes) // max(1, cols * len(planes.packed)))
     parts = (taps.part(top, min(top + height, rows)) for top in range(0, rows, height))
     return _means(planes, parts, to_uint8=to_uint8, axis=1)

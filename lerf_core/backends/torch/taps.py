@@ -87,6 +87,22 @@ class Taps:
         """Return weighted mean and sum of weights by `fused_kernels`; None where they have none."""
         return None
 
+    def fused_gradients(
+        self, kernels: Any, terms: Tensor, share: Tensor, mean: Tensor, *, linear: bool,
+        by_terms: bool,
+    ) -> list[Tensor | None]:  # fmt: skip
+        """Return the gradients of `fused_mean` by terms and by positions.
+
+        Parameters
+        ----------
+        share : Tensor, (planes, *output)
+            The gradient by the mean, divided by the sum of the weights.
+        mean : Tensor, (planes, *output)
+        by_terms : bool
+            Whether those by the terms are wanted; else None stands for them.
+        """
+        raise NotImplementedError
+
 
 class GridTaps(Taps):
     """Taps of a resize.
@@ -159,6 +175,19 @@ class GridTaps(Taps):
             terms, self.arrays, self.shape, self.cval, linear=linear
         )
         return mean
+
+    def fused_gradients(
+        self, kernels: Any, terms: Tensor, share: Tensor, mean: Tensor, *, linear: bool,
+        by_terms: bool,
+    ) -> list[Tensor | None]:  # fmt: skip
+        """See `Taps.fused_gradients`."""
+        if not by_terms:
+            return [None]
+        return [
+            kernels.grid_gradients(
+                terms, self.arrays, self.shape, self.cval, share, mean, linear=linear
+            )
+        ]
 
     @cached_property
     def arrays(self) -> list[tuple[Tensor, Tensor]]:
@@ -344,6 +373,18 @@ class PointTaps(_ScatteredTaps):
             terms, self.positions, self.filter_scales, self.start, self.shape, linear=linear
         )
         return mean
+
+    def fused_gradients(
+        self, kernels: Any, terms: Tensor, share: Tensor, mean: Tensor, *, linear: bool,
+        by_terms: bool,
+    ) -> list[Tensor | None]:  # fmt: skip
+        """See `Taps.fused_gradients`."""
+        return list(
+            kernels.points_gradients(
+                terms, self.positions, self.filter_scales, self.start, self.shape, share, mean,
+                linear=linear, by_terms=by_terms,
+            )
+        )  # fmt: skip
 
     def select_bounds(self, bounds: Bounds) -> Bounds:
         """See `Taps.select_bounds`; points of a filter scale above 1 are not bound."""

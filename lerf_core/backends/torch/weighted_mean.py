@@ -271,6 +271,7 @@ class _Mean(torch.autograd.Function):
             valid_share = total.new_ones(())
         ctx.save_for_backward(terms, validity, mean, total, valid_share, *positions)
         ctx.weighting, ctx.taps = weighting, taps
+        ctx.kernels = None if fused is None else kernels
         ctx.mark_non_differentiable(valid_share)
         return mean, valid_share
 
@@ -279,6 +280,12 @@ class _Mean(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         terms, validity, mean, total, valid_share, *positions = ctx.saved_tensors
         taps, share = ctx.taps, grads[0] / total
+        if ctx.kernels is not None:
+            by_terms, *by_positions = taps.fused_gradients(
+                ctx.kernels, terms, share, mean, linear=ctx.weighting == "linear",
+                by_terms=ctx.needs_input_grad[0],
+            )  # fmt: skip
+            return by_terms, None, None, None, *by_positions
         wanted = (ctx.needs_input_grad[0], *ctx.needs_input_grad[4:])
         with torch.enable_grad():
             inputs = [

@@ -41,7 +41,15 @@ if TYPE_CHECKING:
     from lerf_core.backends.torch.packed_planes import PackedPlanes
     from lerf_core.backends.torch.taps import GridTaps
 
-__all__ = ["grid_mean", "packed_grid_mean", "packed_points_mean", "points_mean"]
+__all__ = [
+    "axis_taps",
+    "grid_mean",
+    "packed_grid_mean",
+    "packed_points_mean",
+    "points_mean",
+    "tent",
+    "weight_of",
+]
 
 _C0, _C1, _C2, _C3, _C4 = (tl.constexpr(float(c)) for c in EXP2_POLYNOMIAL)
 _SQUARE, _CROSS = tl.constexpr(float(SQUARE_STEPS)), tl.constexpr(float(CROSS_STEPS))
@@ -64,7 +72,7 @@ _IS_TERMS, _IS_LEVELS = tl.constexpr(_TERMS), tl.constexpr(_LEVELS)
 def _slot(source, at, number: tl.constexpr, mask, STORED: tl.constexpr, SLOTS: tl.constexpr):
     """Slot of a packed pixel, in grey levels."""
     if STORED == _IS_LEVELS:
-        level = tl.load(source + at * SLOTS + number, mask=mask, other=0.0)
+        level = tl.load(source + at.to(tl.int64) * SLOTS + number, mask=mask, other=0.0)
     else:
         word = tl.load(source + at, mask=mask, other=0)
         level = ((word >> (8 * number)) & 255).to(tl.float32)
@@ -72,7 +80,8 @@ def _slot(source, at, number: tl.constexpr, mask, STORED: tl.constexpr, SLOTS: t
 
 
 @triton.jit
-def _tent(slope, distance):
+def tent(slope, distance):
+    """Weight along one axis."""
     size = tl.abs(distance)
     return tl.where(size <= 1.0, tl.maximum(1.0 - slope * size, 0.0), 0.0)
 
@@ -90,7 +99,7 @@ def _neighbour(source, at, pixels, dy, dx, mask, VALUES: tl.constexpr, LINEAR: t
     if LINEAR:
         if STORED != _IS_TERMS:
             shape = ((shape + shape) - _WHITE) * _PART
-        second = _tent(shape, dy) * _tent(shape, dx)
+        second = tent(shape, dy) * tent(shape, dx)
     else:
         if STORED == _IS_TERMS:
             cross = tl.load(source + 2 * pixels + at, mask=mask, other=0.0)
@@ -118,7 +127,7 @@ def _neighbour(source, at, pixels, dy, dx, mask, VALUES: tl.constexpr, LINEAR: t
 
 
 @triton.jit
-def _weight(first, second, LINEAR: tl.constexpr):
+def weight_of(first, second, LINEAR: tl.constexpr):
     """Weight of a neighbour; of a Gaussian's relative to the first, by their exponents."""
     if LINEAR:
         result = second
@@ -184,7 +193,7 @@ def _grid_kernel(values, validity, bounds, row_index, row_offset, col_index, col
     mask = i < out_rows * out_cols
     y, x = i // out_cols, i % out_cols
     plane = tl.program_id(1).to(tl.int64)
-    pixels = rows * cols
+    pixels = tl.cast(rows, tl.int64) * cols
     source = values + plane * (SLOTS * pixels)
     factors = validity + plane * validity_step
     base = tl.zeros((BLOCK,), tl.float32)
@@ -208,7 +217,7 @@ def _grid_kernel(values, validity, bounds, row_index, row_offset, col_index, col
             is_first = ty + tx == 0
             base = tl.where(is_first, value, base)
             first = tl.where(is_first, second, first)
-            weight = _weight(first, second, LINEAR)
+            weight = weight_of(first, second, LINEAR)
             in_reach = (tl.abs(dy) <= _REACH) & (tl.abs(dx) <= _REACH)
             weight = tl.where(in_reach, weight, 0.0)
             difference = value - base
@@ -339,7 +348,7 @@ class _Given:
 
 
 @triton.jit
-def _axis_taps(position, scale):
+def axis_taps(position, scale):
     """First tap, number of taps and step between them."""
     first = tl.ceil(position - scale - _EPS).to(tl.int64)
     count = tl.where(scale > 1.0, tl.floor(2.0 * scale + _EPS) + 1.0, 2.0).to(tl.int64)
@@ -356,6 +365,7 @@ def _points_kernel(values, validity, bounds, row, col, row_scales, col_scales, s
     i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     mask = i < points
     plane = tl.program_id(1).to(tl.int64)
+    pixels = tl.cast(pixels, tl.int64)
     source = values + plane * (SLOTS * pixels)
     factors = validity + plane * validity_step
     # Of terms planes hold all images; of packed parameters one each.
@@ -369,8 +379,8 @@ def _points_kernel(values, validity, bounds, row, col, row_scales, col_scales, s
     x = tl.load(col + position, mask=mask, other=0.0)
     row_filter = tl.load(row_scales + position, mask=mask, other=1.0)
     col_filter = tl.load(col_scales + position, mask=mask, other=1.0)
-    top, down, row_step = _axis_taps(y, row_filter)
-    left, across, col_step = _axis_taps(x, col_filter)
+    top, down, row_step = axis_taps(y, row_filter)
+    left, across, col_step = axis_taps(x, col_filter)
     inverse_row, inverse_col = 1.0 / row_filter, 1.0 / col_filter
     base = tl.zeros((BLOCK,), tl.float32)
     first, change, weights = base, base, base
@@ -392,7 +402,7 @@ def _points_kernel(values, validity, bounds, row, col, row_scales, col_scales, s
             is_first = ty + tx == 0
             base = tl.where(is_first, value, base)
             first = tl.where(is_first, second, first)
-            weight = tl.where(in_reach & used, _weight(first, second, LINEAR), 0.0)
+            weight = tl.where(in_reach & used, weight_of(first, second, LINEAR), 0.0)
             difference = value - base
             weights += weight
             change += weight * difference

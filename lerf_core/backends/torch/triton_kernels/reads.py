@@ -106,7 +106,9 @@ def _read_kernel(plane, tables, offsets, finish, remainder, out, rows, cols, cou
         node += _step(k4, N)
         total += f4[:, None] * _entries(tables, node, column, mask, SLOTS)
     used = column < VALUES
-    beside = (image * VALUES + (i - image))[:, None] + (column * (rows * cols))[None, :]
+    beside = (image * VALUES + (i - image))[:, None] + (column.to(tl.int64) * (rows * cols))[
+        None, :
+    ]
     both = mask[:, None] & used[None, :]
     UNIT: tl.constexpr = CELL // INTERVAL
     if KIND == _IS_SUMS:
@@ -147,7 +149,11 @@ def _slope_kernel(plane, tables, offsets, grad, slopes, rows, cols, count, facto
     image = (i // (rows * cols)) * (rows * cols)
     y, x = (i - image) // cols, (i - image) % cols
     column = tl.arange(0, SLOTS)
-    at = grad + (image * VALUES + (i - image))[:, None] + (column * (rows * cols))[None, :]
+    at = (
+        grad
+        + (image * VALUES + (i - image))[:, None]
+        + (column.to(tl.int64) * (rows * cols))[None, :]
+    )
     g = tl.load(at, mask=mask[:, None] & (column < VALUES)[None, :], other=0.0) * factor
     for read in range(READS):
         read_offsets = offsets + 8 * read
