@@ -5,7 +5,8 @@
 
 Every variant predicts local planes (the values of lerf-p) of the same samples in the same order, by
 the same loss; tables hold floats and their sums are not rounded, so that only the form differs.
-What it tells is which forms are worth building into banks.
+What it tells is which forms are worth building into banks (docs/figures.md, "Other forms of
+tables").
 
 raw         twelve reads of four pixels of the channel: patterns s, c, x in four turns
 two-stages  the same behind a pre-filter of twelve reads
