@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +38,7 @@ from lerf_core.bank.model import LutBank
 from lerf_core.bank.network import NetworkBank
 from lerf_core.bank.staged_tables import StagedTables
 from lerf_core.constants import LEVELS, NETWORK_GREY_BITS, NO_CHANGE
-from lerf_core.errors import InvalidArgumentError
+from lerf_core.errors import ImageTooLargeError, InvalidArgumentError
 from lerf_core.sampling.taps import AxisTaps
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from lerf_core.sampling.shrinking import ShrinkingTaps
 
 __all__ = ["TorchBackend", "default_device"]
+
+Step = TypeVar("Step", bound=Callable[..., Any])
 
 # Source pixels that a band should have: a device is busy with many, and holds some hundred bytes of
 # each at a time.
@@ -74,10 +77,20 @@ def default_device() -> str:
     return "cpu"
 
 
-class _Points(NamedTuple):
-    """What `TorchBackend.points_of` prepares: channels side by side."""
+def _within_memory(step: Step) -> Step:
+    """Have a step tell in words where the device's memory does not suffice."""
 
-    planes: PackedPlanes
+    @wraps(step)
+    def told(self: TorchBackend, *arguments: Any, **keywords: Any) -> Any:
+        try:
+            return step(self, *arguments, **keywords)
+        except torch.OutOfMemoryError as error:
+            raise ImageTooLargeError(
+                f"the memory of device {str(self.device)!r} does not suffice: compute by tiles or "
+                "chunks, or on the processor"
+            ) from error
+
+    return cast("Step", told)
 
 
 class TorchBackend(Backend):
@@ -133,6 +146,7 @@ class TorchBackend(Backend):
 
     # -- table reads -------------------------------------------------------------------
 
+    @_within_memory
     def read_stage(
         self,
         plane: Plane,
@@ -149,6 +163,7 @@ class TorchBackend(Backend):
         values = packed_planes.read_stage(units, bank, number, cell_bits)
         return values[0, :, first - top : last - top]
 
+    @_within_memory
     def read_packed(
         self,
         plane: Plane,
@@ -172,6 +187,7 @@ class TorchBackend(Backend):
         kind = _torch_dtype(dtype)
         return packed_planes.read_packed(units, bank, cell_bits, rest, kind)[0, inner]
 
+    @_within_memory
     def read_blocks(
         self, plane: Plane, cascade: StagedTables, cell_bits: int, threads: int, rows: Rows
     ) -> Plane:
@@ -185,6 +201,7 @@ class TorchBackend(Backend):
 
     # -- networks ----------------------------------------------------------------------
 
+    @_within_memory
     def read_network(
         self,
         planes: Sequence[Plane],
@@ -210,6 +227,7 @@ class TorchBackend(Backend):
         )
         return list(packed)
 
+    @_within_memory
     def enlarge_by_network(
         self,
         planes: npt.NDArray[Any],
@@ -238,6 +256,7 @@ class TorchBackend(Backend):
 
     # -- the weighted mean -------------------------------------------------------------
 
+    @_within_memory
     def overshoot_bounds(self, plane: Plane, threads: int) -> Any:  # noqa: ARG002
         """See `Backend.overshoot_bounds`."""
         return packed_planes.bounds_of_cells(self._tensor(plane)[None])[0]
@@ -247,6 +266,7 @@ class TorchBackend(Backend):
         cells = self._tensor(bounds)[None]
         return packed_planes.along_kept_axes(cells, (rows.count, cols.count))[0]
 
+    @_within_memory
     def mean_on_grid(
         self,
         packed: Plane,
@@ -266,6 +286,7 @@ class TorchBackend(Backend):
         mean, share = packed_planes.grid_mean(planes, taps, to_uint8=to_uint8)
         return self.host(mean[0]), None if share is None else self.host(share[0])
 
+    @_within_memory
     def means_on_grid(
         self,
         packed: Sequence[Plane],
@@ -299,20 +320,22 @@ class TorchBackend(Backend):
         factor = None if validity is None else self._tensor(validity, device)
         return PackedPlanes(together, weighting, factor, limits)
 
+    @_within_memory
     def points_of(
         self,
         channels: Iterable[tuple[Plane, Plane | None]],
         count: int,  # noqa: ARG002
         weighting: str,
         validity: FloatPlane | None,
-    ) -> _Points:
+    ) -> PackedPlanes:
         """See `Backend.points_of`."""
         packed, bounds = zip(*channels, strict=True)
-        return _Points(self._packed(packed, weighting, validity, bounds, self._precise))
+        return self._packed(packed, weighting, validity, bounds, self._precise)
 
+    @_within_memory
     def mean_at_points(
         self,
-        points: _Points,
+        points: PackedPlanes,
         row: Positions,
         col: Positions,
         filter_scales: tuple[Positions, Positions] | None,
@@ -328,7 +351,7 @@ class TorchBackend(Backend):
             for array in arrays
         )
         mean, share = packed_planes.points_mean(
-            points.planes, down[None], across[None], [scale[None] for scale in scales] or None,
+            points, down[None], across[None], [scale[None] for scale in scales] or None,
             to_uint8=to_uint8,
         )  # fmt: skip
         shape = (len(mean), *row.shape)
@@ -337,6 +360,7 @@ class TorchBackend(Backend):
 
     # -- fixed kernels and the learned function for shrinking ---------------------------
 
+    @_within_memory
     def separable_mean(
         self,
         source: Plane,
@@ -350,6 +374,7 @@ class TorchBackend(Backend):
         planes = self._channels(source)
         self._store(separable_mean(planes, rows, cols, self._border(cval)), out)
 
+    @_within_memory
     def kernel_mean_at_points(
         self,
         source: Plane,
@@ -378,6 +403,7 @@ class TorchBackend(Backend):
         means = kernel_mean_at_points(planes, table, down, across, pair)[0, :, 0]
         out[...] = _spread(self.host(_fitting(means, out.dtype)), out.shape, wanted)
 
+    @_within_memory
     def shrunk_mean(
         self,
         source: Plane,

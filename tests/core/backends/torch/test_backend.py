@@ -20,7 +20,7 @@ from lerf_core import chunked, rescale, resize, warp
 from lerf_core.backends import get_backend
 from lerf_core.backends.loading import get_backend as loaded
 from lerf_core.bank import KINDS
-from lerf_core.errors import InvalidArgumentError, InvalidTypeError
+from lerf_core.errors import ImageTooLargeError, InvalidArgumentError, InvalidTypeError
 from lerf_core.fronts.loading import load_front
 from lerf_core.geometry import rotation
 from lerf_core.inspection import parameter_maps
@@ -204,6 +204,17 @@ def test_images_may_be_read_only_and_of_any_layout(device):
 def test_devices_that_are_not_there(options, error, message):
     with pytest.raises(error, match=message):
         lerf_core.rescale(noise((4, 5), "uint8"), 2, **options)
+
+
+def test_a_device_without_memory_is_told(monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2 GiB")
+
+    from lerf_core.backends.torch import packed_planes
+
+    monkeypatch.setattr(packed_planes, "grid_mean", full)
+    with pytest.raises(ImageTooLargeError, match="memory of device 'cpu' does not suffice"):
+        lerf_core.rescale(noise((4, 5), "uint8"), 2, engine="torch", device="cpu")
 
 
 def test_torch_is_asked_for_where_it_is_missing(monkeypatch):
