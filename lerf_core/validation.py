@@ -35,6 +35,9 @@ __all__ = [
 # Longer sides than this are a mistake, not an image.
 _MAX_SIDE = 2**31 - 1
 
+# Kinds of devices whose memory the processor reads, as DLPack counts them: CPU and pinned.
+_MAIN_MEMORY = {1, 3, 11}
+
 
 def is_masked(image: object) -> TypeGuard[np.ma.MaskedArray[Any, Any]]:
     """Tell a masked array. Where nobody has imported `numpy.ma` there is none: nor does this."""
@@ -65,9 +68,23 @@ def check_image(image: object, channel_axis: int | None) -> npt.NDArray[Any]:
         raise InvalidTypeError(
             "image is a dask array; lerf_core.chunked takes those, or compute it first"
         )
+    if not isinstance(image, np.ndarray) and _lies_on_a_device(image):
+        raise InvalidTypeError(
+            f"image is a {type(image).__name__} on a device; lerf_plugins.filters.arrays takes "
+            "those, or bring it to main memory first"
+        )
     array = image if is_masked(image) else np.asarray(image)
     check_axes(array.shape, array.dtype, channel_axis, stacklevel=4)
     return array
+
+
+def _lies_on_a_device(image: object) -> bool:
+    """Whether an array of another library is not in main memory, by the protocol of DLPack."""
+    device = getattr(image, "__dlpack_device__", None)
+    if device is None:
+        return False
+    kind, _ = device()
+    return int(kind) not in _MAIN_MEMORY
 
 
 def check_axes(

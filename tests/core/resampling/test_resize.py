@@ -300,6 +300,13 @@ def test_sides_beyond_32767():
 # -- errors and conduct -----------------------------------------------------------------
 
 
+class OnDevice:
+    """An array as CuPy has them."""
+
+    def __dlpack_device__(self):
+        return (2, 0)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -316,6 +323,7 @@ def test_sides_beyond_32767():
         (lambda i: rescale(i, 2, alpha="no"), InvalidArgumentError, "got 'no'"),
         (lambda i: rescale(i, 2, method="cubic"), InvalidArgumentError, "got 'cubic'"),
         (lambda i: rescale(i, 2, engine="gpu"), InvalidArgumentError, "got 'gpu'"),
+        (lambda i: rescale(OnDevice(), 2), InvalidTypeError, "OnDevice on a device"),
         (lambda i: rescale(i, 2, threads=0), InvalidArgumentError, "got 0"),
         (lambda i: rescale(i, 2, value_range=(1, 1)), InvalidArgumentError, "rising"),
         (lambda i: rescale(i, 2, value_range=3), InvalidArgumentError, "got 3"),
