@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from lerf_core.sampling.kernel_taps import KernelTaps
     from lerf_core.sampling.shrinking import ShrinkingTaps
 
-__all__ = ["TorchBackend", "default_device"]
+__all__ = ["TorchBackend", "available_devices", "default_device"]
 
 Step = TypeVar("Step", bound=Callable[..., Any])
 
@@ -66,6 +66,13 @@ _HOST_STEPS = (
     "majority_at_points", "luma", "add_colour_differences", "separable_range", "limited", "halve",
     "fill_around", "store_channels",
 )  # fmt: skip
+
+
+def available_devices() -> list[str]:
+    """Return the devices that torch has here beside the processor, by its names."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    names = ["cuda"] if count == 1 else [f"cuda:{number}" for number in range(count)]
+    return [*names, "mps"] if torch.backends.mps.is_available() else names
 
 
 def default_device() -> str:

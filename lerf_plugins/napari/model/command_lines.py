@@ -260,6 +260,8 @@ def _pixel_words(operation: LayerOperation, layer: LayerImage) -> list[str]:
         words += _bank_words(operation.bank)
     if "front" in keywords:
         words += ["--front", str(keywords["front"])]
+    if "device" in keywords:
+        words += ["--device", str(keywords["device"])]
     _check_range(layer, value_range)
     words += _range_words(layer, value_range)
     if not keywords.get("anti_aliasing", True):

@@ -14,6 +14,7 @@ from lerf_core.choices import KERNEL_NAMES, LEARNED_KERNEL
 from lerf_core.errors import InvalidArgumentError
 from lerf_plugins.napari import host
 from lerf_plugins.napari.model.layer_image import LayerImage, is_preview
+from lerf_plugins.napari.widgets.devices import DeviceControls
 from lerf_plugins.napari.widgets.rows import label_of
 from lerf_plugins.napari.widgets.values import ValueControls
 
@@ -240,6 +241,7 @@ class SamplingOptions:
             "Value of what lies beyond a constant border, in the image's own values.",
         )
         self.value_controls = ValueControls()
+        self.devices = DeviceControls()
         self.anti_aliasing = ticked(
             "&Anti-aliasing",
             "Where the image shrinks, each pixel of the result is a mean of all that it covers,\n"
@@ -248,7 +250,7 @@ class SamplingOptions:
         )
         self._effects = Effects([
             self.bank, self.front, self.border, self.fill, self.values, self.anti_aliasing,
-            self.kernel,
+            self.kernel, self.devices.choice,
         ])  # fmt: skip
         self._chooser: LayerChooser | None = None
         self._scale: Callable[[], tuple[float, float] | None] = lambda: None
@@ -266,7 +268,7 @@ class SamplingOptions:
         """The controls, in order."""
         return [
             self.kernel, self.bank, self.front, self.border, self.fill,
-            *self.value_controls.controls, self.anti_aliasing,
+            *self.value_controls.controls, self.anti_aliasing, *self.devices.controls,
         ]  # fmt: skip
 
     def connect(self, changed: Callable[[], None]) -> None:
@@ -276,6 +278,7 @@ class SamplingOptions:
         ):  # fmt: skip
             control.changed.connect(changed)
         self.value_controls.connect(changed)
+        self.devices.connect(changed)
 
     def follow(
         self,
@@ -293,11 +296,13 @@ class SamplingOptions:
         self._chooser, self._scale = chooser, scale
         chooser.changed.connect(self.adapt)
         self.value_controls.follow(chooser)
+        self.devices.look()
         self.adapt()
 
     def leave(self) -> None:
         """Follow no layer."""
         self.value_controls.leave()
+        self.devices.leave()
 
     @property
     def is_fixed(self) -> bool:
@@ -337,6 +342,7 @@ class SamplingOptions:
         )
         self._effects.set(self.anti_aliasing, copied or grows)
         self._effects.set(self.values, copied or linear)
+        self._effects.set(self.devices.choice, copied)
         self.value_controls.set_enabled(self._effects.has(self.values))
 
     @property
@@ -381,6 +387,8 @@ class SamplingOptions:
         keywords["value_range"] = value_range
         if self.front_name is not None:
             keywords["front"] = self.front_name
+        if self.devices.name is not None:
+            keywords |= {"engine": "torch", "device": self.devices.name}
         if not self.is_fixed:
             return image, keywords | {"method": "lerf"}
         return image, keywords | {"kernel": str(self.kernel.value)}
