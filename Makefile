@@ -70,7 +70,8 @@ test-long: $(VENV)/.test-installed ## kernels of every level, and the combinatio
 	@$(DISPLAY_RUN) env $(PYTEST) -n auto --dist load -m long $(ARGS)
 	@$(DISPLAY_RUN) env LERF_TEST_EXAMPLES=4 $(PYTEST) $(PARALLEL) -m "hypothesis and not long" $(ARGS)
 
-# Of other versions of napari and of another Qt binding, each pair in an environment of its own.
+# Of other versions of napari and of another Qt binding, each pair in an environment of its own; all
+# tests, since most look at a window in test-long alone.
 NAPARI ?= 0.9
 QT ?= pyqt6
 NAPARI_VENV = $(VENV)-napari-$(NAPARI)-$(QT)
@@ -81,7 +82,8 @@ test-napari: ## the plugin's tests in another napari: NAPARI=0.7 (0.7.1, ...) QT
 	@$(NAPARI_VENV)/bin/python -m pip --disable-pip-version-check install -qq --no-build-isolation \
 		-e '.[test-napari]' 'napari==$(NAPARI).*' $(BINDING_$(QT))
 	@$(NAPARI_VENV)/bin/python -m lerf_core.backends.numba.building.build
-	@$(DISPLAY_RUN) env QT_API=$(QT) $(NAPARI_VENV)/bin/python -m pytest tests/plugins/napari $(ARGS)
+	@$(DISPLAY_RUN) env QT_API=$(QT) $(NAPARI_VENV)/bin/python -m pytest tests/plugins/napari \
+		-m "long or not long" $(ARGS)
 
 BINDING_pyqt6 := PyQt6
 # Of 6.12.0 Python before 3.12 dies.

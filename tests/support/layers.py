@@ -1,9 +1,14 @@
 """Layers, operations and widgets for the tests of the napari plugin."""
 
 import numpy as np
+import pytest
 
 from lerf_plugins.napari.model.layer_image import LayerImage
 from lerf_plugins.napari.model.operations import ResizeOperation
+
+#: For tests of what only a window of napari has: a canvas, the mouse over it, layers that are
+#: sliced beside it.
+in_a_window = pytest.mark.parametrize("viewer", ["window"], indirect=True)
 
 
 def random_transform(seed, ndim):

@@ -50,6 +50,15 @@ def photo():
     return np.clip(np.stack(waves, axis=-1) + rng.normal(0, 4, (60, 83, 3)), 0, 255).astype("u1")
 
 
+def register_plugin():
+    """Have napari know the plugin, as when it is installed."""
+    from npe2 import PluginManager, PluginManifest
+
+    manager = PluginManager.instance()
+    if "lerf" not in manager:
+        manager.register(PluginManifest.from_distribution("lerf"))
+
+
 @pytest.fixture(scope="session")
 def window_viewer(display, request):
     """A napari viewer in a window, with the plugin registered as when it is installed.
@@ -60,11 +69,8 @@ def window_viewer(display, request):
     request.getfixturevalue("qapp")
     from napari import Viewer
     from napari._qt.qt_viewer import QtViewer
-    from npe2 import PluginManager, PluginManifest
 
-    manager = PluginManager.instance()
-    if "lerf" not in manager:
-        manager.register(PluginManifest.from_distribution("lerf"))
+    register_plugin()
     with (
         patch("napari._qt.threads.status_checker.StatusChecker.start", lambda _: None),
     ):
@@ -84,7 +90,7 @@ def window_viewer(display, request):
 
 
 @pytest.fixture
-def viewer(window_viewer):
+def shown_viewer(window_viewer):
     """The viewer, in a window, with nothing in it; the test is skipped where none can be opened."""
     from napari.settings import get_settings
     from qtpy.QtWidgets import QApplication
@@ -101,6 +107,39 @@ def viewer(window_viewer):
     # Widgets that were taken out of their docks are deleted.
     for _ in range(3):
         QApplication.processEvents()
+
+
+@pytest.fixture
+def model_viewer(display, request, monkeypatch):
+    """A viewer without a canvas, and without thumbnails of its layers."""
+    request.getfixturevalue("qapp")
+    from napari import layers
+    from napari.plugins import _initialize_plugins
+    from napari.settings import get_settings
+    from qtpy.QtWidgets import QApplication
+    from support.model_viewers import ModelViewer
+
+    get_settings().reset()
+    _initialize_plugins()
+    register_plugin()
+    for kind in (layers.Image, layers.Labels, layers.Points, layers.Shapes, layers.Vectors):
+        monkeypatch.setattr(kind, "_update_thumbnail", lambda *_: None)
+    viewer = ModelViewer()
+    yield viewer
+    viewer.window.close()
+    viewer.layers.clear()
+    get_settings().reset()
+    for _ in range(3):
+        QApplication.processEvents()
+
+
+@pytest.fixture(params=["model", pytest.param("window", marks=pytest.mark.long)])
+def viewer(request):
+    """A viewer without a canvas in `make test`, and in a window too in test-long.
+
+    `support.layers.in_a_window` marks tests that look at what a window alone has.
+    """
+    return request.getfixturevalue("model_viewer" if request.param == "model" else "shown_viewer")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.layers import in_a_window
 
 import lerf_plugins.napari
 from lerf_plugins.napari import host
@@ -28,7 +29,7 @@ def test_nothing_else_names_what_differs(folder):
     assert lines == []
 
 
-@pytest.mark.usefixtures("display")
+@in_a_window
 def test_camera_and_canvas(viewer):
     from qtpy.QtWidgets import QApplication
 
@@ -49,7 +50,7 @@ def test_camera_and_canvas(viewer):
     assert min(rows / 20, cols / 30) < 1.2
 
 
-@pytest.mark.usefixtures("display")
+@in_a_window
 def test_a_widget_s_viewer_is_as_good(viewer):
     """napari gives widgets a proxy of the viewer that warns of private names."""
     from napari.utils._proxies import PublicOnlyProxy
@@ -59,13 +60,13 @@ def test_a_widget_s_viewer_is_as_good(viewer):
     assert host.camera(proxy).zoom == host.camera(viewer).zoom
 
 
-@pytest.mark.usefixtures("display")
+@in_a_window
 def test_a_layer_is_drawn_by_its_units(viewer):
     fine = viewer.add_image(np.zeros((20, 30), np.uint8), units=("um", "um"))
     assert host.world_units(viewer) in (None, fine.units)
 
 
-@pytest.mark.usefixtures("display")
+@in_a_window
 def test_a_list_of_layers_is_followed(viewer):
     told = []
     leave = host.follow_layer_list(viewer.layers, lambda event: told.append(event.type))

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from support.layers import docked, finish
+from support.layers import docked, finish, in_a_window
 
 pytestmark = pytest.mark.usefixtures("display")
 
@@ -16,6 +16,7 @@ def test_samples_open(viewer):
         assert viewer.layers
 
 
+@in_a_window
 def test_the_example_of_the_docs(viewer, until, monkeypatch):
     import napari
 

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from napari.layers import Image, Labels, Layer
+from support.layers import in_a_window
 from support.ome_zarr import add_labels, sparse_pyramid, write_ome_zarr
 
 from lerf_core.errors import FileError
@@ -284,6 +285,7 @@ def test_opening_reads_no_pixel(tmp_path, monkeypatch):
     assert len(read) == 1
 
 
+@in_a_window
 @pytest.mark.slow
 @pytest.mark.usefixtures("display")
 def test_a_window_opens_100_000_pixels(tmp_path, viewer, until):

@@ -1,6 +1,7 @@
 """Work in the background, in a real viewer."""
 
 import pytest
+from support.layers import in_a_window
 
 from lerf_plugins.napari.compute.jobs import BackgroundJob
 from lerf_plugins.napari.compute.results import Step
@@ -8,6 +9,7 @@ from lerf_plugins.napari.compute.results import Step
 pytestmark = pytest.mark.usefixtures("display")
 
 
+@in_a_window
 def test_many_steps_at_once(viewer, until, told):
     """A bar handles waiting events, in which further steps arrive."""
     seen, results = [], []

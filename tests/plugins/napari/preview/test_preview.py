@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.layers import docked, finish, preview_of, random_transform
+from support.layers import docked, finish, in_a_window, preview_of, random_transform
 
 import lerf_core
 from lerf_plugins.napari import host
@@ -36,6 +36,7 @@ def test_live_preview(viewer, until, photo):
     assert source.visible
 
 
+@in_a_window
 def test_a_preview_becomes_the_result(viewer, until, photo):
     source = viewer.add_image(photo, name="photo", rgb=True, **random_transform(1, 2))
     widget = docked(viewer, "Resize")
@@ -154,6 +155,7 @@ def test_preview_follows_the_plane(viewer, until):
     assert layer.translate[0] == 9
 
 
+@in_a_window
 def test_a_visit_to_3d(viewer, until, photo):
     stack = viewer.add_image(np.stack([photo[..., 0]] * 3), name="stack")
     widget = docked(viewer, "Warp")

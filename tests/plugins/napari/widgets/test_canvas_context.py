@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from support.layers import in_a_window
 
 from lerf_plugins.napari.widgets import canvas_context
+
+pytestmark = in_a_window
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import dask.array as da
 import napari
 import numpy as np
 import pytest
-from support.layers import docked, finish
+from support.layers import docked, finish, in_a_window
 from support.ome_zarr import sparse_pyramid
 
 import lerf_core
@@ -194,6 +194,7 @@ def test_stopped_saving_leaves_nothing(viewer, tmp_path, until, way):
     assert len(viewer.layers) == 1
 
 
+@in_a_window
 def test_save_as_ome_zarr(viewer, tmp_path, until, photo):
     source = viewer.add_image(photo, rgb=True, name="photo", scale=(2, 3), translate=(4, 5))
     labels = viewer.add_labels(photo[..., 0] // 64, name="marks", scale=(2, 3), translate=(4, 5))

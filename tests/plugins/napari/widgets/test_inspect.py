@@ -4,7 +4,7 @@ import dask.array as da
 import numpy as np
 import pytest
 from support.combinations import some_first
-from support.layers import docked, finish, random_transform
+from support.layers import docked, finish, in_a_window, random_transform
 
 import lerf_core
 from lerf_plugins.napari import host
@@ -44,6 +44,7 @@ def layer_kinds(photo):
     }
 
 
+@in_a_window
 def test_inspect(viewer, until, photo):
     source = viewer.add_image(
         photo[..., 0], contrast_limits=(0, 255), name="p", **random_transform(1, 2)
@@ -169,6 +170,7 @@ def test_a_second_run_replaces_what_the_first_made(viewer, until, photo):
     ]  # fmt: skip
 
 
+@in_a_window
 def test_a_second_run_while_layers_are_rendered_asynchronously(
     viewer, until, told, photo, monkeypatch
 ):

@@ -3,7 +3,7 @@
 import dask.array as da
 import numpy as np
 import pytest
-from support.layers import docked, finish, preview_of, random_transform
+from support.layers import docked, finish, in_a_window, preview_of, random_transform
 
 import lerf_core
 from lerf_plugins.napari import host
@@ -12,6 +12,7 @@ from lerf_plugins.napari.model.layer_image import LayerImage
 pytestmark = [pytest.mark.usefixtures("display"), pytest.mark.slow]
 
 
+@in_a_window
 def test_resize(viewer, until, photo):
     source = viewer.add_image(photo, name="photo", rgb=True, **random_transform(1, 2))
     widget = docked(viewer, "Resize")
@@ -82,6 +83,7 @@ def test_sides_that_napari_cannot_show_are_refused(viewer, told, photo):
     assert len(viewer.layers) == 1
 
 
+@in_a_window
 def test_rows_are_not_squeezed(viewer, until, photo):
     """Rows that show later find their place; words of several lines are not cut off."""
     viewer.add_image(photo.astype(np.uint16) * 16, name="twelve", rgb=True)
@@ -185,6 +187,7 @@ def test_microscope_intensities_use_the_contrast_limits(viewer, until):
     np.testing.assert_array_equal(viewer.layers[-1].data, lerf_core.resize(stack, (32, 40)))
 
 
+@in_a_window
 def test_a_dask_layer_stays_lazy(viewer, until, photo):
     from napari.settings import get_settings
 
@@ -305,6 +308,7 @@ def test_a_layer_that_goes_while_work_runs(viewer, until, photo):
     assert len(viewer.layers) == 1
 
 
+@in_a_window
 def test_a_closed_widget_leaves_nothing(viewer, until, photo):
     source = viewer.add_image(photo, rgb=True)
     dock, widget = viewer.window.add_plugin_dock_widget("lerf", "Warp")

@@ -1,13 +1,12 @@
 """Docks that share a window that is too low for all their rows."""
 
 import numpy as np
-import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QScrollArea
-from support.layers import docked
+from support.layers import docked, in_a_window
 
-pytestmark = pytest.mark.usefixtures("display")
+pytestmark = in_a_window
 
 
 def test_the_window_does_not_grow(viewer, until):

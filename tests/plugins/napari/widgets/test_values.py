@@ -4,7 +4,7 @@ import dask.array as da
 import numpy as np
 import pytest
 from support.combinations import some_first
-from support.layers import docked, finish, preview_of
+from support.layers import docked, finish, in_a_window, preview_of
 
 import lerf_core
 from lerf_plugins.napari import host
@@ -227,6 +227,7 @@ def test_inspect_takes_the_range(viewer, until, photo):
     assert viewer.layers["rho of p"].metadata["lerf"]["value_range"] == (0, 255)
 
 
+@in_a_window
 def test_values_are_looked_at_beside_the_window(viewer, until, photo, monkeypatch):
     """The window neither waits for a slow store, nor falls over one that fails."""
     from threading import Event

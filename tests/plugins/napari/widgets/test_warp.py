@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from support.layers import docked, finish, preview_of, random_transform
+from support.layers import docked, finish, in_a_window, preview_of, random_transform
 
 import lerf_core
 from lerf_core.geometry import homography_from_points
@@ -12,6 +12,7 @@ from lerf_core.geometry import homography_from_points
 pytestmark = [pytest.mark.usefixtures("display"), pytest.mark.slow]
 
 
+@in_a_window
 def test_corners_are_pulled(viewer, until, photo):
     source = viewer.add_image(photo, rgb=True, name="photo", **random_transform(2, 2))
     widget = docked(viewer, "Warp")
