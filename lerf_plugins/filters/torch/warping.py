@@ -220,10 +220,12 @@ def _pixels_at(images: Tensor, row: Tensor, col: Tensor) -> Tensor:
         for end, side in zip((row, col), images.shape[2:], strict=True)
     )
     index = (rows * images.shape[3] + cols).flatten(1)[:, None]
-    # torch gathers no uint16: their bits are.
-    stored = images.view(torch.int16) if images.dtype == torch.uint16 else images
+    # torch gathers no uint16, but their bits; and views of another dtype have no gradient.
+    is_deep = images.dtype == torch.uint16
+    stored = images.view(torch.int16) if is_deep else images
     pixels = stored.flatten(2).gather(2, index.expand(-1, images.shape[1], -1))
-    return pixels.unflatten(2, row.shape[1:]).view(images.dtype)
+    pixels = pixels.unflatten(2, row.shape[1:])
+    return pixels.view(torch.uint16) if is_deep else pixels
 
 
 class _GradientOf(torch.autograd.Function):

@@ -4,7 +4,6 @@ On a GPU if there is one, else on the CPU.
 """
 
 import pickle
-import sys
 
 import numpy as np
 import pytest
@@ -17,8 +16,7 @@ from support.examples import examples
 
 import lerf_core
 from lerf_core import chunked, rescale, resize, warp
-from lerf_core.backends import get_backend
-from lerf_core.backends.loading import get_backend as loaded
+from lerf_core.backends import get_backend, loading
 from lerf_core.bank import KINDS
 from lerf_core.errors import ImageTooLargeError, InvalidArgumentError, InvalidTypeError
 from lerf_core.fronts.loading import load_front
@@ -218,10 +216,9 @@ def test_a_device_without_memory_is_told(monkeypatch):
 
 
 def test_torch_is_asked_for_where_it_is_missing(monkeypatch):
-    loaded.cache_clear()
-    for name in [name for name in sys.modules if name.startswith("lerf_core.backends.torch")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "torch", None)
+    def absent(name):
+        raise ModuleNotFoundError(f"No module named {name!r}", name="torch")
+
+    monkeypatch.setattr(loading, "import_module", absent)
     with pytest.raises(InvalidArgumentError, match=r"pip install 'lerf\[torch\]'"):
-        lerf_core.rescale(noise((4, 5), "uint8"), 2, engine="torch")
-    loaded.cache_clear()
+        loading.get_backend.__wrapped__("torch")
