@@ -300,7 +300,8 @@ def _compute_masked(plan: Plan, image: MaskedImage) -> MaskedImage:
     layers = stacked(plan, np.ma.getdata(image), np.ma.getmaskarray(image), np)
     data, mask = unstacked(plan, whole.compute(layers))
     keeps_type = data.dtype == image.dtype
-    return np.ma.MaskedArray(
-        np.ascontiguousarray(data), np.ascontiguousarray(mask),
-        fill_value=image.fill_value if keeps_type else None,
-    )  # fmt: skip
+    with np.errstate(over="ignore"):  # numpy's own fill_value is beyond float16
+        return np.ma.MaskedArray(
+            np.ascontiguousarray(data), np.ascontiguousarray(mask),
+            fill_value=image.fill_value if keeps_type else None,
+        )  # fmt: skip

@@ -20,14 +20,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lerf_core.backends.torch.main_memory import tensor_of
 from lerf_core.errors import InvalidArgumentError, InvalidTypeError
 from lerf_core.sampling.shapes import spatial_axes
-from lerf_core.validation import check_output_shape
+from lerf_core.validation import check_axes, check_output_shape, is_masked
 from lerf_plugins.filters.arguments import BankSource, FixedKernel
-from lerf_plugins.filters.torch.options import FilterOptions, check_images
+from lerf_plugins.filters.torch.options import (
+    FilterOptions,
+    check_dtype,
+    check_images,
+    numpy_dtype,
+)
 from lerf_plugins.filters.torch.positions import SourcePositions, inverse_positions
 from lerf_plugins.filters.torch.resizing import resize as resize_images
 from lerf_plugins.filters.torch.warping import warp as warp_images
@@ -147,8 +154,15 @@ def _positions(
     """Where output pixels lie in each of the images."""
     count = len(images)
     if isinstance(inverse_map, (list, tuple)):
-        inverse_map = np.array(inverse_map, np.float64)
-    given = as_tensor(inverse_map)
+        try:
+            inverse_map = np.array(inverse_map, np.float64)
+        except (TypeError, ValueError) as error:
+            raise InvalidArgumentError(
+                f"inverse_map must be a matrix of numbers, got {inverse_map!r}"
+            ) from error
+    given = as_tensor(inverse_map, "inverse_map")
+    if given.is_complex():
+        raise InvalidTypeError(f"inverse_map must hold real numbers, got {given.dtype}")
     if given.shape == (3, 3):
         matrix = given.cpu().double().numpy()
         if not np.isfinite(matrix).all() or np.linalg.det(matrix) == 0:
@@ -184,11 +198,9 @@ class _Stack:
     @classmethod
     def of(cls, image: Any, channel_axis: int | None) -> _Stack:
         """Put the axes of an array in order."""
-        tensor = as_tensor(image)
-        if tensor.ndim < 2 + (channel_axis is not None):
-            raise InvalidArgumentError(
-                f"image must have rows and columns, got shape {tuple(tensor.shape)}"
-            )
+        tensor = as_tensor(image, "image")
+        check_dtype(tensor, "image")
+        check_axes(tuple(tensor.shape), numpy_dtype(tensor), channel_axis, stacklevel=4)
         rows, cols = spatial_axes(tensor.ndim, channel_axis)
         channel = [] if channel_axis is None else [channel_axis % tensor.ndim]
         apart = (*channel, rows % tensor.ndim, cols % tensor.ndim)
@@ -208,26 +220,35 @@ class _Stack:
         return like(result.reshape(shape).permute(places).contiguous(), self._given)
 
 
-def as_tensor(array: Any) -> Tensor:
+def as_tensor(array: Any, name: str) -> Tensor:
     """Return an array of any library as a tensor on its device, of the same memory.
+
+    Parameters
+    ----------
+    array : array
+    name : str
+        What errors call it.
 
     Raises
     ------
     InvalidTypeError
         If it does not speak DLPack, or torch cannot reach its device.
     """
+    if is_masked(array):
+        raise InvalidTypeError(
+            f"{name} is a masked array, whose mask other libraries do not know: lerf_core takes it"
+        )
     if isinstance(array, Tensor):
+        if array.layout != torch.strided or array.is_meta:
+            raise InvalidTypeError(f"{name} must be a dense tensor with values, got {_kind(array)}")
         return array.detach()
     if isinstance(array, np.ndarray):
-        native = array.astype(array.dtype.newbyteorder("="), copy=False)
-        # torch takes no negative strides, and warns of memory that is not to be written.
-        kept = np.ascontiguousarray(native)
         try:
-            return torch.from_numpy(kept if kept.flags.writeable else kept.copy())
+            return tensor_of(array)
         except TypeError as error:
             raise InvalidTypeError(f"torch has no {array.dtype} arrays") from error
     if not hasattr(array, "__dlpack__"):
-        raise InvalidTypeError(f"image must be an array (DLPack), got {type(array).__name__}")
+        raise InvalidTypeError(f"{name} must be an array (DLPack), got {type(array).__name__}")
     try:
         return torch.from_dlpack(array)
     except (BufferError, RuntimeError, TypeError, ValueError) as error:
@@ -236,12 +257,17 @@ def as_tensor(array: Any) -> Tensor:
         ) from error
 
 
+def _kind(tensor: Tensor) -> str:
+    return "one on device meta" if tensor.is_meta else str(tensor.layout)
+
+
 def like(tensor: Tensor, array: Any) -> Any:
     """Return a tensor as an array of the library of another one, of the same memory."""
     if isinstance(array, Tensor):
         return tensor
     if isinstance(array, np.ndarray):
-        return tensor.numpy()
+        result: npt.NDArray[Any] = tensor.numpy()
+        return result.astype(array.dtype, copy=False)  # of the same byte order, too
     if hasattr(array, "__array_namespace__"):
         return array.__array_namespace__().from_dlpack(tensor)
     library = type(array).__module__.partition(".")[0]

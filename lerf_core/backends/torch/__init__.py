@@ -18,6 +18,7 @@ module                 steps
 ``overshoot_bounds``   between which values results of local planes lie
 ``straight_through``   rounding and clipping that pass gradients
 ``packed_planes``      the steps without gradients, on packed parameters
+``main_memory``        NumPy's arrays as tensors
 ``backend``            these behind the contract, for arrays in main memory
 ``fused``              where there are Triton's kernels: on CUDA
 ``triton_kernels``     steps as one kernel each

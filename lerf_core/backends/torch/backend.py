@@ -30,6 +30,7 @@ from lerf_core.backends.torch.kernel_means import (
     separable_range,
     within_limits,
 )
+from lerf_core.backends.torch.main_memory import tensor_of
 from lerf_core.backends.torch.network import network_outputs
 from lerf_core.backends.torch.packed_planes import PackedPlanes
 from lerf_core.backends.torch.taps import GridTaps
@@ -115,7 +116,7 @@ class TorchBackend(Backend):
     """
 
     def __init__(self, device: str | None = None) -> None:
-        self.device = _checked_device(device or default_device())
+        self.device = _checked_device(default_device() if device is None else device)
         # Apple's devices have no float64, which positions and deep networks take.
         self._precise = torch.device("cpu") if self.device.type == "mps" else self.device
         self._turns = _turns_on(self.device)
@@ -144,12 +145,7 @@ class TorchBackend(Backend):
         device = device or self.device
         if isinstance(plane, Tensor):
             return plane.to(device)
-        array = np.ascontiguousarray(plane)
-        if not array.dtype.isnative:
-            array = array.astype(array.dtype.newbyteorder("="))
-        if not array.flags.writeable:  # torch warns of those
-            array = array.copy()
-        return torch.from_numpy(array).to(device)
+        return tensor_of(np.asarray(plane)).to(device)
 
     # -- table reads -------------------------------------------------------------------
 
@@ -463,7 +459,8 @@ def _checked_device(name: str) -> torch.device:
             warnings.simplefilter("ignore")  # of drivers that are too old: the error says more
             torch.zeros(1, device=device)
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        # Of devices that torch was not built for it says all that it was built for.
+        reason = str(error).splitlines()[0].split(". ")[0] if str(error) else type(error).__name__
         raise InvalidArgumentError(f"torch has no device {name!r} here: {reason}") from error
     return device
 

@@ -43,6 +43,7 @@ __all__ = [
     "FixedKernel",
     "FrontSource",
     "Size",
+    "check_dtype",
     "check_grid",
     "check_images",
     "check_kind",
@@ -158,15 +159,20 @@ def check_images(images: Tensor) -> Tensor:
 def check_kind(images: Tensor) -> Tensor:
     """Return images of any number of pixels, (N, C, H, W), or raise."""
     check_tensors(input=images)
-    if images.dtype not in _DTYPES:
-        names = ", ".join(str(dtype).removeprefix("torch.") for dtype in _DTYPES)
-        raise InvalidTypeError(f"input must be one of {names}, got {images.dtype}")
+    check_dtype(images, "input")
     if images.layout is not torch.strided or images.is_nested:
         kind = "a nested tensor" if images.is_nested else f"a tensor of layout {images.layout}"
         raise InvalidTypeError(f"input must be dense, got {kind}")
     if images.ndim != 4:
         raise _no_images(images)
     return images
+
+
+def check_dtype(images: Tensor, name: str) -> None:
+    """Raise unless images are of a dtype that can be resampled; `name` is what errors call them."""
+    if images.dtype not in _DTYPES:
+        names = ", ".join(str(dtype).removeprefix("torch.") for dtype in _DTYPES)
+        raise InvalidTypeError(f"{name} must be one of {names}, got {images.dtype}")
 
 
 def _no_images(images: Tensor) -> InvalidArgumentError:

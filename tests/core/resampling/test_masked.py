@@ -210,3 +210,8 @@ def test_chunks_that_are_masked_without_saying_so_are_refused():
     )
     with pytest.raises(InvalidTypeError, match="does not say so"):
         chunked.rescale(lazy, 2).compute()
+
+
+def test_numpys_own_fill_value_is_beyond_float16():
+    image = np.ma.MaskedArray(np.zeros((3, 4), "float16"), np.eye(3, 4, dtype=bool))
+    assert rescale(image, 2).dtype == "float16"  # and no warning

@@ -116,21 +116,38 @@ def test_any_layout_of_memory():
     for each in (
         locked, wide[:, ::2], turned, np.asfortranarray(image), image.astype(">u2"),
     ):  # fmt: skip
-        np.testing.assert_array_equal(resize(each, (20, 9)), expected)
+        result = resize(each, (20, 9))
+        assert result.dtype == each.dtype
+        np.testing.assert_array_equal(result, expected)
+
+
+def test_an_axis_of_one_element_that_is_turned_around():
+    image = noise((1, 13), "uint16")
+    assert image[::-1].strides[0] < 0
+    np.testing.assert_array_equal(resize(image[::-1], (4, 9)), resize(image, (4, 9)))
 
 
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
         (lambda i: resize([[1, 2]], (3, 3)), InvalidTypeError, "got list"),
-        (lambda i: resize(i[0], (3, 3)), InvalidArgumentError, "rows and columns"),
-        (lambda i: resize(i.astype("int32"), (3, 3)), InvalidTypeError, "int32"),
+        (lambda i: resize(i[0], (3, 3)), InvalidArgumentError, "two spatial axes"),
+        (lambda i: resize(i[:0], (3, 3)), InvalidArgumentError, "image is empty"),
+        (lambda i: resize(i[None], (3, 3), channel_axis=5), InvalidArgumentError, "got 5"),
+        (lambda i: resize(i[None], (3, 3), channel_axis=0.5), InvalidTypeError, "channel_axis"),
+        (lambda i: resize(np.ma.masked_equal(i, 3), (3, 3)), InvalidTypeError, "masked"),
+        (lambda i: resize(torch.from_numpy(i).to_sparse(), (3, 3)), InvalidTypeError, "sparse"),
+        (lambda i: resize(torch.from_numpy(i).to("meta"), (3, 3)), InvalidTypeError, "meta"),
+        (lambda i: resize(i.astype("int32"), (3, 3)), InvalidTypeError, "image must be .*int32"),
         (lambda i: resize(i.astype("complex64"), (3, 3)), InvalidTypeError, "complex64"),
         (lambda i: resize(i.astype(str), (3, 3)), InvalidTypeError, "<U"),
         (lambda i: resize(i, (0, 3)), InvalidArgumentError, "0"),
         (lambda i: resize(i, (3, 3), bank="lerf-p", kernel="area"), InvalidArgumentError,
          "exclude"),
         (lambda i: warp(i, np.zeros((3, 3))), InvalidArgumentError, "invertible"),
+        (lambda i: warp(i, None), InvalidTypeError, "inverse_map must be an array"),
+        (lambda i: warp(i, [[1, 2], [3]]), InvalidArgumentError, "inverse_map must be a matrix"),
+        (lambda i: warp(i, np.eye(3, dtype=complex)), InvalidTypeError, "complex128"),
         (lambda i: warp(i, np.zeros((4, 3))), InvalidArgumentError, r"\(4, 3\)"),
         (lambda i: warp(i, np.zeros((2, 4, 3)), output_shape=(4, 4)), InvalidArgumentError,
          r"\(4, 3\), got \(4, 4\)"),

@@ -189,6 +189,13 @@ def test_images_may_be_read_only_and_of_any_layout(device):
         np.testing.assert_array_equal(ours, expected)
 
 
+@pytest.mark.parametrize("options", [{}, {"kernel": "cubic"}])
+@pytest.mark.parametrize("shape", [(1, 5, 6), (3, 1, 6), (3, 5, 1), (1, 1, 1)])
+def test_axes_of_one_element_may_be_turned_around(device, shape, options):
+    image = noise(shape, "uint16")[::-1, ::-1, ::-1]
+    assert_agree(device, rescale, image, (2, 1.5), channel_axis=0, **options)
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
@@ -196,6 +203,8 @@ def test_images_may_be_read_only_and_of_any_layout(device):
         ({"engine": "torch", "device": "toaster"}, InvalidArgumentError, ".toaster. is no device"),
         ({"engine": "torch", "device": "cuda:77"}, InvalidArgumentError, "no device .cuda:77."),
         ({"engine": "torch", "device": "meta"}, InvalidArgumentError, "'meta' is no device"),
+        ({"engine": "torch", "device": ""}, InvalidArgumentError, "'' is no device"),
+        ({"engine": "torch", "device": "vulkan"}, InvalidArgumentError, "^.{1,160}$"),
         ({"engine": "torch", "device": 0}, InvalidTypeError, "device must be a string, got 0"),
     ],
 )  # fmt: skip
