@@ -7,8 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq -c constrain
 LAZY := --no-compile
 BUILD := hatchling editables numba
 DEPS := pyproject.toml constraints.txt
-# A process a core; each takes test files whole.
-PARALLEL := -n auto --dist loadfile
+# A process a core; each takes test files whole, in the order of tests/support/balance.py.
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 # The viewer's tests need a display; where there is none, xvfb's, if it is installed.
 DISPLAY_RUN = $(if $(DISPLAY),,$(if $(shell command -v xvfb-run),xvfb-run -a))
 # Tests start some hundred processes: modules are compiled once, also where a container's environment

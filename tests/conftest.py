@@ -11,6 +11,7 @@ from typing import Any
 import hypothesis
 import pytest
 from support import banks
+from support.balance import slowest_first
 from support.examples import EXAMPLES_FACTOR
 
 from lerf_core.bank import DEFAULT_BANK, KINDS, LutBank
@@ -95,6 +96,13 @@ def display() -> None:
     """Skip the test where no napari window can be opened."""
     if VIEWER_PROBLEM is not None:
         pytest.skip(VIEWER_PROBLEM)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> None:
+    """Have slow files come first where processes share the work."""
+    if hasattr(config, "workerinput"):
+        slowest_first(items, ROOT)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.balance import HEAVIEST
 
 ROOT = Path(__file__).resolve().parents[1]
 SPEC = importlib.util.spec_from_file_location("structure", ROOT / "tools" / "structure.py")
@@ -40,6 +41,10 @@ def test_levels_of_imports(modules, package):
 def test_modules_fit_a_sitting(modules):
     long = {name: m.lines for name, m in modules.items() if m.lines > MOST_LINES}
     assert long == {}
+
+
+def test_slow_files_are_listed_by_their_names():
+    assert [name for name in HEAVIEST if not (ROOT / name).is_file()] == []
 
 
 def test_circles_are_found():

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from lerf_cli.batch import choice, cluster
 pytestmark = pytest.mark.slow
 
 TURN = ("--rotate", "15")
+RESIZE, WARP = ("resize", "--scale", 1.5), ("warp", "--rotate", 15)
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +89,19 @@ def test_warps_by_tiles(run, tmp_path, source, photo):
     np.testing.assert_array_equal(tiled, whole)
 
 
-@pytest.mark.parametrize("command", [("resize", "--scale", 1.5), ("warp", "--rotate", 15)])
 @pytest.mark.parametrize(
-    ("dtype", "channels"),
-    [("uint8", 3), ("uint8", 4), ("uint8", 1), ("uint16", 3), ("float32", 3), ("uint8", 5)],
-)
+    ("command", "dtype", "channels"),
+    some_first(
+        [
+            (RESIZE, "uint8", 3), (WARP, "uint8", 4), (RESIZE, "uint8", 1),
+            (WARP, "uint16", 3), (RESIZE, "float32", 3), (WARP, "uint8", 5),
+        ],
+        [
+            (WARP, "uint8", 3), (RESIZE, "uint8", 4), (WARP, "uint8", 1),
+            (RESIZE, "uint16", 3), (WARP, "float32", 3), (RESIZE, "uint8", 5),
+        ],
+    ),
+)  # fmt: skip
 def test_networks_by_tiles(run, tmp_path, photo, command, dtype, channels):
     network = tmp_path / "network.safetensors"
     make_random_network(4, 5, 1).save(network)
@@ -145,12 +155,23 @@ def test_npy_and_volumes(run, tmp_path, rng):
     np.testing.assert_array_equal(of_zarr(tmp_path / "out.zarr"), wanted)
 
 
-@pytest.mark.parametrize("options", [
-    ("--depth", "16"), ("--background", "#ff8000"), ("--border", "reflect"), ("--linear",),
-    ("--alpha", "separate"), ("--nodata", "0"), ("--border", "constant", "--cval", "9,8,7"),
-    ("--depth", "float", "--background", "white"), ("--labels",), ("--bank", "lerf-l"),
-])  # fmt: skip
-@pytest.mark.parametrize("planar", [False, True])
+# `make test` has the first ones of channels together, the second of planes that are stored apart.
+OPTIONS = (
+    ("--depth", "16"), ("--linear",), ("--border", "constant", "--cval", "9,8,7"),
+    ("--nodata", "0"), ("--bank", "lerf-l"),
+), (
+    ("--background", "#ff8000"), ("--border", "reflect"), ("--alpha", "separate"),
+    ("--depth", "float", "--background", "white"), ("--labels",),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "planar"),
+    some_first(
+        [*product(OPTIONS[0], [False]), *product(OPTIONS[1], [True])],
+        [*product(OPTIONS[0], [True]), *product(OPTIONS[1], [False])],
+    ),
+)
 def test_options_mean_the_same(run, tmp_path, photo, options, planar):
     alpha = np.clip(np.mgrid[:210, :330][1:].transpose(1, 2, 0) - 20, 0, 255).astype(np.uint8)
     image = np.concatenate([photo, alpha], -1)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.cli import run_lerf
+from support.combinations import some_first
 from support.images import noise
 from support.kernels import WITHOUT_NUMBA, environment, run_python
 
@@ -411,6 +412,7 @@ def test_the_command_tells_once_without_numba(folder, photographs):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_command_tells_once_with_numba(folder, photographs):
     truncated(*put())
     # The one that numba compiles soonest.
@@ -440,7 +442,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize("method", some_first(["fork", "spawn"], ["forkserver"]))
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_processes_of_each_kind(library, tmp_path, method):
     import multiprocessing

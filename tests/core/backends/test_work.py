@@ -241,7 +241,7 @@ def test_columns_that_grow_by_a_whole_number_lie_alike(size, out_size, scale, ph
     assert backend.phase_count(taps, size) == phases
 
 
-# -- instructions: of one variant each, of the others in `make test-long` ------------------
+# -- instructions: of reads and means of one bank, of all kernels in `make test-long` --------
 
 HOST = {name for name, there in binding.get_host_cpu_features().items() if there}
 
@@ -295,10 +295,8 @@ def test_table_reads_are_products_of_vectors(calls, bank):
 
 
 @on_this_processor
-@pytest.mark.parametrize(
-    ("dtype", "instruction"),
-    [("uint8", "pdpbusd"), pytest.param("uint16", "pdpwssd", marks=pytest.mark.long)],
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("dtype", "instruction"), [("uint8", "pdpbusd"), ("uint16", "pdpwssd")])
 def test_convolutions_are_products_of_vectors(calls, dtype, instruction):
     twice(noise(20, 20, 3, dtype=np.dtype(dtype)), bank=random_network(16, 3, 2, 3), threads=1)
     code = machine_code("network_rows", calls["network_rows"][0])
@@ -319,7 +317,7 @@ def test_convolutions_are_products_of_vectors(calls, dtype, instruction):
         # Of columns that all lie alike and of others; of levels also within limits.
         pytest.param("lerf-l", "grid2_rows", 2, 2, marks=pytest.mark.long),
         pytest.param("lerf-g", "grid2_rows", 4, 4, marks=pytest.mark.long),
-        ("lerf-p", "grid2_rows", 2, 2),
+        pytest.param("lerf-p", "grid2_rows", 2, 2, marks=pytest.mark.long),
         # Gaussians and tents.
         ("lerf-p", "points2_rows", 2, 4),
     ],
