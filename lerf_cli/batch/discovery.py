@@ -441,9 +441,11 @@ def check_conflicts(tasks: Iterable[FileTask]) -> None:
                 "was written"
             )
         if other is not task.entry:
+            is_namesake = Path(other.label).name == Path(task.entry.label).name
+            fields = "{parent}_{stem}" if is_namesake else "{stem}_{ext}"
             raise click.UsageError(
                 f"{other.label} and {task.entry.label} would both be written to {task.output}: "
-                "use a pattern such as '{stem}_{ext}.png', or other names; nothing was written"
+                f"use a pattern such as '{fields}.png', or other names; nothing was written"
             )
         twin = alike.setdefault(_folded(key), task.output)
         if twin is not task.output and _takes_for_one(task.output, twin):

@@ -127,7 +127,7 @@ class RegistrationGeometry:
         registration = read_registrations(files, model=values["transform"])
         if fit and registration.transform.matrix is None:
             raise InvalidArgumentError(
-                f"{registration.kind} is no matrix: --fit does not go with it"
+                f"{registration.kind}: it is no matrix, and --fit goes with those"
             )
         size = values["pixel_size"]
         unit = size if isinstance(size, str) else ""

@@ -63,7 +63,7 @@ def matrix_from_points(
     first, second = _paired(source, target)
     if len(first) < MODELS[model]:
         raise InvalidArgumentError(
-            f"a {model} needs at least {MODELS[model]} pairs of points, got {len(first)}"
+            f"model {model} needs at least {MODELS[model]} pairs of points, got {len(first)}"
         )
     if model == "homography":
         return homography_from_points(first, second)

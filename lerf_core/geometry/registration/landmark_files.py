@@ -35,6 +35,9 @@ _LONGEST_LINE = 4096
 # Columns of bUnwarpJ's files.
 _B_UNWARP_J = ("index", "xsource", "ysource", "xtarget", "ytarget")
 
+# By how much points may miss that are met, of their largest coordinate.
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True, eq=False)
 class Landmarks:
@@ -78,7 +81,7 @@ class Landmarks:
             If the points do not fix one.
         """
         transform: PlaneTransform
-        count = f"{len(self.moving)} landmarks"
+        count = f"{len(self.moving)} landmark{'s' * (len(self.moving) != 1)}"
         if self.left_out:
             count += f" ({self.left_out} switched off)"
         if model == THIN_PLATE:
@@ -91,6 +94,8 @@ class Landmarks:
             f"{count}, {model}: off by {math.sqrt((off**2).mean()):.3g} (root mean square), most "
             f"at {self.names[worst]} by {off[worst]:.3g}"
         )
+        if off[worst] <= _ROUNDING * np.abs(self.fixed).max():
+            note = f"{count}, {model}: met exactly"
         inverse = invert(matrix)
         # Depth is positive where the points lie.
         if np.append(self.fixed.mean(axis=0), 1.0) @ inverse[2] < 0:

@@ -66,7 +66,7 @@ class Registration:
         """
         matrix = self.transform.matrix
         if matrix is None:
-            raise InvalidArgumentError(f"{self.kind} is no matrix: it is not inverted")
+            raise InvalidArgumentError(f"{self.kind}: it is no matrix, and not inverted")
         return replace(
             self, transform=MatrixTransform(invert(matrix)), output=self.input, input=self.output
         )

@@ -68,10 +68,16 @@ class RemoteFile(PixelFile):
             )
         return size
 
+    @property
+    def _is_http(self) -> bool:
+        protocols = self._system.protocol
+        return bool(
+            {"http", "https"} & set([protocols] if isinstance(protocols, str) else protocols)
+        )
+
     def _gives_parts(self, size: int) -> bool:
         """Whether parts of the file can be had: some servers of HTTP send all of it whatever."""
-        protocols = self._system.protocol
-        if not {"http", "https"} & set([protocols] if isinstance(protocols, str) else protocols):
+        if not self._is_http:
             return True
         if self._info.get("partial") is False:
             return False
@@ -95,7 +101,12 @@ class RemoteFile(PixelFile):
 
     def _failed(self, error: Exception) -> FileError:
         if isinstance(error, FileNotFoundError):
-            return FileError(f"{self.path}: no such file")
+            cause = error.__cause__
+            # fsspec calls so whatever HTTP does not give: refused connections and requests, too.
+            is_missing = isinstance(cause, FileNotFoundError) or getattr(cause, "status", 0) == 404
+            if not self._is_http or not isinstance(cause, Exception) or is_missing:
+                return FileError(f"{self.path}: no such file")
+            error = cause
         return FileError(f"{self.path}: {one_line(error) or type(error).__name__}")
 
     @property

@@ -101,6 +101,8 @@ def test_collisions_are_found_before_anything_is_written(
     before = files_in(tmp_path)
     text = run("resize", "other.png", *inputs, *options, "--scale", 2, code=2).output
     assert "would both be written to" in text
+    fields = "{parent}_{stem}" if "sub/a.png" in inputs else "{stem}_{ext}"
+    assert f"such as '{fields}.png'" in text
     assert files_in(tmp_path) == before
 
 

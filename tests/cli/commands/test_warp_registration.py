@@ -177,7 +177,7 @@ def test_tiles_are_the_whole_s(run, tmp_path, kind):
         (SHIFT, ["--rotate", "3"], "--registration"),
         (SHIFT, ["--pixel-size", "0"], "sides of a pixel are above 0"),
         (SHIFT.replace("_2_2", "_3_3"), [], "of 3 dimensions"),
-        (LANDMARKS, ["--transform", "thin-plate", "--fit"], "--fit does not go with it"),
+        (LANDMARKS, ["--transform", "thin-plate", "--fit"], "it is no matrix, and --fit goes"),
         ("nothing", [], "no registration that is known"),
     ],
 )

@@ -251,5 +251,5 @@ def test_a_field_that_ends_early(tmp_path):
 
 def test_a_field_is_not_inverted(tmp_path):
     sitk.WriteImage(field_image(), str(tmp_path / "f.mha"))
-    with pytest.raises(InvalidArgumentError, match="is no matrix: it is not inverted"):
+    with pytest.raises(InvalidArgumentError, match="it is no matrix, and not inverted"):
         read_registration(tmp_path / "f.mha", inverse=True)

@@ -118,6 +118,14 @@ def test_notes_say_how_well_they_are_met(tmp_path):
     assert "4 landmarks, affine: off by 1 (root mean square), most at Pt-" in note
     (note,) = read_registration(path, model=THIN_PLATE).notes
     assert note.endswith("4 landmarks, met exactly")
+    (note,) = read_registration(path, model="homography").notes  # four points fix one
+    assert note.endswith("4 landmarks, homography: met exactly")
+
+
+def test_a_landmark_alone(tmp_path):
+    path = big_warp(tmp_path / "landmarks.csv", np.ones((1, 2)), np.zeros((1, 2)))
+    (note,) = read_registration(path, model="translation").notes
+    assert note.endswith("1 landmark, translation: met exactly")
 
 
 # -- files --------------------------------------------------------------------------------

@@ -163,8 +163,9 @@ def test_errors_take_one_line(memory, monkeypatch):
         with pytest.raises(FileError, match="cannot be read as TIFF: not a TIFF file"):
             open_reader(server.address("page.tif"))
         address = server.address("gone.tif")
-    with pytest.raises(FileError, match=r"gone\.tif: [^\n]+$"):
+    with pytest.raises(FileError, match=r"gone\.tif: [^\n]+$") as caught:
         open_reader(address)
+    assert "no such file" not in str(caught.value)  # its server is gone: who knows
     with pytest.raises(FileError, match=r"^memory://nosuch/a\.tif: no such file$"):
         open_reader("memory://nosuch/a.tif")
     with pytest.raises(FileError, match="Protocol not known: nosuch"):
