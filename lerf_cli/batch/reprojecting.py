@@ -170,7 +170,9 @@ class ReprojectOperation:
             words = (
                 f"{len(image.placing.points)} ground control points, order {image.placing.order}"
             )
-            notes += (f"{words}: off by {image.placing.residual:.2g} pixels, root mean square",)
+            off = image.placing.residual
+            told = f"off by {off:.2g} pixels, root mean square" if off > 1e-9 else "met exactly"
+            notes += (f"{words}: {told}",)
         elif isinstance(image.placing, ThinPlatePlacing):
             notes += (f"{len(image.placing.points)} ground control points, met exactly",)
         return FileReprojection(

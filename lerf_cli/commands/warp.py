@@ -279,7 +279,7 @@ def warp(ctx: click.Context, /, size: Size | None, fit: bool, **values: Any) -> 
             notes = geometry.notes if isinstance(geometry, RegistrationGeometry) else ()
             operation = WarpOperation(resampling, geometry, size, fit, notes)
     except LerfError as error:
-        ways = (*_MAP_OPTIONS, "to_crs", "like")
-        way = next(name for name in ways if values[name] is not None).replace("_", "-")
-        raise click.BadParameter(one_line(error), param_hint=f"'--{way}'") from None
+        ways = (*_MAP_OPTIONS, "to_crs", "like", "from_crs", "points")
+        given = [f"--{name.replace('_', '-')}" for name in ways if values[name] is not None]
+        raise click.BadParameter(one_line(error), param_hint=given) from None
     ctx.exit(run_batch([operation], options))

@@ -344,13 +344,16 @@ def test_points_of_qgis_place_an_image_that_says_of_no_place(run, tmp_path, way)
     run("warp", source, "-o", tmp_path / "a.tif", *command, *(() if way else ("--gcps",)))
     result = run("warp", tmp_path / "bare.tif", "-o", tmp_path / "b.tif", *command, *points)
     assert "16 ground control points" in result.stderr
+    assert "met exactly" in result.stderr
     np.testing.assert_array_equal(*(tifffile.imread(tmp_path / f"{name}.tif") for name in "ab"))
     assert transform_of(tmp_path / "a.tif") == transform_of(tmp_path / "b.tif")
     result = run("warp", source, "-o", tmp_path / "c.tif", *command, *points, code=1)
     assert "it says itself where it lies" in result.stderr
     (tmp_path / "scan.points").write_text("\n".join(lines[1:]))
     result = run("warp", tmp_path / "bare.tif", "-o", tmp_path / "c.tif", *command, *points, code=2)
-    assert "names no system: --from-crs is to" in " ".join(result.stderr.split())
+    told = " ".join(result.stderr.split())
+    assert "names no system: --from-crs is to" in told
+    assert "'--to-crs' / '--points'" in told
 
 
 # -- all around the world -----------------------------------------------------------------
