@@ -61,7 +61,7 @@ def assert_same(lazy, whole):
 # -- equal to the whole ------------------------------------------------------------
 
 
-@examples(20)
+@examples(10)
 @given(
     data=st.data(), shape=st.tuples(SIDES, SIDES), scales=st.tuples(SCALES, SCALES),
     mode=st.sampled_from(MODES), channels=st.sampled_from([1, 2, 3, 4]),
@@ -88,7 +88,7 @@ def test_rescale_for_every_chunking(
 
 
 @pytest.mark.slow
-@examples(25)
+@examples(12)
 @given(
     data=st.data(), zoom=st.floats(0.05, 3), turn=st.floats(-3.2, 3.2),
     shift=st.tuples(st.floats(-60, 100), st.floats(-60, 100)),
@@ -119,7 +119,7 @@ def test_homographies_for_every_chunking(
 
 
 @pytest.mark.slow
-@examples(15)
+@examples(8)
 @given(
     data=st.data(), kind=st.sampled_from(["absolute", "displacement", "bounded", "callable"]),
     lazy_field=st.booleans(), wild=st.floats(0, 30), mode=st.sampled_from(MODES),
@@ -203,7 +203,7 @@ def test_threads_of_dask_and_of_kernels_do_not_multiply(monkeypatch):
     assert set(threads) == {1}
 
 
-@examples(15)
+@examples(8)
 @given(
     image=whole_images, field=strategies.whole_fields(st.tuples(SIDES, SIDES)),
     mode=st.sampled_from(MODES), is_relative=st.booleans(), data=st.data(),

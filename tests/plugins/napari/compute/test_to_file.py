@@ -237,7 +237,7 @@ def test_stopped_anywhere_nothing_is_left(tmp_path):
     assert len(steps) > 20
     folder = tmp_path / "stopped"
     folder.mkdir()
-    for stop in range(1, len(steps) + 1):
+    for stop in {1, *range(2, len(steps), 4), len(steps)}:
         work = write_file(copy_of(image), image.state, str(folder / "a.zarr"))
         for _ in range(stop):
             next(work)
