@@ -62,6 +62,8 @@ class RemoteFile(PixelFile):
         size = self._info.get("size")
         if self._info.get("type") == "directory" or not isinstance(size, int):
             raise FileError(f"{self.path}: no file of a known size lies there")
+        if not size:
+            raise FileError(f"{self.path}: is empty")
         if not self._gives_parts(size):
             raise FileError(
                 f"{self.path}: its server gives no parts of files (HTTP ranges): download it first"

@@ -160,6 +160,8 @@ def test_errors_take_one_line(memory, monkeypatch):
         with pytest.raises(FileError) as caught:
             open_reader(missing)
         assert str(caught.value) == f"{missing}: no such file"
+        with pytest.raises(FileError, match=r"none\.tif: is empty$"):
+            open_reader(memory("none.tif", b""))
         with pytest.raises(FileError, match="cannot be read as TIFF: not a TIFF file"):
             open_reader(server.address("page.tif"))
         address = server.address("gone.tif")
