@@ -77,6 +77,8 @@ class ZarrReader(TiledReader):
             raise FileError(f"{path}: not enough memory to read it") from error
         except Exception as error:
             text = one_line(error)
+            if isinstance(error, OSError) or hasattr(error, "status"):  # of storage, or of HTTP
+                raise FileError(f"{path}: {text}") from error
             kind = "damaged" if _UNSUPPORTED.search(text) is None else "not supported"
             raise FileError(f"{path}: {kind} Zarr: {text}") from error
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.files import plane_axes
+from support.http_files import served
 
 from lerf_core.errors import FileError
 from lerf_core.io.metadata.model import AxisScale
@@ -278,6 +279,16 @@ def test_damage(tmp_path):
     (path / "zarr.json").write_text("{ nonsense")
     with pytest.raises(FileError, match="damaged Zarr"):
         open_reader(path)
+
+
+def test_what_storage_refuses_is_not_called_damaged():
+    pytest.importorskip("aiohttp")
+    with served({}) as server:
+        address = server.address("a.zarr")
+    with pytest.raises(FileError) as caught:  # nobody listens there any more
+        open_reader(address)
+    assert str(caught.value).startswith(f"{address}: ")
+    assert "damaged" not in str(caught.value)
 
 
 def test_damaged_descriptions(tmp_path):
