@@ -19,7 +19,7 @@ from support.images import noise
 from support.kernels import WITHOUT_NUMBA, environment, run_python
 
 import lerf_core
-from lerf_core.backends import contract, first_run
+from lerf_core.backends import first_run, loading
 from lerf_core.backends.numba import calls, entry_points, libraries
 from lerf_core.backends.numba.building.build import is_built
 from lerf_core.backends.numba.calls import EntryPoint
@@ -51,7 +51,7 @@ def folder(tmp_path, monkeypatch):
     """Where libraries lie: nowhere yet; nothing has been looked for."""
     monkeypatch.setattr(libraries, "FOLDER", tmp_path / "libraries")
     monkeypatch.delenv("LERF_KERNELS", raising=False)
-    caches = (libraries._search, contract.get_backend)
+    caches = (libraries._search, loading.get_backend)
     for cached in caches:
         cached.cache_clear()
     (tmp_path / "libraries").mkdir()
@@ -265,9 +265,9 @@ def test_what_is_damaged_is_told_once_and_not_used(folder, caplog, damage):
     for level in usable_levels():
         damage(*put(level=level))
     assert libraries.find_library() is None
-    contract.get_backend("numba")
-    contract.get_backend("reference")
-    contract.get_backend("numba")
+    loading.get_backend("numba")
+    loading.get_backend("reference")
+    loading.get_backend("numba")
     (told,) = caplog.messages
     assert re.fullmatch(
         rf"compiled kernels .*kernels-{BEST.name}\.(lib|json) "
@@ -295,7 +295,7 @@ def test_without_numba_the_reference_serves_and_one_note_says_all(
 
 def test_neither_library_nor_numba(folder, caplog, monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
-    backend = contract.get_backend("numba")
+    backend = loading.get_backend("numba")
     assert type(backend).__name__ == "ReferenceBackend"
     (told,) = caplog.messages
     assert told.startswith("there are no compiled kernels for this processor, and there is no numb")
@@ -308,7 +308,7 @@ def test_a_numba_that_cannot_be_imported(folder, caplog, monkeypatch):
         raise ImportError("Numba needs NumPy 1.0 or less.\nGot NumPy 2.0.")
 
     monkeypatch.setattr(libraries, "import_module", refuses)
-    assert type(contract.get_backend("numba")).__name__ == "ReferenceBackend"
+    assert type(loading.get_backend("numba")).__name__ == "ReferenceBackend"
     (told,) = caplog.messages
     assert "numba cannot be imported: Numba needs NumPy 1.0 or less. Got NumPy 2.0.; NumPy" in told
 
@@ -316,14 +316,14 @@ def test_a_numba_that_cannot_be_imported(folder, caplog, monkeypatch):
 def test_kernels_of_other_sources_are_not_used_and_no_news(folder, caplog):
     put(sources="of yesterday")
     assert libraries.find_library() is None
-    contract.get_backend("numba")
+    loading.get_backend("numba")
     assert caplog.messages == []
 
 
 def test_kernels_of_other_sources_without_numba(folder, caplog, monkeypatch):
     put(sources="of yesterday")
     monkeypatch.setitem(sys.modules, "numba", None)
-    contract.get_backend("numba")
+    loading.get_backend("numba")
     (told,) = caplog.messages
     assert "are of other sources, and there is no numba" in told
 
@@ -336,7 +336,7 @@ def test_a_damaged_library_leaves_the_one_of_a_lesser_level(folder, library, cap
     # Of the better level: it is not run here.
     put(library.path.read_bytes(), level=lesser)
     assert libraries.find_library().level == lesser
-    contract.get_backend("numba")
+    loading.get_backend("numba")
     (told,) = caplog.messages
     assert told.endswith(f"kernels-{BEST.name}.lib are damaged, and not used")
 
