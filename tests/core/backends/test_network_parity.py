@@ -39,7 +39,10 @@ def assert_networks_agree(name, planes, bank, rows=None, remainders=None, thread
     deep = planes[0].dtype != np.uint8
     stored = stored or (np.float32 if deep else np.uint8)
     ours, expected = (
-        one.read_network(planes, bank, threads, rows, remainders, stored)
+        [
+            one.host(each)
+            for each in one.read_network(planes, bank, threads, rows, remainders, stored)
+        ]
         for one in (get_backend(name), REFERENCE)
     )
     for packed, other in zip(ours, expected, strict=True):
