@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["as_words", "empty_packed", "pack", "slot_count", "unpack"]
+__all__ = ["as_words", "empty_packed", "pack", "parameter_count", "slot_count", "unpack"]
 
 Packed = npt.NDArray[Any]
 # Slots by number of parameters: alpha; rho and sigmas; these and a local plane.
@@ -34,6 +34,11 @@ def slot_count(parameters: int) -> int:
     return _SLOTS[parameters]
 
 
+def parameter_count(slots: int) -> int:
+    """Return how many parameters a pixel of so many slots has."""
+    return _PARAMETERS[slots]
+
+
 def empty_packed(rows: int, cols: int, parameters: int, dtype: npt.DTypeLike) -> Packed:
     """Return an uninitialised array, (rows, cols, slots); see `slot_count`."""
     return np.empty((rows, cols, slot_count(parameters)), dtype)
@@ -41,7 +46,7 @@ def empty_packed(rows: int, cols: int, parameters: int, dtype: npt.DTypeLike) ->
 
 def unpack(packed: Packed) -> tuple[Packed, Packed]:
     """Return views of the features, (rows, cols), and the parameters, (parameters, rows, cols)."""
-    last = _PARAMETERS[packed.shape[-1]] + 1
+    last = parameter_count(packed.shape[-1]) + 1
     return packed[..., 0], packed[..., 1:last].transpose(2, 0, 1)
 
 

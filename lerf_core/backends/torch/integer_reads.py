@@ -8,15 +8,16 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from lerf_core.backends.torch.table_reads import (
     StageReads,
     pad_edges,
     shifted_views,
-    stage_tables,
+    sorted_keys,
+    table_names,
 )
 from lerf_core.bank.staged_tables import StagedTables
 from lerf_core.constants import LEVELS
@@ -43,7 +44,7 @@ class StageLayout(NamedTuple):
         A table for every read, turned; slots are a power of two, those beyond the values 0.
     finish : Tensor of int32, (3, slots)
         Divisor and bias of the sums, and the lowest value, of each slot: in units of a cell of one
-        unit a level (`finished` says how they count).
+        unit a level (`_finished` says how they count).
     values : int
         Values of a read.
     widest : int
@@ -58,9 +59,28 @@ class StageLayout(NamedTuple):
     widest: int
 
     @staticmethod
+    @lru_cache(maxsize=32)
     def of(bank: StagedTables, number: int, device: torch.device) -> StageLayout:
         """Layout of a bank's stage, counted from 0; the last ones are kept."""
-        return _layout(bank, number, device)
+        reads, stage = StageReads.of(bank, number), bank.stages[number]
+        values = len(stage.values)
+        slots = 1 << (values - 1).bit_length()
+        tables = [bank.tables[name] for name in table_names(bank, number)]
+        turned = np.zeros((len(list(reads)), reads.nodes**4, slots), np.int8)
+        for each, (table, _, turn) in zip(turned, reads, strict=True):
+            columns, signs = np.transpose(turn)
+            each[:, :values] = tables[table].reshape(len(each), -1)[:, columns] * signs
+        finish = np.ones((3, slots), np.int32)
+        finish[:, :values] = stage.divisor, stage.bias, stage.lowest
+        widest = max(
+            abs(divisor) * max(LEVELS, abs(bias))
+            for divisor, bias in zip(stage.divisor, stage.bias, strict=True)
+        )
+        offsets = torch.tensor(reads.offsets, dtype=torch.int32).flatten(0, 1)
+        return StageLayout(
+            reads, offsets.to(device), torch.from_numpy(turned).flatten(0, 1).to(device),
+            torch.from_numpy(finish).to(device), values, widest,
+        )  # fmt: skip
 
     def is_wide(self, cell: int) -> bool:
         """Whether finishing the sums for a cell of so many units takes more than 32 bits."""
@@ -70,28 +90,6 @@ class StageLayout(NamedTuple):
     def nodes(self) -> int:
         """Nodes along each axis of a table."""
         return self.reads.nodes
-
-
-@lru_cache(maxsize=32)
-def _layout(bank: StagedTables, number: int, device: torch.device) -> StageLayout:
-    reads, stage = StageReads.of(bank, number), bank.stages[number]
-    values = len(stage.values)
-    slots = 1 << (values - 1).bit_length()
-    offsets = torch.tensor(reads.offsets, dtype=torch.int32).flatten(0, 1)
-    tables = stage_tables(bank)[number]
-    turned = []
-    for table, _, turn in reads:
-        columns, signs = zip(*turn, strict=True)
-        turned.append(tables[table][:, list(columns)] * torch.tensor(signs, dtype=torch.int8))
-    finish = torch.ones((3, slots), dtype=torch.int32)
-    finish[:, :values] = torch.tensor([stage.divisor, stage.bias, stage.lowest])
-    padded = functional.pad(torch.cat(turned), (0, slots - values)).contiguous()
-    widest = max(
-        abs(divisor) * max(LEVELS, abs(bias))
-        for divisor, bias in zip(stage.divisor, stage.bias, strict=True)
-    )
-    offsets, padded, finish = (tensor.to(device) for tensor in (offsets, padded, finish))
-    return StageLayout(reads, offsets, padded, finish, values, widest)
 
 
 def read_units(plane: Tensor, layout: StageLayout, cell_bits: int) -> Tensor:
@@ -128,7 +126,8 @@ def _read_band(padded: Tensor, layout: StageLayout, cell_bits: int) -> Tensor:
     node, fraction = padded >> cell_bits, padded & (whole - 1)
     size = nodes**4
     powers = torch.tensor([1, nodes, nodes**2, nodes**3], dtype=torch.int32, device=padded.device)
-    total: Tensor | None = None
+    shape = (len(padded), *(side - 2 * reads.pad for side in padded.shape[1:]))
+    total = padded.new_zeros((*shape, layout.tables.shape[1]))
     for number, (_, offsets, _) in enumerate(reads):
         at = torch.full((), number * size, dtype=torch.int32, device=padded.device)
         for lower, stride in zip(
@@ -141,20 +140,17 @@ def _read_band(padded: Tensor, layout: StageLayout, cell_bits: int) -> Tensor:
             each * 4 + (3 - axis)
             for axis, each in enumerate(shifted_views(fraction, offsets, reads.pad))
         ]
-        for key in [*_falling(keys), None]:
+        for key in [*sorted_keys(keys), None]:
             below: Tensor | int = 0 if key is None else key >> 2
             entries = layout.tables.index_select(0, at.flatten()).view(*at.shape, -1).int()
-            term = entries * (above - below)[..., None]  # type: ignore[index]
-            total = term if total is None else total.add_(term)
+            total.add_(entries * (above - below)[..., None])  # type: ignore[index]
             if key is not None:
                 at, above = at + powers[key & 3], below
-    return finished(total, layout, cell_bits)[..., : layout.values]
+    return _finished(total, layout, cell_bits)[..., : layout.values]
 
 
-def finished(total: Tensor | None, layout: StageLayout, cell_bits: int) -> Tensor:
+def _finished(total: Tensor, layout: StageLayout, cell_bits: int) -> Tensor:
     """Values (..., slots) of a stage, of the sums of its reads: rounded half to even, clipped."""
-    if total is None:
-        raise ValueError("a stage has reads")
     interval = layout.reads.interval
     unit = (1 << cell_bits) // interval
     divisor, bias, lowest = layout.finish.long().unbind(0)
@@ -163,12 +159,3 @@ def finished(total: Tensor | None, layout: StageLayout, cell_bits: int) -> Tenso
     value = torch.div(doubled, 2 * divisor, rounding_mode="floor")
     value = value - ((doubled == 2 * divisor * value) & (value % 2 == 1)).long()
     return torch.maximum(value, lowest * unit).clamp(max=LEVELS * unit)
-
-
-def _falling(keys: list[Tensor]) -> list[Tensor]:
-    """Sort four keys, falling; no two are equal."""
-    for first, second in ((0, 1), (2, 3), (0, 2), (1, 3), (1, 2)):
-        larger = torch.maximum(keys[first], keys[second])
-        keys[second] = torch.minimum(keys[first], keys[second])
-        keys[first] = larger
-    return keys

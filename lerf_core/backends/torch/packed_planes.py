@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from lerf_core.backends.known_stages import constant_values, is_identity
-from lerf_core.backends.packed import slot_count
+from lerf_core.backends.packed import parameter_count, slot_count
 from lerf_core.backends.torch.fused import fused_kernels
 from lerf_core.backends.torch.integer_reads import StageLayout, read_units
 from lerf_core.backends.torch.levels import (
@@ -87,8 +87,7 @@ class PackedPlanes(NamedTuple):
     @property
     def parameters(self) -> int:
         """How many parameters a pixel has."""
-        slots = self.packed.shape[-1]
-        return next(count for count in (1, 3, 6) if slot_count(count) == slots)
+        return parameter_count(self.packed.shape[-1])
 
     def part(self, first: int, last: int) -> PackedPlanes:
         """Planes first..last-1."""
@@ -350,7 +349,7 @@ def grid_mean(
         return fused
     height = max(1, _chunk(planes) // max(1, cols * len(planes.packed)))
     parts = (taps.part(top, min(top + height, rows)) for top in range(0, rows, height))
-    return _means(planes, parts, to_uint8=to_uint8, axis=1)
+    return _means(planes, parts, to_uint8=to_uint8)
 
 
 def points_mean(
@@ -411,10 +410,10 @@ def _image_points_mean(
     size = max(1, _chunk(planes) // len(planes.packed))
     groups = taps.groups()
     if groups == [None] and len(row) <= size:
-        return _means(planes, iter([taps]), to_uint8=to_uint8, axis=1)
+        return _means(planes, iter([taps]), to_uint8=to_uint8)
     every = torch.arange(len(row), device=row.device)
     numbers = [part for group in groups for part in (every if group is None else group).split(size)]
-    found = _means(planes, map(taps.chosen, numbers), to_uint8=to_uint8, axis=1)
+    found = _means(planes, map(taps.chosen, numbers), to_uint8=to_uint8)
     order = torch.cat(numbers)
     mean, share = (_scattered(each, order) for each in found)
     if mean is None:
@@ -436,7 +435,7 @@ def _chunk(planes: PackedPlanes) -> int:
 
 
 def _means(
-    planes: PackedPlanes, parts: Iterator[Any], *, to_uint8: bool, axis: int
+    planes: PackedPlanes, parts: Iterator[Any], *, to_uint8: bool
 ) -> tuple[Tensor, Tensor | None]:
     """Means by torch's operations, of some output pixels at a time."""
     terms = planes.terms()
@@ -450,8 +449,8 @@ def _means(
         means.append(_to_bytes(mean) if to_uint8 else mean)
         if share is not None:
             shares.append(share)
-    share = torch.cat(shares, axis) if shares else None
-    return (means[0] if len(means) == 1 else torch.cat(means, axis)), share
+    share = torch.cat(shares, 1) if shares else None
+    return (means[0] if len(means) == 1 else torch.cat(means, 1)), share
 
 
 def _mean(

@@ -65,17 +65,17 @@ def read_source_pixels(
     bank : LutBank
         Whose stages are read.
     tables : sequence of Tensor
-        Its `table_reads.stage_tables`, on the planes' device.
+        Its `table_reads.stage_tables`, on the planes' device; kernels need none.
     reader : callable, optional
         Reads tables where no kernels for the device do.
     """
     plane, last = levels.whole, len(bank.stages) - 1
     for number in range(last):
         if not is_identity(bank, number):
-            plane = _stage(plane, bank, number, tables[number], levels.units, reader)[..., 0]
+            plane = _stage(plane, bank, number, tables, levels.units, reader)[..., 0]
     constants = constant_values(bank, last, (levels.units * bank.interval).bit_length() - 1)
     if constants is None:
-        values = _stage(plane, bank, last, tables[last], levels.units, reader)
+        values = _stage(plane, bank, last, tables, levels.units, reader)
         parameters: Sequence[Any] = values.unbind(-1)
     else:
         parameters = [torch.full_like(plane, float(value) / levels.units) for value in constants]
@@ -110,13 +110,18 @@ def _source_pixels(
 
 
 def _stage(
-    plane: Tensor, bank: LutBank, number: int, tables: Tensor, units: int, reader: TableReader
+    plane: Tensor,
+    bank: LutBank,
+    number: int,
+    tables: Sequence[Tensor],
+    units: int,
+    reader: TableReader,
 ) -> Tensor:
     """Values (planes, rows, cols, values) of a stage in grey levels."""
     kernels = fused_kernels(plane.device)
     if kernels is not None:
         return _fused_stage(plane, bank, number, units, kernels)
-    total = reader(plane, tables.float(), _reads(bank, number), units=units)
+    total = reader(plane, tables[number].float(), _reads(bank, number), units=units)
     return stage_values(total, bank.stages[number], units=units)
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "pad_edges",
     "read_tables",
     "shifted_views",
+    "sorted_keys",
     "stage_tables",
     "stage_values",
     "table_names",
@@ -264,13 +265,13 @@ class _Cells:
             node = node.add(lower, alpha=stride)
         yield node, 1.0, None
         fractions = shifted_views(self.bits, offsets, self.pad)
-        for key in _sorted([bits | (3 - axis) for axis, bits in enumerate(fractions)]):
+        for key in sorted_keys([bits | (3 - axis) for axis, bits in enumerate(fractions)]):
             axis = key & 3
             node = node + self.powers.take(axis.long())
             yield node, (key & ~3).view(self.dtype), axis
 
 
-def _sorted(keys: list[Tensor]) -> list[Tensor]:
+def sorted_keys(keys: list[Tensor]) -> list[Tensor]:
     """Sort four keys, falling; no two are equal: earlier pixels come first."""
     for first, second in ((0, 1), (2, 3), (0, 2), (1, 3), (1, 2)):
         larger = torch.maximum(keys[first], keys[second])

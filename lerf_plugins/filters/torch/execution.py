@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lerf_core.backends.torch.fused import fused_kernels
 from lerf_core.backends.torch.levels import GreyLevels
 from lerf_core.backends.torch.network import planes_together
 from lerf_core.backends.torch.packed_planes import PackedPlanes, read_planes
@@ -121,7 +122,8 @@ def source_pixels(
         return read_network(levels, bank, channels)
     if not isinstance(bank, LutBank):
         raise InvalidTypeError(f"bank must be one of tables or a network, got {bank!r}")
-    tables = options.tables(bank, planes.device)
+    has_kernels = fused_kernels(planes.device) is not None
+    tables = () if has_kernels else options.tables(bank, planes.device)
     return read_source_pixels(levels, bank, tables, reader=_table_reader(planes))
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lerf_core.backends.torch.triton_kernels.launching import cdiv, launch, tl, triton
-from lerf_core.backends.torch.triton_kernels.means import axis_taps, tent, weight_of
+from lerf_core.backends.torch.triton_kernels.means import point_taps, tent, weight_of
 from lerf_core.constants import (
     CROSS_STEPS,
     EXPONENT_STEPS,
@@ -171,13 +171,9 @@ def _points_kernel(values, row, col, row_scales, col_scales, start, share, mean,
     plane = tl.program_id(1).to(tl.int64)
     pixels = tl.cast(pixels, tl.int64)
     source, target = values + plane * (VALUES * pixels), slopes + plane * (VALUES * pixels)
-    y, x = tl.load(row + i, mask=mask, other=0.0), tl.load(col + i, mask=mask, other=0.0)
-    row_filter = tl.load(row_scales + i, mask=mask, other=1.0)
-    col_filter = tl.load(col_scales + i, mask=mask, other=1.0)
     image = tl.load(start + i, mask=mask, other=0)
-    top, down, row_step = axis_taps(y, row_filter)
-    left, across, col_step = axis_taps(x, col_filter)
-    inverse_row, inverse_col = 1.0 / row_filter, 1.0 / col_filter
+    y, top, down, row_step, inverse_row = point_taps(row, row_scales, i, mask)
+    x, left, across, col_step, inverse_col = point_taps(col, col_scales, i, mask)
     result = plane * points + i
     part = tl.load(share + result, mask=mask, other=0.0)
     middle = tl.load(mean + result, mask=mask, other=0.0)

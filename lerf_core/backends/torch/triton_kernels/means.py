@@ -42,10 +42,10 @@ if TYPE_CHECKING:
     from lerf_core.backends.torch.taps import GridTaps
 
 __all__ = [
-    "axis_taps",
     "grid_mean",
     "packed_grid_mean",
     "packed_points_mean",
+    "point_taps",
     "points_mean",
     "tent",
     "weight_of",
@@ -348,12 +348,14 @@ class _Given:
 
 
 @triton.jit
-def axis_taps(position, scale):
-    """First tap, number of taps and step between them."""
+def point_taps(positions, scales, at, mask):
+    """Positions along an axis: themselves, first tap, number of taps, step, inverse scale."""
+    position = tl.load(positions + at, mask=mask, other=0.0)
+    scale = tl.load(scales + at, mask=mask, other=1.0)
     first = tl.ceil(position - scale - _EPS).to(tl.int64)
     count = tl.where(scale > 1.0, tl.floor(2.0 * scale + _EPS) + 1.0, 2.0).to(tl.int64)
     step = (count + (_MOST - 1)) // _MOST
-    return first, (count + step - 1) // step, step
+    return position, first, (count + step - 1) // step, step, 1.0 / scale
 
 
 @triton.jit
@@ -375,13 +377,8 @@ def _points_kernel(values, validity, bounds, row, col, row_scales, col_scales, s
     else:
         image = 0
         position = (plane // channels) * points + i
-    y = tl.load(row + position, mask=mask, other=0.0)
-    x = tl.load(col + position, mask=mask, other=0.0)
-    row_filter = tl.load(row_scales + position, mask=mask, other=1.0)
-    col_filter = tl.load(col_scales + position, mask=mask, other=1.0)
-    top, down, row_step = axis_taps(y, row_filter)
-    left, across, col_step = axis_taps(x, col_filter)
-    inverse_row, inverse_col = 1.0 / row_filter, 1.0 / col_filter
+    y, top, down, row_step, inverse_row = point_taps(row, row_scales, position, mask)
+    x, left, across, col_step, inverse_col = point_taps(col, col_scales, position, mask)
     base = tl.zeros((BLOCK,), tl.float32)
     first, change, weights = base, base, base
     valid, valid_change = base, base

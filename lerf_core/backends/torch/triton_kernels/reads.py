@@ -58,7 +58,7 @@ def _entries(tables, node, column, mask, SLOTS: tl.constexpr):
 @triton.jit
 def _finished(total, finish, column, used, SLOTS: tl.constexpr, UNIT: tl.constexpr,
               INTERVAL: tl.constexpr, WIDE: tl.constexpr):  # fmt: skip
-    """Values of a stage in units, of the sums of its reads; see `integer_reads.finished`."""
+    """Values of a stage in units, of the sums of its reads; see `integer_reads._finished`."""
     divisor = tl.load(finish + column, mask=used, other=1)[None, :] * INTERVAL
     bias = tl.load(finish + SLOTS + column, mask=used, other=0)[None, :]
     lowest = tl.load(finish + 2 * SLOTS + column, mask=used, other=0)[None, :]

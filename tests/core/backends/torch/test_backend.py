@@ -176,8 +176,9 @@ def test_chunks_give_what_the_whole_gives(device):
     image = noise((40, 50, 3), "uint8")
     options = {"channel_axis": -1, "engine": "torch", "device": device}
     lazy = chunked.rescale(da.from_array(image, chunks=(20, 25, 3)), 1.6, **options)
-    assert pickle.loads(pickle.dumps(lazy)) is not None
-    np.testing.assert_array_equal(lazy.compute(), rescale(image, 1.6, channel_axis=-1))
+    expected = rescale(image, 1.6, channel_axis=-1)
+    for each in (lazy, pickle.loads(pickle.dumps(lazy))):
+        np.testing.assert_array_equal(each.compute(), expected)
 
 
 def test_images_may_be_read_only_and_of_any_layout(device):

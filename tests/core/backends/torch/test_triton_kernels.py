@@ -161,7 +161,7 @@ def test_gradients(both, kind, scale, cval, stretch):
     def gradient():
         leaf = planes.clone().requires_grad_()
         levels = GreyLevels.of(leaf, None, bank)
-        tables = [None] * len(bank.stages)
+        tables = ()
         if packed_planes.fused_kernels(DEVICE) is None:
             from lerf_core.backends.torch.table_reads import stage_tables
 
