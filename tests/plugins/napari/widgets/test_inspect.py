@@ -327,7 +327,8 @@ def test_too_many_pixels(viewer, until, told):
         widget.run()
         assert not widget.job.is_running
         assert "32768 x 32768 pixels are too many to inspect at once: zoom in" in told[-1]
-        assert not read
+        # napari itself may show the smallest level late.
+        assert read in ([], [[(0, 512), (0, 512)]])
     widget.zoom_in.changed.emit(True)
     finish(widget, until)
     assert viewer.layers["ellipses of slide"].visible
